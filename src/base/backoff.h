@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * backoff: how long to wait before trying again: exponential with full jitter, so that instances
+ * that failed together do not come back together (M. Brooker, "Exponential Backoff And Jitter",
+ * AWS Architecture Blog, 2015); and the random bytes that it and others need.
+ */
+#ifndef VISITCOUNTD_BASE_BACKOFF_H
+#define VISITCOUNTD_BASE_BACKOFF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** Limits of the first and of any delay: 50 ms … 5 s. */
+#define BACKOFF_FIRST_MS 50
+#define BACKOFF_MAX_MS   5000
+
+struct backoff {
+    unsigned failures; /* in a row */
+};
+
+/** After a success: the next delay is a short one again. */
+static inline void backoff_reset(struct backoff *backoff)
+{
+    backoff->failures = 0;
+}
+
+/** After a failure: the delay in ms before the next attempt, at least 1. */
+uint64_t backoff_next_ms(struct backoff *backoff);
+
+/** Fills `bytes` from the kernel's generator; aborts when there is none. */
+void random_bytes(void *bytes, size_t length);
+
+#endif

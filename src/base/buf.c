@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/buf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buf_init(struct buf *buf)
+{
+    *buf = BUF_EMPTY;
+}
+
+void buf_finish(struct buf *buf)
+{
+    free(buf->bytes);
+    buf_init(buf);
+}
+
+void buf_clear(struct buf *buf)
+{
+    buf->length = 0;
+    if (buf->bytes != NULL) {
+        buf->bytes[0] = '\0';
+    }
+}
+
+void buf_reserve(struct buf *buf, size_t more)
+{
+    size_t needed = buf->length + more + 1;
+    size_t capacity = buf->capacity != 0 ? buf->capacity : 128;
+
+    if (needed <= buf->capacity) {
+        return;
+    }
+    while (capacity < needed) {
+        capacity *= 2;
+    }
+    buf->bytes = realloc(buf->bytes, capacity);
+    if (buf->bytes == NULL) {
+        abort();
+    }
+    buf->capacity = capacity;
+}
+
+void buf_append(struct buf *buf, const void *bytes, size_t length)
+{
+    buf_reserve(buf, length);
+    if (length != 0) {
+        memcpy(buf->bytes + buf->length, bytes, length);
+    }
+    buf->length += length;
+    buf->bytes[buf->length] = '\0';
+}
+
+void buf_puts(struct buf *buf, const char *string)
+{
+    buf_append(buf, string, strlen(string));
+}
+
+void buf_putc(struct buf *buf, char c)
+{
+    buf_append(buf, &c, 1);
+}
+
+void buf_put_u64(struct buf *buf, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    buf_append(buf, digits + at, sizeof(digits) - at);
+}
+
+void buf_vprintf(struct buf *buf, const char *format, va_list arguments)
+{
+    va_list again;
+    int length;
+
+    va_copy(again, arguments);
+    length = vsnprintf(NULL, 0, format, arguments);
+    if (length < 0) {
+        abort();
+    }
+    buf_reserve(buf, (size_t)length);
+    vsnprintf(buf->bytes + buf->length, (size_t)length + 1, format, again);
+    buf->length += (size_t)length;
+    va_end(again);
+}
+
+void buf_printf(struct buf *buf, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    buf_vprintf(buf, format, arguments);
+    va_end(arguments);
+}
+
+size_t utf8_sequence_length(const char *bytes, size_t length)
+{
+    static const struct {
+        unsigned char first, last; /* range of the lead byte */
+        unsigned char low, high;   /* range of the byte after it */
+        size_t length;
+    } rows[] = {
+        {0x00, 0x7f, 0x00, 0x00, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+    const unsigned char *u = (const unsigned char *)bytes;
+
+    for (size_t i = 0; length != 0 && i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (u[0] < rows[i].first || u[0] > rows[i].last) {
+            continue;
+        }
+        if (rows[i].length > length) {
+            return 0;
+        }
+        if (rows[i].length > 1 && (u[1] < rows[i].low || u[1] > rows[i].high)) {
+            return 0;
+        }
+        for (size_t k = 2; k < rows[i].length; k++) {
+            if ((u[k] & 0xc0) != 0x80) {
+                return 0;
+            }
+        }
+        return rows[i].length;
+    }
+    return 0;
+}
+
+static void put_json_ascii(struct buf *buf, unsigned char c)
+{
+    switch (c) {
+    case '"':
+        buf_puts(buf, "\\\"");
+        break;
+    case '\\':
+        buf_puts(buf, "\\\\");
+        break;
+    case '\n':
+        buf_puts(buf, "\\n");
+        break;
+    case '\t':
+        buf_puts(buf, "\\t");
+        break;
+    case '\r':
+        buf_puts(buf, "\\r");
+        break;
+    default:
+        /* "<" as well, so that JSON may stand inside a script element */
+        if (c < 0x20 || c == 0x7f || c == '<') {
+            buf_printf(buf, "\\u%04x", c);
+        } else {
+            buf_putc(buf, (char)c);
+        }
+    }
+}
+
+void buf_put_json(struct buf *buf, const char *bytes, size_t length)
+{
+    size_t at = 0;
+
+    buf_putc(buf, '"');
+    while (at < length) {
+        size_t sequence = utf8_sequence_length(bytes + at, length - at);
+
+        if (sequence == 0) {
+            buf_puts(buf, "\\ufffd");
+            sequence = 1;
+        } else if (sequence == 1) {
+            put_json_ascii(buf, (unsigned char)bytes[at]);
+        } else {
+            buf_append(buf, bytes + at, sequence);
+        }
+        at += sequence;
+    }
+    buf_putc(buf, '"');
+}
+
+void buf_put_xml(struct buf *buf, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+
+        switch (c) {
+        case '&':
+            buf_puts(buf, "&amp;");
+            break;
+        case '<':
+            buf_puts(buf, "&lt;");
+            break;
+        case '>':
+            buf_puts(buf, "&gt;");
+            break;
+        case '"':
+            buf_puts(buf, "&quot;");
+            break;
+        case '\'':
+            buf_puts(buf, "&#39;");
+            break;
+        default:
+            if (c >= 0x20 || c == '\t' || c == '\n' || c == '\r') {
+                buf_putc(buf, (char)c);
+            }
+        }
+    }
+}
+
+char *buf_steal(struct buf *buf)
+{
+    char *bytes;
+
+    buf_reserve(buf, 0);
+    buf->bytes[buf->length] = '\0';
+    bytes = buf->bytes;
+    buf_init(buf);
+    return bytes;
+}

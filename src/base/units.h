@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * units: the only parsers and printers of durations, sizes, whole numbers, addresses and networks.
+ *
+ * All parsers take a NUL-terminated string, accept nothing before or after the value, set their
+ * output only on success, and return 0, -EINVAL (not of the form) or -ERANGE (does not fit).
+ */
+#ifndef VISITCOUNTD_BASE_UNITS_H
+#define VISITCOUNTD_BASE_UNITS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/** Decimal digits only. */
+int parse_u64(const char *text, uint64_t *ret_value);
+
+/** A whole number with one unit: ms, s, m, h, d ("250ms", "5s"). "0" needs none. In ms. */
+int parse_duration(const char *text, uint64_t *ret_ms);
+
+/** A whole number with one unit: B, KiB, MiB, GiB ("64KiB"). "0" needs none. In bytes. */
+int parse_size(const char *text, uint64_t *ret_bytes);
+
+/** Longest text that the two printers below write, with the NUL. */
+#define UNITS_TEXT_MAX 32
+
+/** Writes `ms` with the largest unit that divides it: 90000 -> "90s". Returns `text`. */
+char *format_duration(uint64_t ms, char text[UNITS_TEXT_MAX]);
+
+/** Writes `bytes` with the largest unit that divides it: 65536 -> "64KiB". Returns `text`. */
+char *format_size(uint64_t bytes, char text[UNITS_TEXT_MAX]);
+
+/** Longest text of a `struct address`, with the NUL. */
+#define ADDRESS_TEXT_MAX 288
+
+/** Where to listen or connect: a host and port, or the path of a unix socket. */
+struct address {
+    bool is_unix;
+    char host[256]; /* name or number, IPv6 without brackets; empty for unix */
+    uint16_t port;
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* empty unless unix */
+};
+
+/**
+ * "HOST:PORT", "[IPV6]:PORT" or "unix:PATH". -ENAMETOOLONG when the path does not fit into a
+ * sockaddr_un (107 bytes on Linux, unix(7)).
+ */
+int parse_address(const char *text, struct address *ret_address);
+
+/** Writes the form that parse_address() reads. Returns `text`. */
+char *format_address(const struct address *address, char text[ADDRESS_TEXT_MAX]);
+
+/** An IPv4 or IPv6 network. IPv4 is kept as IPv4-mapped IPv6 (RFC 4291, section 2.5.5.2). */
+struct network {
+    struct in6_addr address;
+    uint8_t prefix; /* bits of 128 */
+};
+
+/** "10.0.0.0/8", "2001:db8::/32", or one address. Bits behind the prefix must be zero. */
+int parse_network(const char *text, struct network *ret_network);
+
+/** Writes the form that parse_network() reads. Returns `text` (of at least 64 bytes). */
+char *format_network(const struct network *network, char text[64]);
+
+/** A numeric IPv4 or IPv6 address of `length` bytes (not NUL-terminated) as (mapped) IPv6. */
+int parse_ip(const char *text, size_t length, struct in6_addr *ret_address);
+
+/** The IP address of `sockaddr` as (mapped) IPv6; -EAFNOSUPPORT when it has none. */
+int sockaddr_ip(const struct sockaddr *sockaddr, struct in6_addr *ret_address);
+
+/** Whether `address` is inside `network`. */
+bool network_contains(const struct network *network, const struct in6_addr *address);
+
+#endif
