@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+#include "loop/loop.h"
+
+#include "base/clock.h"
+
+#include <h2o.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+
+#define SIGNAL_MAX 64
+
+/* so that a look-up that hangs does not hold up the next one */
+#define LOOKUP_THREADS 4
+
+/* libh2o's answers of getaddrinfo and the like arrive through a queue, which wakes the loop up */
+struct loop {
+    h2o_evloop_t *h2o;
+    h2o_multithread_queue_t *queue;
+    h2o_multithread_receiver_t resolver;
+    unsigned lookups; /* of which the answer has not arrived */
+    bool stopping;
+
+    /*
+     * Timers and tasks run inside libh2o's turn, since it finishes writes only there: `turn` is
+     * linked to a timeout of zero whenever there is something to run.
+     */
+    h2o_timeout_t zero;
+    h2o_timeout_entry_t turn;
+    bool in_turn;
+    struct list timers; /* sorted by at_ms */
+    struct list tasks;
+
+    h2o_socket_t *signals;
+    sigset_t signal_set;
+    struct {
+        void (*on_signal)(void *data, int signal);
+        void *data;
+    } handlers[SIGNAL_MAX];
+};
+
+/* what hangs on the socket of a watched eventfd */
+struct eventfd_watch {
+    void (*on_readable)(void *data);
+    void *data;
+};
+
+static bool has_work(const struct loop *loop)
+{
+    if (!list_is_empty(&loop->tasks)) {
+        return true;
+    }
+    return !list_is_empty(&loop->timers) &&
+           container_of(loop->timers.next, struct loop_timer, link)->at_ms <= loop_now_ms(loop);
+}
+
+/*
+ * Linked anew each time, so that a step of the wall clock, by which libh2o's timeouts go, delays
+ * nothing for longer than one turn.
+ */
+static void link_turn(struct loop *loop)
+{
+    h2o_timeout_unlink(&loop->turn);
+    h2o_timeout_link(loop->h2o, &loop->zero, &loop->turn);
+}
+
+static void run_timers(struct loop *loop)
+{
+    uint64_t now_ms = loop_now_ms(loop);
+
+    while (!list_is_empty(&loop->timers)) {
+        struct loop_timer *timer = container_of(loop->timers.next, struct loop_timer, link);
+
+        if (timer->at_ms > now_ms) {
+            return;
+        }
+        list_remove(&timer->link);
+        timer->on_expire(timer);
+    }
+}
+
+static void run_tasks(struct loop *loop)
+{
+    struct list due;
+    struct list *link;
+
+    list_init(&due);
+    list_move_all(&due, &loop->tasks);
+    while ((link = list_take_first(&due)) != NULL) {
+        struct loop_task *task = container_of(link, struct loop_task, link);
+
+        task->run(task);
+    }
+}
+
+static void on_turn(h2o_timeout_entry_t *entry)
+{
+    struct loop *loop = container_of(entry, struct loop, turn);
+
+    loop->in_turn = true;
+    run_timers(loop);
+    run_tasks(loop);
+    loop->in_turn = false;
+}
+
+struct loop *loop_create(void)
+{
+    struct loop *loop = calloc(1, sizeof(*loop));
+
+    if (loop == NULL) {
+        abort();
+    }
+    loop->h2o = h2o_evloop_create();
+    loop->queue = h2o_multithread_create_queue(loop->h2o);
+    h2o_multithread_register_receiver(loop->queue, &loop->resolver, h2o_hostinfo_getaddr_receiver);
+    h2o_hostinfo_max_threads = LOOKUP_THREADS;
+    h2o_timeout_init(loop->h2o, &loop->zero, 0);
+    loop->turn.cb = on_turn;
+    list_init(&loop->timers);
+    list_init(&loop->tasks);
+    sigemptyset(&loop->signal_set);
+    return loop;
+}
+
+void loop_destroy(struct loop *loop)
+{
+    if (loop == NULL) {
+        return;
+    }
+    if (loop->signals != NULL) {
+        h2o_socket_close(loop->signals);
+    }
+    h2o_timeout_unlink(&loop->turn);
+    h2o_timeout_dispose(loop->h2o, &loop->zero);
+    if (loop->lookups != 0) {
+        return; /* the process ends; a thread of libh2o may still write to the queue */
+    }
+    h2o_multithread_unregister_receiver(loop->queue, &loop->resolver);
+    h2o_multithread_destroy_queue(loop->queue);
+    /* one more turn, in which libh2o frees the sockets that were closed */
+    h2o_evloop_run(loop->h2o, 0);
+    h2o_evloop_destroy(loop->h2o);
+    free(loop);
+}
+
+/* how long the loop may sleep in ms: until the next timer */
+static int32_t sleep_ms(const struct loop *loop)
+{
+    uint64_t now_ms = loop_now_ms(loop);
+    uint64_t at_ms;
+
+    if (list_is_empty(&loop->timers)) {
+        return INT32_MAX;
+    }
+    at_ms = container_of(loop->timers.next, struct loop_timer, link)->at_ms;
+    if (at_ms <= now_ms) {
+        return 0;
+    }
+    return at_ms - now_ms > INT32_MAX ? INT32_MAX : (int32_t)(at_ms - now_ms);
+}
+
+void loop_run(struct loop *loop)
+{
+    loop->stopping = false;
+    while (!loop->stopping) {
+        if (has_work(loop)) {
+            link_turn(loop);
+        }
+        if (h2o_evloop_run(loop->h2o, sleep_ms(loop)) != 0 && errno != EINTR) {
+            abort(); /* epoll_wait fails in no other way on a descriptor of our own */
+        }
+    }
+}
+
+void loop_stop(struct loop *loop)
+{
+    loop->stopping = true;
+}
+
+uint64_t loop_now_ms(const struct loop *loop)
+{
+    (void)loop;
+    return clock_monotonic_ms();
+}
+
+void loop_timer_init(struct loop_timer *timer, void (*on_expire)(struct loop_timer *timer))
+{
+    list_init(&timer->link);
+    timer->at_ms = 0;
+    timer->on_expire = on_expire;
+}
+
+void loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms)
+{
+    struct list *position = &loop->timers;
+
+    list_remove(&timer->link);
+    /* at least one ms ahead, or a timer that starts itself would run for ever in one turn */
+    timer->at_ms = loop_now_ms(loop) + (delay_ms != 0 ? delay_ms : 1);
+    while (position->prev != &loop->timers &&
+           container_of(position->prev, struct loop_timer, link)->at_ms > timer->at_ms) {
+        position = position->prev;
+    }
+    list_insert_before(position, &timer->link);
+}
+
+void loop_timer_stop(struct loop_timer *timer)
+{
+    list_remove(&timer->link);
+}
+
+bool loop_timer_is_active(const struct loop_timer *timer)
+{
+    return !list_is_empty(&timer->link);
+}
+
+void loop_task_init(struct loop_task *task, void (*run)(struct loop_task *task))
+{
+    list_init(&task->link);
+    task->run = run;
+}
+
+void loop_task_schedule(struct loop *loop, struct loop_task *task)
+{
+    if (!list_is_empty(&task->link)) {
+        return;
+    }
+    list_append(&loop->tasks, &task->link);
+    /* from inside a turn it waits for loop_run(), so that descriptors are polled in between */
+    if (!loop->in_turn && !h2o_timeout_is_linked(&loop->turn)) {
+        link_turn(loop);
+    }
+}
+
+void loop_task_cancel(struct loop_task *task)
+{
+    list_remove(&task->link);
+}
+
+static void on_signals_readable(h2o_socket_t *socket, const char *error)
+{
+    struct loop *loop = socket->data;
+
+    if (error != NULL) {
+        return;
+    }
+    while (socket->input->size >= sizeof(struct signalfd_siginfo)) {
+        struct signalfd_siginfo info;
+
+        memcpy(&info, socket->input->bytes, sizeof(info));
+        h2o_buffer_consume(&socket->input, sizeof(info));
+        if (info.ssi_signo < SIGNAL_MAX && loop->handlers[info.ssi_signo].on_signal != NULL) {
+            loop->handlers[info.ssi_signo].on_signal(loop->handlers[info.ssi_signo].data,
+                                                     (int)info.ssi_signo);
+        }
+    }
+}
+
+void loop_watch_signal(struct loop *loop, int signal, void (*on_signal)(void *data, int signal),
+                       void *data)
+{
+    int fd = loop->signals != NULL ? h2o_socket_get_fd(loop->signals) : -1;
+
+    sigaddset(&loop->signal_set, signal);
+    if (sigprocmask(SIG_BLOCK, &loop->signal_set, NULL) != 0) {
+        abort();
+    }
+    fd = signalfd(fd, &loop->signal_set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (fd < 0) {
+        abort();
+    }
+    loop->handlers[signal].on_signal = on_signal;
+    loop->handlers[signal].data = data;
+    if (loop->signals == NULL) {
+        loop->signals = h2o_evloop_socket_create(loop->h2o, fd, 0);
+        loop->signals->data = loop;
+        h2o_socket_read_start(loop->signals, on_signals_readable);
+    }
+}
+
+static void on_eventfd_readable(h2o_socket_t *socket, const char *error)
+{
+    struct eventfd_watch *watch = socket->data;
+
+    if (error == NULL) {
+        h2o_buffer_consume(&socket->input, socket->input->size);
+        watch->on_readable(watch->data);
+    }
+}
+
+struct st_h2o_socket_t *loop_watch_eventfd(struct loop *loop, int fd,
+                                           void (*on_readable)(void *data), void *data)
+{
+    struct eventfd_watch *watch = malloc(sizeof(*watch));
+    h2o_socket_t *socket = h2o_evloop_socket_create(loop->h2o, fd, 0);
+
+    if (watch == NULL) {
+        abort();
+    }
+    watch->on_readable = on_readable;
+    watch->data = data;
+    socket->data = watch;
+    socket->on_close.cb = free;
+    socket->on_close.data = watch;
+    h2o_socket_read_start(socket, on_eventfd_readable);
+    return socket;
+}
+
+void loop_unwatch_eventfd(struct st_h2o_socket_t *watched)
+{
+    h2o_socket_close(watched);
+}
+
+struct st_h2o_evloop_t *loop_h2o(struct loop *loop)
+{
+    return loop->h2o;
+}
+
+struct st_h2o_multithread_receiver_t *loop_begin_lookup(struct loop *loop)
+{
+    loop->lookups++;
+    return &loop->resolver;
+}
+
+void loop_end_lookup(struct loop *loop)
+{
+    loop->lookups--;
+}
