@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* The only file that sees libconfig. */
+#include <libconfig.h>
+
+#include "config/config.h"
+#undef config_destroy /* libconfig's is meant here */
+
+#include "config/loader.h"
+#include "config/source.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const store_backend_names[] = {"auto", "redis", "sqlite", NULL};
+
+/** A file while its settings are taken. */
+struct file_walk {
+    struct loader *loader;
+    const struct source *source;
+};
+
+static void walk_group(struct file_walk *walk, const config_setting_t *group, const char *prefix);
+
+/** Writes "FILE:LINE" of `setting`; the caller frees it. */
+static char *describe_place(const struct file_walk *walk, const config_setting_t *setting)
+{
+    struct buf place = BUF_EMPTY;
+    size_t line;
+    const char *file = source_where(walk->source, config_setting_source_line(setting), &line);
+
+    buf_printf(&place, "%s:%zu", file, line);
+    return buf_steal(&place);
+}
+
+/** Appends the value as text; what is not a scalar becomes words that no option accepts. */
+static enum option_form print_value(const config_setting_t *setting, struct buf *text)
+{
+    const char *string = config_setting_get_string(setting);
+
+    switch (config_setting_type(setting)) {
+    case CONFIG_TYPE_STRING:
+        buf_puts(text, string != NULL ? string : "");
+        return OPTION_FORM_QUOTED;
+    case CONFIG_TYPE_BOOL:
+        buf_puts(text, config_setting_get_bool(setting) ? "true" : "false");
+        break;
+    case CONFIG_TYPE_INT:
+    case CONFIG_TYPE_INT64:
+        buf_printf(text, "%lld", config_setting_get_int64(setting));
+        break;
+    case CONFIG_TYPE_FLOAT:
+        buf_printf(text, "%.15g", config_setting_get_float(setting));
+        break;
+    case CONFIG_TYPE_GROUP:
+        buf_puts(text, "a group");
+        break;
+    default:
+        buf_puts(text, "a list");
+    }
+    return OPTION_FORM_BARE;
+}
+
+/** Makes the input of a scalar, array or list; free_input() ends it. */
+static void make_input(const config_setting_t *setting, struct option_input *ret_input)
+{
+    bool is_list = config_setting_is_array(setting) || config_setting_is_list(setting);
+    size_t count = is_list ? (size_t)config_setting_length(setting) : 1;
+    struct option_text *items = calloc(count + 1, sizeof(items[0]));
+
+    if (items == NULL) {
+        abort();
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct buf text = BUF_EMPTY;
+
+        items[i].form =
+            print_value(is_list ? config_setting_get_elem(setting, (unsigned)i) : setting, &text);
+        items[i].text = buf_steal(&text);
+    }
+    *ret_input = (struct option_input){items, count, is_list, false};
+}
+
+static void free_input(struct option_input *input)
+{
+    for (size_t i = 0; i < input->count; i++) {
+        free((char *)input->items[i].text);
+    }
+    free((void *)input->items);
+}
+
+static void set_option(struct file_walk *walk, const struct setting *setting)
+{
+    const struct option_text *text = &setting->input.items[0];
+    bool is_string = !setting->input.is_list && text->form == OPTION_FORM_QUOTED;
+    const struct option_row *row = &option_rows[setting->option];
+    char path[OPTION_NAME_MAX];
+    char *resolved;
+
+    if ((row->flags & SECRET) != 0 && is_string && text->text[0] == '\0') {
+        return; /* an empty secret is none, so that its file may be named beside it */
+    }
+    if (!setting->is_file) {
+        loader_set(walk->loader, setting);
+        return;
+    }
+    if (!is_string) {
+        loader_error(walk->loader, setting->source, option_path(row, true, path),
+                     "expected the path of a file in quotes");
+        return;
+    }
+    resolved = source_resolve(setting->source, text->text);
+    loader_set_text(walk->loader, LAYER_FILE, setting->option, true, resolved, setting->source);
+    free(resolved);
+}
+
+static bool is_group_path(const char *path)
+{
+    size_t length = strlen(path);
+
+    for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+        if (strncmp(option_rows[i].path, path, length) == 0 && option_rows[i].path[length] == '.') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void walk_setting(struct file_walk *walk, const config_setting_t *setting, const char *path)
+{
+    char *place = describe_place(walk, setting);
+    struct setting target = {.layer = LAYER_FILE, .source = place};
+
+    target.option = option_find(path, &target.is_file);
+    if (target.option != CONFIG_OPTION_COUNT) {
+        make_input(setting, &target.input);
+        set_option(walk, &target);
+        free_input(&target.input);
+    } else if (!is_group_path(path)) {
+        loader_reject_path(walk->loader, place, path);
+    } else if (config_setting_is_group(setting)) {
+        walk_group(walk, setting, path);
+    } else {
+        loader_error(walk->loader, place, path, "expected a group: %s = { … }", path);
+    }
+    free(place);
+}
+
+static void walk_group(struct file_walk *walk, const config_setting_t *group, const char *prefix)
+{
+    int count = config_setting_length(group);
+
+    for (int i = 0; i < count; i++) {
+        const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
+        struct buf path = BUF_EMPTY;
+
+        buf_printf(&path, "%s%s%s", prefix, prefix[0] != '\0' ? "." : "",
+                   config_setting_name(setting));
+        walk_setting(walk, setting, path.bytes);
+        buf_finish(&path);
+    }
+}
+
+/** Has libconfig read the text, and takes what is in it. */
+static void parse_source(struct loader *loader, const struct source *source)
+{
+    struct file_walk walk = {loader, source};
+    config_t tree;
+
+    config_init(&tree);
+    if (config_read_string(&tree, source->text.bytes) == CONFIG_TRUE) {
+        walk_group(&walk, config_root_setting(&tree), "");
+    } else {
+        size_t line;
+        const char *file = source_where(source, (size_t)config_error_line(&tree), &line);
+
+        buf_printf(loader->errors, "%s:%zu: %s\n", file, line, config_error_text(&tree));
+        loader->failed = true;
+    }
+    config_destroy(&tree);
+}
+
+static void load_file(struct loader *loader)
+{
+    const char *given = loader->request->file;
+    const char *path = given != NULL ? given : CONFIG_DEFAULT_FILE;
+    struct source source;
+    int rc;
+
+    source_init(&source);
+    rc = source_read(&source, path, loader->errors);
+    if (rc == 0) {
+        parse_source(loader, &source);
+    } else if (rc > 0) {
+        loader->failed = true;
+    } else if (given != NULL || (rc != -ENOENT && rc != -ENOTDIR)) {
+        loader_error(loader, path, NULL, "%s", strerror(-rc));
+    }
+    source_finish(&source);
+}
+
+static void load_command_line(struct loader *loader)
+{
+    for (size_t i = 0; i < loader->request->set_count; i++) {
+        const char *set = loader->request->sets[i];
+        size_t length = strcspn(set, "=");
+        char *path = strndup(set, length);
+        enum config_option option;
+        bool is_file;
+
+        if (path == NULL) {
+            abort();
+        }
+        option = option_find(path, &is_file);
+        if (set[length] == '\0') {
+            /* without its text, which may be a secret */
+            loader_error(loader, "--set", NULL, "number %zu is not of the form PATH=VALUE", i + 1);
+        } else if (option == CONFIG_OPTION_COUNT) {
+            loader_reject_path(loader, "--set", path);
+        } else {
+            loader_set_text(loader, LAYER_COMMAND_LINE, option, is_file, set + length + 1, "--set");
+        }
+        free(path);
+    }
+}
+
+struct config *config_load(const struct config_request *request, struct buf *errors)
+{
+    struct loader loader = {.request = request, .errors = errors};
+
+    loader.config = calloc(1, sizeof(*loader.config));
+    if (loader.config == NULL) {
+        abort();
+    }
+    loader_set_defaults(&loader);
+    config_load_kubernetes(&loader);
+    load_file(&loader);
+    config_load_credentials(&loader);
+    config_load_traditional(&loader);
+    config_load_environment(&loader);
+    load_command_line(&loader);
+    loader_expand(&loader);
+    if (loader.failed) {
+        config_unload(loader.config);
+        return NULL;
+    }
+    return loader.config;
+}
+
+#define TEXT_OF(x)  TEXT_OF_(x)
+#define TEXT_OF_(x) #x
+
+const char *config_library_version(void)
+{
+    return TEXT_OF(LIBCONFIG_VER_MAJOR) "." TEXT_OF(LIBCONFIG_VER_MINOR) "." TEXT_OF(
+        LIBCONFIG_VER_REVISION);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/config.h"
+
+#include "config/option.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define COLUMNS 96
+
+/** Appends the words of `text` in lines that begin with `prefix` and have at most COLUMNS. */
+static void put_wrapped(const char *prefix, const char *text, struct buf *out)
+{
+    size_t column = 0;
+
+    while (*text != '\0') {
+        size_t word = strcspn(text, " ");
+
+        if (column != 0 && column + 1 + word > COLUMNS) {
+            buf_putc(out, '\n');
+            column = 0;
+        }
+        if (column == 0) {
+            buf_puts(out, prefix);
+            column = strlen(prefix);
+        } else {
+            buf_putc(out, ' ');
+            column++;
+        }
+        buf_append(out, text, word);
+        column += word;
+        text += word + (text[word] == ' ');
+    }
+    buf_putc(out, '\n');
+}
+
+static const char *describe_change(const struct option_row *row)
+{
+    return (row->flags & RELOAD) != 0 ? "reload" : "restart";
+}
+
+/** Appends "VISITCOUNTD_REDIS_PASSWORD, VISITCOUNTD_REDIS_PASSWORD_FILE" between marks. */
+static void put_environment(const struct option_row *row, const char *before, const char *between,
+                            const char *after, struct buf *out)
+{
+    char name[OPTION_NAME_MAX];
+
+    buf_printf(out, "%s%s", before, option_environment_name(row, false, name));
+    if ((row->flags & SECRET) != 0) {
+        buf_printf(out, "%s%s", between, option_environment_name(row, true, name));
+    }
+    buf_puts(out, after);
+}
+
+void config_print_help(struct buf *out)
+{
+    for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+        const struct option_row *row = &option_rows[i];
+        char name[OPTION_NAME_MAX];
+
+        buf_printf(out, "  %-24s %s, default ", row->path,
+                   option_environment_name(row, false, name));
+        option_print_default(row, out);
+        buf_putc(out, '\n');
+        put_wrapped("      ", row->text, out);
+    }
+}
+
+/* etc/visitcountd.conf */
+
+static const char conf_head[] =
+    "# visitcountd.conf(5): the options of visitcountd(8), each with its default. Take the \"#\" off\n"
+    "# the line of an option to change it; visitcountd --check-config says what is wrong.\n"
+    "#\n"
+    "# Durations and sizes are strings with a unit: \"250ms\", \"5s\", \"10m\", \"2h\", \"7d\"; \"64KiB\".\n"
+    "# A list is [\"a\", \"b\"] or \"a,b\". @include \"FILE\" at the start of a line includes a file; a\n"
+    "# relative path starts from the directory of this one. Stronger than what is said here are, in\n"
+    "# this order, --set PATH=VALUE, the environment, and the credentials of systemd.\n"
+    "#\n"
+    "# Generated from src/config/options.def.\n";
+
+/** Appends what ends the group of the row before and begins that of this one. */
+static void put_group(const struct option_row *before, const struct option_row *row,
+                      struct buf *out)
+{
+    size_t last = before != NULL ? option_group_length(before) : 0;
+    size_t group = option_group_length(row);
+
+    if (last == group && (group == 0 || strncmp(before->path, row->path, group) == 0)) {
+        buf_putc(out, '\n');
+        return;
+    }
+    buf_puts(out, last != 0 ? "};\n\n" : "\n");
+    if (group != 0) {
+        buf_printf(out, "%.*s: {\n", (int)group - 1, row->path);
+    }
+}
+
+static void put_conf(struct buf *out)
+{
+    const struct option_row *before = NULL;
+
+    buf_puts(out, conf_head);
+    for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+        const struct option_row *row = &option_rows[i];
+        size_t group = option_group_length(row);
+        const char *indent = group != 0 ? "    " : "";
+        const char *prefix = group != 0 ? "    # " : "# ";
+
+        put_group(before, row, out);
+        put_wrapped(prefix, row->text, out);
+        put_environment(row, prefix, " or ", "", out);
+        buf_printf(out, "; a change needs a %s.\n", describe_change(row));
+        buf_printf(out, "%s#%s = ", indent, row->path + group);
+        option_print_default(row, out);
+        buf_puts(out, ";\n");
+        before = row;
+    }
+    buf_puts(out, option_group_length(before) != 0 ? "};\n" : "");
+}
+
+/* the table of README.md */
+
+static void put_markdown_text(const char *text, struct buf *out)
+{
+    for (; *text != '\0'; text++) {
+        if (strchr("|*<>`", *text) != NULL) {
+            buf_putc(out, '\\');
+        }
+        buf_putc(out, *text);
+    }
+}
+
+static void put_markdown(struct buf *out)
+{
+    buf_puts(out, "| Option | Environment | Default | A change needs | Meaning |\n"
+                  "| --- | --- | --- | --- | --- |\n");
+    for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+        const struct option_row *row = &option_rows[i];
+
+        buf_printf(out, "| `%s` | ", row->path);
+        put_environment(row, "`", "`, `", "` | `", out);
+        option_print_default(row, out);
+        buf_printf(out, "` | %s | ", describe_change(row));
+        put_markdown_text(row->text, out);
+        buf_puts(out, " |\n");
+    }
+}
+
+/* the list of visitcountd.conf(5), in mdoc(7) */
+
+static void put_mdoc_text(const char *text, struct buf *out)
+{
+    if (*text == '.' || *text == '\'') {
+        buf_puts(out, "\\&");
+    }
+    for (; *text != '\0'; text++) {
+        if (*text == '\\') {
+            buf_puts(out, "\\e");
+        } else if (*text == '"') {
+            buf_puts(out, "\\(dq"); /* arguments of macros lose theirs */
+        } else {
+            buf_putc(out, *text);
+        }
+    }
+}
+
+static void put_man(struct buf *out)
+{
+    buf_puts(out, ".Bl -tag -width Ds\n");
+    for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+        const struct option_row *row = &option_rows[i];
+        struct buf text = BUF_EMPTY;
+
+        buf_printf(out, ".It Va %s\n", row->path);
+        put_wrapped("", row->text, &text);
+        for (char *line = strtok(text.bytes, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+            put_mdoc_text(line, out);
+            buf_putc(out, '\n');
+        }
+        buf_clear(&text);
+        option_print_default(row, &text);
+        buf_puts(out, "Default:\n.Li ");
+        put_mdoc_text(text.bytes, out);
+        put_environment(row, " .\nEnvironment:\n.Ev ", " ,\n.Ev ", " .\n", out);
+        buf_printf(out, "A change needs a %s.\n", describe_change(row));
+        buf_finish(&text);
+    }
+    buf_puts(out, ".El\n");
+}
+
+int config_print_reference(const char *form, struct buf *out)
+{
+    static const struct {
+        const char *form;
+        void (*put)(struct buf *out);
+    } forms[] = {{"conf", put_conf}, {"markdown", put_markdown}, {"man", put_man}};
+
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        if (strcmp(forms[i].form, form) == 0) {
+            forms[i].put(out);
+            return 0;
+        }
+    }
+    return -EINVAL;
+}

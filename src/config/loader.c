@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/loader.h"
+
+#include "config/source.h"
+#include "config/suggest.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* a file of a secret with more than this is a mistake */
+#define SECRET_BYTES_MAX 4096
+
+/* options of which only one can be meant */
+static const enum config_option alternatives[][2] = {
+    {CONFIG_redis_host, CONFIG_redis_socket},
+    {CONFIG_redis_socket, CONFIG_redis_host},
+};
+
+void loader_error(struct loader *loader, const char *source, const char *path, const char *format,
+                  ...)
+{
+    size_t start = loader->errors->length;
+    va_list arguments;
+
+    buf_printf(loader->errors, "%s: ", source);
+    if (path != NULL) {
+        buf_printf(loader->errors, "%.*s: ", OPTION_NAME_MAX, path);
+    }
+    va_start(arguments, format);
+    buf_vprintf(loader->errors, format, arguments);
+    va_end(arguments);
+    for (char *at = loader->errors->bytes + start; *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
+            *at = '?'; /* one line per error, whatever is in a name */
+        }
+    }
+    buf_putc(loader->errors, '\n');
+    loader->failed = true;
+}
+
+static void set_source(struct config *config, enum config_option option, const char *source)
+{
+    char *copy = strdup(source);
+
+    if (copy == NULL) {
+        abort();
+    }
+    free(config->sources[option]);
+    config->sources[option] = copy;
+}
+
+/** Whether the same layer has given the value and the file of a secret; says so. */
+static bool gives_both(struct loader *loader, const struct setting *setting)
+{
+    const struct option_row *row = &option_rows[setting->option];
+    char path[OPTION_NAME_MAX];
+    char other[OPTION_NAME_MAX];
+
+    if (loader->given[setting->option].layer != setting->layer ||
+        loader->given[setting->option].is_file == setting->is_file) {
+        return false;
+    }
+    loader_error(loader, setting->source, option_path(row, setting->is_file, path),
+                 "%s is given as well (%s); keep one of them",
+                 option_path(row, !setting->is_file, other),
+                 loader->config->sources[setting->option]);
+    return true;
+}
+
+/** Whether the same layer has given another value by another name; says so. */
+static bool contradicts(struct loader *loader, const struct setting *setting, const void *value)
+{
+    const struct option_row *row = &option_rows[setting->option];
+
+    if (loader->given[setting->option].layer != setting->layer || setting->layer == LAYER_DEFAULT ||
+        setting->layer == LAYER_COMMAND_LINE ||
+        option_equals(row, option_field(row, loader->config), value)) {
+        return false;
+    }
+    loader_error(loader, setting->source, row->path, "%s gives another value; keep one of them",
+                 loader->config->sources[setting->option]);
+    return true;
+}
+
+static void set_default(struct loader *loader, enum config_option option)
+{
+    const struct option_text text = {option_rows[option].fallback, OPTION_FORM_PLAIN};
+
+    loader->given[option].layer = LAYER_DEFAULT;
+    loader_set(loader, &(struct setting){.layer = LAYER_DEFAULT,
+                                         .option = option,
+                                         .source = "default",
+                                         .input = {&text, 1, false, false}});
+}
+
+/** Where `option` has an alternative: an error when the same layer gives both, else drops it. */
+static void drop_alternative(struct loader *loader, enum config_option option)
+{
+    const struct option_row *row = &option_rows[option];
+    struct config *config = loader->config;
+
+    for (size_t i = 0; i < sizeof(alternatives) / sizeof(alternatives[0]); i++) {
+        enum config_option other = alternatives[i][1];
+        const struct option_row *other_row = &option_rows[other];
+
+        if (alternatives[i][0] != option || loader->given[other].layer == LAYER_DEFAULT ||
+            option_is_empty(row, option_field(row, config)) ||
+            option_is_empty(other_row, option_field(other_row, config))) {
+            continue;
+        }
+        if (loader->given[other].layer == loader->given[option].layer) {
+            loader_error(loader, config->sources[option], row->path,
+                         "%s is given as well (%s); keep one of them", other_row->path,
+                         config->sources[other]);
+        } else {
+            set_default(loader, other);
+        }
+    }
+}
+
+/** Takes what is not the path of a file any more. */
+static void set_value(struct loader *loader, const struct setting *setting)
+{
+    const struct option_row *row = &option_rows[setting->option];
+    union option_value value = {0};
+    struct buf problem = BUF_EMPTY;
+
+    if (option_parse(row, &setting->input, &value, &problem) < 0) {
+        loader_error(loader, setting->source, row->path, "%s", problem.bytes);
+    } else if (!contradicts(loader, setting, &value)) {
+        option_move(row, option_field(row, loader->config), &value);
+    }
+    option_clear(row, &value);
+    buf_finish(&problem);
+    set_source(loader->config, setting->option, setting->source);
+    loader->given[setting->option].layer = setting->layer;
+    loader->given[setting->option].is_file = setting->is_file;
+    drop_alternative(loader, setting->option);
+}
+
+/** Reads the file of a secret: without the newline at its end, and nothing that C would cut. */
+static const char *read_secret(const char *path, struct buf *ret_text)
+{
+    int rc = source_read_file(path, SECRET_BYTES_MAX, ret_text);
+
+    if (rc < 0) {
+        return strerror(-rc);
+    }
+    buf_puts(ret_text, "");
+    if (ret_text->length > 0 && ret_text->bytes[ret_text->length - 1] == '\n') {
+        ret_text->bytes[--ret_text->length] = '\0';
+    }
+    if (ret_text->length > 0 && ret_text->bytes[ret_text->length - 1] == '\r') {
+        ret_text->bytes[--ret_text->length] = '\0';
+    }
+    if (ret_text->length == 0) {
+        return "the file is empty";
+    }
+    return strlen(ret_text->bytes) != ret_text->length ? "there is a NUL byte in the file" : NULL;
+}
+
+static void set_from_file(struct loader *loader, const struct setting *setting)
+{
+    const char *path = setting->input.items[0].text;
+    struct setting inner = *setting;
+    struct option_text text = {NULL, OPTION_FORM_PLAIN};
+    struct buf source = BUF_EMPTY;
+    struct buf secret = BUF_EMPTY;
+    const char *problem = read_secret(path, &secret);
+
+    buf_printf(&source, "%s (%s)", path, setting->source);
+    if (problem != NULL) {
+        char name[OPTION_NAME_MAX];
+
+        option_path(&option_rows[setting->option], true, name);
+        loader_error(loader, setting->source, name, "%s: %s", path, problem);
+    } else {
+        text.text = secret.bytes;
+        if (setting->layer != LAYER_CREDENTIAL) {
+            inner.source = source.bytes; /* the name of a credential says enough */
+        }
+        inner.input = (struct option_input){&text, 1, false, true};
+        set_value(loader, &inner);
+    }
+    buf_finish(&source);
+    buf_finish(&secret);
+}
+
+void loader_set(struct loader *loader, const struct setting *setting)
+{
+    if (gives_both(loader, setting)) {
+        return;
+    }
+    if (setting->is_file) {
+        set_from_file(loader, setting);
+    } else {
+        set_value(loader, setting);
+    }
+}
+
+void loader_set_text(struct loader *loader, enum config_layer layer, enum config_option option,
+                     bool is_file, const char *text, const char *source)
+{
+    const struct option_text item = {text, OPTION_FORM_PLAIN};
+
+    loader_set(loader, &(struct setting){.layer = layer,
+                                         .option = option,
+                                         .is_file = is_file,
+                                         .source = source,
+                                         .input = {&item, 1, false, false}});
+}
+
+void loader_set_defaults(struct loader *loader)
+{
+    for (int option = 0; option < CONFIG_OPTION_COUNT; option++) {
+        set_default(loader, (enum config_option)option);
+    }
+}
+
+void loader_reject_path(struct loader *loader, const char *source, const char *path)
+{
+    struct suggestion suggestion;
+    const char *nearest;
+
+    suggestion_init(&suggestion, path);
+    for (int option = 0; option < CONFIG_OPTION_COUNT; option++) {
+        const struct option_row *row = &option_rows[option];
+        char known[OPTION_NAME_MAX];
+        size_t group = option_group_length(row);
+
+        suggestion_offer(&suggestion, row->path);
+        if ((row->flags & SECRET) != 0) {
+            suggestion_offer(&suggestion, option_path(row, true, known));
+        }
+        if (group != 0) {
+            memcpy(known, row->path, group);
+            known[group - 1] = '\0';
+            suggestion_offer(&suggestion, known);
+        }
+    }
+    nearest = suggestion_get(&suggestion);
+    if (nearest != NULL) {
+        loader_error(loader, source, path, "unknown option; did you mean %s?", nearest);
+    } else {
+        loader_error(loader, source, path, "unknown option");
+    }
+}

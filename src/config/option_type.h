@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * option_type: the types of options.def. A type knows one value: how to parse, compare, print and
+ * free it. For a list type that value is one item; option.c makes lists of them. Internal to
+ * config/.
+ */
+#ifndef VISITCOUNTD_CONFIG_OPTION_TYPE_H
+#define VISITCOUNTD_CONFIG_OPTION_TYPE_H
+
+#include "config/option.h"
+
+struct option_type {
+    size_t field_size; /* of the member of struct config */
+    size_t item_size;  /* of a list's item; 0 when the field is the value itself */
+    /** How the value stands in the file; OPTION_FORM_PLAIN: in quotes, but bare is understood. */
+    enum option_form form;
+    /** Parses `text` into the zeroed `ret_value`; 0 or a negative errno that `expect` explains. */
+    int (*parse)(const struct option_row *row, const char *text, void *ret_value);
+    /** Appends what is accepted: "a whole number from 1 to 65535". */
+    void (*expect)(const struct option_row *row, int error, struct buf *out);
+    bool (*equals)(const void *a, const void *b);
+    void (*print)(const struct option_row *row, const void *value, struct buf *out);
+    /** Frees what the value holds; NULL when that is nothing. */
+    void (*clear)(void *value);
+};
+
+extern const struct option_type option_type_STRING;
+extern const struct option_type option_type_NAME;
+extern const struct option_type option_type_HOST;
+extern const struct option_type option_type_PATTERN;
+extern const struct option_type option_type_BOOL;
+extern const struct option_type option_type_CHOICE;
+extern const struct option_type option_type_COUNT;
+extern const struct option_type option_type_DURATION;
+extern const struct option_type option_type_SIZE;
+extern const struct option_type option_type_SITES;
+extern const struct option_type option_type_ADDRESSES;
+extern const struct option_type option_type_NETWORKS;
+
+#endif
