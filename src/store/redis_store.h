@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * redis_store: the store that several instances share: Redis 6.2 or later, or Valkey.
+ *
+ * Layout; all keys of a site carry the hash tag {site}, so that a batch is one slot of a Cluster:
+ *
+ *     vc:{site}:hits             zset  page -> total (exact to 2^53)
+ *     vc:{site}:day:YYYYMMDD     hash  page -> hits, expires after series.days
+ *     vc:{site}:hour:YYYYMMDDHH  hash  page -> hits, expires after series.hours
+ *     vc:{site}:ledger           hash  epoch -> "sequence time total ...", swept after ledger.ttl
+ *
+ * Days and hours are those of UTC.
+ */
+#ifndef VISITCOUNTD_STORE_REDIS_STORE_H
+#define VISITCOUNTD_STORE_REDIS_STORE_H
+
+#include "loop/loop.h"
+#include "store/store.h"
+
+struct redis_store_options {
+    struct address address;
+    const char *username; /* empty: the default user */
+    const char *password; /* empty: no authentication */
+    uint64_t db;
+    bool tls;
+    const char *tls_ca;   /* file; empty: the system's */
+    const char *instance; /* name shown by CLIENT LIST */
+    uint64_t connect_timeout_ms;
+    uint64_t command_timeout_ms;
+    uint64_t ledger_ttl_ms;
+    uint64_t series_days_ms;
+    uint64_t series_hours_ms;
+};
+
+/**
+ * A new store, which starts to connect; it works, or says why not, with the server away as well.
+ * `options` is copied. Returns NULL, with a static text in `ret_reason`, when tls_ca cannot be
+ * read.
+ */
+struct store *redis_store_create(struct loop *loop, const struct redis_store_options *options,
+                                 const char **ret_reason);
+
+/** The version of hiredis. */
+const char *redis_store_library_version(void);
+
+#endif

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/sqlite_store.h"
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "store/sqlite_calls.h"
+#include "store/sqlite_file.h"
+
+#include <inttypes.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define BACKOFF_MIN_MS 50
+#define BACKOFF_MAX_MS 5000
+
+/* an error that did not change is logged again after this time */
+#define LOG_AGAIN_MS 60000
+
+/*
+ * While a job is in flight, `file` and `running` belong to the disk thread; what is called
+ * meanwhile gathers in `waiting` and shares the transaction of the next job.
+ */
+struct sqlite_store {
+    struct store store;
+    struct loop *loop;
+    struct disk *disk;
+    struct sqlite_file *file;
+    char *path;
+
+    struct disk_job job;
+    bool in_flight;
+    bool opening;       /* the job in flight opens the file first */
+    bool wants_to_open; /* the next one will */
+    struct list running;
+    struct list waiting;
+    size_t call_count; /* in both */
+    struct loop_task submit;
+    uint64_t submitted_at_us;
+
+    struct loop_timer retry;
+    unsigned failures; /* in a row, without a commit between them */
+    uint64_t commits;
+    uint64_t logged_at_ms;
+    struct store_health health;
+
+    struct disk_job closing;
+    bool destroyed;
+    sem_t closed;
+};
+
+/* a call with who waits for it */
+struct waiting_call {
+    struct sqlite_call sql;
+    union {
+        store_on_applied on_applied;
+        store_on_read on_read;
+        store_on_ledger on_ledger;
+    };
+    void *data;
+    uint64_t totals[];
+};
+
+static struct sqlite_store *sqlite_store_of(struct store *store)
+{
+    return container_of(store, struct sqlite_store, store);
+}
+
+static void answer(struct waiting_call *call)
+{
+    const struct sqlite_call *sql = &call->sql;
+    bool ok = sql->outcome == STORE_OK;
+    const uint64_t *totals = ok ? call->totals : NULL;
+    const char *reason = ok ? NULL : sql->reason;
+
+    switch (sql->kind) {
+    case SQLITE_CALL_APPLY:
+        call->on_applied(call->data, &(struct store_applied){.outcome = sql->outcome,
+                                                             .totals = totals,
+                                                             .duplicate = ok && sql->duplicate,
+                                                             .gap = !ok && sql->gap,
+                                                             .sequence = sql->sequence,
+                                                             .reason = reason});
+        break;
+    case SQLITE_CALL_READ:
+        call->on_read(call->data, &(struct store_read){sql->outcome, totals, reason});
+        break;
+    case SQLITE_CALL_LEDGER:
+        call->on_ledger(call->data,
+                        &(struct store_ledger){sql->outcome, ok ? sql->sequence : 0, reason});
+        break;
+    }
+}
+
+static void answer_all(struct sqlite_store *store, struct list *calls)
+{
+    struct list *link;
+
+    while ((link = list_take_first(calls)) != NULL) {
+        struct waiting_call *call = container_of(link, struct waiting_call, sql.link);
+
+        store->call_count--;
+        answer(call);
+        free(call);
+    }
+}
+
+static void submit(struct sqlite_store *store)
+{
+    if (store->in_flight || (list_is_empty(&store->waiting) && !store->wants_to_open)) {
+        return;
+    }
+    list_move_all(&store->running, &store->waiting);
+    store->opening = store->wants_to_open;
+    store->wants_to_open = false;
+    store->in_flight = true;
+    store->submitted_at_us = clock_monotonic_us();
+    disk_submit(store->disk, &store->job);
+}
+
+/* at the end of the turn, so that calls of one turn share a transaction */
+static void on_submit(struct loop_task *task)
+{
+    submit(container_of(task, struct sqlite_store, submit));
+}
+
+static void on_retry(struct loop_timer *timer)
+{
+    struct sqlite_store *store = container_of(timer, struct sqlite_store, retry);
+
+    store->wants_to_open = true;
+    submit(store);
+}
+
+/* full jitter: anything up to a limit that doubles with each failure */
+static uint64_t draw_delay_ms(unsigned failures)
+{
+    uint64_t limit_ms = failures < 7 ? (uint64_t)BACKOFF_MIN_MS << failures : BACKOFF_MAX_MS;
+    uint64_t random = 0;
+
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0) {
+        random = clock_monotonic_us();
+    }
+    return 1 + random % (limit_ms < BACKOFF_MAX_MS ? limit_ms : BACKOFF_MAX_MS);
+}
+
+static void retry_later(struct sqlite_store *store, const char *error)
+{
+    uint64_t delay_ms = draw_delay_ms(store->failures);
+    uint64_t now_ms = loop_now_ms(store->loop);
+
+    store->failures++;
+    loop_timer_start(store->loop, &store->retry, delay_ms);
+    if (store->health.available || strcmp(error, store->health.last_error) != 0 ||
+        now_ms - store->logged_at_ms >= LOG_AGAIN_MS) {
+        log_warning("sqlite %s: %s; retrying in %" PRIu64 " ms", store->path, error, delay_ms);
+        store->logged_at_ms = now_ms;
+    }
+}
+
+static void set_available(struct sqlite_store *store, bool available)
+{
+    if (store->health.available == available) {
+        return;
+    }
+    store->health.available = available;
+    store->health.changed_at_ms = loop_now_ms(store->loop);
+    if (available) {
+        log_info("sqlite %s: ready", store->path);
+    }
+    store_notify(&store->store, available);
+}
+
+/* takes over what the job found out about the file */
+static void update(struct sqlite_store *store)
+{
+    const struct sqlite_file_status *status = sqlite_file_status(store->file);
+    struct store_health *health = &store->health;
+
+    if (status->commits != store->commits) {
+        store->commits = status->commits;
+        store->failures = 0;
+    }
+    if (status->ready) {
+        loop_timer_stop(&store->retry);
+    } else if (!loop_timer_is_active(&store->retry) && !store->wants_to_open) {
+        retry_later(store, status->error);
+    }
+    snprintf(health->last_error, sizeof(health->last_error), "%s", status->error);
+    health->connects = status->opens;
+    health->commands = status->transactions;
+    health->round_trip_us = clock_monotonic_us() - store->submitted_at_us;
+    health->state = status->ready ? "ready" : "down";
+    set_available(store, status->ready);
+}
+
+/* on the disk thread */
+static void work(struct disk_job *job)
+{
+    struct sqlite_store *store = container_of(job, struct sqlite_store, job);
+
+    if (store->opening) {
+        sqlite_file_open(store->file);
+    }
+    if (!list_is_empty(&store->running)) {
+        sqlite_calls_run(store->file, &store->running);
+    }
+}
+
+static void on_work_done(struct disk_job *job)
+{
+    struct sqlite_store *store = container_of(job, struct sqlite_store, job);
+
+    if (store->destroyed) {
+        return; /* the calls are answered, and on_closed() follows */
+    }
+    store->in_flight = false;
+    update(store);
+    answer_all(store, &store->running);
+    if (!list_is_empty(&store->waiting) || store->wants_to_open) {
+        loop_task_schedule(store->loop, &store->submit);
+    }
+}
+
+/* on the disk thread, after all other work */
+static void work_close(struct disk_job *job)
+{
+    struct sqlite_store *store = container_of(job, struct sqlite_store, closing);
+
+    sqlite_file_close(store->file);
+    sem_post(&store->closed);
+}
+
+static void on_closed(struct disk_job *job)
+{
+    struct sqlite_store *store = container_of(job, struct sqlite_store, closing);
+
+    sqlite_file_destroy(store->file);
+    sem_destroy(&store->closed);
+    free(store->path);
+    free(store);
+}
+
+/* a new call for the next job; the caller adds the callback */
+static struct waiting_call *add_call(struct sqlite_store *store, enum sqlite_call_kind kind,
+                                     const struct store_batch *batch, void *data)
+{
+    size_t totals_bytes = batch->entry_count * sizeof(uint64_t);
+    struct waiting_call *call = calloc(1, sizeof(*call) + totals_bytes);
+
+    if (call == NULL) {
+        abort();
+    }
+    call->sql.kind = kind;
+    call->sql.batch = *batch;
+    call->sql.totals = call->totals;
+    call->data = data;
+    list_append(&store->waiting, &call->sql.link);
+    store->call_count++;
+    if (!store->in_flight) {
+        loop_task_schedule(store->loop, &store->submit);
+    }
+    return call;
+}
+
+static void apply(struct store *base, const struct store_batch *batch, store_on_applied on_applied,
+                  void *data)
+{
+    add_call(sqlite_store_of(base), SQLITE_CALL_APPLY, batch, data)->on_applied = on_applied;
+}
+
+static void read_pages(struct store *base, const char *site, const struct store_entry *pages,
+                       size_t page_count, store_on_read on_read, void *data)
+{
+    struct store_batch batch = {.site = site, .entries = pages, .entry_count = page_count};
+
+    add_call(sqlite_store_of(base), SQLITE_CALL_READ, &batch, data)->on_read = on_read;
+}
+
+static void read_ledger(struct store *base, const char *site, const char *epoch,
+                        store_on_ledger on_ledger, void *data)
+{
+    struct store_batch batch = {.site = site, .epoch = epoch};
+
+    add_call(sqlite_store_of(base), SQLITE_CALL_LEDGER, &batch, data)->on_ledger = on_ledger;
+}
+
+static void health(struct store *base, struct store_health *ret_health)
+{
+    struct sqlite_store *store = sqlite_store_of(base);
+
+    *ret_health = store->health;
+    ret_health->in_flight = store->call_count;
+}
+
+/*
+ * Waits for the disk thread, which still reads what the callers own. The store itself is freed when
+ * the disk reports its last job as done.
+ */
+static void destroy(struct store *base)
+{
+    struct sqlite_store *store = sqlite_store_of(base);
+
+    loop_task_cancel(&store->submit);
+    loop_timer_stop(&store->retry);
+    store->destroyed = true;
+    disk_submit(store->disk, &store->closing);
+    while (sem_wait(&store->closed) != 0) {
+        continue; /* EINTR */
+    }
+    answer_all(store, &store->running);
+    sqlite_calls_end(&store->waiting, STORE_REFUSED, "the store is closed");
+    answer_all(store, &store->waiting);
+}
+
+static const struct store_operations operations = {
+    .apply = apply,
+    .read = read_pages,
+    .ledger = read_ledger,
+    .health = health,
+    .destroy = destroy,
+};
+
+struct store *sqlite_store_create(struct loop *loop, struct disk *disk,
+                                  const struct sqlite_store_options *options)
+{
+    struct sqlite_store *store = calloc(1, sizeof(*store));
+
+    if (store == NULL || (store->path = strdup(options->path)) == NULL ||
+        sem_init(&store->closed, 0, 0) != 0) {
+        abort();
+    }
+    store->store.operations = &operations;
+    store->loop = loop;
+    store->disk = disk;
+    store->file = sqlite_file_create(options);
+    store->job = (struct disk_job){.work = work, .done = on_work_done};
+    store->closing = (struct disk_job){.work = work_close, .done = on_closed};
+    list_init(&store->running);
+    list_init(&store->waiting);
+    loop_task_init(&store->submit, on_submit);
+    loop_timer_init(&store->retry, on_retry);
+    store->health = (struct store_health){
+        .backend = "sqlite", .state = "opening", .changed_at_ms = loop_now_ms(loop)};
+    snprintf(store->health.address, sizeof(store->health.address), "%s", options->path);
+    snprintf(store->health.version, sizeof(store->health.version), "%s",
+             sqlite_file_library_version());
+    store->wants_to_open = true;
+    submit(store);
+    return &store->store;
+}
+
+const char *sqlite_store_library_version(void)
+{
+    return sqlite_file_library_version();
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * store: the contract of what keeps the numbers. Two stores fulfil it: redis_store and
+ * sqlite_store; the same tests run against both.
+ *
+ * Every call ends in exactly one callback, in the loop, never from inside the call. What is passed
+ * to a call by pointer stays with the caller and unchanged until that callback; what is passed to a
+ * callback is gone when it returns. store_destroy() ends the open calls with STORE_UNKNOWN (or
+ * STORE_REFUSED where it is certain) before it returns.
+ */
+#ifndef VISITCOUNTD_STORE_STORE_H
+#define VISITCOUNTD_STORE_STORE_H
+
+#include "base/units.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum store_outcome {
+    STORE_OK,      /* applied, or read */
+    STORE_REFUSED, /* certainly not applied: may be sent again with other content */
+    STORE_UNKNOWN  /* may have been applied: must be sent again, unchanged, under its number */
+};
+
+/** Longest site and page, in bytes, without NUL. */
+#define STORE_SITE_MAX 64
+#define STORE_PAGE_MAX 512
+
+/** Length of an epoch: 128 random bits in hexadecimal, without NUL. */
+#define STORE_EPOCH_LENGTH 32
+
+/** The visits of one page in a batch. */
+struct store_entry {
+    const char *page; /* NUL-terminated */
+    size_t page_length;
+    uint64_t hits; /* > 0 */
+};
+
+/**
+ * What is applied in one atomic step. The store remembers per site and epoch the sequence number
+ * and answer of the last batch: a batch that it already has is answered with what was stored.
+ */
+struct store_batch {
+    const char *site;  /* NUL-terminated */
+    const char *epoch; /* NUL-terminated, STORE_EPOCH_LENGTH */
+    uint64_t sequence; /* 1 for the first batch of an epoch, then one more each time */
+    uint64_t hour;     /* hours since 1970-01-01T00Z in which the visits happened */
+    const struct store_entry *entries;
+    size_t entry_count; /* > 0; each page once */
+};
+
+/** The end of an apply call. */
+struct store_applied {
+    enum store_outcome outcome;
+    /**
+     * STORE_OK: one per entry: the page's total after the batch. When the batch had been applied
+     * before, the totals of that time. NULL otherwise.
+     */
+    const uint64_t *totals;
+    bool duplicate; /* STORE_OK: it had been applied before */
+    /**
+     * STORE_REFUSED: the ledger's last sequence for this epoch is more than one behind the batch's:
+     * the store went back in time. `sequence` is then what the ledger has, 0 for no entry.
+     */
+    bool gap;
+    uint64_t sequence;
+    const char *reason; /* unless STORE_OK: what failed and why, for the log; never NULL */
+};
+
+typedef void (*store_on_applied)(void *data, const struct store_applied *applied);
+
+/** The end of a read call: `totals` has one number per page, 0 for a page never visited. */
+struct store_read {
+    enum store_outcome outcome; /* STORE_OK or STORE_REFUSED */
+    const uint64_t *totals;
+    const char *reason;
+};
+
+typedef void (*store_on_read)(void *data, const struct store_read *read);
+
+/** The end of a ledger call: the last sequence applied for the epoch, 0 for no entry. */
+struct store_ledger {
+    enum store_outcome outcome; /* STORE_OK or STORE_REFUSED */
+    uint64_t sequence;
+    const char *reason;
+};
+
+typedef void (*store_on_ledger)(void *data, const struct store_ledger *ledger);
+
+/** How the store is, for status and metrics. */
+struct store_health {
+    const char *backend; /* "redis", "sqlite" */
+    bool available;      /* calls have a chance now */
+    const char *state;   /* "ready", "connecting", …: of the link, or of the file */
+    char address[ADDRESS_TEXT_MAX];
+    char version[64];       /* of the server or library; empty when not known */
+    char role[16];          /* "master", "replica"; empty when it has none */
+    char last_error[256];   /* empty when there was none */
+    uint64_t round_trip_us; /* of the last command; 0 when there was none */
+    uint64_t commands;      /* sent since the start */
+    uint64_t connects;      /* successful connects or opens since the start */
+    uint64_t in_flight;     /* commands without an answer */
+    uint64_t changed_at_ms; /* loop time of the last change of `available` */
+};
+
+struct store;
+
+/** What a store implements; each as the function of the same name below. */
+struct store_operations {
+    void (*apply)(struct store *store, const struct store_batch *batch, store_on_applied on_applied,
+                  void *data);
+    void (*read)(struct store *store, const char *site, const struct store_entry *pages,
+                 size_t page_count, store_on_read on_read, void *data);
+    void (*ledger)(struct store *store, const char *site, const char *epoch,
+                   store_on_ledger on_ledger, void *data);
+    void (*health)(struct store *store, struct store_health *ret_health);
+    void (*destroy)(struct store *store);
+};
+
+/** The part that all stores have in common; embedded as the first member. */
+struct store {
+    const struct store_operations *operations;
+    void (*on_change)(void *data, bool available);
+    void *on_change_data;
+};
+
+/** Applies a batch. */
+static inline void store_apply(struct store *store, const struct store_batch *batch,
+                               store_on_applied on_applied, void *data)
+{
+    store->operations->apply(store, batch, on_applied, data);
+}
+
+/** Reads the totals of pages (only their names are looked at). */
+static inline void store_read(struct store *store, const char *site,
+                              const struct store_entry *pages, size_t page_count,
+                              store_on_read on_read, void *data)
+{
+    store->operations->read(store, site, pages, page_count, on_read, data);
+}
+
+/** Reads the ledger entry of an epoch. */
+static inline void store_ledger(struct store *store, const char *site, const char *epoch,
+                                store_on_ledger on_ledger, void *data)
+{
+    store->operations->ledger(store, site, epoch, on_ledger, data);
+}
+
+/** Fills `ret_health`; asks nobody. */
+static inline void store_health(struct store *store, struct store_health *ret_health)
+{
+    store->operations->health(store, ret_health);
+}
+
+/** Sets who is told when `available` changes; called in the loop. One listener. */
+static inline void store_listen(struct store *store, void (*on_change)(void *data, bool available),
+                                void *data)
+{
+    store->on_change = on_change;
+    store->on_change_data = data;
+}
+
+/** Ends all calls and frees the store; NULL is allowed. */
+static inline void store_destroy(struct store *store)
+{
+    if (store != NULL) {
+        store->operations->destroy(store);
+    }
+}
+
+/** For stores: tells the listener, if there is one. */
+static inline void store_notify(struct store *store, bool available)
+{
+    if (store->on_change != NULL) {
+        store->on_change(store->on_change_data, available);
+    }
+}
+
+#endif

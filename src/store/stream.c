@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/stream.h"
+
+#include "base/buf.h"
+
+#include <h2o.h>
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* addresses of one name that are tried, in the order of the resolver */
+#define ADDRESSES_MAX 8
+
+struct stream {
+    struct loop *loop;
+    struct address address;
+    SSL_CTX *tls;
+    const struct stream_callbacks *callbacks;
+    void *data;
+
+    h2o_hostinfo_getaddr_req_t *lookup;
+    struct {
+        struct sockaddr_storage sockaddr;
+        socklen_t length;
+    } candidates[ADDRESSES_MAX];
+    size_t candidate_count;
+    size_t candidate; /* the next one to try */
+
+    h2o_socket_t *socket;
+    struct loop_task report; /* to fail from outside of the call that found out */
+    char reason[128];
+
+    struct buf writing; /* what libh2o has */
+    struct buf waiting; /* what follows it */
+    bool is_closed;     /* closed inside a callback: freed when that returns */
+    unsigned depth;     /* callbacks that are running */
+};
+
+static void connect_next(struct stream *stream);
+static void on_socket_readable(h2o_socket_t *socket, const char *error);
+
+static void free_stream(struct stream *stream)
+{
+    buf_finish(&stream->writing);
+    buf_finish(&stream->waiting);
+    free(stream);
+}
+
+/* around each callback: returns false when the stream was closed in it, and is gone */
+static void enter(struct stream *stream)
+{
+    stream->depth++;
+}
+
+static bool leave(struct stream *stream)
+{
+    bool is_closed = stream->is_closed;
+
+    if (--stream->depth == 0 && is_closed) {
+        free_stream(stream);
+    }
+    return !is_closed;
+}
+
+static void close_socket(struct stream *stream)
+{
+    if (stream->socket != NULL) {
+        h2o_socket_close(stream->socket);
+        stream->socket = NULL;
+    }
+}
+
+static void on_report(struct loop_task *task)
+{
+    struct stream *stream = container_of(task, struct stream, report);
+
+    enter(stream);
+    stream->callbacks->on_failed(stream->data, stream->reason);
+    leave(stream);
+}
+
+static void fail(struct stream *stream, const char *what, const char *reason)
+{
+    snprintf(stream->reason, sizeof(stream->reason), "%s: %s", what, reason);
+    close_socket(stream);
+    loop_task_schedule(stream->loop, &stream->report);
+}
+
+/* --- connecting --- */
+
+static void become_open(struct stream *stream)
+{
+    h2o_socket_read_start(stream->socket, on_socket_readable);
+    enter(stream);
+    stream->callbacks->on_open(stream->data);
+    leave(stream);
+}
+
+static void on_handshake(h2o_socket_t *socket, const char *error)
+{
+    struct stream *stream = socket->data;
+
+    if (error != NULL) {
+        fail(stream, "TLS", error);
+        return;
+    }
+    become_open(stream);
+}
+
+static void on_connected(h2o_socket_t *socket, const char *unused)
+{
+    struct stream *stream = socket->data;
+    int error = 0;
+    socklen_t length = sizeof(error);
+
+    (void)unused;
+    if (getsockopt(h2o_socket_get_fd(socket), SOL_SOCKET, SO_ERROR, &error, &length) != 0) {
+        error = errno;
+    }
+    if (error != 0) {
+        close_socket(stream);
+        snprintf(stream->reason, sizeof(stream->reason), "connect: %s", strerror(error));
+        connect_next(stream);
+    } else if (stream->tls != NULL) {
+        h2o_socket_ssl_handshake(socket, stream->tls, stream->address.host, on_handshake);
+    } else {
+        become_open(stream);
+    }
+}
+
+/* returns the error of a connect that failed at once, or 0 */
+static int start_connect(struct stream *stream, const struct sockaddr *sockaddr, socklen_t length)
+{
+    int fd = socket(sockaddr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1;
+
+    if (fd < 0) {
+        return errno;
+    }
+    if (sockaddr->sa_family != AF_UNIX) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    }
+    if (connect(fd, sockaddr, length) != 0 && errno != EINPROGRESS) {
+        int error = errno;
+
+        close(fd);
+        return error;
+    }
+    /* not h2o_socket_connect(), which keeps the reason of a failure to itself */
+    stream->socket = h2o_evloop_socket_create(loop_h2o(stream->loop), fd, 0);
+    stream->socket->data = stream;
+    h2o_socket_notify_write(stream->socket, on_connected);
+    return 0;
+}
+
+/* tries what is left of the candidates; the last failure stands in `reason` */
+static void connect_next(struct stream *stream)
+{
+    while (stream->candidate < stream->candidate_count) {
+        size_t i = stream->candidate++;
+        int error = start_connect(stream, (struct sockaddr *)&stream->candidates[i].sockaddr,
+                                  stream->candidates[i].length);
+
+        if (error == 0) {
+            return;
+        }
+        snprintf(stream->reason, sizeof(stream->reason), "connect: %s", strerror(error));
+    }
+    loop_task_schedule(stream->loop, &stream->report);
+}
+
+/* --- resolving --- */
+
+static void add_candidate(struct stream *stream, const void *sockaddr, socklen_t length)
+{
+    if (stream->candidate_count < ADDRESSES_MAX &&
+        length <= sizeof(stream->candidates[0].sockaddr)) {
+        memcpy(&stream->candidates[stream->candidate_count].sockaddr, sockaddr, length);
+        stream->candidates[stream->candidate_count++].length = length;
+    }
+}
+
+static void on_lookup(h2o_hostinfo_getaddr_req_t *lookup, const char *error, struct addrinfo *found,
+                      void *data)
+{
+    struct stream *stream = data;
+
+    (void)lookup;
+    stream->lookup = NULL;
+    loop_end_lookup(stream->loop);
+    if (error != NULL) {
+        fail(stream, "resolve", error);
+        return;
+    }
+    for (; found != NULL; found = found->ai_next) {
+        add_candidate(stream, found->ai_addr, found->ai_addrlen);
+    }
+    enter(stream);
+    stream->callbacks->on_resolved(stream->data);
+    if (leave(stream)) {
+        connect_next(stream);
+    }
+}
+
+/* addresses that need no resolver: a path, or a number */
+static bool add_known(struct stream *stream)
+{
+    const struct address *address = &stream->address;
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(address->port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(address->port)};
+
+    if (address->is_unix) {
+        memcpy(local.sun_path, address->path, sizeof(local.sun_path));
+        add_candidate(stream, &local, sizeof(local));
+    } else if (inet_pton(AF_INET, address->host, &v4.sin_addr) == 1) {
+        add_candidate(stream, &v4, sizeof(v4));
+    } else if (inet_pton(AF_INET6, address->host, &v6.sin6_addr) == 1) {
+        add_candidate(stream, &v6, sizeof(v6));
+    }
+    return stream->candidate_count != 0;
+}
+
+struct stream *stream_open(struct loop *loop, const struct address *address, struct ssl_ctx_st *tls,
+                           const struct stream_callbacks *callbacks, void *data)
+{
+    struct stream *stream = calloc(1, sizeof(*stream));
+    char port[8];
+
+    if (stream == NULL) {
+        abort();
+    }
+    stream->loop = loop;
+    stream->address = *address;
+    stream->tls = tls;
+    stream->callbacks = callbacks;
+    stream->data = data;
+    loop_task_init(&stream->report, on_report);
+    if (add_known(stream)) {
+        connect_next(stream);
+        return stream;
+    }
+    snprintf(port, sizeof(port), "%u", address->port);
+    stream->lookup = h2o_hostinfo_getaddr(
+        loop_begin_lookup(loop), h2o_iovec_init(stream->address.host, strlen(address->host)),
+        h2o_iovec_init(port, strlen(port)), AF_UNSPEC, SOCK_STREAM, IPPROTO_TCP,
+        AI_ADDRCONFIG | AI_NUMERICSERV, on_lookup, stream);
+    return stream;
+}
+
+bool stream_is_resolving(const struct stream *stream)
+{
+    return stream->lookup != NULL;
+}
+
+/* --- bytes --- */
+
+static void on_socket_readable(h2o_socket_t *socket, const char *error)
+{
+    struct stream *stream = socket->data;
+
+    if (error != NULL) {
+        fail(stream, "read",
+             error == h2o_socket_error_closed ? "connection closed by server" : error);
+        return;
+    }
+    enter(stream);
+    stream->callbacks->on_bytes(stream->data, socket->input->bytes, socket->input->size);
+    if (!stream->is_closed) {
+        h2o_buffer_consume(&socket->input, socket->input->size);
+    }
+    leave(stream);
+}
+
+static void write_waiting(struct stream *stream);
+
+static void on_written(h2o_socket_t *socket, const char *error)
+{
+    struct stream *stream = socket->data;
+
+    buf_clear(&stream->writing);
+    if (error != NULL) {
+        fail(stream, "write", error);
+    } else if (stream->waiting.length != 0) {
+        write_waiting(stream);
+    }
+}
+
+static void write_waiting(struct stream *stream)
+{
+    struct buf empty = stream->writing;
+    h2o_iovec_t bytes;
+
+    stream->writing = stream->waiting;
+    stream->waiting = empty;
+    bytes = h2o_iovec_init(stream->writing.bytes, stream->writing.length);
+    h2o_socket_write(stream->socket, &bytes, 1, on_written);
+}
+
+void stream_write(struct stream *stream, const char *bytes, size_t length)
+{
+    if (stream->socket == NULL) {
+        return; /* it failed in this turn; on_failed is on its way */
+    }
+    buf_append(&stream->waiting, bytes, length);
+    if (!h2o_socket_is_writing(stream->socket)) {
+        write_waiting(stream);
+    }
+}
+
+void stream_close(struct stream *stream)
+{
+    if (stream == NULL) {
+        return;
+    }
+    if (stream->lookup != NULL) {
+        h2o_hostinfo_getaddr_cancel(stream->lookup);
+    }
+    close_socket(stream);
+    loop_task_cancel(&stream->report);
+    stream->is_closed = true;
+    if (stream->depth == 0) {
+        free_stream(stream);
+    }
+}
+
+/* --- TLS --- */
+
+struct ssl_ctx_st *stream_tls_create(const char *ca_file, const char **ret_reason)
+{
+    SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
+
+    if (tls == NULL) {
+        abort();
+    }
+    SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
+    SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
+    if (*ca_file == '\0') {
+        SSL_CTX_set_default_verify_paths(tls);
+    } else if (SSL_CTX_load_verify_locations(tls, ca_file, NULL) != 1) {
+        *ret_reason = "no certificates can be read from it";
+        SSL_CTX_free(tls);
+        return NULL;
+    }
+    return tls;
+}
+
+void stream_tls_destroy(struct ssl_ctx_st *tls)
+{
+    SSL_CTX_free(tls);
+}
