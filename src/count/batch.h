@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * batch: visits of one site and hour on their way to the store together.
+ *
+ * A batch is open while nothing but its owner has seen it: visits may join and leave. From the
+ * moment it is sent it is frozen: what may have been applied must not change. When the store says
+ * that it was certainly not applied, it may be thawed.
+ *
+ * The batch owns its copies of page names; the visits in it belong to whoever waits for them.
+ */
+#ifndef VISITCOUNTD_COUNT_BATCH_H
+#define VISITCOUNTD_COUNT_BATCH_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "count/engine.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** Pages in one batch: bounds the time that the store spends in one step. */
+#define BATCH_PAGES_MAX 500
+
+struct batch {
+    struct list link;  /* the owner's */
+    uint64_t hour;     /* since 1970-01-01T00Z */
+    bool is_frozen;    /* sent, and not known to be refused */
+    bool is_doubtful;  /* the store did not say what became of it, at least once */
+    unsigned attempts; /* how often it was sent */
+    struct list pages; /* in the order of arrival */
+    struct map by_name;
+    struct batch_page *latest;   /* most visits are of the page of the visit before */
+    struct store_entry *entries; /* what was sent; NULL while open */
+};
+
+/** An empty, open batch for visits of `hour`. */
+struct batch *batch_create(uint64_t hour);
+
+/** Frees the batch, in which no visit is left. NULL is allowed. */
+void batch_destroy(struct batch *batch);
+
+/** Whether a visit of `hour` may join. */
+bool batch_takes(const struct batch *batch, uint64_t hour);
+
+/** Adds a visit of `page`, which is copied. */
+void batch_add(struct batch *batch, const char *page, size_t page_length, struct visit *visit);
+
+/** Whether nothing would be sent. */
+bool batch_is_empty(const struct batch *batch);
+
+/** Freezes the batch and returns its content, one entry per page; valid until it is thawed. */
+const struct store_entry *batch_freeze(struct batch *batch, size_t *ret_count);
+
+/** The store certainly did not apply the batch: opens it again. */
+void batch_thaw(struct batch *batch);
+
+/** Takes each visit out and answers it with its number. `totals` are those of the entries. */
+typedef void (*batch_on_visit)(void *data, struct visit *visit, uint64_t count);
+void batch_answer(struct batch *batch, const uint64_t *totals, batch_on_visit on_visit, void *data);
+
+/**
+ * Moves the visits whose deadline is not after `now_ms` to the end of `expired`. In an open batch
+ * they are no longer part of what will be sent; in a frozen one they are, but nobody waits.
+ */
+void batch_expire(struct batch *batch, uint64_t now_ms, struct list *expired);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * engine: turns visits into batches and batches into numbers.
+ *
+ * Per site at most one batch is in flight. Visits that arrive meanwhile are gathered, and leave in
+ * one batch at the end of the turn in which the way is free: no timer, no added delay. The store
+ * answers each page's total, and the engine hands out total-n+1 … total in the order of arrival.
+ *
+ * A batch that was certainly not applied is sent again, without the visits whose patience ended in
+ * the meantime: these are answered as refused. A batch that may have been applied is sent again
+ * unchanged under its number until the store says what became of it.
+ *
+ * The caller owns a `struct visit` and keeps it until on_answer() was called.
+ */
+#ifndef VISITCOUNTD_COUNT_ENGINE_H
+#define VISITCOUNTD_COUNT_ENGINE_H
+
+#include "base/list.h"
+#include "count/stats.h"
+#include "loop/loop.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct engine;
+
+enum visit_status {
+    VISIT_COUNTED, /* in the store, exactly once */
+    VISIT_REFUSED, /* certainly not counted */
+    VISIT_UNKNOWN  /* may have been counted: the store did not say in time */
+};
+
+struct visit_answer {
+    enum visit_status status;
+    uint64_t count;     /* VISIT_COUNTED: this visit's number */
+    const char *reason; /* otherwise: why, for people; never NULL */
+};
+
+/** One visit, embedded in what waits for its number. */
+struct visit {
+    void (*on_answer)(struct visit *visit, const struct visit_answer *answer);
+
+    /* the engine's */
+    struct list link;
+    uint64_t position; /* among the page's visits of the batch, from 0 */
+    uint64_t accepted_at_us;
+    uint64_t deadline_ms;
+};
+
+struct engine_options {
+    uint64_t max_wait_ms; /* patience of a visit while the store does not answer */
+    uint64_t max_waiting; /* visits that may wait at once */
+};
+
+/** A new engine on `loop` and `store`; both outlive it. Becomes the store's listener. */
+struct engine *engine_create(struct loop *loop, struct store *store,
+                             const struct engine_options *options);
+
+/** Answers whatever still waits and frees the engine. NULL is allowed. */
+void engine_destroy(struct engine *engine);
+
+/** Takes over changed options. */
+void engine_configure(struct engine *engine, const struct engine_options *options);
+
+/**
+ * Counts a visit of `page` (NUL-terminated, at most STORE_PAGE_MAX) on `site` (STORE_SITE_MAX).
+ * Both are copied. visit->on_answer is set; it is called later, never from inside this call.
+ * Returns 0, or, with the visit certainly not counted and on_answer never called: -EHOSTDOWN when
+ * the store has been away for longer than max_wait_ms, -ENOBUFS when max_waiting visits wait,
+ * -ESHUTDOWN after engine_stop().
+ */
+int engine_visit(struct engine *engine, const char *site, const char *page, size_t page_length,
+                 struct visit *visit);
+
+/** How many sites the engine has seen a visit of since the start. */
+size_t engine_site_count(const struct engine *engine);
+
+/** Whether the engine has seen a visit of `site` since the start. */
+bool engine_has_site(const struct engine *engine, const char *site);
+
+/** Takes no more visits; those that wait are still answered. */
+void engine_stop(struct engine *engine);
+
+/** Whether no visit waits and no batch is open. */
+bool engine_is_idle(const struct engine *engine);
+
+/**
+ * Answers all waiting visits now, as refused or unknown: the end of a drain. Their batches are
+ * forgotten.
+ */
+void engine_abandon(struct engine *engine);
+
+/** The engine's numbers; valid as long as the engine. */
+const struct stats *engine_stats(const struct engine *engine);
+
+#endif
