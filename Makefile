@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+#
+#   make run      install what is missing, build, and serve http://127.0.0.1:8080
+#   make stack    Redis, three instances and nginx on http://127.0.0.1:5002
+#   make test     install what is missing, build, and run every test
+#   make help     everything else
+
+VERSION  = 0.1.0
+PREFIX   = /usr
+DESTDIR  =
+BUILD    = build
+CC       = gcc
+OPTIMIZE = -O2 -g
+SANITIZE =
+INSTANCES = 3
+SUITES   =
+
+# A user's CFLAGS and LDFLAGS come last, so that they win.
+STD      = -std=gnu11 -D_GNU_SOURCE -DH2O_USE_LIBUV=0 -DVISITCOUNTD_VERSION='"$(VERSION)"'
+WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
+           -Wno-sign-conversion -Werror
+HARDEN   = -fPIE -fstack-protector-strong $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
+COMPILE  = $(CC) $(STD) $(WARN) $(OPTIMIZE) $(HARDEN) $(SANITIZE) -Isrc -MMD -MP $(CFLAGS)
+LINK     = $(CC) -pie -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
+LIBS     = -lh2o-evloop -lhiredis -lconfig -lsqlite3 -lsystemd -lssl -lcrypto -lpthread
+
+SOURCES  = $(sort $(wildcard src/*/*.c))
+OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)
+BASE     = $(filter $(BUILD)/src/base/%,$(OBJECTS))
+DAEMON   = $(BUILD)/cmd/visitcountd.o
+CTL      = $(patsubst %.c,$(BUILD)/%.o,$(filter-out cmd/visitcountd.c,$(wildcard cmd/*.c)))
+UNITS    = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+
+.PHONY: all
+all: $(BUILD)/visitcountd $(BUILD)/visitcountctl
+
+$(BUILD)/visitcountd: $(DAEMON) $(OBJECTS)
+	@echo '  LINK $@'
+	@$(LINK) -o $@ $^ $(LIBS)
+
+$(BUILD)/visitcountctl: $(CTL) $(BASE) $(BUILD)/src/config/suggest.o
+	@echo '  LINK $@'
+	@$(LINK) -o $@ $^ -lpthread
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo '  CC   $<'
+	@$(COMPILE) -c -o $@ $<
+
+# what ASSET() embeds
+$(BUILD)/src/store/redis_store.o: src/store/apply.lua
+$(BUILD)/src/web/web.o: $(wildcard src/web/*.html src/web/*.css src/web/*.js)
+
+$(UNITS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(OBJECTS)
+	@echo '  LINK $@'
+	@$(LINK) -o $@ $^ -lcmocka $(LIBS)
+
+$(FUZZERS): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(OBJECTS)
+	@echo '  LINK $@'
+	@$(LINK) -o $@ $^ $(LIBS)
+
+-include $(OBJECTS:.o=.d) $(DAEMON:.o=.d) $(CTL:.o=.d) $(UNITS:=.d) $(FUZZERS:=.d)
+
+.PHONY: unit-tests fuzzers
+unit-tests: $(UNITS)
+fuzzers: $(FUZZERS)
+
+# --- running ---
+
+.PHONY: run stack
+run: deps
+	@$(MAKE) --no-print-directory all
+	@mkdir -p var/run
+	@echo
+	@echo "visitcountd: open http://127.0.0.1:8080 (a visit: http://127.0.0.1:8080/count)"
+	@echo "visitcountd: status: $(BUILD)/visitcountctl --socket var/run/admin.sock status"
+	@echo "visitcountd: Ctrl-C ends it; the counts are kept in var/visitcountd.db"
+	@exec $(BUILD)/visitcountd --set store.backend=sqlite --set sqlite.path=var/visitcountd.db \
+	    --set admin.socket=var/run/admin.sock --set http.listen=127.0.0.1:8080
+
+stack: deps-stack
+	@$(MAKE) --no-print-directory all
+	@exec packaging/stack/stack
+
+# --- installing ---
+
+UNITDIR = $(PREFIX)/lib/systemd/system
+
+.PHONY: install uninstall
+install: all
+	packaging/install "$(BUILD)" "$(DESTDIR)" "$(PREFIX)"
+
+uninstall:
+	packaging/install --uninstall "$(DESTDIR)" "$(PREFIX)"
+
+# --- containers ---
+
+.PHONY: images kube
+images: all
+	packaging/container/build-images
+
+kube:
+	packaging/podman/generate $(INSTANCES) > packaging/podman/visitcountd.yaml
+
+# --- what is generated from the sources and kept in the repository ---
+
+.PHONY: generated format
+generated: all
+	packaging/generate-docs $(BUILD)
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+# --- tests ---
+
+.PHONY: deps deps-stack deps-test test bench
+deps:
+	@packaging/deps build
+deps-stack:
+	@packaging/deps stack
+deps-test:
+	@packaging/deps test
+
+test: deps-test
+	@tests/run $(SUITES)
+
+bench: deps-test
+	@$(MAKE) --no-print-directory all
+	@tests/bench/bench
+
+.PHONY: clean help
+clean:
+	rm -rf $(BUILD) build-*
+
+help:
+	@sed -n '/^#   make/s/^# *//p' Makefile
+	@echo 'make install      DESTDIR= PREFIX=/usr; make uninstall'
+	@echo 'make images       container images localhost/visitcountd and those beside it'
+	@echo 'make kube         INSTANCES=3: write packaging/podman/visitcountd.yaml'
+	@echo 'make generated    renew what is made from the table of options'
+	@echo 'make bench        measure'
+	@echo 'make format       clang-format'
+	@echo 'make clean'
