@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/connection.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LINGER_MS    2000
+#define SWEEP_MAX_MS 1000
+
+/* turns in which all sockets that were shut down have been closed: input, answer, end of input */
+#define CLOSE_TURNS 64
+
+struct connection {
+    struct list link;
+    struct connections *owner;
+    h2o_socket_t *socket;
+    enum listener_kind kind;
+    bool is_ended;        /* its reading side was shut down */
+    bool is_lingering;    /* libh2o is done with it */
+    int linger_fd;        /* keeps the connection open beyond libh2o; -1 */
+    uint64_t deadline_ms; /* of a client that has to take bytes, or to close; 0 for none */
+    size_t bytes_written; /* when the deadline was set */
+    int bytes_queued;     /* in the kernel, when the deadline was set */
+};
+
+static void shut_down(const struct connection *connection, int how)
+{
+    /* the only failure is that the client was faster */
+    (void)shutdown(h2o_socket_get_fd(connection->socket), how);
+}
+
+/* Slow clients */
+
+/** Whether the client took bytes since the last look, or there are none to take. */
+static bool makes_progress(struct connection *connection, uint64_t now_ms)
+{
+    h2o_socket_t *socket = connection->socket;
+    int queued = 0;
+
+    if (!h2o_socket_is_writing(socket)) {
+        connection->deadline_ms = 0;
+        return true;
+    }
+    (void)ioctl(h2o_socket_get_fd(socket), SIOCOUTQ, &queued);
+    if (connection->deadline_ms == 0 || socket->bytes_written != connection->bytes_written ||
+        queued != connection->bytes_queued) {
+        connection->deadline_ms = now_ms + connection->owner->patience_ms;
+        connection->bytes_written = socket->bytes_written;
+        connection->bytes_queued = queued;
+    }
+    return now_ms < connection->deadline_ms;
+}
+
+static void start_sweep(struct connections *connections)
+{
+    uint64_t delay_ms = connections->patience_ms / 4;
+
+    loop_timer_start(connections->loop, &connections->sweep,
+                     delay_ms < SWEEP_MAX_MS ? delay_ms : SWEEP_MAX_MS);
+}
+
+static void on_sweep(struct loop_timer *timer)
+{
+    struct connections *connections = container_of(timer, struct connections, sweep);
+    uint64_t now_ms = loop_now_ms(connections->loop);
+
+    list_for_each(link, &connections->all)
+    {
+        struct connection *connection = container_of(link, struct connection, link);
+
+        if (connection->is_lingering ? now_ms >= connection->deadline_ms
+                                     : !makes_progress(connection, now_ms)) {
+            shut_down(connection, SHUT_RDWR);
+        }
+    }
+    start_sweep(connections);
+}
+
+/* Life of a connection */
+
+static void start(struct connection *connection, h2o_socket_t *socket);
+
+static void on_linger_readable(h2o_socket_t *socket, const char *error)
+{
+    char waste[16384];
+    ssize_t count = 1;
+
+    /* as much as may come in one turn, not as much as the client can send */
+    for (int i = 0; error == NULL && count > 0 && i < 16; i++) {
+        count = recv(h2o_socket_get_fd(socket), waste, sizeof(waste), MSG_DONTWAIT);
+    }
+    if (error != NULL || count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) {
+        h2o_socket_close(socket);
+    }
+}
+
+/** Goes on with a connection that libh2o closed, on our own descriptor of it. */
+static void start_lingering(struct connection *connection)
+{
+    h2o_socket_t *socket = h2o_evloop_socket_create(
+        loop_h2o(connection->owner->loop), connection->linger_fd, H2O_SOCKET_FLAG_DONT_READ);
+
+    connection->linger_fd = -1;
+    connection->is_lingering = true;
+    connection->deadline_ms = loop_now_ms(connection->owner->loop) + LINGER_MS;
+    start(connection, socket);
+    shut_down(connection, SHUT_WR);
+    h2o_socket_read_start(socket, on_linger_readable);
+}
+
+static void on_socket_closed(void *data)
+{
+    struct connection *connection = data;
+    struct connections *owner = connection->owner;
+    enum listener_kind kind = connection->kind;
+
+    if (connection->linger_fd >= 0) {
+        start_lingering(connection);
+        return;
+    }
+    list_remove(&connection->link);
+    free(connection);
+    owner->open[kind]--;
+    owner->on_close(owner->data, kind);
+}
+
+static void start(struct connection *connection, h2o_socket_t *socket)
+{
+    connection->socket = socket;
+    socket->on_close.cb = on_socket_closed;
+    socket->on_close.data = connection;
+}
+
+void connections_add(struct connections *connections, h2o_socket_t *socket, enum listener_kind kind)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+
+    if (connection == NULL) {
+        abort();
+    }
+    connection->owner = connections;
+    connection->kind = kind;
+    connection->linger_fd = -1;
+    list_append(&connections->all, &connection->link);
+    connections->open[kind]++;
+    connections->accepted[kind]++;
+    start(connection, socket);
+}
+
+void connection_linger(h2o_socket_t *socket)
+{
+    struct connection *connection = socket->on_close.data;
+
+    if (connection->linger_fd < 0) {
+        connection->linger_fd = fcntl(h2o_socket_get_fd(socket), F_DUPFD_CLOEXEC, 0);
+    }
+}
+
+/* All of them */
+
+void connections_init(struct connections *connections, struct loop *loop, uint64_t patience_ms)
+{
+    memset(connections, 0, sizeof(*connections));
+    connections->loop = loop;
+    connections->patience_ms = patience_ms;
+    list_init(&connections->all);
+    loop_timer_init(&connections->sweep, on_sweep);
+    start_sweep(connections);
+}
+
+void connections_finish(struct connections *connections)
+{
+    loop_timer_stop(&connections->sweep);
+}
+
+void connections_end_idle(struct connections *connections, enum listener_kind kind)
+{
+    list_for_each(link, &connections->all)
+    {
+        struct connection *connection = container_of(link, struct connection, link);
+
+        if (connection->kind == kind && !connection->is_ended &&
+            h2o_socket_is_reading(connection->socket) && connection->socket->input->size == 0) {
+            connection->is_ended = true;
+            shut_down(connection, SHUT_RD);
+        }
+    }
+}
+
+/** Answers a request that nobody is going to answer any more. */
+static int end_request(h2o_req_t *req, void *data)
+{
+    h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+
+    (void)data;
+    if (req->res.status == 0 && !h2o_socket_is_reading(socket) && !h2o_socket_is_writing(socket)) {
+        h2o_send_error_503(req, "Service Unavailable", "the server ends",
+                           H2O_SEND_ERROR_HTTP1_CLOSE_CONNECTION);
+    }
+    return 0;
+}
+
+void connections_close_all(struct connections *connections, h2o_context_t *context)
+{
+    context->globalconf->http1.callbacks.foreach_request(context, end_request, NULL);
+    for (int turn = 0; turn < CLOSE_TURNS && !list_is_empty(&connections->all); turn++) {
+        list_for_each(link, &connections->all)
+        {
+            shut_down(container_of(link, struct connection, link), SHUT_RDWR);
+        }
+        h2o_evloop_run(loop_h2o(connections->loop), 0);
+    }
+    if (!list_is_empty(&connections->all)) {
+        log_error("http: connections are left over at the end; this is a bug");
+    }
+}

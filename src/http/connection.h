@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * connection: the list of open connections, for what libh2o does not do: closing idle ones while
+ * the server drains, dropping clients that do not take their answer, and closing the rest at the
+ * end.
+ *
+ * A connection belongs to libh2o and ends when it closes the socket; our record of it goes then.
+ */
+#ifndef VISITCOUNTD_HTTP_CONNECTION_H
+#define VISITCOUNTD_HTTP_CONNECTION_H
+
+#include "base/list.h"
+#include "http/server_view.h"
+#include "loop/loop.h"
+
+#include <h2o.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LISTENER_KINDS (LISTENER_METRICS + 1)
+
+struct connections {
+    struct loop *loop;
+    struct list all;
+    size_t open[LISTENER_KINDS];
+    uint64_t accepted[LISTENER_KINDS];
+    uint64_t patience_ms; /* how long a client may take no byte of its answer */
+    struct loop_timer sweep;
+    /** Called after one was closed and is no longer in `open`. */
+    void (*on_close)(void *data, enum listener_kind kind);
+    void *data;
+};
+
+/** Makes `connections` empty and starts to look after slow clients; `on_close` is set afterwards.
+ */
+void connections_init(struct connections *connections, struct loop *loop, uint64_t patience_ms);
+
+/** Stops looking. All connections are closed. */
+void connections_finish(struct connections *connections);
+
+/** Adds a socket that was just accepted, before libh2o reads from it. */
+void connections_add(struct connections *connections, h2o_socket_t *socket,
+                     enum listener_kind kind);
+
+/**
+ * Ends the reading side of connections of `kind` that wait for a next request. libh2o still answers
+ * what the kernel has received by then, and closes the connection at the end of its input.
+ */
+void connections_end_idle(struct connections *connections, enum listener_kind kind);
+
+/**
+ * Closes all connections, those with an unanswered request after a 503, in a few turns of the loop.
+ * Not called from inside the loop.
+ */
+void connections_close_all(struct connections *connections, h2o_context_t *context);
+
+/**
+ * Makes a connection linger when libh2o closes it: further input is thrown away until the client
+ * closes, or for two seconds. Otherwise the kernel would answer unread input with a reset, which
+ * can overtake the answer.
+ */
+void connection_linger(h2o_socket_t *socket);
+
+#endif

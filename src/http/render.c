@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/render.h"
+
+#include "web/web.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct {
+    const char *media_type;
+    const char *content_type;
+} forms[] = {
+    [RENDER_TEXT] = {"text/plain", "text/plain; charset=utf-8"},
+    [RENDER_HTML] = {"text/html", "text/html; charset=utf-8"},
+    [RENDER_JSON] = {"application/json", "application/json"},
+};
+
+#define FORM_COUNT (sizeof(forms) / sizeof(forms[0]))
+
+const char *render_content_type(enum render_form form)
+{
+    return forms[form].content_type;
+}
+
+/** Looks at one member of an Accept header, with its parameters and blanks. */
+static bool find_form(const char *member, size_t length, enum render_form *ret_form)
+{
+    size_t start = 0;
+    size_t end;
+
+    while (start < length && (member[start] == ' ' || member[start] == '\t')) {
+        start++;
+    }
+    end = start;
+    while (end < length && member[end] != ';' && member[end] != ' ' && member[end] != '\t') {
+        end++;
+    }
+    for (size_t i = 0; i < FORM_COUNT; i++) {
+        if (strlen(forms[i].media_type) == end - start &&
+            strncasecmp(forms[i].media_type, member + start, end - start) == 0) {
+            *ret_form = (enum render_form)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+enum render_form render_negotiate(const char *accept, size_t length)
+{
+    enum render_form form = RENDER_TEXT;
+    size_t start = 0;
+
+    for (size_t at = 0; at <= length; at++) {
+        if (at == length || accept[at] == ',') {
+            if (find_form(accept + start, at - start, &form)) {
+                return form;
+            }
+            start = at + 1;
+        }
+    }
+    return RENDER_TEXT;
+}
+
+/** buf_put_json() in one piece where nothing needs an escape, as in nearly all names. */
+static void put_json(struct buf *out, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+
+        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '<') {
+            buf_put_json(out, bytes, length);
+            return;
+        }
+    }
+    buf_putc(out, '"');
+    buf_append(out, bytes, length);
+    buf_putc(out, '"');
+}
+
+void render_count_json(struct buf *out, const struct render_count *count)
+{
+    buf_puts(out, "{\"site\":");
+    put_json(out, count->site, strlen(count->site));
+    buf_puts(out, ",\"page\":");
+    put_json(out, count->page, count->page_length);
+    buf_puts(out, ",\"count\":");
+    buf_put_u64(out, count->count);
+    if (count->status != NULL) {
+        buf_puts(out, ",\"status\":");
+        put_json(out, count->status, strlen(count->status));
+    }
+    buf_puts(out, "}\n");
+}
+
+void render_count_text(struct buf *out, const struct render_count *count)
+{
+    buf_put_u64(out, count->count);
+    buf_putc(out, '\n');
+}
+
+void render_template(struct buf *out, const char *template, size_t length,
+                     const struct render_field *fields, size_t field_count)
+{
+    const char *end = template + length;
+    const char *at = template;
+    const char *open;
+
+    while ((open = memmem(at, (size_t)(end - at), "{{", 2)) != NULL) {
+        const char *name = open + 2;
+        const char *close = memmem(name, (size_t)(end - name), "}}", 2);
+        size_t name_length;
+
+        if (close == NULL) {
+            break;
+        }
+        buf_append(out, at, (size_t)(open - at));
+        name_length = (size_t)(close - name);
+        for (size_t i = 0; i < field_count; i++) {
+            if (strlen(fields[i].name) != name_length ||
+                memcmp(fields[i].name, name, name_length) != 0) {
+                continue;
+            }
+            if (fields[i].is_markup) {
+                buf_puts(out, fields[i].value);
+            } else {
+                buf_put_xml(out, fields[i].value, strlen(fields[i].value));
+            }
+        }
+        at = close + 2;
+    }
+    buf_append(out, at, (size_t)(end - at));
+}
+
+void render_count_html(struct buf *out, const struct render_count *count)
+{
+    char number[24];
+    const struct render_field fields[] = {
+        {"style", web_style, true},
+        {"count", number, false},
+    };
+
+    snprintf(number, sizeof(number), "%llu", (unsigned long long)count->count);
+    render_template(out, web_count, web_count_length, fields, sizeof(fields) / sizeof(fields[0]));
+}
+
+void render_welcome_html(struct buf *out, const char *site, const char *count, const char *note)
+{
+    const struct render_field fields[] = {
+        {"style", web_style, true},
+        {"site", site, false},
+        {"count", count, false},
+        {"note", note, false},
+    };
+
+    render_template(out, web_welcome, web_welcome_length, fields,
+                    sizeof(fields) / sizeof(fields[0]));
+}
+
+void render_error_json(struct buf *out, const char *code, const char *format, va_list arguments)
+{
+    struct buf message = BUF_EMPTY;
+
+    buf_vprintf(&message, format, arguments);
+    buf_puts(out, "{\"error\":{\"code\":");
+    put_json(out, code, strlen(code));
+    buf_puts(out, ",\"message\":");
+    put_json(out, message.bytes, message.length);
+    buf_puts(out, "}}\n");
+    buf_finish(&message);
+}
+
+void render_ready_json(struct buf *out, const char *state, const char *reason)
+{
+    buf_printf(out, "{\"ready\":%s,\"state\":", reason == NULL ? "true" : "false");
+    put_json(out, state, strlen(state));
+    if (reason != NULL) {
+        buf_puts(out, ",\"reason\":");
+        put_json(out, reason, strlen(reason));
+    }
+    buf_puts(out, "}\n");
+}
+
+const char *render_content_security_policy(void)
+{
+    static char policy[192];
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned char text[4 * EVP_MAX_MD_SIZE / 3 + 4];
+    unsigned digest_length;
+
+    if (policy[0] == '\0') {
+        if (EVP_Digest(web_style, web_style_length, digest, &digest_length, EVP_sha256(), NULL) !=
+            1) {
+            abort();
+        }
+        EVP_EncodeBlock(text, digest, (int)digest_length);
+        snprintf(policy, sizeof(policy),
+                 "default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'; "
+                 "frame-ancestors 'none'",
+                 (const char *)text);
+    }
+    return policy;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * render: the bodies of answers: text, HTML and JSON. All functions append to `out` and know
+ * nothing of requests.
+ */
+#ifndef VISITCOUNTD_HTTP_RENDER_H
+#define VISITCOUNTD_HTTP_RENDER_H
+
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum render_form { RENDER_TEXT, RENDER_HTML, RENDER_JSON };
+
+/** Content-Type of each form. */
+const char *render_content_type(enum render_form form);
+
+/**
+ * The form that an Accept header asks for: the first one listed of text/html, application/json and
+ * text/plain; RENDER_TEXT when it names none of them. Parameters are not looked at, so neither are
+ * weights: browsers and programs list first what they want.
+ */
+enum render_form render_negotiate(const char *accept, size_t length);
+
+/** The number of a page. */
+struct render_count {
+    const char *site;
+    const char *page;
+    size_t page_length;
+    uint64_t count;
+    const char *status; /* "counted"; NULL for a number that was only read */
+};
+
+/** {"site":"default","page":"/","count":5,"status":"counted"} */
+void render_count_json(struct buf *out, const struct render_count *count);
+
+/** The number alone on its line, for shells. */
+void render_count_text(struct buf *out, const struct render_count *count);
+
+/** The page with "Visitor count: N". */
+void render_count_html(struct buf *out, const struct render_count *count);
+
+/** The welcome page. `count` is text: a number, or what stands there without one. */
+void render_welcome_html(struct buf *out, const char *site, const char *count, const char *note);
+
+/** {"error":{"code":"bad_site","message":"…"}}, the message formatted as by vprintf(3). */
+void render_error_json(struct buf *out, const char *code, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
+
+/** {"ready":false,"state":"draining","reason":"…"}; without reason where it is NULL. */
+void render_ready_json(struct buf *out, const char *state, const char *reason);
+
+/** The value of the Content-Security-Policy of the HTML pages: nothing but their own style. */
+const char *render_content_security_policy(void);
+
+/** A value of a template. */
+struct render_field {
+    const char *name;
+    const char *value;
+    bool is_markup; /* it is ours and stands as it is; otherwise it is escaped */
+};
+
+/**
+ * Appends `template` with each {{name}} replaced by the value of the field, or by nothing when
+ * there is no such field.
+ */
+void render_template(struct buf *out, const char *template, size_t length,
+                     const struct render_field *fields, size_t field_count);
+
+#endif

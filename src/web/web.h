@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * web: the pages that the daemon serves, embedded at build time. The HTML files are templates:
+ * {{name}} stands for a value, see render_template().
+ */
+#ifndef VISITCOUNTD_WEB_WEB_H
+#define VISITCOUNTD_WEB_WEB_H
+
+#include "base/asset.h"
+
+ASSET_DECLARE(web_welcome); /* welcome.html: GET / */
+ASSET_DECLARE(web_count);   /* count.html: GET /count for browsers */
+ASSET_DECLARE(web_style);   /* style.css: stands inside both */
+
+#endif
