@@ -10,7 +10,7 @@
 
 /**
  * Buckets of the latency histogram: four per power of two of microseconds, so that a percentile is
- * off by at most an eighth; the last one takes all above 2^25 us (33 s).
+ * off by at most a quarter; the last one takes all above 2^27 us (134 s) as well.
  */
 #define STATS_BUCKETS 104
 

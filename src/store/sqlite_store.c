@@ -324,6 +324,11 @@ static const struct store_operations operations = {
     .destroy = destroy,
 };
 
+const char *sqlite_store_library_version(void)
+{
+    return sqlite_file_library_version();
+}
+
 struct store *sqlite_store_create(struct loop *loop, struct disk *disk,
                                   const struct sqlite_store_options *options)
 {
@@ -351,9 +356,4 @@ struct store *sqlite_store_create(struct loop *loop, struct disk *disk,
     store->wants_to_open = true;
     submit(store);
     return &store->store;
-}
-
-const char *sqlite_store_library_version(void)
-{
-    return sqlite_file_library_version();
 }

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+#include "ctl_client.h"
+
+#include "base/clock.h"
+#include "base/units.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <glob.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define HEAD_MAX 16384
+#define BODY_MAX (16 * 1024 * 1024)
+
+/* The socket */
+
+/** A variable of the environment, where an empty one counts as absent. */
+static const char *getenv_or(const char *name, const char *fallback)
+{
+    const char *value = getenv(name);
+
+    return value != NULL && value[0] != '\0' ? value : fallback;
+}
+
+static const char *run_dir(void)
+{
+    return getenv_or("VISITCOUNTCTL_RUN_DIR", CTL_RUN_DIR);
+}
+
+static enum ctl_exit use_path(const char *path, struct ctl_socket *ret_socket, struct buf *error)
+{
+    size_t length = strlen(path);
+
+    if (length == 0 || length >= sizeof(ret_socket->path)) {
+        buf_printf(error, "%s: the path of a socket has 1 to %zu bytes, this one %zu", path,
+                   sizeof(ret_socket->path) - 1, length);
+        return CTL_USAGE;
+    }
+    memcpy(ret_socket->path, path, length + 1);
+    return CTL_DONE;
+}
+
+static enum ctl_exit use_instance(const char *name, struct ctl_socket *ret_socket,
+                                  struct buf *error)
+{
+    struct buf path = BUF_EMPTY;
+    enum ctl_exit result;
+
+    if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL) {
+        buf_printf(error, "\"%s\" is no name of an instance", name);
+        return CTL_USAGE;
+    }
+    buf_printf(&path, "%s/%s/admin.sock", run_dir(), name);
+    result = use_path(path.bytes, ret_socket, error);
+    buf_finish(&path);
+    return result;
+}
+
+/** The daemon's own variable for the option admin.socket, in which %i is its instance's name. */
+static enum ctl_exit use_preset(const char *pattern, struct ctl_socket *ret_socket,
+                                struct buf *error)
+{
+    const char *name = getenv_or("VISITCOUNTD_INSTANCE", "default");
+    struct buf path = BUF_EMPTY;
+    enum ctl_exit result;
+
+    for (; *pattern != '\0'; pattern++) {
+        if (pattern[0] == '%' && pattern[1] == 'i') {
+            buf_puts(&path, name);
+            pattern++;
+        } else {
+            pattern += pattern[0] == '%' && pattern[1] == '%';
+            buf_putc(&path, *pattern);
+        }
+    }
+    result = use_path(path.bytes, ret_socket, error);
+    buf_finish(&path);
+    return result;
+}
+
+/** The instance's name in the path of its socket: RUN_DIR/NAME/admin.sock. */
+static void put_instance_name(struct buf *out, const char *path)
+{
+    const char *end = strrchr(path, '/');
+    const char *start = end;
+
+    while (start > path && start[-1] != '/') {
+        start--;
+    }
+    buf_append(out, start, (size_t)(end - start));
+}
+
+/** The pattern for glob(3) of all sockets in the run directory. */
+static void put_pattern(struct buf *out, const char *directory)
+{
+    for (; *directory != '\0'; directory++) {
+        if (strchr("*?[\\", *directory) != NULL) {
+            buf_putc(out, '\\');
+        }
+        buf_putc(out, *directory);
+    }
+    buf_puts(out, "/*/admin.sock");
+}
+
+static enum ctl_exit use_only_one(struct ctl_socket *ret_socket, struct buf *error)
+{
+    struct buf pattern = BUF_EMPTY;
+    glob_t found = {0};
+    enum ctl_exit result;
+
+    put_pattern(&pattern, run_dir());
+    if (glob(pattern.bytes, 0, NULL, &found) == 0 && found.gl_pathc == 1) {
+        result = use_path(found.gl_pathv[0], ret_socket, error);
+    } else if (found.gl_pathc > 1) {
+        buf_puts(error, "several instances, name one with --instance:");
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            buf_putc(error, ' ');
+            put_instance_name(error, found.gl_pathv[i]);
+        }
+        result = CTL_USAGE;
+    } else {
+        buf_printf(
+            error,
+            "found no %s/*/admin.sock: visitcountd does not run, or has its socket elsewhere "
+            "(--socket), or you are not in the group visitcountd",
+            run_dir());
+        result = CTL_UNREACHABLE;
+    }
+    globfree(&found);
+    buf_finish(&pattern);
+    return result;
+}
+
+enum ctl_exit ctl_find_socket(const char *path, const char *name, struct ctl_socket *ret_socket,
+                              struct buf *error)
+{
+    const char *preset = getenv_or("VISITCOUNTD_ADMIN_SOCKET", NULL);
+
+    if (path != NULL) {
+        return use_path(path, ret_socket, error);
+    }
+    if (name != NULL) {
+        return use_instance(name, ret_socket, error);
+    }
+    if (preset != NULL) {
+        return use_preset(preset, ret_socket, error);
+    }
+    return use_only_one(ret_socket, error);
+}
+
+/* The request */
+
+/** One request on its way. */
+struct exchange {
+    int fd;
+    uint64_t timeout_ms;
+    uint64_t deadline_ms;
+    struct buf received;
+    struct buf *error;
+    const char *path; /* of the socket, for errors */
+};
+
+static bool fail(struct exchange *exchange, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static bool fail(struct exchange *exchange, const char *format, ...)
+{
+    va_list arguments;
+
+    buf_printf(exchange->error, "%s: ", exchange->path);
+    va_start(arguments, format);
+    buf_vprintf(exchange->error, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+static bool fail_late(struct exchange *exchange)
+{
+    char text[UNITS_TEXT_MAX];
+
+    return fail(exchange, "no answer within %s", format_duration(exchange->timeout_ms, text));
+}
+
+static bool fail_closed(struct exchange *exchange)
+{
+    return fail(exchange, "closed without an answer; the instance ended, or does not admit you");
+}
+
+static const char *explain_connect(int error)
+{
+    switch (error) {
+    case ENOENT:
+        return "there is no such socket; does the instance run?";
+    case ECONNREFUSED:
+        return "nobody listens; the instance has ended";
+    case EACCES:
+        return "permission denied; members of the group visitcountd may connect";
+    default:
+        return strerror(error);
+    }
+}
+
+static bool connect_socket(struct exchange *exchange, const struct ctl_socket *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeval timeout = {
+        .tv_sec = (time_t)(exchange->timeout_ms / 1000),
+        .tv_usec = (suseconds_t)(exchange->timeout_ms % 1000 * 1000),
+    };
+
+    memcpy(address.sun_path, path->path, sizeof(address.sun_path));
+    exchange->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (exchange->fd < 0) {
+        return fail(exchange, "%s", strerror(errno));
+    }
+    /* unlike with poll(2) this also bounds a connect that waits for room in the listen queue */
+    setsockopt(exchange->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+    if (connect(exchange->fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+        return errno == EAGAIN ? fail_late(exchange) : fail(exchange, "%s", explain_connect(errno));
+    }
+    return true;
+}
+
+static bool send_request(struct exchange *exchange, const struct ctl_request *request)
+{
+    struct buf text = BUF_EMPTY;
+    size_t sent = 0;
+    bool is_sent = true;
+
+    buf_printf(&text,
+               "%s %s HTTP/1.1\r\n"
+               "Host: localhost\r\n"
+               "Accept: %s\r\n"
+               "Content-Length: 0\r\n"
+               "Connection: close\r\n"
+               "\r\n",
+               request->method, request->target,
+               request->wants_json ? "application/json" : "text/plain");
+    while (sent < text.length) {
+        ssize_t n = send(exchange->fd, text.bytes + sent, text.length - sent, MSG_NOSIGNAL);
+
+        if (n < 0 && errno != EINTR) {
+            break;
+        }
+        sent += n > 0 ? (size_t)n : 0;
+    }
+    if (sent < text.length) {
+        is_sent = errno == EAGAIN ? fail_late(exchange) : fail_closed(exchange);
+    }
+    buf_finish(&text);
+    return is_sent;
+}
+
+/** Waits for further bytes. False after an error; at the end, `ret_is_end` is set. */
+static bool receive(struct exchange *exchange, bool *ret_is_end)
+{
+    struct pollfd readable = {.fd = exchange->fd, .events = POLLIN};
+    uint64_t now_ms = clock_monotonic_ms();
+    char bytes[16384];
+    ssize_t n;
+
+    if (now_ms >= exchange->deadline_ms) {
+        return fail_late(exchange);
+    }
+    switch (poll(&readable, 1, (int)(exchange->deadline_ms - now_ms))) {
+    case 0:
+        return fail_late(exchange);
+    case -1:
+        return errno == EINTR || fail(exchange, "%s", strerror(errno));
+    }
+    n = recv(exchange->fd, bytes, sizeof(bytes), 0);
+    if (n <= 0) {
+        *ret_is_end = true; /* a reset as well: what is there counts */
+        return true;
+    }
+    buf_append(&exchange->received, bytes, (size_t)n);
+    return true;
+}
+
+/* The answer */
+
+struct answer_head {
+    int status;
+    size_t length; /* of the head with the empty line */
+    bool has_body_length;
+    uint64_t body_length;
+};
+
+/** The value of a header in a head that ends in an empty line, copied to `value`. */
+static bool find_header(const char *head, const char *name, char *value, size_t size)
+{
+    size_t name_length = strlen(name);
+
+    for (const char *line = strstr(head, "\r\n"); line != NULL; line = strstr(line, "\r\n")) {
+        size_t length;
+
+        line += 2;
+        if (strncasecmp(line, name, name_length) != 0 || line[name_length] != ':') {
+            continue;
+        }
+        line += name_length + 1;
+        line += strspn(line, " \t");
+        length = strcspn(line, " \t\r\n");
+        if (length >= size) {
+            length = size - 1;
+        }
+        memcpy(value, line, length);
+        value[length] = '\0';
+        return true;
+    }
+    return false;
+}
+
+/** Reads "HTTP/1.x NNN …" and the headers; `head` ends in NUL. */
+static bool parse_head(char *head, struct answer_head *ret_head)
+{
+    char value[32];
+
+    if (strncmp(head, "HTTP/1.", 7) != 0 || !isdigit((unsigned char)head[7]) || head[8] != ' ' ||
+        !isdigit((unsigned char)head[9]) || !isdigit((unsigned char)head[10]) ||
+        !isdigit((unsigned char)head[11])) {
+        return false;
+    }
+    ret_head->status = (head[9] - '0') * 100 + (head[10] - '0') * 10 + (head[11] - '0');
+    if (ret_head->status < 200 || find_header(head, "transfer-encoding", value, sizeof(value))) {
+        return false;
+    }
+    ret_head->has_body_length = find_header(head, "content-length", value, sizeof(value));
+    return !ret_head->has_body_length || parse_u64(value, &ret_head->body_length) == 0;
+}
+
+static bool receive_head(struct exchange *exchange, struct answer_head *ret_head)
+{
+    struct buf *received = &exchange->received;
+    char *end = NULL;
+    bool is_end = false;
+
+    while (end == NULL) {
+        if (is_end || received->length > HEAD_MAX) {
+            return fail(exchange, "what answers there does not speak HTTP");
+        }
+        if (!receive(exchange, &is_end)) {
+            return false;
+        }
+        if (received->length == 0) {
+            return fail_closed(exchange);
+        }
+        end = memmem(received->bytes, received->length, "\r\n\r\n", 4);
+    }
+    ret_head->length = (size_t)(end - received->bytes) + 4;
+    end[2] = '\0';
+    if (!parse_head(received->bytes, ret_head)) {
+        return fail(exchange, "what answers there does not speak HTTP as visitcountd does");
+    }
+    return true;
+}
+
+static bool receive_body(struct exchange *exchange, const struct answer_head *head,
+                         struct buf *ret_body)
+{
+    struct buf *received = &exchange->received;
+    bool is_end = false;
+
+    if (head->has_body_length && head->body_length > BODY_MAX) {
+        return fail(exchange, "the answer is too long");
+    }
+    while (!is_end &&
+           (!head->has_body_length || received->length - head->length < head->body_length)) {
+        if (!receive(exchange, &is_end)) {
+            return false;
+        }
+        if (received->length - head->length > BODY_MAX) {
+            return fail(exchange, "the answer is too long");
+        }
+    }
+    if (head->has_body_length && received->length - head->length < head->body_length) {
+        return fail(exchange, "the answer was cut off");
+    }
+    *ret_body = BUF_EMPTY;
+    buf_append(ret_body, received->bytes + head->length,
+               head->has_body_length ? (size_t)head->body_length : received->length - head->length);
+    return true;
+}
+
+bool ctl_ask(const struct ctl_socket *socket, const struct ctl_request *request,
+             struct ctl_answer *ret_answer, struct buf *error)
+{
+    struct exchange exchange = {
+        .fd = -1,
+        .timeout_ms = request->timeout_ms,
+        .deadline_ms = clock_monotonic_ms() + request->timeout_ms,
+        .error = error,
+        .path = socket->path,
+    };
+    struct answer_head head = {0};
+    bool is_answered = connect_socket(&exchange, socket) && send_request(&exchange, request) &&
+                       receive_head(&exchange, &head) &&
+                       receive_body(&exchange, &head, &ret_answer->body);
+
+    if (is_answered) {
+        ret_answer->status = head.status;
+    }
+    if (exchange.fd >= 0) {
+        close(exchange.fd);
+    }
+    buf_finish(&exchange.received);
+    return is_answered;
+}

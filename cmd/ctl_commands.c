@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+#include "ctl_commands.h"
+
+#include "config/suggest.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PARAMETERS_MAX 4
+
+/** In `words`: the names of all commands. */
+#define WORDS_COMMANDS "@commands"
+
+static const struct ctl_command commands[] = {
+#define COMMAND(id, name, kind, parameters, required, words, summary, details) \
+    {name, CTL_KIND_##kind, parameters, required, words, summary, details},
+#define LOCAL_COMMAND(id, name, parameters, required, words, summary, details) \
+    {name, CTL_KIND_LOCAL, parameters, required, words, summary, details},
+#include "http/commands.def"
+#undef COMMAND
+#undef LOCAL_COMMAND
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+const struct ctl_option ctl_options[] = {
+    {"socket", "path", 's', "", "The admin socket of the instance."},
+    {"instance", "name", 'i', "",
+     "The instance, by its name; its socket is then /run/visitcountd/NAME/admin.sock."},
+    {"json", NULL, 'j', "", "Answer in JSON, for programs."},
+    {"timeout", "duration", 't', "1s 5s 30s",
+     "How long to wait for the answer: a number with ms, s or m. Without it: 5s."},
+    {"watch", NULL, 'w', "",
+     "Ask again each second until interrupted. Only for commands that change nothing."},
+    {"help", NULL, 'h', "", "Show all commands and options, or what the given command does."},
+    {"version", NULL, 'V', "", "Show the version of visitcountctl."},
+    {"print-reference", "form", 'p', "man markdown bash",
+     "Print the commands and options as man, markdown or bash, for its documents."},
+};
+
+const size_t ctl_option_count = sizeof(ctl_options) / sizeof(ctl_options[0]);
+
+const struct ctl_command *ctl_command_find(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+const char *ctl_command_suggest(const char *name)
+{
+    struct suggestion suggestion;
+    const char *nearest;
+
+    suggestion_init(&suggestion, name);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        suggestion_offer(&suggestion, commands[i].name);
+    }
+    nearest = suggestion_get(&suggestion);
+    return nearest != NULL ? ctl_command_find(nearest)->name : NULL;
+}
+
+/* Parameters of a command */
+
+struct parameters {
+    size_t count;
+    char names[PARAMETERS_MAX][16];
+};
+
+static struct parameters parameters_of(const struct ctl_command *command)
+{
+    struct parameters parameters = {0};
+    const char *at = command->parameters;
+
+    while (*at != '\0') {
+        int length = (int)strcspn(at, " ");
+        char *name = parameters.names[parameters.count++];
+
+        snprintf(name, sizeof(parameters.names[0]), "%.*s", length, at);
+        at += length + (at[length] == ' ');
+    }
+    return parameters;
+}
+
+size_t ctl_command_maximum(const struct ctl_command *command)
+{
+    return parameters_of(command).count;
+}
+
+static void put_upper(struct buf *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        buf_putc(out, (char)toupper((unsigned char)*text));
+    }
+}
+
+/** Appends what follows a command: " [[SITE] PAGE]", or as mdoc(7) has it. */
+static void put_synopsis(struct buf *out, const struct ctl_command *command, bool is_mdoc)
+{
+    struct parameters parameters = parameters_of(command);
+    size_t optional = parameters.count - command->required;
+
+    for (size_t i = 0; i < optional; i++) {
+        buf_puts(out, is_mdoc ? " Oo" : i == 0 ? " [" : "[");
+    }
+    for (size_t i = 0; i < parameters.count; i++) {
+        if (is_mdoc) {
+            buf_printf(out, " Ar %s%s", parameters.names[i], i < optional ? " Oc" : "");
+            continue;
+        }
+        if (i > 0 || optional == 0) {
+            buf_putc(out, ' ');
+        }
+        put_upper(out, parameters.names[i]);
+        buf_puts(out, i < optional ? "]" : "");
+    }
+}
+
+void ctl_put_target(struct buf *out, const struct ctl_command *command, char *const *arguments,
+                    size_t argument_count)
+{
+    struct parameters parameters = parameters_of(command);
+    size_t first = parameters.count - argument_count;
+
+    buf_printf(out, "/%s", command->name);
+    for (size_t i = 0; i < argument_count; i++) {
+        buf_printf(out, "%c%s=", i == 0 ? '?' : '&', parameters.names[first + i]);
+        for (const char *at = arguments[i]; *at != '\0'; at++) {
+            bool is_plain = isalnum((unsigned char)*at) || strchr("-._~", *at) != NULL;
+
+            buf_printf(out, is_plain ? "%c" : "%%%02X", (unsigned char)*at);
+        }
+    }
+}
+
+/* Help */
+
+#define HELP_WIDTH  79
+#define HELP_INDENT 26
+
+/** Appends `text` from the column `indent` on, with line breaks between words. */
+static void put_wrapped(struct buf *out, size_t column, size_t indent, const char *text)
+{
+    while (*text != '\0') {
+        size_t length = strcspn(text, " ");
+
+        if (column > indent && column + 1 + length > HELP_WIDTH) {
+            buf_putc(out, '\n');
+            column = 0;
+        } else if (column > indent) {
+            buf_putc(out, ' ');
+            column++;
+        }
+        for (; column < indent; column++) {
+            buf_putc(out, ' ');
+        }
+        buf_append(out, text, length);
+        column += length;
+        text += length + strspn(text + length, " ");
+    }
+    buf_putc(out, '\n');
+}
+
+/** Appends a line of a list: `head` of `length` bytes and its text. */
+static void put_help_row(struct buf *out, const struct buf *head, const char *text)
+{
+    buf_append(out, head->bytes, head->length);
+    if (head->length + 2 > HELP_INDENT) {
+        buf_putc(out, '\n');
+    }
+    put_wrapped(out, head->length + 2 > HELP_INDENT ? 0 : head->length, HELP_INDENT, text);
+}
+
+void ctl_put_help(struct buf *out)
+{
+    struct buf head = BUF_EMPTY;
+
+    buf_puts(out, "usage: visitcountctl [OPTION]... COMMAND [ARGUMENT]...\n\nCommands:\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        buf_clear(&head);
+        buf_printf(&head, "  %s", commands[i].name);
+        put_synopsis(&head, &commands[i], false);
+        put_help_row(out, &head, commands[i].summary);
+    }
+    buf_puts(out, "\nOptions:\n");
+    for (size_t i = 0; i < ctl_option_count; i++) {
+        buf_clear(&head);
+        buf_printf(&head, "  --%s", ctl_options[i].name);
+        if (ctl_options[i].argument != NULL) {
+            buf_putc(&head, ' ');
+            put_upper(&head, ctl_options[i].argument);
+        }
+        put_help_row(out, &head, ctl_options[i].text);
+    }
+    buf_puts(out,
+             "\nExit status: 0 done, 1 refused by the daemon, 2 daemon not reached, 64 usage.\n");
+    buf_finish(&head);
+}
+
+void ctl_put_usage(struct buf *out, const struct ctl_command *command)
+{
+    buf_printf(out, "usage: visitcountctl [OPTION]... %s", command->name);
+    put_synopsis(out, command, false);
+    buf_putc(out, '\n');
+}
+
+void ctl_put_command_help(struct buf *out, const struct ctl_command *command)
+{
+    ctl_put_usage(out, command);
+    buf_putc(out, '\n');
+    put_wrapped(out, 0, 0, command->summary);
+    if (command->details[0] != '\0') {
+        put_wrapped(out, 0, 0, command->details);
+    }
+}
+
+/* Reference */
+
+/** Appends text for mdoc(7), each sentence on lines of its own. */
+static void put_mdoc_text(struct buf *out, const char *text)
+{
+    struct buf sentence = BUF_EMPTY;
+    bool is_word_start = true;
+
+    for (; *text != '\0'; text++) {
+        if (is_word_start && strchr(".'", *text) != NULL) {
+            buf_puts(&sentence, "\\&"); /* no request of roff, should it begin a line */
+        }
+        if (*text == '\\') {
+            buf_puts(&sentence, "\\e");
+        } else if (text[0] == '-' && text[1] == '-') {
+            buf_puts(&sentence, "\\-\\-");
+            text++;
+        } else {
+            buf_putc(&sentence, *text);
+        }
+        is_word_start = *text == ' ';
+        if (text[0] == '.' && (text[1] == ' ' || text[1] == '\0')) {
+            put_wrapped(out, 0, 0, sentence.bytes);
+            buf_clear(&sentence);
+            text += text[1] == ' ';
+            is_word_start = true;
+        }
+    }
+    buf_finish(&sentence);
+}
+
+static void put_man(struct buf *out)
+{
+    buf_puts(out, ".Sh OPTIONS\n.Bl -tag -width Ds\n");
+    for (size_t i = 0; i < ctl_option_count; i++) {
+        buf_printf(out, ".It Fl Fl %s", ctl_options[i].name);
+        if (ctl_options[i].argument != NULL) {
+            buf_printf(out, " Ar %s", ctl_options[i].argument);
+        }
+        buf_putc(out, '\n');
+        put_mdoc_text(out, ctl_options[i].text);
+    }
+    buf_puts(out, ".El\n.Sh COMMANDS\n.Bl -tag -width Ds\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        buf_printf(out, ".It Cm %s", commands[i].name);
+        put_synopsis(out, &commands[i], true);
+        buf_putc(out, '\n');
+        put_mdoc_text(out, commands[i].summary);
+        if (commands[i].details[0] != '\0') {
+            put_mdoc_text(out, commands[i].details);
+        }
+    }
+    buf_puts(out, ".El\n");
+}
+
+static void put_markdown(struct buf *out)
+{
+    buf_puts(out, "| command | does |\n| --- | --- |\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        buf_printf(out, "| `%s", commands[i].name);
+        put_synopsis(out, &commands[i], false);
+        buf_printf(out, "` | %s%s%s |\n", commands[i].summary,
+                   commands[i].details[0] != '\0' ? " " : "", commands[i].details);
+    }
+}
+
+static void put_command_names(struct buf *out)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        buf_printf(out, "%s%s", i != 0 ? " " : "", commands[i].name);
+    }
+}
+
+/** One branch of a case of the shell: what is offered after `prefix``name`. */
+static void put_bash_branch(struct buf *out, const char *prefix, const char *name,
+                            const char *words)
+{
+    if (words[0] == '\0') {
+        return;
+    }
+    buf_printf(out, "    %s%s) echo '", prefix, name);
+    if (strcmp(words, WORDS_COMMANDS) == 0) {
+        put_command_names(out);
+    } else {
+        buf_puts(out, words);
+    }
+    buf_puts(out, "' ;;\n");
+}
+
+static void put_bash(struct buf *out)
+{
+    buf_puts(out, "_visitcountctl_commands='");
+    put_command_names(out);
+    buf_puts(out, "'\n_visitcountctl_options='");
+    for (size_t i = 0; i < ctl_option_count; i++) {
+        buf_printf(out, "%s--%s", i != 0 ? " " : "", ctl_options[i].name);
+    }
+    buf_puts(out, "'\n_visitcountctl_words() {\n    case $1 in\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        put_bash_branch(out, "", commands[i].name, commands[i].words);
+    }
+    for (size_t i = 0; i < ctl_option_count; i++) {
+        put_bash_branch(out, "--", ctl_options[i].name, ctl_options[i].words);
+    }
+    buf_puts(out, "    esac\n}\n");
+}
+
+int ctl_put_reference(struct buf *out, const char *form)
+{
+    static const struct {
+        const char *form;
+        void (*put)(struct buf *out);
+    } forms[] = {{"man", put_man}, {"markdown", put_markdown}, {"bash", put_bash}};
+
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        if (strcmp(forms[i].form, form) == 0) {
+            forms[i].put(out);
+            return 0;
+        }
+    }
+    return -EINVAL;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * ctl_commands: the commands (http/commands.def) and options of visitcountctl, and all texts that
+ * are made from them: help, reference, completion.
+ */
+#ifndef VISITCOUNTD_CMD_CTL_COMMANDS_H
+#define VISITCOUNTD_CMD_CTL_COMMANDS_H
+
+#include "base/buf.h"
+
+#include <stddef.h>
+
+enum ctl_kind { CTL_KIND_ASK, CTL_KIND_ACT, CTL_KIND_TUNE, CTL_KIND_LOCAL };
+
+/** A row of commands.def. */
+struct ctl_command {
+    const char *name;
+    enum ctl_kind kind;
+    const char *parameters;
+    size_t required;
+    const char *words;
+    const char *summary;
+    const char *details;
+};
+
+struct ctl_option {
+    const char *name;
+    const char *argument; /* NULL: takes none */
+    int value;            /* of getopt_long(3) */
+    const char *words;    /* what completion offers for the argument */
+    const char *text;
+};
+
+extern const struct ctl_option ctl_options[];
+extern const size_t ctl_option_count;
+
+/** The command, or NULL. */
+const struct ctl_command *ctl_command_find(const char *name);
+
+/** The name of a command that may have been meant by `name`, or NULL. */
+const char *ctl_command_suggest(const char *name);
+
+/** How many arguments the command takes at most. */
+size_t ctl_command_maximum(const struct ctl_command *command);
+
+/** Appends the request's target: "/get?page=%2Fblog". There are not too many arguments. */
+void ctl_put_target(struct buf *out, const struct ctl_command *command, char *const *arguments,
+                    size_t argument_count);
+
+/** Appends "usage: …", all commands and all options. */
+void ctl_put_help(struct buf *out);
+
+/** Appends "usage: …" of one command: one line. */
+void ctl_put_usage(struct buf *out, const struct ctl_command *command);
+
+/** Appends what is known of one command. */
+void ctl_put_command_help(struct buf *out, const struct ctl_command *command);
+
+/** Appends all commands and options as "man", "markdown" or "bash". 0, or -EINVAL. */
+int ctl_put_reference(struct buf *out, const char *form);
+
+#endif

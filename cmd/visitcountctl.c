@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * visitcountctl: one command, one request over the admin socket, its answer on standard output.
+ * What commands there are is in http/commands.def; what they answer is the daemon's.
+ */
+#include "ctl_client.h"
+#include "ctl_commands.h"
+
+#include "base/buf.h"
+#include "base/units.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define DEFAULT_TIMEOUT_MS 5000
+#define TIMEOUT_MAX_MS     3600000
+
+/** What the command line says. */
+struct invocation {
+    const char *socket;
+    const char *instance;
+    bool wants_json;
+    bool watches;
+    bool wants_help;
+    bool wants_version;
+    const char *reference;
+    uint64_t timeout_ms;
+    const struct ctl_command *command; /* NULL when none is given */
+    char **arguments;
+    size_t argument_count;
+};
+
+/* Output */
+
+/** Writes each line of `text` to standard error, saying who speaks. Returns `status`. */
+static int fail_with(int status, const struct buf *text)
+{
+    const char *at = text->length != 0 ? text->bytes : "";
+
+    while (*at != '\0') {
+        int length = (int)strcspn(at, "\n");
+
+        fprintf(stderr, "visitcountctl: %.*s\n", length, at);
+        at += length + (at[length] == '\n');
+    }
+    return status;
+}
+
+static int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static int fail(int status, const char *format, ...)
+{
+    struct buf text = BUF_EMPTY;
+    va_list arguments;
+
+    va_start(arguments, format);
+    buf_vprintf(&text, format, arguments);
+    va_end(arguments);
+    fail_with(status, &text);
+    buf_finish(&text);
+    return status;
+}
+
+/** Writes `text` to standard output; what could not be written is an error. */
+static int print(const struct buf *text)
+{
+    if ((text->length != 0 && fwrite(text->bytes, text->length, 1, stdout) != 1) ||
+        fflush(stdout) != 0) {
+        return fail(CTL_OUTPUT, "cannot write the answer: %s", strerror(errno));
+    }
+    return CTL_DONE;
+}
+
+/* Command line */
+
+static bool take_option(struct invocation *invocation, int value)
+{
+    switch (value) {
+    case 's':
+        invocation->socket = optarg;
+        break;
+    case 'i':
+        invocation->instance = optarg;
+        break;
+    case 'j':
+        invocation->wants_json = true;
+        break;
+    case 't':
+        return parse_duration(optarg, &invocation->timeout_ms) == 0 && invocation->timeout_ms > 0 &&
+               invocation->timeout_ms <= TIMEOUT_MAX_MS;
+    case 'w':
+        invocation->watches = true;
+        break;
+    case 'h':
+        invocation->wants_help = true;
+        break;
+    case 'V':
+        invocation->wants_version = true;
+        break;
+    case 'p':
+        invocation->reference = optarg;
+        break;
+    }
+    return true;
+}
+
+static int parse_options(int argc, char **argv, struct invocation *invocation)
+{
+    struct option options[16] = {0};
+    int value;
+
+    assert(ctl_option_count < sizeof(options) / sizeof(options[0]));
+    for (size_t i = 0; i < ctl_option_count; i++) {
+        bool has_argument = ctl_options[i].argument != NULL;
+
+        options[i] =
+            (struct option){ctl_options[i].name, has_argument ? required_argument : no_argument,
+                            NULL, ctl_options[i].value};
+    }
+    while ((value = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        if (value == '?') {
+            return CTL_USAGE;
+        }
+        if (!take_option(invocation, value)) {
+            return fail(CTL_USAGE,
+                        "--timeout: expected a duration such as \"500ms\" or \"5s\", up "
+                        "to 1h, not \"%s\"",
+                        optarg);
+        }
+    }
+    if (invocation->socket != NULL && invocation->instance != NULL) {
+        return fail(CTL_USAGE, "--socket and --instance exclude each other");
+    }
+    return CTL_DONE;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *nearest = ctl_command_suggest(name);
+
+    if (nearest != NULL) {
+        return fail(CTL_USAGE, "unknown command \"%s\"; did you mean %s?", name, nearest);
+    }
+    return fail(CTL_USAGE, "unknown command \"%s\"; visitcountctl help lists them", name);
+}
+
+/** Takes the command and its arguments, of which there are neither too few nor too many. */
+static int parse_command(int argc, char **argv, struct invocation *invocation)
+{
+    const struct ctl_command *command;
+
+    if (argc == 0) {
+        return CTL_DONE;
+    }
+    command = ctl_command_find(argv[0]);
+    if (command == NULL) {
+        return unknown_command(argv[0]);
+    }
+    invocation->command = command;
+    invocation->arguments = argv + 1;
+    invocation->argument_count = (size_t)argc - 1;
+    if (!invocation->wants_help && (invocation->argument_count < command->required ||
+                                    invocation->argument_count > ctl_command_maximum(command))) {
+        struct buf usage = BUF_EMPTY;
+
+        ctl_put_usage(&usage, command);
+        fail_with(CTL_USAGE, &usage);
+        buf_finish(&usage);
+        return CTL_USAGE;
+    }
+    return CTL_DONE;
+}
+
+/* Commands without the daemon */
+
+static int print_help(const struct ctl_command *command)
+{
+    struct buf text = BUF_EMPTY;
+    int status;
+
+    if (command != NULL) {
+        ctl_put_command_help(&text, command);
+    } else {
+        ctl_put_help(&text);
+    }
+    status = print(&text);
+    buf_finish(&text);
+    return status;
+}
+
+static int run_help(const struct invocation *invocation)
+{
+    const struct ctl_command *command = NULL;
+
+    if (invocation->argument_count == 1) {
+        command = ctl_command_find(invocation->arguments[0]);
+        if (command == NULL) {
+            return unknown_command(invocation->arguments[0]);
+        }
+    }
+    return print_help(command);
+}
+
+static int print_reference(const char *form)
+{
+    struct buf text = BUF_EMPTY;
+    int status;
+
+    if (ctl_put_reference(&text, form) != 0) {
+        status =
+            fail(CTL_USAGE, "--print-reference: expected man, markdown or bash, not \"%s\"", form);
+    } else {
+        status = print(&text);
+    }
+    buf_finish(&text);
+    return status;
+}
+
+/* Commands of the daemon */
+
+/** Appends what "\uXXXX" in JSON stands for; of surrogates only a mark. */
+static void put_code_point(struct buf *out, unsigned code)
+{
+    if (code < 0x80) {
+        buf_putc(out, code >= 0x20 && code < 0x7f ? (char)code : '?');
+    } else if (code < 0x800) {
+        buf_printf(out, "%c%c", (int)(0xc0 | code >> 6), (int)(0x80 | (code & 0x3f)));
+    } else if (code >= 0xd800 && code < 0xe000) {
+        buf_putc(out, '?');
+    } else {
+        buf_printf(out, "%c%c%c", (int)(0xe0 | code >> 12), (int)(0x80 | (code >> 6 & 0x3f)),
+                   (int)(0x80 | (code & 0x3f)));
+    }
+}
+
+/** Appends the message of {"error":{"code":"…","message":"…"}}; false when there is none. */
+static bool put_error_message(struct buf *out, const char *json)
+{
+    static const char start[] = "\"message\":\"";
+    const char *at = strstr(json, start);
+    unsigned code;
+
+    if (at == NULL) {
+        return false;
+    }
+    for (at += sizeof(start) - 1; *at != '\0' && *at != '"'; at++) {
+        if (*at != '\\') {
+            buf_putc(out, *at);
+        } else if (at[1] == 'u' && sscanf(at + 2, "%4x", &code) == 1 && strlen(at) >= 6) {
+            put_code_point(out, code);
+            at += 5;
+        } else if (at[1] != '\0') {
+            at++;
+            buf_putc(out, *at == 'n' ? '\n' : *at == 't' || *at == 'r' ? ' ' : *at);
+        }
+    }
+    return true;
+}
+
+/** Asks once. The answer goes to `out`, an error to `error`. */
+static int perform(const struct invocation *invocation, const struct ctl_socket *socket,
+                   const struct ctl_request *request, struct buf *out, struct buf *error)
+{
+    struct ctl_answer answer = {0};
+    bool is_refused;
+
+    if (!ctl_ask(socket, request, &answer, error)) {
+        return CTL_UNREACHABLE;
+    }
+    is_refused = answer.status >= 300;
+    if (is_refused && !put_error_message(error, answer.body.bytes)) {
+        buf_printf(error, "the daemon answered %d", answer.status);
+    }
+    if (!is_refused || invocation->wants_json) {
+        buf_append(out, answer.body.bytes, answer.body.length);
+    }
+    buf_finish(&answer.body);
+    return is_refused ? CTL_REFUSED : CTL_DONE;
+}
+
+/** Draws over what stands on the terminal, as many lines as it has, without wrapping them. */
+static int redraw(const struct buf *text)
+{
+    struct winsize size = {0};
+    struct buf screen = BUF_EMPTY;
+    const char *at = text->length != 0 ? text->bytes : "";
+    int status;
+
+    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    buf_puts(&screen, "\033[?7l\033[H");
+    for (int row = 1; *at != '\0' && (row < size.ws_row || size.ws_row == 0); row++) {
+        int length = (int)strcspn(at, "\n");
+
+        buf_printf(&screen, "%.*s\033[K\n", length, at);
+        at += length + (at[length] == '\n');
+    }
+    buf_puts(&screen, "\033[J\033[?7h");
+    status = print(&screen);
+    buf_finish(&screen);
+    return status;
+}
+
+/** Asks each second. An instance that was reached once may go away and come back meanwhile. */
+static int watch(const struct invocation *invocation, const struct ctl_socket *socket,
+                 const struct ctl_request *request)
+{
+    bool is_terminal = isatty(STDOUT_FILENO);
+    int status = CTL_DONE;
+
+    for (bool is_first = true; status == CTL_DONE; is_first = false) {
+        struct buf out = BUF_EMPTY;
+        struct buf error = BUF_EMPTY;
+        int result = perform(invocation, socket, request, &out, &error);
+
+        if (result != CTL_DONE && is_first) {
+            status = fail_with(result, &error);
+        } else if (is_terminal) {
+            status = redraw(result == CTL_DONE ? &out : &error);
+        } else {
+            fail_with(result, &error);
+            status = print(&out);
+        }
+        buf_finish(&out);
+        buf_finish(&error);
+        if (status == CTL_DONE) {
+            sleep(1);
+        }
+    }
+    return status;
+}
+
+static int run_once(const struct invocation *invocation, const struct ctl_socket *socket,
+                    const struct ctl_request *request)
+{
+    struct buf out = BUF_EMPTY;
+    struct buf error = BUF_EMPTY;
+    int result = perform(invocation, socket, request, &out, &error);
+    int printed = print(&out);
+
+    fail_with(result, &error);
+    buf_finish(&out);
+    buf_finish(&error);
+    return result != CTL_DONE ? result : printed;
+}
+
+static int run_remote(const struct invocation *invocation)
+{
+    const struct ctl_command *command = invocation->command;
+    bool is_act = command->kind == CTL_KIND_ACT ||
+                  (command->kind == CTL_KIND_TUNE && invocation->argument_count != 0);
+    struct buf text = BUF_EMPTY;
+    struct ctl_socket socket;
+    struct ctl_request request = {
+        .method = is_act ? "POST" : "GET",
+        .wants_json = invocation->wants_json,
+        .timeout_ms = invocation->timeout_ms,
+    };
+    int status;
+
+    if (is_act && invocation->watches) {
+        return fail(CTL_USAGE, "%s changes something: --watch is not for it", command->name);
+    }
+    status = ctl_find_socket(invocation->socket, invocation->instance, &socket, &text);
+    if (status != CTL_DONE) {
+        fail_with(status, &text);
+    } else {
+        ctl_put_target(&text, command, invocation->arguments, invocation->argument_count);
+        request.target = text.bytes;
+        status = invocation->watches ? watch(invocation, &socket, &request)
+                                     : run_once(invocation, &socket, &request);
+    }
+    buf_finish(&text);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct invocation invocation = {.timeout_ms = DEFAULT_TIMEOUT_MS};
+    int status = parse_options(argc, argv, &invocation);
+
+    if (status == CTL_DONE) {
+        status = parse_command(argc - optind, argv + optind, &invocation);
+    }
+    if (status != CTL_DONE) {
+        return status;
+    }
+    if (invocation.reference != NULL) {
+        return print_reference(invocation.reference);
+    }
+    if (invocation.wants_version) {
+        puts("visitcountctl " VISITCOUNTD_VERSION);
+        return CTL_DONE;
+    }
+    if (invocation.wants_help) {
+        return print_help(invocation.command);
+    }
+    if (invocation.command == NULL) {
+        return fail(CTL_USAGE, "no command given; visitcountctl help lists them");
+    }
+    if (invocation.command->kind == CTL_KIND_LOCAL) {
+        return run_help(&invocation);
+    }
+    return run_remote(&invocation);
+}

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/daemon.h"
+
+#include "base/log.h"
+#include "count/engine.h"
+#include "daemon/systemd.h"
+#include "http/server.h"
+#include "loop/disk.h"
+#include "loop/loop.h"
+#include "store/redis_store.h"
+#include "store/sqlite_store.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* how often the service manager's status line is renewed, when there is a service manager */
+#define STATUS_INTERVAL_MS 5000
+
+/* how often a drain looks whether the last batch was answered */
+#define DRAIN_POLL_MS 10
+
+struct daemon {
+    const struct config_request *request;
+    struct config *config;
+    struct loop *loop;
+    struct disk *disk; /* with the embedded store only */
+    struct store *store;
+    struct engine *engine;
+    struct server *server;
+    struct loop_timer watchdog;
+    struct loop_timer status;
+    struct loop_timer drain_poll;
+    struct loop_timer drain_end;
+    bool is_draining;
+    bool is_drained; /* no visitor's connection is left */
+};
+
+/* --- creating the parts --- */
+
+static struct store *create_redis(const struct daemon *daemon)
+{
+    const struct config *config = daemon->config;
+    const char *reason = "";
+    struct redis_store_options options = {
+        .username = config->redis_username,
+        .password = config->redis_password,
+        .db = config->redis_db,
+        .tls = config->redis_tls,
+        .tls_ca = config->redis_tls_ca,
+        .instance = config->instance,
+        .connect_timeout_ms = config->redis_connect_timeout_ms,
+        .command_timeout_ms = config->redis_command_timeout_ms,
+        .ledger_ttl_ms = config->ledger_ttl_ms,
+        .series_days_ms = config->series_days_ms,
+        .series_hours_ms = config->series_hours_ms,
+    };
+    struct store *store;
+
+    config_redis_address(config, &options.address);
+    store = redis_store_create(daemon->loop, &options, &reason);
+    if (store == NULL) {
+        log_error("redis.tls_ca: %s: %s", config->redis_tls_ca, reason);
+    }
+    return store;
+}
+
+static struct store *create_sqlite(struct daemon *daemon)
+{
+    const struct config *config = daemon->config;
+    char *path = config_expand(config, config->sqlite_path);
+    struct sqlite_store_options options = {
+        .path = path,
+        .ledger_ttl_ms = config->ledger_ttl_ms,
+        .series_days_ms = config->series_days_ms,
+        .series_hours_ms = config->series_hours_ms,
+    };
+    struct store *store;
+
+    daemon->disk = disk_create(daemon->loop);
+    store = sqlite_store_create(daemon->loop, daemon->disk, &options);
+    free(path);
+    return store;
+}
+
+static bool create_store(struct daemon *daemon)
+{
+    struct store_health health;
+    bool is_redis = config_store_backend(daemon->config) == STORE_BACKEND_REDIS;
+
+    daemon->store = is_redis ? create_redis(daemon) : create_sqlite(daemon);
+    if (daemon->store == NULL) {
+        return false;
+    }
+    store_health(daemon->store, &health);
+    log_info("store: %s %s (store.backend = \"%s\", from %s)", health.backend, health.address,
+             store_backend_names[daemon->config->store_backend],
+             daemon->config->sources[CONFIG_store_backend]);
+    return true;
+}
+
+static struct engine_options engine_options(const struct config *config)
+{
+    return (struct engine_options){
+        .max_wait_ms = config->count_max_wait_ms,
+        .max_waiting = config->count_max_waiting,
+    };
+}
+
+static void log_lines(enum log_level level, const char *prefix, struct buf *lines)
+{
+    char *rest = lines->bytes;
+    char *line;
+
+    while (rest != NULL && (line = strsep(&rest, "\n")) != NULL) {
+        if (*line != '\0') {
+            log_write(level, "%s%s", prefix, line);
+        }
+    }
+}
+
+/* --- reload --- */
+
+/* a configuration that may replace the current one, or NULL with what is wrong in `message` */
+static struct config *load_next(struct daemon *daemon, struct buf *message)
+{
+    struct config *next = config_load(daemon->request, message);
+
+    if (next != NULL && !config_check_reload(daemon->config, next, message)) {
+        config_unload(next);
+        return NULL;
+    }
+    return next;
+}
+
+static bool check(void *data, struct buf *message)
+{
+    struct config *next = load_next(data, message);
+
+    config_unload(next);
+    return next != NULL;
+}
+
+static void take_over(struct daemon *daemon, struct config *next)
+{
+    struct config *previous = daemon->config;
+    struct engine_options options = engine_options(next);
+
+    daemon->config = next;
+    log_set_level((enum log_level)next->log_level);
+    engine_configure(daemon->engine, &options);
+    server_configure(daemon->server, next);
+    config_unload(previous);
+}
+
+static bool reload(void *data, struct buf *message)
+{
+    struct daemon *daemon = data;
+    struct config *next;
+
+    systemd_notify_reloading();
+    next = load_next(daemon, message);
+    if (next != NULL) {
+        take_over(daemon, next);
+        log_info("reload: done");
+    } else {
+        log_lines(LOG_LEVEL_ERROR, "reload refused, nothing was changed: ", message);
+    }
+    systemd_notify_ready();
+    return next != NULL;
+}
+
+static void on_hangup(void *data, int signal)
+{
+    struct buf message = BUF_EMPTY;
+
+    (void)signal;
+    reload(data, &message);
+    buf_finish(&message);
+}
+
+/* --- drain --- */
+
+static void finish_drain(struct daemon *daemon)
+{
+    loop_timer_stop(&daemon->drain_poll);
+    loop_timer_stop(&daemon->drain_end);
+    loop_stop(daemon->loop);
+}
+
+static void on_drain_poll(struct loop_timer *timer)
+{
+    struct daemon *daemon = container_of(timer, struct daemon, drain_poll);
+
+    if (daemon->is_drained && engine_is_idle(daemon->engine)) {
+        log_info("drain: done: every visit was answered");
+        finish_drain(daemon);
+    } else {
+        loop_timer_start(daemon->loop, timer, DRAIN_POLL_MS);
+    }
+}
+
+static void on_drain_end(struct loop_timer *timer)
+{
+    struct daemon *daemon = container_of(timer, struct daemon, drain_end);
+
+    log_warning("drain: drain.timeout is over: %llu visits wait for the store and are refused, "
+                "remaining connections are closed",
+                (unsigned long long)engine_stats(daemon->engine)->waiting);
+    finish_drain(daemon);
+}
+
+static void on_drained(void *data)
+{
+    struct daemon *daemon = data;
+
+    daemon->is_drained = true;
+}
+
+static void drain(void *data)
+{
+    struct daemon *daemon = data;
+
+    if (daemon->is_draining) {
+        return;
+    }
+    daemon->is_draining = true;
+    systemd_notify_stopping();
+    systemd_notify_status("draining");
+    log_info("drain: begins; ends within %llu ms",
+             (unsigned long long)daemon->config->drain_timeout_ms);
+    loop_timer_start(daemon->loop, &daemon->drain_end, daemon->config->drain_timeout_ms);
+    loop_timer_start(daemon->loop, &daemon->drain_poll, DRAIN_POLL_MS);
+    server_drain(daemon->server, on_drained, daemon);
+}
+
+static void on_terminate(void *data, int signal)
+{
+    struct daemon *daemon = data;
+
+    if (daemon->is_draining) {
+        log_warning("drain: cut short by a second %s", signal == SIGINT ? "SIGINT" : "SIGTERM");
+        finish_drain(daemon);
+        return;
+    }
+    drain(daemon);
+}
+
+/* --- the service manager --- */
+
+static void on_watchdog(struct loop_timer *timer)
+{
+    struct daemon *daemon = container_of(timer, struct daemon, watchdog);
+
+    systemd_feed_watchdog();
+    loop_timer_start(daemon->loop, timer, systemd_watchdog_interval_ms());
+}
+
+static void on_status(struct loop_timer *timer)
+{
+    struct daemon *daemon = container_of(timer, struct daemon, status);
+    const struct stats *stats = engine_stats(daemon->engine);
+    struct store_health health;
+
+    store_health(daemon->store, &health);
+    if (!daemon->is_draining) {
+        systemd_notify_status(
+            "%llu visits counted, %.0f/s; %s %s: %s%s%s", (unsigned long long)stats->applied,
+            stats_rate(stats, loop_now_ms(daemon->loop)), health.backend, health.address,
+            health.state, health.available ? "" : ": ", health.available ? "" : health.last_error);
+    }
+    loop_timer_start(daemon->loop, timer, STATUS_INTERVAL_MS);
+}
+
+static void start_service(struct daemon *daemon)
+{
+    if (systemd_watchdog_interval_ms() != 0) {
+        on_watchdog(&daemon->watchdog);
+    }
+    if (getenv("NOTIFY_SOCKET") != NULL) {
+        on_status(&daemon->status);
+    }
+    systemd_notify_ready();
+}
+
+/* --- the daemon itself --- */
+
+/* one descriptor per visitor: the soft limit is kept low for programs that use select(2) */
+static void raise_descriptor_limit(const struct config *config)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < config->http_max_connections + 64) {
+        log_warning("descriptors: the limit of %llu is below http.max_connections; connections "
+                    "beyond it wait",
+                    (unsigned long long)limit.rlim_max);
+    }
+}
+
+static void watch_signals(struct daemon *daemon)
+{
+    signal(SIGPIPE, SIG_IGN);
+    loop_watch_signal(daemon->loop, SIGTERM, on_terminate, daemon);
+    loop_watch_signal(daemon->loop, SIGINT, on_terminate, daemon);
+    loop_watch_signal(daemon->loop, SIGHUP, on_hangup, daemon);
+}
+
+static bool create_server(struct daemon *daemon)
+{
+    int first;
+    size_t count = systemd_take_sockets(&first);
+    int inherited[count + 1];
+    struct buf errors = BUF_EMPTY;
+    struct server_options options = {
+        .loop = daemon->loop,
+        .config = daemon->config,
+        .engine = daemon->engine,
+        .store = daemon->store,
+        .actions = {.data = daemon, .reload = reload, .check = check, .drain = drain},
+        .inherited = inherited,
+        .inherited_count = count,
+    };
+
+    for (size_t i = 0; i < count; i++) {
+        inherited[i] = first + (int)i;
+    }
+    daemon->server = server_create(&options, &errors);
+    if (daemon->server == NULL) {
+        log_lines(LOG_LEVEL_ERROR, "", &errors);
+    }
+    buf_finish(&errors);
+    return daemon->server != NULL;
+}
+
+static bool create_parts(struct daemon *daemon)
+{
+    struct engine_options options = engine_options(daemon->config);
+
+    daemon->loop = loop_create();
+    watch_signals(daemon);
+    if (!create_store(daemon)) {
+        return false;
+    }
+    daemon->engine = engine_create(daemon->loop, daemon->store, &options);
+    return create_server(daemon);
+}
+
+static void destroy_parts(struct daemon *daemon)
+{
+    loop_timer_stop(&daemon->watchdog);
+    loop_timer_stop(&daemon->status);
+    if (daemon->engine != NULL) {
+        engine_abandon(daemon->engine); /* answers go out while there is a server */
+    }
+    server_destroy(daemon->server);
+    engine_destroy(daemon->engine);
+    store_destroy(daemon->store);
+    disk_destroy(daemon->disk);
+    loop_destroy(daemon->loop);
+    config_unload(daemon->config);
+}
+
+int daemon_run(const struct config_request *request, struct config *config)
+{
+    struct daemon daemon = {.request = request, .config = config};
+    int status = EX_CONFIG;
+
+    log_set_level((enum log_level)config->log_level);
+    raise_descriptor_limit(config);
+    loop_timer_init(&daemon.watchdog, on_watchdog);
+    loop_timer_init(&daemon.status, on_status);
+    loop_timer_init(&daemon.drain_poll, on_drain_poll);
+    loop_timer_init(&daemon.drain_end, on_drain_end);
+    if (create_parts(&daemon)) {
+        start_service(&daemon);
+        loop_run(daemon.loop);
+        status = EX_OK;
+    }
+    destroy_parts(&daemon);
+    return status;
+}
