@@ -51,7 +51,7 @@ void batch_destroy(struct batch *batch)
         remove_page(batch, page_of(batch->pages.next));
     }
     map_finish(&batch->by_name);
-    free(batch->entries);
+    parcel_destroy(batch->parcel);
     free(batch);
 }
 
@@ -108,38 +108,40 @@ bool batch_is_empty(const struct batch *batch)
     return list_is_empty(&batch->pages);
 }
 
-const struct store_entry *batch_freeze(struct batch *batch, size_t *ret_count)
+struct parcel *batch_freeze(struct batch *batch)
 {
+    struct store_entry entries[BATCH_PAGES_MAX];
     size_t count = 0;
 
-    *ret_count = map_count(&batch->by_name);
     batch->attempts++;
     if (batch->is_frozen) {
-        return batch->entries;
-    }
-    batch->is_frozen = true;
-    batch->entries = calloc(*ret_count, sizeof(*batch->entries));
-    if (batch->entries == NULL) {
-        abort();
+        return batch->parcel;
     }
     list_for_each(link, &batch->pages)
     {
         struct batch_page *page = page_of(link);
 
-        batch->entries[count].page = page->name;
-        batch->entries[count].page_length = page->name_length;
-        batch->entries[count].hits = page->hits;
-        count++;
+        entries[count++] = (struct store_entry){page->name, page->name_length, page->hits};
     }
-    return batch->entries;
+    batch->is_frozen = true;
+    batch->parcel = parcel_create(batch->hour, entries, count);
+    return batch->parcel;
+}
+
+struct parcel *batch_take_parcel(struct batch *batch)
+{
+    struct parcel *parcel = batch->parcel;
+
+    batch->parcel = NULL;
+    return parcel;
 }
 
 void batch_thaw(struct batch *batch)
 {
     batch->is_frozen = false;
     batch->is_doubtful = false;
-    free(batch->entries);
-    batch->entries = NULL;
+    parcel_destroy(batch->parcel);
+    batch->parcel = NULL;
 }
 
 void batch_answer(struct batch *batch, const uint64_t *totals, batch_on_visit on_visit, void *data)

@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "count/engine.h"
+#include "count/parcel.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -31,8 +32,8 @@ struct batch {
     unsigned attempts; /* how often it was sent */
     struct list pages; /* in the order of arrival */
     struct map by_name;
-    struct batch_page *latest;   /* most visits are of the page of the visit before */
-    struct store_entry *entries; /* what was sent; NULL while open */
+    struct batch_page *latest; /* most visits are of the page of the visit before */
+    struct parcel *parcel;     /* what was sent; NULL while open */
 };
 
 /** An empty, open batch for visits of `hour`. */
@@ -50,8 +51,14 @@ void batch_add(struct batch *batch, const char *page, size_t page_length, struct
 /** Whether nothing would be sent. */
 bool batch_is_empty(const struct batch *batch);
 
-/** Freezes the batch and returns its content, one entry per page; valid until it is thawed. */
-const struct store_entry *batch_freeze(struct batch *batch, size_t *ret_count);
+/**
+ * Freezes the batch, notes one more attempt, and returns its content, one entry per page; it is the
+ * batch's until batch_take_parcel().
+ */
+struct parcel *batch_freeze(struct batch *batch);
+
+/** Hands the parcel of a frozen batch to the caller. */
+struct parcel *batch_take_parcel(struct batch *batch);
 
 /** The store certainly did not apply the batch: opens it again. */
 void batch_thaw(struct batch *batch);

@@ -4,8 +4,8 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "count/batch.h"
-#include "count/ledger.h"
+#include "base/map.h"
+#include "count/flow.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +13,9 @@
 
 /* how often it is looked whether a visit's patience ended; only while visits wait */
 #define EXPIRE_INTERVAL_MS 50
+
+/* how often answered parcels that are too old are dropped */
+#define FORGET_INTERVAL_MS 1000
 
 #define MS_PER_HOUR 3600000
 
@@ -23,11 +26,12 @@ struct engine {
     struct stats stats;
     struct map sites;
     struct site *latest; /* most visits are of the site of the visit before */
-    struct list ready;   /* sites with a batch to send and none in flight */
+    struct list ready;   /* sites with something to send */
     struct list resting; /* sites that wait for the retry timer, or for the store to come back */
     struct loop_task flush;
     struct loop_timer retry;
     struct loop_timer expire;
+    struct loop_timer forget;
     struct backoff backoff;
     bool is_available;
     bool is_stopped;
@@ -39,36 +43,26 @@ struct site {
     struct map_node node;
     struct list link; /* in ready or resting, or in neither */
     struct engine *engine;
-    struct ledger ledger;
-    struct list batches; /* the first may be in flight */
-    struct call *call;   /* the batch in flight, or NULL */
-    char name[STORE_SITE_MAX + 1];
+    struct flow flow;
+    uint64_t used_at_ms; /* when a visit came last */
 };
 
-/* an open call to the store; outlives the engine when the store answers late */
-struct call {
-    struct site *site; /* NULL when the engine is gone */
-    struct batch *batch;
-    struct store_batch sent;
-    char epoch[STORE_EPOCH_LENGTH + 1];
-    char name[STORE_SITE_MAX + 1];
-};
-
-static struct batch *first_batch(struct site *site)
+static struct site *site_of(struct flow *flow)
 {
-    return list_is_empty(&site->batches) ? NULL
-                                         : container_of(site->batches.next, struct batch, link);
+    return container_of(flow, struct site, flow);
 }
 
 /* --- answers --- */
 
-static void answer_counted(void *data, struct visit *visit, uint64_t count)
+static void on_counted(struct flow *flow, struct visit *visit, uint64_t count)
 {
-    struct engine *engine = data;
+    struct stats *stats = &site_of(flow)->engine->stats;
     struct visit_answer answer = {.status = VISIT_COUNTED, .count = count, .reason = NULL};
+    uint64_t now_us = clock_monotonic_us();
 
-    stats_add_latency(&engine->stats, clock_monotonic_us() - visit->accepted_at_us);
-    engine->stats.waiting--;
+    stats_add_latency(stats, now_us - visit->accepted_at_us);
+    stats_add_applied(stats, 1, now_us / 1000);
+    stats->waiting--;
     visit->on_answer(visit, &answer);
 }
 
@@ -95,29 +89,16 @@ static void answer_uncounted(struct engine *engine, struct list *visits, enum vi
     }
 }
 
-static void expire_batch(struct engine *engine, struct batch *batch, uint64_t now_ms)
-{
-    struct list expired;
-
-    list_init(&expired);
-    batch_expire(batch, now_ms, &expired);
-    answer_uncounted(engine, &expired, batch->is_frozen ? VISIT_UNKNOWN : VISIT_REFUSED);
-}
-
 static void expire_site(struct site *site, uint64_t now_ms)
 {
-    struct list *link = site->batches.next;
+    struct list refused;
+    struct list unknown;
 
-    while (link != &site->batches) {
-        struct batch *batch = container_of(link, struct batch, link);
-
-        link = link->next;
-        expire_batch(site->engine, batch, now_ms);
-        if (batch_is_empty(batch)) {
-            list_remove(&batch->link);
-            batch_destroy(batch);
-        }
-    }
+    list_init(&refused);
+    list_init(&unknown);
+    flow_expire(&site->flow, now_ms, &refused, &unknown);
+    answer_uncounted(site->engine, &refused, VISIT_REFUSED);
+    answer_uncounted(site->engine, &unknown, VISIT_UNKNOWN);
 }
 
 static void on_expire(struct loop_timer *timer)
@@ -147,13 +128,8 @@ static void make_ready(struct site *site)
 
 static void wake_resting(struct engine *engine)
 {
-    struct list resting;
-    struct list *link;
-
-    list_init(&resting);
-    list_move_all(&resting, &engine->resting);
-    while ((link = list_take_first(&resting)) != NULL) {
-        make_ready(container_of(link, struct site, link));
+    while (!list_is_empty(&engine->resting)) {
+        make_ready(container_of(engine->resting.next, struct site, link));
     }
 }
 
@@ -174,105 +150,6 @@ static void let_rest(struct site *site)
     }
 }
 
-static void finish_batch(struct site *site, struct batch *batch,
-                         const struct store_applied *applied)
-{
-    struct engine *engine = site->engine;
-    uint64_t waiting = engine->stats.waiting;
-
-    ledger_acknowledge(&site->ledger);
-    backoff_reset(&engine->backoff);
-    engine->failing_since_ms = 0;
-    engine->stats.batches++;
-    engine->stats.duplicates += applied->duplicate ? 1 : 0;
-    list_remove(&batch->link);
-    batch_answer(batch, applied->totals, answer_counted, engine);
-    stats_add_applied(&engine->stats, waiting - engine->stats.waiting, clock_monotonic_ms());
-    batch_destroy(batch);
-}
-
-/*
- * The store has fewer batches than it acknowledged: a crash, a failover or a restored snapshot took
- * the last ones away. This batch, certainly not applied, goes on under a new epoch.
- */
-static void go_on_after_gap(struct site *site, const struct store_applied *applied)
-{
-    log_error("store: site %s went back in time: its ledger is at batch %llu of epoch %s, but %llu "
-              "were acknowledged; what was counted in between may be lost; going on under a new "
-              "epoch",
-              site->name, (unsigned long long)applied->sequence, site->ledger.epoch,
-              (unsigned long long)site->ledger.acknowledged);
-    site->engine->stats.gaps++;
-    ledger_begin(&site->ledger);
-}
-
-static void on_failed(struct site *site, struct batch *batch, const struct store_applied *applied)
-{
-    /* a batch that was unknown once stays frozen: only a gap proves that it was not applied */
-    if (applied->gap) {
-        go_on_after_gap(site, applied);
-        batch_thaw(batch);
-    } else if (applied->outcome == STORE_REFUSED && !batch->is_doubtful) {
-        batch_thaw(batch);
-    } else if (applied->outcome == STORE_UNKNOWN) {
-        batch->is_doubtful = true;
-    }
-    if (site->engine->failing_since_ms == 0 && !applied->gap) {
-        site->engine->failing_since_ms = clock_monotonic_ms();
-    }
-    log_debug("store: batch %llu of site %s: %s: %s",
-              (unsigned long long)ledger_next(&site->ledger), site->name,
-              applied->outcome == STORE_UNKNOWN ? "outcome unknown" : "refused", applied->reason);
-}
-
-static void on_applied(void *data, const struct store_applied *applied)
-{
-    struct call *call = data;
-    struct site *site = call->site;
-    struct batch *batch = call->batch;
-
-    free(call);
-    if (site == NULL) {
-        batch_destroy(batch);
-        return;
-    }
-    site->call = NULL;
-    if (applied->outcome == STORE_OK) {
-        finish_batch(site, batch, applied);
-    } else {
-        on_failed(site, batch, applied);
-    }
-    if (list_is_empty(&site->batches)) {
-        return;
-    }
-    if (applied->outcome == STORE_OK || applied->gap) {
-        make_ready(site);
-    } else {
-        let_rest(site);
-    }
-}
-
-static void send_batch(struct site *site, struct batch *batch)
-{
-    struct call *call = calloc(1, sizeof(*call));
-
-    if (call == NULL) {
-        abort();
-    }
-    call->site = site;
-    call->batch = batch;
-    memcpy(call->epoch, site->ledger.epoch, sizeof(call->epoch));
-    memcpy(call->name, site->name, sizeof(call->name));
-    call->sent.site = call->name;
-    call->sent.epoch = call->epoch;
-    call->sent.sequence = ledger_next(&site->ledger);
-    call->sent.hour = batch->hour;
-    call->sent.entries = batch_freeze(batch, &call->sent.entry_count);
-    site->engine->stats.resent += batch->attempts > 1 ? 1 : 0;
-    site->call = call;
-    store_apply(site->engine->store, &call->sent, on_applied, call);
-}
-
 static void on_flush(struct loop_task *task)
 {
     struct engine *engine = container_of(task, struct engine, flush);
@@ -280,15 +157,110 @@ static void on_flush(struct loop_task *task)
 
     while ((link = list_take_first(&engine->ready)) != NULL) {
         struct site *site = container_of(link, struct site, link);
-        struct batch *batch = first_batch(site);
 
-        if (batch == NULL || site->call != NULL) {
-            continue;
-        }
         if (engine->is_available) {
-            send_batch(site, batch);
+            flow_send(&site->flow);
         } else {
             let_rest(site);
+        }
+    }
+}
+
+/* --- what becomes of it --- */
+
+static void note_success(struct engine *engine, const struct flow_end *end)
+{
+    backoff_reset(&engine->backoff);
+    engine->failing_since_ms = 0;
+    engine->stats.duplicates += end->is_duplicate ? 1 : 0;
+    engine->stats.resent += end->is_resent ? 1 : 0;
+    if (end->result == FLOW_APPLIED) {
+        engine->stats.batches++;
+    } else if (end->result == FLOW_HEALED) {
+        engine->stats.healed += end->hits;
+    }
+}
+
+static void note_gap(struct site *site, const struct ledger_gap *gap)
+{
+    struct engine *engine = site->engine;
+
+    engine->stats.gaps++;
+    engine->stats.lost += gap->lost_visits;
+    if (gap->heal_parcels != 0) {
+        log_warning("store: site %s went back in time; sending %llu visits in %llu batches again",
+                    site->flow.site, (unsigned long long)gap->heal_visits,
+                    (unsigned long long)gap->heal_parcels);
+    }
+    if (gap->lost_parcels != 0) {
+        log_error("store: site %s went back in time by more than is kept here to send again; %llu "
+                  "visits in %llu batches are lost",
+                  site->flow.site, (unsigned long long)gap->lost_visits,
+                  (unsigned long long)gap->lost_parcels);
+    }
+}
+
+static void note_failure(struct site *site, const char *reason)
+{
+    if (site->engine->failing_since_ms == 0) {
+        site->engine->failing_since_ms = clock_monotonic_ms();
+    }
+    log_debug("store: site %s: %s", site->flow.site, reason);
+}
+
+static void on_end(struct flow *flow, const struct flow_end *end)
+{
+    struct site *site = site_of(flow);
+
+    if (end->result == FLOW_FAILED) {
+        note_failure(site, end->reason);
+    } else if (end->result == FLOW_GAP) {
+        note_gap(site, &end->gap);
+    } else {
+        note_success(site->engine, end);
+    }
+    if (end->result == FLOW_HEALED && ledger_to_heal(&flow->ledger) == NULL) {
+        log_info("store: site %s: healed; %llu visits were sent again since the start", flow->site,
+                 (unsigned long long)site->engine->stats.healed);
+    }
+    if (!flow_has_work(flow)) {
+        return;
+    }
+    if (end->result == FLOW_FAILED) {
+        let_rest(site);
+    } else {
+        make_ready(site);
+    }
+}
+
+static const struct flow_events flow_events = {on_counted, on_end};
+
+/* what was answered long enough ago is no longer kept to heal the store with */
+static void on_forget(struct loop_timer *timer)
+{
+    struct engine *engine = container_of(timer, struct engine, forget);
+    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t retain_ms = engine->options.retain_ms;
+
+    map_for_each(node, &engine->sites)
+    {
+        ledger_forget(&container_of(node, struct site, node)->flow.ledger,
+                      now_ms > retain_ms ? now_ms - retain_ms : 0,
+                      engine->options.retain_max_bytes);
+    }
+    loop_timer_start(engine->loop, timer, FORGET_INTERVAL_MS);
+}
+
+/* a store that comes back may have less than it had */
+static void distrust_store(struct engine *engine)
+{
+    map_for_each(node, &engine->sites)
+    {
+        struct site *site = container_of(node, struct site, node);
+
+        flow_distrust(&site->flow);
+        if (flow_has_work(&site->flow) && !flow_is_busy(&site->flow)) {
+            make_ready(site);
         }
     }
 }
@@ -302,6 +274,7 @@ static void on_store_change(void *data, bool available)
     engine->failing_since_ms = 0;
     if (available) {
         backoff_reset(&engine->backoff);
+        distrust_store(engine);
         wake_resting(engine);
     }
 }
@@ -312,7 +285,7 @@ static struct site *find_site(const struct engine *engine, const char *name)
 {
     struct map_node *node;
 
-    if (engine->latest != NULL && strcmp(engine->latest->name, name) == 0) {
+    if (engine->latest != NULL && strcmp(engine->latest->flow.site, name) == 0) {
         return engine->latest;
     }
     node = map_find(&engine->sites, name, strlen(name));
@@ -328,24 +301,9 @@ static struct site *add_site(struct engine *engine, const char *name)
     }
     site->engine = engine;
     list_init(&site->link);
-    list_init(&site->batches);
-    ledger_begin(&site->ledger);
-    strncpy(site->name, name, STORE_SITE_MAX);
-    map_insert(&engine->sites, &site->node, site->name, strlen(site->name));
+    flow_init(&site->flow, engine->store, name, &flow_events);
+    map_insert(&engine->sites, &site->node, site->flow.site, strlen(site->flow.site));
     return site;
-}
-
-/* the batch that a visit of now joins */
-static struct batch *open_batch(struct site *site)
-{
-    uint64_t hour = clock_wall_ms() / MS_PER_HOUR;
-    struct batch *last = container_of(site->batches.prev, struct batch, link);
-
-    if (list_is_empty(&site->batches) || !batch_takes(last, hour)) {
-        last = batch_create(hour);
-        list_append(&site->batches, &last->link);
-    }
-    return last;
 }
 
 /*
@@ -380,6 +338,15 @@ static int admit(struct engine *engine, struct visit *visit, uint64_t now_us)
     return 0;
 }
 
+/* the store forgets a ledger entry that is unused for long; that must not look like a loss */
+static void renew_if_unused(struct site *site, uint64_t now_ms)
+{
+    if (now_ms - site->used_at_ms > site->engine->options.ledger_ttl_ms / 2) {
+        flow_renew(&site->flow);
+    }
+    site->used_at_ms = now_ms;
+}
+
 int engine_visit(struct engine *engine, const char *site_name, const char *page, size_t page_length,
                  struct visit *visit)
 {
@@ -397,8 +364,9 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     engine->latest = site;
     engine->stats.accepted++;
     engine->stats.waiting++;
-    batch_add(open_batch(site), page, page_length, visit);
-    if (site->call == NULL && list_is_empty(&site->link)) {
+    renew_if_unused(site, visit->accepted_at_us / 1000);
+    flow_add(&site->flow, page, page_length, clock_wall_ms() / MS_PER_HOUR, visit);
+    if (!flow_is_busy(&site->flow) && list_is_empty(&site->link)) {
         make_ready(site);
     }
     if (!loop_timer_is_active(&engine->expire)) {
@@ -437,6 +405,8 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     loop_task_init(&engine->flush, on_flush);
     loop_timer_init(&engine->retry, on_retry);
     loop_timer_init(&engine->expire, on_expire);
+    loop_timer_init(&engine->forget, on_forget);
+    loop_timer_start(loop, &engine->forget, FORGET_INTERVAL_MS);
     store_health(store, &health);
     engine->is_available = health.available;
     engine->away_since_ms = clock_monotonic_ms();
@@ -446,18 +416,8 @@ struct engine *engine_create(struct loop *loop, struct store *store,
 
 static void destroy_site(struct site *site)
 {
-    if (site->call != NULL) {
-        /* the store still has the batch: it goes when the call ends */
-        list_remove(&site->call->batch->link);
-        site->call->site = NULL;
-    }
-    while (!list_is_empty(&site->batches)) {
-        struct batch *batch = first_batch(site);
-
-        list_remove(&batch->link);
-        batch_destroy(batch);
-    }
     map_remove(&site->engine->sites, &site->node);
+    flow_finish(&site->flow);
     free(site);
 }
 
@@ -471,6 +431,7 @@ void engine_destroy(struct engine *engine)
     loop_task_cancel(&engine->flush);
     loop_timer_stop(&engine->retry);
     loop_timer_stop(&engine->expire);
+    loop_timer_stop(&engine->forget);
     map_for_each(node, &engine->sites)
     {
         destroy_site(container_of(node, struct site, node));
@@ -493,7 +454,7 @@ bool engine_is_idle(const struct engine *engine)
 {
     map_for_each(node, &engine->sites)
     {
-        if (!list_is_empty(&container_of(node, struct site, node)->batches)) {
+        if (flow_has_work(&container_of(node, struct site, node)->flow)) {
             return false;
         }
     }

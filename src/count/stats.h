@@ -27,6 +27,8 @@ struct stats {
     uint64_t resent;     /* batches sent more than once */
     uint64_t duplicates; /* batches that the store already had */
     uint64_t gaps;       /* times the store was found to have gone back in time */
+    uint64_t healed;     /* visits sent again after a gap, which the store has again */
+    uint64_t lost;       /* visits that a gap took and that were no longer kept */
     uint64_t latency_count;
     uint64_t latency_sum_us;
     uint64_t latency_buckets[STATS_BUCKETS];

@@ -3,27 +3,28 @@
 -- replicates its writes together.
 --
 -- KEYS: hits (zset), day (hash), hour (hash), ledger (hash), all of one site
--- ARGV: epoch, sequence, seconds until the day's and the hour's numbers expire, seconds after which
---       an unused ledger entry is dropped; then page, hits, page, hits, ...
+-- ARGV: epoch, sequence, the sequence that it follows, visits of the epoch up to this batch; seconds
+--       until the day's and the hour's numbers expire, seconds after which an unused ledger entry is
+--       dropped; then page, hits, page, hits, ...
 --
 -- Answers one string, since that is what costs the client least to parse:
 --   OK <total> ...        applied; the total of each page after it, in the order of ARGV
 --   DUP <total> ...       had been applied before; the totals of that time
---   GAP <sequence>        not applied: the ledger is more than one batch behind
+--   GAP <sequence> <visits>   not applied: this is where the ledger is, not what the batch follows
 -- After the totals, " ! <error>" says that the series by day or hour could not be written.
 --
 -- Nothing after the first write of hits can fail: the ledger's type was proved by reading it, and
 -- the series are written with pcall. So an error reply always means that nothing was applied.
 local hits_key, day_key, hour_key, ledger_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local epoch, sequence = ARGV[1], tonumber(ARGV[2])
-local day_ttl, hour_ttl, ledger_ttl = ARGV[3], ARGV[4], tonumber(ARGV[5])
-local FIRST_PAGE = 6
+local epoch, sequence, follows = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local day_ttl, hour_ttl, ledger_ttl = ARGV[5], ARGV[6], tonumber(ARGV[7])
+local FIRST_PAGE = 8
 
-local last, answer = 0, ''
+local last, visits, answer = 0, '0', ''
 local entry = redis.call('HGET', ledger_key, epoch)
 if entry then
-    local number, totals = string.match(entry, '^(%d+) %d+(.*)$')
-    last, answer = tonumber(number), totals
+    local number, sum, totals = string.match(entry, '^(%d+) (%d+) %d+(.*)$')
+    last, visits, answer = tonumber(number), sum, totals
 end
 
 if last == sequence then
@@ -37,8 +38,8 @@ if last > sequence then
     end
     return 'DUP ' .. table.concat(totals, ' ')
 end
-if last + 1 < sequence then
-    return 'GAP ' .. last
+if last ~= follows then
+    return 'GAP ' .. last .. ' ' .. visits
 end
 
 local failed = ''
@@ -63,14 +64,14 @@ end
 
 local now = tonumber(redis.call('TIME')[1])
 answer = ' ' .. table.concat(totals, ' ')
-redis.call('HSET', ledger_key, epoch, ARGV[2] .. ' ' .. now .. answer)
+redis.call('HSET', ledger_key, epoch, ARGV[2] .. ' ' .. ARGV[4] .. ' ' .. now .. answer)
 
-if sequence == 1 then
-    -- a new instance: look at a few entries and drop those of instances that are long gone, more
+if last == 0 then
+    -- a new epoch: look at a few entries and drop those of instances that are long gone, more
     -- than one instance adds, so that the ledger stays small
     local some = redis.pcall('HRANDFIELD', ledger_key, 16, 'WITHVALUES')
     for i = 1, #some, 2 do
-        local used = tonumber(string.match(some[i + 1], '^%d+ (%d+)'))
+        local used = tonumber(string.match(some[i + 1], '^%d+ %d+ (%d+)'))
         if used and used + ledger_ttl < now then
             redis.call('HDEL', ledger_key, some[i])
         end

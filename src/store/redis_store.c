@@ -158,7 +158,7 @@ static void send_apply(struct request *request, bool with_source)
     struct redis_store *store = request->store;
     struct arguments arguments = {0};
     char hits[KEY_MAX], day[KEY_MAX], hour[KEY_MAX], ledger[KEY_MAX];
-    char sequence[24];
+    char sequence[24], follows[24], visits[24];
     char(*numbers)[24] = calloc(batch->entry_count, sizeof(*numbers));
 
     if (numbers == NULL) {
@@ -169,6 +169,8 @@ static void send_apply(struct request *request, bool with_source)
     format_time_key(hour, batch->site, "hour:%Y%m%d%H", batch->hour);
     format_key(ledger, batch->site, "ledger");
     snprintf(sequence, sizeof(sequence), "%llu", (unsigned long long)batch->sequence);
+    snprintf(follows, sizeof(follows), "%llu", (unsigned long long)batch->follows);
+    snprintf(visits, sizeof(visits), "%llu", (unsigned long long)batch->visits);
 
     add_text(&arguments, with_source ? "EVAL" : "EVALSHA");
     add_text(&arguments, with_source ? redis_apply_lua : redis_link_script_sha(store->link));
@@ -179,6 +181,8 @@ static void send_apply(struct request *request, bool with_source)
     add_text(&arguments, ledger);
     add_text(&arguments, batch->epoch);
     add_text(&arguments, sequence);
+    add_text(&arguments, follows);
+    add_text(&arguments, visits);
     add_text(&arguments, store->day_ttl);
     add_text(&arguments, store->hour_ttl);
     add_text(&arguments, store->ledger_ttl);
@@ -210,6 +214,17 @@ static const char *parse_totals(const char *text, uint64_t *totals, size_t count
         text = end;
     }
     return text;
+}
+
+/* "12 345": sequence and visits of a ledger entry */
+static struct store_position parse_position(const char *text)
+{
+    struct store_position at;
+    char *end;
+
+    at.sequence = strtoull(text, &end, 10);
+    at.visits = strtoull(end, NULL, 10);
+    return at;
 }
 
 static void warn_of_series(struct redis_store *store, const char *site, const char *error)
@@ -281,7 +296,7 @@ static void finish_apply(struct request *request, const redisReply *reply, const
     } else if (starts_with(reply->str, "GAP ")) {
         applied.outcome = STORE_REFUSED;
         applied.gap = true;
-        applied.sequence = strtoull(reply->str + 4, NULL, 10);
+        applied.at = parse_position(reply->str + 4);
         applied.reason = "the store went back in time";
         request->on_applied(request->data, &applied);
     } else {
@@ -360,7 +375,7 @@ static void finish_ledger(struct request *request, const redisReply *reply, cons
 
     if (reply != NULL && reply->type == REDIS_REPLY_STRING) {
         ledger.outcome = STORE_OK;
-        ledger.sequence = strtoull(reply->str, NULL, 10);
+        ledger.at = parse_position(reply->str);
     } else if (reply != NULL && reply->type == REDIS_REPLY_NIL) {
         ledger.outcome = STORE_OK;
     } else {

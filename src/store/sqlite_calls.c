@@ -57,7 +57,7 @@ static int add_batch(struct sqlite_file *file, struct sqlite_call *call)
         return -EIO;
     }
     /* a new epoch is the time to forget those that are gone */
-    if (call->batch.sequence == 1 && sqlite_file_sweep_ledger(file) != 0) {
+    if (call->at.sequence == 0 && sqlite_file_sweep_ledger(file) != 0) {
         return -EIO;
     }
     return sqlite_file_end_batch(file, true);
@@ -65,17 +65,17 @@ static int add_batch(struct sqlite_file *file, struct sqlite_call *call)
 
 static int apply(struct sqlite_file *file, struct sqlite_call *call)
 {
-    int known = sqlite_file_read_ledger(file, &call->batch, &call->sequence, call->totals);
+    int known = sqlite_file_read_ledger(file, &call->batch, &call->at, call->totals);
 
     if (known < 0) {
         return known;
     }
-    if (call->sequence >= call->batch.sequence) {
+    if (call->at.sequence >= call->batch.sequence) {
         call->duplicate = true;
         /* of batches before the last one only the current totals are left to tell */
         return known ? 0 : read_totals(file, call);
     }
-    if (call->sequence + 1 < call->batch.sequence) {
+    if (call->at.sequence != call->batch.follows) {
         call->gap = true;
         return refuse(call, "apply: the ledger is behind: the database went back in time");
     }
@@ -90,14 +90,15 @@ static int run(struct sqlite_file *file, struct sqlite_call *call)
     case SQLITE_CALL_READ:
         return read_totals(file, call);
     case SQLITE_CALL_LEDGER:
-        return sqlite_file_read_ledger(file, &call->batch, &call->sequence, NULL);
+        return sqlite_file_read_ledger(file, &call->batch, &call->at, NULL);
     }
     return -EINVAL;
 }
 
 static bool has_batches(const struct list *calls)
 {
-    list_for_each(it, calls) {
+    list_for_each(it, calls)
+    {
         if (call_of(it)->kind == SQLITE_CALL_APPLY) {
             return true;
         }
@@ -110,7 +111,8 @@ static enum store_outcome run_transaction(struct sqlite_file *file, const struct
     if (sqlite_file_begin(file, has_batches(calls)) != 0) {
         return STORE_REFUSED;
     }
-    list_for_each(it, calls) {
+    list_for_each(it, calls)
+    {
         call_of(it)->outcome = STORE_OK;
         if (run(file, call_of(it)) != 0) {
             return STORE_REFUSED;
@@ -131,7 +133,8 @@ void sqlite_calls_run(struct sqlite_file *file, const struct list *calls)
 
 void sqlite_calls_end(const struct list *calls, enum store_outcome outcome, const char *reason)
 {
-    list_for_each(it, calls) {
+    list_for_each(it, calls)
+    {
         struct sqlite_call *call = call_of(it);
         bool in_doubt = call->kind == SQLITE_CALL_APPLY && call->outcome == STORE_OK;
 

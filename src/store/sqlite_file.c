@@ -452,7 +452,7 @@ int sqlite_file_add(struct sqlite_file *file, const struct store_batch *batch,
 }
 
 int sqlite_file_read_ledger(struct sqlite_file *file, const struct store_batch *batch,
-                            uint64_t *ret_sequence, uint64_t *ret_totals)
+                            struct store_position *ret_at, uint64_t *ret_totals)
 {
     sqlite3_stmt *statement = file->statements[READ_LEDGER];
     size_t bytes = batch->entry_count * sizeof(*ret_totals);
@@ -462,11 +462,15 @@ int sqlite_file_read_ledger(struct sqlite_file *file, const struct store_batch *
     bind_text(statement, 1, batch->site, strlen(batch->site));
     bind_text(statement, 2, batch->epoch, strlen(batch->epoch));
     rc = sqlite3_step(statement);
-    *ret_sequence = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
-    if (ret_totals != NULL && rc == SQLITE_ROW && *ret_sequence == batch->sequence &&
-        (size_t)sqlite3_column_bytes(statement, 1) == bytes) {
+    *ret_at = (struct store_position){0};
+    if (rc == SQLITE_ROW) {
+        ret_at->sequence = (uint64_t)sqlite3_column_int64(statement, 0);
+        ret_at->visits = (uint64_t)sqlite3_column_int64(statement, 1);
+    }
+    if (ret_totals != NULL && rc == SQLITE_ROW && ret_at->sequence == batch->sequence &&
+        (size_t)sqlite3_column_bytes(statement, 2) == bytes) {
         known = true;
-        memcpy(ret_totals, sqlite3_column_blob(statement, 1), bytes);
+        memcpy(ret_totals, sqlite3_column_blob(statement, 2), bytes);
         for (size_t i = 0; i < batch->entry_count; i++) {
             ret_totals[i] = le64toh(ret_totals[i]);
         }
@@ -490,8 +494,9 @@ int sqlite_file_write_ledger(struct sqlite_file *file, const struct store_batch 
     bind_text(statement, 1, batch->site, strlen(batch->site));
     bind_text(statement, 2, batch->epoch, strlen(batch->epoch));
     bind_u64(statement, 3, batch->sequence);
-    bind_u64(statement, 4, clock_wall_ms());
-    sqlite3_bind_blob64(statement, 5, answer, bytes, free);
+    bind_u64(statement, 4, batch->visits);
+    bind_u64(statement, 5, clock_wall_ms());
+    sqlite3_bind_blob64(statement, 6, answer, bytes, free);
     return run(file, WRITE_LEDGER, "write the ledger");
 }
 

@@ -80,12 +80,12 @@ int sqlite_file_read_total(struct sqlite_file *file, const char *site,
                            const struct store_entry *page, uint64_t *ret_total);
 
 /**
- * Reads the last sequence of the batch's epoch, 0 when there is none. Returns 1 when this is the
- * batch's own and its stored answer, one total per entry, was written to `ret_totals`; 0 otherwise.
- * With `ret_totals` NULL only site and epoch of the batch are looked at.
+ * Reads where the ledger of the batch's epoch is, zeros when it is unknown. Returns 1 when that is
+ * the batch's own sequence and its stored answer, one total per entry, was written to `ret_totals`;
+ * 0 otherwise. With `ret_totals` NULL only site and epoch of the batch are looked at.
  */
 int sqlite_file_read_ledger(struct sqlite_file *file, const struct store_batch *batch,
-                            uint64_t *ret_sequence, uint64_t *ret_totals);
+                            struct store_position *ret_at, uint64_t *ret_totals);
 
 /** Makes the batch with its answer, one total per entry, the last one of its epoch. */
 int sqlite_file_write_ledger(struct sqlite_file *file, const struct store_batch *batch,

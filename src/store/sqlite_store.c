@@ -82,15 +82,14 @@ static void answer(struct waiting_call *call)
                                                              .totals = totals,
                                                              .duplicate = ok && sql->duplicate,
                                                              .gap = !ok && sql->gap,
-                                                             .sequence = sql->sequence,
+                                                             .at = sql->at,
                                                              .reason = reason});
         break;
     case SQLITE_CALL_READ:
         call->on_read(call->data, &(struct store_read){sql->outcome, totals, reason});
         break;
     case SQLITE_CALL_LEDGER:
-        call->on_ledger(call->data,
-                        &(struct store_ledger){sql->outcome, ok ? sql->sequence : 0, reason});
+        call->on_ledger(call->data, &(struct store_ledger){sql->outcome, sql->at, reason});
         break;
     }
 }

@@ -38,16 +38,26 @@ struct store_entry {
 };
 
 /**
- * What is applied in one atomic step. The store remembers per site and epoch the sequence number
- * and answer of the last batch: a batch that it already has is answered with what was stored.
+ * What is applied in one atomic step. The store remembers per site and epoch the sequence number,
+ * the visits so far and the answer of the last batch. A batch whose sequence is not above that one
+ * is not applied again, but answered with what was stored; a batch that does not follow it is
+ * refused as a gap.
  */
 struct store_batch {
     const char *site;  /* NUL-terminated */
     const char *epoch; /* NUL-terminated, STORE_EPOCH_LENGTH */
     uint64_t sequence; /* 1 for the first batch of an epoch, then one more each time */
+    uint64_t follows;  /* the sequence that the store must be at: usually sequence - 1 */
+    uint64_t visits;   /* in the batches of this epoch up to this one */
     uint64_t hour;     /* hours since 1970-01-01T00Z in which the visits happened */
     const struct store_entry *entries;
     size_t entry_count; /* > 0; each page once */
+};
+
+/** Where the store's ledger is for an epoch: at its last batch; zeros when it knows none. */
+struct store_position {
+    uint64_t sequence;
+    uint64_t visits; /* in the batches up to that one */
 };
 
 /** The end of an apply call. */
@@ -60,11 +70,11 @@ struct store_applied {
     const uint64_t *totals;
     bool duplicate; /* STORE_OK: it had been applied before */
     /**
-     * STORE_REFUSED: the ledger's last sequence for this epoch is more than one behind the batch's:
-     * the store went back in time. `sequence` is then what the ledger has, 0 for no entry.
+     * STORE_REFUSED: the ledger's last sequence for this epoch is not the one that the batch
+     * follows: the store went back in time, to where `at` says.
      */
     bool gap;
-    uint64_t sequence;
+    struct store_position at;
     const char *reason; /* unless STORE_OK: what failed and why, for the log; never NULL */
 };
 
@@ -79,10 +89,10 @@ struct store_read {
 
 typedef void (*store_on_read)(void *data, const struct store_read *read);
 
-/** The end of a ledger call: the last sequence applied for the epoch, 0 for no entry. */
+/** The end of a ledger call. */
 struct store_ledger {
     enum store_outcome outcome; /* STORE_OK or STORE_REFUSED */
-    uint64_t sequence;
+    struct store_position at;
     const char *reason;
 };
 
