@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SECONDS_PER_HOUR 3600
+
 struct batch_page {
     struct list link;
     struct map_node node;
@@ -18,14 +20,14 @@ static struct batch_page *page_of(struct list *link)
     return container_of(link, struct batch_page, link);
 }
 
-struct batch *batch_create(uint64_t hour)
+struct batch *batch_create(uint64_t second)
 {
     struct batch *batch = calloc(1, sizeof(*batch));
 
     if (batch == NULL) {
         abort();
     }
-    batch->hour = hour;
+    batch->second = second;
     list_init(&batch->link);
     list_init(&batch->pages);
     map_init(&batch->by_name);
@@ -52,13 +54,15 @@ void batch_destroy(struct batch *batch)
     }
     map_finish(&batch->by_name);
     parcel_destroy(batch->parcel);
+    free(batch->token_positions);
     free(batch);
 }
 
-bool batch_takes(const struct batch *batch, uint64_t hour)
+bool batch_takes(const struct batch *batch, uint64_t second)
 {
-    return !batch->is_frozen && batch->attempts == 0 && batch->hour == hour &&
-           map_count(&batch->by_name) < BATCH_PAGES_MAX;
+    return !batch->is_frozen && batch->attempts == 0 &&
+           batch->second / SECONDS_PER_HOUR == second / SECONDS_PER_HOUR &&
+           batch->token_count < BATCH_TOKENS_MAX && map_count(&batch->by_name) < BATCH_PAGES_MAX;
 }
 
 static struct batch_page *find_page(struct batch *batch, const char *name, size_t length)
@@ -100,6 +104,7 @@ void batch_add(struct batch *batch, const char *page_name, size_t page_length, s
     }
     batch->latest = page;
     visit->position = page->hits++;
+    batch->token_count += visit->token != NULL ? 1 : 0;
     list_append(&page->visits, &visit->link);
 }
 
@@ -108,23 +113,53 @@ bool batch_is_empty(const struct batch *batch)
     return list_is_empty(&batch->pages);
 }
 
-struct parcel *batch_freeze(struct batch *batch)
+/* collects the tokens of a page's visits behind those of the pages before */
+static void collect_tokens(struct batch *batch, const struct batch_page *page, uint32_t entry,
+                           struct store_token *tokens, size_t *count)
+{
+    list_for_each(link, &page->visits) {
+        const struct visit *visit = container_of(link, struct visit, link);
+
+        if (visit->token != NULL) {
+            batch->token_positions[*count] = visit->position;
+            tokens[(*count)++] = (struct store_token){.bytes = visit->token,
+                                                      .length = visit->token_length,
+                                                      .entry = entry,
+                                                      .window = visit->token_window};
+        }
+    }
+}
+
+static struct parcel *pack(struct batch *batch)
 {
     struct store_entry entries[BATCH_PAGES_MAX];
-    size_t count = 0;
+    struct store_token tokens[BATCH_TOKENS_MAX];
+    struct store_batch content = {.hour = batch->second / SECONDS_PER_HOUR,
+                                  .second = batch->second,
+                                  .entries = entries,
+                                  .tokens = tokens};
 
-    batch->attempts++;
-    if (batch->is_frozen) {
-        return batch->parcel;
+    batch->token_positions = calloc(batch->token_count + 1, sizeof(*batch->token_positions));
+    if (batch->token_positions == NULL) {
+        abort();
     }
-    list_for_each(link, &batch->pages)
-    {
+    list_for_each(link, &batch->pages) {
         struct batch_page *page = page_of(link);
 
-        entries[count++] = (struct store_entry){page->name, page->name_length, page->hits};
+        collect_tokens(batch, page, (uint32_t)content.entry_count, tokens, &content.token_count);
+        entries[content.entry_count++] =
+            (struct store_entry){page->name, page->name_length, page->hits};
     }
-    batch->is_frozen = true;
-    batch->parcel = parcel_create(batch->hour, entries, count);
+    return parcel_create(&content);
+}
+
+struct parcel *batch_freeze(struct batch *batch)
+{
+    batch->attempts++;
+    if (!batch->is_frozen) {
+        batch->is_frozen = true;
+        batch->parcel = pack(batch);
+    }
     return batch->parcel;
 }
 
@@ -142,23 +177,73 @@ void batch_thaw(struct batch *batch)
     batch->is_doubtful = false;
     parcel_destroy(batch->parcel);
     batch->parcel = NULL;
+    free(batch->token_positions);
+    batch->token_positions = NULL;
 }
 
-void batch_answer(struct batch *batch, const uint64_t *totals, batch_on_visit on_visit, void *data)
+/* the tokens of one page, in the order of their visits */
+struct page_tokens {
+    const uint64_t *positions;
+    const bool *repeated;
+    size_t count;
+    size_t next;
+    uint64_t skipped; /* visits before the next token that were not counted again */
+};
+
+static uint64_t count_repeated(const struct page_tokens *tokens)
 {
-    size_t i = 0;
+    uint64_t repeated = 0;
 
-    list_for_each(page_link, &batch->pages)
-    {
-        struct batch_page *page = page_of(page_link);
-        uint64_t before = totals[i++] - page->hits;
-        struct list *link;
+    for (size_t i = 0; i < tokens->count; i++) {
+        repeated += tokens->repeated[i] ? 1 : 0;
+    }
+    return repeated;
+}
 
-        while ((link = list_take_first(&page->visits)) != NULL) {
-            struct visit *visit = container_of(link, struct visit, link);
+/* whether the visit at `position` is a repetition; asked in the order of positions */
+static bool is_repeated(struct page_tokens *tokens, uint64_t position)
+{
+    while (tokens->next < tokens->count && tokens->positions[tokens->next] < position) {
+        tokens->skipped += tokens->repeated[tokens->next++] ? 1 : 0;
+    }
+    return tokens->next < tokens->count && tokens->positions[tokens->next] == position &&
+           tokens->repeated[tokens->next];
+}
 
-            on_visit(data, visit, before + visit->position + 1);
+static void answer_page(struct batch_page *page, struct page_tokens *tokens, uint64_t total,
+                        batch_on_visit on_visit, void *data)
+{
+    uint64_t before = total - (page->hits - count_repeated(tokens));
+    struct list *link;
+
+    while ((link = list_take_first(&page->visits)) != NULL) {
+        struct visit *visit = container_of(link, struct visit, link);
+        struct visit_answer answer = {.status = VISIT_REPEATED, .count = total};
+
+        if (!is_repeated(tokens, visit->position)) {
+            answer.status = VISIT_COUNTED;
+            answer.count = before + visit->position - tokens->skipped + 1;
         }
+        on_visit(data, visit, &answer);
+    }
+}
+
+void batch_answer(struct batch *batch, const struct store_applied *applied, batch_on_visit on_visit,
+                  void *data)
+{
+    const struct store_batch *content = &batch->parcel->content;
+    size_t entry = 0;
+    size_t first = 0;
+
+    list_for_each(link, &batch->pages) {
+        struct page_tokens tokens = {.positions = batch->token_positions + first,
+                                     .repeated = applied->repeated + first};
+
+        while (first < content->token_count && content->tokens[first].entry == entry) {
+            tokens.count++;
+            first++;
+        }
+        answer_page(page_of(link), &tokens, applied->totals[entry++], on_visit, data);
     }
 }
 
@@ -183,6 +268,7 @@ static void expire_page(struct batch *batch, struct batch_page *page, uint64_t n
             list_remove(link);
             list_append(expired, link);
             if (!batch->is_frozen) {
+                batch->token_count -= container_of(link, struct visit, link)->token != NULL ? 1 : 0;
                 move_up(page, next);
             }
         }

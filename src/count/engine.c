@@ -17,8 +17,6 @@
 /* how often answered parcels that are too old are dropped */
 #define FORGET_INTERVAL_MS 1000
 
-#define MS_PER_HOUR 3600000
-
 struct engine {
     struct loop *loop;
     struct store *store;
@@ -54,16 +52,19 @@ static struct site *site_of(struct flow *flow)
 
 /* --- answers --- */
 
-static void on_counted(struct flow *flow, struct visit *visit, uint64_t count)
+static void on_counted(struct flow *flow, struct visit *visit, const struct visit_answer *answer)
 {
     struct stats *stats = &site_of(flow)->engine->stats;
-    struct visit_answer answer = {.status = VISIT_COUNTED, .count = count, .reason = NULL};
     uint64_t now_us = clock_monotonic_us();
 
     stats_add_latency(stats, now_us - visit->accepted_at_us);
-    stats_add_applied(stats, 1, now_us / 1000);
+    if (answer->status == VISIT_COUNTED) {
+        stats_add_applied(stats, 1, now_us / 1000);
+    } else {
+        stats->repeated++;
+    }
     stats->waiting--;
-    visit->on_answer(visit, &answer);
+    visit->on_answer(visit, answer);
 }
 
 static void answer_uncounted(struct engine *engine, struct list *visits, enum visit_status status)
@@ -106,8 +107,7 @@ static void on_expire(struct loop_timer *timer)
     struct engine *engine = container_of(timer, struct engine, expire);
     uint64_t now_ms = clock_monotonic_ms();
 
-    map_for_each(node, &engine->sites)
-    {
+    map_for_each(node, &engine->sites) {
         expire_site(container_of(node, struct site, node), now_ms);
     }
     if (engine->stats.waiting != 0) {
@@ -242,8 +242,7 @@ static void on_forget(struct loop_timer *timer)
     uint64_t now_ms = clock_monotonic_ms();
     uint64_t retain_ms = engine->options.retain_ms;
 
-    map_for_each(node, &engine->sites)
-    {
+    map_for_each(node, &engine->sites) {
         ledger_forget(&container_of(node, struct site, node)->flow.ledger,
                       now_ms > retain_ms ? now_ms - retain_ms : 0,
                       engine->options.retain_max_bytes);
@@ -254,8 +253,7 @@ static void on_forget(struct loop_timer *timer)
 /* a store that comes back may have less than it had */
 static void distrust_store(struct engine *engine)
 {
-    map_for_each(node, &engine->sites)
-    {
+    map_for_each(node, &engine->sites) {
         struct site *site = container_of(node, struct site, node);
 
         flow_distrust(&site->flow);
@@ -365,7 +363,7 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     engine->stats.accepted++;
     engine->stats.waiting++;
     renew_if_unused(site, visit->accepted_at_us / 1000);
-    flow_add(&site->flow, page, page_length, clock_wall_ms() / MS_PER_HOUR, visit);
+    flow_add(&site->flow, page, page_length, clock_wall_ms() / 1000, visit);
     if (!flow_is_busy(&site->flow) && list_is_empty(&site->link)) {
         make_ready(site);
     }
@@ -432,8 +430,7 @@ void engine_destroy(struct engine *engine)
     loop_timer_stop(&engine->retry);
     loop_timer_stop(&engine->expire);
     loop_timer_stop(&engine->forget);
-    map_for_each(node, &engine->sites)
-    {
+    map_for_each(node, &engine->sites) {
         destroy_site(container_of(node, struct site, node));
     }
     map_finish(&engine->sites);
@@ -452,8 +449,7 @@ void engine_stop(struct engine *engine)
 
 bool engine_is_idle(const struct engine *engine)
 {
-    map_for_each(node, &engine->sites)
-    {
+    map_for_each(node, &engine->sites) {
         if (flow_has_work(&container_of(node, struct site, node)->flow)) {
             return false;
         }
@@ -464,8 +460,7 @@ bool engine_is_idle(const struct engine *engine)
 void engine_abandon(struct engine *engine)
 {
     engine_stop(engine);
-    map_for_each(node, &engine->sites)
-    {
+    map_for_each(node, &engine->sites) {
         expire_site(container_of(node, struct site, node), UINT64_MAX);
     }
 }

@@ -27,20 +27,26 @@
 struct engine;
 
 enum visit_status {
-    VISIT_COUNTED, /* in the store, exactly once */
-    VISIT_REFUSED, /* certainly not counted */
-    VISIT_UNKNOWN  /* may have been counted: the store did not say in time */
+    VISIT_COUNTED,  /* in the store, exactly once */
+    VISIT_REPEATED, /* its token had been seen before: it was counted then, and not again */
+    VISIT_REFUSED,  /* certainly not counted */
+    VISIT_UNKNOWN   /* may have been counted: the store did not say in time */
 };
 
 struct visit_answer {
     enum visit_status status;
-    uint64_t count;     /* VISIT_COUNTED: this visit's number */
+    uint64_t count;     /* VISIT_COUNTED: this visit's number; VISIT_REPEATED: the page's */
     const char *reason; /* otherwise: why, for people; never NULL */
 };
 
 /** One visit, embedded in what waits for its number. */
 struct visit {
     void (*on_answer)(struct visit *visit, const struct visit_answer *answer);
+    /** What it would arrive under again, of at most STORE_TOKEN_MAX; the caller's. NULL: nothing.
+     */
+    const char *token;
+    size_t token_length;
+    enum store_window token_window;
 
     /* the engine's */
     struct list link;
@@ -69,10 +75,10 @@ void engine_configure(struct engine *engine, const struct engine_options *option
 
 /**
  * Counts a visit of `page` (NUL-terminated, at most STORE_PAGE_MAX) on `site` (STORE_SITE_MAX).
- * Both are copied. visit->on_answer is set; it is called later, never from inside this call.
- * Returns 0, or, with the visit certainly not counted and on_answer never called: -EHOSTDOWN when
- * the store has been away for longer than max_wait_ms, -ENOBUFS when max_waiting visits wait,
- * -ESHUTDOWN after engine_stop().
+ * Both are copied. The first four fields of `visit` are set; on_answer is called later, never from
+ * inside this call. Returns 0, or, with the visit certainly not counted and on_answer never called:
+ * -EHOSTDOWN when the store has been away for longer than max_wait_ms, -ENOBUFS when max_waiting
+ * visits wait, -ESHUTDOWN after engine_stop().
  */
 int engine_visit(struct engine *engine, const char *site, const char *page, size_t page_length,
                  struct visit *visit);

@@ -57,25 +57,24 @@ static void end_with(struct flow *flow, struct flow_end end)
     flow->events->on_end(flow, &end);
 }
 
-static void on_visit(void *data, struct visit *visit, uint64_t count)
+static void on_visit(void *data, struct visit *visit, const struct visit_answer *answer)
 {
     struct flow *flow = data;
 
-    flow->events->on_counted(flow, visit, count);
+    flow->events->on_counted(flow, visit, answer);
 }
 
 static void finish_batch(struct flow *flow, struct batch *batch,
                          const struct store_applied *applied)
 {
-    struct parcel *parcel = batch_take_parcel(batch);
     struct flow_end end = {.result = FLOW_APPLIED,
                            .is_duplicate = applied->duplicate,
                            .is_resent = batch->attempts > 1,
-                           .hits = parcel->hits};
+                           .hits = batch->parcel->hits};
 
-    ledger_acknowledge(&flow->ledger, parcel, clock_monotonic_ms());
     list_remove(&batch->link);
-    batch_answer(batch, applied->totals, on_visit, flow);
+    batch_answer(batch, applied, on_visit, flow);
+    ledger_acknowledge(&flow->ledger, batch_take_parcel(batch), clock_monotonic_ms());
     batch_destroy(batch);
     end_with(flow, end);
 }
@@ -208,13 +207,13 @@ void flow_renew(struct flow *flow)
     }
 }
 
-void flow_add(struct flow *flow, const char *page, size_t page_length, uint64_t hour,
+void flow_add(struct flow *flow, const char *page, size_t page_length, uint64_t second,
               struct visit *visit)
 {
     struct batch *last = container_of(flow->batches.prev, struct batch, link);
 
-    if (list_is_empty(&flow->batches) || !batch_takes(last, hour)) {
-        last = batch_create(hour);
+    if (list_is_empty(&flow->batches) || !batch_takes(last, second)) {
+        last = batch_create(second);
         list_append(&flow->batches, &last->link);
     }
     batch_add(last, page, page_length, visit);

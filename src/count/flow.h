@@ -40,8 +40,8 @@ struct flow_end {
 };
 
 struct flow_events {
-    /** A visit has its number; it is out of the flow. */
-    void (*on_counted)(struct flow *flow, struct visit *visit, uint64_t count);
+    /** A visit has its number, or is a repetition; it is out of the flow. */
+    void (*on_counted)(struct flow *flow, struct visit *visit, const struct visit_answer *answer);
     /** A call ended, after its visits were told; flow_send() may be called again, also from here.
      */
     void (*on_end)(struct flow *flow, const struct flow_end *end);
@@ -64,8 +64,8 @@ void flow_init(struct flow *flow, struct store *store, const char *site,
 /** Frees all the flow has; no visit is in it. A call that is open ends without events. */
 void flow_finish(struct flow *flow);
 
-/** Adds a visit of `page`, in the given hour since 1970, to the batch that leaves last. */
-void flow_add(struct flow *flow, const char *page, size_t page_length, uint64_t hour,
+/** Adds a visit of `page`, at a second since 1970, to the batch that leaves last. */
+void flow_add(struct flow *flow, const char *page, size_t page_length, uint64_t second,
               struct visit *visit);
 
 /** Whether there is anything that the store has to be told. */

@@ -23,10 +23,10 @@ struct parcel {
 };
 
 /**
- * A parcel with a copy of `entry_count` entries and their names. Sequence, visits and what it
- * follows are set when it is sent.
+ * A parcel with a copy of hour, second, entries and tokens of `content`. Sequence, visits and what
+ * it follows are set when it is sent.
  */
-struct parcel *parcel_create(uint64_t hour, const struct store_entry *entries, size_t entry_count);
+struct parcel *parcel_create(const struct store_batch *content);
 
 /** NULL is allowed. */
 void parcel_destroy(struct parcel *parcel);

@@ -5,6 +5,7 @@
 #include "http/page_read.h"
 #include "http/render.h"
 #include "http/server.h"
+#include "http/token.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,6 +20,8 @@
 /* Values of Visitcount-Status */
 
 static const h2o_iovec_t status_counted = {H2O_STRLIT("counted")};
+static const h2o_iovec_t status_duplicate = {H2O_STRLIT("duplicate")};
+static const h2o_iovec_t status_bad_key = {H2O_STRLIT("refused; reason=bad-idempotency-key")};
 static const h2o_iovec_t status_head = {H2O_STRLIT("ignored; reason=head")};
 static const h2o_iovec_t status_bad_site = {H2O_STRLIT("refused; reason=bad-site")};
 static const h2o_iovec_t status_unknown_site = {H2O_STRLIT("refused; reason=unknown-site")};
@@ -131,7 +134,7 @@ static void respond_form(struct request *request, enum render_form form, const s
     respond(request, &response);
 }
 
-static void respond_counted(const struct waiting *waiting, uint64_t count)
+static void respond_count(const struct waiting *waiting, uint64_t count, h2o_iovec_t status)
 {
     static void (*const renderers[])(struct buf * out, const struct render_count *count) = {
         [RENDER_TEXT] = render_count_text,
@@ -146,9 +149,9 @@ static void respond_counted(const struct waiting *waiting, uint64_t count)
                                        .page = waiting->names + waiting->site_length + 1,
                                        .page_length = waiting->page_length,
                                        .count = count,
-                                       .status = "counted",
+                                       .status = status.base,
                                    });
-    request->visit_status = status_counted;
+    request->visit_status = status;
     respond_form(request, waiting->form, body);
 }
 
@@ -165,7 +168,10 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
 
     switch (answer->status) {
     case VISIT_COUNTED:
-        respond_counted(waiting, answer->count);
+        respond_count(waiting, answer->count, status_counted);
+        break;
+    case VISIT_REPEATED:
+        respond_count(waiting, answer->count, status_duplicate);
         break;
     case VISIT_REFUSED:
         respond_unavailable(waiting->request);
@@ -212,6 +218,12 @@ static void count_visit(struct request *request, const char *site, const struct 
     }
     waiting =
         h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*waiting) + site_length + page->length + 2);
+    if (!token_take(request, &waiting->visit)) {
+        request->visit_status = status_bad_key;
+        respond_error(request, 400, "bad_idempotency_key",
+                      "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
+        return;
+    }
     waiting->visit.on_answer = on_answer;
     waiting->request = request;
     waiting->form = form;

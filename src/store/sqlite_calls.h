@@ -27,6 +27,7 @@ struct sqlite_call {
     struct store_position at; /* where the ledger is: ledger, or a gap */
     const char *reason;       /* unless STORE_OK; valid until the next use of the file */
     uint64_t *totals;         /* one per entry; the owner's memory */
+    bool *repeated;           /* one per token; likewise */
 };
 
 /**

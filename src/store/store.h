@@ -37,6 +37,30 @@ struct store_entry {
     uint64_t hits; /* > 0 */
 };
 
+/** Longest token, in bytes. */
+#define STORE_TOKEN_MAX 128
+
+/** For how long a token is remembered at least; the two kinds are not compared with each other. */
+enum store_window {
+    STORE_WINDOW_ATTEMPT, /* 15 s: attempts of one request by a proxy */
+    STORE_WINDOW_CLIENT   /* 1 h: a client that asks again because it got no answer */
+};
+
+/** What the two windows are, in seconds. */
+#define STORE_WINDOW_ATTEMPT_S 15
+#define STORE_WINDOW_CLIENT_S  3600
+
+/**
+ * One visit of an entry that may arrive again, under the same token: the store counts it once per
+ * site and window.
+ */
+struct store_token {
+    const char *bytes;
+    size_t length;  /* 1 … STORE_TOKEN_MAX */
+    uint32_t entry; /* index of the entry whose hits it is one of */
+    enum store_window window;
+};
+
 /**
  * What is applied in one atomic step. The store remembers per site and epoch the sequence number,
  * the visits so far and the answer of the last batch. A batch whose sequence is not above that one
@@ -50,8 +74,11 @@ struct store_batch {
     uint64_t follows;  /* the sequence that the store must be at: usually sequence - 1 */
     uint64_t visits;   /* in the batches of this epoch up to this one */
     uint64_t hour;     /* hours since 1970-01-01T00Z in which the visits happened */
+    uint64_t second;   /* seconds since 1970 when the batch was made: the time of its tokens */
     const struct store_entry *entries;
     size_t entry_count; /* > 0; each page once */
+    const struct store_token *tokens;
+    size_t token_count; /* may be 0 */
 };
 
 /** Where the store's ledger is for an epoch: at its last batch; zeros when it knows none. */
@@ -68,6 +95,8 @@ struct store_applied {
      * before, the totals of that time. NULL otherwise.
      */
     const uint64_t *totals;
+    /** STORE_OK: one per token: it had been seen before, so its visit was not counted again. */
+    const bool *repeated;
     bool duplicate; /* STORE_OK: it had been applied before */
     /**
      * STORE_REFUSED: the ledger's last sequence for this epoch is not the one that the batch
