@@ -122,8 +122,7 @@ const struct store_entry *batch_freeze(struct batch *batch, size_t *ret_count)
     if (batch->entries == NULL) {
         abort();
     }
-    list_for_each(link, &batch->pages)
-    {
+    list_for_each(link, &batch->pages) {
         struct batch_page *page = page_of(link);
 
         batch->entries[count].page = page->name;
@@ -146,8 +145,7 @@ void batch_answer(struct batch *batch, const uint64_t *totals, batch_on_visit on
 {
     size_t i = 0;
 
-    list_for_each(page_link, &batch->pages)
-    {
+    list_for_each(page_link, &batch->pages) {
         struct batch_page *page = page_of(page_link);
         uint64_t before = totals[i++] - page->hits;
         struct list *link;

@@ -67,7 +67,10 @@ static void answer_counted(void *data, struct visit *visit, uint64_t count)
     struct engine *engine = data;
     struct visit_answer answer = {.status = VISIT_COUNTED, .count = count, .reason = NULL};
 
-    stats_add_latency(&engine->stats, clock_monotonic_us() - visit->accepted_at_us);
+    uint64_t now_us = clock_monotonic_us();
+
+    stats_add_latency(&engine->stats, now_us - visit->accepted_at_us);
+    stats_add_applied(&engine->stats, 1, now_us / 1000);
     engine->stats.waiting--;
     visit->on_answer(visit, &answer);
 }
@@ -125,8 +128,7 @@ static void on_expire(struct loop_timer *timer)
     struct engine *engine = container_of(timer, struct engine, expire);
     uint64_t now_ms = clock_monotonic_ms();
 
-    map_for_each(node, &engine->sites)
-    {
+    map_for_each(node, &engine->sites) {
         expire_site(container_of(node, struct site, node), now_ms);
     }
     if (engine->stats.waiting != 0) {
@@ -178,7 +180,6 @@ static void finish_batch(struct site *site, struct batch *batch,
                          const struct store_applied *applied)
 {
     struct engine *engine = site->engine;
-    uint64_t waiting = engine->stats.waiting;
 
     ledger_acknowledge(&site->ledger);
     backoff_reset(&engine->backoff);
@@ -187,7 +188,6 @@ static void finish_batch(struct site *site, struct batch *batch,
     engine->stats.duplicates += applied->duplicate ? 1 : 0;
     list_remove(&batch->link);
     batch_answer(batch, applied->totals, answer_counted, engine);
-    stats_add_applied(&engine->stats, waiting - engine->stats.waiting, clock_monotonic_ms());
     batch_destroy(batch);
 }
 
@@ -471,8 +471,7 @@ void engine_destroy(struct engine *engine)
     loop_task_cancel(&engine->flush);
     loop_timer_stop(&engine->retry);
     loop_timer_stop(&engine->expire);
-    map_for_each(node, &engine->sites)
-    {
+    map_for_each(node, &engine->sites) {
         destroy_site(container_of(node, struct site, node));
     }
     map_finish(&engine->sites);
@@ -491,8 +490,7 @@ void engine_stop(struct engine *engine)
 
 bool engine_is_idle(const struct engine *engine)
 {
-    map_for_each(node, &engine->sites)
-    {
+    map_for_each(node, &engine->sites) {
         if (!list_is_empty(&container_of(node, struct site, node)->batches)) {
             return false;
         }
@@ -503,8 +501,7 @@ bool engine_is_idle(const struct engine *engine)
 void engine_abandon(struct engine *engine)
 {
     engine_stop(engine);
-    map_for_each(node, &engine->sites)
-    {
+    map_for_each(node, &engine->sites) {
         expire_site(container_of(node, struct site, node), UINT64_MAX);
     }
 }

@@ -168,8 +168,8 @@ static void connect_now(struct redis_link *link)
     if (link->reader == NULL) {
         abort();
     }
-    link->stream = stream_open(link->loop, &link->options.address, link->options.tls,
-                               &stream_callbacks, link);
+    link->stream =
+        stream_open(link->loop, &link->options.address, link->options.tls, &stream_callbacks, link);
     set_state(link, stream_is_resolving(link->stream) ? LINK_RESOLVING : LINK_CONNECTING);
 }
 

@@ -119,8 +119,12 @@ static void add_text(struct arguments *arguments, const char *value)
 static void send_request(struct request *request, struct arguments *arguments)
 {
     struct redis_store *store = request->store;
-    int error = redis_link_send(store->link, &request->call, arguments->count, arguments->values,
+    int error = -ENOTCONN;
+
+    if (store->link != NULL) {
+        error = redis_link_send(store->link, &request->call, arguments->count, arguments->values,
                                 arguments->lengths);
+    }
 
     request->was_sent = error == 0;
     if (error != 0) {
@@ -152,6 +156,12 @@ static void format_time_key(char key[KEY_MAX], const char *site, const char *for
 
 /* --- apply --- */
 
+/* a store without a link sends nothing: any name does */
+static const char *script_sha(const struct redis_store *store)
+{
+    return store->link != NULL ? redis_link_script_sha(store->link) : "";
+}
+
 static void send_apply(struct request *request, bool with_source)
 {
     const struct store_batch *batch = request->batch;
@@ -171,7 +181,7 @@ static void send_apply(struct request *request, bool with_source)
     snprintf(sequence, sizeof(sequence), "%llu", (unsigned long long)batch->sequence);
 
     add_text(&arguments, with_source ? "EVAL" : "EVALSHA");
-    add_text(&arguments, with_source ? redis_apply_lua : redis_link_script_sha(store->link));
+    add_text(&arguments, with_source ? redis_apply_lua : script_sha(store));
     add_text(&arguments, "4");
     add_text(&arguments, hits);
     add_text(&arguments, day);
@@ -403,8 +413,14 @@ static void destroy(struct store *base)
 {
     struct redis_store *store = container_of(base, struct redis_store, store);
 
-    redis_link_destroy(store->link);
-    on_refuse(&store->refuse);
+    struct redis_link *link = store->link;
+
+    /* what is called from the callbacks of these ends is refused like the rest */
+    store->link = NULL;
+    redis_link_destroy(link);
+    while (!list_is_empty(&store->unsent)) {
+        on_refuse(&store->refuse);
+    }
     loop_task_cancel(&store->refuse);
     stream_tls_destroy(store->tls);
     for (size_t i = 0; i < sizeof(store->strings) / sizeof(store->strings[0]); i++) {
