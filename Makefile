@@ -20,7 +20,7 @@ STD      = -std=gnu11 -D_GNU_SOURCE -DH2O_USE_LIBUV=0 -DVISITCOUNTD_VERSION='"$(
 WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
            -Wno-sign-conversion -Werror
 HARDEN   = -fPIE -fstack-protector-strong $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
-COMPILE  = $(CC) $(STD) $(WARN) $(OPTIMIZE) $(HARDEN) $(SANITIZE) -Isrc -MMD -MP $(CFLAGS)
+COMPILE  = $(CC) $(STD) $(WARN) $(OPTIMIZE) $(HARDEN) $(SANITIZE) -Isrc -Itests/unit -MMD -MP $(CFLAGS)
 LINK     = $(CC) -pie -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
 LIBS     = -lh2o-evloop -lhiredis -lconfig -lsqlite3 -lsystemd -lssl -lcrypto -lpthread
 
@@ -29,6 +29,7 @@ OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)
 BASE     = $(filter $(BUILD)/src/base/%,$(OBJECTS))
 DAEMON   = $(BUILD)/cmd/visitcountd.o
 CTL      = $(patsubst %.c,$(BUILD)/%.o,$(filter-out cmd/visitcountd.c,$(wildcard cmd/*.c)))
+SUPPORT  = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/unit/support/*.c)))
 UNITS    = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
@@ -39,7 +40,7 @@ $(BUILD)/visitcountd: $(DAEMON) $(OBJECTS)
 	@echo '  LINK $@'
 	@$(LINK) -o $@ $^ $(LIBS)
 
-$(BUILD)/visitcountctl: $(CTL) $(BASE) $(BUILD)/src/config/suggest.o
+$(BUILD)/visitcountctl: $(CTL) $(BASE)
 	@echo '  LINK $@'
 	@$(LINK) -o $@ $^ -lpthread
 
@@ -52,7 +53,7 @@ $(BUILD)/%.o: %.c Makefile
 $(BUILD)/src/store/redis_store.o: src/store/apply.lua
 $(BUILD)/src/web/web.o: $(wildcard src/web/*.html src/web/*.css src/web/*.js)
 
-$(UNITS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(OBJECTS)
+$(UNITS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(SUPPORT) $(OBJECTS)
 	@echo '  LINK $@'
 	@$(LINK) -o $@ $^ -lcmocka $(LIBS)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ctl_commands.h"
 
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The only file that sees libconfig. */
-#include <libconfig.h>
-
 #include "config/config.h"
-#undef config_destroy /* libconfig's is meant here */
 
+#include "config/error_line.h"
 #include "config/loader.h"
 #include "config/source.h"
 
 #include <errno.h>
+#include <libconfig.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,7 +109,7 @@ static void set_option(struct file_walk *walk, const struct setting *setting)
         return;
     }
     resolved = source_resolve(setting->source, text->text);
-    loader_set_text(walk->loader, LAYER_FILE, setting->option, true, resolved, setting->source);
+    loader_set_text(walk->loader, *setting, resolved);
     free(resolved);
 }
 
@@ -174,7 +173,7 @@ static void parse_source(struct loader *loader, const struct source *source)
         size_t line;
         const char *file = source_where(source, (size_t)config_error_line(&tree), &line);
 
-        buf_printf(loader->errors, "%s:%zu: %s\n", file, line, config_error_text(&tree));
+        error_line(loader->errors, "%s:%zu: %s", file, line, config_error_text(&tree));
         loader->failed = true;
     }
     config_destroy(&tree);
@@ -205,20 +204,19 @@ static void load_command_line(struct loader *loader)
         const char *set = loader->request->sets[i];
         size_t length = strcspn(set, "=");
         char *path = strndup(set, length);
-        enum config_option option;
-        bool is_file;
+        struct setting setting = {.layer = LAYER_COMMAND_LINE, .source = "--set"};
 
         if (path == NULL) {
             abort();
         }
-        option = option_find(path, &is_file);
+        setting.option = option_find(path, &setting.is_file);
         if (set[length] == '\0') {
             /* without its text, which may be a secret */
             loader_error(loader, "--set", NULL, "number %zu is not of the form PATH=VALUE", i + 1);
-        } else if (option == CONFIG_OPTION_COUNT) {
+        } else if (setting.option == CONFIG_OPTION_COUNT) {
             loader_reject_path(loader, "--set", path);
         } else {
-            loader_set_text(loader, LAYER_COMMAND_LINE, option, is_file, set + length + 1, "--set");
+            loader_set_text(loader, setting, set + length + 1);
         }
         free(path);
     }

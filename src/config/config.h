@@ -101,7 +101,6 @@ struct config *config_load(const struct config_request *request, struct buf *err
 
 /** Frees `config`; NULL is allowed. (config_destroy is a symbol of libconfig's.) */
 void config_unload(struct config *config);
-#define config_destroy(config) config_unload(config)
 
 /**
  * Whether a running daemon can go from `current` to `next`: true, or false after appending one line

@@ -2,7 +2,7 @@
 #include "config/loader.h"
 
 #include "config/redis_url.h"
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,8 +58,11 @@ void config_load_kubernetes(struct loader *loader)
 
         if (value != NULL && parse_service(value, &address)) {
             snprintf(port, sizeof(port), "%u", address.port);
-            loader_set_text(loader, LAYER_KUBERNETES, CONFIG_redis_port, false, port,
-                            redis_port_names[i]);
+            loader_set_text(loader,
+                            (struct setting){.layer = LAYER_KUBERNETES,
+                                             .option = CONFIG_redis_port,
+                                             .source = redis_port_names[i]},
+                            port);
             return;
         }
     }
@@ -80,25 +83,28 @@ void config_load_credentials(struct loader *loader)
         buf_printf(&path, "%s/%s", directory, row->path);
         buf_printf(&source, "credential %s", row->path);
         if (access(path.bytes, F_OK) == 0) {
-            loader_set_text(loader, LAYER_CREDENTIAL, (enum config_option)option, true, path.bytes,
-                            source.bytes);
+            loader_set_text(loader,
+                            (struct setting){.layer = LAYER_CREDENTIAL,
+                                             .option = (enum config_option)option,
+                                             .is_file = true,
+                                             .source = source.bytes},
+                            path.bytes);
         }
         buf_finish(&path);
         buf_finish(&source);
     }
 }
 
-/** Takes the variable `name` for `option`, when it is there. */
-static void set_variable(struct loader *loader, enum config_layer layer, enum config_option option,
-                         bool is_file, const char *name)
+/** Takes the variable that is the setting's source, when it is there. */
+static void set_variable(struct loader *loader, const struct setting *setting)
 {
-    const char *value = look_up(loader, name);
+    const char *value = look_up(loader, setting->source);
     struct address address;
 
-    if (value == NULL || (option == CONFIG_redis_port && parse_service(value, &address))) {
+    if (value == NULL || (setting->option == CONFIG_redis_port && parse_service(value, &address))) {
         return;
     }
-    loader_set_text(loader, layer, option, is_file, value, name);
+    loader_set_text(loader, *setting, value);
 }
 
 static void set_from_url(struct loader *loader)
@@ -118,12 +124,12 @@ static void set_from_url(struct loader *loader)
     }
     for (size_t i = 0; problem == NULL && i < REDIS_URL_PARTS; i++) {
         if (url.parts[i].text != NULL) {
-            const struct option_text text = {url.parts[i].text, OPTION_FORM_PLAIN};
-
-            loader_set(loader, &(struct setting){.layer = LAYER_TRADITIONAL,
-                                                 .option = url.parts[i].option,
-                                                 .source = name,
-                                                 .input = {&text, 1, false, true}});
+            loader_set_text(loader,
+                            (struct setting){.layer = LAYER_TRADITIONAL,
+                                             .option = url.parts[i].option,
+                                             .source = name,
+                                             .input = {.is_secret = true}},
+                            url.parts[i].text);
         }
     }
     redis_url_finish(&url);
@@ -133,8 +139,10 @@ void config_load_traditional(struct loader *loader)
 {
     set_from_url(loader);
     for (size_t i = 0; i < sizeof(traditional_names) / sizeof(traditional_names[0]); i++) {
-        set_variable(loader, LAYER_TRADITIONAL, traditional_names[i].option,
-                     traditional_names[i].is_file, traditional_names[i].name);
+        set_variable(loader, &(struct setting){.layer = LAYER_TRADITIONAL,
+                                               .option = traditional_names[i].option,
+                                               .is_file = traditional_names[i].is_file,
+                                               .source = traditional_names[i].name});
     }
 }
 
@@ -227,7 +235,10 @@ void config_load_environment(struct loader *loader)
             char name[OPTION_NAME_MAX];
 
             option_environment_name(row, is_file != 0, name);
-            set_variable(loader, LAYER_ENVIRONMENT, (enum config_option)option, is_file != 0, name);
+            set_variable(loader, &(struct setting){.layer = LAYER_ENVIRONMENT,
+                                                   .option = (enum config_option)option,
+                                                   .is_file = is_file != 0,
+                                                   .source = name});
         }
     }
     for (char **at = loader->request->environment; at != NULL && *at != NULL; at++) {

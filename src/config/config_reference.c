@@ -69,13 +69,14 @@ void config_print_help(struct buf *out)
 /* etc/visitcountd.conf */
 
 static const char conf_head[] =
-    "# visitcountd.conf(5): the options of visitcountd(8), each with its default. Take the \"#\" off\n"
-    "# the line of an option to change it; visitcountd --check-config says what is wrong.\n"
+    "# visitcountd.conf(5): the options of visitcountd(8), each with its default. Take the \"#\"\n"
+    "# off the line of an option to change it; visitcountd --check-config says what is wrong.\n"
     "#\n"
-    "# Durations and sizes are strings with a unit: \"250ms\", \"5s\", \"10m\", \"2h\", \"7d\"; \"64KiB\".\n"
-    "# A list is [\"a\", \"b\"] or \"a,b\". @include \"FILE\" at the start of a line includes a file; a\n"
-    "# relative path starts from the directory of this one. Stronger than what is said here are, in\n"
-    "# this order, --set PATH=VALUE, the environment, and the credentials of systemd.\n"
+    "# Durations and sizes are strings with a unit, such as \"250ms\" or \"64KiB\". A list is\n"
+    "# [\"a\", \"b\"] or \"a,b\". "
+    "@include \"FILE\" at the start of a line includes a file; a relative\n"
+    "# path starts from the directory of this one. Stronger than what is said here are, in this\n"
+    "# order, --set PATH=VALUE, the environment, and the credentials of systemd.\n"
     "#\n"
     "# Generated from src/config/options.def.\n";
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/config.h"
 
+#include "config/error_line.h"
 #include "config/loader.h"
 #include "config/option_type.h"
 
@@ -108,15 +109,17 @@ void config_redis_address(const struct config *config, struct address *ret_addre
 static void refuse_change(const struct option_row *row, const void *current, const void *next,
                           const char *source, struct buf *errors)
 {
-    buf_printf(errors, "%s: %s: a change ", source, row->path);
+    struct buf change = BUF_EMPTY;
+
     if ((row->flags & SECRET) == 0) {
-        buf_puts(errors, "from ");
-        option_print_file(row, current, errors);
-        buf_puts(errors, " to ");
-        option_print_file(row, next, errors);
-        buf_putc(errors, ' ');
+        buf_puts(&change, " from ");
+        option_print_file(row, current, &change);
+        buf_puts(&change, " to ");
+        option_print_file(row, next, &change);
     }
-    buf_puts(errors, "needs a restart\n");
+    buf_puts(&change, " needs a restart");
+    error_line(errors, "%s: %s: a change%s", source, row->path, change.bytes);
+    buf_finish(&change);
 }
 
 bool config_check_reload(const struct config *current, const struct config *next,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/loader.h"
 
+#include "config/error_line.h"
 #include "config/source.h"
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -20,22 +21,17 @@ static const enum config_option alternatives[][2] = {
 void loader_error(struct loader *loader, const char *source, const char *path, const char *format,
                   ...)
 {
-    size_t start = loader->errors->length;
+    struct buf prefix = BUF_EMPTY;
     va_list arguments;
 
-    buf_printf(loader->errors, "%s: ", source);
+    buf_printf(&prefix, "%s: ", source);
     if (path != NULL) {
-        buf_printf(loader->errors, "%.*s: ", OPTION_NAME_MAX, path);
+        buf_printf(&prefix, "%.*s: ", OPTION_NAME_MAX, path);
     }
     va_start(arguments, format);
-    buf_vprintf(loader->errors, format, arguments);
+    error_line_v(loader->errors, prefix.bytes, format, arguments);
     va_end(arguments);
-    for (char *at = loader->errors->bytes + start; *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
-            *at = '?'; /* one line per error, whatever is in a name */
-        }
-    }
-    buf_putc(loader->errors, '\n');
+    buf_finish(&prefix);
     loader->failed = true;
 }
 
@@ -85,13 +81,10 @@ static bool contradicts(struct loader *loader, const struct setting *setting, co
 
 static void set_default(struct loader *loader, enum config_option option)
 {
-    const struct option_text text = {option_rows[option].fallback, OPTION_FORM_PLAIN};
-
     loader->given[option].layer = LAYER_DEFAULT;
-    loader_set(loader, &(struct setting){.layer = LAYER_DEFAULT,
-                                         .option = option,
-                                         .source = "default",
-                                         .input = {&text, 1, false, false}});
+    loader_set_text(loader,
+                    (struct setting){.layer = LAYER_DEFAULT, .option = option, .source = "default"},
+                    option_rows[option].fallback);
 }
 
 /** Where `option` has an alternative: an error when the same layer gives both, else drops it. */
@@ -199,16 +192,14 @@ void loader_set(struct loader *loader, const struct setting *setting)
     }
 }
 
-void loader_set_text(struct loader *loader, enum config_layer layer, enum config_option option,
-                     bool is_file, const char *text, const char *source)
+void loader_set_text(struct loader *loader, struct setting setting, const char *text)
 {
     const struct option_text item = {text, OPTION_FORM_PLAIN};
 
-    loader_set(loader, &(struct setting){.layer = layer,
-                                         .option = option,
-                                         .is_file = is_file,
-                                         .source = source,
-                                         .input = {&item, 1, false, false}});
+    setting.input.items = &item;
+    setting.input.count = 1;
+    setting.input.is_list = false;
+    loader_set(loader, &setting);
 }
 
 void loader_set_defaults(struct loader *loader)

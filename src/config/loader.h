@@ -51,9 +51,8 @@ void loader_error(struct loader *loader, const char *source, const char *path, c
  */
 void loader_set(struct loader *loader, const struct setting *setting);
 
-/** The same for a setting that is one text; with `is_file` it is the path of the value's file. */
-void loader_set_text(struct loader *loader, enum config_layer layer, enum config_option option,
-                     bool is_file, const char *text, const char *source);
+/** The same for a `setting` of one plain text; of its input only `is_secret` is looked at. */
+void loader_set_text(struct loader *loader, struct setting setting, const char *text);
 
 /** Gives every option its default. */
 void loader_set_defaults(struct loader *loader);

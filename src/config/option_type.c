@@ -86,7 +86,7 @@ static int parse_host(const struct option_row *row, const char *text, void *ret_
         return -ERANGE;
     }
     snprintf(with_port, sizeof(with_port), strchr(text, ':') != NULL ? "[%s]:1" : "%s:1", text);
-    if (text[0] != '\0' && (parse_address(with_port, &address) < 0 || address.is_unix)) {
+    if (text[0] != '\0' && parse_address(with_port, &address) < 0) {
         return -EINVAL;
     }
     return parse_string(row, text, ret_value);

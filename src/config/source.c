@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/source.h"
 
+#include "config/error_line.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define INCLUDE_DEPTH_MAX 10
@@ -82,7 +83,7 @@ static const char *add_file(struct source *source, const char *path)
 
 static void fail(struct reader *reader, const char *problem)
 {
-    buf_printf(reader->errors, "%s:%zu: %s\n", reader->file, reader->line, problem);
+    error_line(reader->errors, "%s:%zu: %s", reader->file, reader->line, problem);
     reader->failed = true;
 }
 
@@ -366,14 +367,7 @@ const char *source_where(const struct source *source, size_t line, size_t *ret_l
 static int read_all(int fd, size_t max_bytes, struct buf *out)
 {
     size_t start = out->length;
-    struct stat status;
 
-    if (fstat(fd, &status) < 0) {
-        return -errno;
-    }
-    if (S_ISDIR(status.st_mode)) {
-        return -EISDIR;
-    }
     for (;;) {
         char bytes[4096];
         ssize_t length = read(fd, bytes, sizeof(bytes));

@@ -267,13 +267,15 @@ static void on_status(struct loop_timer *timer)
     struct daemon *daemon = container_of(timer, struct daemon, status);
     const struct stats *stats = engine_stats(daemon->engine);
     struct store_health health;
+    bool has_error;
 
     store_health(daemon->store, &health);
+    has_error = !health.available && health.last_error[0] != '\0';
     if (!daemon->is_draining) {
         systemd_notify_status(
             "%llu visits counted, %.0f/s; %s %s: %s%s%s", (unsigned long long)stats->applied,
             stats_rate(stats, loop_now_ms(daemon->loop)), health.backend, health.address,
-            health.state, health.available ? "" : ": ", health.available ? "" : health.last_error);
+            health.state, has_error ? ": " : "", has_error ? health.last_error : "");
     }
     loop_timer_start(daemon->loop, timer, STATUS_INTERVAL_MS);
 }

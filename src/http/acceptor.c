@@ -28,8 +28,7 @@ static void list_views(struct acceptor *acceptor)
 {
     size_t count = 0;
 
-    list_for_each(link, &acceptor->listeners)
-    {
+    list_for_each(link, &acceptor->listeners) {
         count++;
     }
     acceptor->views = realloc(acceptor->views, (count + 1) * sizeof(acceptor->views[0]));
@@ -37,8 +36,7 @@ static void list_views(struct acceptor *acceptor)
         abort();
     }
     acceptor->view_count = 0;
-    list_for_each(link, &acceptor->listeners)
-    {
+    list_for_each(link, &acceptor->listeners) {
         const struct listener *listener = container_of(link, struct listener, link);
 
         acceptor->views[acceptor->view_count++] = (struct listener_view){
@@ -63,8 +61,7 @@ static void update_reading(struct acceptor *acceptor)
 {
     bool is_resting = loop_timer_is_active(&acceptor->rest);
 
-    list_for_each(link, &acceptor->listeners)
-    {
+    list_for_each(link, &acceptor->listeners) {
         struct listener *listener = container_of(link, struct listener, link);
         bool wants = !is_resting && !is_full(acceptor, listener->kind);
 

@@ -23,6 +23,7 @@ struct connection {
     struct connections *owner;
     h2o_socket_t *socket;
     enum listener_kind kind;
+    bool is_waiting;      /* its request waits for an answer of the store */
     bool is_ended;        /* its reading side was shut down */
     bool is_lingering;    /* libh2o is done with it */
     int linger_fd;        /* keeps the connection open beyond libh2o; -1 */
@@ -72,8 +73,7 @@ static void on_sweep(struct loop_timer *timer)
     struct connections *connections = container_of(timer, struct connections, sweep);
     uint64_t now_ms = loop_now_ms(connections->loop);
 
-    list_for_each(link, &connections->all)
-    {
+    list_for_each(link, &connections->all) {
         struct connection *connection = container_of(link, struct connection, link);
 
         if (connection->is_lingering ? now_ms >= connection->deadline_ms
@@ -81,7 +81,9 @@ static void on_sweep(struct loop_timer *timer)
             shut_down(connection, SHUT_RDWR);
         }
     }
-    start_sweep(connections);
+    if (!list_is_empty(&connections->all)) {
+        start_sweep(connections);
+    }
 }
 
 /* Life of a connection */
@@ -149,6 +151,9 @@ void connections_add(struct connections *connections, h2o_socket_t *socket, enum
     connection->owner = connections;
     connection->kind = kind;
     connection->linger_fd = -1;
+    if (list_is_empty(&connections->all)) {
+        start_sweep(connections);
+    }
     list_append(&connections->all, &connection->link);
     connections->open[kind]++;
     connections->accepted[kind]++;
@@ -164,6 +169,35 @@ void connection_linger(h2o_socket_t *socket)
     }
 }
 
+/* Waiting for an answer */
+
+/** Input, or its end, has to wait until the request is answered. */
+static void on_input_while_waiting(h2o_socket_t *socket, const char *error)
+{
+    (void)error;
+    h2o_socket_read_stop(socket);
+}
+
+void connection_begin_wait(h2o_req_t *req)
+{
+    h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+    struct connection *connection = socket->on_close.data;
+
+    connection->is_waiting = true;
+    h2o_socket_dont_read(socket, 1);
+    h2o_socket_read_start(socket, on_input_while_waiting);
+}
+
+void connection_end_wait(h2o_req_t *req)
+{
+    h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+    struct connection *connection = socket->on_close.data;
+
+    connection->is_waiting = false;
+    h2o_socket_read_stop(socket);
+    h2o_socket_dont_read(socket, 0);
+}
+
 /* All of them */
 
 void connections_init(struct connections *connections, struct loop *loop, uint64_t patience_ms)
@@ -173,7 +207,6 @@ void connections_init(struct connections *connections, struct loop *loop, uint64
     connections->patience_ms = patience_ms;
     list_init(&connections->all);
     loop_timer_init(&connections->sweep, on_sweep);
-    start_sweep(connections);
 }
 
 void connections_finish(struct connections *connections)
@@ -181,14 +214,15 @@ void connections_finish(struct connections *connections)
     loop_timer_stop(&connections->sweep);
 }
 
-void connections_end_idle(struct connections *connections, enum listener_kind kind)
+void connections_end_input(struct connections *connections, enum listener_kind kind,
+                           bool even_in_request)
 {
-    list_for_each(link, &connections->all)
-    {
+    list_for_each(link, &connections->all) {
         struct connection *connection = container_of(link, struct connection, link);
+        h2o_socket_t *socket = connection->socket;
 
-        if (connection->kind == kind && !connection->is_ended &&
-            h2o_socket_is_reading(connection->socket) && connection->socket->input->size == 0) {
+        if (connection->kind == kind && !connection->is_ended && !connection->is_waiting &&
+            h2o_socket_is_reading(socket) && (socket->input->size == 0 || even_in_request)) {
             connection->is_ended = true;
             shut_down(connection, SHUT_RD);
         }
@@ -199,8 +233,12 @@ void connections_end_idle(struct connections *connections, enum listener_kind ki
 static int end_request(h2o_req_t *req, void *data)
 {
     h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+    const struct connection *connection = socket->on_close.data;
 
     (void)data;
+    if (connection->is_waiting) {
+        connection_end_wait(req);
+    }
     if (req->res.status == 0 && !h2o_socket_is_reading(socket) && !h2o_socket_is_writing(socket)) {
         h2o_send_error_503(req, "Service Unavailable", "the server ends",
                            H2O_SEND_ERROR_HTTP1_CLOSE_CONNECTION);
@@ -212,8 +250,7 @@ void connections_close_all(struct connections *connections, h2o_context_t *conte
 {
     context->globalconf->http1.callbacks.foreach_request(context, end_request, NULL);
     for (int turn = 0; turn < CLOSE_TURNS && !list_is_empty(&connections->all); turn++) {
-        list_for_each(link, &connections->all)
-        {
+        list_for_each(link, &connections->all) {
             shut_down(container_of(link, struct connection, link), SHUT_RDWR);
         }
         h2o_evloop_run(loop_h2o(connections->loop), 0);

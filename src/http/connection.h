@@ -45,16 +45,26 @@ void connections_add(struct connections *connections, h2o_socket_t *socket,
                      enum listener_kind kind);
 
 /**
- * Ends the reading side of connections of `kind` that wait for a next request. libh2o still answers
- * what the kernel has received by then, and closes the connection at the end of its input.
+ * Ends the reading side of connections of `kind` that wait for a next request, and, if
+ * `even_in_request`, of those of which a part of a request came. libh2o still answers what the
+ * kernel has received by then, and closes the connection at the end of its input.
  */
-void connections_end_idle(struct connections *connections, enum listener_kind kind);
+void connections_end_input(struct connections *connections, enum listener_kind kind,
+                           bool even_in_request);
 
 /**
  * Closes all connections, those with an unanswered request after a 503, in a few turns of the loop.
  * Not called from inside the loop.
  */
 void connections_close_all(struct connections *connections, h2o_context_t *context);
+
+/**
+ * Around the wait of a request for an answer of the store. libh2o stops reading during a request,
+ * which for one that is not answered in the same turn costs two calls of epoll_ctl(2), a tenth of
+ * what a visit costs. In between the descriptor stays with epoll, and nothing is read.
+ */
+void connection_begin_wait(h2o_req_t *req);
+void connection_end_wait(h2o_req_t *req);
 
 /**
  * Makes a connection linger when libh2o closes it: further input is thrown away until the client

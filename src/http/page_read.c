@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/page_read.h"
 
+#include "http/connection.h"
 #include "http/server.h"
 
 #include <stdlib.h>
@@ -46,8 +47,12 @@ static void on_request_gone(void *data)
 
 static void answer(struct page_read *read, bool is_known, uint64_t count)
 {
-    struct request *request = release(read);
+    struct request *request;
 
+    if (read->guard != NULL) {
+        connection_end_wait(read->request->h2o);
+    }
+    request = release(read);
     if (request != NULL) {
         read->on_answer(request, &(struct page_read_answer){
                                      .site = read->site,
@@ -98,4 +103,5 @@ void page_read_start(struct request *request, const char *site, const char *page
     *read->guard = read;
     loop_timer_start(server_loop(request->server), &read->limit, limit_ms);
     store_read(server_store(request->server), read->site, &read->entry, 1, on_read, read);
+    connection_begin_wait(request->h2o);
 }

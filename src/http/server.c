@@ -26,9 +26,11 @@
 /* connections of the admin socket, and of metrics */
 #define OTHER_MAX_CONNECTIONS 64
 
-/* while draining: before idle connections are closed, and between the looks for idle ones */
-#define DRAIN_GRACE_MS 500
-#define DRAIN_STEP_MS  50
+/* while draining: before idle connections are closed, before those with half a request are, and
+ * between the looks for them */
+#define DRAIN_IDLE_MS 500
+#define DRAIN_HALF_MS 2000
+#define DRAIN_STEP_MS 50
 
 /** One of the three: its routes, and the host table by which libh2o finds them. */
 struct kind {
@@ -245,8 +247,10 @@ static void on_drain_step(struct loop_timer *timer)
 {
     struct server *server = container_of(timer, struct server, drain_step);
 
-    if (loop_now_ms(server->loop) - server->drain_began_at_ms >= DRAIN_GRACE_MS) {
-        connections_end_idle(&server->connections, LISTENER_VISITORS);
+    uint64_t passed_ms = loop_now_ms(server->loop) - server->drain_began_at_ms;
+
+    if (passed_ms >= DRAIN_IDLE_MS) {
+        connections_end_input(&server->connections, LISTENER_VISITORS, passed_ms >= DRAIN_HALF_MS);
     }
     loop_timer_start(server->loop, timer, DRAIN_STEP_MS);
 }

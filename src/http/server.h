@@ -55,8 +55,9 @@ void server_configure(struct server *server, const struct config *config);
 /**
  * Starts to drain: /readyz answers 503, no new connections of visitors are taken beyond those that
  * the kernel already has for us, each answer closes its connection, and after a short grace, in
- * which busy connections end with such an answer, idle ones are closed. `on_drained` runs in the
- * loop, once, when the last visitor's connection is gone. Admin and metrics go on being answered.
+ * which busy connections end with such an answer, idle ones are closed, a little later also those
+ * with half a request. `on_drained` runs in the loop, once, when the last visitor's connection is
+ * gone. Admin and metrics go on being answered.
  */
 void server_drain(struct server *server, void (*on_drained)(void *data), void *data);
 

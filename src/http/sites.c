@@ -67,8 +67,7 @@ void sites_destroy(struct sites *sites)
     if (sites == NULL) {
         return;
     }
-    map_for_each(node, &sites->by_name)
-    {
+    map_for_each(node, &sites->by_name) {
         struct site *site = container_of(node, struct site, node);
 
         map_remove(&sites->by_name, node);

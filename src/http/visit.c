@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/visit.h"
 
+#include "http/connection.h"
 #include "http/key.h"
 #include "http/page_read.h"
 #include "http/render.h"
@@ -166,6 +167,7 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
 {
     const struct waiting *waiting = container_of(visit, struct waiting, visit);
 
+    connection_end_wait(waiting->request->h2o);
     switch (answer->status) {
     case VISIT_COUNTED:
         respond_count(waiting, answer->count, status_counted);
@@ -233,7 +235,9 @@ static void count_visit(struct request *request, const char *site, const struct 
     memcpy(waiting->names + site_length + 1, page->bytes, page->length + 1);
     error = engine_visit(server_engine(request->server), site, page->bytes, page->length,
                          &waiting->visit);
-    if (error != 0) {
+    if (error == 0) {
+        connection_begin_wait(request->h2o);
+    } else {
         respond_refused(request, error);
     }
 }

@@ -22,6 +22,7 @@ struct loop {
     h2o_multithread_receiver_t resolver;
     unsigned lookups; /* of which the answer has not arrived */
     bool stopping;
+    bool turning; /* inside libh2o */
 
     /*
      * Timers and tasks run inside libh2o's turn, since it finishes writes only there: `turn` is
@@ -142,15 +143,19 @@ void loop_destroy(struct loop *loop)
     /* one more turn, in which libh2o frees the sockets that were closed */
     h2o_evloop_run(loop->h2o, 0);
     h2o_evloop_destroy(loop->h2o);
+    free(loop->queue); /* which libh2o leaves to its user */
     free(loop);
 }
 
-/* how long the loop may sleep in ms: until the next timer */
+/* how long the loop may sleep in ms: until the next timer, and not while there are tasks */
 static int32_t sleep_ms(const struct loop *loop)
 {
     uint64_t now_ms = loop_now_ms(loop);
     uint64_t at_ms;
 
+    if (!list_is_empty(&loop->tasks)) {
+        return 0;
+    }
     if (list_is_empty(&loop->timers)) {
         return INT32_MAX;
     }
@@ -168,10 +173,17 @@ void loop_run(struct loop *loop)
         if (has_work(loop)) {
             link_turn(loop);
         }
+        loop->turning = true;
         if (h2o_evloop_run(loop->h2o, sleep_ms(loop)) != 0 && errno != EINTR) {
             abort(); /* epoll_wait fails in no other way on a descriptor of our own */
         }
+        loop->turning = false;
     }
+}
+
+bool loop_is_turning(const struct loop *loop)
+{
+    return loop->turning;
 }
 
 void loop_stop(struct loop *loop)

@@ -39,6 +39,12 @@ void loop_destroy(struct loop *loop);
 /** Runs turns until loop_stop(). */
 void loop_run(struct loop *loop);
 
+/**
+ * Whether a turn is under way. libh2o finishes what is written to its sockets only within a turn:
+ * outside of one, writing is left to a task.
+ */
+bool loop_is_turning(const struct loop *loop);
+
 /** Makes loop_run() return after this turn. */
 void loop_stop(struct loop *loop);
 

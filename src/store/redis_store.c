@@ -129,7 +129,7 @@ static void send_request(struct request *request, struct arguments *arguments)
     struct redis_store *store = request->store;
     const char **values = calloc(arguments->count, sizeof(*values));
     const char *at = arguments->bytes.bytes;
-    int error;
+    int error = -ENOTCONN;
 
     if (values == NULL) {
         abort();
@@ -138,8 +138,10 @@ static void send_request(struct request *request, struct arguments *arguments)
         values[i] = at;
         at += arguments->lengths[i];
     }
-    error = redis_link_send(store->link, &request->call, (int)arguments->count, values,
-                            arguments->lengths);
+    if (store->link != NULL) {
+        error = redis_link_send(store->link, &request->call, (int)arguments->count, values,
+                                arguments->lengths);
+    }
     request->was_sent = error == 0;
     if (error != 0) {
         list_append(&store->unsent, &request->call.link);
@@ -216,6 +218,12 @@ static void add_batch(struct arguments *arguments, const struct store_batch *bat
     }
 }
 
+/* a store without a link sends nothing: any name does */
+static const char *script_sha(const struct redis_store *store)
+{
+    return store->link != NULL ? redis_link_script_sha(store->link) : "";
+}
+
 /* KEYS and ARGV are described in apply.lua */
 static void send_apply(struct request *request, bool with_source)
 {
@@ -224,7 +232,7 @@ static void send_apply(struct request *request, bool with_source)
     struct arguments arguments = {0};
 
     add_text(&arguments, with_source ? "EVAL" : "EVALSHA");
-    add_text(&arguments, with_source ? redis_apply_lua : redis_link_script_sha(store->link));
+    add_text(&arguments, with_source ? redis_apply_lua : script_sha(store));
     add_keys(&arguments, batch);
     add_text(&arguments, batch->epoch);
     add_number(&arguments, batch->sequence);
@@ -483,8 +491,14 @@ static void destroy(struct store *base)
 {
     struct redis_store *store = container_of(base, struct redis_store, store);
 
-    redis_link_destroy(store->link);
-    on_refuse(&store->refuse);
+    struct redis_link *link = store->link;
+
+    /* what is called from the callbacks of these ends is refused like the rest */
+    store->link = NULL;
+    redis_link_destroy(link);
+    while (!list_is_empty(&store->unsent)) {
+        on_refuse(&store->refuse);
+    }
     loop_task_cancel(&store->refuse);
     stream_tls_destroy(store->tls);
     for (size_t i = 0; i < sizeof(store->strings) / sizeof(store->strings[0]); i++) {

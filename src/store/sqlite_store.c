@@ -261,7 +261,7 @@ static struct waiting_call *add_call(struct sqlite_store *store, enum sqlite_cal
     call->data = data;
     list_append(&store->waiting, &call->sql.link);
     store->call_count++;
-    if (!store->in_flight) {
+    if (!store->in_flight && !store->destroyed) {
         loop_task_schedule(store->loop, &store->submit);
     }
     return call;
@@ -313,8 +313,11 @@ static void destroy(struct store *base)
         continue; /* EINTR */
     }
     answer_all(store, &store->running);
-    sqlite_calls_end(&store->waiting, STORE_REFUSED, "the store is closed");
-    answer_all(store, &store->waiting);
+    while (!list_is_empty(&store->waiting)) { /* again, where an answer led to another call */
+        list_move_all(&store->running, &store->waiting);
+        sqlite_calls_end(&store->running, STORE_REFUSED, "the store is closed");
+        answer_all(store, &store->running);
+    }
 }
 
 static const struct store_operations operations = {

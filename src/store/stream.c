@@ -32,13 +32,15 @@ struct stream {
     struct loop_task report; /* to fail from outside of the call that found out */
     char reason[128];
 
-    struct buf writing; /* what libh2o has */
-    struct buf waiting; /* what follows it */
-    bool is_closed;     /* closed inside a callback: freed when that returns */
-    unsigned depth;     /* callbacks that are running */
+    struct loop_task flush; /* writes from inside a turn what was sent outside of one */
+    struct buf writing;     /* what libh2o has */
+    struct buf waiting;     /* what follows it */
+    bool is_closed;         /* closed inside a callback: freed when that returns */
+    unsigned depth;         /* callbacks that are running */
 };
 
 static void connect_next(struct stream *stream);
+static void on_flush(struct loop_task *task);
 static void on_socket_readable(h2o_socket_t *socket, const char *error);
 
 static void free_stream(struct stream *stream)
@@ -239,6 +241,7 @@ struct stream *stream_open(struct loop *loop, const struct address *address, str
     stream->callbacks = callbacks;
     stream->data = data;
     loop_task_init(&stream->report, on_report);
+    loop_task_init(&stream->flush, on_flush);
     if (add_known(stream)) {
         connect_next(stream);
         return stream;
@@ -306,7 +309,19 @@ void stream_write(struct stream *stream, const char *bytes, size_t length)
         return; /* it failed in this turn; on_failed is on its way */
     }
     buf_append(&stream->waiting, bytes, length);
-    if (!h2o_socket_is_writing(stream->socket)) {
+    if (!loop_is_turning(stream->loop)) {
+        loop_task_schedule(stream->loop, &stream->flush);
+    } else if (!h2o_socket_is_writing(stream->socket)) {
+        write_waiting(stream);
+    }
+}
+
+static void on_flush(struct loop_task *task)
+{
+    struct stream *stream = container_of(task, struct stream, flush);
+
+    if (stream->socket != NULL && stream->waiting.length != 0 &&
+        !h2o_socket_is_writing(stream->socket)) {
         write_waiting(stream);
     }
 }
@@ -321,6 +336,7 @@ void stream_close(struct stream *stream)
     }
     close_socket(stream);
     loop_task_cancel(&stream->report);
+    loop_task_cancel(&stream->flush);
     stream->is_closed = true;
     if (stream->depth == 0) {
         free_stream(stream);

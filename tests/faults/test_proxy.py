@@ -40,8 +40,9 @@ class Echo:
         connection.close()
 
     def finish(self):
-        self.listener.shutdown(socket.SHUT_RDWR)  # close() alone would wait for accept()
-        self.listener.close()
+        if self.listener.fileno() >= 0:
+            self.listener.shutdown(socket.SHUT_RDWR)  # close() alone would wait for accept()
+            self.listener.close()
 
     @property
     def received(self):
@@ -214,6 +215,6 @@ def test_another_target(connection, proxy):
 
 
 def test_a_target_that_is_not_there(proxy, echo):
-    echo.listener.shutdown(socket.SHUT_RDWR)
-    with socket.create_connection(proxy.address, 10) as connection, pytest.raises(ConnectionResetError):
+    echo.finish()
+    with pytest.raises(ConnectionResetError), socket.create_connection(proxy.address, 10) as connection:
         connection.recv(1)

@@ -3,8 +3,8 @@
  * suggest: which known name somebody may have meant. Put a `struct suggestion` on the stack, offer
  * every known name, and ask for the nearest.
  */
-#ifndef VISITCOUNTD_CONFIG_SUGGEST_H
-#define VISITCOUNTD_CONFIG_SUGGEST_H
+#ifndef VISITCOUNTD_BASE_SUGGEST_H
+#define VISITCOUNTD_BASE_SUGGEST_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 #include <stdint.h>
 #include <stdio.h>

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * error_line: one line per error, whatever bytes are in the names that it quotes. Internal to
+ * config/.
+ */
+#ifndef VISITCOUNTD_CONFIG_ERROR_LINE_H
+#define VISITCOUNTD_CONFIG_ERROR_LINE_H
+
+#include "base/buf.h"
+
+/** Appends a line to `errors`; newlines and control bytes in the text become "?". */
+void error_line(struct buf *errors, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** The same behind a `prefix`. */
+void error_line_v(struct buf *errors, const char *prefix, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
+
+#endif

@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: MIT
+"""etc/nginx/visitcountd.conf as it is, in front of instances that misbehave in chosen ways."""
+
+import collections
+import http.client
+import http.server
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from stack_tools import NGINX_FILES, free_ports, program, wait_for
+
+LISTEN = "listen 5002;"
+
+
+class Instance:
+    """Stands in for visitcountd: notes each request and answers as told."""
+
+    def __init__(self, port):
+        self.port = port
+        self.requests = []
+        self.answer = answer_ok
+        self.lingering = threading.Event()
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), self.handler())
+        self.server.daemon_threads = True
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
+        self.thread.start()
+
+    def handler(self):
+        instance = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                instance.requests.append((self.command, self.path, self.headers, body))
+                instance.answer(instance, self)
+
+            do_POST = do_HEAD = do_GET
+
+            def log_message(self, *_):
+                pass
+
+        return Handler
+
+    def stop(self):
+        self.lingering.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def respond(request, status, body, content_type="application/json"):
+    request.send_response(status)
+    request.send_header("Content-Type", content_type)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)
+
+
+def answer_ok(_, request):
+    respond(request, 200, b"{}\n")
+
+
+def answer_503(_, request):
+    respond(request, 503, b'{"error":{"code":"store_away"}}\n')
+
+
+def break_off(_, request):
+    """Closes after the request was read: it may have been counted."""
+    request.close_connection = True
+    request.connection.shutdown(socket.SHUT_RDWR)
+
+
+def send_one_event_and_linger(instance, request):
+    request.send_response(200)
+    request.send_header("Content-Type", "text/event-stream")
+    request.end_headers()
+    request.wfile.write(b"data: 1\n\n")
+    request.wfile.flush()
+    instance.lingering.wait(30)
+    request.close_connection = True
+
+
+class Nginx:
+    """A real nginx with Debian's layout: conf.d/*.conf is in the http context, the list beside nginx.conf."""
+
+    def __init__(self, directory, port, instance_ports):
+        self.directory = directory
+        self.port = port
+        (directory / "conf.d").mkdir()
+        text = (NGINX_FILES / "visitcountd.conf").read_text()
+        assert text.count(LISTEN) == 1
+        (directory / "conf.d" / "visitcountd.conf").write_text(text.replace(LISTEN, f"listen {port};"))
+        servers = (NGINX_FILES / "visitcountd-upstream.conf").read_text()
+        for number, instance_port in enumerate(instance_ports, 1):
+            servers, replaced = re.subn(rf"^(server 127\.0\.0\.1):808{number}\b", rf"\1:{instance_port}", servers, flags=re.M)
+            assert replaced == 1
+        (directory / "visitcountd-upstream.conf").write_text(servers)
+        write_main_conf(directory)
+        self.process = subprocess.Popen([*nginx_command(directory), "-g", "daemon off;"], start_new_session=True)
+        wait_for(self.listens, "nginx listens")
+
+    def listens(self):
+        assert self.process.poll() is None, (self.directory / "error.log").read_text()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(10)
+
+    def request(self, method, path, body=None, headers=None, timeout=20):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection.request(method, path, body=body, headers=headers or {})
+        response = connection.getresponse()
+        response.content = response.read()
+        connection.close()
+        return response
+
+    def send_raw(self, data):
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+            connection.sendall(data)
+            response = http.client.HTTPResponse(connection)
+            response.begin()
+            response.content = response.read()
+            return response
+
+
+def nginx_command(directory):
+    return [program("nginx", "nginx-light"), "-e", "stderr", "-p", str(directory), "-c", str(directory / "nginx.conf")]
+
+
+def write_main_conf(directory):
+    temporary = "".join(f"{kind}_temp_path {kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (directory / "nginx.conf").write_text(
+        f"worker_processes 2; pid nginx.pid; error_log error.log;\nevents {{ worker_connections 768; }}\n"
+        f"http {{ {temporary} include conf.d/*.conf; }}\n")
+
+
+@pytest.fixture
+def instances():
+    made = [Instance(port) for port in free_ports(3)]
+    yield made
+    for instance in made:
+        instance.stop()
+
+
+@pytest.fixture
+def nginx(tmp_path, instances):
+    server = Nginx(tmp_path, free_ports(1)[0], [instance.port for instance in instances])
+    yield server
+    server.stop()
+
+
+def seen(instances):
+    return [request for instance in instances for request in instance.requests]
+
+
+def test_the_files_as_they_are_pass_nginx_t(tmp_path):
+    (tmp_path / "conf.d").mkdir()
+    shutil.copy(NGINX_FILES / "visitcountd.conf", tmp_path / "conf.d")
+    shutil.copy(NGINX_FILES / "visitcountd-upstream.conf", tmp_path)
+    write_main_conf(tmp_path)
+    result = subprocess.run([*nginx_command(tmp_path), "-t"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "test is successful" in result.stderr
+    assert "warn" not in result.stderr
+
+
+def test_idle_connections_are_closed_before_the_daemon_closes_them():
+    """Longer than the daemon's 10 s, and a request is sent on a connection that is just being closed."""
+    upstream = re.search(r"upstream visitcountd \{(.*?)\n\}", (NGINX_FILES / "visitcountd.conf").read_text(), re.S)
+    seconds = int(re.search(r"^\s*keepalive_timeout (\d+)s;", upstream[1], re.M)[1])
+    assert seconds < 10
+
+
+def test_a_request_arrives_byte_for_byte(nginx, instances):
+    path = "/v1//hit/a.site/%E4%BD%A0/%2e%2e/b%2Fc?readonly=1&x=%20"
+    assert nginx.request("GET", path).status == 200
+    assert [request[1] for request in seen(instances)] == [path]
+
+
+def test_the_address_of_the_client_is_nginx_s_word_and_not_the_client_s(nginx, instances):
+    nginx.request("GET", "/count", headers={
+        "X-Real-IP": "192.0.2.1", "X-Forwarded-For": "192.0.2.1", "X-Request-Id": "chosen", "Idempotency-Key": "mine"})
+    (_, _, headers, _), = seen(instances)
+    assert headers.get_all("X-Real-IP") == ["127.0.0.1"]
+    assert headers.get_all("X-Forwarded-For") == ["127.0.0.1"]
+    assert re.fullmatch("[0-9a-f]{32}", headers["X-Request-Id"])
+    assert headers["Idempotency-Key"] == "mine"
+    assert headers["Host"] == f"127.0.0.1:{nginx.port}"
+
+
+def test_two_visits_have_two_request_ids(nginx, instances):
+    for _ in range(2):
+        nginx.request("GET", "/count")
+    assert len({request[2]["X-Request-Id"] for request in seen(instances)}) == 2
+
+
+def test_connections_to_the_instances_are_kept(nginx, instances):
+    peers = collections.Counter()
+
+    def answer_and_note(_, request):
+        peers[request.client_address] += 1
+        answer_ok(_, request)
+
+    for instance in instances:
+        instance.answer = answer_and_note
+    for _ in range(60):
+        nginx.request("GET", "/count")
+    # At most one for each of two workers and three instances.
+    assert sum(peers.values()) == 60 and len(peers) <= 6
+
+
+def test_an_instance_that_is_down_costs_nothing(nginx, instances):
+    instances[0].stop()
+    instances[1].stop()
+    for _ in range(20):
+        assert nginx.request("GET", "/count").status == 200
+    assert len(instances[2].requests) == 20
+
+
+def test_after_503_another_instance_is_asked_with_the_same_request_id(nginx, instances):
+    for instance in instances[:2]:
+        instance.answer = answer_503
+    assert {nginx.request("GET", "/count").status for _ in range(12)} == {200}
+    ids = collections.Counter(request[2]["X-Request-Id"] for request in seen(instances))
+    assert len(ids) == 12 and max(ids.values()) > 1
+
+
+def test_without_a_store_everybody_gets_the_daemon_s_own_503(nginx, instances):
+    """With max_fails above 0 nginx would put all instances aside and answer 502 by itself."""
+    for instance in instances:
+        instance.answer = answer_503
+    for _ in range(30):
+        response = nginx.request("GET", "/count")
+        assert response.status == 503
+        assert json.loads(response.content) == {"error": {"code": "store_away"}}
+
+
+def test_a_get_that_broke_off_is_repeated_under_the_same_request_id(nginx, instances):
+    for instance in instances[:2]:
+        instance.answer = break_off
+    assert {nginx.request("GET", "/count").status for _ in range(12)} == {200}
+    repeated = collections.Counter(request[2]["X-Request-Id"] for request in seen(instances))
+    assert len(repeated) == 12 and max(repeated.values()) > 1
+
+
+def test_a_post_that_broke_off_is_not_repeated(nginx, instances):
+    for instance in instances:
+        instance.answer = break_off
+    response = nginx.request("POST", "/v1/hit/default/page", body=b"")
+    assert response.status == 502
+    assert json.loads(response.content)["error"]["code"] == "no_instance"
+    assert len(seen(instances)) == 1
+
+
+def test_a_visit_is_tried_three_times_at_most(nginx, instances):
+    for instance in instances:
+        instance.answer = break_off
+    assert nginx.request("GET", "/count").status == 502
+    assert len(seen(instances)) == 3
+
+
+def test_a_hung_instance_is_given_up_and_its_visit_is_not_counted_elsewhere(nginx, instances):
+    for instance in instances:
+        instance.answer = lambda instance, request: instance.lingering.wait(30)
+    response = nginx.request("GET", "/count")
+    assert response.status == 504
+    assert json.loads(response.content)["error"]["code"] == "no_answer"
+    assert len(seen(instances)) == 1
+
+
+def test_an_event_leaves_at_once(nginx, instances):
+    for instance in instances:
+        instance.answer = send_one_event_and_linger
+    with socket.create_connection(("127.0.0.1", nginx.port), timeout=10) as connection:
+        connection.sendall(b"GET /v1/live/default/page HTTP/1.1\r\nHost: x\r\n\r\n")
+        received = b""
+        while b"data: 1\n\n" not in received:
+            received += connection.recv(4096)  # a buffered event would end in a timeout
+    assert b"text/event-stream" in received
+
+
+HEADER = b"Host: x\r\n"
+REFUSED = {
+    "garbage": (b"GARBAGE\r\n\r\n", 400),
+    "no host": (b"GET / HTTP/1.1\r\n\r\n", 400),
+    "two lengths": (b"POST / HTTP/1.1\r\n" + HEADER + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
+    "length and chunks": (b"POST / HTTP/1.1\r\n" + HEADER
+                          + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    "climbing path": (b"GET /../etc HTTP/1.1\r\n" + HEADER + b"\r\n", 400),
+    "bad percent": (b"GET /%zz HTTP/1.1\r\n" + HEADER + b"\r\n", 400),
+    "large header": (b"GET / HTTP/1.1\r\n" + HEADER + b"X: " + b"a" * 9000 + b"\r\n\r\n", 400),
+    "long line": (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n" + HEADER + b"\r\n", 414),
+    "large body": (b"POST / HTTP/1.1\r\n" + HEADER + b"Content-Length: 71680\r\n\r\n", 413),
+    "trace": (b"TRACE / HTTP/1.1\r\n" + HEADER + b"\r\n", 405),
+    "odd coding": (b"POST / HTTP/1.1\r\n" + HEADER + b"Transfer-Encoding: gzip\r\n\r\n", 501),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_nginx_refuses_reads_like_the_daemon_s_errors(nginx, instances, name):
+    data, status = REFUSED[name]
+    response = nginx.send_raw(data)
+    assert response.status == status
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.headers["Cache-Control"] == "no-store, max-age=0"
+    assert set(json.loads(response.content)["error"]) == {"code", "message"}
+    assert seen(instances) == []
+
+
+def test_a_body_of_64_kib_arrives(nginx, instances):
+    body = b"x" * 65536
+    assert nginx.request("POST", "/v1/get/default", body=body).status == 200
+    assert [request[3] for request in seen(instances)] == [body]

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""load.py CONNECTIONS: visits /count.json through nginx from inside the machine until its standard input ends, then
+prints what it got: {"numbers": […], "failures": {"what": how often}}. Prints "going" once every connection had an answer."""
+
+import asyncio
+import collections
+import json
+import sys
+
+REQUEST = b"GET /count.json HTTP/1.1\r\nHost: load\r\n\r\n"
+
+
+class Load:
+    def __init__(self, connections):
+        self.connections = connections
+        self.numbers = []
+        self.failures = collections.Counter()
+        self.answered_first = 0
+        self.stopping = False
+
+    async def visit(self, reader, writer):
+        """One visit; returns whether the connection can be used again."""
+        writer.write(REQUEST)
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+        body = await reader.readexactly(int(headers["content-length"]))
+        status = head[0].split(" ")[1]
+        if status == "200":
+            self.numbers.append(json.loads(body)["count"])
+        else:
+            self.failures[f"{status} {body.decode().strip()}"] += 1
+        return headers.get("connection") != "close"
+
+    async def connection(self):
+        first = True
+        while not self.stopping:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", 5002)
+                reusable = True
+                while reusable and not self.stopping:
+                    reusable = await asyncio.wait_for(self.visit(reader, writer), 20)
+                    self.note_first(first)
+                    first = False
+                writer.close()
+            except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError) as error:
+                self.failures[repr(error)] += 1
+                await asyncio.sleep(0.01)  # a listener that is closed: not a busy loop
+
+    def note_first(self, first):
+        self.answered_first += first
+        if first and self.answered_first == self.connections:
+            print("going", flush=True)
+
+    async def run(self):
+        tasks = [asyncio.create_task(self.connection()) for _ in range(self.connections)]
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        self.stopping = True
+        await asyncio.gather(*tasks)
+        print(json.dumps({"numbers": self.numbers, "failures": self.failures}))
+
+
+asyncio.run(Load(int(sys.argv[1])).run())

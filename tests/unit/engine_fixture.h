@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * engine_fixture: an engine on a store whose answers the test decides, at a time that the test
+ * decides; and the steps of which the tests of the engine are made.
+ */
+#ifndef VISITCOUNTD_TESTS_ENGINE_FIXTURE_H
+#define VISITCOUNTD_TESTS_ENGINE_FIXTURE_H
+
+#include "count/engine.h"
+
+#include "base/log.h"
+#include "count/batch.h"
+#include "support/fake_clock.h"
+#include "support/fake_store.h"
+#include "support/log_capture.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define VISITS_MAX  2048
+#define MAX_WAIT_MS 1000
+#define MAX_WAITING 1000
+
+/* the engine looks this often whether a visit's patience ended */
+#define EXPIRE_MS 50
+
+/* the longest first and the longest possible delay before a batch is sent again, and a turn */
+#define FIRST_RETRY_MS 60
+#define LAST_RETRY_MS  5010
+
+#define START_MS 1000000
+#define HOUR_MS  3600000
+#define WALL_MS  (500000 * UINT64_C(3600000)) /* the first moment of an hour */
+
+struct fixture;
+
+struct test_visit {
+    struct visit visit;
+    struct fixture *fixture;
+    bool is_answered;
+    enum visit_status status;
+    uint64_t number;
+    size_t rank; /* of the answer, among all */
+};
+
+struct fixture {
+    struct loop *loop;
+    struct fake_database *database;
+    struct fake_store *store;
+    struct engine *engine;
+    struct test_visit visits[VISITS_MAX];
+    size_t count;
+    size_t answered;
+    void (*on_answer)(struct fixture *fixture); /* what a test does inside of an answer */
+};
+
+static inline int setup_with(void **state, bool available)
+{
+    const struct engine_options options = {.max_wait_ms = MAX_WAIT_MS, .max_waiting = MAX_WAITING};
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+    assert_non_null(fixture);
+    log_set_level(LOG_LEVEL_ERROR);
+    fake_clock_stop(START_MS, WALL_MS);
+    fixture->loop = loop_create();
+    fixture->database = fake_database_create();
+    fixture->store = fake_store_create(fixture->database, available);
+    fixture->engine = engine_create(fixture->loop, &fixture->store->store, &options);
+    *state = fixture;
+    return 0;
+}
+
+static inline int setup(void **state)
+{
+    return setup_with(state, true);
+}
+
+static inline int setup_away(void **state)
+{
+    return setup_with(state, false);
+}
+
+static inline void destroy_store(struct fixture *fixture)
+{
+    store_destroy(&fixture->store->store);
+    fixture->store = NULL;
+}
+
+static inline int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+
+    engine_destroy(fixture->engine);
+    if (fixture->store != NULL) {
+        destroy_store(fixture);
+    }
+    loop_destroy(fixture->loop);
+    fake_database_destroy(fixture->database);
+    for (size_t i = 0; i < fixture->count; i++) {
+        assert_true(fixture->visits[i].is_answered);
+    }
+    free(fixture);
+    fake_clock_release();
+    return 0;
+}
+
+/* --- steps --- */
+
+static inline void on_answer(struct visit *visit, const struct visit_answer *answer)
+{
+    struct test_visit *own = container_of(visit, struct test_visit, visit);
+
+    assert_false(own->is_answered);
+    assert_true(answer->status == VISIT_COUNTED ? answer->reason == NULL : answer->reason != NULL);
+    own->is_answered = true;
+    own->status = answer->status;
+    own->number = answer->count;
+    own->rank = own->fixture->answered++;
+    memset(visit, 0xa5, sizeof(*visit)); /* the caller's again, who may free it */
+    if (own->fixture->on_answer != NULL) {
+        own->fixture->on_answer(own->fixture);
+    }
+}
+
+/* a visit that may be refused; it counts as one of the fixture's only when it is taken */
+static inline int try_visit(struct fixture *fixture, const char *site, const char *page)
+{
+    struct test_visit *own = &fixture->visits[fixture->count];
+    size_t answered = fixture->answered;
+    int error;
+
+    assert_true(fixture->count < VISITS_MAX);
+    own->fixture = fixture;
+    own->visit.on_answer = on_answer;
+    fixture->count++;
+    error = engine_visit(fixture->engine, site, page, strlen(page), &own->visit);
+    assert_int_equal(fixture->answered, answered); /* never from inside the call */
+    if (error != 0) {
+        fixture->count--;
+    }
+    return error;
+}
+
+/* returns the visit's index */
+static inline size_t visit(struct fixture *fixture, const char *page)
+{
+    assert_int_equal(try_visit(fixture, "default", page), 0);
+    return fixture->count - 1;
+}
+
+static inline size_t visit_site(struct fixture *fixture, const char *site, const char *page)
+{
+    assert_int_equal(try_visit(fixture, site, page), 0);
+    return fixture->count - 1;
+}
+
+static inline void turn(struct fixture *fixture)
+{
+    loop_turn(fixture->loop, 4);
+}
+
+static inline void advance(struct fixture *fixture, uint64_t ms)
+{
+    loop_advance(fixture->loop, ms, 5);
+}
+
+/* the one open call */
+static inline const struct fake_call *sent(struct fixture *fixture)
+{
+    assert_int_equal(fake_store_open_count(fixture->store), 1);
+    return fake_store_call(fixture->store, 0);
+}
+
+static inline void end(struct fixture *fixture, enum fake_fate fate)
+{
+    sent(fixture);
+    fake_store_end(fixture->store, fake_store_call(fixture->store, 0), fate);
+}
+
+/* what follows a call that is not answered: it is sent again, and awaited here */
+static inline void wait_for_resend(struct fixture *fixture)
+{
+    assert_int_equal(fake_store_open_count(fixture->store), 0);
+    for (uint64_t ms = 0; ms < LAST_RETRY_MS; ms += 5) {
+        if (fake_store_open_count(fixture->store) != 0) {
+            return;
+        }
+        advance(fixture, 5);
+    }
+    sent(fixture);
+}
+
+/* one visit counted from end to end */
+static inline void count_one(struct fixture *fixture, const char *page, uint64_t number)
+{
+    size_t i = visit(fixture, page);
+
+    turn(fixture);
+    end(fixture, FAKE_DONE);
+    assert_true(fixture->visits[i].is_answered);
+    assert_int_equal(fixture->visits[i].status, VISIT_COUNTED);
+    assert_int_equal(fixture->visits[i].number, number);
+}
+
+#define assert_counted(fixture, i, expected)                               \
+    do {                                                                   \
+        assert_true((fixture)->visits[i].is_answered);                     \
+        assert_int_equal((fixture)->visits[i].status, VISIT_COUNTED);      \
+        assert_int_equal((fixture)->visits[i].number, (uint64_t)expected); \
+    } while (0)
+
+#define assert_uncounted(fixture, i, expected)                   \
+    do {                                                         \
+        assert_true((fixture)->visits[i].is_answered);           \
+        assert_int_equal((fixture)->visits[i].status, expected); \
+        assert_int_equal((fixture)->visits[i].number, 0);        \
+    } while (0)
+
+#define assert_waiting(fixture, i) assert_false((fixture)->visits[i].is_answered)
+
+/* what was sent is one page and its hits */
+#define assert_sent(fixture, expected_sequence, page, hits)                    \
+    do {                                                                       \
+        assert_int_equal(sent(fixture)->batch.sequence, expected_sequence);    \
+        assert_int_equal(sent(fixture)->batch.entry_count, 1);                 \
+        assert_int_equal(fake_call_hits(sent(fixture), page), (uint64_t)hits); \
+    } while (0)
+
+#define TEST(name)      cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST_AWAY(name) cmocka_unit_test_setup_teardown(name, setup_away, teardown)
+
+#endif

@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * store_fixture: what the tests of stores have in common: a directory of their own, a loop, a store
+ * in it on one of the two backends, and the store's calls as functions that wait for the answer.
+ *
+ * setup_sqlite() and setup_redis() make a `struct fixture` without a store; open_store() opens it.
+ * One Redis server is started per fixture, on a unix socket in the directory.
+ */
+#ifndef VISITCOUNTD_TESTS_STORE_FIXTURE_H
+#define VISITCOUNTD_TESTS_STORE_FIXTURE_H
+
+#include "base/clock.h"
+#include "loop/disk.h"
+#include "loop/loop.h"
+#include "store/sqlite_store.h"
+#include "store/store.h"
+#if __has_include("store/redis_store.h")
+#include "store/redis_store.h"
+#define HAS_REDIS_STORE 1
+#else
+#define HAS_REDIS_STORE 0
+#endif
+
+#include <ftw.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* longer than anything here takes, also under valgrind: who waits that long waits in vain */
+#define PATIENCE_MS 60000
+
+#define PAGES_MAX 500
+/* this one, since a store may drop old ones at any time */
+#define HOUR (clock_wall_ms() / 3600000)
+
+#define EPOCH_A "0123456789abcdef0123456789abcdef"
+#define EPOCH_B "fedcba9876543210fedcba9876543210"
+
+struct fixture;
+
+struct backend {
+    const char *name;
+    struct store *(*create)(struct fixture *fixture);
+    void (*take_away)(struct fixture *fixture); /* so that a store that opens finds nothing */
+    void (*bring_back)(struct fixture *fixture);
+};
+
+struct fixture {
+    const struct backend *backend;
+    char directory[64];
+    char path[96]; /* of the database, or of the server's socket */
+    uint64_t ledger_ttl_ms;
+    pid_t server;
+
+    struct loop *loop;
+    struct disk *disk;
+    struct store *store;
+    struct loop_timer patience;
+    bool ran_out;
+    bool available;
+    bool wanted; /* what wait_for_available() waits for */
+    bool waits;
+};
+
+/* ---- waiting ---- */
+
+static inline void on_patience(struct loop_timer *timer)
+{
+    struct fixture *fixture = container_of(timer, struct fixture, patience);
+
+    fixture->ran_out = true;
+    loop_stop(fixture->loop);
+}
+
+/* runs the loop until something stops it */
+static inline void run_loop(struct fixture *fixture)
+{
+    fixture->ran_out = false;
+    loop_timer_start(fixture->loop, &fixture->patience, PATIENCE_MS);
+    loop_run(fixture->loop);
+    loop_timer_stop(&fixture->patience);
+    assert_false(fixture->ran_out);
+}
+
+static inline void on_change(void *data, bool available)
+{
+    struct fixture *fixture = data;
+
+    fixture->available = available;
+    if (fixture->waits && available == fixture->wanted) {
+        loop_stop(fixture->loop);
+    }
+}
+
+static inline void wait_for_available(struct fixture *fixture, bool wanted)
+{
+    fixture->wanted = wanted;
+    fixture->waits = true;
+    if (fixture->available != wanted) {
+        run_loop(fixture);
+    }
+    fixture->waits = false;
+    assert_true(fixture->available == wanted);
+}
+
+/* ---- calls that wait ---- */
+
+/* a call and its answer, copied */
+struct answer {
+    struct fixture *fixture;
+    int calls;  /* of the callback: 1 at the end */
+    int *order; /* counts the callbacks of several calls; may be NULL */
+    int position;
+    enum store_outcome outcome;
+    bool duplicate;
+    bool gap;
+    uint64_t sequence;
+    char reason[256];
+    size_t count; /* of totals */
+    uint64_t totals[PAGES_MAX];
+};
+
+static inline void keep_answer(struct answer *answer, enum store_outcome outcome,
+                               const uint64_t *totals, const char *reason)
+{
+    answer->calls++;
+    answer->outcome = outcome;
+    if (answer->order != NULL) {
+        answer->position = (*answer->order)++;
+    }
+    if (outcome == STORE_OK && totals != NULL) {
+        memcpy(answer->totals, totals, answer->count * sizeof(*totals));
+    }
+    if (outcome != STORE_OK) {
+        snprintf(answer->reason, sizeof(answer->reason), "%s", reason);
+    }
+    if (answer->fixture != NULL) {
+        loop_stop(answer->fixture->loop);
+    }
+}
+
+static inline void on_applied(void *data, const struct store_applied *applied)
+{
+    struct answer *answer = data;
+
+    answer->duplicate = applied->duplicate;
+    answer->gap = applied->gap;
+    answer->sequence = applied->sequence;
+    keep_answer(answer, applied->outcome, applied->totals, applied->reason);
+}
+
+static inline void on_read(void *data, const struct store_read *read)
+{
+    keep_answer(data, read->outcome, read->totals, read->reason);
+}
+
+static inline void on_ledger(void *data, const struct store_ledger *ledger)
+{
+    ((struct answer *)data)->sequence = ledger->sequence;
+    keep_answer(data, ledger->outcome, NULL, ledger->reason);
+}
+
+static inline struct store_entry entry_of(const char *page, uint64_t hits)
+{
+    return (struct store_entry){.page = page, .page_length = strlen(page), .hits = hits};
+}
+
+static inline struct answer apply_batch(struct fixture *fixture, const struct store_batch *batch)
+{
+    struct answer answer = {.fixture = fixture, .count = batch->entry_count};
+
+    store_apply(fixture->store, batch, on_applied, &answer);
+    assert_int_equal(answer.calls, 0); /* never from inside the call */
+    run_loop(fixture);
+    assert_int_equal(answer.calls, 1);
+    return answer;
+}
+
+static inline struct answer apply_entries(struct fixture *fixture, const char *epoch,
+                                          uint64_t sequence, const struct store_entry *entries,
+                                          size_t count)
+{
+    return apply_batch(fixture, &(struct store_batch){.site = "default",
+                                                      .epoch = epoch,
+                                                      .sequence = sequence,
+                                                      .hour = HOUR,
+                                                      .entries = entries,
+                                                      .entry_count = count});
+}
+
+/* applies a batch of one page on the site "default" */
+static inline struct answer apply_page(struct fixture *fixture, const char *epoch,
+                                       uint64_t sequence, const char *page, uint64_t hits)
+{
+    struct store_entry entry = entry_of(page, hits);
+
+    return apply_entries(fixture, epoch, sequence, &entry, 1);
+}
+
+static inline struct answer read_entries(struct fixture *fixture, const char *site,
+                                         const struct store_entry *entries, size_t count)
+{
+    struct answer answer = {.fixture = fixture, .count = count};
+
+    store_read(fixture->store, site, entries, count, on_read, &answer);
+    assert_int_equal(answer.calls, 0);
+    run_loop(fixture);
+    assert_int_equal(answer.calls, 1);
+    return answer;
+}
+
+static inline uint64_t total_of(struct fixture *fixture, const char *site, const char *page)
+{
+    struct store_entry entry = entry_of(page, 0);
+    struct answer answer = read_entries(fixture, site, &entry, 1);
+
+    assert_int_equal(answer.outcome, STORE_OK);
+    return answer.totals[0];
+}
+
+static inline uint64_t ledger_of(struct fixture *fixture, const char *epoch)
+{
+    struct answer answer = {.fixture = fixture};
+
+    store_ledger(fixture->store, "default", epoch, on_ledger, &answer);
+    assert_int_equal(answer.calls, 0);
+    run_loop(fixture);
+    assert_int_equal(answer.calls, 1);
+    assert_int_equal(answer.outcome, STORE_OK);
+    return answer.sequence;
+}
+
+#define assert_total(answer, index, expected)                        \
+    do {                                                             \
+        assert_int_equal((answer).outcome, STORE_OK);                \
+        assert_true((answer).totals[index] == (uint64_t)(expected)); \
+    } while (0)
+
+/* ---- SQLite ---- */
+
+static inline struct store *create_sqlite(struct fixture *fixture)
+{
+    return sqlite_store_create(
+        fixture->loop, fixture->disk,
+        &(struct sqlite_store_options){.path = fixture->path,
+                                       .ledger_ttl_ms = fixture->ledger_ttl_ms,
+                                       .series_days_ms = 400 * UINT64_C(86400000),
+                                       .series_hours_ms = 14 * UINT64_C(86400000)});
+}
+
+/* a file where the database's directory belongs; unlike permissions this stops root, too */
+static inline void take_sqlite_away(struct fixture *fixture)
+{
+    char directory[128];
+    FILE *file;
+
+    snprintf(directory, sizeof(directory), "%s/data", fixture->directory);
+    file = fopen(directory, "w");
+    assert_non_null(file);
+    fclose(file);
+}
+
+static inline void bring_sqlite_back(struct fixture *fixture)
+{
+    char directory[128];
+
+    snprintf(directory, sizeof(directory), "%s/data", fixture->directory);
+    assert_int_equal(unlink(directory), 0);
+}
+
+static const struct backend sqlite_backend = {"sqlite", create_sqlite, take_sqlite_away,
+                                              bring_sqlite_back};
+
+/* ---- Redis ---- */
+
+#if HAS_REDIS_STORE
+static inline struct store *create_redis(struct fixture *fixture)
+{
+    struct redis_store_options options = {.username = "",
+                                          .password = "",
+                                          .tls_ca = "",
+                                          .instance = "test",
+                                          .connect_timeout_ms = 1000,
+                                          .command_timeout_ms = 5000,
+                                          .ledger_ttl_ms = fixture->ledger_ttl_ms,
+                                          .series_days_ms = 400 * UINT64_C(86400000),
+                                          .series_hours_ms = 14 * UINT64_C(86400000)};
+    struct store *store;
+    const char *reason;
+
+    options.address.is_unix = true;
+    snprintf(options.address.path, sizeof(options.address.path), "%s", fixture->path);
+    store = redis_store_create(fixture->loop, &options, &reason);
+    assert_non_null(store);
+    return store;
+}
+#else
+static inline struct store *create_redis(struct fixture *fixture)
+{
+    (void)fixture;
+    return NULL;
+}
+#endif
+
+/* whether the server answers; it has no file to wait for that says so */
+static inline bool redis_answers(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char answer[8] = "";
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool answers;
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    answers = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+              write(fd, "PING\r\n", 6) == 6 && read(fd, answer, 7) == 7 &&
+              strcmp(answer, "+PONG\r\n") == 0;
+    close(fd);
+    return answers;
+}
+
+static inline void start_redis(struct fixture *fixture)
+{
+    uint64_t give_up_at_ms = clock_monotonic_ms() + PATIENCE_MS;
+
+    fixture->server = fork();
+    assert_true(fixture->server >= 0);
+    if (fixture->server == 0) {
+        execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", fixture->path,
+               "--dir", fixture->directory, "--save", "", "--appendonly", "no", "--loglevel",
+               "warning", "--logfile", "/dev/null", (char *)NULL);
+        _exit(127);
+    }
+    while (!redis_answers(fixture->path)) {
+        assert_true(clock_monotonic_ms() < give_up_at_ms);
+        assert_int_equal(waitpid(fixture->server, NULL, WNOHANG), 0);
+        poll(NULL, 0, 5);
+    }
+}
+
+static inline void stop_redis(struct fixture *fixture)
+{
+    if (fixture->server > 0) {
+        kill(fixture->server, SIGKILL);
+        waitpid(fixture->server, NULL, 0);
+        fixture->server = 0;
+    }
+}
+
+static const struct backend redis_backend = {"redis", create_redis, stop_redis, start_redis};
+
+static inline bool has_redis_server(void)
+{
+    return system("command -v redis-server >/dev/null 2>&1") == 0;
+}
+
+/* ---- set up and tear down ---- */
+
+static inline struct fixture *make_fixture(const struct backend *backend)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+    assert_non_null(fixture);
+    fixture->backend = backend;
+    fixture->ledger_ttl_ms = 7 * UINT64_C(86400000);
+    strcpy(fixture->directory, "/tmp/visitcountd-test-XXXXXX");
+    assert_non_null(mkdtemp(fixture->directory));
+    return fixture;
+}
+
+static inline int setup_sqlite(void **state)
+{
+    struct fixture *fixture = make_fixture(&sqlite_backend);
+
+    snprintf(fixture->path, sizeof(fixture->path), "%s/data/visits.db", fixture->directory);
+    *state = fixture;
+    return 0;
+}
+
+/* 0 with *state NULL: to be skipped */
+static inline int setup_redis(void **state)
+{
+    struct fixture *fixture;
+
+    *state = NULL;
+    if (!HAS_REDIS_STORE || !has_redis_server()) {
+        return getenv("CI") != NULL && strcmp(getenv("CI"), "true") == 0 ? -1 : 0;
+    }
+    fixture = make_fixture(&redis_backend);
+    snprintf(fixture->path, sizeof(fixture->path), "%s/redis.sock", fixture->directory);
+    start_redis(fixture);
+    *state = fixture;
+    return 0;
+}
+
+/* a loop and a store, of which nothing is known yet */
+static inline void create_store(struct fixture *fixture)
+{
+    fixture->loop = loop_create();
+    fixture->disk = disk_create(fixture->loop);
+    loop_timer_init(&fixture->patience, on_patience);
+    fixture->available = false;
+    fixture->store = fixture->backend->create(fixture);
+    store_listen(fixture->store, on_change, fixture);
+}
+
+static inline void open_store(struct fixture *fixture)
+{
+    create_store(fixture);
+    wait_for_available(fixture, true);
+}
+
+static inline void close_store(struct fixture *fixture)
+{
+    store_destroy(fixture->store);
+    fixture->store = NULL;
+    disk_destroy(fixture->disk);
+    fixture->disk = NULL;
+    loop_destroy(fixture->loop);
+    fixture->loop = NULL;
+}
+
+static inline int remove_one(const char *path, const struct stat *status, int type,
+                             struct FTW *walk)
+{
+    (void)status;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+static inline int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+
+    if (fixture == NULL) {
+        return 0;
+    }
+    if (fixture->loop != NULL) {
+        loop_timer_stop(&fixture->patience);
+        close_store(fixture);
+    }
+    stop_redis(fixture);
+    nftw(fixture->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    free(fixture);
+    return 0;
+}
+
+/* the fixture of a test, with an open store; skips the test where there is none to be had */
+static inline struct fixture *bare_fixture(void **state)
+{
+    if (*state == NULL) {
+        print_message("redis-server is not installed, or there is no redis store yet\n");
+        skip();
+    }
+    return *state;
+}
+
+static inline struct fixture *open_fixture(void **state)
+{
+    struct fixture *fixture = bare_fixture(state);
+
+    open_store(fixture);
+    return fixture;
+}
+
+#endif

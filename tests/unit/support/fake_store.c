@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: MIT */
+#include "fake_store.h"
+
+#include "count/batch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define check(condition) check_that((condition), #condition, __LINE__)
+
+static void check_that(bool condition, const char *text, int line)
+{
+    if (!condition) {
+        fprintf(stderr, "fake_store.c:%d: the contract of store.h is broken: not %s\n", line, text);
+        abort();
+    }
+}
+
+static void *allocate(size_t count, size_t size)
+{
+    void *memory = calloc(count != 0 ? count : 1, size);
+
+    if (memory == NULL) {
+        abort();
+    }
+    return memory;
+}
+
+/* --- the database --- */
+
+struct total_row {
+    char site[STORE_SITE_MAX + 1];
+    char page[STORE_PAGE_MAX + 1];
+    uint64_t total;
+};
+
+struct ledger_row {
+    char site[STORE_SITE_MAX + 1];
+    char epoch[STORE_EPOCH_LENGTH + 1];
+    uint64_t sequence;
+    uint64_t totals[BATCH_PAGES_MAX];
+};
+
+struct fake_database {
+    struct total_row *totals;
+    size_t total_count;
+    struct ledger_row *ledger;
+    size_t ledger_count;
+};
+
+struct fake_database *fake_database_create(void)
+{
+    return allocate(1, sizeof(struct fake_database));
+}
+
+void fake_database_destroy(struct fake_database *database)
+{
+    if (database != NULL) {
+        free(database->totals);
+        free(database->ledger);
+        free(database);
+    }
+}
+
+/* one more row, zeroed; grows at each power of two */
+static void *add_row(void **rows, size_t *count, size_t size)
+{
+    if ((*count & (*count - 1)) == 0) {
+        *rows = realloc(*rows, (*count != 0 ? 2 * *count : 1) * size);
+        if (*rows == NULL) {
+            abort();
+        }
+    }
+    return memset((char *)*rows + (*count)++ * size, 0, size);
+}
+
+static struct total_row *find_total(const struct fake_database *database, const char *site,
+                                    const char *page)
+{
+    for (size_t i = 0; i < database->total_count; i++) {
+        struct total_row *row = &database->totals[i];
+
+        if (strcmp(row->page, page) == 0 && strcmp(row->site, site) == 0) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+static struct total_row *demand_total(struct fake_database *database, const char *site,
+                                      const char *page)
+{
+    struct total_row *row = find_total(database, site, page);
+    void *rows = database->totals;
+
+    if (row == NULL) {
+        row = add_row(&rows, &database->total_count, sizeof(*row));
+        database->totals = rows;
+        strcpy(row->site, site);
+        strcpy(row->page, page);
+    }
+    return row;
+}
+
+static struct ledger_row *find_ledger(const struct fake_database *database, const char *site,
+                                      const char *epoch)
+{
+    for (size_t i = 0; i < database->ledger_count; i++) {
+        struct ledger_row *row = &database->ledger[i];
+
+        if (strcmp(row->epoch, epoch) == 0 && strcmp(row->site, site) == 0) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+static struct ledger_row *demand_ledger(struct fake_database *database, const char *site,
+                                        const char *epoch)
+{
+    struct ledger_row *row = find_ledger(database, site, epoch);
+    void *rows = database->ledger;
+
+    if (row == NULL) {
+        row = add_row(&rows, &database->ledger_count, sizeof(*row));
+        database->ledger = rows;
+        strcpy(row->site, site);
+        strcpy(row->epoch, epoch);
+    }
+    return row;
+}
+
+uint64_t fake_database_total(const struct fake_database *database, const char *site,
+                             const char *page)
+{
+    struct total_row *row = find_total(database, site, page);
+
+    return row != NULL ? row->total : 0;
+}
+
+void fake_database_set(struct fake_database *database, const char *site, const char *page,
+                       uint64_t total)
+{
+    demand_total(database, site, page)->total = total;
+}
+
+struct fake_database *fake_database_copy(const struct fake_database *database)
+{
+    struct fake_database *copy = fake_database_create();
+
+    fake_database_restore(copy, database);
+    return copy;
+}
+
+void fake_database_restore(struct fake_database *database, const struct fake_database *copy)
+{
+    database->total_count = 0;
+    database->ledger_count = 0;
+    for (size_t i = 0; i < copy->total_count; i++) {
+        void *rows = database->totals;
+
+        add_row(&rows, &database->total_count, sizeof(*copy->totals));
+        database->totals = rows;
+        database->totals[i] = copy->totals[i];
+    }
+    for (size_t i = 0; i < copy->ledger_count; i++) {
+        void *rows = database->ledger;
+
+        add_row(&rows, &database->ledger_count, sizeof(*copy->ledger));
+        database->ledger = rows;
+        database->ledger[i] = copy->ledger[i];
+    }
+}
+
+static void read_totals(const struct fake_database *database, const struct store_batch *batch,
+                        uint64_t *totals)
+{
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        totals[i] = fake_database_total(database, batch->site, batch->entries[i].page);
+    }
+}
+
+static uint64_t read_ledger(const struct fake_database *database, const struct store_batch *batch)
+{
+    const struct ledger_row *row = find_ledger(database, batch->site, batch->epoch);
+
+    return row != NULL ? row->sequence : 0;
+}
+
+static void add_entries(struct fake_database *database, const struct store_batch *batch,
+                        uint64_t *totals)
+{
+    struct ledger_row *row = demand_ledger(database, batch->site, batch->epoch);
+
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        struct total_row *total = demand_total(database, batch->site, batch->entries[i].page);
+
+        total->total += batch->entries[i].hits;
+        totals[i] = total->total;
+    }
+    row->sequence = batch->sequence;
+    memcpy(row->totals, totals, batch->entry_count * sizeof(*totals));
+}
+
+/* the rules of apply.lua */
+static struct store_applied execute(struct fake_database *database, const struct store_batch *batch,
+                                    uint64_t *totals)
+{
+    struct store_applied applied = {.outcome = STORE_OK, .totals = totals};
+
+    applied.sequence = read_ledger(database, batch);
+    if (applied.sequence == batch->sequence) {
+        applied.duplicate = true;
+        memcpy(totals, find_ledger(database, batch->site, batch->epoch)->totals,
+               batch->entry_count * sizeof(*totals));
+    } else if (applied.sequence > batch->sequence) {
+        applied.duplicate = true;
+        read_totals(database, batch, totals);
+    } else if (applied.sequence + 1 < batch->sequence) {
+        applied.outcome = STORE_REFUSED;
+        applied.gap = true;
+        applied.totals = NULL;
+        applied.reason = "the store went back in time";
+    } else {
+        add_entries(database, batch, totals);
+    }
+    return applied;
+}
+
+/* --- calls --- */
+
+static struct fake_call *call_of(struct list *link)
+{
+    return container_of(link, struct fake_call, link);
+}
+
+static struct fake_store *fake_of(struct store *store)
+{
+    return container_of(store, struct fake_store, store);
+}
+
+static char *copy_text(const char *text)
+{
+    char *copy = text != NULL ? strdup(text) : NULL;
+
+    if (text != NULL && copy == NULL) {
+        abort();
+    }
+    return copy;
+}
+
+static struct store_batch copy_batch(const struct store_batch *batch)
+{
+    struct store_entry *entries = allocate(batch->entry_count, sizeof(*entries));
+    struct store_batch copy = *batch;
+
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        entries[i] = batch->entries[i];
+        entries[i].page = copy_text(batch->entries[i].page);
+    }
+    copy.site = copy_text(batch->site);
+    copy.epoch = copy_text(batch->epoch);
+    copy.entries = entries;
+    return copy;
+}
+
+static void free_call(struct fake_call *call)
+{
+    for (size_t i = 0; i < call->batch.entry_count; i++) {
+        free((char *)call->batch.entries[i].page);
+    }
+    free((struct store_entry *)call->batch.entries);
+    free((char *)call->batch.site);
+    free((char *)call->batch.epoch);
+    free(call);
+}
+
+static void check_batch(const struct store_batch *batch)
+{
+    check(strlen(batch->site) <= STORE_SITE_MAX);
+    check(strlen(batch->epoch) == STORE_EPOCH_LENGTH);
+    check(batch->sequence >= 1);
+    check(batch->entry_count >= 1 && batch->entry_count <= BATCH_PAGES_MAX);
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        check(batch->entries[i].hits != 0);
+        check(batch->entries[i].page_length <= STORE_PAGE_MAX);
+        check(strlen(batch->entries[i].page) == batch->entries[i].page_length);
+        for (size_t j = 0; j < i; j++) {
+            check(strcmp(batch->entries[i].page, batch->entries[j].page) != 0);
+        }
+    }
+}
+
+/* what was passed by pointer must not have changed */
+static void check_unchanged(const struct fake_call *call)
+{
+    const struct store_batch *now = &call->theirs;
+    const struct store_batch *then = &call->batch;
+
+    check(strcmp(now->site, then->site) == 0);
+    check(then->epoch == NULL || strcmp(now->epoch, then->epoch) == 0);
+    for (size_t i = 0; i < then->entry_count; i++) {
+        check(now->entries[i].hits == then->entries[i].hits);
+        check(strcmp(now->entries[i].page, then->entries[i].page) == 0);
+    }
+}
+
+static struct fake_call *add_call(struct store *store, enum fake_kind kind,
+                                  const struct store_batch *batch, void *data)
+{
+    struct fake_store *fake = fake_of(store);
+    struct fake_call *call = allocate(1, sizeof(*call));
+
+    call->kind = kind;
+    call->theirs = *batch;
+    call->batch = copy_batch(batch);
+    call->data = data;
+    list_append(&fake->calls, &call->link);
+    return call;
+}
+
+static void apply(struct store *store, const struct store_batch *batch, store_on_applied on_applied,
+                  void *data)
+{
+    check_batch(batch);
+    /* the ledger knows only the last batch of an epoch: a second one must wait for the first */
+    list_for_each(link, &fake_of(store)->calls)
+    {
+        check(call_of(link)->kind != FAKE_APPLY ||
+              strcmp(call_of(link)->batch.site, batch->site) != 0);
+    }
+    fake_of(store)->apply_count++;
+    add_call(store, FAKE_APPLY, batch, data)->on_applied = on_applied;
+}
+
+static void read_pages(struct store *store, const char *site, const struct store_entry *pages,
+                       size_t page_count, store_on_read on_read, void *data)
+{
+    struct store_batch batch = {.site = site, .entries = pages, .entry_count = page_count};
+
+    add_call(store, FAKE_READ, &batch, data)->on_read = on_read;
+}
+
+static void ledger(struct store *store, const char *site, const char *epoch,
+                   store_on_ledger on_ledger, void *data)
+{
+    struct store_batch batch = {.site = site, .epoch = epoch};
+
+    add_call(store, FAKE_LEDGER, &batch, data)->on_ledger = on_ledger;
+}
+
+static void health(struct store *store, struct store_health *ret_health)
+{
+    *ret_health = (struct store_health){.backend = "fake",
+                                        .available = fake_of(store)->available,
+                                        .state = fake_of(store)->available ? "ready" : "down"};
+}
+
+/* --- fates --- */
+
+static void end_apply(struct fake_store *fake, struct fake_call *call, enum fake_fate fate)
+{
+    struct store_applied applied = {.outcome = STORE_UNKNOWN, .reason = "the reply was lost"};
+    uint64_t *totals = allocate(call->batch.entry_count, sizeof(*totals));
+
+    if (fate == FAKE_DONE) {
+        applied = execute(fake->database, &call->batch, totals);
+    } else if (fate == FAKE_REPLY_LOST) {
+        execute(fake->database, &call->batch, totals);
+    } else if (fate == FAKE_REFUSED) {
+        applied.outcome = STORE_REFUSED;
+        applied.reason = "not now";
+    }
+    call->on_applied(call->data, &applied);
+    memset(totals, 0xa5, call->batch.entry_count * sizeof(*totals)); /* gone after the callback */
+    free(totals);
+}
+
+static void end_read(struct fake_store *fake, struct fake_call *call, enum fake_fate fate)
+{
+    struct store_read read = {.outcome = STORE_REFUSED, .reason = "not now"};
+    uint64_t *totals = allocate(call->batch.entry_count, sizeof(*totals));
+
+    if (fate == FAKE_DONE) {
+        read_totals(fake->database, &call->batch, totals);
+        read = (struct store_read){.outcome = STORE_OK, .totals = totals};
+    }
+    call->on_read(call->data, &read);
+    free(totals);
+}
+
+static void end_ledger(struct fake_store *fake, struct fake_call *call, enum fake_fate fate)
+{
+    struct store_ledger answer = {.outcome = STORE_REFUSED, .reason = "not now"};
+
+    if (fate == FAKE_DONE) {
+        answer = (struct store_ledger){.outcome = STORE_OK,
+                                       .sequence = read_ledger(fake->database, &call->batch)};
+    }
+    call->on_ledger(call->data, &answer);
+}
+
+void fake_store_end(struct fake_store *fake, struct fake_call *call, enum fake_fate fate)
+{
+    check_unchanged(call);
+    list_remove(&call->link);
+    switch (call->kind) {
+    case FAKE_APPLY:
+        end_apply(fake, call, fate);
+        break;
+    case FAKE_READ:
+        end_read(fake, call, fate);
+        break;
+    case FAKE_LEDGER:
+        end_ledger(fake, call, fate);
+        break;
+    }
+    if (fate == FAKE_LATE && call->kind == FAKE_APPLY) {
+        list_append(&fake->late, &call->link);
+    } else {
+        free_call(call);
+    }
+}
+
+void fake_store_end_all(struct fake_store *fake, enum fake_fate fate)
+{
+    struct list calls;
+
+    list_init(&calls);
+    list_move_all(&calls, &fake->calls);
+    while (!list_is_empty(&calls)) {
+        fake_store_end(fake, call_of(calls.next), fate);
+    }
+}
+
+void fake_store_execute_late(struct fake_store *fake)
+{
+    struct list *link = list_take_first(&fake->late);
+    uint64_t totals[BATCH_PAGES_MAX];
+
+    check(link != NULL);
+    execute(fake->database, &call_of(link)->batch, totals);
+    free_call(call_of(link));
+}
+
+void fake_store_go_away(struct fake_store *fake, enum fake_fate fate)
+{
+    check(fake->available);
+    fake->available = false;
+    store_notify(&fake->store, false);
+    fake_store_end_all(fake, fate);
+}
+
+void fake_store_come_back(struct fake_store *fake)
+{
+    check(!fake->available);
+    fake->available = true;
+    store_notify(&fake->store, true);
+}
+
+/* --- the store itself --- */
+
+static void destroy(struct store *store)
+{
+    struct fake_store *fake = fake_of(store);
+    struct list *link;
+
+    fake_store_end_all(fake, FAKE_REQUEST_LOST);
+    while ((link = list_take_first(&fake->late)) != NULL) {
+        free_call(call_of(link));
+    }
+    free(fake);
+}
+
+static const struct store_operations operations = {apply, read_pages, ledger, health, destroy};
+
+struct fake_store *fake_store_create(struct fake_database *database, bool available)
+{
+    struct fake_store *fake = allocate(1, sizeof(*fake));
+
+    fake->store.operations = &operations;
+    fake->database = database;
+    fake->available = available;
+    list_init(&fake->calls);
+    list_init(&fake->late);
+    return fake;
+}
+
+static size_t count_links(const struct list *anchor)
+{
+    size_t count = 0;
+
+    list_for_each(link, anchor)
+    {
+        count++;
+    }
+    return count;
+}
+
+size_t fake_store_open_count(const struct fake_store *fake)
+{
+    return count_links(&fake->calls);
+}
+
+size_t fake_store_late_count(const struct fake_store *fake)
+{
+    return count_links(&fake->late);
+}
+
+struct fake_call *fake_store_call(const struct fake_store *fake, size_t index)
+{
+    list_for_each(link, &fake->calls)
+    {
+        if (index-- == 0) {
+            return call_of(link);
+        }
+    }
+    return NULL;
+}
+
+struct fake_call *fake_store_call_of(const struct fake_store *fake, const char *site)
+{
+    list_for_each(link, &fake->calls)
+    {
+        if (call_of(link)->kind == FAKE_APPLY && strcmp(call_of(link)->batch.site, site) == 0) {
+            return call_of(link);
+        }
+    }
+    return NULL;
+}
+
+uint64_t fake_call_hits(const struct fake_call *call, const char *page)
+{
+    for (size_t i = 0; i < call->batch.entry_count; i++) {
+        if (strcmp(call->batch.entries[i].page, page) == 0) {
+            return call->batch.entries[i].hits;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/key.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/** A path as a client writes it; its memory ends where it does, so that sanitizers see more. */
+static enum key_status make_key(const char *path, size_t length, struct key *ret_key)
+{
+    char *copy = malloc(length != 0 ? length : 1);
+    enum key_status status;
+
+    assert_non_null(copy);
+    memcpy(copy, path, length);
+    status = key_from_path(copy, length, ret_key);
+    free(copy);
+    return status;
+}
+
+static void expect_key(const char *path, const char *expected)
+{
+    struct key key;
+
+    assert_int_equal(make_key(path, strlen(path), &key), KEY_OK);
+    assert_string_equal(key.bytes, expected);
+    assert_int_equal(key.length, strlen(expected));
+}
+
+static void expect_error(const char *path, enum key_status expected)
+{
+    struct key key = {.length = 3, .bytes = "old"};
+
+    if (make_key(path, strlen(path), &key) != expected) {
+        fail_msg("%s is not refused as %d", path, expected);
+    }
+    assert_string_equal(key.bytes, "old");
+}
+
+static void test_a_key_begins_with_a_slash(void **state)
+{
+    (void)state;
+    expect_key("", "/");
+    expect_key("/", "/");
+    expect_key("blog", "/blog");
+    expect_key("/blog", "/blog");
+    expect_key("/blog/2026/first post", "/blog/2026/first post");
+    expect_key("/CamelCase.HTML", "/CamelCase.HTML");
+    expect_key("/...", "/...");
+    expect_key("/.well-known/x..y", "/.well-known/x..y");
+}
+
+static void test_empty_segments_and_ends_are_folded(void **state)
+{
+    (void)state;
+    expect_key("//", "/");
+    expect_key("/blog/", "/blog");
+    expect_key("//a///b//", "/a/b");
+    expect_key("/%2F%2f", "/");
+    expect_key("a%2Fb", "/a/b");
+}
+
+static void test_index_html_is_its_directory(void **state)
+{
+    (void)state;
+    expect_key("/index.html", "/");
+    expect_key("index.html", "/");
+    expect_key("/blog/index.html", "/blog");
+    expect_key("/blog/index.html/", "/blog");
+    expect_key("/blog/%69ndex.html", "/blog");
+    expect_key("/blog//index.html//index.html", "/blog");
+    expect_key("/index.html/blog", "/index.html/blog");
+    expect_key("/index.html/index.html/blog/index.html", "/index.html/index.html/blog");
+    expect_key("/blog/Index.html", "/blog/Index.html");
+    expect_key("/blog/my-index.html", "/blog/my-index.html");
+    expect_key("/blog/index.htm", "/blog/index.htm");
+}
+
+static void test_query_and_fragment_are_left_out(void **state)
+{
+    (void)state;
+    expect_key("/a?b/c", "/a");
+    expect_key("/a#b", "/a");
+    expect_key("?", "/");
+    expect_key("/a%3Fb%23c", "/a?b#c");
+    expect_key("/a?%zz", "/a");
+}
+
+static void test_percent_encoding_is_taken_off_once(void **state)
+{
+    (void)state;
+    expect_key("/a%20b", "/a b");
+    expect_key("/a+b", "/a+b");
+    expect_key("/%2541", "/%41");
+    expect_key("/%252e%252e", "/%2e%2e");
+    expect_key("/caf%C3%A9", "/caf\xc3\xa9");
+    expect_key("/caf%c3%a9", "/caf\xc3\xa9");
+    expect_key("/caf\xc3\xa9", "/caf\xc3\xa9");
+    expect_key("/%F0%9F%98%80", "/\xf0\x9f\x98\x80");
+    expect_key("/%F4%8F%BF%BF", "/\xf4\x8f\xbf\xbf");
+}
+
+static void test_bad_encoding_is_refused(void **state)
+{
+    (void)state;
+    expect_error("%", KEY_BAD_ENCODING);
+    expect_error("/a%", KEY_BAD_ENCODING);
+    expect_error("/a%4", KEY_BAD_ENCODING);
+    expect_error("/a%4/b", KEY_BAD_ENCODING);
+    expect_error("/%zz", KEY_BAD_ENCODING);
+    expect_error("/%4g", KEY_BAD_ENCODING);
+    expect_error("/%u0041", KEY_BAD_ENCODING);
+    expect_error("/%%20", KEY_BAD_ENCODING);
+    expect_error("/%4?1", KEY_BAD_ENCODING);
+}
+
+static void test_what_is_not_utf8_is_refused(void **state)
+{
+    (void)state;
+    expect_error("/%ff", KEY_BAD_UTF8);
+    expect_error("/\xff", KEY_BAD_UTF8);
+    expect_error("/%80", KEY_BAD_UTF8);
+    expect_error("/%C3", KEY_BAD_UTF8);
+    expect_error("/%C3%28", KEY_BAD_UTF8);
+    expect_error("/%C0%AF", KEY_BAD_UTF8);        /* overlong "/" */
+    expect_error("/%C0%AE%C0%AE", KEY_BAD_UTF8);  /* overlong ".." */
+    expect_error("/%E0%80%AF", KEY_BAD_UTF8);     /* overlong */
+    expect_error("/%ED%A0%80", KEY_BAD_UTF8);     /* surrogate */
+    expect_error("/%F4%90%80%80", KEY_BAD_UTF8);  /* above U+10FFFF */
+    expect_error("/%F0%9F%98", KEY_BAD_UTF8);     /* torn at the end */
+    expect_error("/%F0%9F/%98%80", KEY_BAD_UTF8); /* torn by "/" */
+    expect_error("/%C3%2F%A9", KEY_BAD_UTF8);
+}
+
+static void test_control_characters_are_refused(void **state)
+{
+    char path[] = "/a%XXb";
+    char raw[] = "/a?b";
+    struct key key;
+
+    (void)state;
+    for (unsigned c = 0; c < 0x20; c++) {
+        char hex[3];
+
+        snprintf(hex, sizeof(hex), "%02x", c);
+        memcpy(path + 3, hex, 2);
+        expect_error(path, KEY_CONTROL);
+        raw[2] = (char)c;
+        assert_int_equal(make_key(raw, 4, &key), KEY_CONTROL);
+    }
+    expect_error("/%7F", KEY_CONTROL);
+    expect_error("/%C2%80", KEY_CONTROL);
+    expect_error("/%C2%9F", KEY_CONTROL);
+    expect_key("/%C2%A0", "/\xc2\xa0");
+}
+
+static void test_dot_segments_are_refused(void **state)
+{
+    (void)state;
+    expect_error(".", KEY_DOT_SEGMENT);
+    expect_error("..", KEY_DOT_SEGMENT);
+    expect_error("/../x", KEY_DOT_SEGMENT);
+    expect_error("/a/./b", KEY_DOT_SEGMENT);
+    expect_error("/a/..", KEY_DOT_SEGMENT);
+    expect_error("/%2e%2E/x", KEY_DOT_SEGMENT);
+    expect_error("/.%2e", KEY_DOT_SEGMENT);
+    expect_error("..%2fx", KEY_DOT_SEGMENT);
+}
+
+static void test_512_bytes_are_the_most(void **state)
+{
+    char path[4 * STORE_PAGE_MAX];
+    struct key key;
+
+    (void)state;
+    memset(path, 'x', sizeof(path));
+    assert_int_equal(make_key(path, STORE_PAGE_MAX - 1, &key), KEY_OK);
+    assert_int_equal(key.length, STORE_PAGE_MAX);
+    assert_int_equal(strlen(key.bytes), STORE_PAGE_MAX);
+    assert_int_equal(make_key(path, STORE_PAGE_MAX, &key), KEY_TOO_LONG);
+    assert_int_equal(make_key(path, STORE_PAGE_MAX + 1, &key), KEY_TOO_LONG);
+    assert_int_equal(make_key(path, sizeof(path), &key), KEY_TOO_LONG);
+
+    path[100] = '/';
+    assert_int_equal(make_key(path, STORE_PAGE_MAX - 1, &key), KEY_OK);
+    assert_int_equal(make_key(path, STORE_PAGE_MAX, &key), KEY_TOO_LONG);
+
+    /* what is folded does not count */
+    memcpy(path + STORE_PAGE_MAX - 1, "//index.html/index.html/", 24);
+    assert_int_equal(make_key(path, STORE_PAGE_MAX - 1 + 24, &key), KEY_OK);
+    assert_int_equal(key.length, STORE_PAGE_MAX);
+    memset(path, '/', sizeof(path));
+    assert_int_equal(make_key(path, sizeof(path), &key), KEY_OK);
+    assert_int_equal(key.length, 1);
+}
+
+static void test_many_index_segments_that_stay_are_too_long(void **state)
+{
+    char path[100 * 11 + 2];
+
+    (void)state;
+    for (size_t i = 0; i < 100; i++) {
+        memcpy(path + i * 11, "/index.html", 11);
+    }
+    strcpy(path + (size_t)100 * 11, "x");
+    path[1100] = '\0';
+    expect_key(path, "/");
+    strcpy(path + 1099, "x");
+    expect_error(path, KEY_TOO_LONG);
+}
+
+static void test_each_error_has_a_text(void **state)
+{
+    (void)state;
+    for (int status = KEY_OK; status <= KEY_TOO_LONG; status++) {
+        assert_non_null(strstr(key_status_text((enum key_status)status), "the page"));
+    }
+}
+
+static void test_sites(void **state)
+{
+    char longest[STORE_SITE_MAX + 2];
+
+    (void)state;
+    memset(longest, 'a', sizeof(longest));
+    assert_true(key_is_site("a", 1));
+    assert_true(key_is_site("www.example.org", 15));
+    assert_true(key_is_site("my_site-2", 9));
+    assert_true(key_is_site("...", 3));
+    assert_true(key_is_site(longest, STORE_SITE_MAX));
+    assert_false(key_is_site(longest, STORE_SITE_MAX + 1));
+    assert_false(key_is_site("", 0));
+    assert_false(key_is_site(".", 1));
+    assert_false(key_is_site("..", 2));
+    assert_false(key_is_site("A", 1));
+    assert_false(key_is_site("a b", 3));
+    assert_false(key_is_site("a/b", 3));
+    assert_false(key_is_site("a\0b", 3));
+    assert_false(key_is_site("*", 1));
+    assert_false(key_is_site("\xc3\xa9", 2));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_key_begins_with_a_slash),
+        cmocka_unit_test(test_empty_segments_and_ends_are_folded),
+        cmocka_unit_test(test_index_html_is_its_directory),
+        cmocka_unit_test(test_query_and_fragment_are_left_out),
+        cmocka_unit_test(test_percent_encoding_is_taken_off_once),
+        cmocka_unit_test(test_bad_encoding_is_refused),
+        cmocka_unit_test(test_what_is_not_utf8_is_refused),
+        cmocka_unit_test(test_control_characters_are_refused),
+        cmocka_unit_test(test_dot_segments_are_refused),
+        cmocka_unit_test(test_512_bytes_are_the_most),
+        cmocka_unit_test(test_many_index_segments_that_stay_are_too_long),
+        cmocka_unit_test(test_each_error_has_a_text),
+        cmocka_unit_test(test_sites),
+    };
+
+    return cmocka_run_group_tests_name("key", tests, NULL, NULL);
+}

@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: MIT */
+/* A server that is away, refuses, says nonsense, stops in the middle or says nothing at all. */
+#include "redis_link_fixture.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define OVERDUE_MS 20
+
+/* --- greeting --- */
+
+static void test_a_greeting_that_fails(void **state)
+{
+    /* the replies up to the one that is wrong, and what the link makes of it */
+    static const struct {
+        const char *password;
+        uint64_t db;
+        const char *replies;
+        const char *reason;
+    } rows[] = {
+        {"wrong", 0, "-WRONGPASS invalid username-password pair or user is disabled.\r\n",
+         "AUTH: WRONGPASS invalid username-password pair"},
+        {"needless", 0, "-ERR AUTH <password> called without any password configured\r\n",
+         "AUTH: ERR AUTH <password> called"},
+        {"secret", 99, "+OK\r\n-ERR DB index is out of range\r\n", "SELECT: ERR DB index"},
+        {"", 0,
+         "-NOAUTH Authentication required.\r\n-NOAUTH Authentication required.\r\n"
+         "-NOAUTH Authentication required.\r\n",
+         "SCRIPT LOAD: NOAUTH Authentication required."},
+        {"", 0,
+         "-LOADING Redis is loading\r\n-LOADING Redis is loading\r\n-LOADING Redis is "
+         "loading\r\n",
+         "SCRIPT LOAD: LOADING Redis is loading"},
+        {"", 0, "+OK\r\n+OK\r\n-NOPERM no SCRIPT\r\n", "SCRIPT LOAD: NOPERM no SCRIPT"},
+        {"", 0, "+OK\r\n+OK\r\n+OK\r\n", "SCRIPT LOAD: no digest in reply"},
+        {"", 0, "+OK\r\n+OK\r\n$3\r\nabc\r\n", "SCRIPT LOAD: no digest in reply"},
+        {"", 0, "+OK\r\n+OK\r\n$-1\r\n", "SCRIPT LOAD: no digest in reply"},
+        {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "-NOPERM no ROLE\r\n", "ROLE: NOPERM no ROLE"},
+        {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "*0\r\n", "ROLE: unexpected reply"},
+        {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "*-1\r\n", "ROLE: unexpected reply"},
+        {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "*1\r\n:1\r\n", "ROLE: unexpected reply"},
+        {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "*1\r\n$-1\r\n", "ROLE: unexpected reply"},
+        {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "$6\r\nmaster\r\n", "ROLE: unexpected reply"},
+        {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "*1\r\n$5\r\nslave\r\n", "replica"},
+        {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "*1\r\n$8\r\nsentinel\r\n", ""},
+    };
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        fixture->options.password = rows[i].password;
+        fixture->options.db = rows[i].db;
+        create_link(fixture);
+        accept_link(fixture);
+        send_reply(fixture, rows[i].replies);
+        assert_down(fixture, rows[i].reason);
+        assert_true(fake_redis_was_left(&fixture->redis));
+        assert_int_equal(health_of(fixture).connects, 0);
+        accept_link(fixture); /* it comes back */
+        redis_link_destroy(fixture->link);
+        fixture->link = NULL;
+        assert_int_equal(fixture->changes, 0);
+    }
+}
+
+/* a master with as long a role as there is room for, and a version likewise */
+static void test_a_greeting_that_is_too_long(void **state)
+{
+    struct fixture *fixture = *state;
+    char reply[4096];
+    char text[1001];
+
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    create_link(fixture);
+    accept_link(fixture);
+    send_reply(fixture, "+OK\r\n");
+    snprintf(reply, sizeof(reply), "$%zu\r\nredis_version:%s\r\n", strlen(text) + 14, text);
+    send_reply(fixture, reply);
+    send_reply(fixture, FAKE_REDIS_SCRIPT);
+    assert_int_equal(strlen(health_of(fixture).version), sizeof(health_of(fixture).version) - 1);
+    snprintf(reply, sizeof(reply), "*1\r\n$%zu\r\n%s\r\n", strlen(text), text);
+    send_reply(fixture, reply);
+    assert_state(fixture, "down");
+    accept_link(fixture);
+    snprintf(reply, sizeof(reply), "+OK\r\n+OK\r\n-%s\r\n", text);
+    send_reply(fixture, reply);
+    assert_down(fixture, "SCRIPT LOAD: xxx");
+}
+
+static void test_the_server_hangs_up_in_the_greeting(void **state)
+{
+    struct fixture *fixture = *state;
+
+    create_link(fixture);
+    for (size_t answered = 0; answered < GREETING; answered++) {
+        accept_link(fixture);
+        for (size_t i = 0; i < answered; i++) {
+            send_reply(fixture, greeting_replies[i]);
+        }
+        assert_state(fixture, "greeting");
+        fake_redis_hang_up(&fixture->redis);
+        turn(fixture);
+        assert_down(fixture, "read: ");
+    }
+    assert_int_equal(fixture->changes, 0);
+    greet(fixture);
+}
+
+/* --- replies --- */
+
+static const char whole_greeting[] = "+OK\r\n" FAKE_REDIS_INFO FAKE_REDIS_SCRIPT FAKE_REDIS_MASTER;
+
+static void test_the_greeting_is_cut_at_every_byte(void **state)
+{
+    struct fixture *fixture = *state;
+
+    create_link(fixture);
+    for (size_t length = 0; length < sizeof(whole_greeting) - 1; length++) {
+        accept_link(fixture);
+        fake_redis_write(&fixture->redis, whole_greeting, length);
+        fake_redis_hang_up(&fixture->redis);
+        turn(fixture);
+        assert_state(fixture, "down");
+        assert_int_equal(fixture->changes, 0);
+    }
+    greet(fixture);
+}
+
+static void test_a_reply_is_cut_at_every_byte(void **state)
+{
+    static const char replies[] = "$5\r\nhello\r\n*2\r\n:1\r\n$-1\r\n+OK\r\n";
+    /* where the first, second and third end */
+    static const size_t ends[] = {11, 24, 29};
+    struct fixture *fixture = *state;
+
+    make_ready(fixture);
+    for (size_t length = 0; length < sizeof(replies); length++) {
+        fixture->call_count = 0;
+        memset(fixture->calls, 0, sizeof(fixture->calls));
+        for (int i = 0; i < 3; i++) {
+            send_command(fixture, "X");
+        }
+        turn(fixture);
+        fake_redis_write(&fixture->redis, replies, length);
+        fake_redis_hang_up(&fixture->redis);
+        turn(fixture);
+        for (size_t i = 0; i < 3; i++) {
+            assert_int_equal(fixture->calls[i].ends, 1);
+            assert_int_equal(fixture->calls[i].has_reply, length >= ends[i]);
+        }
+        assert_state(fixture, "down");
+        greet(fixture);
+    }
+}
+
+static void test_nonsense(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t length; /* 0: a text */
+    } rows[] = {
+        {"hello\r\n", 0},
+        {"HTTP/1.1 400 Bad Request\r\n\r\n", 0},
+        {"\r\n", 0},
+        {"\0\0\0\0", 4},
+        {"\x16\x03\x01\x02\x00", 5}, /* TLS */
+        {"*1\r\n?\r\n", 0},
+        {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", 0},
+    };
+    struct fixture *fixture = *state;
+
+    make_ready(fixture);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        size_t call = send_command(fixture, "X");
+
+        fake_redis_write(&fixture->redis, rows[i].bytes,
+                         rows[i].length != 0 ? rows[i].length : strlen(rows[i].bytes));
+        turn(fixture);
+        assert_lost(fixture, call, "");
+        assert_down(fixture, "");
+        assert_true(fake_redis_was_left(&fixture->redis));
+        greet(fixture);
+    }
+}
+
+/* half of a reply, that is then not one */
+static void test_nonsense_in_two_pieces(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t i;
+
+    make_ready(fixture);
+    i = send_command(fixture, "X");
+    send_reply(fixture, "*2\r\n:1\r\n");
+    assert_open(fixture, i);
+    send_reply(fixture, "@");
+    assert_lost(fixture, i, "rotocol");
+    assert_down(fixture, "rotocol");
+}
+
+static void test_replies_that_nobody_asked_for(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t i;
+
+    make_ready(fixture);
+    send_reply(fixture, ":1\r\n");
+    assert_down(fixture, "nothing asked for");
+    greet(fixture);
+    i = send_command(fixture, "X");
+    send_reply(fixture, ":1\r\n:2\r\n");
+    assert_reply(fixture, i, "1");
+    assert_down(fixture, "nothing asked for");
+    accept_link(fixture);
+    fake_redis_write(&fixture->redis, whole_greeting, sizeof(whole_greeting) - 1);
+    send_reply(fixture, ":1\r\n");
+    assert_down(fixture, "nothing asked for");
+}
+
+static void test_commands_end_when_the_server_hangs_up(void **state)
+{
+    struct fixture *fixture = *state;
+
+    make_ready(fixture);
+    for (int i = 0; i < 5; i++) {
+        send_command(fixture, "X");
+    }
+    send_reply(fixture, ":1\r\n");
+    fake_redis_hang_up(&fixture->redis);
+    turn(fixture);
+    assert_reply(fixture, 0, "1");
+    for (size_t i = 1; i < 5; i++) {
+        assert_lost(fixture, i, "read: ");
+    }
+    assert_int_equal(fixture->changes, 2);
+    assert_false(health_of(fixture).available);
+    greet(fixture);
+    assert_int_equal(health_of(fixture).connects, 2);
+}
+
+static void test_a_port_that_is_reset(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t i;
+
+    fake_redis_close(&fixture->redis);
+    fake_redis_open_port(&fixture->redis, "127.0.0.1", 0);
+    make_ready(fixture);
+    i = send_command(fixture, "X");
+    turn(fixture);
+    fake_redis_reset(&fixture->redis);
+    turn(fixture);
+    assert_lost(fixture, i, "read: ");
+    assert_down(fixture, "read: ");
+}
+
+/* the server went away with a command half written */
+static void test_a_write_that_fails(void **state)
+{
+    enum { LONG = 4000000 };
+    struct fixture *fixture = *state;
+    char *argument = malloc(LONG + 1);
+    size_t i;
+
+    assert_non_null(argument);
+    memset(argument, 'x', LONG);
+    argument[LONG] = '\0';
+    make_ready(fixture);
+    i = send_command(fixture, argument);
+    send_command(fixture, "Y");
+    turn(fixture);
+    fake_redis_hang_up(&fixture->redis);
+    turn(fixture);
+    assert_lost(fixture, i, "");
+    assert_lost(fixture, i + 1, "");
+    greet(fixture);
+    free(argument);
+}
+
+/* --- silence --- */
+
+/* fills a port's queue of connections until it takes no more; returns how many of `ret_fds` */
+static size_t fill_queue(const struct fake_redis *redis, int *ret_fds, size_t size)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(redis->address.port)};
+    size_t count = 0;
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(listen(redis->listener, 0), 0);
+    while (count < size) {
+        ret_fds[count] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        connect(ret_fds[count++], (struct sockaddr *)&address, sizeof(address));
+    }
+    return count;
+}
+
+static void test_no_answer_to_connecting(void **state)
+{
+    struct fixture *fixture = *state;
+    int fds[8];
+    size_t count;
+
+    fake_redis_close(&fixture->redis);
+    fake_redis_open_port(&fixture->redis, "127.0.0.1", 0);
+    count = fill_queue(&fixture->redis, fds, 8);
+    create_link(fixture);
+    advance(fixture, CONNECT_TIMEOUT_MS - OVERDUE_MS);
+    assert_state(fixture, "connecting");
+    advance(fixture, 2 * OVERDUE_MS);
+    assert_contains(health_of(fixture).last_error, "connecting: no answer within 1s");
+    while (count-- != 0) {
+        close(fds[count]);
+    }
+}
+
+static void test_no_answer_to_a_look_up(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fake_resolver_hang("slow.test");
+    strcpy(fixture->options.address.host, "slow.test");
+    fixture->options.address.port = 6379;
+    fixture->link = redis_link_create(fixture->loop, &fixture->options);
+    for (int i = 0; i < 3; i++) {
+        assert_state(fixture, "resolving");
+        advance(fixture, CONNECT_TIMEOUT_MS - OVERDUE_MS);
+        assert_state(fixture, "resolving");
+        advance(fixture, OVERDUE_MS);
+        assert_down(fixture, "resolving: no answer within 1s");
+        while (strcmp(health_of(fixture).state, "down") == 0) {
+            advance(fixture, 5);
+        }
+    }
+}
+
+static void test_no_answer_to_the_greeting(void **state)
+{
+    struct fixture *fixture = *state;
+
+    create_link(fixture);
+    for (size_t answered = 0; answered < GREETING; answered++) {
+        accept_link(fixture);
+        for (size_t i = 0; i < answered; i++) {
+            send_reply(fixture, greeting_replies[i]);
+        }
+        advance(fixture, CONNECT_TIMEOUT_MS - OVERDUE_MS);
+        assert_state(fixture, "greeting");
+        advance(fixture, OVERDUE_MS + 5);
+        assert_contains(health_of(fixture).last_error, "greeting: no answer within 1s");
+        assert_true(fake_redis_was_left(&fixture->redis));
+    }
+}
+
+/* the limit is that of the whole greeting: a byte now and then does not extend it */
+static void test_a_greeting_that_drips(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t sent = 0;
+
+    create_link(fixture);
+    accept_link(fixture);
+    while (strcmp(health_of(fixture).state, "greeting") == 0) {
+        assert_true(sent < CONNECT_TIMEOUT_MS / 100 + 2);
+        fake_redis_write(&fixture->redis, &whole_greeting[sent++], 1);
+        advance(fixture, 100);
+    }
+    assert_contains(health_of(fixture).last_error, "greeting: no answer within 1s");
+}
+
+static void test_no_answer_to_a_command(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t i;
+
+    make_ready(fixture);
+    advance(fixture, 1000); /* the heartbeat's timer runs, too */
+    i = send_command(fixture, "X");
+    advance(fixture, COMMAND_TIMEOUT_MS - OVERDUE_MS);
+    assert_open(fixture, i);
+    advance(fixture, OVERDUE_MS + 5);
+    assert_lost(fixture, i, "command: no answer within 2s");
+    assert_down(fixture, "command: no answer within 2s");
+    greet(fixture);
+}
+
+static void test_each_command_has_its_time(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t first;
+    size_t second;
+
+    make_ready(fixture);
+    first = send_command(fixture, "ONE");
+    advance(fixture, COMMAND_TIMEOUT_MS - 500);
+    second = send_command(fixture, "TWO");
+    advance(fixture, 400);
+    send_reply(fixture, ":1\r\n");
+    assert_reply(fixture, first, "1");
+    advance(fixture, COMMAND_TIMEOUT_MS - 400 - OVERDUE_MS);
+    assert_open(fixture, second);
+    send_reply(fixture, ":2\r\n");
+    assert_reply(fixture, second, "2");
+    first = send_command(fixture, "THREE");
+    advance(fixture, 1000);
+    second = send_command(fixture, "FOUR");
+    advance(fixture, 1000 + OVERDUE_MS);
+    assert_lost(fixture, first, "command: no answer");
+    assert_lost(fixture, second, "command: no answer");
+}
+
+static void test_a_reply_that_drips(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t i;
+
+    make_ready(fixture);
+    i = send_command(fixture, "X");
+    fake_redis_send(&fixture->redis, "$100\r\n");
+    for (uint64_t ms = 0; ms < COMMAND_TIMEOUT_MS + OVERDUE_MS && fixture->is_ready; ms += 100) {
+        send_reply(fixture, "x");
+        advance(fixture, 100);
+    }
+    assert_lost(fixture, i, "command: no answer");
+}
+
+static void test_no_answer_to_a_heartbeat(void **state)
+{
+    struct fixture *fixture = *state;
+
+    make_ready(fixture);
+    advance(fixture, HEARTBEAT_MS + 10);
+    expect_command(fixture, "ROLE");
+    advance(fixture, COMMAND_TIMEOUT_MS - OVERDUE_MS);
+    assert_state(fixture, "ready");
+    advance(fixture, 2 * OVERDUE_MS);
+    assert_contains(health_of(fixture).last_error, "command: no answer within 2s");
+    assert_int_equal(fixture->changes, 2);
+}
+
+/* --- coming back --- */
+
+static void test_nobody_listens(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fake_redis_stop_listening(&fixture->redis);
+    create_link(fixture);
+    turn(fixture);
+    assert_down(fixture, "connect: No such file or directory");
+    advance(fixture, 30000);
+    assert_down(fixture, "connect: No such file or directory");
+    fake_redis_listen_again(&fixture->redis);
+    greet(fixture);
+    assert_int_equal(fixture->changes, 1);
+}
+
+static void test_a_port_that_refuses(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fake_redis_close(&fixture->redis);
+    fake_redis_open_port(&fixture->redis, "127.0.0.1", 0);
+    fake_redis_stop_listening(&fixture->redis);
+    create_link(fixture);
+    turn(fixture);
+    assert_down(fixture, "connect: Connection refused");
+}
+
+static void test_a_name_that_does_not_exist(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fake_resolver_fail("nobody.test", EAI_NONAME);
+    strcpy(fixture->options.address.host, "nobody.test");
+    fixture->link = redis_link_create(fixture->loop, &fixture->options);
+    fake_resolver_wait();
+    while (strcmp(health_of(fixture).state, "resolving") == 0) {
+        loop_turn(fixture->loop, 1);
+    }
+    assert_down(fixture, "resolve: Name or service not known");
+}
+
+/* how many attempts arrive in `ms`; each is turned away */
+static unsigned count_attempts(struct fixture *fixture, uint64_t ms)
+{
+    unsigned count = 0;
+
+    for (uint64_t passed = 0; passed < ms; passed += 5) {
+        advance(fixture, 5);
+        if (fake_redis_accept(&fixture->redis)) {
+            fake_redis_hang_up(&fixture->redis);
+            turn(fixture);
+            count++;
+        }
+    }
+    return count;
+}
+
+static void test_attempts_keep_a_distance(void **state)
+{
+    struct fixture *fixture = *state;
+
+    create_link(fixture);
+    /* eight up to delays of 2.5 s on average; draws vary */
+    assert_in_range(count_attempts(fixture, 60000), 15, 80);
+    assert_in_range(count_attempts(fixture, 60000), 10, 60);
+    greet(fixture); /* begins anew */
+    fake_redis_hang_up(&fixture->redis);
+    turn(fixture);
+    advance(fixture, BACKOFF_FIRST_MS + 10);
+    assert_true(fake_redis_accept(&fixture->redis));
+}
+
+static void test_the_same_failure_is_logged_once_a_minute(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *log;
+
+    log_set_level(LOG_LEVEL_INFO);
+    log_capture_begin();
+    create_link(fixture);
+    count_attempts(fixture, 59000);
+    log = log_capture_end();
+    assert_int_equal(count_in_text(log, "warning"), 1);
+    assert_int_equal(count_in_text(log, "retrying in "), 1);
+    log_capture_begin();
+    count_attempts(fixture, 62000);
+    log = log_capture_end();
+    assert_in_range(count_in_text(log, "warning"), 1, 2);
+    log_capture_begin();
+    fake_redis_stop_listening(&fixture->redis);
+    advance(fixture, BACKOFF_MAX_MS + 10);
+    fake_redis_listen_again(&fixture->redis);
+    greet(fixture);
+    log = log_capture_end();
+    assert_int_equal(count_in_text(log, "warning"), 1); /* another reason */
+    assert_int_equal(count_in_text(log, "No such file"), 1);
+    assert_int_equal(count_in_text(log, "ready after "), 1);
+    assert_int_equal(count_in_text(log, "version 7.0.15"), 1);
+    log_capture_begin();
+    fake_redis_hang_up(&fixture->redis);
+    turn(fixture);
+    log = log_capture_end();
+    assert_int_equal(count_in_text(log, "warning"), 1); /* it was ready in between */
+}
+
+/* --- destroy --- */
+
+static void test_destroy_in_every_state(void **state)
+{
+    static const char *const states[] = {"down", "resolving", "connecting", "greeting", "ready"};
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        size_t first = fixture->call_count;
+        bool has_calls = strcmp(states[i], "ready") == 0;
+
+        fixture->changes = 0;
+        fixture->is_ready = false;
+        fixture->options.address = fixture->redis.address;
+        if (strcmp(states[i], "down") == 0) {
+            strcpy(fixture->options.address.path, "/nonexistent/socket");
+        } else if (strcmp(states[i], "resolving") == 0) {
+            fake_resolver_hang("slow.test");
+            fixture->options.address = (struct address){.host = "slow.test", .port = 1};
+        }
+        fixture->link = redis_link_create(fixture->loop, &fixture->options);
+        if (strcmp(states[i], "down") == 0) {
+            turn(fixture);
+        } else if (strcmp(states[i], "greeting") == 0) {
+            accept_link(fixture);
+        } else if (has_calls) {
+            greet(fixture);
+            send_command(fixture, "ONE");
+            send_command(fixture, "TWO");
+        }
+        assert_state(fixture, states[i]);
+        redis_link_destroy(fixture->link);
+        fixture->link = NULL;
+        if (has_calls) {
+            assert_lost(fixture, first, "closed");
+            assert_lost(fixture, first + 1, "closed");
+        }
+        assert_int_equal(fixture->changes, has_calls ? 1 : 0);
+        advance(fixture, BACKOFF_MAX_MS + 10); /* nothing is left that would come back */
+        fake_resolver_forget();
+        while (fake_redis_accept(&fixture->redis)) {
+            assert_true(fake_redis_was_left(&fixture->redis));
+        }
+    }
+    redis_link_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_greeting_that_fails),
+        TEST(test_a_greeting_that_is_too_long),
+        TEST(test_the_server_hangs_up_in_the_greeting),
+        TEST(test_the_greeting_is_cut_at_every_byte),
+        TEST(test_a_reply_is_cut_at_every_byte),
+        TEST(test_nonsense),
+        TEST(test_nonsense_in_two_pieces),
+        TEST(test_replies_that_nobody_asked_for),
+        TEST(test_commands_end_when_the_server_hangs_up),
+        TEST(test_a_port_that_is_reset),
+        TEST(test_a_write_that_fails),
+        TEST(test_no_answer_to_connecting),
+        TEST(test_no_answer_to_a_look_up),
+        TEST(test_no_answer_to_the_greeting),
+        TEST(test_a_greeting_that_drips),
+        TEST(test_no_answer_to_a_command),
+        TEST(test_each_command_has_its_time),
+        TEST(test_a_reply_that_drips),
+        TEST(test_no_answer_to_a_heartbeat),
+        TEST(test_nobody_listens),
+        TEST(test_a_port_that_refuses),
+        TEST(test_a_name_that_does_not_exist),
+        TEST(test_attempts_keep_a_distance),
+        TEST(test_the_same_failure_is_logged_once_a_minute),
+        TEST(test_destroy_in_every_state),
+    };
+
+    return cmocka_run_group_tests_name("redis_link_faults", tests, NULL, NULL);
+}

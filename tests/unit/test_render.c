@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/render.h"
+
+#include "web/web.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static enum render_form negotiate(const char *accept)
+{
+    return render_negotiate(accept, strlen(accept));
+}
+
+static void test_the_first_known_type_wins(void **state)
+{
+    (void)state;
+    assert_int_equal(negotiate("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+                     RENDER_HTML);
+    assert_int_equal(negotiate("application/json"), RENDER_JSON);
+    assert_int_equal(negotiate("text/plain"), RENDER_TEXT);
+    assert_int_equal(negotiate("text/plain, text/html"), RENDER_TEXT);
+    assert_int_equal(negotiate("image/png, application/json;q=0.5, text/html"), RENDER_JSON);
+    assert_int_equal(negotiate(" \t application/json ; charset=utf-8"), RENDER_JSON);
+    assert_int_equal(negotiate("Application/JSON"), RENDER_JSON);
+}
+
+static void test_otherwise_text(void **state)
+{
+    (void)state;
+    assert_int_equal(negotiate(""), RENDER_TEXT);
+    assert_int_equal(negotiate("*/*"), RENDER_TEXT);
+    assert_int_equal(negotiate(",,;,"), RENDER_TEXT);
+    assert_int_equal(negotiate("text/htmlx, xtext/html, application/json5, text/"), RENDER_TEXT);
+    assert_int_equal(render_negotiate("application/json", 15), RENDER_TEXT);
+}
+
+static void expect_json(const struct render_count *count, const char *expected)
+{
+    struct buf out = BUF_EMPTY;
+
+    render_count_json(&out, count);
+    assert_string_equal(out.bytes, expected);
+    buf_finish(&out);
+}
+
+static void test_count_as_json(void **state)
+{
+    struct render_count count = {"default", "/blog", 5, 42, "counted"};
+
+    (void)state;
+    expect_json(&count,
+                "{\"site\":\"default\",\"page\":\"/blog\",\"count\":42,\"status\":\"counted\"}\n");
+    count.status = NULL;
+    count.count = UINT64_MAX;
+    expect_json(&count,
+                "{\"site\":\"default\",\"page\":\"/blog\",\"count\":18446744073709551615}\n");
+    count.page = "/a\"\\<\xc3\xa9";
+    count.page_length = 7;
+    count.count = 0;
+    expect_json(&count,
+                "{\"site\":\"default\",\"page\":\"/a\\\"\\\\\\u003c\xc3\xa9\",\"count\":0}\n");
+}
+
+static void test_count_as_text_is_a_line_with_the_number(void **state)
+{
+    struct buf out = BUF_EMPTY;
+
+    (void)state;
+    render_count_text(&out, &(struct render_count){.count = 7});
+    assert_string_equal(out.bytes, "7\n");
+    buf_finish(&out);
+}
+
+static void test_count_as_html(void **state)
+{
+    struct buf out = BUF_EMPTY;
+
+    (void)state;
+    render_count_html(&out, &(struct render_count){.count = 1234567});
+    assert_non_null(strstr(out.bytes, "Visitor count: 1234567<"));
+    assert_null(strstr(out.bytes, "{{"));
+    buf_finish(&out);
+}
+
+static void test_welcome_escapes_what_it_is_given(void **state)
+{
+    struct buf out = BUF_EMPTY;
+
+    (void)state;
+    render_welcome_html(&out, "<script>\"'&", "12", "a note");
+    assert_null(strstr(out.bytes, "<script>"));
+    assert_non_null(strstr(out.bytes, "&lt;script&gt;&quot;&#39;&amp;"));
+    assert_non_null(strstr(out.bytes, "<strong>12</strong>"));
+    assert_non_null(strstr(out.bytes, "a note"));
+    assert_null(strstr(out.bytes, "{{"));
+    buf_finish(&out);
+}
+
+/* guards "no external requests": the policy forbids them, and nothing may want any */
+static void test_pages_ask_for_nothing_elsewhere(void **state)
+{
+    struct buf out = BUF_EMPTY;
+
+    (void)state;
+    render_welcome_html(&out, "default", "1", "");
+    render_count_html(&out, &(struct render_count){.count = 1});
+    assert_null(strstr(out.bytes, "http:"));
+    assert_null(strstr(out.bytes, "https:"));
+    assert_null(strstr(out.bytes, "src="));
+    assert_null(strstr(out.bytes, "<link"));
+    assert_null(strstr(out.bytes, "style=")); /* the policy allows only the one element */
+    assert_null(strstr(out.bytes, "@import"));
+    assert_null(strstr(out.bytes, "url("));
+    buf_finish(&out);
+}
+
+static void test_policy_allows_exactly_the_style(void **state)
+{
+    const char *policy = render_content_security_policy();
+    struct buf out = BUF_EMPTY;
+    const char *style;
+
+    (void)state;
+    assert_non_null(strstr(policy, "default-src 'none'; style-src 'sha256-"));
+    assert_ptr_equal(policy, render_content_security_policy());
+    render_welcome_html(&out, "default", "1", "");
+    style = strstr(out.bytes, "<style>");
+    assert_non_null(style);
+    assert_memory_equal(style + 7, web_style, web_style_length);
+    assert_memory_equal(style + 7 + web_style_length, "</style>", 8);
+    buf_finish(&out);
+}
+
+static void render_error(struct buf *out, const char *code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void render_error(struct buf *out, const char *code, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    render_error_json(out, code, format, arguments);
+    va_end(arguments);
+}
+
+static void test_errors(void **state)
+{
+    struct buf out = BUF_EMPTY;
+
+    (void)state;
+    render_error(&out, "bad_site", "not \"%s\" but %d", "a\nb", 5);
+    assert_string_equal(out.bytes, "{\"error\":{\"code\":\"bad_site\","
+                                   "\"message\":\"not \\\"a\\nb\\\" but 5\"}}\n");
+    buf_finish(&out);
+}
+
+static void test_an_error_without_text(void **state)
+{
+    struct buf out = BUF_EMPTY;
+
+    (void)state;
+    render_error(&out, "x", "%s", "");
+    assert_string_equal(out.bytes, "{\"error\":{\"code\":\"x\",\"message\":\"\"}}\n");
+    buf_finish(&out);
+}
+
+static void test_ready(void **state)
+{
+    struct buf out = BUF_EMPTY;
+
+    (void)state;
+    render_ready_json(&out, "ready", NULL);
+    render_ready_json(&out, "draining", "this instance ends");
+    assert_string_equal(
+        out.bytes, "{\"ready\":true,\"state\":\"ready\"}\n"
+                   "{\"ready\":false,\"state\":\"draining\",\"reason\":\"this instance ends\"}\n");
+    buf_finish(&out);
+}
+
+static void expect_template(const char *template, const char *expected)
+{
+    const struct render_field fields[] = {{"a", "<1>", false}, {"b", "<2>", true}};
+    struct buf out = BUF_EMPTY;
+
+    render_template(&out, template, strlen(template), fields, 2);
+    assert_string_equal(out.bytes, expected);
+    buf_finish(&out);
+}
+
+static void test_templates(void **state)
+{
+    (void)state;
+    expect_template("", "");
+    expect_template("plain { } }} text", "plain { } }} text");
+    expect_template("{{a}}", "&lt;1&gt;");
+    expect_template("x{{b}}y{{a}}{{b}}", "x<2>y&lt;1&gt;<2>");
+    expect_template("[{{unknown}}]", "[]");
+    expect_template("[{{ a }}]", "[]");
+    expect_template("open {{a", "open {{a");
+    expect_template("{{", "{{");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_first_known_type_wins),
+        cmocka_unit_test(test_otherwise_text),
+        cmocka_unit_test(test_count_as_json),
+        cmocka_unit_test(test_count_as_text_is_a_line_with_the_number),
+        cmocka_unit_test(test_count_as_html),
+        cmocka_unit_test(test_welcome_escapes_what_it_is_given),
+        cmocka_unit_test(test_pages_ask_for_nothing_elsewhere),
+        cmocka_unit_test(test_policy_allows_exactly_the_style),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_an_error_without_text),
+        cmocka_unit_test(test_ready),
+        cmocka_unit_test(test_templates),
+    };
+
+    return cmocka_run_group_tests_name("render", tests, NULL, NULL);
+}
