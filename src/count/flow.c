@@ -94,8 +94,11 @@ static void fail_batch(struct batch *batch, const struct store_applied *applied)
 {
     if (applied->outcome == STORE_UNKNOWN) {
         batch->is_doubtful = true;
-    } else if (applied->gap || !batch->is_doubtful) {
-        /* a doubtful batch stays as it is: only a gap proves that it was not applied */
+    } else if (!batch->is_doubtful) {
+        /*
+         * A doubtful batch stays as it is, also after a gap: that proves only that this copy of the
+         * store lacks it, and another copy may come back.
+         */
         batch_thaw(batch);
     }
 }

@@ -29,6 +29,7 @@ pytest_runtest_makereport = e2e.pytest_runtest_makereport
 directory, bench, new_daemon, new_redis, redis, new_nginx, visitors = (
     e2e.directory, e2e.bench, e2e.new_daemon, e2e.new_redis, e2e.redis, e2e.new_nginx, e2e.visitors)
 
+from parts import Pair, RollbackRedis  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
 
@@ -44,3 +45,15 @@ def new_proxy():
     yield make
     for proxy in made:
         proxy.finish()
+
+
+@pytest.fixture
+def new_rollback_redis(bench):
+    def make(**arguments):
+        return bench.add(RollbackRedis(bench.directory, **arguments)).start()
+    return make
+
+
+@pytest.fixture
+def pair(new_redis, new_proxy):
+    return Pair(new_redis, new_proxy)

@@ -21,6 +21,9 @@ import time
 
 CHUNK = 65536
 
+#: Between two slices, so that the kernel does not put them together again.
+SLICE_PAUSE = 0.0002
+
 #: How a connection may end: an orderly end, or RST (SO_LINGER 0).
 CLOSE, RESET = "close", "reset"
 
@@ -128,7 +131,7 @@ class Pipe:
             await self.send_piece(piece)
             self.count(piece)
             if data:
-                await asyncio.sleep(len(piece) / self.faults.rate if self.faults.rate else 0)
+                await asyncio.sleep(len(piece) / self.faults.rate if self.faults.rate else SLICE_PAUSE)
 
     def next_piece(self, data):
         size = len(data)
