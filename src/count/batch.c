@@ -58,6 +58,17 @@ void batch_destroy(struct batch *batch)
     free(batch);
 }
 
+struct batch *batch_restore(struct parcel *parcel)
+{
+    struct batch *batch = batch_create(parcel->content.second);
+
+    batch->is_frozen = true;
+    batch->is_doubtful = true;
+    batch->attempts = 1;
+    batch->parcel = parcel;
+    return batch;
+}
+
 bool batch_takes(const struct batch *batch, uint64_t second)
 {
     return !batch->is_frozen && batch->attempts == 0 &&
@@ -110,7 +121,7 @@ void batch_add(struct batch *batch, const char *page_name, size_t page_length, s
 
 bool batch_is_empty(const struct batch *batch)
 {
-    return list_is_empty(&batch->pages);
+    return batch->parcel == NULL && list_is_empty(&batch->pages);
 }
 
 /* collects the tokens of a page's visits behind those of the pages before */
@@ -244,6 +255,46 @@ void batch_answer(struct batch *batch, const struct store_applied *applied, batc
             first++;
         }
         answer_page(page_of(link), &tokens, applied->totals[entry++], on_visit, data);
+    }
+}
+
+bool batch_has_visits(const struct batch *batch)
+{
+    list_for_each(link, &batch->pages) {
+        if (!list_is_empty(&page_of(link)->visits)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool batch_is_overdue(const struct batch *batch, uint64_t now_ms)
+{
+    list_for_each(link, &batch->pages) {
+        const struct batch_page *page = page_of(link);
+
+        /* deadlines grow with the order of arrival */
+        if (!list_is_empty(&page->visits) &&
+            container_of(page->visits.next, struct visit, link)->deadline_ms <= now_ms) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void batch_release(struct batch *batch,
+                   void (*on_visit)(void *data, struct visit *visit, size_t entry), void *data)
+{
+    size_t entry = 0;
+
+    list_for_each(page_link, &batch->pages) {
+        struct batch_page *page = page_of(page_link);
+        struct list *link;
+
+        while ((link = list_take_first(&page->visits)) != NULL) {
+            on_visit(data, container_of(link, struct visit, link), entry);
+        }
+        entry++;
     }
 }
 

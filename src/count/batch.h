@@ -27,6 +27,8 @@
 /** Tokens in one batch: as many as a script of Redis can pass on at once, and less. */
 #define BATCH_TOKENS_MAX 1000
 
+struct shelter;
+
 struct batch {
     struct list link;  /* the owner's */
     uint64_t second;   /* since 1970-01-01T00:00:00Z, of the first visit */
@@ -38,6 +40,7 @@ struct batch {
     struct batch_page *latest; /* most visits are of the page of the visit before */
     size_t token_count;        /* visits that have one */
     struct parcel *parcel;     /* what was sent; NULL while open */
+    struct shelter *shelter;   /* the owner's: its record in the journal, or NULL */
     uint64_t *token_positions; /* of each token's visit among those of its page; NULL while open */
 };
 
@@ -75,6 +78,19 @@ void batch_thaw(struct batch *batch);
 typedef void (*batch_on_visit)(void *data, struct visit *visit, const struct visit_answer *answer);
 void batch_answer(struct batch *batch, const struct store_applied *applied, batch_on_visit on_visit,
                   void *data);
+
+/** A frozen batch of a parcel, which it takes over, that nobody waits for any more. */
+struct batch *batch_restore(struct parcel *parcel);
+
+/** Whether somebody waits for an answer. */
+bool batch_has_visits(const struct batch *batch);
+
+/** Whether somebody waits whose deadline is not after `now_ms`. */
+bool batch_is_overdue(const struct batch *batch, uint64_t now_ms);
+
+/** Takes all visits out of a frozen batch, each with the number of its entry; it stays as it is. */
+void batch_release(struct batch *batch,
+                   void (*on_visit)(void *data, struct visit *visit, size_t entry), void *data);
 
 /**
  * Moves the visits whose deadline is not after `now_ms` to the end of `expired`. In an open batch

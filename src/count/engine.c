@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/engine.h"
 
-#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/map.h"
-#include "count/flow.h"
+#include "count/outage.h"
+#include "count/site.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,44 +16,31 @@
 /* how often answered parcels that are too old are dropped */
 #define FORGET_INTERVAL_MS 1000
 
-struct engine {
-    struct loop *loop;
-    struct store *store;
-    struct engine_options options;
-    struct stats stats;
-    struct map sites;
-    struct site *latest; /* most visits are of the site of the visit before */
-    struct list ready;   /* sites with something to send */
-    struct list resting; /* sites that wait for the retry timer, or for the store to come back */
-    struct loop_task flush;
-    struct loop_timer retry;
-    struct loop_timer expire;
-    struct loop_timer forget;
-    struct backoff backoff;
-    bool is_available;
-    bool is_stopped;
-    uint64_t away_since_ms;    /* while the store is not available */
-    uint64_t failing_since_ms; /* while the store is there but takes no batch; else 0 */
-};
-
-struct site {
-    struct map_node node;
-    struct list link; /* in ready or resting, or in neither */
-    struct engine *engine;
-    struct flow flow;
-    uint64_t used_at_ms; /* when a visit came last */
-};
-
-static struct site *site_of(struct flow *flow)
+static struct leg *leg_of(struct flow *flow)
 {
-    return container_of(flow, struct site, flow);
+    return container_of(flow, struct leg, flow);
+}
+
+static struct leg *leg_in_site(struct list *link)
+{
+    return container_of(link, struct leg, link);
+}
+
+static struct leg *leg_in_queue(struct list *link)
+{
+    return container_of(link, struct leg, queue);
+}
+
+static struct site *site_of(struct map_node *node)
+{
+    return container_of(node, struct site, node);
 }
 
 /* --- answers --- */
 
 static void on_counted(struct flow *flow, struct visit *visit, const struct visit_answer *answer)
 {
-    struct stats *stats = &site_of(flow)->engine->stats;
+    struct stats *stats = &leg_of(flow)->site->engine->stats;
     uint64_t now_us = clock_monotonic_us();
 
     stats_add_latency(stats, now_us - visit->accepted_at_us);
@@ -67,16 +53,12 @@ static void on_counted(struct flow *flow, struct visit *visit, const struct visi
     visit->on_answer(visit, answer);
 }
 
-static void answer_uncounted(struct engine *engine, struct list *visits, enum visit_status status)
+void engine_answer_uncounted(struct engine *engine, struct list *visits, enum visit_status status,
+                             const char *reason)
 {
-    struct visit_answer answer = {.status = status, .count = 0, .reason = NULL};
+    struct visit_answer answer = {.status = status, .count = 0, .reason = reason};
     struct list *link;
 
-    if (status == VISIT_REFUSED) {
-        answer.reason = "the store did not take the visit in time; it was not counted";
-    } else {
-        answer.reason = "the store did not confirm the visit in time; it may have been counted";
-    }
     while ((link = list_take_first(visits)) != NULL) {
         struct visit *visit = container_of(link, struct visit, link);
 
@@ -97,9 +79,14 @@ static void expire_site(struct site *site, uint64_t now_ms)
 
     list_init(&refused);
     list_init(&unknown);
-    flow_expire(&site->flow, now_ms, &refused, &unknown);
-    answer_uncounted(site->engine, &refused, VISIT_REFUSED);
-    answer_uncounted(site->engine, &unknown, VISIT_UNKNOWN);
+    list_for_each(link, &site->legs) {
+        flow_expire(&leg_in_site(link)->flow, now_ms, &refused, &unknown);
+    }
+    engine_answer_uncounted(site->engine, &refused, VISIT_REFUSED,
+                            "the store did not take the visit in time; it was not counted");
+    engine_answer_uncounted(site->engine, &unknown, VISIT_UNKNOWN,
+                            "the store did not confirm the visit in time; it may have been "
+                            "counted");
 }
 
 static void on_expire(struct loop_timer *timer)
@@ -108,7 +95,11 @@ static void on_expire(struct loop_timer *timer)
     uint64_t now_ms = clock_monotonic_ms();
 
     map_for_each(node, &engine->sites) {
-        expire_site(container_of(node, struct site, node), now_ms);
+        if (engine->journal == NULL) {
+            expire_site(site_of(node), now_ms);
+        } else if (flow_is_overdue(&site_of(node)->live.flow, now_ms)) {
+            outage_shelter(site_of(node));
+        }
     }
     if (engine->stats.waiting != 0) {
         loop_timer_start(engine->loop, &engine->expire, EXPIRE_INTERVAL_MS);
@@ -117,19 +108,19 @@ static void on_expire(struct loop_timer *timer)
 
 /* --- sending --- */
 
-static void make_ready(struct site *site)
+void leg_make_ready(struct leg *leg)
 {
-    struct engine *engine = site->engine;
+    struct engine *engine = leg->site->engine;
 
-    list_remove(&site->link);
-    list_append(&engine->ready, &site->link);
+    list_remove(&leg->queue);
+    list_append(&engine->ready, &leg->queue);
     loop_task_schedule(engine->loop, &engine->flush);
 }
 
 static void wake_resting(struct engine *engine)
 {
     while (!list_is_empty(&engine->resting)) {
-        make_ready(container_of(engine->resting.next, struct site, link));
+        leg_make_ready(leg_in_queue(engine->resting.next));
     }
 }
 
@@ -139,12 +130,12 @@ static void on_retry(struct loop_timer *timer)
 }
 
 /* while the store is away its return ends the rest; otherwise the timer does */
-static void let_rest(struct site *site)
+static void let_rest(struct leg *leg)
 {
-    struct engine *engine = site->engine;
+    struct engine *engine = leg->site->engine;
 
-    list_remove(&site->link);
-    list_append(&engine->resting, &site->link);
+    list_remove(&leg->queue);
+    list_append(&engine->resting, &leg->queue);
     if (engine->is_available && !loop_timer_is_active(&engine->retry)) {
         loop_timer_start(engine->loop, &engine->retry, backoff_next_ms(&engine->backoff));
     }
@@ -156,12 +147,15 @@ static void on_flush(struct loop_task *task)
     struct list *link;
 
     while ((link = list_take_first(&engine->ready)) != NULL) {
-        struct site *site = container_of(link, struct site, link);
+        struct leg *leg = leg_in_queue(link);
 
-        if (engine->is_available) {
-            flow_send(&site->flow);
+        if (!engine->is_available) {
+            outage_shelter(leg->site);
+            let_rest(leg);
+        } else if (outage_may_send(leg)) {
+            flow_send(&leg->flow);
         } else {
-            let_rest(site);
+            outage_write(leg->site);
         }
     }
 }
@@ -181,59 +175,100 @@ static void note_success(struct engine *engine, const struct flow_end *end)
     }
 }
 
-static void note_gap(struct site *site, const struct ledger_gap *gap)
+static void note_gap(struct leg *leg, const struct ledger_gap *gap)
 {
-    struct engine *engine = site->engine;
+    struct engine *engine = leg->site->engine;
 
     engine->stats.gaps++;
     engine->stats.lost += gap->lost_visits;
     if (gap->heal_parcels != 0) {
         log_warning("store: site %s went back in time; sending %llu visits in %llu batches again",
-                    site->flow.site, (unsigned long long)gap->heal_visits,
+                    leg->flow.site, (unsigned long long)gap->heal_visits,
                     (unsigned long long)gap->heal_parcels);
     }
     if (gap->lost_parcels != 0) {
         log_error("store: site %s went back in time by more than is kept here to send again; %llu "
                   "visits in %llu batches are lost",
-                  site->flow.site, (unsigned long long)gap->lost_visits,
+                  leg->flow.site, (unsigned long long)gap->lost_visits,
                   (unsigned long long)gap->lost_parcels);
     }
 }
 
-static void note_failure(struct site *site, const char *reason)
+static void note_failure(struct leg *leg, const char *reason)
 {
-    if (site->engine->failing_since_ms == 0) {
-        site->engine->failing_since_ms = clock_monotonic_ms();
+    if (leg->site->engine->failing_since_ms == 0) {
+        leg->site->engine->failing_since_ms = clock_monotonic_ms();
     }
-    log_debug("store: site %s: %s", site->flow.site, reason);
+    log_debug("store: site %s: %s", leg->flow.site, reason);
 }
 
 static void on_end(struct flow *flow, const struct flow_end *end)
 {
-    struct site *site = site_of(flow);
+    struct leg *leg = leg_of(flow);
 
     if (end->result == FLOW_FAILED) {
-        note_failure(site, end->reason);
+        note_failure(leg, end->reason);
     } else if (end->result == FLOW_GAP) {
-        note_gap(site, &end->gap);
+        note_gap(leg, &end->gap);
     } else {
-        note_success(site->engine, end);
+        note_success(leg->site->engine, end);
     }
     if (end->result == FLOW_HEALED && ledger_to_heal(&flow->ledger) == NULL) {
         log_info("store: site %s: healed; %llu visits were sent again since the start", flow->site,
-                 (unsigned long long)site->engine->stats.healed);
+                 (unsigned long long)leg->site->engine->stats.healed);
     }
     if (!flow_has_work(flow)) {
         return;
     }
     if (end->result == FLOW_FAILED) {
-        let_rest(site);
+        let_rest(leg);
     } else {
-        make_ready(site);
+        leg_make_ready(leg);
     }
 }
 
-static const struct flow_events flow_events = {on_counted, on_end};
+static void on_applied(struct flow *flow, struct batch *batch, const struct store_applied *applied)
+{
+    outage_note_applied(leg_of(flow), batch, applied);
+}
+
+static const struct flow_events flow_events = {on_counted, on_applied, on_end};
+
+void leg_init(struct leg *leg, struct site *site)
+{
+    list_init(&leg->queue);
+    leg->site = site;
+    flow_init(&leg->flow, site->engine->store, site->node.key, &flow_events);
+    list_append(&site->legs, &leg->link);
+}
+
+static void finish_leg(struct leg *leg)
+{
+    list_remove(&leg->queue);
+    list_remove(&leg->link);
+    outage_forget_leg(leg);
+    flow_finish(&leg->flow);
+    if (leg != &leg->site->live) {
+        free(leg);
+    }
+}
+
+/* a leg of an earlier run goes when the store has all of it for long enough */
+static void forget_in_site(struct site *site, uint64_t before_ms)
+{
+    struct list *link = site->legs.next;
+
+    while (link != &site->legs) {
+        struct leg *leg = leg_in_site(link);
+
+        link = link->next;
+        ledger_forget(&leg->flow.ledger, before_ms, site->engine->options.retain_max_bytes);
+        if (leg != &site->live && leg != site->backlog && !flow_has_work(&leg->flow) &&
+            !flow_is_busy(&leg->flow) && list_is_empty(&leg->flow.ledger.retained)) {
+            finish_leg(leg);
+        }
+    }
+}
 
 /* what was answered long enough ago is no longer kept to heal the store with */
 static void on_forget(struct loop_timer *timer)
@@ -243,23 +278,31 @@ static void on_forget(struct loop_timer *timer)
     uint64_t retain_ms = engine->options.retain_ms;
 
     map_for_each(node, &engine->sites) {
-        ledger_forget(&container_of(node, struct site, node)->flow.ledger,
-                      now_ms > retain_ms ? now_ms - retain_ms : 0,
-                      engine->options.retain_max_bytes);
+        forget_in_site(site_of(node), now_ms > retain_ms ? now_ms - retain_ms : 0);
     }
     loop_timer_start(engine->loop, timer, FORGET_INTERVAL_MS);
 }
 
-/* a store that comes back may have less than it had */
-static void distrust_store(struct engine *engine)
+/* calls `visit_leg` for each leg of each site */
+static void for_each_leg(struct engine *engine, void (*visit_leg)(struct leg *leg))
 {
     map_for_each(node, &engine->sites) {
-        struct site *site = container_of(node, struct site, node);
-
-        flow_distrust(&site->flow);
-        if (flow_has_work(&site->flow) && !flow_is_busy(&site->flow)) {
-            make_ready(site);
+        list_for_each(link, &site_of(node)->legs) {
+            visit_leg(leg_in_site(link));
         }
+    }
+}
+
+/* a store that comes back may have less than it had */
+static void distrust_store(struct leg *leg)
+{
+    flow_distrust(&leg->flow);
+}
+
+static void wake_with_work(struct leg *leg)
+{
+    if (flow_has_work(&leg->flow) && !flow_is_busy(&leg->flow)) {
+        leg_make_ready(leg);
     }
 }
 
@@ -272,9 +315,9 @@ static void on_store_change(void *data, bool available)
     engine->failing_since_ms = 0;
     if (available) {
         backoff_reset(&engine->backoff);
-        distrust_store(engine);
-        wake_resting(engine);
+        for_each_leg(engine, distrust_store);
     }
+    for_each_leg(engine, wake_with_work);
 }
 
 /* --- visits --- */
@@ -283,24 +326,29 @@ static struct site *find_site(const struct engine *engine, const char *name)
 {
     struct map_node *node;
 
-    if (engine->latest != NULL && strcmp(engine->latest->flow.site, name) == 0) {
+    if (engine->latest != NULL && strcmp(engine->latest->name, name) == 0) {
         return engine->latest;
     }
     node = map_find(&engine->sites, name, strlen(name));
-    return node != NULL ? container_of(node, struct site, node) : NULL;
+    return node != NULL ? site_of(node) : NULL;
 }
 
-static struct site *add_site(struct engine *engine, const char *name)
+struct site *engine_take_site(struct engine *engine, const char *name)
 {
-    struct site *site = calloc(1, sizeof(*site));
+    struct site *site = find_site(engine, name);
 
+    if (site != NULL) {
+        return site;
+    }
+    site = calloc(1, sizeof(*site));
     if (site == NULL) {
         abort();
     }
     site->engine = engine;
-    list_init(&site->link);
-    flow_init(&site->flow, engine->store, name, &flow_events);
-    map_insert(&engine->sites, &site->node, site->flow.site, strlen(site->flow.site));
+    strncpy(site->name, name, STORE_SITE_MAX);
+    list_init(&site->legs);
+    map_insert(&engine->sites, &site->node, site->name, strlen(site->name));
+    leg_init(&site->live, site);
     return site;
 }
 
@@ -317,20 +365,26 @@ static bool is_hopeless(const struct engine *engine, uint64_t now_ms)
            now_ms - engine->failing_since_ms >= engine->options.max_wait_ms;
 }
 
-static int admit(struct engine *engine, struct visit *visit, uint64_t now_us)
+/* whether the visit may join; with a journal it may also when the store is of no use */
+static int admit(struct engine *engine, struct visit *visit, uint64_t now_us, bool *ret_shelter)
 {
     uint64_t now_ms = now_us / 1000;
 
+    *ret_shelter =
+        engine->journal != NULL && (!engine->is_available || is_hopeless(engine, now_ms));
     if (engine->is_stopped) {
         return -ESHUTDOWN;
     }
     if (engine->stats.waiting >= engine->options.max_waiting) {
         return -ENOBUFS;
     }
+    if (*ret_shelter) {
+        visit->deadline_ms = now_ms;
+        return journal_has_room(engine->journal) ? 0 : -ENOSPC;
+    }
     if (is_hopeless(engine, now_ms)) {
         return -EHOSTDOWN;
     }
-    visit->accepted_at_us = now_us;
     visit->deadline_ms =
         engine->options.max_wait_ms + (engine->is_available ? now_ms : engine->away_since_ms);
     return 0;
@@ -340,7 +394,7 @@ static int admit(struct engine *engine, struct visit *visit, uint64_t now_us)
 static void renew_if_unused(struct site *site, uint64_t now_ms)
 {
     if (now_ms - site->used_at_ms > site->engine->options.ledger_ttl_ms / 2) {
-        flow_renew(&site->flow);
+        flow_renew(&site->live.flow);
     }
     site->used_at_ms = now_ms;
 }
@@ -348,24 +402,26 @@ static void renew_if_unused(struct site *site, uint64_t now_ms)
 int engine_visit(struct engine *engine, const char *site_name, const char *page, size_t page_length,
                  struct visit *visit)
 {
+    uint64_t now_us = clock_monotonic_us();
+    bool shelter;
+    int error = admit(engine, visit, now_us, &shelter);
     struct site *site;
-    int error = admit(engine, visit, clock_monotonic_us());
+    struct leg *leg;
 
     if (error != 0) {
         engine->stats.refused++;
         return error;
     }
-    site = find_site(engine, site_name);
-    if (site == NULL) {
-        site = add_site(engine, site_name);
-    }
+    site = engine_take_site(engine, site_name);
     engine->latest = site;
     engine->stats.accepted++;
     engine->stats.waiting++;
-    renew_if_unused(site, visit->accepted_at_us / 1000);
-    flow_add(&site->flow, page, page_length, clock_wall_ms() / 1000, visit);
-    if (!flow_is_busy(&site->flow) && list_is_empty(&site->link)) {
-        make_ready(site);
+    visit->accepted_at_us = now_us;
+    renew_if_unused(site, now_us / 1000);
+    leg = shelter ? outage_backlog(site) : &site->live;
+    flow_add(&leg->flow, page, page_length, clock_wall_ms() / 1000, visit);
+    if (shelter || (!flow_is_busy(&leg->flow) && list_is_empty(&leg->queue))) {
+        leg_make_ready(leg);
     }
     if (!loop_timer_is_active(&engine->expire)) {
         loop_timer_start(engine->loop, &engine->expire, EXPIRE_INTERVAL_MS);
@@ -398,6 +454,7 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     engine->store = store;
     engine->options = *options;
     map_init(&engine->sites);
+    map_init(&engine->estimates);
     list_init(&engine->ready);
     list_init(&engine->resting);
     loop_task_init(&engine->flush, on_flush);
@@ -415,7 +472,9 @@ struct engine *engine_create(struct loop *loop, struct store *store,
 static void destroy_site(struct site *site)
 {
     map_remove(&site->engine->sites, &site->node);
-    flow_finish(&site->flow);
+    while (!list_is_empty(&site->legs)) {
+        finish_leg(leg_in_site(site->legs.next));
+    }
     free(site);
 }
 
@@ -431,10 +490,31 @@ void engine_destroy(struct engine *engine)
     loop_timer_stop(&engine->expire);
     loop_timer_stop(&engine->forget);
     map_for_each(node, &engine->sites) {
-        destroy_site(container_of(node, struct site, node));
+        destroy_site(site_of(node));
     }
     map_finish(&engine->sites);
+    outage_finish(engine);
     free(engine);
+}
+
+void engine_use_journal(struct engine *engine, struct journal *journal)
+{
+    engine->journal = journal;
+}
+
+struct journal_entry *engine_restore(void *engine, struct journal_record *record)
+{
+    return outage_restore(engine, record);
+}
+
+bool engine_can_journal(const struct engine *engine)
+{
+    return engine->journal != NULL && journal_has_room(engine->journal);
+}
+
+const struct journal_status *engine_journal_status(const struct engine *engine)
+{
+    return engine->journal != NULL ? journal_status(engine->journal) : NULL;
 }
 
 void engine_configure(struct engine *engine, const struct engine_options *options)
@@ -447,10 +527,23 @@ void engine_stop(struct engine *engine)
     engine->is_stopped = true;
 }
 
+/* whether nothing of a site would be lost if the process ended now */
+static bool is_safe(const struct site *site)
+{
+    list_for_each(link, &site->legs) {
+        const struct leg *leg = container_of(link, struct leg, link);
+
+        if (flow_has_work(&leg->flow) && !outage_is_safe(leg)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool engine_is_idle(const struct engine *engine)
 {
     map_for_each(node, &engine->sites) {
-        if (flow_has_work(&container_of(node, struct site, node)->flow)) {
+        if (!is_safe(site_of(node))) {
             return false;
         }
     }
@@ -461,7 +554,7 @@ void engine_abandon(struct engine *engine)
 {
     engine_stop(engine);
     map_for_each(node, &engine->sites) {
-        expire_site(container_of(node, struct site, node), UINT64_MAX);
+        expire_site(site_of(node), UINT64_MAX);
     }
 }
 

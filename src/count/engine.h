@@ -25,17 +25,24 @@
 #include <stdint.h>
 
 struct engine;
+struct journal;
+struct journal_entry;
+struct journal_record;
+struct journal_status;
 
 enum visit_status {
-    VISIT_COUNTED,  /* in the store, exactly once */
-    VISIT_REPEATED, /* its token had been seen before: it was counted then, and not again */
-    VISIT_REFUSED,  /* certainly not counted */
-    VISIT_UNKNOWN   /* may have been counted: the store did not say in time */
+    VISIT_COUNTED, /* in the store, exactly once */
+    VISIT_REPEATED,
+    /* its token had been seen before: it was counted then, and not again */
+    VISIT_JOURNALED, /* on this machine's disk: it will be counted when the store is back */
+    VISIT_REFUSED,   /* certainly not counted */
+    VISIT_UNKNOWN    /* may have been counted: the store did not say in time */
 };
 
 struct visit_answer {
     enum visit_status status;
-    uint64_t count;     /* VISIT_COUNTED: this visit's number; VISIT_REPEATED: the page's */
+    uint64_t count; /* VISIT_COUNTED: this visit's number; VISIT_REPEATED: the page's */
+    /* VISIT_JOURNALED: an estimate of its number, 0 when there is nothing to estimate from */
     const char *reason; /* otherwise: why, for people; never NULL */
 };
 
@@ -69,6 +76,19 @@ struct engine *engine_create(struct loop *loop, struct store *store,
 
 /** Answers whatever still waits and frees the engine. NULL is allowed. */
 void engine_destroy(struct engine *engine);
+
+/**
+ * Gives the engine a journal, which outlives it; before the first visit. What an earlier run left
+ * in it is passed to engine_restore() while it is opened.
+ */
+void engine_use_journal(struct engine *engine, struct journal *journal);
+struct journal_entry *engine_restore(void *engine, struct journal_record *record);
+
+/** Whether visits would go to the journal now if the store took none. */
+bool engine_can_journal(const struct engine *engine);
+
+/** The journal, for status; NULL where there is none. */
+const struct journal_status *engine_journal_status(const struct engine *engine);
 
 /** Takes over changed options. */
 void engine_configure(struct engine *engine, const struct engine_options *options);

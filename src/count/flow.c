@@ -74,6 +74,7 @@ static void finish_batch(struct flow *flow, struct batch *batch,
 
     list_remove(&batch->link);
     batch_answer(batch, applied, on_visit, flow);
+    flow->events->on_applied(flow, batch, applied);
     ledger_acknowledge(&flow->ledger, batch_take_parcel(batch), clock_monotonic_ms());
     batch_destroy(batch);
     end_with(flow, end);
@@ -220,6 +221,49 @@ void flow_add(struct flow *flow, const char *page, size_t page_length, uint64_t 
         list_append(&flow->batches, &last->link);
     }
     batch_add(last, page, page_length, visit);
+}
+
+struct batch *flow_first_frozen(const struct flow *flow)
+{
+    struct batch *batch = first_batch(flow);
+
+    return batch != NULL && batch->is_frozen ? batch : NULL;
+}
+
+bool flow_is_overdue(const struct flow *flow, uint64_t now_ms)
+{
+    list_for_each(link, &flow->batches) {
+        if (batch_is_overdue(container_of(link, struct batch, link), now_ms)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void flow_move_open(struct flow *flow, struct flow *to)
+{
+    struct list *link = flow->batches.next;
+
+    while (link != &flow->batches) {
+        struct batch *batch = container_of(link, struct batch, link);
+
+        link = link->next;
+        if (!batch->is_frozen) {
+            list_remove(&batch->link);
+            list_append(&to->batches, &batch->link);
+        }
+    }
+}
+
+void flow_freeze(struct flow *flow, struct batch *batch)
+{
+    struct parcel *before = NULL;
+
+    if (batch->link.prev != &flow->batches) {
+        before = container_of(batch->link.prev, struct batch, link)->parcel;
+    }
+    ledger_fix(&flow->ledger, before, batch_freeze(batch));
+    batch->is_doubtful = true; /* its number stands in the journal: never thawed */
 }
 
 void flow_expire(struct flow *flow, uint64_t now_ms, struct list *refused, struct list *unknown)

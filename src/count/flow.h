@@ -42,6 +42,8 @@ struct flow_end {
 struct flow_events {
     /** A visit has its number, or is a repetition; it is out of the flow. */
     void (*on_counted)(struct flow *flow, struct visit *visit, const struct visit_answer *answer);
+    /** The store has a batch; its visits were told, and it is freed when this returns. */
+    void (*on_applied)(struct flow *flow, struct batch *batch, const struct store_applied *applied);
     /** A call ended, after its visits were told; flow_send() may be called again, also from here.
      */
     void (*on_end)(struct flow *flow, const struct flow_end *end);
@@ -67,6 +69,18 @@ void flow_finish(struct flow *flow);
 /** Adds a visit of `page`, at a second since 1970, to the batch that leaves last. */
 void flow_add(struct flow *flow, const char *page, size_t page_length, uint64_t second,
               struct visit *visit);
+
+/** Whether the patience of a visit ended by `now_ms`. */
+bool flow_is_overdue(const struct flow *flow, uint64_t now_ms);
+
+/** The batch that was sent, or may have been, and is not answered; NULL when there is none. */
+struct batch *flow_first_frozen(const struct flow *flow);
+
+/** Moves the open batches to the end of another flow of the same site. */
+void flow_move_open(struct flow *flow, struct flow *to);
+
+/** Freezes a batch, behind which none is frozen, under the number that it will have. */
+void flow_freeze(struct flow *flow, struct batch *batch);
 
 /** Whether there is anything that the store has to be told. */
 bool flow_has_work(const struct flow *flow);

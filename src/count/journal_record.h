@@ -3,8 +3,8 @@
  * journal_record: one parcel as bytes in the journal, and back.
  *
  * Payload, little-endian: u8 length of site, site; 16 bytes epoch; u64 sequence; u64 visits; u64
- * hour; u64 second; u32 entries, for each: u64 hits, u16 length of page, page; u32 tokens, for each:
- * u8 window, u32 entry, u8 length, token.
+ * hour; u64 second; u32 entries, for each: u64 hits, u16 length of page, page; u32 tokens, for
+ * each: u8 window, u32 entry, u8 length, token.
  */
 #ifndef VISITCOUNTD_COUNT_JOURNAL_RECORD_H
 #define VISITCOUNTD_COUNT_JOURNAL_RECORD_H

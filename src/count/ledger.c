@@ -58,13 +58,40 @@ struct parcel *ledger_to_heal(const struct ledger *ledger)
     return ledger->heal != &ledger->retained ? parcel_of(ledger->heal) : NULL;
 }
 
-void ledger_address(const struct ledger *ledger, struct parcel *parcel)
+/*
+ * A parcel from the journal of an earlier run was sent, or written, when all before it were
+ * answered; where the store is now it will say itself.
+ */
+static void catch_up(struct ledger *ledger, const struct parcel *parcel)
 {
-    parcel->content.follows = ledger->store_at;
-    if (ledger_to_heal(ledger) != parcel) {
-        parcel->content.sequence = ledger->acknowledged + 1;
-        parcel->content.visits = ledger->visits + parcel->hits;
+    if (parcel->content.sequence > ledger->acknowledged + 1) {
+        ledger->acknowledged = parcel->content.sequence - 1;
+        ledger->visits = parcel->content.visits - parcel->hits;
+        ledger->store_at = ledger->acknowledged;
     }
+}
+
+void ledger_address(struct ledger *ledger, struct parcel *parcel)
+{
+    if (ledger_to_heal(ledger) != parcel) {
+        if (parcel->is_addressed) {
+            catch_up(ledger, parcel);
+        } else {
+            parcel->content.sequence = ledger->acknowledged + 1;
+            parcel->content.visits = ledger->visits + parcel->hits;
+        }
+    }
+    parcel->content.follows = ledger->store_at;
+}
+
+void ledger_fix(const struct ledger *ledger, const struct parcel *before, struct parcel *parcel)
+{
+    uint64_t sequence = before != NULL ? before->content.sequence : ledger->acknowledged;
+    uint64_t visits = before != NULL ? before->content.visits : ledger->visits;
+
+    parcel->content.sequence = sequence + 1;
+    parcel->content.visits = visits + parcel->hits;
+    parcel->is_addressed = true;
 }
 
 void ledger_acknowledge(struct ledger *ledger, struct parcel *parcel, uint64_t now_ms)

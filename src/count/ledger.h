@@ -55,7 +55,10 @@ void ledger_renew(struct ledger *ledger);
 struct parcel *ledger_to_heal(const struct ledger *ledger);
 
 /** Writes into a parcel under which number it goes next: anew, or again after a gap. */
-void ledger_address(const struct ledger *ledger, struct parcel *parcel);
+void ledger_address(struct ledger *ledger, struct parcel *parcel);
+
+/** Fixes the number of a parcel that is going to follow `before`, or the last answered one. */
+void ledger_fix(const struct ledger *ledger, const struct parcel *before, struct parcel *parcel);
 
 /** The store has `parcel`, which was new; it is retained from here on. */
 void ledger_acknowledge(struct ledger *ledger, struct parcel *parcel, uint64_t now_ms);

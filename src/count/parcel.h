@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "store/store.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ struct parcel {
     struct list link;
     struct store_batch content; /* without site and epoch */
     uint64_t hits;              /* of all entries */
+    bool is_addressed;          /* its sequence and visits are fixed: it stands in the journal */
     uint64_t answered_at_ms;    /* on the monotonic clock; once it was */
     size_t size_bytes;          /* of its memory */
 };

@@ -21,6 +21,8 @@ struct stats {
     uint64_t accepted;   /* visits that the engine took */
     uint64_t applied;    /* visits answered with their number */
     uint64_t repeated;   /* visits whose token had been seen before */
+    uint64_t journaled;  /* visits answered as journaled */
+    uint64_t replayed;   /* visits that the store took from the journal */
     uint64_t refused;    /* visits answered as certainly not counted */
     uint64_t unknown;    /* visits answered as perhaps counted */
     uint64_t waiting;    /* visits without an answer yet */
