@@ -3,11 +3,13 @@
 
 #include "base/crc32c.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,25 +55,27 @@ static int compare_numbers(const void *left, const void *right)
 }
 
 /* appends the numbers of all segments to `numbers`, as they come */
-static int list_numbers(DIR *directory, struct buf *numbers, char *foreign)
+static int list_numbers(DIR *directory, struct buf *numbers, char *ret_foreign)
 {
     struct dirent *entry;
     uint64_t number;
 
+    *ret_foreign = '\0';
     while (errno = 0, (entry = readdir(directory)) != NULL) {
         if (!has_suffix(entry->d_name)) {
             continue;
         }
-        if (!parse_name(entry->d_name, &number)) {
-            snprintf(foreign, 256, "%s", entry->d_name);
-            return -EINVAL;
+        if (parse_name(entry->d_name, &number)) {
+            buf_append(numbers, &number, sizeof(number));
+        } else {
+            snprintf(ret_foreign, NAME_MAX + 1, "%s", entry->d_name);
         }
-        buf_append(numbers, &number, sizeof(number));
     }
     return -errno;
 }
 
-int journal_segment_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_count, char *foreign)
+int journal_segment_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_count,
+                         char *ret_foreign)
 {
     struct buf numbers = BUF_EMPTY;
     int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -85,7 +89,7 @@ int journal_segment_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_c
         }
         return result;
     }
-    result = list_numbers(directory, &numbers, foreign);
+    result = list_numbers(directory, &numbers, ret_foreign);
     closedir(directory);
     if (result != 0) {
         buf_finish(&numbers);
@@ -195,6 +199,8 @@ void journal_reader_close(struct journal_reader *reader)
     buf_finish(&reader->bytes);
 }
 
+static const char not_understood[] = "a record matches its checksum and is not understood";
+
 /* what is wrong with the record at `offset`; NULL, with the record, when nothing is */
 static const char *examine_record(const struct buf *bytes, size_t offset, size_t *ret_length,
                                   struct journal_record *ret_record)
@@ -219,7 +225,7 @@ static const char *examine_record(const struct buf *bytes, size_t offset, size_t
     *ret_length = JOURNAL_RECORD_HEADER_BYTES + length;
     return journal_record_decode(header + JOURNAL_RECORD_HEADER_BYTES, length, ret_record) == 0
                ? NULL
-               : "a record matches its checksum and cannot be understood";
+               : not_understood;
 }
 
 /*
@@ -252,16 +258,86 @@ static size_t find_record(const struct buf *bytes, size_t offset)
     return bytes->length;
 }
 
-static enum journal_found find_damage(struct journal_reader *reader, const char *damage)
+/* goes on at the next good record behind a damage */
+static enum journal_found pass_damage(struct journal_reader *reader, const char *damage)
 {
-    size_t length = 0;
-    struct journal_record record;
-    bool is_whole = reader->offset >= JOURNAL_SEGMENT_HEADER_BYTES &&
-                    examine_record(&reader->bytes, reader->offset, &length, &record) != NULL &&
-                    length != 0;
-
     reader->damage = damage;
     reader->offset = find_record(&reader->bytes, reader->offset + 1);
-    return is_whole || reader->offset < reader->bytes.length ? JOURNAL_FOUND_DAMAGE
-                                                             : JOURNAL_FOUND_TORN;
+    return damage == not_understood || reader->offset < reader->bytes.length ? JOURNAL_FOUND_DAMAGE
+                                                                             : JOURNAL_FOUND_TORN;
+}
+
+/* whether the file ends inside of a header that is right so far, or begins with zeros */
+static bool is_torn_header(const struct buf *bytes, const char *header)
+{
+    static const char zeros[JOURNAL_SEGMENT_HEADER_BYTES];
+    bool is_short = bytes->length < sizeof(zeros);
+    size_t length = is_short ? bytes->length : sizeof(zeros);
+
+    return (is_short && memcmp(bytes->bytes, header, length) == 0) ||
+           memcmp(bytes->bytes, zeros, length) == 0;
+}
+
+static enum journal_found read_header(struct journal_reader *reader)
+{
+    struct buf *bytes = &reader->bytes;
+    struct buf header = BUF_EMPTY;
+    enum journal_found found = JOURNAL_FOUND_RECORD;
+
+    journal_segment_put_header(&header);
+    if (is_torn_header(bytes, header.bytes)) {
+        found = pass_damage(reader, "the header is cut short");
+    } else if (bytes->length < JOURNAL_SEGMENT_HEADER_BYTES ||
+               memcmp(bytes->bytes, MAGIC, MAGIC_LENGTH) != 0) {
+        reader->damage = "this is no segment of a journal";
+        reader->offset = bytes->length;
+        found = JOURNAL_FOUND_DAMAGE;
+    } else if (crc32c(0, bytes->bytes, 12) != read_u32(bytes->bytes + 12)) {
+        pass_damage(reader, "the header does not match its checksum");
+        found = JOURNAL_FOUND_DAMAGE;
+    } else if (read_u32(bytes->bytes + 8) != VERSION) {
+        reader->damage = "the format is of another version than this program's";
+        reader->offset = bytes->length;
+        found = JOURNAL_FOUND_DAMAGE;
+    } else {
+        reader->offset = JOURNAL_SEGMENT_HEADER_BYTES;
+    }
+    buf_finish(&header);
+    return found;
+}
+
+enum journal_found journal_reader_next(struct journal_reader *reader,
+                                       struct journal_record *ret_record)
+{
+    enum journal_found found;
+    const char *damage;
+    size_t length;
+
+    reader->found_offset = reader->offset;
+    if (reader->offset >= reader->bytes.length) {
+        return JOURNAL_FOUND_END;
+    }
+    if (reader->offset == 0) {
+        found = read_header(reader);
+        if (found != JOURNAL_FOUND_RECORD) {
+            return found;
+        }
+        return journal_reader_next(reader, ret_record);
+    }
+    damage = examine_record(&reader->bytes, reader->offset, &length, ret_record);
+    if (damage != NULL) {
+        return pass_damage(reader, damage);
+    }
+    reader->offset += length;
+    return JOURNAL_FOUND_RECORD;
+}
+
+/* --- errors --- */
+
+void journal_put_reason(struct buf *out, int error)
+{
+    const char *text = strerror(-error);
+
+    buf_putc(out, (char)tolower((unsigned char)text[0]));
+    buf_puts(out, text + 1);
 }

@@ -33,12 +33,12 @@ char *journal_segment_name(uint64_t number, char name[JOURNAL_SEGMENT_NAME_MAX])
 
 /**
  * The numbers of the segments in a directory, in their order; the caller frees `ret_numbers`. Files
- * with names that do not end in ".journal" are not the journal's, and left alone. Returns 0,
- * -errno, or -EINVAL with the name in `foreign` (of at least 256 bytes) when one that does is not
- * named by a number.
+ * with names that do not end in ".journal" are not the journal's, and left alone; one with a name
+ * that does and is not of a number is named in `ret_foreign`, of NAME_MAX + 1 bytes, else empty.
+ * Returns 0 or -errno.
  */
 int journal_segment_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_count,
-                         char *foreign);
+                         char *ret_foreign);
 
 /** Appends a segment's header. */
 void journal_segment_put_header(struct buf *out);
@@ -48,10 +48,10 @@ void journal_segment_put_record(struct buf *out, const struct journal_record *re
 
 /** Reads a segment from its beginning. */
 struct journal_reader {
-    struct buf bytes;       /* all of the file */
-    size_t offset;          /* where the reader goes on */
-    size_t record_offset;   /* of the record, or damage, that was found last */
-    const char *damage;     /* what is wrong there */
+    struct buf bytes;    /* all of the file */
+    size_t offset;       /* where the reader goes on */
+    size_t found_offset; /* of the record, or damage, that was found last */
+    const char *damage;  /* what is wrong there */
 };
 
 enum journal_found {
@@ -70,5 +70,8 @@ enum journal_found journal_reader_next(struct journal_reader *reader,
 
 /** Frees the bytes; harmless after a failed open. */
 void journal_reader_close(struct journal_reader *reader);
+
+/** Appends the system's text for -errno, as it reads inside of a line. */
+void journal_put_reason(struct buf *out, int error);
 
 #endif

@@ -2,6 +2,7 @@
 """Stores that forget: a Redis that is set back to an earlier state, and a pair of which one lags."""
 
 import shutil
+import uuid
 
 from harness import Redis, RedisStore, free_port, wait_until
 
@@ -21,14 +22,30 @@ class RollbackRedis(Redis):
         self.data = self.directory / "appendonlydir"
         self.copy = self.directory / "copy"
 
+    def mark(self):
+        """A mark in the file, behind all that was answered until now. With everysec Redis may answer up to two seconds
+        before it writes: while an fsync is under way it does not wait for it."""
+        mark = uuid.uuid4().hex
+        self.client().set("mark", mark)
+        return mark
+
+    def has_written(self, mark, data=None):
+        """Whether the mark, and so all before it, is in the file."""
+        return any(mark.encode() in path.read_bytes() for path in (data or self.data).glob("*.aof"))
+
     def take_copy(self):
-        """Remembers what it has now. It stands still meanwhile, so that the copy is of one moment."""
-        self.pause()
+        """Remembers what it has answered until now, of one moment."""
+        mark = self.mark()
+        wait_until(lambda: self.copy_if_written(mark), "what was answered is in the file")
+
+    def copy_if_written(self, mark):
+        self.pause()  # so that the copy is of one moment
         try:
             shutil.rmtree(self.copy, ignore_errors=True)
             shutil.copytree(self.data, self.copy)
         finally:
             self.resume()
+        return self.has_written(mark, self.copy)
 
     def lose_since_copy(self):
         """kill -9, and all that was written since take_copy() never reached the disk. It does not run afterwards."""

@@ -74,9 +74,13 @@ class Pipe:
         self.passed = 0                   # bytes that went on
         self.is_idle = True               # nothing is queued or being written
         self.is_over = False
+        self.end_was_swallowed = False
 
     def set(self, faults):
         self.faults = faults
+        if self.end_was_swallowed and not faults.hole:
+            self.end_was_swallowed = False
+            self.queue.append((0, b""))
         if faults.delay == 0:
             self.queue = collections.deque((0, data) for _, data in self.queue)
         self.changed.set()
@@ -101,6 +105,8 @@ class Pipe:
                 self.queue.append((due, data))
                 self.is_idle = False
                 self.changed.set()
+            elif not data:
+                self.end_was_swallowed = True
 
     async def write(self):
         while not self.is_over:

@@ -189,11 +189,12 @@ def test_silence_for_longer_than_anybody_waits(new_daemon, store, proxy, visitor
 
 # --- slow ---
 
-@pytest.mark.parametrize("faults", [{"slice": 1}, {"slice": 7}, {"delay": 0.03, "jitter": 0.03}, {"rate": 20000}],
+@pytest.mark.parametrize("total, faults", [(200, {"slice": 1}), (1000, {"slice": 7}), (500, {"delay": 0.03, "jitter": 0.03}),
+                                           (1000, {"rate": 20000})],
                          ids=["single bytes", "slices", "latency", "throttled"])
-def test_slow_links_only_delay(daemon, store, proxy, faults):
+def test_slow_links_only_delay(daemon, store, proxy, total, faults):
     proxy.set("both", **faults)
-    crowd = Visitors([daemon.address], connections=32, total=1500, targets=["/count"])
+    crowd = Visitors([daemon.address], connections=32, total=total)
     crowd.start()
     crowd.finish().check_exact({"/count": store.total()})
     batches = daemon.status()["batches"]
