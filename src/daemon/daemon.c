@@ -110,15 +110,15 @@ static struct engine_options engine_options(const struct config *config)
     };
 }
 
-static void log_lines(enum log_level level, const char *prefix, struct buf *lines)
+static void log_lines(enum log_level level, const char *prefix, const struct buf *lines)
 {
-    char *rest = lines->bytes;
-    char *line;
+    const char *line = lines->bytes;
 
-    while (rest != NULL && (line = strsep(&rest, "\n")) != NULL) {
-        if (*line != '\0') {
-            log_write(level, "%s%s", prefix, line);
-        }
+    while (line != NULL && *line != '\0') {
+        int length = (int)strcspn(line, "\n");
+
+        log_write(level, "%s%.*s", prefix, length, line);
+        line += line[length] == '\n' ? length + 1 : length;
     }
 }
 

@@ -325,8 +325,7 @@ static void apply(struct store *store, const struct store_batch *batch, store_on
 {
     check_batch(batch);
     /* the ledger knows only the last batch of an epoch: a second one must wait for the first */
-    list_for_each(link, &fake_of(store)->calls)
-    {
+    list_for_each(link, &fake_of(store)->calls) {
         check(call_of(link)->kind != FAKE_APPLY ||
               strcmp(call_of(link)->batch.site, batch->site) != 0);
     }
@@ -491,8 +490,7 @@ static size_t count_links(const struct list *anchor)
 {
     size_t count = 0;
 
-    list_for_each(link, anchor)
-    {
+    list_for_each(link, anchor) {
         count++;
     }
     return count;
@@ -510,8 +508,7 @@ size_t fake_store_late_count(const struct fake_store *fake)
 
 struct fake_call *fake_store_call(const struct fake_store *fake, size_t index)
 {
-    list_for_each(link, &fake->calls)
-    {
+    list_for_each(link, &fake->calls) {
         if (index-- == 0) {
             return call_of(link);
         }
@@ -521,8 +518,7 @@ struct fake_call *fake_store_call(const struct fake_store *fake, size_t index)
 
 struct fake_call *fake_store_call_of(const struct fake_store *fake, const char *site)
 {
-    list_for_each(link, &fake->calls)
-    {
+    list_for_each(link, &fake->calls) {
         if (call_of(link)->kind == FAKE_APPLY && strcmp(call_of(link)->batch.site, site) == 0) {
             return call_of(link);
         }
