@@ -520,10 +520,10 @@ static void test_certificates_that_cannot_be_read(void **state)
     const char *reason = NULL;
 
     (void)state;
-    assert_null(stream_tls_create("/nonexistent/ca.pem", &reason));
+    assert_null(stream_tls_create("/nonexistent/ca.pem", "localhost", &reason));
     assert_non_null(reason);
     reason = NULL;
-    assert_null(stream_tls_create("/etc/passwd", &reason));
+    assert_null(stream_tls_create("/etc/passwd", "localhost", &reason));
     assert_non_null(reason);
 }
 
@@ -533,7 +533,7 @@ static void test_a_server_without_tls(void **state)
     static const char *const answers[] = {"-ERR Protocol error\r\n", "HTTP/1.1 400\r\n\r\n", ""};
     struct fixture *fixture = *state;
     const char *reason;
-    struct ssl_ctx_st *tls = stream_tls_create("", &reason);
+    struct ssl_ctx_st *tls = stream_tls_create("", "localhost", &reason);
 
     assert_non_null(tls);
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
