@@ -2,7 +2,6 @@
 """Visits and their numbers, on both stores."""
 
 import pathlib
-import sqlite3
 import threading
 
 import pytest
@@ -210,12 +209,7 @@ def test_numbers_go_on_where_the_store_is(new_daemon, store):
     daemon = new_daemon(store.settings)
     daemon.count()
     start = 2 ** 53 - 10
-    if store.name == "redis":
-        store.client().zadd("vc:{default}:hits", {"/": start})
-    else:
-        with sqlite3.connect(store.path) as connection:
-            connection.execute("UPDATE hits SET total = ?", [start])
-        connection.close()
+    store.set_total(start)
     assert [daemon.count() for _ in range(5)] == [start + i for i in range(1, 6)]
     assert daemon.fetch("/v1/get/default/").json()["count"] == start + 5
     assert store.total() == start + 5

@@ -26,6 +26,13 @@ class SqliteStore:
     def total(self, site="default", page="/"):
         return self.totals().get((site, page), 0)
 
+    def set_total(self, total, site="default", page="/"):
+        """Changes a page that was visited before."""
+        with sqlite3.connect(self.path) as connection:
+            changed = connection.execute("UPDATE hits SET total = ? WHERE site = ? AND page = ?", [total, site, page]).rowcount
+        connection.close()
+        assert changed == 1
+
     def series_totals(self):
         """What the numbers by day, and those by hour, add up to."""
         connection = self.connect()
@@ -55,6 +62,9 @@ class RedisStore:
 
     def total(self, site="default", page="/"):
         return int(self.client().zscore("vc:{%s}:hits" % site, page) or 0)
+
+    def set_total(self, total, site="default", page="/"):
+        self.client().zadd("vc:{%s}:hits" % site, {page: total})
 
     def series_totals(self):
         client = self.client()
