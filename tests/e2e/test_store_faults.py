@@ -160,7 +160,7 @@ def test_the_loop_does_not_wait_for_a_frozen_redis(daemon, store):
     store.server.resume()
 
 
-def test_a_server_that_accepts_and_is_silent(new_daemon, directory, bench):
+def test_a_server_that_accepts_and_is_silent(new_daemon, directory):
     """Each state of the link has an end: here it is redis.connect_timeout."""
     fake = FakeRedis(directory / "silent.sock", lambda words: None)
     daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY})
@@ -248,6 +248,55 @@ def test_an_answer_that_is_not_understood_is_no_number(new_daemon, directory, re
     fake = FakeRedis(directory / "fake.sock", answer)
     daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY})
     assert daemon.fetch("/count").status == 503
+    fake.finish()
+
+
+class Ledger:
+    """apply.lua in a few lines, for a server that misbehaves around it: `mood` is "silent" (applies the batch and does
+    not answer), "busy" (refuses it) or "well"."""
+
+    def __init__(self):
+        self.mood = "silent"
+        self.totals = {}
+        self.entries = {}
+
+    def __call__(self, words):
+        if words[0] != "EVALSHA":
+            return error_to_apply(None)(words)
+        if self.mood == "busy":
+            return b"-BUSY Redis is busy running a script.\r\n"
+        reply = self.apply(words[7], int(words[8]), dict(zip(words[12::2], map(int, words[13::2])))).encode()
+        return None if self.mood == "silent" else b"$%d\r\n%s\r\n" % (len(reply), reply)
+
+    def apply(self, epoch, sequence, hits):
+        last, answer = self.entries.get(epoch, (0, ""))
+        if last == sequence:
+            return "DUP" + answer
+        assert sequence == last + 1, (last, sequence)
+        for page, count in hits.items():
+            self.totals[page] = self.totals.get(page, 0) + count
+        answer = "".join(f" {self.totals[page]}" for page in hits)
+        self.entries[epoch] = (sequence, answer)
+        return "OK" + answer
+
+
+def test_a_batch_that_may_be_applied_is_not_changed(new_daemon, directory):
+    """Its answer is lost, then it is refused for a while, and whoever was in it has gone. It must be sent again as it was:
+    with another visit in it, that one would get the number of the first, and not be counted."""
+    ledger = Ledger()
+    fake = FakeRedis(directory / "fake.sock", ledger)
+    daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY, "count.max_wait": "2s"}).wait_for_store()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        first = pool.submit(daemon.fetch)
+        wait_until(lambda: ledger.totals == {"/": 1}, "the first visit is applied")
+        ledger.mood = "busy"
+        assert first.result().error == "outcome_unknown"
+        second = pool.submit(daemon.fetch)
+        wait_until(lambda: daemon.status()["visits"]["waiting"] == 1, "the second visit waits")
+        ledger.mood = "well"
+        assert second.result().number == 2
+    assert ledger.totals == {"/": 2}
+    assert daemon.status()["batches"]["duplicates"] == 1
     fake.finish()
 
 

@@ -39,6 +39,7 @@ struct ledger_row {
     char site[STORE_SITE_MAX + 1];
     char epoch[STORE_EPOCH_LENGTH + 1];
     uint64_t sequence;
+    uint64_t content; /* hash of the batch that was applied under it */
     uint64_t totals[BATCH_PAGES_MAX];
 };
 
@@ -188,6 +189,29 @@ static uint64_t read_ledger(const struct fake_database *database, const struct s
     return row != NULL ? row->sequence : 0;
 }
 
+static uint64_t add_to_hash(uint64_t hash, const void *bytes, size_t length)
+{
+    const unsigned char *at = bytes;
+
+    while (length-- != 0) {
+        hash = (hash ^ *at++) * 0x100000001b3; /* FNV-1a */
+    }
+    return hash;
+}
+
+static uint64_t hash_of(const struct store_batch *batch)
+{
+    uint64_t hash = add_to_hash(0xcbf29ce484222325, &batch->hour, sizeof(batch->hour));
+
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        const struct store_entry *entry = &batch->entries[i];
+
+        hash = add_to_hash(hash, entry->page, entry->page_length + 1);
+        hash = add_to_hash(hash, &entry->hits, sizeof(entry->hits));
+    }
+    return hash;
+}
+
 static void add_entries(struct fake_database *database, const struct store_batch *batch,
                         uint64_t *totals)
 {
@@ -200,6 +224,7 @@ static void add_entries(struct fake_database *database, const struct store_batch
         totals[i] = total->total;
     }
     row->sequence = batch->sequence;
+    row->content = hash_of(batch);
     memcpy(row->totals, totals, batch->entry_count * sizeof(*totals));
 }
 
@@ -211,9 +236,11 @@ static struct store_applied execute(struct fake_database *database, const struct
 
     applied.sequence = read_ledger(database, batch);
     if (applied.sequence == batch->sequence) {
+        const struct ledger_row *row = find_ledger(database, batch->site, batch->epoch);
+
+        check(row->content == hash_of(batch));
         applied.duplicate = true;
-        memcpy(totals, find_ledger(database, batch->site, batch->epoch)->totals,
-               batch->entry_count * sizeof(*totals));
+        memcpy(totals, row->totals, batch->entry_count * sizeof(*totals));
     } else if (applied.sequence > batch->sequence) {
         applied.duplicate = true;
         read_totals(database, batch, totals);
@@ -363,7 +390,7 @@ static void end_apply(struct fake_store *fake, struct fake_call *call, enum fake
     struct store_applied applied = {.outcome = STORE_UNKNOWN, .reason = "the reply was lost"};
     uint64_t *totals = allocate(call->batch.entry_count, sizeof(*totals));
 
-    if (fate == FAKE_DONE) {
+    if (fate == FAKE_DONE || fate == FAKE_TWICE) {
         applied = execute(fake->database, &call->batch, totals);
     } else if (fate == FAKE_REPLY_LOST) {
         execute(fake->database, &call->batch, totals);
@@ -381,7 +408,7 @@ static void end_read(struct fake_store *fake, struct fake_call *call, enum fake_
     struct store_read read = {.outcome = STORE_REFUSED, .reason = "not now"};
     uint64_t *totals = allocate(call->batch.entry_count, sizeof(*totals));
 
-    if (fate == FAKE_DONE) {
+    if (fate == FAKE_DONE || fate == FAKE_TWICE) {
         read_totals(fake->database, &call->batch, totals);
         read = (struct store_read){.outcome = STORE_OK, .totals = totals};
     }
@@ -393,7 +420,7 @@ static void end_ledger(struct fake_store *fake, struct fake_call *call, enum fak
 {
     struct store_ledger answer = {.outcome = STORE_REFUSED, .reason = "not now"};
 
-    if (fate == FAKE_DONE) {
+    if (fate == FAKE_DONE || fate == FAKE_TWICE) {
         answer = (struct store_ledger){.outcome = STORE_OK,
                                        .sequence = read_ledger(fake->database, &call->batch)};
     }
@@ -415,7 +442,7 @@ void fake_store_end(struct fake_store *fake, struct fake_call *call, enum fake_f
         end_ledger(fake, call, fate);
         break;
     }
-    if (fate == FAKE_LATE && call->kind == FAKE_APPLY) {
+    if ((fate == FAKE_LATE || fate == FAKE_TWICE) && call->kind == FAKE_APPLY) {
         list_append(&fake->late, &call->link);
     } else {
         free_call(call);
@@ -440,6 +467,14 @@ void fake_store_execute_late(struct fake_store *fake)
 
     check(link != NULL);
     execute(fake->database, &call_of(link)->batch, totals);
+    free_call(call_of(link));
+}
+
+void fake_store_drop_late(struct fake_store *fake)
+{
+    struct list *link = list_take_first(&fake->late);
+
+    check(link != NULL);
     free_call(call_of(link));
 }
 

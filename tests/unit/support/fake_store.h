@@ -7,7 +7,7 @@
  * Several stores, as of several instances, may share one. The *store* is an instance's way to it:
  * each call stays open until the test decides its fate. It aborts, with a line that says why, when
  * its user breaks the contract: changes what it passed to an open call, sends a page twice in a
- * batch or a batch that is empty or too long.
+ * batch, a batch that is empty or too long, or another content under a number that was applied.
  */
 #ifndef VISITCOUNTD_TESTS_FAKE_STORE_H
 #define VISITCOUNTD_TESTS_FAKE_STORE_H
@@ -50,7 +50,8 @@ enum fake_fate {
     FAKE_REFUSED,      /* not executed, and the caller is told so */
     FAKE_REPLY_LOST,   /* executed, but the caller hears only that nobody knows */
     FAKE_REQUEST_LOST, /* not executed, but the caller hears only that nobody knows */
-    FAKE_LATE          /* nobody knows; executed later, by fake_store_execute_late() */
+    FAKE_LATE,         /* nobody knows; executed later, by fake_store_execute_late() */
+    FAKE_TWICE         /* as FAKE_DONE, and executed once more by fake_store_execute_late() */
 };
 
 /** An open apply, read or ledger call. */
@@ -65,6 +66,7 @@ struct fake_call {
         store_on_ledger on_ledger;
     };
     void *data;
+    uint64_t due_ms; /* the test's: when it will end; 0 in a new call */
 };
 
 struct fake_store {
@@ -72,7 +74,7 @@ struct fake_store {
     struct fake_database *database;
     bool available;
     struct list calls;    /* open, in the order in which they were made */
-    struct list late;     /* of fate FAKE_LATE, not executed yet */
+    struct list late;     /* to be executed later */
     uint64_t apply_count; /* apply calls since the start */
 };
 
@@ -98,8 +100,9 @@ void fake_store_end(struct fake_store *fake, struct fake_call *call, enum fake_f
 /** Ends all calls that are open now. */
 void fake_store_end_all(struct fake_store *fake, enum fake_fate fate);
 
-/** Executes the oldest call of fate FAKE_LATE; nobody hears of it. */
+/** Executes, or forgets, the oldest call that is late; nobody hears of it. */
 void fake_store_execute_late(struct fake_store *fake);
+void fake_store_drop_late(struct fake_store *fake);
 
 /** Changes `available` and tells the listener; then ends open calls when it went away. */
 void fake_store_go_away(struct fake_store *fake, enum fake_fate fate);
