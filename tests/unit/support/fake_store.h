@@ -66,7 +66,8 @@ struct fake_call {
         store_on_ledger on_ledger;
     };
     void *data;
-    uint64_t due_ms; /* the test's: when it will end; 0 in a new call */
+    uint64_t due_ms;     /* the test's: when it will end; 0 in a new call */
+    enum fake_fate fate; /* and how */
 };
 
 struct fake_store {
