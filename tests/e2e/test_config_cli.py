@@ -284,7 +284,8 @@ def test_the_longest_socket_path_works(new_daemon, directory):
 @pytest.mark.parametrize("option", ["http.listen=unix:", "admin.socket="])
 def test_a_directory_that_cannot_be_made(directory, option):
     (directory / "file").write_text("in the way")
-    check_one_line(run_into_the_wall(directory, f"{option}{directory}/file/sub/x.sock"), rf"error +\S+ .*{directory}/file/sub/x.sock: .*not a directory")
+    path = f"{directory}/file/sub/x.sock"
+    check_one_line(run_into_the_wall(directory, option + path), rf"error +\S+ .*{path}: .*not a directory")
 
 
 @pytest.mark.parametrize("option", ["http.listen=unix:", "admin.socket="])

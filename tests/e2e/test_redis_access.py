@@ -212,7 +212,8 @@ def tls_redis(new_redis, certificates, *, version="TLSv1.2 TLSv1.3", **arguments
     port = free_port()
     server = new_redis(config={"tls-port": port, "tls-protocols": f'"{version}"', "tls-cert-file": certificates["cert"], "tls-key-file": certificates["key"],
                                "tls-ca-cert-file": certificates["ca"], "tls-auth-clients": "no"}, **arguments)
-    return {"redis.host": "localhost", "redis.port": port, "redis.tls": True, "redis.tls_ca": str(certificates["ca"]), **HASTY}, server
+    settings = {"redis.host": "localhost", "redis.port": port, "redis.tls": True, "redis.tls_ca": str(certificates["ca"]), **HASTY}
+    return settings, server
 
 
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
