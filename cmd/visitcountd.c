@@ -63,13 +63,22 @@ static const char help[] =
     "Options, from the command line, then the environment, then the file, then the default:\n"
     "\n";
 
+/* takes `set` over, until free_sets() */
 static void add_set(struct config_request *request, char *set)
 {
     request->sets = realloc(request->sets, (request->set_count + 1) * sizeof(*request->sets));
-    if (request->sets == NULL) {
+    if (request->sets == NULL || set == NULL) {
         abort();
     }
     request->sets[request->set_count++] = set;
+}
+
+static void free_sets(struct config_request *request)
+{
+    for (size_t i = 0; i < request->set_count; i++) {
+        free(request->sets[i]);
+    }
+    free(request->sets);
 }
 
 static void add_instance(struct config_request *request, const char *name)
@@ -77,7 +86,7 @@ static void add_instance(struct config_request *request, const char *name)
     struct buf set = BUF_EMPTY;
 
     buf_printf(&set, "instance=%s", name);
-    add_set(request, buf_steal(&set)); /* lives as long as the process, as argv does */
+    add_set(request, buf_steal(&set));
 }
 
 /* takes one option over; false when getopt has already said what is wrong with it */
@@ -91,7 +100,7 @@ static bool take(struct command_line *line, int option)
         add_instance(&line->request, optarg);
         return true;
     case ARG_SET:
-        add_set(&line->request, optarg);
+        add_set(&line->request, strdup(optarg));
         return true;
     case ARG_CHECK:
         line->action = ACTION_CHECK;
@@ -190,25 +199,30 @@ static int with_config(const struct command_line *line)
     return print(&text, EX_OK);
 }
 
-int main(int argc, char **argv)
+static int act(const struct command_line *line)
 {
-    struct command_line line = {.action = ACTION_RUN, .request = {.environment = environ}};
-    int status;
-
-    if (!parse(argc, argv, &line)) {
-        fputs(usage, stderr);
-        return EX_USAGE;
-    }
-    switch (line.action) {
+    switch (line->action) {
     case ACTION_HELP:
         return print_help();
     case ACTION_VERSION:
         return print_version();
     case ACTION_REFERENCE:
-        return print_reference(line.form);
+        return print_reference(line->form);
     default:
-        status = with_config(&line);
-        free(line.request.sets);
-        return status;
+        return with_config(line);
     }
+}
+
+int main(int argc, char **argv)
+{
+    struct command_line line = {.action = ACTION_RUN, .request = {.environment = environ}};
+    int status = EX_USAGE;
+
+    if (parse(argc, argv, &line)) {
+        status = act(&line);
+    } else {
+        fputs(usage, stderr);
+    }
+    free_sets(&line.request);
+    return status;
 }

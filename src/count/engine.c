@@ -129,6 +129,18 @@ static void on_retry(struct loop_timer *timer)
     wake_resting(container_of(timer, struct engine, retry));
 }
 
+/* backoff, but so that whoever waits as long as a visit does sees some more attempts */
+static uint64_t retry_delay_ms(struct engine *engine)
+{
+    uint64_t delay_ms = backoff_next_ms(&engine->backoff);
+    uint64_t limit_ms = engine->options.max_wait_ms / 4;
+
+    if (limit_ms < BACKOFF_FIRST_MS) {
+        limit_ms = BACKOFF_FIRST_MS;
+    }
+    return delay_ms < limit_ms ? delay_ms : limit_ms;
+}
+
 /* while the store is away its return ends the rest; otherwise the timer does */
 static void let_rest(struct leg *leg)
 {
@@ -137,7 +149,7 @@ static void let_rest(struct leg *leg)
     list_remove(&leg->queue);
     list_append(&engine->resting, &leg->queue);
     if (engine->is_available && !loop_timer_is_active(&engine->retry)) {
-        loop_timer_start(engine->loop, &engine->retry, backoff_next_ms(&engine->backoff));
+        loop_timer_start(engine->loop, &engine->retry, retry_delay_ms(engine));
     }
 }
 

@@ -323,9 +323,12 @@ struct server *server_create(const struct server_options *options, struct buf *e
 
 void server_destroy(struct server *server)
 {
+    h2o_multithread_queue_t *queue;
+
     if (server == NULL) {
         return;
     }
+    queue = server->context.queue;
     loop_timer_stop(&server->drain_step);
     loop_task_cancel(&server->drained);
     server->on_drained = NULL;
@@ -334,6 +337,7 @@ void server_destroy(struct server *server)
     connections_close_all(&server->connections, &server->context);
     connections_finish(&server->connections);
     h2o_context_dispose(&server->context);
+    free(queue); /* which libh2o leaves to its user */
     h2o_config_dispose(&server->globalconf);
     sites_destroy(server->sites);
     buf_finish(&server->scratch);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* commands without an answer; more than any number of sites that are flushed in one turn */
 #define CALLS_MAX 16384
@@ -337,11 +338,20 @@ static int build_name(const struct redis_link *link, const char **argv)
     return 3;
 }
 
+/* an error of a command that is only a convenience: an access list may forbid it */
+static const char *error_unless_forbidden(struct redis_link *link, const char *command,
+                                          const redisReply *reply)
+{
+    if (reply->type == REDIS_REPLY_ERROR && (strncmp(reply->str, "NOPERM", 6) == 0 ||
+                                             strncasecmp(reply->str, "ERR unknown", 11) == 0)) {
+        return NULL;
+    }
+    return error_of(link, command, reply);
+}
+
 static const char *check_name(struct redis_link *link, const redisReply *reply)
 {
-    (void)link;
-    (void)reply; /* an access list may forbid it: only a convenience */
-    return NULL;
+    return error_unless_forbidden(link, "CLIENT SETNAME", reply);
 }
 
 static int build_info(const struct redis_link *link, const char **argv)
@@ -357,13 +367,12 @@ static const char *check_info(struct redis_link *link, const redisReply *reply)
     static const char field[] = "redis_version:";
     const char *found;
 
-    /* likewise */
     if (reply->type == REDIS_REPLY_STRING && (found = strstr(reply->str, field)) != NULL) {
         found += sizeof(field) - 1;
         snprintf(link->health.version, sizeof(link->health.version), "%.*s",
                  (int)strcspn(found, "\r\n"), found);
     }
-    return NULL;
+    return error_unless_forbidden(link, "INFO", reply);
 }
 
 static int build_script(const struct redis_link *link, const char **argv)

@@ -324,13 +324,13 @@ static void finish_with_totals(struct request *request, const char *text, bool d
     if (rest != NULL) {
         rest = parse_repeated(rest, repeated, request->batch->token_count);
     }
-    if (rest == NULL) {
+    if (rest == NULL || (*rest != '\0' && !starts_with(rest, " ! "))) {
         applied.outcome = STORE_UNKNOWN;
         applied.reason = "apply: a reply that is not understood";
     } else {
         applied.totals = totals;
         applied.repeated = repeated;
-        if (starts_with(rest, " ! ")) {
+        if (*rest != '\0') {
             warn_of_series(request->store, request->batch->site, rest + 3);
         }
     }
@@ -542,7 +542,7 @@ struct store *redis_store_create(struct loop *loop, const struct redis_store_opt
         abort();
     }
     if (options->tls) {
-        store->tls = stream_tls_create(options->tls_ca, ret_reason);
+        store->tls = stream_tls_create(options->tls_ca, options->address.host, ret_reason);
         if (store->tls == NULL) {
             free(store);
             return NULL;

@@ -35,6 +35,7 @@ struct stream {
     struct loop_task flush; /* writes from inside a turn what was sent outside of one */
     struct buf writing;     /* what libh2o has */
     struct buf waiting;     /* what follows it */
+    bool is_broken;         /* nothing more can be written */
     bool is_closed;         /* closed inside a callback: freed when that returns */
     unsigned depth;         /* callbacks that are running */
 };
@@ -286,7 +287,9 @@ static void on_written(h2o_socket_t *socket, const char *error)
 
     buf_clear(&stream->writing);
     if (error != NULL) {
-        fail(stream, "write", error);
+        /* the peer is gone: reading ends as well, after what it said last, which may be the reason
+         */
+        stream->is_broken = true;
     } else if (stream->waiting.length != 0) {
         write_waiting(stream);
     }
@@ -305,8 +308,8 @@ static void write_waiting(struct stream *stream)
 
 void stream_write(struct stream *stream, const char *bytes, size_t length)
 {
-    if (stream->socket == NULL) {
-        return; /* it failed in this turn; on_failed is on its way */
+    if (stream->socket == NULL || stream->is_broken) {
+        return; /* it failed; on_failed is on its way */
     }
     buf_append(&stream->waiting, bytes, length);
     if (!loop_is_turning(stream->loop)) {
@@ -345,15 +348,23 @@ void stream_close(struct stream *stream)
 
 /* --- TLS --- */
 
-struct ssl_ctx_st *stream_tls_create(const char *ca_file, const char **ret_reason)
+struct ssl_ctx_st *stream_tls_create(const char *ca_file, const char *host, const char **ret_reason)
 {
     SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
+    X509_VERIFY_PARAM *verify;
 
     if (tls == NULL) {
         abort();
     }
     SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
     SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
+    /* libh2o 2.2 does not look at the name where TLS 1.3 is spoken, so OpenSSL does */
+    verify = SSL_CTX_get0_param(tls);
+    if (X509_VERIFY_PARAM_set1_ip_asc(verify, host) == 1) {
+        SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION);
+    } else {
+        X509_VERIFY_PARAM_set1_host(verify, host, 0);
+    }
     if (*ca_file == '\0') {
         SSL_CTX_set_default_verify_paths(tls);
     } else if (SSL_CTX_load_verify_locations(tls, ca_file, NULL) != 1) {

@@ -43,11 +43,13 @@ void stream_write(struct stream *stream, const char *bytes, size_t length);
 void stream_close(struct stream *stream);
 
 /**
- * A context for stream_open() that verifies the peer against the certificates in `ca_file`, or
- * the system's when it is empty. NULL, with a static text in `ret_reason`, when that cannot be
- * read.
+ * A context for stream_open() to `host`, a name or a numeric address, that verifies the peer: its
+ * certificate has to be for that host, and from an authority in `ca_file`, or of the system's when
+ * it is empty. TLS 1.2 or later; for a numeric address 1.3, since libh2o knows only names where it
+ * looks itself. NULL, with a static text in `ret_reason`, when the file cannot be read.
  */
-struct ssl_ctx_st *stream_tls_create(const char *ca_file, const char **ret_reason);
+struct ssl_ctx_st *stream_tls_create(const char *ca_file, const char *host,
+                                     const char **ret_reason);
 void stream_tls_destroy(struct ssl_ctx_st *tls);
 
 #endif

@@ -60,7 +60,7 @@ struct fixture {
  * A loop of which a look-up was cancelled is never freed; this is where it stays reachable for
  * those who look for leaks.
  */
-static struct loop *loops[64];
+static struct loop *volatile loops[64];
 static size_t loop_count;
 
 static inline void on_change(void *data, bool ready)

@@ -53,6 +53,7 @@ static int chain(const char *service, const struct addrinfo *hints, struct addri
 static int answer(const char *service, const struct addrinfo *hints, struct addrinfo **ret_found)
 {
     hanging++;
+    pthread_cond_broadcast(&changed);
     while (hangs) {
         pthread_cond_wait(&changed, &mutex);
     }
@@ -119,6 +120,15 @@ void fake_resolver_forget(void)
 {
     pthread_mutex_lock(&mutex);
     know("", 0, false);
+    pthread_mutex_unlock(&mutex);
+}
+
+void fake_resolver_wait_for_hang(void)
+{
+    pthread_mutex_lock(&mutex);
+    while (hanging == 0) {
+        pthread_cond_wait(&changed, &mutex);
+    }
     pthread_mutex_unlock(&mutex);
 }
 

@@ -18,7 +18,8 @@ void fake_resolver_hang(const char *name);
 /** Forgets the name; who hangs on it learns that there is no such name. */
 void fake_resolver_forget(void);
 
-/** Waits until nobody hangs. */
+/** Waits until somebody hangs, and until nobody does. */
+void fake_resolver_wait_for_hang(void);
 void fake_resolver_wait(void);
 
 #endif

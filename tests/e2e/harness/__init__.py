@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+"""What the end-to-end tests run: the daemon, its stores, nginx, and visitors. For other suites as well:
+
+    sys.path.insert(0, "tests/e2e")
+    from harness import Daemon, Redis, Visitors, wait_until
+
+Processes are started in a directory of the caller's, on ports and sockets of their own, and end with
+the test: by pid, and with the test's process if that is killed. Nothing sleeps: wait_until() is the one
+place that waits, for a condition, with a deadline that only a defect can reach.
+"""
+
+from harness.basics import BUILD, DEADLINE, ROOT, free_port, free_ports, need_program, wait_until
+from harness.client import Answer, Connection, fetch, parse_answers, talk
+from harness.daemon import Daemon, Result, render_config, run_ctl, run_daemon
+from harness.nginx import Nginx
+from harness.process import Process
+from harness.redis import FakeRedis, Redis, make_certificates
+from harness.stores import RedisStore, SqliteStore
+from harness.visitors import Visitors, visit
+
+__all__ = ["BUILD", "DEADLINE", "ROOT", "Answer", "Connection", "Daemon", "FakeRedis", "Nginx", "Process", "Redis",
+           "RedisStore", "Result", "SqliteStore", "Visitors", "fetch", "free_port", "free_ports", "make_certificates",
+           "need_program", "parse_answers", "render_config", "run_ctl", "run_daemon", "talk", "visit", "wait_until"]

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+"""What a visitor is told while the store is of no use."""
+
+#: Less patience than the defaults, so that the tests do not have it either.
+HASTY = {"count.max_wait": "300ms", "redis.command_timeout": "400ms", "redis.connect_timeout": "400ms", "drain.timeout": "500ms"}
+
+
+def check_refused(answer):
+    """The answer to a visit that was certainly not counted."""
+    assert (answer.status, answer.error) == (503, "store_unavailable")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert answer.headers["cache-control"] == "no-store, max-age=0"
+    assert answer.headers["visitcount-status"] == "refused; reason=store-unavailable"
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "not counted" in answer.json()["error"]["message"]
+
+
+def check_is_away(daemon):
+    for target in ("/count", "/count.json", "/v1/hit/default/x"):
+        check_refused(daemon.fetch(target))
+    check_refused(daemon.fetch("/count", headers={"Accept": "text/html"}))
+    answer = daemon.fetch("/readyz")
+    assert (answer.status, answer.json()["ready"]) == (503, False)
+    assert daemon.fetch("/v1/get/default/").status == 503
+    assert daemon.fetch("/livez").status == 200, "a restart would not bring the store back"
+    welcome = daemon.fetch("/")
+    assert welcome.status == 200
+    assert "The store is away" in welcome.text
+    assert "<strong>\u2013</strong>" in welcome.text

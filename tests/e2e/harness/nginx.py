@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""nginx with etc/nginx/visitcountd.conf as it is; only its port and the list of instances are the test's."""
+
+import pathlib
+import re
+import signal
+import socket
+
+from harness.basics import ROOT, free_port, need_program, wait_until
+from harness.process import Process
+
+SITE = ROOT / "etc" / "nginx" / "visitcountd.conf"
+LISTEN = "listen 5002;"
+
+
+class Nginx:
+    def __init__(self, directory, instance_addresses, *, workers=2):
+        """`instance_addresses`: ("127.0.0.1", port) of each instance, which does not have to run yet."""
+        self.directory = pathlib.Path(directory) / "nginx"
+        (self.directory / "conf.d").mkdir(parents=True)
+        self.address = ("127.0.0.1", free_port())
+        self.workers = workers
+        self.instance_addresses = instance_addresses
+        self.process = None
+
+    def write_config(self):
+        """As Debian lays it out: conf.d/*.conf is in the http context, the list is beside nginx.conf."""
+        site = SITE.read_text()
+        assert site.count(LISTEN) == 1
+        (self.directory / "conf.d" / "visitcountd.conf").write_text(
+            site.replace(LISTEN, "listen %s:%d;" % self.address))
+        # what else the repository's list says of an instance, for ours
+        example = (SITE.parent / "visitcountd-upstream.conf").read_text()
+        parameters = re.search(r"^server \S+(.*);$", example, re.MULTILINE)[1]
+        (self.directory / "visitcountd-upstream.conf").write_text(
+            "".join(f"server {host}:{port}{parameters};\n" for host, port in self.instance_addresses))
+        places = "".join(f"{kind}_temp_path {kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        (self.directory / "nginx.conf").write_text(
+            f"worker_processes {self.workers};\npid nginx.pid;\nerror_log stderr notice;\ndaemon off;\n"
+            f"events {{ worker_connections 2048; }}\nhttp {{\n{places}include conf.d/*.conf;\n}}\n")
+
+    def start(self):
+        self.write_config()
+        nginx = need_program("nginx", "nginx-light")
+        self.process = Process("nginx", [nginx, "-e", "stderr", "-p", self.directory, "-c", self.directory / "nginx.conf"],
+                               self.directory)
+        wait_until(self.listens, lambda: f"nginx listens:\n{self.process.log()}")
+        return self
+
+    def listens(self):
+        assert self.process.is_running(), self.process.log()
+        with socket.socket() as probe:
+            return probe.connect_ex(self.address) == 0
+
+    def reload(self):
+        """Takes over a changed list of instances."""
+        self.write_config()
+        self.process.signal(signal.SIGHUP)
+
+    def finish(self):
+        if self.process is not None:
+            self.process.end()

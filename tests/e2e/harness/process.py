@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""A child process whose output is kept, and which never outlives the test."""
+
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+from harness.basics import DEADLINE, wait_until
+
+#: What must not leak from the environment of whoever runs the tests into what they run.
+FOREIGN = ("VISITCOUNTD_", "VISITCOUNTCTL_", "REDIS_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_", "CREDENTIALS_DIRECTORY", "JOURNAL_STREAM")
+
+
+def clean_environment(extra=None):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    environment.update({name: str(value) for name, value in (extra or {}).items()})
+    return environment
+
+
+class Process:
+    """`argv` as a child in a session of its own; standard output and error go to DIRECTORY/NAME.log."""
+
+    def __init__(self, name, argv, directory, *, environment=None, pass_fds=()):
+        self.name = name
+        self.log_path = pathlib.Path(directory) / f"{name}.log"
+        self.was_killed = False
+        self.is_paused = False
+        with open(self.log_path, "ab") as log:
+            self.child = subprocess.Popen(
+                # setpriv: if the test run itself is killed, the child goes as well; same pid
+                ["setpriv", "--pdeathsig", "KILL", "--", *map(str, argv)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean_environment(environment),
+                pass_fds=pass_fds, start_new_session=True)
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    @property
+    def returncode(self):
+        """None while it runs; -9 after SIGKILL."""
+        return self.child.poll()
+
+    def is_running(self):
+        return self.returncode is None
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def signal(self, number):
+        self.child.send_signal(number)
+
+    def wait(self, deadline=DEADLINE):
+        """Waits for its end by itself; returns its exit status."""
+        try:
+            return self.child.wait(deadline)
+        except subprocess.TimeoutExpired:
+            return pytest.fail(f"{self.name} (pid {self.pid}) did not end within {deadline} s:\n{self.log()[-3000:]}")
+
+    def pause(self):
+        """SIGSTOP; returns when it stands still."""
+        self.signal(signal.SIGSTOP)
+        self.is_paused = True
+        wait_until(lambda: self.state() in "Tt", f"{self.name} is stopped")
+
+    def resume(self):
+        self.signal(signal.SIGCONT)
+        self.is_paused = False
+
+    def state(self):
+        """The letter of proc(5): R, S, T, Z …"""
+        return pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2][0]
+
+    def kill(self):
+        """SIGKILL: no chance to tidy up."""
+        self.was_killed = True
+        self.signal(signal.SIGKILL)
+        return self.wait()
+
+    def end(self):
+        """For tidying up: ends it if it runs, the polite way first. Returns the exit status."""
+        if self.is_running():
+            if self.is_paused:
+                self.resume()
+            self.signal(signal.SIGTERM)
+            try:
+                self.child.wait(DEADLINE)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.pid, signal.SIGKILL)
+                self.child.wait()
+        return self.returncode

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""The two stores, as the tests see them: what makes the daemon use one, and what is in it, read without the daemon."""
+
+import sqlite3
+import time
+
+
+class SqliteStore:
+    name = "sqlite"
+
+    def __init__(self, path):
+        self.path = path
+        self.settings = {"store.backend": "sqlite", "sqlite.path": str(path)}
+
+    def connect(self):
+        return sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=10)
+
+    def totals(self):
+        """{(site, page): total}"""
+        connection = self.connect()
+        try:
+            return {(site, page): total for site, page, total in connection.execute("SELECT site, page, total FROM hits")}
+        finally:
+            connection.close()
+
+    def total(self, site="default", page="/"):
+        return self.totals().get((site, page), 0)
+
+    def set_total(self, total, site="default", page="/"):
+        """Changes a page that was visited before."""
+        with sqlite3.connect(self.path) as connection:
+            changed = connection.execute("UPDATE hits SET total = ? WHERE site = ? AND page = ?", [total, site, page]).rowcount
+        connection.close()
+        assert changed == 1
+
+    def series_totals(self):
+        """What the numbers by day, and those by hour, add up to."""
+        connection = self.connect()
+        try:
+            return tuple(connection.execute(f"SELECT total(hits) FROM {table}").fetchone()[0] for table in ("day", "hour"))
+        finally:
+            connection.close()
+
+
+class RedisStore:
+    name = "redis"
+
+    def __init__(self, server, **settings):
+        self.server = server
+        self.settings = {"store.backend": "redis", "redis.socket": str(server.socket), **settings}
+
+    def client(self, **arguments):
+        return self.server.client(**arguments)
+
+    def totals(self):
+        client = self.client()
+        found = {}
+        for key in client.scan_iter("vc:{*}:hits"):
+            for page, total in client.zrange(key, 0, -1, withscores=True):
+                found[key[len("vc:{"):-len("}:hits")], page] = int(total)
+        return found
+
+    def total(self, site="default", page="/"):
+        return int(self.client().zscore("vc:{%s}:hits" % site, page) or 0)
+
+    def set_total(self, total, site="default", page="/"):
+        self.client().zadd("vc:{%s}:hits" % site, {page: total})
+
+    def series_totals(self):
+        client = self.client()
+        return tuple(sum(int(hits) for key in client.scan_iter("vc:{*}:%s:*" % kind) for hits in client.hvals(key))
+                     for kind in ("day", "hour"))
+
+    def day_key(self, site="default"):
+        return "vc:{%s}:day:%s" % (site, time.strftime("%Y%m%d", time.gmtime()))

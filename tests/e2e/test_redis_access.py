@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: MIT
+"""How the daemon gets into a Redis: addresses, databases, passwords, access lists, TLS."""
+
+import re
+
+import pytest
+import redis as client_library
+
+from harness import ROOT, RedisStore, free_port, make_certificates, run_ctl, run_daemon, wait_until
+from harness.faults import HASTY, check_is_away
+
+PASSWORD = "s3cret \"quoted\" \\ pa$$word"
+WRONG = "wr0ng-pa55word"
+
+#: What the daemon needs of Redis: DESIGN's access list with the commands that it uses, and what they are used for.
+NEEDED = {
+    "evalsha": "each batch", "eval": "each batch after SCRIPT FLUSH", "script|load": "the greeting", "role": "the greeting and heartbeat",
+    "zmscore": "reading", "hget": "apply.lua", "hset": "apply.lua", "zincrby": "apply.lua", "zscore": "apply.lua",
+    "hincrby": "apply.lua", "expire": "apply.lua", "time": "apply.lua", "hrandfield": "apply.lua", "hdel": "apply.lua",
+}
+
+
+# --- addresses and databases ---
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_over_tcp(new_daemon, new_redis, host):
+    server = new_redis(port=free_port())
+    daemon = new_daemon({"redis.host": host, "redis.port": server.port, **HASTY}).wait_for_store()
+    assert daemon.count() == 1
+    status = daemon.status()["store"]
+    assert (status["backend"], status["address"], status["role"]) == ("redis", f"{host}:{server.port}", "master")
+    assert status["version"] == server.client().info("server")["redis_version"]
+    assert status["round_trip_us"] > 0
+
+
+def test_another_database(new_daemon, redis):
+    daemon = new_daemon({"redis.socket": str(redis.socket), "redis.db": 3}).wait_for_store()
+    assert daemon.count() == 1
+    assert redis.client().keys() == []
+    assert redis.client(db=3).zscore("vc:{default}:hits", "/") == 1
+
+
+def test_a_database_that_there_is_not(new_daemon, redis):
+    daemon = new_daemon({"redis.socket": str(redis.socket), "redis.db": 999, **HASTY})
+    daemon.wait_for_log("SELECT: ERR DB index is out of range; retrying")
+
+
+def test_the_instance_is_seen_in_client_list(new_daemon, redis):
+    new_daemon({"redis.socket": str(redis.socket)}, name="web-2").wait_for_store()
+    assert "visitcountd-web-2" in [client["name"] for client in redis.client().client_list()]
+
+
+# --- passwords ---
+
+@pytest.fixture
+def guarded(new_redis):
+    return new_redis(password='"%s"' % PASSWORD.replace("\\", "\\\\").replace('"', '\\"'), start=False)
+
+
+def start_guarded(server):
+    """The quotes are those of redis.conf; the client has none."""
+    server.start(is_ready=False)
+    server.password = PASSWORD
+    wait_until(server.answers, "Redis answers")
+    return server
+
+
+def test_the_right_password(new_daemon, guarded):
+    start_guarded(guarded)
+    daemon = new_daemon({"redis.socket": str(guarded.socket), "redis.password": PASSWORD, **HASTY}).wait_for_store()
+    assert daemon.count() == 1
+    check_secret_is_kept(daemon, PASSWORD)
+
+
+def test_the_password_from_a_file(new_daemon, guarded, directory):
+    start_guarded(guarded)
+    (directory / "password").write_text(PASSWORD + "\n")
+    daemon = new_daemon({"redis.socket": str(guarded.socket), "redis.password_file": str(directory / "password")})
+    assert daemon.wait_for_store().count() == 1
+
+
+@pytest.mark.parametrize("environment", ["VISITCOUNTD_REDIS_PASSWORD", "REDIS_PASSWORD"])
+def test_the_password_from_the_environment(new_daemon, guarded, environment):
+    start_guarded(guarded)
+    daemon = new_daemon({"redis.socket": str(guarded.socket)}, environment={environment: PASSWORD})
+    assert daemon.wait_for_store().count() == 1
+    check_secret_is_kept(daemon, PASSWORD)
+
+
+def test_the_password_as_a_credential_of_systemd(new_daemon, guarded, directory):
+    start_guarded(guarded)
+    (directory / "credentials").mkdir()
+    (directory / "credentials" / "redis.password").write_text(PASSWORD)
+    daemon = new_daemon({"redis.socket": str(guarded.socket)}, environment={"CREDENTIALS_DIRECTORY": directory / "credentials"})
+    assert daemon.wait_for_store().count() == 1
+
+
+def test_a_wrong_password_is_said_and_not_shown(new_daemon, guarded):
+    start_guarded(guarded)
+    daemon = new_daemon({"redis.socket": str(guarded.socket), "redis.password": WRONG, "log.level": "debug", **HASTY})
+    daemon.wait_for_log("warning redis unix:.*: AUTH: WRONGPASS .*; retrying in")
+    assert daemon.status()["store"]["last_error"].startswith("AUTH: WRONGPASS")
+    wait_until(lambda: daemon.fetch("/count").status == 503, "503")
+    check_is_away(daemon)
+    check_secret_is_kept(daemon, WRONG)
+    assert "WRONGPASS" in daemon.ctl("status").output
+    assert "WRONGPASS" not in daemon.fetch("/readyz").text, "visitors have no business with it"
+
+
+def test_a_password_that_is_missing_is_said(new_daemon, guarded):
+    start_guarded(guarded)
+    daemon = new_daemon({"redis.socket": str(guarded.socket), **HASTY})
+    daemon.wait_for_log("NOAUTH")
+    assert "NOAUTH" in daemon.status()["store"]["last_error"]
+
+
+def test_a_password_that_nobody_asked_for_is_said(new_daemon, redis):
+    daemon = new_daemon({"redis.socket": str(redis.socket), "redis.password": WRONG, **HASTY})
+    daemon.wait_for_log("AUTH: ERR AUTH .*without any password configured")
+    check_secret_is_kept(daemon, WRONG)
+
+
+def check_secret_is_kept(daemon, secret):
+    """Not in the log, not in what the admin socket tells, not on the command line."""
+    for text in (daemon.log(), daemon.ctl("config").output, daemon.ctl("config", "--json").output, daemon.ctl("status", "--json").output,
+                 daemon.ctl("metrics").output, "\n".join(daemon.notify.lines)):
+        assert secret not in text
+    assert 'redis.password = "********"' in daemon.ctl("config").output
+
+
+def test_the_configuration_does_not_show_secrets(directory):
+    path = directory / "conf"
+    path.write_text(f'redis: {{ password = "{WRONG}"; }};\n')
+    result = run_daemon("--config", path, "--print-config")
+    assert 'redis.password = "********"' in result.output
+    for environment in ({"REDIS_URL": f"redis://user:{WRONG}@h:1/0"}, {"REDIS_URL": f"redis://user:{WRONG}@h:port/0"},
+                        {"VISITCOUNTD_REDIS_PASSWORD": WRONG * 200}, {"REDIS_PASSWORD": WRONG}):
+        result = run_daemon("--config", path, "--print-config", environment=environment)
+        assert WRONG not in result.output + result.errors, environment
+    assert run_ctl("--print-reference", "markdown").status == 0
+
+
+# --- access lists ---
+
+def acl(commands):
+    return "~vc:* resetchannels &vc:* -@all " + " ".join(f"+{command}" for command in commands)
+
+
+@pytest.fixture
+def limited(new_redis):
+    """A Redis with a user that may do what the daemon needs, and nothing else."""
+    return new_redis(aof=True, config={"user": [f"counter on >{WRONG} resetkeys {acl(NEEDED)}"]})
+
+
+def settings_of(server, user="counter"):
+    return {"store.backend": "redis", "redis.socket": str(server.socket), "redis.username": user, "redis.password": WRONG, **HASTY}
+
+
+def test_the_commands_that_are_needed_suffice(new_daemon, limited):
+    """Through everything that the daemon does with Redis."""
+    daemon = new_daemon(settings_of(limited)).wait_for_store()
+    assert [daemon.count() for _ in range(3)] == [1, 2, 3]
+    limited.client().script_flush()
+    assert daemon.count() == 4
+    assert daemon.fetch("/v1/get/default/").json()["count"] == 4
+    limited.client().hset("vc:{default}:ledger", "a" * 32, "5 1000000000 17")
+    daemon.stop()
+    daemon.start().wait_for_store()
+    assert daemon.count() == 5, "the first batch of an instance sweeps the ledger"
+    assert "a" * 32 not in limited.client().hkeys("vc:{default}:ledger")
+    limited.client().client_kill_filter(user="counter")
+    assert daemon.wait_for_store().count() == 6
+    assert not re.search("NOPERM", daemon.log())
+    refused = [entry for entry in limited.client().acl_log() if entry["object"] not in ("client|setname", "info")]
+    assert refused == [], "a command was refused that is not merely a convenience"
+
+
+@pytest.mark.parametrize("missing", sorted(set(NEEDED) - {"eval", "zscore", "hrandfield", "hdel", "expire", "hincrby"}))
+def test_each_of_them_is_needed(new_daemon, new_redis, missing):
+    """Otherwise the list in the documentation would grow for ever. Those left out here are needed on rare ways only."""
+    server = new_redis(config={"user": [f"counter on >{WRONG} resetkeys {acl(set(NEEDED) - {missing})}"]})
+    daemon = new_daemon(settings_of(server))
+    assert [daemon.fetch(target).status for target in ("/count", "/v1/get/default/")] != [200, 200], f"it works without {missing}"
+
+
+def test_all_other_commands_are_refused_to_that_user(limited):
+    client = limited.client(username="counter", password=WRONG)
+    for command in (["FLUSHALL"], ["KEYS", "*"], ["CONFIG", "GET", "*"], ["GET", "vc:x"], ["SET", "vc:x", "1"], ["DEBUG", "SLEEP", "0"],
+                    ["SHUTDOWN"], ["SCRIPT", "FLUSH"], ["ZMSCORE", "other", "x"], ["SUBSCRIBE", "other"], ["ACL", "LIST"]):
+        with pytest.raises(client_library.exceptions.NoPermissionError):
+            client.execute_command(*command)
+    with pytest.raises(client_library.exceptions.ResponseError, match="(?i)can't access|no permission|NOPERM"):
+        client.eval("return redis.call('HGET', KEYS[1], 'x')", 1, "other")
+
+
+def test_a_user_without_permission_is_said(new_daemon, new_redis):
+    server = new_redis(config={"user": [f"counter on >{WRONG} resetkeys {acl(['role', 'script|load', 'zmscore'])}"]})
+    daemon = new_daemon({**settings_of(server), "log.level": "debug"}).wait_for_store()
+    answer = daemon.fetch("/count")
+    assert (answer.status, answer.error) == (503, "store_unavailable")
+    daemon.wait_for_log("NOPERM")
+
+
+# --- TLS ---
+
+@pytest.fixture
+def certificates(directory):
+    return make_certificates(directory / "tls")
+
+
+def tls_redis(new_redis, certificates, *, version="TLSv1.2 TLSv1.3", **arguments):
+    port = free_port()
+    server = new_redis(config={"tls-port": port, "tls-protocols": f'"{version}"', "tls-cert-file": certificates["cert"], "tls-key-file": certificates["key"],
+                               "tls-ca-cert-file": certificates["ca"], "tls-auth-clients": "no"}, **arguments)
+    settings = {"redis.host": "localhost", "redis.port": port, "redis.tls": True, "redis.tls_ca": str(certificates["ca"]), **HASTY}
+    return settings, server
+
+
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+def test_tls(new_daemon, new_redis, certificates, version):
+    settings, server = tls_redis(new_redis, certificates, version=version)
+    daemon = new_daemon(settings).wait_for_store()
+    assert [daemon.count() for _ in range(3)] == [1, 2, 3]
+    assert RedisStore(server).total() == 3
+
+
+def test_tls_under_load_and_restarts(new_daemon, new_redis, certificates, visitors):
+    settings, server = tls_redis(new_redis, certificates, aof=True)
+    daemon = new_daemon({**settings, "count.max_wait": "30s"}).wait_for_store()
+    crowd = visitors([daemon.address], connections=32)
+    for _ in range(3):
+        crowd.wait_for_more(300)
+        server.kill()
+        server.start()
+    crowd.wait_for_more(300)
+    crowd.stop()
+    crowd.finish().check_exact({"/count": RedisStore(server).total()})
+
+
+def test_a_certificate_of_another_authority_is_refused(new_daemon, new_redis, certificates, directory):
+    settings, _ = tls_redis(new_redis, certificates)
+    other = make_certificates(directory / "other")
+    daemon = new_daemon({**settings, "redis.tls_ca": str(other["ca"])})
+    daemon.wait_for_log(r"warning redis localhost:\d+: TLS: .*(issuer|signed|certificate|verif).*; retrying in")
+    wait_until(lambda: daemon.fetch("/count").status == 503, "503")
+    check_is_away(daemon)
+    assert daemon.status()["store"]["last_error"].startswith("TLS: ")
+
+
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+def test_a_certificate_of_another_name_is_refused(new_daemon, new_redis, directory, version):
+    """Guards against anybody in the middle who has some certificate of the same authority."""
+    settings, _ = tls_redis(new_redis, make_certificates(directory / "tls", "DNS:redis.example"), version=version)
+    daemon = new_daemon(settings)
+    wait_until(lambda: daemon.status()["store"]["connects"] or daemon.status()["store"]["last_error"], "connected or not")
+    assert daemon.status()["store"]["connects"] == 0
+    daemon.wait_for_log(r"TLS: .*; retrying in")
+
+
+def test_a_certificate_for_an_address(new_daemon, new_redis, directory):
+    """With TLS 1.3: libh2o knows only names where it looks at the certificate itself, which is in TLS 1.2."""
+    settings, _ = tls_redis(new_redis, make_certificates(directory / "tls", "IP:127.0.0.1"), version="TLSv1.3")
+    daemon = new_daemon({**settings, "redis.host": "127.0.0.1"})
+    wait_until(lambda: daemon.status()["store"]["connects"] or daemon.status()["store"]["last_error"], "connected or not")
+    assert daemon.status()["store"]["last_error"] is None
+    assert daemon.count() == 1
+
+
+def test_the_systems_authorities_do_not_know_a_certificate_of_ours(new_daemon, new_redis, certificates):
+    settings, _ = tls_redis(new_redis, certificates)
+    daemon = new_daemon({**settings, "redis.tls_ca": ""})
+    daemon.wait_for_log(r"TLS: .*; retrying in")
+
+
+def test_tls_to_a_port_without_it(new_daemon, new_redis, certificates):
+    server = new_redis(port=free_port())
+    daemon = new_daemon({"redis.host": "127.0.0.1", "redis.port": server.port, "redis.tls": True, "redis.tls_ca": str(certificates["ca"]),
+                         **HASTY})
+    daemon.wait_for_log("TLS: |connecting: no answer within")
+    assert daemon.status()["store"]["connects"] == 0
+
+
+@pytest.mark.parametrize("content", [None, "not a certificate\n", ""], ids=["absent", "text", "empty"])
+def test_a_file_of_authorities_that_cannot_be_read(directory, content):
+    """Known at the start, so the daemon does not run without what was asked for."""
+    if content is not None:
+        (directory / "ca.pem").write_text(content)
+    result = run_daemon("--config", "/dev/null", "--set", "redis.host=localhost", "--set", "redis.tls=true", "--set",
+                        f"redis.tls_ca={directory}/ca.pem", "--set", f"admin.socket={directory}/a.sock", "--set", "http.listen=127.0.0.1:0")
+    assert result.status == 78
+    lines = [line for line in result.errors.splitlines() if " error " in line]
+    assert len(lines) == 1
+    assert "redis.tls_ca" in lines[0] and "ca.pem" in lines[0]
+
+
+def test_the_access_list_is_the_one_in_the_documentation():
+    """Where a document shows an access list with commands, it is this one."""
+    pattern = re.compile(r"-@all((?: \+[a-z|]+)+)")
+    for path in [ROOT / "README.md", *ROOT.glob("man/*"), *ROOT.glob("packaging/**/*.*"), *ROOT.glob("systemd/**/*.*")]:
+        for found in pattern.finditer(path.read_text(errors="replace") if path.is_file() else ""):
+            assert set(found[1].replace("+", "").split()) >= set(NEEDED), path

@@ -1,0 +1,432 @@
+# SPDX-License-Identifier: MIT
+"""Redis absent, frozen, killed, loading, full, a replica: a visit gets its number or a 503, never a number made up.
+
+Everywhere: answered as counted <= what the store has <= sent, less what was certainly not counted; and when the
+fault is over, the daemon counts again by itself.
+"""
+
+import concurrent.futures
+
+import pytest
+
+from harness import FakeRedis, RedisStore, visit, wait_until
+from harness.faults import HASTY, check_is_away, check_refused
+
+
+@pytest.fixture
+def store(redis_store):
+    return redis_store
+
+
+@pytest.fixture
+def daemon(new_daemon, store):
+    return new_daemon({**store.settings, **HASTY}).wait_for_store()
+
+
+# --- absent, stopped, killed ---
+
+def test_without_redis_at_start(new_daemon, new_redis):
+    """It starts, is alive and not ready, and says 503; when Redis comes, it counts from 1."""
+    server = new_redis(start=False)
+    store = RedisStore(server)
+    daemon = new_daemon({**store.settings, **HASTY})
+    daemon.wait_for_log("redis unix:.*: connect: .*; retrying in")
+    wait_until(lambda: daemon.fetch("/count").status == 503, "the patience for the start is over")
+    check_is_away(daemon)
+    status = daemon.status()
+    assert status["store"]["available"] is False
+    assert status["store"]["last_error"].startswith("connect: ")
+    assert status["visits"]["applied"] == 0
+    server.start()
+    daemon.wait_for_store()
+    assert daemon.count() == 1
+    assert daemon.fetch("/readyz").status == 200
+    assert store.total() == 1
+    assert daemon.status()["visits"]["refused"] >= 5
+
+
+def test_a_visit_waits_a_moment_for_redis(new_daemon, new_redis):
+    """Within count.max_wait of a restart of Redis nobody is refused."""
+    server = new_redis(start=False)
+    daemon = new_daemon({**RedisStore(server).settings, "count.max_wait": "20s"})
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        number = pool.submit(daemon.count)
+        wait_until(lambda: daemon.status()["visits"]["waiting"] == 1, "the visit waits")
+        server.start()
+        assert number.result() == 1
+
+
+def test_redis_stops_and_comes_back(daemon, store):
+    assert [daemon.count() for _ in range(3)] == [1, 2, 3]
+    store.server.stop()
+    daemon.wait_for_store(False)
+    wait_until(lambda: daemon.fetch("/count").status == 503, "the patience is over")
+    check_is_away(daemon)
+    store.server.start()
+    daemon.wait_for_store()
+    assert daemon.count() == 4
+    assert daemon.status()["store"]["connects"] == 2
+    assert daemon.log().count("connection closed by server") == 1, "said once, not at each attempt"
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_redis_restarts_under_load(new_daemon, store, visitors, how):
+    """Default patience: it is back before anybody is refused, and whatever was in flight is resolved by the ledger:
+    exactly the numbers 1 … N."""
+    daemon = new_daemon({**store.settings, "count.max_wait": "30s"})
+    crowd = visitors([daemon.address], connections=32)
+    for _ in range(3):
+        crowd.wait_for_more(500)
+        getattr(store.server, how)()
+        store.server.start()
+    crowd.wait_for_more(500)
+    crowd.stop()
+    crowd.finish().check_exact({"/count": store.total()})
+    assert daemon.status()["store"]["connects"] == 4
+
+
+def test_connections_that_break_under_load(new_daemon, store, visitors):
+    """A lost reply is sent again under its number: nobody is refused, nothing is counted twice."""
+    daemon = new_daemon({**store.settings, "count.max_wait": "30s"})
+    crowd = visitors([daemon.address], connections=64)
+    client = store.client()
+    rounds = 0
+    while rounds < 20 or daemon.status()["batches"]["resent"] == 0:
+        rounds += 1
+        assert rounds < 200, "no connection broke with a batch in flight: the test shows nothing"
+        crowd.wait_for_more(100)
+        client.client_kill_filter(_type="normal", skipme=True)
+    crowd.wait_for_more(100)
+    crowd.stop()
+    crowd.finish().check_exact({"/count": store.total()})
+    assert daemon.status()["store"]["connects"] > 5
+
+
+# --- frozen ---
+
+def test_a_frozen_redis_is_an_unknown_outcome(daemon, store):
+    """What was sent to it may be counted, and the answer says so; what came later certainly was not."""
+    daemon.count()
+    store.server.pause()
+    answer = daemon.fetch("/count")
+    assert (answer.status, answer.error) == (503, "outcome_unknown")
+    assert "retry-after" in answer.headers
+    assert answer.headers["visitcount-status"] == "unknown; reason=store-did-not-answer"
+    assert "may have been counted" in answer.json()["error"]["message"]
+    daemon.wait_for_store(False)
+    wait_until(lambda: daemon.fetch("/count").error == "store_unavailable", "what is not sent is refused")
+    assert daemon.fetch("/livez").text == "ok\n"
+    assert daemon.status()["visits"]["unknown"] >= 1
+    store.server.resume()
+    daemon.wait_for_store()
+    number = daemon.count()
+    assert store.total() == number
+    assert 2 <= number <= 2 + daemon.status()["visits"]["unknown"]
+
+
+def test_redis_frozen_again_and_again_under_load(daemon, store, visitors):
+    crowd = visitors([daemon.address], connections=32)
+    for _ in range(3):
+        crowd.wait_for_more(200)
+        store.server.pause()
+        before = crowd.unknown + crowd.refused
+        wait_until(lambda: crowd.unknown + crowd.refused > before, lambda: f"503; {crowd}")
+        store.server.resume()
+    crowd.wait_for_more(200)
+    crowd.stop()
+    crowd.finish()
+    assert crowd.unknown > 0
+    # a batch that nobody waits for any more is resolved all the same
+    wait_until(lambda: daemon.count() == store.total(), "everything is applied")
+    crowd.check_bounds(store.total() - 1)
+
+
+def test_a_short_freeze_is_only_a_delay(new_daemon, store, visitors):
+    daemon = new_daemon({**store.settings, "count.max_wait": "30s", "redis.command_timeout": "300ms"})
+    crowd = visitors([daemon.address], connections=16)
+    crowd.wait_for_more(200)
+    store.server.pause()
+    daemon.wait_for_store(False)
+    store.server.resume()
+    crowd.wait_for_more(200)
+    crowd.stop()
+    crowd.finish().check_exact({"/count": store.total()})
+
+
+def test_the_loop_does_not_wait_for_a_frozen_redis(daemon, store):
+    store.server.pause()
+    for _ in range(20):
+        assert daemon.fetch("/livez", timeout=5).status == 200
+    assert daemon.fetch("/", timeout=10).status == 200, "the welcome page comes without a number"
+    store.server.resume()
+
+
+def test_a_server_that_accepts_and_is_silent(new_daemon, directory):
+    """Each state of the link has an end: here it is redis.connect_timeout."""
+    fake = FakeRedis(directory / "silent.sock", lambda words: None)
+    daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY})
+    daemon.wait_for_log(r"redis unix:.*silent.sock: greeting: no answer within 400ms; retrying")
+    wait_until(lambda: daemon.fetch("/count").status == 503, "503")
+    check_is_away(daemon)
+    fake.finish()
+
+
+@pytest.mark.parametrize("reply", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x00\xff" * 100, b"*-7\r\n", b"$99999999999\r\n", b":1\r\n",
+                                   b"*1\r\n" * 100, b"+OK\r\n" * 100],
+                         ids=["http", "bytes", "length", "huge", "number", "nested", "too many"])
+def test_a_server_that_is_no_redis(new_daemon, directory, reply):
+    fake = FakeRedis(directory / "fake.sock", lambda words: reply)
+    daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY})
+    wait_until(lambda: daemon.status()["store"]["last_error"], "it says what is wrong")
+    wait_until(lambda: daemon.fetch("/count").status == 503, "503")
+    check_is_away(daemon)
+    fake.finish()
+
+
+def test_a_host_that_has_no_address(new_daemon):
+    """The loop does not wait for the resolver."""
+    daemon = new_daemon({"redis.host": "no-such-host.invalid", **HASTY})
+    assert daemon.fetch("/livez", timeout=5).status == 200
+    daemon.wait_for_log(r"redis no-such-host.invalid:6379: resolv.*; retrying")
+    check_refused(daemon.fetch("/count"))
+
+
+# --- refused by the server ---
+
+def test_loading(new_daemon, store):
+    """A real one, slowed down: it answers LOADING for a while, with all its data on the way."""
+    daemon = new_daemon({**store.settings, **HASTY}).wait_for_store()
+    for _ in range(5):
+        daemon.count()
+    store.client().execute_command("DEBUG", "POPULATE", "1500", "filling", "100")
+    store.client().bgrewriteaof()
+    wait_until(lambda: store.client().info("persistence")["aof_rewrite_in_progress"] == 0, "the data is in the file")
+    store.server.kill()
+    store.server.config.update({"key-load-delay": 1000, "loading-process-events-interval-bytes": 1024})
+    store.server.start(is_ready=False)
+    wait_until(lambda: "LOADING" in (daemon.status()["store"]["last_error"] or ""), "status says LOADING")
+    wait_until(lambda: daemon.fetch("/count").status == 503, "503")
+    check_is_away(daemon)
+    wait_until(store.server.answers, "Redis is there")
+    daemon.wait_for_store()
+    assert daemon.count() == 6
+
+
+def error_to_apply(error):
+    """Greets like a master, and answers each batch with `error`; `error` None is OK with total 7."""
+    def answer(words):
+        if words[0] == "ROLE":
+            return b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
+        if words[0] == "SCRIPT":
+            return b"$40\r\n" + b"a" * 40 + b"\r\n"
+        if words[0] == "EVALSHA":
+            return b"$4\r\nOK 7\r\n" if error is None else b"-" + error + b"\r\n"
+        return b"+OK\r\n"
+    return answer
+
+
+@pytest.mark.parametrize("error", ["LOADING Redis is loading", "BUSY Redis is busy", "READONLY You can't write", "OOM command not allowed",
+                                   "NOREPLICAS Not enough", "MISCONF Redis is configured", "MASTERDOWN Link with MASTER",
+                                   "CLUSTERDOWN The cluster is down", "TRYAGAIN Multiple keys", "NOAUTH Authentication required.",
+                                   "NOPERM this user has no permissions", "ERR Error running script", "WRONGTYPE Operation"])
+def test_an_error_means_not_executed(new_daemon, directory, error):
+    """The visit is certainly not counted, and it is not given a number."""
+    fake = FakeRedis(directory / "fake.sock", error_to_apply(error.encode()))
+    daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY})
+    check_refused(daemon.fetch("/count"))
+    status = daemon.status()["visits"]
+    assert (status["applied"], status["unknown"], status["waiting"]) == (0, 0, 0)
+    fake.finish()
+
+
+@pytest.mark.parametrize("reply", ["OK", "OK ", "OK x", "OK -1", "DUP", "GAP", "nonsense", "", "OK 1 2"])
+def test_an_answer_that_is_not_understood_is_no_number(new_daemon, directory, reply):
+    def answer(words):
+        if words[0] == "EVALSHA":
+            return b"$%d\r\n%s\r\n" % (len(reply), reply.encode())
+        return error_to_apply(None)(words)
+
+    fake = FakeRedis(directory / "fake.sock", answer)
+    daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY})
+    assert daemon.fetch("/count").status == 503
+    fake.finish()
+
+
+class Ledger:
+    """apply.lua in a few lines, for a server that misbehaves around it: `mood` is "silent" (applies the batch and does
+    not answer), "busy" (refuses it) or "well"."""
+
+    def __init__(self):
+        self.mood = "silent"
+        self.totals = {}
+        self.entries = {}
+
+    def __call__(self, words):
+        if words[0] != "EVALSHA":
+            return error_to_apply(None)(words)
+        if self.mood == "busy":
+            return b"-BUSY Redis is busy running a script.\r\n"
+        reply = self.apply(words[7], int(words[8]), dict(zip(words[12::2], map(int, words[13::2])))).encode()
+        return None if self.mood == "silent" else b"$%d\r\n%s\r\n" % (len(reply), reply)
+
+    def apply(self, epoch, sequence, hits):
+        last, answer = self.entries.get(epoch, (0, ""))
+        if last == sequence:
+            return "DUP" + answer
+        assert sequence == last + 1, (last, sequence)
+        for page, count in hits.items():
+            self.totals[page] = self.totals.get(page, 0) + count
+        answer = "".join(f" {self.totals[page]}" for page in hits)
+        self.entries[epoch] = (sequence, answer)
+        return "OK" + answer
+
+
+def test_a_batch_that_may_be_applied_is_not_changed(new_daemon, directory):
+    """Its answer is lost, then it is refused for a while, and whoever was in it has gone. It must be sent again as it was:
+    with another visit in it, that one would get the number of the first, and not be counted."""
+    ledger = Ledger()
+    fake = FakeRedis(directory / "fake.sock", ledger)
+    daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY, "count.max_wait": "2s"}).wait_for_store()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        first = pool.submit(daemon.fetch)
+        wait_until(lambda: ledger.totals == {"/": 1}, "the first visit is applied")
+        ledger.mood = "busy"
+        assert first.result().error == "outcome_unknown"
+        second = pool.submit(daemon.fetch)
+        wait_until(lambda: daemon.status()["visits"]["waiting"] == 1, "the second visit waits")
+        ledger.mood = "well"
+        assert second.result().number == 2
+    assert ledger.totals == {"/": 2}
+    assert daemon.status()["batches"]["duplicates"] == 1
+    fake.finish()
+
+
+def test_out_of_memory(daemon, store):
+    """maxmemory with noeviction: 503, and exact when there is room again."""
+    client = store.client()
+    client.config_set("maxmemory-policy", "noeviction")
+    assert daemon.count() == 1
+    client.config_set("maxmemory", 1)
+    check_refused(daemon.fetch("/count"))
+    assert daemon.fetch("/v1/get/default/").json()["count"] == 1, "reading still works"
+    assert visit([daemon.address], 20, connections=4).refused == 20
+    client.config_set("maxmemory", 0)
+    wait_until(lambda: daemon.fetch("/count").status == 200, "it counts again")
+    assert daemon.count() == 3
+    assert store.total() == 3
+
+
+def test_writes_switched_off_after_a_failed_save(daemon, store):
+    """MISCONF: Redis refuses writes since it cannot save."""
+    client = store.client()
+    assert daemon.count() == 1
+    client.config_set("save", "3600 1")
+    (store.server.directory / "dump.rdb").mkdir()  # where the file should go
+    client.bgsave()
+    wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", "the save failed")
+    check_refused(daemon.fetch("/count"))
+    client.config_set("stop-writes-on-bgsave-error", "no")
+    wait_until(lambda: daemon.fetch("/count").status == 200, "it counts again")
+    assert store.total() == 2
+
+
+def test_redis_busy_with_a_script(daemon, store):
+    """BUSY, until somebody ends the script."""
+    client = store.client()
+    assert daemon.count() == 1
+    client.config_set("busy-reply-threshold", 50)
+    stuck = store.client()
+    stuck.connection_pool.get_connection("x").send_command("EVAL", "while true do end", 0)
+    wait_until(lambda: daemon.fetch("/count").status == 503, "503")
+    client.script_kill()
+    daemon.wait_for_store()
+    number = wait_until(lambda: daemon.fetch("/count").status == 200 and daemon.count(), "it counts again")
+    assert store.total() == number
+
+
+def test_too_many_clients(new_daemon, store):
+    client = store.client()
+    client.ping()
+    client.config_set("maxclients", 1)
+    daemon = new_daemon({**store.settings, **HASTY})
+    wait_until(lambda: daemon.status()["store"]["last_error"], "it says what is wrong")
+    assert "max number of clients" in daemon.log()
+
+
+# --- what was in it ---
+
+def test_script_flush(daemon, store):
+    """The script is sent along with the batch and is there again."""
+    for number in range(1, 4):
+        assert daemon.count() == number
+        store.client().script_flush()
+    assert daemon.count() == 4
+    assert daemon.status()["store"]["connects"] == 1
+
+
+def test_script_flush_under_load(daemon, store, visitors):
+    crowd = visitors([daemon.address], connections=32)
+    client = store.client()
+    for _ in range(10):
+        crowd.wait_for_more(100)
+        client.script_flush()
+    crowd.stop()
+    crowd.finish().check_exact({"/count": store.total()})
+
+
+def test_flushall_is_noticed_and_said(daemon, store):
+    """The ledger shows that the store went back in time: it goes on under a new epoch."""
+    for _ in range(5):
+        daemon.count()
+    store.client().flushall()
+    assert daemon.count() == 1
+    assert daemon.count() == 2
+    assert store.total() == 2
+    daemon.wait_for_log("error .*site default went back in time: its ledger is at batch 0 of epoch [0-9a-f]{32}, but 5 were acknowledged")
+    assert daemon.status()["batches"]["gaps"] == 1
+
+
+def test_a_snapshot_from_before_is_noticed_and_said(daemon, store):
+    """Restored to the third visit; the ledger came back with it."""
+    client = store.client(decode_responses=False)
+    for _ in range(3):
+        daemon.count()
+    dumps = {key: client.dump(key) for key in client.keys()}
+    for _ in range(3):
+        daemon.count()
+    for key, dump in dumps.items():
+        client.restore(key, 0, dump, replace=True)
+    assert daemon.count() == 4
+    daemon.wait_for_log("went back in time: its ledger is at batch 3 of epoch .* but 6 were acknowledged")
+    assert daemon.count() == 5
+    assert store.total() == 5
+
+
+def test_a_series_that_cannot_be_written_leaves_the_totals_exact(daemon, store):
+    """Somebody put something else where the numbers of the day belong: one warning, not one per visit."""
+    store.client().set(store.day_key(), "not a hash")
+    visits = visit([daemon.address], 500, connections=16)
+    visits.check_exact({"/count": store.total()})
+    daemon.wait_for_log("warning .*site default: numbers by day or hour: WRONGTYPE.*totals are not affected")
+    assert daemon.log().count("WRONGTYPE") == 1
+    assert store.client().get(store.day_key()) == "not a hash"
+
+
+@pytest.mark.parametrize("key", ["hits", "ledger"])
+def test_a_key_of_another_type_is_a_refusal(daemon, store, key):
+    store.client().set("vc:{default}:%s" % key, "not ours")
+    check_refused(daemon.fetch("/count"))
+    store.client().delete("vc:{default}:%s" % key)
+    wait_until(lambda: daemon.fetch("/count").status == 200, "it counts again")
+    assert store.total() == 1
+
+
+def test_old_entries_of_the_ledger_are_swept(new_daemon, store):
+    client = store.client()
+    client.hset("vc:{default}:ledger", mapping={"a" * 32: "5 1000000000 17", "b" * 32: "9 99999999999 3"})
+    daemon = new_daemon(store.settings)
+    daemon.count()
+    entries = client.hkeys("vc:{default}:ledger")
+    assert "a" * 32 not in entries
+    assert "b" * 32 in entries
+    assert len(entries) == 2

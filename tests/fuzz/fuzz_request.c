@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Any bytes as what a visitor's request says: the first line is the request target, the rest the
+ * value of its Accept header. A page that is taken has a key in its one form, and the JSON that
+ * shows it is text without control characters.
+ */
+#include "base/buf.h"
+#include "http/key.h"
+#include "http/render.h"
+#include "http/visit.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
+
+static void check_that(bool is_so)
+{
+    if (!is_so) {
+        abort();
+    }
+}
+
+static void check_text(const char *bytes, size_t length)
+{
+    size_t at = 0;
+
+    while (at < length) {
+        unsigned char c = (unsigned char)bytes[at];
+        size_t sequence = utf8_sequence_length(bytes + at, length - at);
+
+        check_that(sequence != 0 && c >= 0x20 && c != 0x7f);
+        check_that(c != 0xc2 || (unsigned char)bytes[at + 1] >= 0xa0);
+        at += sequence;
+    }
+}
+
+static void check_segments(const struct key *key)
+{
+    const char *segment = key->bytes;
+
+    while (segment != NULL) {
+        const char *name = segment + 1;
+        const char *next = strchr(name, '/');
+        size_t length = next != NULL ? (size_t)(next - name) : strlen(name);
+
+        check_that(length != 0);
+        check_that(!(length == 1 && memcmp(name, ".", 1) == 0));
+        check_that(!(length == 2 && memcmp(name, "..", 2) == 0));
+        check_that(next != NULL || strcmp(name, "index.html") != 0);
+        segment = next;
+    }
+}
+
+/** The key of a key, encoded as a client would, is itself. */
+static void check_stable(const struct key *key)
+{
+    struct buf path = BUF_EMPTY;
+    struct key again;
+
+    for (size_t i = 0; i < key->length; i++) {
+        buf_printf(&path, strchr("%?#", key->bytes[i]) != NULL ? "%%%02x" : "%c",
+                   (unsigned char)key->bytes[i]);
+    }
+    check_that(key_from_path(path.bytes, path.length, &again) == KEY_OK);
+    check_that(again.length == key->length && memcmp(again.bytes, key->bytes, key->length) == 0);
+    buf_finish(&path);
+}
+
+static void show(const struct key *key, enum render_form form)
+{
+    const struct render_count count = {"default", key->bytes, key->length, 1, "counted"};
+    struct buf out = BUF_EMPTY;
+
+    render_count_json(&out, &count);
+    check_that(out.bytes[out.length - 1] == '\n');
+    check_text(out.bytes, out.length - 1);
+    buf_clear(&out);
+    if (form == RENDER_HTML) {
+        render_count_html(&out, &count);
+    }
+    check_that(strchr(render_content_type(form), '/') != NULL);
+    buf_finish(&out);
+}
+
+static void take_page(const char *path, size_t length, enum render_form form)
+{
+    struct key key;
+    enum key_status status = key_from_path(path, length, &key);
+
+    check_that(strlen(key_status_text(status)) != 0);
+    if (status != KEY_OK) {
+        return;
+    }
+    check_that(key.length >= 1 && key.length <= STORE_PAGE_MAX);
+    check_that(strlen(key.bytes) == key.length && key.bytes[0] == '/');
+    check_text(key.bytes, key.length);
+    if (key.length > 1) {
+        check_segments(&key);
+    }
+    check_stable(&key);
+    show(&key, form);
+}
+
+static void take_query(h2o_iovec_t query)
+{
+    static const char *const names[] = {"n", "readonly", ""};
+    h2o_mem_pool_t pool;
+    h2o_iovec_t value;
+
+    h2o_mem_init_pool(&pool);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (route_find_parameter(&pool, query, names[i], &value)) {
+            check_that(value.len <= query.len && value.base[value.len] == '\0');
+        }
+    }
+    h2o_mem_clear_pool(&pool);
+}
+
+static void take_target(h2o_iovec_t target, enum render_form form)
+{
+    const struct route *route;
+    h2o_iovec_t path;
+    h2o_iovec_t query;
+    size_t matched;
+
+    if (!route_split_target(target, &path, &query)) {
+        return;
+    }
+    check_that(path.len >= 1 && path.base[0] == '/');
+    check_that(memchr(path.base, '?', path.len) == NULL);
+    take_query(query);
+    route = route_find(&visitor_routes, path, METHOD_GET);
+    if (route != NULL) {
+        matched = strlen(route->path);
+        check_that(matched <= path.len && memcmp(route->path, path.base, matched) == 0);
+        (void)key_is_site(path.base + matched, path.len - matched);
+        take_page(path.base + matched, path.len - matched, form);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+    const char *text = (const char *)bytes;
+    const char *line_end = length != 0 ? memchr(text, '\n', length) : NULL;
+    size_t line = line_end != NULL ? (size_t)(line_end - text) : length;
+    size_t rest = line_end != NULL ? line + 1 : length;
+    enum render_form form = render_negotiate(text + rest, length - rest);
+
+    take_target(h2o_iovec_init(text, line), form);
+    take_page(text, line, form);
+    return 0;
+}
