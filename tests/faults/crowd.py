@@ -59,6 +59,7 @@ class Crowd:
             elif word == "disordered":
                 name, _, text = rest.partition(" ")
                 self.disordered[name] = text
+                self.note(text)
             else:
                 self.others.append(rest)
 

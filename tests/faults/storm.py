@@ -59,7 +59,9 @@ for _, key in ipairs(redis.call('KEYS', 'vc:*')) do
     redis.call('DEL', key)
 end
 for i = 1, #ARGV, 3 do
-    redis.call('RESTORE', ARGV[i], math.max(ARGV[i + 2], 0), ARGV[i + 1])
+    if ARGV[i + 2] ~= '0' then -- else it ends just now
+        redis.call('RESTORE', ARGV[i], math.max(ARGV[i + 2], 0), ARGV[i + 1])
+    end
 end
 """
 

@@ -220,6 +220,14 @@ static inline void end(struct fixture *fixture, enum fake_fate fate)
     fake_store_end(fixture->store, fake_store_call(fixture->store, 0), fate);
 }
 
+static inline void restart_store(struct fixture *fixture, enum fake_fate fate)
+{
+    fake_store_go_away(fixture->store, fate);
+    turn(fixture);
+    fake_store_come_back(fixture->store);
+    turn(fixture);
+}
+
 /* the one open call asks the store where it is */
 static inline void end_check(struct fixture *fixture, enum fake_fate fate)
 {
