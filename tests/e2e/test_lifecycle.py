@@ -14,7 +14,7 @@ from harness.client import Closed
 
 COUNT = "GET /count HTTP/1.1\r\nHost: x\r\n\r\n"
 
-#: DESIGN: a stop ends within 5 s. What is beyond is for a busy machine.
+#: A stop ends within 5 s. What is beyond is for a busy machine.
 STOP_SECONDS = 8
 
 

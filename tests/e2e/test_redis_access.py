@@ -12,7 +12,7 @@ from harness.faults import HASTY, check_is_away
 PASSWORD = "s3cret \"quoted\" \\ pa$$word"
 WRONG = "wr0ng-pa55word"
 
-#: What the daemon needs of Redis: DESIGN's access list with the commands that it uses, and what they are used for.
+#: What the daemon needs of Redis: an access list with the commands that it uses, and what they are used for.
 NEEDED = {
     "evalsha": "each batch", "eval": "each batch after SCRIPT FLUSH", "script|load": "the greeting", "role": "the greeting and heartbeat",
     "zmscore": "reading", "hget": "apply.lua", "hset": "apply.lua", "zincrby": "apply.lua", "zscore": "apply.lua",
