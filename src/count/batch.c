@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SECONDS_PER_HOUR 3600
+
 struct batch_page {
     struct list link;
     struct map_node node;
@@ -18,14 +20,14 @@ static struct batch_page *page_of(struct list *link)
     return container_of(link, struct batch_page, link);
 }
 
-struct batch *batch_create(uint64_t hour)
+struct batch *batch_create(uint64_t second)
 {
     struct batch *batch = calloc(1, sizeof(*batch));
 
     if (batch == NULL) {
         abort();
     }
-    batch->hour = hour;
+    batch->second = second;
     list_init(&batch->link);
     list_init(&batch->pages);
     map_init(&batch->by_name);
@@ -51,14 +53,27 @@ void batch_destroy(struct batch *batch)
         remove_page(batch, page_of(batch->pages.next));
     }
     map_finish(&batch->by_name);
-    free(batch->entries);
+    parcel_destroy(batch->parcel);
+    free(batch->token_positions);
     free(batch);
 }
 
-bool batch_takes(const struct batch *batch, uint64_t hour)
+struct batch *batch_restore(struct parcel *parcel)
 {
-    return !batch->is_frozen && batch->attempts == 0 && batch->hour == hour &&
-           map_count(&batch->by_name) < BATCH_PAGES_MAX;
+    struct batch *batch = batch_create(parcel->content.second);
+
+    batch->is_frozen = true;
+    batch->is_doubtful = true;
+    batch->attempts = 1;
+    batch->parcel = parcel;
+    return batch;
+}
+
+bool batch_takes(const struct batch *batch, uint64_t second)
+{
+    return !batch->is_frozen && batch->attempts == 0 &&
+           batch->second / SECONDS_PER_HOUR == second / SECONDS_PER_HOUR &&
+           batch->token_count < BATCH_TOKENS_MAX && map_count(&batch->by_name) < BATCH_PAGES_MAX;
 }
 
 static struct batch_page *find_page(struct batch *batch, const char *name, size_t length)
@@ -100,61 +115,186 @@ void batch_add(struct batch *batch, const char *page_name, size_t page_length, s
     }
     batch->latest = page;
     visit->position = page->hits++;
+    batch->token_count += visit->token != NULL ? 1 : 0;
     list_append(&page->visits, &visit->link);
 }
 
 bool batch_is_empty(const struct batch *batch)
 {
-    return list_is_empty(&batch->pages);
+    return batch->parcel == NULL && list_is_empty(&batch->pages);
 }
 
-const struct store_entry *batch_freeze(struct batch *batch, size_t *ret_count)
+/* collects the tokens of a page's visits behind those of the pages before */
+static void collect_tokens(struct batch *batch, const struct batch_page *page, uint32_t entry,
+                           struct store_token *tokens, size_t *count)
 {
-    size_t count = 0;
+    list_for_each(link, &page->visits) {
+        const struct visit *visit = container_of(link, struct visit, link);
 
-    *ret_count = map_count(&batch->by_name);
-    batch->attempts++;
-    if (batch->is_frozen) {
-        return batch->entries;
+        if (visit->token != NULL) {
+            batch->token_positions[*count] = visit->position;
+            tokens[(*count)++] = (struct store_token){.bytes = visit->token,
+                                                      .length = visit->token_length,
+                                                      .entry = entry,
+                                                      .window = visit->token_window};
+        }
     }
-    batch->is_frozen = true;
-    batch->entries = calloc(*ret_count, sizeof(*batch->entries));
-    if (batch->entries == NULL) {
+}
+
+static struct parcel *pack(struct batch *batch)
+{
+    struct store_entry entries[BATCH_PAGES_MAX];
+    struct store_token tokens[BATCH_TOKENS_MAX];
+    struct store_batch content = {.hour = batch->second / SECONDS_PER_HOUR,
+                                  .second = batch->second,
+                                  .entries = entries,
+                                  .tokens = tokens};
+
+    batch->token_positions = calloc(batch->token_count + 1, sizeof(*batch->token_positions));
+    if (batch->token_positions == NULL) {
         abort();
     }
     list_for_each(link, &batch->pages) {
         struct batch_page *page = page_of(link);
 
-        batch->entries[count].page = page->name;
-        batch->entries[count].page_length = page->name_length;
-        batch->entries[count].hits = page->hits;
-        count++;
+        collect_tokens(batch, page, (uint32_t)content.entry_count, tokens, &content.token_count);
+        entries[content.entry_count++] =
+            (struct store_entry){page->name, page->name_length, page->hits};
     }
-    return batch->entries;
+    return parcel_create(&content);
+}
+
+struct parcel *batch_freeze(struct batch *batch)
+{
+    batch->attempts++;
+    if (!batch->is_frozen) {
+        batch->is_frozen = true;
+        batch->parcel = pack(batch);
+    }
+    return batch->parcel;
+}
+
+struct parcel *batch_take_parcel(struct batch *batch)
+{
+    struct parcel *parcel = batch->parcel;
+
+    batch->parcel = NULL;
+    return parcel;
 }
 
 void batch_thaw(struct batch *batch)
 {
     batch->is_frozen = false;
     batch->is_doubtful = false;
-    free(batch->entries);
-    batch->entries = NULL;
+    parcel_destroy(batch->parcel);
+    batch->parcel = NULL;
+    free(batch->token_positions);
+    batch->token_positions = NULL;
 }
 
-void batch_answer(struct batch *batch, const uint64_t *totals, batch_on_visit on_visit, void *data)
+/* the tokens of one page, in the order of their visits */
+struct page_tokens {
+    const uint64_t *positions;
+    const bool *repeated;
+    size_t count;
+    size_t next;
+    uint64_t skipped; /* visits before the next token that were not counted again */
+};
+
+static uint64_t count_repeated(const struct page_tokens *tokens)
 {
-    size_t i = 0;
+    uint64_t repeated = 0;
+
+    for (size_t i = 0; i < tokens->count; i++) {
+        repeated += tokens->repeated[i] ? 1 : 0;
+    }
+    return repeated;
+}
+
+/* whether the visit at `position` is a repetition; asked in the order of positions */
+static bool is_repeated(struct page_tokens *tokens, uint64_t position)
+{
+    while (tokens->next < tokens->count && tokens->positions[tokens->next] < position) {
+        tokens->skipped += tokens->repeated[tokens->next++] ? 1 : 0;
+    }
+    return tokens->next < tokens->count && tokens->positions[tokens->next] == position &&
+           tokens->repeated[tokens->next];
+}
+
+static void answer_page(struct batch_page *page, struct page_tokens *tokens, uint64_t total,
+                        batch_on_visit on_visit, void *data)
+{
+    uint64_t before = total - (page->hits - count_repeated(tokens));
+    struct list *link;
+
+    while ((link = list_take_first(&page->visits)) != NULL) {
+        struct visit *visit = container_of(link, struct visit, link);
+        struct visit_answer answer = {.status = VISIT_REPEATED, .count = total};
+
+        if (!is_repeated(tokens, visit->position)) {
+            answer.status = VISIT_COUNTED;
+            answer.count = before + visit->position - tokens->skipped + 1;
+        }
+        on_visit(data, visit, &answer);
+    }
+}
+
+void batch_answer(struct batch *batch, const struct store_applied *applied, batch_on_visit on_visit,
+                  void *data)
+{
+    const struct store_batch *content = &batch->parcel->content;
+    size_t entry = 0;
+    size_t first = 0;
+
+    list_for_each(link, &batch->pages) {
+        struct page_tokens tokens = {.positions = batch->token_positions + first,
+                                     .repeated = applied->repeated + first};
+
+        while (first < content->token_count && content->tokens[first].entry == entry) {
+            tokens.count++;
+            first++;
+        }
+        answer_page(page_of(link), &tokens, applied->totals[entry++], on_visit, data);
+    }
+}
+
+bool batch_has_visits(const struct batch *batch)
+{
+    list_for_each(link, &batch->pages) {
+        if (!list_is_empty(&page_of(link)->visits)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool batch_is_overdue(const struct batch *batch, uint64_t now_ms)
+{
+    list_for_each(link, &batch->pages) {
+        const struct batch_page *page = page_of(link);
+
+        /* deadlines grow with the order of arrival */
+        if (!list_is_empty(&page->visits) &&
+            container_of(page->visits.next, struct visit, link)->deadline_ms <= now_ms) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void batch_release(struct batch *batch,
+                   void (*on_visit)(void *data, struct visit *visit, size_t entry), void *data)
+{
+    size_t entry = 0;
 
     list_for_each(page_link, &batch->pages) {
         struct batch_page *page = page_of(page_link);
-        uint64_t before = totals[i++] - page->hits;
         struct list *link;
 
         while ((link = list_take_first(&page->visits)) != NULL) {
-            struct visit *visit = container_of(link, struct visit, link);
-
-            on_visit(data, visit, before + visit->position + 1);
+            on_visit(data, container_of(link, struct visit, link), entry);
         }
+        entry++;
     }
 }
 
@@ -179,6 +319,7 @@ static void expire_page(struct batch *batch, struct batch_page *page, uint64_t n
             list_remove(link);
             list_append(expired, link);
             if (!batch->is_frozen) {
+                batch->token_count -= container_of(link, struct visit, link)->token != NULL ? 1 : 0;
                 move_up(page, next);
             }
         }

@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "count/engine.h"
+#include "count/parcel.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -23,26 +24,34 @@
 /** Pages in one batch: bounds the time that the store spends in one step. */
 #define BATCH_PAGES_MAX 500
 
+/** Tokens in one batch: as many as a script of Redis can pass on at once, and less. */
+#define BATCH_TOKENS_MAX 1000
+
+struct shelter;
+
 struct batch {
     struct list link;  /* the owner's */
-    uint64_t hour;     /* since 1970-01-01T00Z */
+    uint64_t second;   /* since 1970-01-01T00:00:00Z, of the first visit */
     bool is_frozen;    /* sent, and not known to be refused */
     bool is_doubtful;  /* the store did not say what became of it, at least once */
     unsigned attempts; /* how often it was sent */
     struct list pages; /* in the order of arrival */
     struct map by_name;
-    struct batch_page *latest;   /* most visits are of the page of the visit before */
-    struct store_entry *entries; /* what was sent; NULL while open */
+    struct batch_page *latest; /* most visits are of the page of the visit before */
+    size_t token_count;        /* visits that have one */
+    struct parcel *parcel;     /* what was sent; NULL while open */
+    struct shelter *shelter;   /* the owner's: its record in the journal, or NULL */
+    uint64_t *token_positions; /* of each token's visit among those of its page; NULL while open */
 };
 
-/** An empty, open batch for visits of `hour`. */
-struct batch *batch_create(uint64_t hour);
+/** An empty, open batch for visits of the hour in which `second` is. */
+struct batch *batch_create(uint64_t second);
 
 /** Frees the batch, in which no visit is left. NULL is allowed. */
 void batch_destroy(struct batch *batch);
 
-/** Whether a visit of `hour` may join. */
-bool batch_takes(const struct batch *batch, uint64_t hour);
+/** Whether a visit of `second` may join. */
+bool batch_takes(const struct batch *batch, uint64_t second);
 
 /** Adds a visit of `page`, which is copied. */
 void batch_add(struct batch *batch, const char *page, size_t page_length, struct visit *visit);
@@ -50,15 +59,38 @@ void batch_add(struct batch *batch, const char *page, size_t page_length, struct
 /** Whether nothing would be sent. */
 bool batch_is_empty(const struct batch *batch);
 
-/** Freezes the batch and returns its content, one entry per page; valid until it is thawed. */
-const struct store_entry *batch_freeze(struct batch *batch, size_t *ret_count);
+/**
+ * Freezes the batch, notes one more attempt, and returns its content, one entry per page; it is the
+ * batch's until batch_take_parcel().
+ */
+struct parcel *batch_freeze(struct batch *batch);
+
+/** Hands the parcel of a frozen batch to the caller. */
+struct parcel *batch_take_parcel(struct batch *batch);
 
 /** The store certainly did not apply the batch: opens it again. */
 void batch_thaw(struct batch *batch);
 
-/** Takes each visit out and answers it with its number. `totals` are those of the entries. */
-typedef void (*batch_on_visit)(void *data, struct visit *visit, uint64_t count);
-void batch_answer(struct batch *batch, const uint64_t *totals, batch_on_visit on_visit, void *data);
+/**
+ * Takes each visit out of a frozen batch and passes it on with what it is told: its number, or,
+ * when its token had been seen before, the page's.
+ */
+typedef void (*batch_on_visit)(void *data, struct visit *visit, const struct visit_answer *answer);
+void batch_answer(struct batch *batch, const struct store_applied *applied, batch_on_visit on_visit,
+                  void *data);
+
+/** A frozen batch of a parcel, which it takes over, that nobody waits for any more. */
+struct batch *batch_restore(struct parcel *parcel);
+
+/** Whether somebody waits for an answer. */
+bool batch_has_visits(const struct batch *batch);
+
+/** Whether somebody waits whose deadline is not after `now_ms`. */
+bool batch_is_overdue(const struct batch *batch, uint64_t now_ms);
+
+/** Takes all visits out of a frozen batch, each with the number of its entry; it stays as it is. */
+void batch_release(struct batch *batch,
+                   void (*on_visit)(void *data, struct visit *visit, size_t entry), void *data);
 
 /**
  * Moves the visits whose deadline is not after `now_ms` to the end of `expired`. In an open batch

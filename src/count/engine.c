@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/engine.h"
 
-#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "count/batch.h"
-#include "count/ledger.h"
+#include "count/outage.h"
+#include "count/site.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,77 +13,52 @@
 /* how often it is looked whether a visit's patience ended; only while visits wait */
 #define EXPIRE_INTERVAL_MS 50
 
-#define MS_PER_HOUR 3600000
+/* how often answered parcels that are too old are dropped */
+#define FORGET_INTERVAL_MS 1000
 
-struct engine {
-    struct loop *loop;
-    struct store *store;
-    struct engine_options options;
-    struct stats stats;
-    struct map sites;
-    struct site *latest; /* most visits are of the site of the visit before */
-    struct list ready;   /* sites with a batch to send and none in flight */
-    struct list resting; /* sites that wait for the retry timer, or for the store to come back */
-    struct loop_task flush;
-    struct loop_timer retry;
-    struct loop_timer expire;
-    struct backoff backoff;
-    bool is_available;
-    bool is_stopped;
-    uint64_t away_since_ms;    /* while the store is not available */
-    uint64_t failing_since_ms; /* while the store is there but takes no batch; else 0 */
-};
-
-struct site {
-    struct map_node node;
-    struct list link; /* in ready or resting, or in neither */
-    struct engine *engine;
-    struct ledger ledger;
-    struct list batches; /* the first may be in flight */
-    struct call *call;   /* the batch in flight, or NULL */
-    char name[STORE_SITE_MAX + 1];
-};
-
-/* an open call to the store; outlives the engine when the store answers late */
-struct call {
-    struct site *site; /* NULL when the engine is gone */
-    struct batch *batch;
-    struct store_batch sent;
-    char epoch[STORE_EPOCH_LENGTH + 1];
-    char name[STORE_SITE_MAX + 1];
-};
-
-static struct batch *first_batch(struct site *site)
+static struct leg *leg_of(struct flow *flow)
 {
-    return list_is_empty(&site->batches) ? NULL
-                                         : container_of(site->batches.next, struct batch, link);
+    return container_of(flow, struct leg, flow);
+}
+
+static struct leg *leg_in_site(struct list *link)
+{
+    return container_of(link, struct leg, link);
+}
+
+static struct leg *leg_in_queue(struct list *link)
+{
+    return container_of(link, struct leg, queue);
+}
+
+static struct site *site_of(struct map_node *node)
+{
+    return container_of(node, struct site, node);
 }
 
 /* --- answers --- */
 
-static void answer_counted(void *data, struct visit *visit, uint64_t count)
+static void on_counted(struct flow *flow, struct visit *visit, const struct visit_answer *answer)
 {
-    struct engine *engine = data;
-    struct visit_answer answer = {.status = VISIT_COUNTED, .count = count, .reason = NULL};
-
+    struct stats *stats = &leg_of(flow)->site->engine->stats;
     uint64_t now_us = clock_monotonic_us();
 
-    stats_add_latency(&engine->stats, now_us - visit->accepted_at_us);
-    stats_add_applied(&engine->stats, 1, now_us / 1000);
-    engine->stats.waiting--;
-    visit->on_answer(visit, &answer);
+    stats_add_latency(stats, now_us - visit->accepted_at_us);
+    if (answer->status == VISIT_COUNTED) {
+        stats_add_applied(stats, 1, now_us / 1000);
+    } else {
+        stats->repeated++;
+    }
+    stats->waiting--;
+    visit->on_answer(visit, answer);
 }
 
-static void answer_uncounted(struct engine *engine, struct list *visits, enum visit_status status)
+void engine_answer_uncounted(struct engine *engine, struct list *visits, enum visit_status status,
+                             const char *reason)
 {
-    struct visit_answer answer = {.status = status, .count = 0, .reason = NULL};
+    struct visit_answer answer = {.status = status, .count = 0, .reason = reason};
     struct list *link;
 
-    if (status == VISIT_REFUSED) {
-        answer.reason = "the store did not take the visit in time; it was not counted";
-    } else {
-        answer.reason = "the store did not confirm the visit in time; it may have been counted";
-    }
     while ((link = list_take_first(visits)) != NULL) {
         struct visit *visit = container_of(link, struct visit, link);
 
@@ -98,29 +72,21 @@ static void answer_uncounted(struct engine *engine, struct list *visits, enum vi
     }
 }
 
-static void expire_batch(struct engine *engine, struct batch *batch, uint64_t now_ms)
-{
-    struct list expired;
-
-    list_init(&expired);
-    batch_expire(batch, now_ms, &expired);
-    answer_uncounted(engine, &expired, batch->is_frozen ? VISIT_UNKNOWN : VISIT_REFUSED);
-}
-
 static void expire_site(struct site *site, uint64_t now_ms)
 {
-    struct list *link = site->batches.next;
+    struct list refused;
+    struct list unknown;
 
-    while (link != &site->batches) {
-        struct batch *batch = container_of(link, struct batch, link);
-
-        link = link->next;
-        expire_batch(site->engine, batch, now_ms);
-        if (batch_is_empty(batch)) {
-            list_remove(&batch->link);
-            batch_destroy(batch);
-        }
+    list_init(&refused);
+    list_init(&unknown);
+    list_for_each(link, &site->legs) {
+        flow_expire(&leg_in_site(link)->flow, now_ms, &refused, &unknown);
     }
+    engine_answer_uncounted(site->engine, &refused, VISIT_REFUSED,
+                            "the store did not take the visit in time; it was not counted");
+    engine_answer_uncounted(site->engine, &unknown, VISIT_UNKNOWN,
+                            "the store did not confirm the visit in time; it may have been "
+                            "counted");
 }
 
 static void on_expire(struct loop_timer *timer)
@@ -129,7 +95,11 @@ static void on_expire(struct loop_timer *timer)
     uint64_t now_ms = clock_monotonic_ms();
 
     map_for_each(node, &engine->sites) {
-        expire_site(container_of(node, struct site, node), now_ms);
+        if (engine->journal == NULL) {
+            expire_site(site_of(node), now_ms);
+        } else if (flow_is_overdue(&site_of(node)->live.flow, now_ms)) {
+            outage_shelter(site_of(node));
+        }
     }
     if (engine->stats.waiting != 0) {
         loop_timer_start(engine->loop, &engine->expire, EXPIRE_INTERVAL_MS);
@@ -138,24 +108,19 @@ static void on_expire(struct loop_timer *timer)
 
 /* --- sending --- */
 
-static void make_ready(struct site *site)
+void leg_make_ready(struct leg *leg)
 {
-    struct engine *engine = site->engine;
+    struct engine *engine = leg->site->engine;
 
-    list_remove(&site->link);
-    list_append(&engine->ready, &site->link);
+    list_remove(&leg->queue);
+    list_append(&engine->ready, &leg->queue);
     loop_task_schedule(engine->loop, &engine->flush);
 }
 
 static void wake_resting(struct engine *engine)
 {
-    struct list resting;
-    struct list *link;
-
-    list_init(&resting);
-    list_move_all(&resting, &engine->resting);
-    while ((link = list_take_first(&resting)) != NULL) {
-        make_ready(container_of(link, struct site, link));
+    while (!list_is_empty(&engine->resting)) {
+        leg_make_ready(leg_in_queue(engine->resting.next));
     }
 }
 
@@ -177,112 +142,15 @@ static uint64_t retry_delay_ms(struct engine *engine)
 }
 
 /* while the store is away its return ends the rest; otherwise the timer does */
-static void let_rest(struct site *site)
+static void let_rest(struct leg *leg)
 {
-    struct engine *engine = site->engine;
+    struct engine *engine = leg->site->engine;
 
-    list_remove(&site->link);
-    list_append(&engine->resting, &site->link);
+    list_remove(&leg->queue);
+    list_append(&engine->resting, &leg->queue);
     if (engine->is_available && !loop_timer_is_active(&engine->retry)) {
         loop_timer_start(engine->loop, &engine->retry, retry_delay_ms(engine));
     }
-}
-
-static void finish_batch(struct site *site, struct batch *batch,
-                         const struct store_applied *applied)
-{
-    struct engine *engine = site->engine;
-
-    ledger_acknowledge(&site->ledger);
-    backoff_reset(&engine->backoff);
-    engine->failing_since_ms = 0;
-    engine->stats.batches++;
-    engine->stats.duplicates += applied->duplicate ? 1 : 0;
-    list_remove(&batch->link);
-    batch_answer(batch, applied->totals, answer_counted, engine);
-    batch_destroy(batch);
-}
-
-/*
- * The store has fewer batches than it acknowledged: a crash, a failover or a restored snapshot took
- * the last ones away. This batch, certainly not applied, goes on under a new epoch.
- */
-static void go_on_after_gap(struct site *site, const struct store_applied *applied)
-{
-    log_error("store: site %s went back in time: its ledger is at batch %llu of epoch %s, but %llu "
-              "were acknowledged; what was counted in between may be lost; going on under a new "
-              "epoch",
-              site->name, (unsigned long long)applied->sequence, site->ledger.epoch,
-              (unsigned long long)site->ledger.acknowledged);
-    site->engine->stats.gaps++;
-    ledger_begin(&site->ledger);
-}
-
-static void on_failed(struct site *site, struct batch *batch, const struct store_applied *applied)
-{
-    /* a batch that was unknown once stays frozen: only a gap proves that it was not applied */
-    if (applied->gap) {
-        go_on_after_gap(site, applied);
-        batch_thaw(batch);
-    } else if (applied->outcome == STORE_REFUSED && !batch->is_doubtful) {
-        batch_thaw(batch);
-    } else if (applied->outcome == STORE_UNKNOWN) {
-        batch->is_doubtful = true;
-    }
-    if (site->engine->failing_since_ms == 0 && !applied->gap) {
-        site->engine->failing_since_ms = clock_monotonic_ms();
-    }
-    log_debug("store: batch %llu of site %s: %s: %s",
-              (unsigned long long)ledger_next(&site->ledger), site->name,
-              applied->outcome == STORE_UNKNOWN ? "outcome unknown" : "refused", applied->reason);
-}
-
-static void on_applied(void *data, const struct store_applied *applied)
-{
-    struct call *call = data;
-    struct site *site = call->site;
-    struct batch *batch = call->batch;
-
-    free(call);
-    if (site == NULL) {
-        batch_destroy(batch);
-        return;
-    }
-    site->call = NULL;
-    if (applied->outcome == STORE_OK) {
-        finish_batch(site, batch, applied);
-    } else {
-        on_failed(site, batch, applied);
-    }
-    if (list_is_empty(&site->batches)) {
-        return;
-    }
-    if (applied->outcome == STORE_OK || applied->gap) {
-        make_ready(site);
-    } else {
-        let_rest(site);
-    }
-}
-
-static void send_batch(struct site *site, struct batch *batch)
-{
-    struct call *call = calloc(1, sizeof(*call));
-
-    if (call == NULL) {
-        abort();
-    }
-    call->site = site;
-    call->batch = batch;
-    memcpy(call->epoch, site->ledger.epoch, sizeof(call->epoch));
-    memcpy(call->name, site->name, sizeof(call->name));
-    call->sent.site = call->name;
-    call->sent.epoch = call->epoch;
-    call->sent.sequence = ledger_next(&site->ledger);
-    call->sent.hour = batch->hour;
-    call->sent.entries = batch_freeze(batch, &call->sent.entry_count);
-    site->engine->stats.resent += batch->attempts > 1 ? 1 : 0;
-    site->call = call;
-    store_apply(site->engine->store, &call->sent, on_applied, call);
 }
 
 static void on_flush(struct loop_task *task)
@@ -291,17 +159,162 @@ static void on_flush(struct loop_task *task)
     struct list *link;
 
     while ((link = list_take_first(&engine->ready)) != NULL) {
-        struct site *site = container_of(link, struct site, link);
-        struct batch *batch = first_batch(site);
+        struct leg *leg = leg_in_queue(link);
 
-        if (batch == NULL || site->call != NULL) {
-            continue;
-        }
-        if (engine->is_available) {
-            send_batch(site, batch);
+        if (!engine->is_available) {
+            outage_shelter(leg->site);
+            let_rest(leg);
+        } else if (outage_may_send(leg)) {
+            flow_send(&leg->flow);
         } else {
-            let_rest(site);
+            outage_write(leg->site);
         }
+    }
+}
+
+/* --- what becomes of it --- */
+
+static void note_success(struct engine *engine, const struct flow_end *end)
+{
+    backoff_reset(&engine->backoff);
+    engine->failing_since_ms = 0;
+    engine->stats.duplicates += end->is_duplicate ? 1 : 0;
+    engine->stats.resent += end->is_resent ? 1 : 0;
+    if (end->result == FLOW_APPLIED) {
+        engine->stats.batches++;
+    } else if (end->result == FLOW_HEALED) {
+        engine->stats.healed += end->hits;
+    }
+}
+
+static void note_gap(struct leg *leg, const struct ledger_gap *gap)
+{
+    struct engine *engine = leg->site->engine;
+
+    engine->stats.gaps++;
+    engine->stats.lost += gap->lost_visits;
+    if (gap->heal_parcels != 0) {
+        log_warning("store: site %s went back in time; sending %llu visits in %llu batches again",
+                    leg->flow.site, (unsigned long long)gap->heal_visits,
+                    (unsigned long long)gap->heal_parcels);
+    }
+    if (gap->lost_parcels != 0) {
+        log_error("store: site %s went back in time by more than is kept here to send again; %llu "
+                  "visits in %llu batches are lost",
+                  leg->flow.site, (unsigned long long)gap->lost_visits,
+                  (unsigned long long)gap->lost_parcels);
+    }
+}
+
+static void note_failure(struct leg *leg, const char *reason)
+{
+    if (leg->site->engine->failing_since_ms == 0) {
+        leg->site->engine->failing_since_ms = clock_monotonic_ms();
+    }
+    log_debug("store: site %s: %s", leg->flow.site, reason);
+}
+
+static void on_end(struct flow *flow, const struct flow_end *end)
+{
+    struct leg *leg = leg_of(flow);
+
+    if (end->result == FLOW_FAILED) {
+        note_failure(leg, end->reason);
+    } else if (end->result == FLOW_GAP) {
+        note_gap(leg, &end->gap);
+    } else {
+        note_success(leg->site->engine, end);
+    }
+    if (end->result == FLOW_HEALED && ledger_to_heal(&flow->ledger) == NULL) {
+        log_info("store: site %s: healed; %llu visits were sent again since the start", flow->site,
+                 (unsigned long long)leg->site->engine->stats.healed);
+    }
+    if (!flow_has_work(flow)) {
+        return;
+    }
+    if (end->result == FLOW_FAILED) {
+        let_rest(leg);
+    } else {
+        leg_make_ready(leg);
+    }
+}
+
+static void on_applied(struct flow *flow, struct batch *batch, const struct store_applied *applied)
+{
+    outage_note_applied(leg_of(flow), batch, applied);
+}
+
+static const struct flow_events flow_events = {on_counted, on_applied, on_end};
+
+void leg_init(struct leg *leg, struct site *site)
+{
+    list_init(&leg->queue);
+    leg->site = site;
+    flow_init(&leg->flow, site->engine->store, site->node.key, &flow_events);
+    list_append(&site->legs, &leg->link);
+}
+
+static void finish_leg(struct leg *leg)
+{
+    list_remove(&leg->queue);
+    list_remove(&leg->link);
+    outage_forget_leg(leg);
+    flow_finish(&leg->flow);
+    if (leg != &leg->site->live) {
+        free(leg);
+    }
+}
+
+/* a leg of an earlier run goes when the store has all of it for long enough */
+static void forget_in_site(struct site *site, uint64_t before_ms)
+{
+    struct list *link = site->legs.next;
+
+    while (link != &site->legs) {
+        struct leg *leg = leg_in_site(link);
+
+        link = link->next;
+        ledger_forget(&leg->flow.ledger, before_ms, site->engine->options.retain_max_bytes);
+        if (leg != &site->live && leg != site->backlog && !flow_has_work(&leg->flow) &&
+            !flow_is_busy(&leg->flow) && list_is_empty(&leg->flow.ledger.retained)) {
+            finish_leg(leg);
+        }
+    }
+}
+
+/* what was answered long enough ago is no longer kept to heal the store with */
+static void on_forget(struct loop_timer *timer)
+{
+    struct engine *engine = container_of(timer, struct engine, forget);
+    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t retain_ms = engine->options.retain_ms;
+
+    map_for_each(node, &engine->sites) {
+        forget_in_site(site_of(node), now_ms > retain_ms ? now_ms - retain_ms : 0);
+    }
+    loop_timer_start(engine->loop, timer, FORGET_INTERVAL_MS);
+}
+
+/* calls `visit_leg` for each leg of each site */
+static void for_each_leg(struct engine *engine, void (*visit_leg)(struct leg *leg))
+{
+    map_for_each(node, &engine->sites) {
+        list_for_each(link, &site_of(node)->legs) {
+            visit_leg(leg_in_site(link));
+        }
+    }
+}
+
+/* a store that comes back may have less than it had */
+static void distrust_store(struct leg *leg)
+{
+    flow_distrust(&leg->flow);
+}
+
+static void wake_with_work(struct leg *leg)
+{
+    if (flow_has_work(&leg->flow) && !flow_is_busy(&leg->flow)) {
+        leg_make_ready(leg);
     }
 }
 
@@ -314,8 +327,9 @@ static void on_store_change(void *data, bool available)
     engine->failing_since_ms = 0;
     if (available) {
         backoff_reset(&engine->backoff);
-        wake_resting(engine);
+        for_each_leg(engine, distrust_store);
     }
+    for_each_leg(engine, wake_with_work);
 }
 
 /* --- visits --- */
@@ -328,36 +342,26 @@ static struct site *find_site(const struct engine *engine, const char *name)
         return engine->latest;
     }
     node = map_find(&engine->sites, name, strlen(name));
-    return node != NULL ? container_of(node, struct site, node) : NULL;
+    return node != NULL ? site_of(node) : NULL;
 }
 
-static struct site *add_site(struct engine *engine, const char *name)
+struct site *engine_take_site(struct engine *engine, const char *name)
 {
-    struct site *site = calloc(1, sizeof(*site));
+    struct site *site = find_site(engine, name);
 
+    if (site != NULL) {
+        return site;
+    }
+    site = calloc(1, sizeof(*site));
     if (site == NULL) {
         abort();
     }
     site->engine = engine;
-    list_init(&site->link);
-    list_init(&site->batches);
-    ledger_begin(&site->ledger);
     strncpy(site->name, name, STORE_SITE_MAX);
+    list_init(&site->legs);
     map_insert(&engine->sites, &site->node, site->name, strlen(site->name));
+    leg_init(&site->live, site);
     return site;
-}
-
-/* the batch that a visit of now joins */
-static struct batch *open_batch(struct site *site)
-{
-    uint64_t hour = clock_wall_ms() / MS_PER_HOUR;
-    struct batch *last = container_of(site->batches.prev, struct batch, link);
-
-    if (list_is_empty(&site->batches) || !batch_takes(last, hour)) {
-        last = batch_create(hour);
-        list_append(&site->batches, &last->link);
-    }
-    return last;
 }
 
 /*
@@ -373,45 +377,63 @@ static bool is_hopeless(const struct engine *engine, uint64_t now_ms)
            now_ms - engine->failing_since_ms >= engine->options.max_wait_ms;
 }
 
-static int admit(struct engine *engine, struct visit *visit, uint64_t now_us)
+/* whether the visit may join; with a journal it may also when the store is of no use */
+static int admit(struct engine *engine, struct visit *visit, uint64_t now_us, bool *ret_shelter)
 {
     uint64_t now_ms = now_us / 1000;
 
+    *ret_shelter =
+        engine->journal != NULL && (!engine->is_available || is_hopeless(engine, now_ms));
     if (engine->is_stopped) {
         return -ESHUTDOWN;
     }
     if (engine->stats.waiting >= engine->options.max_waiting) {
         return -ENOBUFS;
     }
+    if (*ret_shelter) {
+        visit->deadline_ms = now_ms;
+        return journal_has_room(engine->journal) ? 0 : -ENOSPC;
+    }
     if (is_hopeless(engine, now_ms)) {
         return -EHOSTDOWN;
     }
-    visit->accepted_at_us = now_us;
     visit->deadline_ms =
         engine->options.max_wait_ms + (engine->is_available ? now_ms : engine->away_since_ms);
     return 0;
 }
 
+/* the store forgets a ledger entry that is unused for long; that must not look like a loss */
+static void renew_if_unused(struct site *site, uint64_t now_ms)
+{
+    if (now_ms - site->used_at_ms > site->engine->options.ledger_ttl_ms / 2) {
+        flow_renew(&site->live.flow);
+    }
+    site->used_at_ms = now_ms;
+}
+
 int engine_visit(struct engine *engine, const char *site_name, const char *page, size_t page_length,
                  struct visit *visit)
 {
+    uint64_t now_us = clock_monotonic_us();
+    bool shelter;
+    int error = admit(engine, visit, now_us, &shelter);
     struct site *site;
-    int error = admit(engine, visit, clock_monotonic_us());
+    struct leg *leg;
 
     if (error != 0) {
         engine->stats.refused++;
         return error;
     }
-    site = find_site(engine, site_name);
-    if (site == NULL) {
-        site = add_site(engine, site_name);
-    }
+    site = engine_take_site(engine, site_name);
     engine->latest = site;
     engine->stats.accepted++;
     engine->stats.waiting++;
-    batch_add(open_batch(site), page, page_length, visit);
-    if (site->call == NULL && list_is_empty(&site->link)) {
-        make_ready(site);
+    visit->accepted_at_us = now_us;
+    renew_if_unused(site, now_us / 1000);
+    leg = shelter ? outage_backlog(site) : &site->live;
+    flow_add(&leg->flow, page, page_length, clock_wall_ms() / 1000, visit);
+    if (shelter || (!flow_is_busy(&leg->flow) && list_is_empty(&leg->queue))) {
+        leg_make_ready(leg);
     }
     if (!loop_timer_is_active(&engine->expire)) {
         loop_timer_start(engine->loop, &engine->expire, EXPIRE_INTERVAL_MS);
@@ -444,11 +466,14 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     engine->store = store;
     engine->options = *options;
     map_init(&engine->sites);
+    map_init(&engine->estimates);
     list_init(&engine->ready);
     list_init(&engine->resting);
     loop_task_init(&engine->flush, on_flush);
     loop_timer_init(&engine->retry, on_retry);
     loop_timer_init(&engine->expire, on_expire);
+    loop_timer_init(&engine->forget, on_forget);
+    loop_timer_start(loop, &engine->forget, FORGET_INTERVAL_MS);
     store_health(store, &health);
     engine->is_available = health.available;
     engine->away_since_ms = clock_monotonic_ms();
@@ -458,18 +483,10 @@ struct engine *engine_create(struct loop *loop, struct store *store,
 
 static void destroy_site(struct site *site)
 {
-    if (site->call != NULL) {
-        /* the store still has the batch: it goes when the call ends */
-        list_remove(&site->call->batch->link);
-        site->call->site = NULL;
-    }
-    while (!list_is_empty(&site->batches)) {
-        struct batch *batch = first_batch(site);
-
-        list_remove(&batch->link);
-        batch_destroy(batch);
-    }
     map_remove(&site->engine->sites, &site->node);
+    while (!list_is_empty(&site->legs)) {
+        finish_leg(leg_in_site(site->legs.next));
+    }
     free(site);
 }
 
@@ -483,11 +500,33 @@ void engine_destroy(struct engine *engine)
     loop_task_cancel(&engine->flush);
     loop_timer_stop(&engine->retry);
     loop_timer_stop(&engine->expire);
+    loop_timer_stop(&engine->forget);
     map_for_each(node, &engine->sites) {
-        destroy_site(container_of(node, struct site, node));
+        destroy_site(site_of(node));
     }
     map_finish(&engine->sites);
+    outage_finish(engine);
     free(engine);
+}
+
+void engine_use_journal(struct engine *engine, struct journal *journal)
+{
+    engine->journal = journal;
+}
+
+struct journal_entry *engine_restore(void *engine, struct journal_record *record)
+{
+    return outage_restore(engine, record);
+}
+
+bool engine_can_journal(const struct engine *engine)
+{
+    return engine->journal != NULL && journal_has_room(engine->journal);
+}
+
+const struct journal_status *engine_journal_status(const struct engine *engine)
+{
+    return engine->journal != NULL ? journal_status(engine->journal) : NULL;
 }
 
 void engine_configure(struct engine *engine, const struct engine_options *options)
@@ -500,10 +539,23 @@ void engine_stop(struct engine *engine)
     engine->is_stopped = true;
 }
 
+/* whether nothing of a site would be lost if the process ended now */
+static bool is_safe(const struct site *site)
+{
+    list_for_each(link, &site->legs) {
+        const struct leg *leg = container_of(link, struct leg, link);
+
+        if (flow_has_work(&leg->flow) && !outage_is_safe(leg)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool engine_is_idle(const struct engine *engine)
 {
     map_for_each(node, &engine->sites) {
-        if (!list_is_empty(&container_of(node, struct site, node)->batches)) {
+        if (!is_safe(site_of(node))) {
             return false;
         }
     }
@@ -514,7 +566,7 @@ void engine_abandon(struct engine *engine)
 {
     engine_stop(engine);
     map_for_each(node, &engine->sites) {
-        expire_site(container_of(node, struct site, node), UINT64_MAX);
+        expire_site(site_of(node), UINT64_MAX);
     }
 }
 

@@ -25,22 +25,35 @@
 #include <stdint.h>
 
 struct engine;
+struct journal;
+struct journal_entry;
+struct journal_record;
+struct journal_status;
 
 enum visit_status {
     VISIT_COUNTED, /* in the store, exactly once */
-    VISIT_REFUSED, /* certainly not counted */
-    VISIT_UNKNOWN  /* may have been counted: the store did not say in time */
+    VISIT_REPEATED,
+    /* its token had been seen before: it was counted then, and not again */
+    VISIT_JOURNALED, /* on this machine's disk: it will be counted when the store is back */
+    VISIT_REFUSED,   /* certainly not counted */
+    VISIT_UNKNOWN    /* may have been counted: the store did not say in time */
 };
 
 struct visit_answer {
     enum visit_status status;
-    uint64_t count;     /* VISIT_COUNTED: this visit's number */
+    uint64_t count; /* VISIT_COUNTED: this visit's number; VISIT_REPEATED: the page's */
+    /* VISIT_JOURNALED: an estimate of its number, 0 when there is nothing to estimate from */
     const char *reason; /* otherwise: why, for people; never NULL */
 };
 
 /** One visit, embedded in what waits for its number. */
 struct visit {
     void (*on_answer)(struct visit *visit, const struct visit_answer *answer);
+    /** What it would arrive under again, of at most STORE_TOKEN_MAX; the caller's. NULL: nothing.
+     */
+    const char *token;
+    size_t token_length;
+    enum store_window token_window;
 
     /* the engine's */
     struct list link;
@@ -50,8 +63,11 @@ struct visit {
 };
 
 struct engine_options {
-    uint64_t max_wait_ms; /* patience of a visit while the store does not answer */
-    uint64_t max_waiting; /* visits that may wait at once */
+    uint64_t max_wait_ms;      /* patience of a visit while the store does not answer */
+    uint64_t max_waiting;      /* visits that may wait at once */
+    uint64_t retain_ms;        /* how long answered batches are kept to heal the store with */
+    uint64_t retain_max_bytes; /* of memory, per site */
+    uint64_t ledger_ttl_ms;    /* after which the store forgets an epoch that is not used */
 };
 
 /** A new engine on `loop` and `store`; both outlive it. Becomes the store's listener. */
@@ -61,15 +77,28 @@ struct engine *engine_create(struct loop *loop, struct store *store,
 /** Answers whatever still waits and frees the engine. NULL is allowed. */
 void engine_destroy(struct engine *engine);
 
+/**
+ * Gives the engine a journal, which outlives it; before the first visit. What an earlier run left
+ * in it is passed to engine_restore() while it is opened.
+ */
+void engine_use_journal(struct engine *engine, struct journal *journal);
+struct journal_entry *engine_restore(void *engine, struct journal_record *record);
+
+/** Whether visits would go to the journal now if the store took none. */
+bool engine_can_journal(const struct engine *engine);
+
+/** The journal, for status; NULL where there is none. */
+const struct journal_status *engine_journal_status(const struct engine *engine);
+
 /** Takes over changed options. */
 void engine_configure(struct engine *engine, const struct engine_options *options);
 
 /**
  * Counts a visit of `page` (NUL-terminated, at most STORE_PAGE_MAX) on `site` (STORE_SITE_MAX).
- * Both are copied. visit->on_answer is set; it is called later, never from inside this call.
- * Returns 0, or, with the visit certainly not counted and on_answer never called: -EHOSTDOWN when
- * the store has been away for longer than max_wait_ms, -ENOBUFS when max_waiting visits wait,
- * -ESHUTDOWN after engine_stop().
+ * Both are copied. The first four fields of `visit` are set; on_answer is called later, never from
+ * inside this call. Returns 0, or, with the visit certainly not counted and on_answer never called:
+ * -EHOSTDOWN when the store has been away for longer than max_wait_ms, -ENOBUFS when max_waiting
+ * visits wait, -ESHUTDOWN after engine_stop().
  */
 int engine_visit(struct engine *engine, const char *site, const char *page, size_t page_length,
                  struct visit *visit);

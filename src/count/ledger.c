@@ -3,7 +3,12 @@
 
 #include "base/backoff.h"
 
-void ledger_begin(struct ledger *ledger)
+static struct parcel *parcel_of(struct list *link)
+{
+    return container_of(link, struct parcel, link);
+}
+
+static void draw_epoch(struct ledger *ledger)
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char bits[STORE_EPOCH_LENGTH / 2];
@@ -14,5 +19,153 @@ void ledger_begin(struct ledger *ledger)
         ledger->epoch[2 * i + 1] = digits[bits[i] & 15];
     }
     ledger->epoch[STORE_EPOCH_LENGTH] = '\0';
+}
+
+void ledger_init(struct ledger *ledger)
+{
+    list_init(&ledger->retained);
+    ledger->retained_bytes = 0;
+    ledger_renew(ledger);
+}
+
+static void drop_oldest(struct ledger *ledger)
+{
+    struct parcel *parcel = parcel_of(list_take_first(&ledger->retained));
+
+    ledger->retained_bytes -= parcel->size_bytes;
+    parcel_destroy(parcel);
+}
+
+void ledger_finish(struct ledger *ledger)
+{
+    while (!list_is_empty(&ledger->retained)) {
+        drop_oldest(ledger);
+    }
+}
+
+void ledger_renew(struct ledger *ledger)
+{
+    ledger_finish(ledger);
+    draw_epoch(ledger);
     ledger->acknowledged = 0;
+    ledger->visits = 0;
+    ledger->store_at = 0;
+    ledger->heal = &ledger->retained;
+}
+
+struct parcel *ledger_to_heal(const struct ledger *ledger)
+{
+    return ledger->heal != &ledger->retained ? parcel_of(ledger->heal) : NULL;
+}
+
+/*
+ * A parcel from the journal of an earlier run was sent, or written, when all before it were
+ * answered; where the store is now it will say itself.
+ */
+static void catch_up(struct ledger *ledger, const struct parcel *parcel)
+{
+    if (parcel->content.sequence > ledger->acknowledged + 1) {
+        ledger->acknowledged = parcel->content.sequence - 1;
+        ledger->visits = parcel->content.visits - parcel->hits;
+        ledger->store_at = ledger->acknowledged;
+    }
+}
+
+void ledger_address(struct ledger *ledger, struct parcel *parcel)
+{
+    if (ledger_to_heal(ledger) != parcel) {
+        if (parcel->is_addressed) {
+            catch_up(ledger, parcel);
+        } else {
+            parcel->content.sequence = ledger->acknowledged + 1;
+            parcel->content.visits = ledger->visits + parcel->hits;
+        }
+    }
+    parcel->content.follows = ledger->store_at;
+}
+
+void ledger_fix(const struct ledger *ledger, const struct parcel *before, struct parcel *parcel)
+{
+    uint64_t sequence = before != NULL ? before->content.sequence : ledger->acknowledged;
+    uint64_t visits = before != NULL ? before->content.visits : ledger->visits;
+
+    parcel->content.sequence = sequence + 1;
+    parcel->content.visits = visits + parcel->hits;
+    parcel->is_addressed = true;
+}
+
+void ledger_acknowledge(struct ledger *ledger, struct parcel *parcel, uint64_t now_ms)
+{
+    ledger->acknowledged = parcel->content.sequence;
+    ledger->visits = parcel->content.visits;
+    ledger->store_at = parcel->content.sequence;
+    parcel->answered_at_ms = now_ms;
+    ledger->retained_bytes += parcel->size_bytes;
+    list_append(&ledger->retained, &parcel->link);
+}
+
+void ledger_healed(struct ledger *ledger)
+{
+    ledger->store_at = parcel_of(ledger->heal)->content.sequence;
+    ledger->heal = ledger->heal->next;
+}
+
+static void note_lost(const struct ledger *ledger, uint64_t sequence, uint64_t visits,
+                      struct ledger_gap *gap)
+{
+    uint64_t kept_from = ledger->acknowledged + 1;
+    uint64_t visits_before = ledger->visits;
+
+    if (ledger->heal != &ledger->retained) {
+        const struct parcel *first = parcel_of(ledger->heal);
+
+        kept_from = first->content.sequence;
+        visits_before = first->content.visits - first->hits;
+    }
+    gap->lost_parcels = kept_from - (sequence + 1);
+    gap->lost_visits = gap->lost_parcels != 0 ? visits_before - visits : 0;
+}
+
+/* the first retained parcel that a store at `sequence` lacks, or the anchor */
+static struct list *first_missing(struct ledger *ledger, uint64_t sequence)
+{
+    struct list *missing = &ledger->retained;
+
+    /* what is missing is newest, so it is searched from that end */
+    while (missing->prev != &ledger->retained &&
+           parcel_of(missing->prev)->content.sequence > sequence) {
+        missing = missing->prev;
+    }
+    return missing;
+}
+
+bool ledger_store_is_at(struct ledger *ledger, struct store_position at, struct ledger_gap *ret_gap)
+{
+    /* above that is a parcel whose answer we did not get */
+    uint64_t sequence = at.sequence < ledger->acknowledged ? at.sequence : ledger->acknowledged;
+    bool is_behind = sequence < ledger->store_at;
+
+    *ret_gap = (struct ledger_gap){0};
+    ledger->store_at = sequence;
+    ledger->heal = first_missing(ledger, sequence);
+    if (!is_behind) {
+        return false;
+    }
+    for (struct list *link = ledger->heal; link != &ledger->retained; link = link->next) {
+        ret_gap->heal_parcels++;
+        ret_gap->heal_visits += parcel_of(link)->hits;
+    }
+    note_lost(ledger, sequence, at.visits, ret_gap);
+    return true;
+}
+
+void ledger_forget(struct ledger *ledger, uint64_t before_ms, size_t max_bytes)
+{
+    while (!list_is_empty(&ledger->retained) && ledger->retained.next != ledger->heal) {
+        if (parcel_of(ledger->retained.next)->answered_at_ms >= before_ms &&
+            ledger->retained_bytes <= max_bytes) {
+            return;
+        }
+        drop_oldest(ledger);
+    }
 }

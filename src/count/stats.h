@@ -20,6 +20,9 @@
 struct stats {
     uint64_t accepted;   /* visits that the engine took */
     uint64_t applied;    /* visits answered with their number */
+    uint64_t repeated;   /* visits whose token had been seen before */
+    uint64_t journaled;  /* visits answered as journaled */
+    uint64_t replayed;   /* visits that the store took from the journal */
     uint64_t refused;    /* visits answered as certainly not counted */
     uint64_t unknown;    /* visits answered as perhaps counted */
     uint64_t waiting;    /* visits without an answer yet */
@@ -27,6 +30,8 @@ struct stats {
     uint64_t resent;     /* batches sent more than once */
     uint64_t duplicates; /* batches that the store already had */
     uint64_t gaps;       /* times the store was found to have gone back in time */
+    uint64_t healed;     /* visits sent again after a gap, which the store has again */
+    uint64_t lost;       /* visits that a gap took and that were no longer kept */
     uint64_t latency_count;
     uint64_t latency_sum_us;
     uint64_t latency_buckets[STATS_BUCKETS];

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "count/engine.h"
+#include "count/journal.h"
 #include "daemon/systemd.h"
 #include "http/server.h"
 #include "loop/disk.h"
@@ -27,9 +28,10 @@ struct daemon {
     const struct config_request *request;
     struct config *config;
     struct loop *loop;
-    struct disk *disk; /* with the embedded store only */
+    struct disk *disk; /* with the embedded store or a journal only */
     struct store *store;
     struct engine *engine;
+    struct journal *journal; /* or NULL */
     struct server *server;
     struct loop_timer watchdog;
     struct loop_timer status;
@@ -80,7 +82,6 @@ static struct store *create_sqlite(struct daemon *daemon)
     };
     struct store *store;
 
-    daemon->disk = disk_create(daemon->loop);
     store = sqlite_store_create(daemon->loop, daemon->disk, &options);
     free(path);
     return store;
@@ -107,6 +108,9 @@ static struct engine_options engine_options(const struct config *config)
     return (struct engine_options){
         .max_wait_ms = config->count_max_wait_ms,
         .max_waiting = config->count_max_waiting,
+        .retain_ms = config->ledger_retain_ms,
+        .retain_max_bytes = config->ledger_retain_max_bytes,
+        .ledger_ttl_ms = config->ledger_ttl_ms,
     };
 }
 
@@ -152,6 +156,9 @@ static void take_over(struct daemon *daemon, struct config *next)
     daemon->config = next;
     log_set_level((enum log_level)next->log_level);
     engine_configure(daemon->engine, &options);
+    if (daemon->journal != NULL) {
+        journal_configure(daemon->journal, next->journal_max_size_bytes);
+    }
     server_configure(daemon->server, next);
     config_unload(previous);
 }
@@ -342,17 +349,52 @@ static bool create_server(struct daemon *daemon)
     return daemon->server != NULL;
 }
 
+/* the disk thread, where something needs it */
+static void create_disk(struct daemon *daemon)
+{
+    if (config_store_backend(daemon->config) == STORE_BACKEND_SQLITE ||
+        *daemon->config->journal_directory != '\0') {
+        daemon->disk = disk_create(daemon->loop);
+    }
+}
+
+static bool create_journal(struct daemon *daemon)
+{
+    const struct config *config = daemon->config;
+    char *directory = config_expand(config, config->journal_directory);
+    struct journal_options options = {directory, config->journal_max_size_bytes};
+    struct buf errors = BUF_EMPTY;
+    bool is_wanted = *directory != '\0';
+
+    if (is_wanted) {
+        daemon->journal = journal_open(daemon->loop, daemon->disk, &options, engine_restore,
+                                       daemon->engine, &errors);
+        log_lines(LOG_LEVEL_ERROR, "", &errors);
+    }
+    if (daemon->journal != NULL) {
+        const struct journal_status *status = journal_status(daemon->journal);
+
+        log_info("journal %s: open, with %llu visits for the store", directory,
+                 (unsigned long long)status->visits);
+        engine_use_journal(daemon->engine, daemon->journal);
+    }
+    buf_finish(&errors);
+    free(directory);
+    return !is_wanted || daemon->journal != NULL;
+}
+
 static bool create_parts(struct daemon *daemon)
 {
     struct engine_options options = engine_options(daemon->config);
 
     daemon->loop = loop_create();
     watch_signals(daemon);
+    create_disk(daemon);
     if (!create_store(daemon)) {
         return false;
     }
     daemon->engine = engine_create(daemon->loop, daemon->store, &options);
-    return create_server(daemon);
+    return create_journal(daemon) && create_server(daemon);
 }
 
 static void destroy_parts(struct daemon *daemon)
@@ -363,6 +405,10 @@ static void destroy_parts(struct daemon *daemon)
         engine_abandon(daemon->engine); /* answers go out while there is a server */
     }
     server_destroy(daemon->server);
+    if (daemon->journal != NULL) {
+        engine_use_journal(daemon->engine, NULL);
+        journal_close(daemon->journal); /* what is being written is told to the engine */
+    }
     engine_destroy(daemon->engine);
     store_destroy(daemon->store);
     disk_destroy(daemon->disk);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/admin.h"
 
+#include "count/journal.h"
 #include "base/log.h"
 #include "base/report.h"
 #include "http/key.h"
@@ -124,12 +125,34 @@ static void report_visits(struct report *report, const struct server_view *view)
     report_begin_section(report, "visits");
     report_u64(report, "accepted", stats->accepted);
     report_u64(report, "applied", stats->applied);
+    report_u64(report, "repeated", stats->repeated);
+    report_u64(report, "journaled", stats->journaled);
     report_u64(report, "refused", stats->refused);
     report_u64(report, "unknown", stats->unknown);
     report_u64(report, "waiting", stats->waiting);
     report_rate(report, "rate", stats_rate(stats, loop_now_ms(view->loop)));
     report_latency(report, "latency_p50", stats_latency_us(stats, 50));
     report_latency(report, "latency_p99", stats_latency_us(stats, 99));
+    report_end_section(report);
+}
+
+static void report_journal(struct report *report, const struct server_view *view)
+{
+    const struct journal_status *status = engine_journal_status(view->engine);
+
+    if (status == NULL) {
+        return;
+    }
+    report_begin_section(report, "journal");
+    report_u64(report, "visits", status->visits);
+    report_u64(report, "records", status->records);
+    report_u64(report, "replayed_visits", engine_stats(view->engine)->replayed);
+    report_u64(report, "size_bytes", status->size_bytes);
+    report_u64(report, "max_size_bytes", status->max_size_bytes);
+    report_u64(report, "segments", status->segments);
+    report_u64(report, "written", status->written);
+    report_u64(report, "syncs", status->syncs);
+    report_text(report, "error", status->error);
     report_end_section(report);
 }
 
@@ -143,6 +166,8 @@ static void report_batches(struct report *report, const struct server_view *view
     report_u64(report, "resent", stats->resent);
     report_u64(report, "duplicates", stats->duplicates);
     report_u64(report, "gaps", stats->gaps);
+    report_u64(report, "healed_visits", stats->healed);
+    report_u64(report, "lost_visits", stats->lost);
     report_end_section(report);
 }
 
@@ -162,6 +187,7 @@ static void handle_status(struct request *request)
     report_visits(&report, &view);
     report_store(&report, &view);
     report_batches(&report, &view);
+    report_journal(&report, &view);
     report_begin_section(&report, "connections");
     report_u64(&report, "open", view.open_connections);
     report_u64(&report, "accepted", view.accepted_connections);

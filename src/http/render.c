@@ -80,6 +80,12 @@ static void put_json(struct buf *out, const char *bytes, size_t length)
     buf_putc(out, '"');
 }
 
+/* whether there is a number to show */
+static bool has_count(const struct render_count *count)
+{
+    return !count->is_estimate || count->count != 0;
+}
+
 void render_count_json(struct buf *out, const struct render_count *count)
 {
     buf_puts(out, "{\"site\":");
@@ -87,7 +93,14 @@ void render_count_json(struct buf *out, const struct render_count *count)
     buf_puts(out, ",\"page\":");
     put_json(out, count->page, count->page_length);
     buf_puts(out, ",\"count\":");
-    buf_put_u64(out, count->count);
+    if (has_count(count)) {
+        buf_put_u64(out, count->count);
+    } else {
+        buf_puts(out, "null");
+    }
+    if (count->is_estimate) {
+        buf_puts(out, ",\"estimate\":true");
+    }
     if (count->status != NULL) {
         buf_puts(out, ",\"status\":");
         put_json(out, count->status, strlen(count->status));
@@ -95,9 +108,22 @@ void render_count_json(struct buf *out, const struct render_count *count)
     buf_puts(out, "}\n");
 }
 
+/* "5", "~5" for an estimate, "-" where nothing is known */
+static void put_count(struct buf *out, const struct render_count *count)
+{
+    if (!has_count(count)) {
+        buf_putc(out, '-');
+        return;
+    }
+    if (count->is_estimate) {
+        buf_putc(out, '~');
+    }
+    buf_put_u64(out, count->count);
+}
+
 void render_count_text(struct buf *out, const struct render_count *count)
 {
-    buf_put_u64(out, count->count);
+    put_count(out, count);
     buf_putc(out, '\n');
 }
 
@@ -136,14 +162,16 @@ void render_template(struct buf *out, const char *template, size_t length,
 
 void render_count_html(struct buf *out, const struct render_count *count)
 {
-    char number[24];
-    const struct render_field fields[] = {
-        {"style", web_style, true},
-        {"count", number, false},
-    };
+    struct buf number = BUF_EMPTY;
 
-    snprintf(number, sizeof(number), "%llu", (unsigned long long)count->count);
-    render_template(out, web_count, web_count_length, fields, sizeof(fields) / sizeof(fields[0]));
+    put_count(&number, count);
+    render_template(out, web_count, web_count_length,
+                    (const struct render_field[]){
+                        {"style", web_style, true},
+                        {"count", number.bytes, false},
+                    },
+                    2);
+    buf_finish(&number);
 }
 
 void render_welcome_html(struct buf *out, const char *site, const char *count, const char *note)

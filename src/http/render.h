@@ -30,17 +30,21 @@ struct render_count {
     const char *site;
     const char *page;
     size_t page_length;
-    uint64_t count;
+    uint64_t count; /* with is_estimate 0 for none */
+    bool is_estimate;
     const char *status; /* "counted"; NULL for a number that was only read */
 };
 
-/** {"site":"default","page":"/","count":5,"status":"counted"} */
+/**
+ * {"site":"default","page":"/","count":5,"status":"counted"}; an estimate has "estimate":true
+ * behind it, and null for a count of which nothing is known.
+ */
 void render_count_json(struct buf *out, const struct render_count *count);
 
-/** The number alone on its line, for shells. */
+/** The number alone on its line, for shells; "~5" for an estimate, "-" for none. */
 void render_count_text(struct buf *out, const struct render_count *count);
 
-/** The page with "Visitor count: N". */
+/** The page with "Visitor count: N"; likewise. */
 void render_count_html(struct buf *out, const struct render_count *count);
 
 /** The welcome page. `count` is text: a number, or what stands there without one. */

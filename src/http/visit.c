@@ -6,6 +6,7 @@
 #include "http/page_read.h"
 #include "http/render.h"
 #include "http/server.h"
+#include "http/token.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,6 +21,10 @@
 /* Values of Visitcount-Status */
 
 static const h2o_iovec_t status_counted = {H2O_STRLIT("counted")};
+static const h2o_iovec_t status_duplicate = {H2O_STRLIT("duplicate")};
+static const h2o_iovec_t status_bad_key = {H2O_STRLIT("refused; reason=bad-idempotency-key")};
+static const h2o_iovec_t status_journaled = {H2O_STRLIT("journaled")};
+static const h2o_iovec_t status_journal_full = {H2O_STRLIT("refused; reason=journal-full")};
 static const h2o_iovec_t status_head = {H2O_STRLIT("ignored; reason=head")};
 static const h2o_iovec_t status_bad_site = {H2O_STRLIT("refused; reason=bad-site")};
 static const h2o_iovec_t status_unknown_site = {H2O_STRLIT("refused; reason=unknown-site")};
@@ -113,11 +118,12 @@ struct waiting {
     char names[]; /* site, NUL, page, NUL */
 };
 
-static void respond_form(struct request *request, enum render_form form, const struct buf *body)
+static void respond_form(struct request *request, int http_status, enum render_form form,
+                         const struct buf *body)
 {
     struct response_header policy = {.name = "content-security-policy"};
     struct response response = {
-        .status = 200,
+        .status = http_status,
         .content_type = render_content_type(form),
         .body = h2o_strdup(&request->h2o->pool, body->bytes, body->length),
     };
@@ -132,7 +138,7 @@ static void respond_form(struct request *request, enum render_form form, const s
     respond(request, &response);
 }
 
-static void respond_counted(const struct waiting *waiting, uint64_t count)
+static void respond_count(const struct waiting *waiting, uint64_t count, h2o_iovec_t status)
 {
     static void (*const renderers[])(struct buf * out, const struct render_count *count) = {
         [RENDER_TEXT] = render_count_text,
@@ -141,16 +147,18 @@ static void respond_counted(const struct waiting *waiting, uint64_t count)
     };
     struct request *request = waiting->request;
     struct buf *body = server_scratch(request->server);
+    bool is_estimate = status.base == status_journaled.base;
 
     renderers[waiting->form](body, &(struct render_count){
                                        .site = waiting->names,
                                        .page = waiting->names + waiting->site_length + 1,
                                        .page_length = waiting->page_length,
                                        .count = count,
-                                       .status = "counted",
+                                       .is_estimate = is_estimate,
+                                       .status = status.base,
                                    });
-    request->visit_status = status_counted;
-    respond_form(request, waiting->form, body);
+    request->visit_status = status;
+    respond_form(request, is_estimate ? 202 : 200, waiting->form, body);
 }
 
 static void respond_unavailable(struct request *request)
@@ -167,7 +175,13 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
     connection_end_wait(waiting->request->h2o);
     switch (answer->status) {
     case VISIT_COUNTED:
-        respond_counted(waiting, answer->count);
+        respond_count(waiting, answer->count, status_counted);
+        break;
+    case VISIT_REPEATED:
+        respond_count(waiting, answer->count, status_duplicate);
+        break;
+    case VISIT_JOURNALED:
+        respond_count(waiting, answer->count, status_journaled);
         break;
     case VISIT_REFUSED:
         respond_unavailable(waiting->request);
@@ -188,6 +202,11 @@ static void respond_refused(struct request *request, int error)
         request->visit_status = status_overloaded;
         respond_error(request, 503, "overloaded",
                       "too many visits wait for the store; this one was not counted");
+        break;
+    case -ENOSPC:
+        request->visit_status = status_journal_full;
+        respond_error(request, 503, "journal_full",
+                      "the store is away and the journal has no room; this visit was not counted");
         break;
     case -ESHUTDOWN:
         request->visit_status = status_shutting_down;
@@ -214,6 +233,12 @@ static void count_visit(struct request *request, const char *site, const struct 
     }
     waiting =
         h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*waiting) + site_length + page->length + 2);
+    if (!token_take(request, &waiting->visit)) {
+        request->visit_status = status_bad_key;
+        respond_error(request, 400, "bad_idempotency_key",
+                      "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
+        return;
+    }
     waiting->visit.on_answer = on_answer;
     waiting->request = request;
     waiting->form = form;
@@ -270,7 +295,7 @@ static void on_get_answer(struct request *request, const struct page_read_answer
                                 .page_length = answer->page_length,
                                 .count = answer->count,
                             });
-    respond_form(request, RENDER_JSON, body);
+    respond_form(request, 200, RENDER_JSON, body);
 }
 
 static void handle_get(struct request *request)
@@ -293,7 +318,7 @@ static void on_welcome_answer(struct request *request, const struct page_read_an
     render_welcome_html(body, answer->site, answer->is_known ? count : "\u2013",
                         answer->is_known ? "Looking here does not count."
                                          : "The store is away: visits cannot be counted now.");
-    respond_form(request, RENDER_HTML, body);
+    respond_form(request, 200, RENDER_HTML, body);
 }
 
 static void handle_welcome(struct request *request)
@@ -324,6 +349,9 @@ static void handle_readyz(struct request *request)
     store_health(server_store(request->server), &health);
     if (server_is_draining(request->server)) {
         render_ready_json(body, "draining", "this instance ends");
+    } else if (!health.available && engine_can_journal(server_engine(request->server))) {
+        is_ready = true;
+        render_ready_json(body, "journaling", NULL);
     } else if (!health.available) {
         /* not the store's error: it may name addresses that are nobody's business here */
         render_ready_json(body, "store_unavailable", health.state);

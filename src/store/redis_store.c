@@ -28,9 +28,9 @@ struct redis_store {
     uint64_t series_error_logged_at_ms;
     char *strings[2]; /* copies of the options' */
     char client_name[96];
-    char day_ttl[24];
-    char hour_ttl[24];
-    char ledger_ttl[24];
+    uint64_t day_ttl_s;
+    uint64_t hour_ttl_s;
+    uint64_t ledger_ttl_s;
 };
 
 /* what the three calls have in common; `finish` gets reply NULL and a reason when there was none */
@@ -87,27 +87,25 @@ static void on_refuse(struct loop_task *task)
     }
 }
 
-/* arguments of a command, whose strings stay where they are until it was sent */
+/* the arguments of a command, one after the other */
 struct arguments {
-    int count;
-    int capacity;
-    const char **values;
+    struct buf bytes;
     size_t *lengths;
+    size_t count;
+    size_t capacity;
 };
 
 static void add_bytes(struct arguments *arguments, const char *value, size_t length)
 {
     if (arguments->count == arguments->capacity) {
-        size_t capacity = arguments->capacity != 0 ? 2 * (size_t)arguments->capacity : 16;
-
-        arguments->values = realloc(arguments->values, capacity * sizeof(*arguments->values));
-        arguments->lengths = realloc(arguments->lengths, capacity * sizeof(*arguments->lengths));
-        if (arguments->values == NULL || arguments->lengths == NULL) {
+        arguments->capacity = arguments->capacity != 0 ? 2 * arguments->capacity : 32;
+        arguments->lengths =
+            realloc(arguments->lengths, arguments->capacity * sizeof(*arguments->lengths));
+        if (arguments->lengths == NULL) {
             abort();
         }
-        arguments->capacity = (int)capacity;
     }
-    arguments->values[arguments->count] = value;
+    buf_append(&arguments->bytes, value, length);
     arguments->lengths[arguments->count++] = length;
 }
 
@@ -116,34 +114,57 @@ static void add_text(struct arguments *arguments, const char *value)
     add_bytes(arguments, value, strlen(value));
 }
 
+static void add_number(struct arguments *arguments, uint64_t value)
+{
+    size_t before = arguments->bytes.length;
+
+    add_bytes(arguments, "", 0);
+    buf_put_u64(&arguments->bytes, value);
+    arguments->lengths[arguments->count - 1] = arguments->bytes.length - before;
+}
+
+/* sends what was added, and frees it */
 static void send_request(struct request *request, struct arguments *arguments)
 {
     struct redis_store *store = request->store;
+    const char **values = calloc(arguments->count, sizeof(*values));
+    const char *at = arguments->bytes.bytes;
     int error = -ENOTCONN;
 
+    if (values == NULL) {
+        abort();
+    }
+    for (size_t i = 0; i < arguments->count; i++) {
+        values[i] = at;
+        at += arguments->lengths[i];
+    }
     if (store->link != NULL) {
-        error = redis_link_send(store->link, &request->call, arguments->count, arguments->values,
+        error = redis_link_send(store->link, &request->call, (int)arguments->count, values,
                                 arguments->lengths);
     }
-
     request->was_sent = error == 0;
     if (error != 0) {
         list_append(&store->unsent, &request->call.link);
         loop_task_schedule(store->loop, &store->refuse);
     }
-    free(arguments->values);
+    free(values);
     free(arguments->lengths);
+    buf_finish(&arguments->bytes);
 }
 
-/* "vc:{site}:" and what follows; the longest is that of an hour */
-#define KEY_MAX (STORE_SITE_MAX + 32)
+/* "vc:{site}:" and what follows; the longest is that of a bucket */
+#define KEY_MAX (STORE_SITE_MAX + 64)
 
-static void format_key(char key[KEY_MAX], const char *site, const char *kind)
+static void add_key(struct arguments *arguments, const char *site, const char *kind)
 {
-    snprintf(key, KEY_MAX, "vc:{%s}:%s", site, kind);
+    char key[KEY_MAX];
+
+    snprintf(key, sizeof(key), "vc:{%s}:%s", site, kind);
+    add_text(arguments, key);
 }
 
-static void format_time_key(char key[KEY_MAX], const char *site, const char *format, uint64_t hour)
+static void add_time_key(struct arguments *arguments, const char *site, const char *format,
+                         uint64_t hour)
 {
     time_t seconds = (time_t)(hour * 3600);
     struct tm utc;
@@ -151,10 +172,51 @@ static void format_time_key(char key[KEY_MAX], const char *site, const char *for
 
     gmtime_r(&seconds, &utc);
     strftime(kind, sizeof(kind), format, &utc);
-    format_key(key, site, kind);
+    add_key(arguments, site, kind);
+}
+
+/* the buckets before, at and after the batch's time: instances' clocks may differ by one */
+static void add_bucket_keys(struct arguments *arguments, const struct store_batch *batch,
+                            uint64_t window_s)
+{
+    uint64_t bucket = batch->second / window_s;
+    char kind[48];
+
+    for (uint64_t i = bucket - 1; i != bucket + 2; i++) {
+        snprintf(kind, sizeof(kind), "seen:%llu:%llu", (unsigned long long)window_s,
+                 (unsigned long long)i);
+        add_key(arguments, batch->site, kind);
+    }
 }
 
 /* --- apply --- */
+
+static void add_keys(struct arguments *arguments, const struct store_batch *batch)
+{
+    add_text(arguments, batch->token_count != 0 ? "10" : "4");
+    add_key(arguments, batch->site, "hits");
+    add_time_key(arguments, batch->site, "day:%Y%m%d", batch->hour);
+    add_time_key(arguments, batch->site, "hour:%Y%m%d%H", batch->hour);
+    add_key(arguments, batch->site, "ledger");
+    if (batch->token_count != 0) {
+        add_bucket_keys(arguments, batch, STORE_WINDOW_ATTEMPT_S);
+        add_bucket_keys(arguments, batch, STORE_WINDOW_CLIENT_S);
+    }
+}
+
+static void add_batch(struct arguments *arguments, const struct store_batch *batch)
+{
+    add_number(arguments, batch->entry_count);
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        add_bytes(arguments, batch->entries[i].page, batch->entries[i].page_length);
+        add_number(arguments, batch->entries[i].hits);
+    }
+    for (size_t i = 0; i < batch->token_count; i++) {
+        add_number(arguments, batch->tokens[i].entry + 1);
+        add_number(arguments, batch->tokens[i].window == STORE_WINDOW_ATTEMPT ? 1 : 2);
+        add_bytes(arguments, batch->tokens[i].bytes, batch->tokens[i].length);
+    }
+}
 
 /* a store without a link sends nothing: any name does */
 static const char *script_sha(const struct redis_store *store)
@@ -162,44 +224,27 @@ static const char *script_sha(const struct redis_store *store)
     return store->link != NULL ? redis_link_script_sha(store->link) : "";
 }
 
+/* KEYS and ARGV are described in apply.lua */
 static void send_apply(struct request *request, bool with_source)
 {
     const struct store_batch *batch = request->batch;
     struct redis_store *store = request->store;
     struct arguments arguments = {0};
-    char hits[KEY_MAX], day[KEY_MAX], hour[KEY_MAX], ledger[KEY_MAX];
-    char sequence[24];
-    char(*numbers)[24] = calloc(batch->entry_count, sizeof(*numbers));
-
-    if (numbers == NULL) {
-        abort();
-    }
-    format_key(hits, batch->site, "hits");
-    format_time_key(day, batch->site, "day:%Y%m%d", batch->hour);
-    format_time_key(hour, batch->site, "hour:%Y%m%d%H", batch->hour);
-    format_key(ledger, batch->site, "ledger");
-    snprintf(sequence, sizeof(sequence), "%llu", (unsigned long long)batch->sequence);
 
     add_text(&arguments, with_source ? "EVAL" : "EVALSHA");
     add_text(&arguments, with_source ? redis_apply_lua : script_sha(store));
-    add_text(&arguments, "4");
-    add_text(&arguments, hits);
-    add_text(&arguments, day);
-    add_text(&arguments, hour);
-    add_text(&arguments, ledger);
+    add_keys(&arguments, batch);
     add_text(&arguments, batch->epoch);
-    add_text(&arguments, sequence);
-    add_text(&arguments, store->day_ttl);
-    add_text(&arguments, store->hour_ttl);
-    add_text(&arguments, store->ledger_ttl);
-    for (size_t i = 0; i < batch->entry_count; i++) {
-        snprintf(numbers[i], sizeof(numbers[i]), "%llu",
-                 (unsigned long long)batch->entries[i].hits);
-        add_bytes(&arguments, batch->entries[i].page, batch->entries[i].page_length);
-        add_text(&arguments, numbers[i]);
-    }
+    add_number(&arguments, batch->sequence);
+    add_number(&arguments, batch->follows);
+    add_number(&arguments, batch->visits);
+    add_number(&arguments, store->day_ttl_s);
+    add_number(&arguments, store->hour_ttl_s);
+    add_number(&arguments, store->ledger_ttl_s);
+    add_number(&arguments, UINT64_C(3) * STORE_WINDOW_ATTEMPT_S);
+    add_number(&arguments, UINT64_C(3) * STORE_WINDOW_CLIENT_S);
+    add_batch(&arguments, batch);
     send_request(request, &arguments);
-    free(numbers);
 }
 
 static bool starts_with(const char *text, const char *prefix)
@@ -222,6 +267,17 @@ static const char *parse_totals(const char *text, uint64_t *totals, size_t count
     return text;
 }
 
+/* "12 345": sequence and visits of a ledger entry */
+static struct store_position parse_position(const char *text)
+{
+    struct store_position at;
+    char *end;
+
+    at.sequence = strtoull(text, &end, 10);
+    at.visits = strtoull(end, NULL, 10);
+    return at;
+}
+
 static void warn_of_series(struct redis_store *store, const char *site, const char *error)
 {
     uint64_t now_ms = loop_now_ms(store->loop);
@@ -234,27 +290,53 @@ static void warn_of_series(struct redis_store *store, const char *site, const ch
     log_warning("redis: site %s: numbers by day or hour: %s; totals are not affected", site, error);
 }
 
+/* " ~ 2 5": numbers of tokens from 1; returns what follows them, or NULL */
+static const char *parse_repeated(const char *text, bool *repeated, size_t count)
+{
+    if (!starts_with(text, " ~ ")) {
+        return text;
+    }
+    text += 2;
+    while (*text == ' ' && text[1] >= '0' && text[1] <= '9') {
+        char *end;
+        uint64_t number = strtoull(text, &end, 10);
+
+        if (number == 0 || number > count) {
+            return NULL;
+        }
+        repeated[number - 1] = true;
+        text = end;
+    }
+    return text;
+}
+
 static void finish_with_totals(struct request *request, const char *text, bool duplicate)
 {
     struct store_applied applied = {.outcome = STORE_OK, .duplicate = duplicate};
     uint64_t *totals = calloc(request->count, sizeof(*totals));
+    bool *repeated = calloc(request->batch->token_count + 1, sizeof(*repeated));
     const char *rest;
 
-    if (totals == NULL) {
+    if (totals == NULL || repeated == NULL) {
         abort();
     }
     rest = parse_totals(text, totals, request->count);
+    if (rest != NULL) {
+        rest = parse_repeated(rest, repeated, request->batch->token_count);
+    }
     if (rest == NULL || (*rest != '\0' && !starts_with(rest, " ! "))) {
         applied.outcome = STORE_UNKNOWN;
         applied.reason = "apply: a reply that is not understood";
     } else {
         applied.totals = totals;
+        applied.repeated = repeated;
         if (*rest != '\0') {
             warn_of_series(request->store, request->batch->site, rest + 3);
         }
     }
     request->on_applied(request->data, &applied);
     free(totals);
+    free(repeated);
 }
 
 static void finish_refused(struct request *request, const redisReply *reply)
@@ -291,7 +373,7 @@ static void finish_apply(struct request *request, const redisReply *reply, const
     } else if (starts_with(reply->str, "GAP ")) {
         applied.outcome = STORE_REFUSED;
         applied.gap = true;
-        applied.sequence = strtoull(reply->str + 4, NULL, 10);
+        applied.at = parse_position(reply->str + 4);
         applied.reason = "the store went back in time";
         request->on_applied(request->data, &applied);
     } else {
@@ -351,13 +433,11 @@ static void read_totals(struct store *store, const char *site, const struct stor
 {
     struct request *request = create_request(store, data, finish_read);
     struct arguments arguments = {0};
-    char key[KEY_MAX];
 
     request->on_read = on_read;
     request->count = page_count;
-    format_key(key, site, "hits");
     add_text(&arguments, "ZMSCORE");
-    add_text(&arguments, key);
+    add_key(&arguments, site, "hits");
     for (size_t i = 0; i < page_count; i++) {
         add_bytes(&arguments, pages[i].page, pages[i].page_length);
     }
@@ -370,7 +450,7 @@ static void finish_ledger(struct request *request, const redisReply *reply, cons
 
     if (reply != NULL && reply->type == REDIS_REPLY_STRING) {
         ledger.outcome = STORE_OK;
-        ledger.sequence = strtoull(reply->str, NULL, 10);
+        ledger.at = parse_position(reply->str);
     } else if (reply != NULL && reply->type == REDIS_REPLY_NIL) {
         ledger.outcome = STORE_OK;
     } else {
@@ -385,12 +465,10 @@ static void read_ledger(struct store *store, const char *site, const char *epoch
 {
     struct request *request = create_request(store, data, finish_ledger);
     struct arguments arguments = {0};
-    char key[KEY_MAX];
 
     request->on_ledger = on_ledger;
-    format_key(key, site, "ledger");
     add_text(&arguments, "HGET");
-    add_text(&arguments, key);
+    add_key(&arguments, site, "ledger");
     add_text(&arguments, epoch);
     send_request(request, &arguments);
 }
@@ -438,12 +516,9 @@ static void copy_options(struct redis_store *store, const struct redis_store_opt
     store->strings[0] = strdup(options->username);
     store->strings[1] = strdup(options->password);
     snprintf(store->client_name, sizeof(store->client_name), "visitcountd-%s", options->instance);
-    snprintf(store->day_ttl, sizeof(store->day_ttl), "%llu",
-             (unsigned long long)options->series_days_ms / 1000);
-    snprintf(store->hour_ttl, sizeof(store->hour_ttl), "%llu",
-             (unsigned long long)options->series_hours_ms / 1000);
-    snprintf(store->ledger_ttl, sizeof(store->ledger_ttl), "%llu",
-             (unsigned long long)options->ledger_ttl_ms / 1000);
+    store->day_ttl_s = options->series_days_ms / 1000;
+    store->hour_ttl_s = options->series_hours_ms / 1000;
+    store->ledger_ttl_s = options->ledger_ttl_ms / 1000;
     link->address = options->address;
     link->username = store->strings[0];
     link->password = store->strings[1];

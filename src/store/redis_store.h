@@ -7,7 +7,9 @@
  *     vc:{site}:hits             zset  page -> total (exact to 2^53)
  *     vc:{site}:day:YYYYMMDD     hash  page -> hits, expires after series.days
  *     vc:{site}:hour:YYYYMMDDHH  hash  page -> hits, expires after series.hours
- *     vc:{site}:ledger           hash  epoch -> "sequence time total ...", swept after ledger.ttl
+ *     vc:{site}:seen:S:BUCKET    set   tokens of BUCKET times S seconds since 1970
+ *     vc:{site}:ledger           hash  epoch -> "sequence visits time total ...", swept after
+ * ledger.ttl
  *
  * Days and hours are those of UTC.
  */

@@ -2,6 +2,7 @@
 #include "store/sqlite_calls.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 static struct sqlite_call *call_of(struct list *link)
 {
@@ -27,18 +28,50 @@ static int read_totals(struct sqlite_file *file, struct sqlite_call *call)
     return 0;
 }
 
-static int add_entries(struct sqlite_file *file, struct sqlite_call *call)
+/* notes which tokens were seen before, and takes their visits out of `hits`, one per entry */
+static int see_tokens(struct sqlite_file *file, struct sqlite_call *call, uint64_t *hits)
 {
     const struct store_batch *batch = &call->batch;
 
     for (size_t i = 0; i < batch->entry_count; i++) {
-        int error = sqlite_file_add(file, batch, &batch->entries[i], &call->totals[i]);
+        hits[i] = batch->entries[i].hits;
+    }
+    for (size_t i = 0; i < batch->token_count; i++) {
+        int seen = sqlite_file_see(file, batch, &batch->tokens[i]);
 
-        if (error != 0) {
-            return error;
+        if (seen < 0) {
+            return seen;
         }
+        call->repeated[i] = seen == 1;
+        hits[batch->tokens[i].entry] -= (uint64_t)seen;
     }
     return 0;
+}
+
+static int add_entry(struct sqlite_file *file, struct sqlite_call *call, size_t i, uint64_t hits)
+{
+    const struct store_batch *batch = &call->batch;
+
+    if (hits == 0) {
+        return sqlite_file_read_total(file, batch->site, &batch->entries[i], &call->totals[i]);
+    }
+    return sqlite_file_add(file, batch, &batch->entries[i], hits, &call->totals[i]);
+}
+
+static int add_entries(struct sqlite_file *file, struct sqlite_call *call)
+{
+    uint64_t *hits = calloc(call->batch.entry_count, sizeof(*hits));
+    int error;
+
+    if (hits == NULL) {
+        abort();
+    }
+    error = see_tokens(file, call, hits);
+    for (size_t i = 0; error == 0 && i < call->batch.entry_count; i++) {
+        error = add_entry(file, call, i, hits[i]);
+    }
+    free(hits);
+    return error;
 }
 
 static int add_batch(struct sqlite_file *file, struct sqlite_call *call)
@@ -53,11 +86,12 @@ static int add_batch(struct sqlite_file *file, struct sqlite_call *call)
         refuse(call, "apply: a number is too large for the database");
         return sqlite_file_end_batch(file, false);
     }
-    if (error != 0 || sqlite_file_write_ledger(file, &call->batch, call->totals) != 0) {
+    if (error != 0 ||
+        sqlite_file_write_ledger(file, &call->batch, call->totals, call->repeated) != 0) {
         return -EIO;
     }
     /* a new epoch is the time to forget those that are gone */
-    if (call->batch.sequence == 1 && sqlite_file_sweep_ledger(file) != 0) {
+    if (call->at.sequence == 0 && sqlite_file_sweep_ledger(file) != 0) {
         return -EIO;
     }
     return sqlite_file_end_batch(file, true);
@@ -65,17 +99,18 @@ static int add_batch(struct sqlite_file *file, struct sqlite_call *call)
 
 static int apply(struct sqlite_file *file, struct sqlite_call *call)
 {
-    int known = sqlite_file_read_ledger(file, &call->batch, &call->sequence, call->totals);
+    int known =
+        sqlite_file_read_ledger(file, &call->batch, &call->at, call->totals, call->repeated);
 
     if (known < 0) {
         return known;
     }
-    if (call->sequence >= call->batch.sequence) {
+    if (call->at.sequence >= call->batch.sequence) {
         call->duplicate = true;
         /* of batches before the last one only the current totals are left to tell */
         return known ? 0 : read_totals(file, call);
     }
-    if (call->sequence + 1 < call->batch.sequence) {
+    if (call->at.sequence != call->batch.follows) {
         call->gap = true;
         return refuse(call, "apply: the ledger is behind: the database went back in time");
     }
@@ -90,7 +125,7 @@ static int run(struct sqlite_file *file, struct sqlite_call *call)
     case SQLITE_CALL_READ:
         return read_totals(file, call);
     case SQLITE_CALL_LEDGER:
-        return sqlite_file_read_ledger(file, &call->batch, &call->sequence, NULL);
+        return sqlite_file_read_ledger(file, &call->batch, &call->at, NULL, NULL);
     }
     return -EINVAL;
 }

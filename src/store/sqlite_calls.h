@@ -24,9 +24,10 @@ struct sqlite_call {
     enum store_outcome outcome;
     bool duplicate;
     bool gap;
-    uint64_t sequence;  /* what the ledger has: ledger, or a gap */
-    const char *reason; /* unless STORE_OK; valid until the next use of the file */
-    uint64_t *totals;   /* one per entry; the owner's memory */
+    struct store_position at; /* where the ledger is: ledger, or a gap */
+    const char *reason;       /* unless STORE_OK; valid until the next use of the file */
+    uint64_t *totals;         /* one per entry; the owner's memory */
+    bool *repeated;           /* one per token; likewise */
 };
 
 /**

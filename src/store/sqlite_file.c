@@ -327,6 +327,29 @@ static int sweep_series(struct sqlite_file *file)
     return 0;
 }
 
+/* how long a window is, and how it is called in the table */
+static uint64_t window_seconds(enum store_window window)
+{
+    return window == STORE_WINDOW_ATTEMPT ? STORE_WINDOW_ATTEMPT_S : STORE_WINDOW_CLIENT_S;
+}
+
+/* tokens that no batch will be compared with any more */
+static int sweep_seen(struct sqlite_file *file)
+{
+    uint64_t now_s = clock_wall_ms() / 1000;
+
+    for (int window = STORE_WINDOW_ATTEMPT; window <= STORE_WINDOW_CLIENT; window++) {
+        uint64_t seconds = window_seconds((enum store_window)window);
+
+        bind_u64(file->statements[SWEEP_SEEN], 1, seconds);
+        bind_u64(file->statements[SWEEP_SEEN], 2, before(now_s, 2 * seconds));
+        if (run(file, SWEEP_SEEN, "sweep") != 0) {
+            return -EIO;
+        }
+    }
+    return 0;
+}
+
 /* a file that was moved or removed while it is open would take visits to nowhere */
 static int check_place(struct sqlite_file *file)
 {
@@ -351,7 +374,7 @@ int sqlite_file_begin(struct sqlite_file *file, bool writes)
 
 enum store_outcome sqlite_file_commit(struct sqlite_file *file)
 {
-    if (file->writes && sweep_series(file) != 0) {
+    if (file->writes && (sweep_series(file) != 0 || sweep_seen(file) != 0)) {
         return STORE_REFUSED;
     }
     if (run(file, COMMIT, "commit") == 0) {
@@ -424,18 +447,18 @@ static int add_to_series(struct sqlite_file *file, enum statement which, uint64_
 }
 
 int sqlite_file_add(struct sqlite_file *file, const struct store_batch *batch,
-                    const struct store_entry *entry, uint64_t *ret_total)
+                    const struct store_entry *entry, uint64_t hits, uint64_t *ret_total)
 {
     sqlite3_stmt *statement = file->statements[ADD_TO_HITS];
     sqlite3_int64 page_id = 0;
     int rc;
 
-    if (entry->hits > INT64_MAX) {
+    if (hits > INT64_MAX) {
         return -ERANGE;
     }
     bind_text(statement, 1, batch->site, strlen(batch->site));
     bind_text(statement, 2, entry->page, entry->page_length);
-    bind_u64(statement, 3, entry->hits);
+    bind_u64(statement, 3, hits);
     rc = sqlite3_step(statement);
     if (rc == SQLITE_ROW) { /* asking for columns of no row would replace the error */
         page_id = sqlite3_column_int64(statement, 0);
@@ -445,53 +468,93 @@ int sqlite_file_add(struct sqlite_file *file, const struct store_batch *batch,
         /* a sum beyond 2^63 becomes a float, which the column does not take */
         return file->error_code == SQLITE_CONSTRAINT ? -ERANGE : -EIO;
     }
-    if (add_to_series(file, ADD_TO_DAY, batch->hour / 24, page_id, entry->hits) != 0) {
+    if (add_to_series(file, ADD_TO_DAY, batch->hour / 24, page_id, hits) != 0) {
         return -EIO;
     }
-    return add_to_series(file, ADD_TO_HOUR, batch->hour, page_id, entry->hits);
+    return add_to_series(file, ADD_TO_HOUR, batch->hour, page_id, hits);
+}
+
+int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
+                    const struct store_token *token)
+{
+    sqlite3_stmt *statement = file->statements[ADD_TO_SEEN];
+
+    bind_text(statement, 1, batch->site, strlen(batch->site));
+    bind_u64(statement, 2, window_seconds(token->window));
+    sqlite3_bind_blob(statement, 3, token->bytes, (int)token->length, SQLITE_STATIC);
+    bind_u64(statement, 4, batch->second);
+    if (run(file, ADD_TO_SEEN, "see") != 0) {
+        return -EIO;
+    }
+    return sqlite3_changes(file->db) == 0 ? 1 : 0;
+}
+
+static size_t answer_size(const struct store_batch *batch)
+{
+    return batch->entry_count * sizeof(uint64_t) + batch->token_count;
+}
+
+static void decode_answer(const struct store_batch *batch, const unsigned char *answer,
+                          uint64_t *ret_totals, bool *ret_repeated)
+{
+    size_t bytes = batch->entry_count * sizeof(*ret_totals);
+
+    memcpy(ret_totals, answer, bytes);
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        ret_totals[i] = le64toh(ret_totals[i]);
+    }
+    for (size_t i = 0; i < batch->token_count; i++) {
+        ret_repeated[i] = answer[bytes + i] != 0;
+    }
 }
 
 int sqlite_file_read_ledger(struct sqlite_file *file, const struct store_batch *batch,
-                            uint64_t *ret_sequence, uint64_t *ret_totals)
+                            struct store_position *ret_at, uint64_t *ret_totals, bool *ret_repeated)
 {
     sqlite3_stmt *statement = file->statements[READ_LEDGER];
-    size_t bytes = batch->entry_count * sizeof(*ret_totals);
     bool known = false;
     int rc;
 
     bind_text(statement, 1, batch->site, strlen(batch->site));
     bind_text(statement, 2, batch->epoch, strlen(batch->epoch));
     rc = sqlite3_step(statement);
-    *ret_sequence = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
-    if (ret_totals != NULL && rc == SQLITE_ROW && *ret_sequence == batch->sequence &&
-        (size_t)sqlite3_column_bytes(statement, 1) == bytes) {
+    *ret_at = (struct store_position){0};
+    if (rc == SQLITE_ROW) {
+        ret_at->sequence = (uint64_t)sqlite3_column_int64(statement, 0);
+        ret_at->visits = (uint64_t)sqlite3_column_int64(statement, 1);
+    }
+    if (ret_totals != NULL && rc == SQLITE_ROW && ret_at->sequence == batch->sequence &&
+        (size_t)sqlite3_column_bytes(statement, 2) == answer_size(batch)) {
         known = true;
-        memcpy(ret_totals, sqlite3_column_blob(statement, 1), bytes);
-        for (size_t i = 0; i < batch->entry_count; i++) {
-            ret_totals[i] = le64toh(ret_totals[i]);
-        }
+        decode_answer(batch, sqlite3_column_blob(statement, 2), ret_totals, ret_repeated);
     }
     return end_step(file, statement, rc, "read the ledger") == 0 ? known : -EIO;
 }
 
 int sqlite_file_write_ledger(struct sqlite_file *file, const struct store_batch *batch,
-                             const uint64_t *totals)
+                             const uint64_t *totals, const bool *repeated)
 {
     sqlite3_stmt *statement = file->statements[WRITE_LEDGER];
     size_t bytes = batch->entry_count * sizeof(*totals);
-    uint64_t *answer = malloc(bytes);
+    unsigned char *answer = malloc(answer_size(batch));
 
     if (answer == NULL) {
         abort();
     }
     for (size_t i = 0; i < batch->entry_count; i++) {
-        answer[i] = htole64(totals[i]);
+        uint64_t total = htole64(totals[i]);
+
+        memcpy(answer + i * sizeof(total), &total, sizeof(total));
+    }
+    for (size_t i = 0; i < batch->token_count; i++) {
+        answer[bytes + i] = repeated[i] ? 1 : 0;
     }
     bind_text(statement, 1, batch->site, strlen(batch->site));
     bind_text(statement, 2, batch->epoch, strlen(batch->epoch));
     bind_u64(statement, 3, batch->sequence);
-    bind_u64(statement, 4, clock_wall_ms());
-    sqlite3_bind_blob64(statement, 5, answer, bytes, free);
+    bind_u64(statement, 4, batch->visits);
+    bind_u64(statement, 5, clock_wall_ms());
+    sqlite3_bind_blob64(statement, 6, answer, answer_size(batch), free);
     return run(file, WRITE_LEDGER, "write the ledger");
 }
 

@@ -69,27 +69,36 @@ int sqlite_file_begin_batch(struct sqlite_file *file);
 int sqlite_file_end_batch(struct sqlite_file *file, bool keep);
 
 /**
- * Adds the entry's hits to its page's total and series. `ret_total` is the new total. -ERANGE: it
- * would be too large a number; then the batch is to be undone.
+ * Adds `hits` to the total and series of the entry's page. `ret_total` is the new total. -ERANGE:
+ * it would be too large a number; then the batch is to be undone.
  */
 int sqlite_file_add(struct sqlite_file *file, const struct store_batch *batch,
-                    const struct store_entry *entry, uint64_t *ret_total);
+                    const struct store_entry *entry, uint64_t hits, uint64_t *ret_total);
+
+/**
+ * Notes that a token was seen at the batch's second. Returns 1 when it had been seen before, less
+ * than its window ago, else 0.
+ */
+int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
+                    const struct store_token *token);
 
 /** Reads a page's total, 0 when it is not there. */
 int sqlite_file_read_total(struct sqlite_file *file, const char *site,
                            const struct store_entry *page, uint64_t *ret_total);
 
 /**
- * Reads the last sequence of the batch's epoch, 0 when there is none. Returns 1 when this is the
- * batch's own and its stored answer, one total per entry, was written to `ret_totals`; 0 otherwise.
- * With `ret_totals` NULL only site and epoch of the batch are looked at.
+ * Reads where the ledger of the batch's epoch is, zeros when it is unknown. Returns 1 when that is
+ * the batch's own sequence and its stored answer was written: a total per entry, and per token
+ * whether its visit was not counted again; 0 otherwise. With `ret_totals` NULL only site and epoch
+ * of the batch are looked at.
  */
 int sqlite_file_read_ledger(struct sqlite_file *file, const struct store_batch *batch,
-                            uint64_t *ret_sequence, uint64_t *ret_totals);
+                            struct store_position *ret_at, uint64_t *ret_totals,
+                            bool *ret_repeated);
 
-/** Makes the batch with its answer, one total per entry, the last one of its epoch. */
+/** Makes the batch with its answer the last one of its epoch. */
 int sqlite_file_write_ledger(struct sqlite_file *file, const struct store_batch *batch,
-                             const uint64_t *totals);
+                             const uint64_t *totals, const bool *repeated);
 
 /** Drops the ledger entries that were not used for ledger_ttl_ms. */
 int sqlite_file_sweep_ledger(struct sqlite_file *file);

@@ -61,7 +61,7 @@ struct waiting_call {
         store_on_ledger on_ledger;
     };
     void *data;
-    uint64_t totals[];
+    uint64_t totals[]; /* and behind them a bool per token */
 };
 
 static struct sqlite_store *sqlite_store_of(struct store *store)
@@ -73,24 +73,24 @@ static void answer(struct waiting_call *call)
 {
     const struct sqlite_call *sql = &call->sql;
     bool ok = sql->outcome == STORE_OK;
-    const uint64_t *totals = ok ? call->totals : NULL;
+    const uint64_t *totals = ok ? sql->totals : NULL;
     const char *reason = ok ? NULL : sql->reason;
 
     switch (sql->kind) {
     case SQLITE_CALL_APPLY:
         call->on_applied(call->data, &(struct store_applied){.outcome = sql->outcome,
                                                              .totals = totals,
+                                                             .repeated = sql->repeated,
                                                              .duplicate = ok && sql->duplicate,
                                                              .gap = !ok && sql->gap,
-                                                             .sequence = sql->sequence,
+                                                             .at = sql->at,
                                                              .reason = reason});
         break;
     case SQLITE_CALL_READ:
         call->on_read(call->data, &(struct store_read){sql->outcome, totals, reason});
         break;
     case SQLITE_CALL_LEDGER:
-        call->on_ledger(call->data,
-                        &(struct store_ledger){sql->outcome, ok ? sql->sequence : 0, reason});
+        call->on_ledger(call->data, &(struct store_ledger){sql->outcome, sql->at, reason});
         break;
     }
 }
@@ -249,7 +249,7 @@ static struct waiting_call *add_call(struct sqlite_store *store, enum sqlite_cal
                                      const struct store_batch *batch, void *data)
 {
     size_t totals_bytes = batch->entry_count * sizeof(uint64_t);
-    struct waiting_call *call = calloc(1, sizeof(*call) + totals_bytes);
+    struct waiting_call *call = calloc(1, sizeof(*call) + totals_bytes + batch->token_count);
 
     if (call == NULL) {
         abort();
@@ -257,6 +257,7 @@ static struct waiting_call *add_call(struct sqlite_store *store, enum sqlite_cal
     call->sql.kind = kind;
     call->sql.batch = *batch;
     call->sql.totals = call->totals;
+    call->sql.repeated = (bool *)(call->totals + batch->entry_count);
     call->data = data;
     list_append(&store->waiting, &call->sql.link);
     store->call_count++;

@@ -37,17 +37,54 @@ struct store_entry {
     uint64_t hits; /* > 0 */
 };
 
+/** Longest token, in bytes. */
+#define STORE_TOKEN_MAX 128
+
+/** For how long a token is remembered at least; the two kinds are not compared with each other. */
+enum store_window {
+    STORE_WINDOW_ATTEMPT, /* 15 s: attempts of one request by a proxy */
+    STORE_WINDOW_CLIENT   /* 1 h: a client that asks again because it got no answer */
+};
+
+/** What the two windows are, in seconds. */
+#define STORE_WINDOW_ATTEMPT_S 15
+#define STORE_WINDOW_CLIENT_S  3600
+
 /**
- * What is applied in one atomic step. The store remembers per site and epoch the sequence number
- * and answer of the last batch: a batch that it already has is answered with what was stored.
+ * One visit of an entry that may arrive again, under the same token: the store counts it once per
+ * site and window.
+ */
+struct store_token {
+    const char *bytes;
+    size_t length;  /* 1 … STORE_TOKEN_MAX */
+    uint32_t entry; /* index of the entry whose hits it is one of */
+    enum store_window window;
+};
+
+/**
+ * What is applied in one atomic step. The store remembers per site and epoch the sequence number,
+ * the visits so far and the answer of the last batch. A batch whose sequence is not above that one
+ * is not applied again, but answered with what was stored; a batch that does not follow it is
+ * refused as a gap.
  */
 struct store_batch {
     const char *site;  /* NUL-terminated */
     const char *epoch; /* NUL-terminated, STORE_EPOCH_LENGTH */
     uint64_t sequence; /* 1 for the first batch of an epoch, then one more each time */
+    uint64_t follows;  /* the sequence that the store must be at: usually sequence - 1 */
+    uint64_t visits;   /* in the batches of this epoch up to this one */
     uint64_t hour;     /* hours since 1970-01-01T00Z in which the visits happened */
+    uint64_t second;   /* seconds since 1970 when the batch was made: the time of its tokens */
     const struct store_entry *entries;
     size_t entry_count; /* > 0; each page once */
+    const struct store_token *tokens;
+    size_t token_count; /* may be 0 */
+};
+
+/** Where the store's ledger is for an epoch: at its last batch; zeros when it knows none. */
+struct store_position {
+    uint64_t sequence;
+    uint64_t visits; /* in the batches up to that one */
 };
 
 /** The end of an apply call. */
@@ -58,13 +95,15 @@ struct store_applied {
      * before, the totals of that time. NULL otherwise.
      */
     const uint64_t *totals;
+    /** STORE_OK: one per token: it had been seen before, so its visit was not counted again. */
+    const bool *repeated;
     bool duplicate; /* STORE_OK: it had been applied before */
     /**
-     * STORE_REFUSED: the ledger's last sequence for this epoch is more than one behind the batch's:
-     * the store went back in time. `sequence` is then what the ledger has, 0 for no entry.
+     * STORE_REFUSED: the ledger's last sequence for this epoch is not the one that the batch
+     * follows: the store went back in time, to where `at` says.
      */
     bool gap;
-    uint64_t sequence;
+    struct store_position at;
     const char *reason; /* unless STORE_OK: what failed and why, for the log; never NULL */
 };
 
@@ -79,10 +118,10 @@ struct store_read {
 
 typedef void (*store_on_read)(void *data, const struct store_read *read);
 
-/** The end of a ledger call: the last sequence applied for the epoch, 0 for no entry. */
+/** The end of a ledger call. */
 struct store_ledger {
     enum store_outcome outcome; /* STORE_OK or STORE_REFUSED */
-    uint64_t sequence;
+    struct store_position at;
     const char *reason;
 };
 

@@ -26,6 +26,12 @@
 #define VISITS_MAX  2048
 #define MAX_WAIT_MS 1000
 #define MAX_WAITING 1000
+#define RETAIN_MS   60000
+
+/* what can only be dropped by age */
+#define RETAIN_MAX_BYTES (1 << 20)
+
+#define LEDGER_TTL_MS (7 * UINT64_C(86400000))
 
 /* the engine looks this often whether a visit's patience ended */
 #define EXPIRE_MS 50
@@ -47,6 +53,7 @@ struct test_visit {
     enum visit_status status;
     uint64_t number;
     size_t rank; /* of the answer, among all */
+    char token[STORE_TOKEN_MAX];
 };
 
 struct fixture {
@@ -60,9 +67,14 @@ struct fixture {
     void (*on_answer)(struct fixture *fixture); /* what a test does inside of an answer */
 };
 
+static const struct engine_options default_options = {.max_wait_ms = MAX_WAIT_MS,
+                                                      .max_waiting = MAX_WAITING,
+                                                      .retain_ms = RETAIN_MS,
+                                                      .retain_max_bytes = RETAIN_MAX_BYTES,
+                                                      .ledger_ttl_ms = LEDGER_TTL_MS};
+
 static inline int setup_with(void **state, bool available)
 {
-    const struct engine_options options = {.max_wait_ms = MAX_WAIT_MS, .max_waiting = MAX_WAITING};
     struct fixture *fixture = calloc(1, sizeof(*fixture));
 
     assert_non_null(fixture);
@@ -71,7 +83,7 @@ static inline int setup_with(void **state, bool available)
     fixture->loop = loop_create();
     fixture->database = fake_database_create();
     fixture->store = fake_store_create(fixture->database, available);
-    fixture->engine = engine_create(fixture->loop, &fixture->store->store, &options);
+    fixture->engine = engine_create(fixture->loop, &fixture->store->store, &default_options);
     *state = fixture;
     return 0;
 }
@@ -115,17 +127,29 @@ static inline int teardown(void **state)
 static inline void on_answer(struct visit *visit, const struct visit_answer *answer)
 {
     struct test_visit *own = container_of(visit, struct test_visit, visit);
+    bool is_counted = answer->status == VISIT_COUNTED || answer->status == VISIT_REPEATED;
 
     assert_false(own->is_answered);
-    assert_true(answer->status == VISIT_COUNTED ? answer->reason == NULL : answer->reason != NULL);
+    assert_true(is_counted == (answer->reason == NULL));
     own->is_answered = true;
     own->status = answer->status;
     own->number = answer->count;
     own->rank = own->fixture->answered++;
     memset(visit, 0xa5, sizeof(*visit)); /* the caller's again, who may free it */
+    memset(own->token, 0xa5, sizeof(own->token));
     if (own->fixture->on_answer != NULL) {
         own->fixture->on_answer(own->fixture);
     }
+}
+
+/* changes patience and room, and nothing else */
+static inline void set_limits(struct fixture *fixture, uint64_t max_wait_ms, uint64_t max_waiting)
+{
+    struct engine_options options = default_options;
+
+    options.max_wait_ms = max_wait_ms;
+    options.max_waiting = max_waiting;
+    engine_configure(fixture->engine, &options);
 }
 
 /* a visit that may be refused; it counts as one of the fixture's only when it is taken */
@@ -160,6 +184,19 @@ static inline size_t visit_site(struct fixture *fixture, const char *site, const
     return fixture->count - 1;
 }
 
+/* a visit that a client or proxy may repeat under the same token */
+static inline size_t visit_with(struct fixture *fixture, const char *page, const char *token,
+                                enum store_window window)
+{
+    struct test_visit *own = &fixture->visits[fixture->count];
+
+    memcpy(own->token, token, strlen(token));
+    own->visit.token = own->token;
+    own->visit.token_length = strlen(token);
+    own->visit.token_window = window;
+    return visit(fixture, page);
+}
+
 static inline void turn(struct fixture *fixture)
 {
     loop_turn(fixture->loop, 4);
@@ -181,6 +218,22 @@ static inline void end(struct fixture *fixture, enum fake_fate fate)
 {
     sent(fixture);
     fake_store_end(fixture->store, fake_store_call(fixture->store, 0), fate);
+}
+
+static inline void restart_store(struct fixture *fixture, enum fake_fate fate)
+{
+    fake_store_go_away(fixture->store, fate);
+    turn(fixture);
+    fake_store_come_back(fixture->store);
+    turn(fixture);
+}
+
+/* the one open call asks the store where it is */
+static inline void end_check(struct fixture *fixture, enum fake_fate fate)
+{
+    assert_int_equal(sent(fixture)->kind, FAKE_LEDGER);
+    end(fixture, fate);
+    turn(fixture);
 }
 
 /* what follows a call that is not answered: it is sent again, and awaited here */
@@ -212,6 +265,13 @@ static inline void count_one(struct fixture *fixture, const char *page, uint64_t
     do {                                                                   \
         assert_true((fixture)->visits[i].is_answered);                     \
         assert_int_equal((fixture)->visits[i].status, VISIT_COUNTED);      \
+        assert_int_equal((fixture)->visits[i].number, (uint64_t)expected); \
+    } while (0)
+
+#define assert_repeated(fixture, i, expected)                              \
+    do {                                                                   \
+        assert_true((fixture)->visits[i].is_answered);                     \
+        assert_int_equal((fixture)->visits[i].status, VISIT_REPEATED);     \
         assert_int_equal((fixture)->visits[i].number, (uint64_t)expected); \
     } while (0)
 

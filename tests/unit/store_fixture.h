@@ -40,7 +40,8 @@
 /* longer than anything here takes, also under valgrind: who waits that long waits in vain */
 #define PATIENCE_MS 60000
 
-#define PAGES_MAX 500
+#define PAGES_MAX  500
+#define TOKENS_MAX 1000
 /* this one, since a store may drop old ones at any time */
 #define HOUR (clock_wall_ms() / 3600000)
 
@@ -125,10 +126,12 @@ struct answer {
     enum store_outcome outcome;
     bool duplicate;
     bool gap;
-    uint64_t sequence;
+    struct store_position at;
     char reason[256];
     size_t count; /* of totals */
     uint64_t totals[PAGES_MAX];
+    size_t token_count; /* of repeated */
+    bool repeated[TOKENS_MAX];
 };
 
 static inline void keep_answer(struct answer *answer, enum store_outcome outcome,
@@ -156,7 +159,11 @@ static inline void on_applied(void *data, const struct store_applied *applied)
 
     answer->duplicate = applied->duplicate;
     answer->gap = applied->gap;
-    answer->sequence = applied->sequence;
+    answer->at = applied->at;
+    if (applied->outcome == STORE_OK) {
+        assert_non_null(applied->repeated);
+        memcpy(answer->repeated, applied->repeated, answer->token_count);
+    }
     keep_answer(answer, applied->outcome, applied->totals, applied->reason);
 }
 
@@ -167,7 +174,7 @@ static inline void on_read(void *data, const struct store_read *read)
 
 static inline void on_ledger(void *data, const struct store_ledger *ledger)
 {
-    ((struct answer *)data)->sequence = ledger->sequence;
+    ((struct answer *)data)->at = ledger->at;
     keep_answer(data, ledger->outcome, NULL, ledger->reason);
 }
 
@@ -178,7 +185,8 @@ static inline struct store_entry entry_of(const char *page, uint64_t hits)
 
 static inline struct answer apply_batch(struct fixture *fixture, const struct store_batch *batch)
 {
-    struct answer answer = {.fixture = fixture, .count = batch->entry_count};
+    struct answer answer = {
+        .fixture = fixture, .count = batch->entry_count, .token_count = batch->token_count};
 
     store_apply(fixture->store, batch, on_applied, &answer);
     assert_int_equal(answer.calls, 0); /* never from inside the call */
@@ -187,16 +195,28 @@ static inline struct answer apply_batch(struct fixture *fixture, const struct st
     return answer;
 }
 
+/* a batch as it comes after the one before, in which each batch of the epoch had `visits` */
+static inline struct store_batch batch_of(const char *epoch, uint64_t sequence, uint64_t visits,
+                                          const struct store_entry *entries, size_t count)
+{
+    return (struct store_batch){.site = "default",
+                                .epoch = epoch,
+                                .sequence = sequence,
+                                .follows = sequence - 1,
+                                .visits = sequence * visits,
+                                .hour = HOUR,
+                                .second = HOUR * 3600,
+                                .entries = entries,
+                                .entry_count = count};
+}
+
 static inline struct answer apply_entries(struct fixture *fixture, const char *epoch,
                                           uint64_t sequence, const struct store_entry *entries,
                                           size_t count)
 {
-    return apply_batch(fixture, &(struct store_batch){.site = "default",
-                                                      .epoch = epoch,
-                                                      .sequence = sequence,
-                                                      .hour = HOUR,
-                                                      .entries = entries,
-                                                      .entry_count = count});
+    struct store_batch batch = batch_of(epoch, sequence, 1, entries, count);
+
+    return apply_batch(fixture, &batch);
 }
 
 /* applies a batch of one page on the site "default" */
@@ -229,7 +249,7 @@ static inline uint64_t total_of(struct fixture *fixture, const char *site, const
     return answer.totals[0];
 }
 
-static inline uint64_t ledger_of(struct fixture *fixture, const char *epoch)
+static inline struct store_position position_of(struct fixture *fixture, const char *epoch)
 {
     struct answer answer = {.fixture = fixture};
 
@@ -238,7 +258,12 @@ static inline uint64_t ledger_of(struct fixture *fixture, const char *epoch)
     run_loop(fixture);
     assert_int_equal(answer.calls, 1);
     assert_int_equal(answer.outcome, STORE_OK);
-    return answer.sequence;
+    return answer.at;
+}
+
+static inline uint64_t ledger_of(struct fixture *fixture, const char *epoch)
+{
+    return position_of(fixture, epoch).sequence;
 }
 
 #define assert_total(answer, index, expected)                        \
@@ -473,5 +498,11 @@ static inline struct fixture *open_fixture(void **state)
     open_store(fixture);
     return fixture;
 }
+
+/* clang-format off */
+#define FOR_BOTH(test)                                                                             \
+    {"sqlite: " #test, test, setup_sqlite, teardown, NULL},                                        \
+    {"redis: " #test, test, setup_redis, teardown, NULL}
+/* clang-format on */
 
 #endif

@@ -1,101 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Visits are letters in these tests: "aba" is a visit of the page "a", one of "b" and one more of
- * "a".
- */
-#include "count/batch.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#define VISITS_MAX 32
-#define LEAVES_MS  100
-#define STAYS_MS   1000
-
-struct fixture {
-    struct batch *batch;
-    struct visit visits[VISITS_MAX];
-    uint64_t numbers[VISITS_MAX]; /* 0 as long as there is no answer */
-    size_t count;
-};
-
-static int setup(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-    assert_non_null(fixture);
-    fixture->batch = batch_create(7);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-
-    batch_destroy(fixture->batch);
-    free(fixture);
-    return 0;
-}
-
-/* `leaving` has an x where a visit's patience ends at LEAVES_MS; NULL: nowhere */
-static void add(struct fixture *fixture, const char *pages, const char *leaving)
-{
-    for (size_t i = 0; pages[i] != '\0'; i++) {
-        struct visit *visit = &fixture->visits[fixture->count++];
-
-        list_init(&visit->link);
-        visit->deadline_ms = leaving != NULL && leaving[i] == 'x' ? LEAVES_MS : STAYS_MS;
-        batch_add(fixture->batch, &pages[i], 1, visit);
-    }
-}
-
-/* how many left; their order is that of their pages, then of their arrival */
-static size_t expire(struct fixture *fixture, uint64_t now_ms)
-{
-    struct list expired;
-    struct list *link;
-    size_t count = 0;
-
-    list_init(&expired);
-    batch_expire(fixture->batch, now_ms, &expired);
-    while ((link = list_take_first(&expired)) != NULL) {
-        assert_true(container_of(link, struct visit, link)->deadline_ms <= now_ms);
-        count++;
-    }
-    return count;
-}
-
-static void note_number(void *data, struct visit *visit, uint64_t number)
-{
-    struct fixture *fixture = data;
-
-    assert_true(list_is_empty(&visit->link));
-    assert_int_equal(fixture->numbers[visit - fixture->visits], 0);
-    fixture->numbers[visit - fixture->visits] = number;
-}
-
-/* what would be sent, as "a2 b1" */
-static void assert_content(struct fixture *fixture, const char *expected)
-{
-    size_t count;
-    const struct store_entry *entries = batch_freeze(fixture->batch, &count);
-    char text[256] = "";
-
-    for (size_t i = 0; i < count; i++) {
-        size_t length = strlen(text);
-
-        assert_int_equal(strlen(entries[i].page), entries[i].page_length);
-        snprintf(text + length, sizeof(text) - length, "%s%s%llu", i != 0 ? " " : "",
-                 entries[i].page, (unsigned long long)entries[i].hits);
-    }
-    assert_string_equal(text, expected);
-}
+/* How visits gather in a batch, get their numbers, and leave. */
+#include "batch_fixture.h"
 
 /* --- numbers --- */
 
@@ -127,7 +32,7 @@ static void test_numbers_in_order_of_arrival(void **state)
         setup(&own);
         add(own, rows[i].pages, NULL);
         assert_content(own, rows[i].content);
-        batch_answer(((struct fixture *)own)->batch, rows[i].totals, note_number, own);
+        answer(own, rows[i].totals);
         assert_memory_equal(((struct fixture *)own)->numbers, rows[i].numbers,
                             sizeof(rows[i].numbers));
         teardown(&own);
@@ -183,7 +88,7 @@ static void test_who_leaves_and_who_stays(void **state)
         assert_int_equal(expire(fixture, LEAVES_MS), leaving);
         assert_int_equal(expire(fixture, LEAVES_MS), 0);
         assert_content(fixture, rows[i].content);
-        batch_answer(fixture->batch, rows[i].totals, note_number, fixture);
+        answer(fixture, rows[i].totals);
         assert_memory_equal(fixture->numbers, rows[i].numbers, sizeof(rows[i].numbers));
         teardown(&own);
     }
@@ -221,7 +126,7 @@ static void test_a_frozen_batch_that_all_left_is_not_empty(void **state)
     assert_int_equal(expire(fixture, LEAVES_MS), 2);
     assert_false(batch_is_empty(fixture->batch));
     assert_content(fixture, "a1 b1");
-    batch_answer(fixture->batch, (uint64_t[]){1, 1}, note_number, fixture);
+    answer(fixture, (uint64_t[]){1, 1});
 }
 
 /* the end of a drain: UINT64_MAX is after every deadline */
@@ -239,19 +144,30 @@ static void test_everybody_can_be_made_to_leave(void **state)
 static void test_takes_visits_only_while_it_was_never_sent(void **state)
 {
     struct fixture *fixture = *state;
-    size_t count;
 
-    assert_true(batch_takes(fixture->batch, 7));
-    assert_false(batch_takes(fixture->batch, 6));
-    assert_false(batch_takes(fixture->batch, 8));
+    assert_true(batch_takes(fixture->batch, SECOND));
     add(fixture, "a", NULL);
-    assert_true(batch_takes(fixture->batch, 7));
-    batch_freeze(fixture->batch, &count);
+    assert_true(batch_takes(fixture->batch, SECOND));
+    batch_freeze(fixture->batch);
     assert_int_equal(fixture->batch->attempts, 1);
-    assert_false(batch_takes(fixture->batch, 7));
+    assert_false(batch_takes(fixture->batch, SECOND));
     batch_thaw(fixture->batch);
-    assert_false(batch_takes(fixture->batch, 7));
+    assert_false(batch_takes(fixture->batch, SECOND));
     expire(fixture, STAYS_MS);
+}
+
+static void test_takes_visits_of_its_hour(void **state)
+{
+    struct fixture *fixture = *state;
+    struct batch *last = batch_create(SECOND + HOUR_S - 1);
+
+    assert_true(batch_takes(fixture->batch, SECOND + HOUR_S - 1));
+    assert_false(batch_takes(fixture->batch, SECOND + HOUR_S));
+    assert_false(batch_takes(fixture->batch, SECOND - 1));
+    assert_true(batch_takes(last, SECOND));
+    assert_false(batch_takes(last, SECOND + HOUR_S));
+    assert_false(batch_takes(last, SECOND - 1));
+    batch_destroy(last);
 }
 
 static void test_takes_a_bounded_number_of_pages(void **state)
@@ -259,18 +175,16 @@ static void test_takes_a_bounded_number_of_pages(void **state)
     struct fixture *fixture = *state;
     struct visit *visits = calloc(BATCH_PAGES_MAX, sizeof(*visits));
     char page[16];
-    size_t count;
     struct list expired;
 
     assert_non_null(visits);
     for (size_t i = 0; i < BATCH_PAGES_MAX; i++) {
-        assert_true(batch_takes(fixture->batch, 7));
+        assert_true(batch_takes(fixture->batch, SECOND));
         snprintf(page, sizeof(page), "/%zu", i);
         batch_add(fixture->batch, page, strlen(page), &visits[i]);
     }
-    assert_false(batch_takes(fixture->batch, 7));
-    batch_freeze(fixture->batch, &count);
-    assert_int_equal(count, BATCH_PAGES_MAX);
+    assert_false(batch_takes(fixture->batch, SECOND));
+    assert_int_equal(batch_freeze(fixture->batch)->content.entry_count, BATCH_PAGES_MAX);
     list_init(&expired);
     batch_expire(fixture->batch, UINT64_MAX, &expired);
     free(visits);
@@ -286,7 +200,7 @@ static void test_a_thawed_batch_lets_visits_take_their_hits_along(void **state)
     assert_int_equal(expire(fixture, LEAVES_MS), 2);
     assert_content(fixture, "b2");
     assert_int_equal(fixture->batch->attempts, 2);
-    batch_answer(fixture->batch, (uint64_t[]){2}, note_number, fixture);
+    answer(fixture, (uint64_t[]){2});
     assert_int_equal(fixture->numbers[1], 1);
     assert_int_equal(fixture->numbers[3], 2);
 }
@@ -306,7 +220,7 @@ static void test_a_hit_of_a_visit_that_left_in_flight_stays(void **state)
     batch_thaw(fixture->batch);
     assert_int_equal(expire(fixture, 2 * LEAVES_MS), 1);
     assert_content(fixture, "a3");
-    batch_answer(fixture->batch, (uint64_t[]){13}, note_number, fixture);
+    answer(fixture, (uint64_t[]){13});
     assert_int_equal(fixture->numbers[0], 11);
     assert_int_equal(fixture->numbers[3], 13);
 }
@@ -314,13 +228,12 @@ static void test_a_hit_of_a_visit_that_left_in_flight_stays(void **state)
 static void test_freezing_twice_gives_the_same(void **state)
 {
     struct fixture *fixture = *state;
-    size_t count;
-    const struct store_entry *entries;
+    const struct parcel *parcel;
 
     add(fixture, "ab", NULL);
-    entries = batch_freeze(fixture->batch, &count);
-    assert_ptr_equal(batch_freeze(fixture->batch, &count), entries);
-    assert_int_equal(count, 2);
+    parcel = batch_freeze(fixture->batch);
+    assert_ptr_equal(batch_freeze(fixture->batch), parcel);
+    assert_int_equal(parcel->content.entry_count, 2);
     assert_int_equal(fixture->batch->attempts, 2);
     expire(fixture, STAYS_MS);
 }
@@ -344,7 +257,6 @@ static void test_page_names_are_compared_whole(void **state)
     struct fixture *fixture = *state;
     char longest[STORE_PAGE_MAX + 1];
     const struct store_entry *entries;
-    size_t count;
 
     memset(longest, 'x', STORE_PAGE_MAX);
     longest[STORE_PAGE_MAX] = '\0';
@@ -353,8 +265,8 @@ static void test_page_names_are_compared_whole(void **state)
     }
     batch_add(fixture->batch, longest, STORE_PAGE_MAX, &fixture->visits[VISITS_MAX - 1]);
     memset(longest, 'y', STORE_PAGE_MAX); /* the name is the batch's own */
-    entries = batch_freeze(fixture->batch, &count);
-    assert_int_equal(count, 7);
+    entries = batch_freeze(fixture->batch)->content.entries;
+    assert_int_equal(fixture->batch->parcel->content.entry_count, 7);
     assert_string_equal(entries[0].page, "/");
     assert_int_equal(entries[0].hits, 2);
     assert_string_equal(entries[1].page, "/a");
@@ -372,8 +284,6 @@ static void test_destroy_takes_null(void **state)
     batch_destroy(NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +294,7 @@ int main(void)
         TEST(test_a_frozen_batch_that_all_left_is_not_empty),
         TEST(test_everybody_can_be_made_to_leave),
         TEST(test_takes_visits_only_while_it_was_never_sent),
+        TEST(test_takes_visits_of_its_hour),
         TEST(test_takes_a_bounded_number_of_pages),
         TEST(test_a_thawed_batch_lets_visits_take_their_hits_along),
         TEST(test_a_hit_of_a_visit_that_left_in_flight_stays),

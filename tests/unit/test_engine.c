@@ -152,7 +152,7 @@ static void test_a_batch_has_a_bounded_number_of_pages(void **state)
             break;
         }
     }
-    engine_configure(fixture->engine, &(struct engine_options){MAX_WAIT_MS, VISITS_MAX});
+    set_limits(fixture, MAX_WAIT_MS, VISITS_MAX);
     visit(fixture, "/one");
     visit(fixture, "/two");
     turn(fixture);
@@ -244,7 +244,7 @@ static void test_options_can_be_changed(void **state)
     struct fixture *fixture = *state;
     size_t i;
 
-    engine_configure(fixture->engine, &(struct engine_options){200, 1});
+    set_limits(fixture, 200, 1);
     i = visit(fixture, "/");
     assert_int_equal(try_visit(fixture, "default", "/"), -ENOBUFS);
     turn(fixture);
@@ -396,9 +396,7 @@ static void test_destroy_at_any_time(void **state)
         }
         advance(fixture, 200);
         assert_int_equal(fake_store_open_count(fixture->store), 0);
-        fixture->engine = engine_create(
-            fixture->loop, &fixture->store->store,
-            &(struct engine_options){.max_wait_ms = MAX_WAIT_MS, .max_waiting = MAX_WAITING});
+        fixture->engine = engine_create(fixture->loop, &fixture->store->store, &default_options);
     }
 }
 

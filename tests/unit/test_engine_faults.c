@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the engine does when the store refuses, does not say, or goes back in time. */
+/* What the engine does when the store refuses, or does not say. */
 #include "engine_fixture.h"
 
 /* --- refused --- */
@@ -113,7 +113,7 @@ static void test_attempts_keep_a_distance(void **state)
 {
     struct fixture *fixture = *state;
 
-    engine_configure(fixture->engine, &(struct engine_options){600000, MAX_WAITING});
+    set_limits(fixture, 600000, MAX_WAITING);
     visit(fixture, "/");
     turn(fixture);
     for (uint64_t ms = 0; ms < 60000; ms += 5) {
@@ -155,7 +155,7 @@ static void test_a_batch_is_counted_once_whatever_happens(void **state)
     struct fixture *fixture = *state;
     const struct stats *stats = engine_stats(fixture->engine);
 
-    engine_configure(fixture->engine, &(struct engine_options){60000, MAX_WAITING});
+    set_limits(fixture, 60000, MAX_WAITING);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         uint64_t duplicates = stats->duplicates;
         size_t first = visit(fixture, "/");
@@ -287,99 +287,6 @@ static void test_patience_ends_while_the_store_is_silent(void **state)
     count_one(fixture, "/", 2);
 }
 
-/* --- the store went back in time --- */
-
-/* ends all calls, one of which finds a gap, and says so in one line */
-static void end_with_gap(struct fixture *fixture)
-{
-    const char *log;
-
-    log_capture_begin();
-    fake_store_end_all(fixture->store, FAKE_DONE);
-    log = log_capture_end();
-    assert_int_equal(count_in_text(log, "went back in time"), 1);
-    assert_int_equal(count_in_text(log, "\n"), 1);
-}
-
-static void test_a_gap_begins_a_new_epoch(void **state)
-{
-    struct fixture *fixture = *state;
-    struct fake_database *snapshot;
-    char epoch[STORE_EPOCH_LENGTH + 1];
-
-    count_one(fixture, "/", 1);
-    snapshot = fake_database_copy(fixture->database);
-    count_one(fixture, "/", 2);
-    count_one(fixture, "/", 3);
-    fake_database_restore(fixture->database, snapshot);
-    visit(fixture, "/");
-    turn(fixture);
-    assert_sent(fixture, 4, "/", 1);
-    strcpy(epoch, sent(fixture)->batch.epoch);
-    end_with_gap(fixture);
-    assert_waiting(fixture, 3);
-    turn(fixture); /* at once: it was certainly not applied */
-    assert_sent(fixture, 1, "/", 1);
-    assert_string_not_equal(sent(fixture)->batch.epoch, epoch);
-    end(fixture, FAKE_DONE);
-    assert_counted(fixture, 3, 2);
-    assert_int_equal(engine_stats(fixture->engine)->gaps, 1);
-    count_one(fixture, "/", 3);
-    fake_database_destroy(snapshot);
-}
-
-static void test_a_gap_settles_a_doubtful_batch(void **state)
-{
-    struct fixture *fixture = *state;
-    struct fake_database *empty = fake_database_create();
-
-    count_one(fixture, "/", 1);
-    visit(fixture, "/");
-    visit(fixture, "/");
-    turn(fixture);
-    end(fixture, FAKE_REPLY_LOST);
-    fake_database_restore(fixture->database, empty);
-    wait_for_resend(fixture);
-    assert_sent(fixture, 2, "/", 2);
-    end_with_gap(fixture);
-    turn(fixture);
-    assert_sent(fixture, 1, "/", 2);
-    end(fixture, FAKE_DONE);
-    assert_counted(fixture, 1, 1);
-    assert_counted(fixture, 2, 2);
-    assert_int_equal(fake_database_total(fixture->database, "default", "/"), 2);
-    fake_database_destroy(empty);
-}
-
-static void test_a_gap_of_one_site_is_its_own(void **state)
-{
-    struct fixture *fixture = *state;
-    struct fake_database *before;
-    size_t one;
-    size_t two;
-
-    visit_site(fixture, "one", "/");
-    turn(fixture);
-    end(fixture, FAKE_DONE);
-    before = fake_database_copy(fixture->database);
-    visit_site(fixture, "two", "/");
-    turn(fixture);
-    end(fixture, FAKE_DONE);
-    fake_database_restore(fixture->database, before);
-    one = visit_site(fixture, "one", "/");
-    two = visit_site(fixture, "two", "/");
-    turn(fixture);
-    end_with_gap(fixture);
-    assert_counted(fixture, one, 2);
-    assert_waiting(fixture, two);
-    turn(fixture);
-    assert_int_equal(fake_store_call_of(fixture->store, "two")->batch.sequence, 1);
-    end(fixture, FAKE_DONE);
-    assert_counted(fixture, two, 1);
-    assert_int_equal(engine_stats(fixture->engine)->gaps, 1);
-    fake_database_destroy(before);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,9 +300,6 @@ int main(void)
         TEST(test_who_leaves_a_doubtful_batch_may_have_been_counted),
         TEST(test_a_doubtful_batch_that_all_left_is_still_settled),
         TEST(test_patience_ends_while_the_store_is_silent),
-        TEST(test_a_gap_begins_a_new_epoch),
-        TEST(test_a_gap_settles_a_doubtful_batch),
-        TEST(test_a_gap_of_one_site_is_its_own),
     };
 
     return cmocka_run_group_tests_name("engine_faults", tests, NULL, NULL);

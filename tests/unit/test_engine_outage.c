@@ -55,6 +55,9 @@ static void test_an_outage_leaves_a_batch_in_doubt(void **state)
         assert_int_equal(fake_store_open_count(fixture->store), 0);
         fake_store_come_back(fixture->store);
         loop_turn(fixture->loop, 1);
+        if (i != 0) { /* what was answered before may be missing now: this is asked first */
+            end_check(fixture, FAKE_DONE);
+        }
         assert_sent(fixture, 2 * i + 1, "/", 1);
         end(fixture, FAKE_DONE);
         turn(fixture);
@@ -180,7 +183,7 @@ static void test_a_short_failure_refuses_nobody(void **state)
 {
     struct fixture *fixture = *state;
 
-    engine_configure(fixture->engine, &(struct engine_options){5000, MAX_WAITING});
+    set_limits(fixture, 5000, MAX_WAITING);
     visit(fixture, "/");
     turn(fixture);
     for (uint64_t ms = 0; ms < 300; ms += 5) {

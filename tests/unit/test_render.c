@@ -50,7 +50,8 @@ static void expect_json(const struct render_count *count, const char *expected)
 
 static void test_count_as_json(void **state)
 {
-    struct render_count count = {"default", "/blog", 5, 42, "counted"};
+    struct render_count count = {
+        .site = "default", .page = "/blog", .page_length = 5, .count = 42, .status = "counted"};
 
     (void)state;
     expect_json(&count,

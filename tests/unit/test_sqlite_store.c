@@ -96,19 +96,15 @@ static void test_keeps_days_and_hours(void **state)
     struct fixture *fixture = open_fixture(state);
     uint64_t today = clock_wall_ms() / 86400000;
     struct store_entry entries[] = {entry_of("/a", 2), entry_of("/b", 3)};
-    struct store_batch batch = {.site = "default",
-                                .epoch = EPOCH_A,
-                                .sequence = 1,
-                                .hour = today * 24,
-                                .entries = entries,
-                                .entry_count = 2};
+    struct store_batch batch = batch_of(EPOCH_A, 1, 5, entries, 2);
 
+    batch.hour = today * 24;
     apply_batch(fixture, &batch);
     apply_batch(fixture, &batch); /* a duplicate must not show in the series */
-    batch.sequence++;
-    batch.hour++;
+    batch = batch_of(EPOCH_A, 2, 5, entries, 2);
+    batch.hour = today * 24 + 1;
     apply_batch(fixture, &batch);
-    batch.sequence++;
+    batch = batch_of(EPOCH_A, 3, 5, entries, 2);
     batch.hour = today * 24 - 1;
     apply_batch(fixture, &batch);
     assert_true(ask(fixture, "SELECT count(*) FROM day") == 4);
@@ -135,13 +131,10 @@ static void test_drops_what_is_too_old(void **state)
     open_store(fixture);
     for (uint64_t sequence = 1; sequence <= 4; sequence++) {
         struct store_entry entry = entry_of("/", 1);
+        struct store_batch batch = batch_of(EPOCH_A, sequence, 1, &entry, 1);
 
-        apply_batch(fixture, &(struct store_batch){.site = "default",
-                                                   .epoch = EPOCH_A,
-                                                   .sequence = sequence,
-                                                   .hour = hour,
-                                                   .entries = &entry,
-                                                   .entry_count = 1});
+        batch.hour = hour;
+        apply_batch(fixture, &batch);
         if (sequence == 1) { /* in portions */
             assert_true(ask(fixture, "SELECT count(*) FROM hour WHERE hour < 5000") == 1500);
         }
@@ -181,18 +174,15 @@ static void test_a_bad_batch_spoils_no_other(void **state)
 
     apply_page(fixture, EPOCH_A, 1, "/", 1);
     for (int i = 0; i < 4; i++) {
-        batches[i] = (struct store_batch){.site = sites[i],
-                                          .epoch = EPOCH_A,
-                                          .sequence = 1,
-                                          .hour = HOUR,
-                                          .entries = good,
-                                          .entry_count = 2};
+        batches[i] = batch_of(EPOCH_A, 1, 2, good, 2);
+        batches[i].site = sites[i];
         answers[i] = (struct answer){.count = 2};
     }
     change(fixture,
            "INSERT INTO hits (site, page, total) VALUES ('two', '/full', 9223372036854775807)");
     commands = health_of(fixture).commands;
     batches[2].sequence = 7; /* a gap */
+    batches[2].follows = 6;
     answers[3].fixture = fixture;
     for (int i = 0; i < 4; i++) {
         store_apply(fixture->store, &batches[i], on_applied, &answers[i]);
@@ -219,6 +209,81 @@ static void test_hits_beyond_the_numbers_are_refused(void **state)
     assert_total(apply_page(fixture, EPOCH_A, 1, "/", INT64_MAX), 0, INT64_MAX);
     assert_int_equal(apply_page(fixture, EPOCH_A, 2, "/", 1).outcome, STORE_REFUSED);
     assert_true(total_of(fixture, "default", "/") == INT64_MAX);
+}
+
+/* ---- tokens ---- */
+
+static struct store_batch batch_with_token(uint64_t sequence, const struct store_entry *entry,
+                                           const struct store_token *token)
+{
+    struct store_batch batch = batch_of(EPOCH_A, sequence, entry->hits, entry, 1);
+
+    batch.tokens = token;
+    batch.token_count = 1;
+    batch.second = clock_wall_ms() / 1000;
+    return batch;
+}
+
+static void test_repetitions_are_not_in_the_series(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entry = entry_of("/", 2);
+    struct store_entry other = entry_of("/other", 1);
+    struct store_token token = {"id", 2, 0, STORE_WINDOW_CLIENT};
+    struct store_batch batch = batch_with_token(1, &entry, &token);
+
+    assert_total(apply_batch(fixture, &batch), 0, 2);
+    batch = batch_with_token(2, &entry, &token);
+    assert_total(apply_batch(fixture, &batch), 0, 3);
+    batch = batch_with_token(3, &other, &token);
+    assert_total(apply_batch(fixture, &batch), 0, 0);
+    assert_true(ask(fixture, "SELECT sum(hits) FROM hour") == 3);
+    assert_true(ask(fixture, "SELECT sum(hits) FROM day") == 3);
+    assert_true(ask(fixture, "SELECT count(*) FROM hits") == 1); /* no page without visits */
+}
+
+/* guards against tokens of visits that were not counted: these could never be counted then */
+static void test_a_batch_that_is_undone_remembers_no_token(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entry = entry_of("/full", 1);
+    struct store_entry good = entry_of("/", 1);
+    struct store_token token = {"id", 2, 0, STORE_WINDOW_CLIENT};
+    struct store_batch batch = batch_with_token(1, &entry, &token);
+    struct answer answer;
+
+    change(fixture,
+           "INSERT INTO hits (site, page, total) VALUES ('default', '/full', 9223372036854775807)");
+    assert_int_equal(apply_batch(fixture, &batch).outcome, STORE_REFUSED);
+    assert_true(ask(fixture, "SELECT count(*) FROM seen") == 0);
+    batch = batch_with_token(1, &good, &token);
+    answer = apply_batch(fixture, &batch);
+    assert_total(answer, 0, 1);
+    assert_false(answer.repeated[0]);
+}
+
+static void test_drops_tokens_that_are_too_old(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    char sql[256];
+
+    close_store(fixture);
+    snprintf(sql, sizeof(sql),
+             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4500)"
+             " INSERT INTO seen SELECT 'old', 15 + 3585 * (i %% 2), CAST(i AS BLOB), %llu FROM n",
+             (unsigned long long)clock_wall_ms() / 1000 - 2 * STORE_WINDOW_CLIENT_S - 5);
+    change(fixture, sql);
+    snprintf(sql, sizeof(sql),
+             "INSERT INTO seen VALUES ('new', 15, x'61', %llu), ('new', 3600, x'61', %llu)",
+             (unsigned long long)clock_wall_ms() / 1000,
+             (unsigned long long)clock_wall_ms() / 1000 - STORE_WINDOW_CLIENT_S);
+    change(fixture, sql);
+    open_store(fixture);
+    apply_page(fixture, EPOCH_A, 1, "/", 1);
+    assert_true(ask(fixture, "SELECT count(*) FROM seen") == 502); /* in portions of 2000 each */
+    apply_page(fixture, EPOCH_A, 2, "/", 1);
+    assert_true(ask(fixture, "SELECT count(*) FROM seen") == 2);
+    assert_true(ask(fixture, "SELECT count(*) FROM seen WHERE site = 'new'") == 2);
 }
 
 /* ---- calls made while the store ends ---- */
@@ -252,12 +317,7 @@ static void test_destroy_answers_calls_made_meanwhile(void **state)
     fixture->backend->take_away(fixture);
     create_store(fixture);
     resend.store = fixture->store;
-    resend.batch = (struct store_batch){.site = "default",
-                                        .epoch = EPOCH_A,
-                                        .sequence = 1,
-                                        .hour = HOUR,
-                                        .entries = &entry,
-                                        .entry_count = 1};
+    resend.batch = batch_of(EPOCH_A, 1, 1, &entry, 1);
     store_apply(fixture->store, &resend.batch, on_applied_resend, &resend);
     close_store(fixture);
     assert_int_equal(resend.calls, 3);
@@ -345,7 +405,7 @@ static void test_notices_that_the_file_was_moved(void **state)
     answer = apply_page(fixture, EPOCH_A, 2, "/", 1);
     assert_int_equal(answer.outcome, STORE_REFUSED);
     assert_true(answer.gap);
-    assert_true(answer.sequence == 0);
+    assert_true(answer.at.sequence == 0);
 }
 
 static void test_a_locked_file_refuses_and_stays_available(void **state)
@@ -552,6 +612,9 @@ int main(void)
         TEST(test_a_new_epoch_sweeps_unused_ones),
         TEST(test_a_bad_batch_spoils_no_other),
         TEST(test_hits_beyond_the_numbers_are_refused),
+        TEST(test_repetitions_are_not_in_the_series),
+        TEST(test_a_batch_that_is_undone_remembers_no_token),
+        TEST(test_drops_tokens_that_are_too_old),
         TEST(test_destroy_answers_calls_made_meanwhile),
         TEST(test_leaves_a_file_alone_that_is_no_database),
         TEST(test_leaves_a_database_of_others_alone),

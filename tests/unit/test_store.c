@@ -41,8 +41,7 @@ static void test_sites_are_apart(void **state)
 {
     struct fixture *fixture = open_fixture(state);
     struct store_entry entry = entry_of("/", 7);
-    struct store_batch batch = {
-        .epoch = EPOCH_A, .sequence = 1, .hour = HOUR, .entries = &entry, .entry_count = 1};
+    struct store_batch batch = batch_of(EPOCH_A, 1, 7, &entry, 1);
 
     batch.site = "one";
     assert_total(apply_batch(fixture, &batch), 0, 7);
@@ -192,13 +191,64 @@ static void test_a_gap_is_refused(void **state)
     answer = apply_page(fixture, EPOCH_A, 4, "/", 1);
     assert_int_equal(answer.outcome, STORE_REFUSED);
     assert_true(answer.gap);
-    assert_true(answer.sequence == 2);
+    assert_true(answer.at.sequence == 2);
     assert_true(answer.reason[0] != '\0');
     assert_true(total_of(fixture, "default", "/") == 2);
     assert_true(ledger_of(fixture, EPOCH_A) == 2);
     /* what was missing heals it */
     assert_total(apply_page(fixture, EPOCH_A, 3, "/", 1), 0, 3);
     assert_total(apply_page(fixture, EPOCH_A, 4, "/", 1), 0, 4);
+}
+
+/* what is missing may no longer be there: then the next batch follows what the store has */
+static void test_a_batch_may_follow_an_earlier_one(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entry = entry_of("/", 5);
+    struct store_batch batch = batch_of(EPOCH_A, 1, 5, &entry, 1);
+    struct answer answer;
+
+    apply_batch(fixture, &batch);
+    batch.sequence = 7;
+    batch.visits = 35;
+    for (uint64_t follows = 0; follows < 7; follows++) {
+        if (follows != 1) {
+            batch.follows = follows;
+            answer = apply_batch(fixture, &batch);
+            assert_int_equal(answer.outcome, STORE_REFUSED);
+            assert_true(answer.gap);
+            assert_true(answer.at.sequence == 1);
+            assert_true(answer.at.visits == 5);
+        }
+    }
+    batch.follows = 1;
+    answer = apply_batch(fixture, &batch);
+    assert_total(answer, 0, 10);
+    assert_false(answer.duplicate);
+    assert_true(position_of(fixture, EPOCH_A).sequence == 7);
+    assert_true(position_of(fixture, EPOCH_A).visits == 35);
+    /* whatever it says to follow, it is there now */
+    for (batch.follows = 0; batch.follows < 7; batch.follows++) {
+        answer = apply_batch(fixture, &batch);
+        assert_true(answer.duplicate);
+        assert_total(answer, 0, 10);
+    }
+    assert_true(total_of(fixture, "default", "/") == 10);
+}
+
+/* the same of an epoch of which the store has nothing */
+static void test_a_batch_may_follow_nothing(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entry = entry_of("/", 1);
+    struct store_batch batch = batch_of(EPOCH_A, UINT32_MAX, 3, &entry, 1);
+
+    batch.follows = 0;
+    assert_total(apply_batch(fixture, &batch), 0, 1);
+    assert_true(apply_batch(fixture, &batch).duplicate);
+    assert_true(ledger_of(fixture, EPOCH_A) == UINT32_MAX);
+    assert_true(position_of(fixture, EPOCH_A).visits == UINT64_C(3) * UINT32_MAX);
+    assert_total(apply_page(fixture, EPOCH_A, UINT64_C(1) << 32, "/", 1), 0, 2);
 }
 
 static void test_an_unknown_epoch_begins_with_one(void **state)
@@ -208,7 +258,7 @@ static void test_an_unknown_epoch_begins_with_one(void **state)
 
     assert_int_equal(answer.outcome, STORE_REFUSED);
     assert_true(answer.gap);
-    assert_true(answer.sequence == 0);
+    assert_true(answer.at.sequence == 0);
     assert_true(total_of(fixture, "default", "/") == 0);
     assert_true(ledger_of(fixture, EPOCH_A) == 0);
     assert_total(apply_page(fixture, EPOCH_A, 1, "/", 1), 0, 1);
@@ -234,13 +284,9 @@ static void test_sites_have_ledgers_of_their_own(void **state)
 {
     struct fixture *fixture = open_fixture(state);
     struct store_entry entry = entry_of("/", 1);
-    struct store_batch batch = {.site = "other",
-                                .epoch = EPOCH_A,
-                                .sequence = 1,
-                                .hour = HOUR,
-                                .entries = &entry,
-                                .entry_count = 1};
+    struct store_batch batch = batch_of(EPOCH_A, 1, 1, &entry, 1);
 
+    batch.site = "other";
     apply_page(fixture, EPOCH_A, 1, "/", 1);
     apply_page(fixture, EPOCH_A, 2, "/", 1);
     assert_false(apply_batch(fixture, &batch).duplicate);
@@ -261,12 +307,7 @@ static void test_calls_of_one_turn_are_answered_once_and_in_order(void **state)
 
     for (int i = 0; i < MANY; i++) {
         answers[i] = (struct answer){.order = &order, .count = 1};
-        batches[i] = (struct store_batch){.site = "default",
-                                          .epoch = EPOCH_A,
-                                          .sequence = (uint64_t)i / 2 + 1,
-                                          .hour = HOUR,
-                                          .entries = &entry,
-                                          .entry_count = 1};
+        batches[i] = batch_of(EPOCH_A, (uint64_t)i / 2 + 1, 1, &entry, 1);
         if (i % 2 == 0) {
             store_apply(fixture->store, &batches[i], on_applied, &answers[i]);
         } else {
@@ -296,12 +337,7 @@ static void test_destroy_answers_open_calls(void **state)
 
     for (int i = 0; i < MANY; i++) {
         answers[i].count = 1;
-        batches[i] = (struct store_batch){.site = "default",
-                                          .epoch = EPOCH_A,
-                                          .sequence = (uint64_t)i + 1,
-                                          .hour = HOUR,
-                                          .entries = &entry,
-                                          .entry_count = 1};
+        batches[i] = batch_of(EPOCH_A, (uint64_t)i + 1, 1, &entry, 1);
         store_apply(fixture->store, &batches[i], on_applied, &answers[i]);
         if (i == MANY / 2) { /* some of them are under way now */
             answers[0].fixture = fixture;
@@ -325,12 +361,7 @@ static void test_destroys_a_store_that_was_never_available(void **state)
 {
     struct fixture *fixture = bare_fixture(state);
     struct store_entry entry = entry_of("/", 1);
-    struct store_batch batch = {.site = "default",
-                                .epoch = EPOCH_A,
-                                .sequence = 1,
-                                .hour = HOUR,
-                                .entries = &entry,
-                                .entry_count = 1};
+    struct store_batch batch = batch_of(EPOCH_A, 1, 1, &entry, 1);
     struct answer answer = {.count = 1};
 
     fixture->backend->take_away(fixture);
@@ -545,12 +576,6 @@ static void test_instances_share_the_store(void **state)
     assert_true(total_of(fixture, "default", "/") == 3 * BATCHES);
 }
 
-/* clang-format off */
-#define FOR_BOTH(test)                                                                             \
-    {"sqlite: " #test, test, setup_sqlite, teardown, NULL},                                        \
-    {"redis: " #test, test, setup_redis, teardown, NULL}
-/* clang-format on */
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -564,6 +589,8 @@ int main(void)
         FOR_BOTH(test_a_batch_sent_again_is_not_applied_again),
         FOR_BOTH(test_a_batch_before_the_last_one_is_a_duplicate),
         FOR_BOTH(test_a_gap_is_refused),
+        FOR_BOTH(test_a_batch_may_follow_an_earlier_one),
+        FOR_BOTH(test_a_batch_may_follow_nothing),
         FOR_BOTH(test_an_unknown_epoch_begins_with_one),
         FOR_BOTH(test_epochs_are_apart),
         FOR_BOTH(test_sites_have_ledgers_of_their_own),

@@ -38,9 +38,24 @@ struct total_row {
 struct ledger_row {
     char site[STORE_SITE_MAX + 1];
     char epoch[STORE_EPOCH_LENGTH + 1];
-    uint64_t sequence;
-    uint64_t content; /* hash of the batch that was applied under it */
+    struct store_position at;
     uint64_t totals[BATCH_PAGES_MAX];
+    bool repeated[BATCH_TOKENS_MAX];
+};
+
+/* what an answer points to */
+struct answer_memory {
+    uint64_t totals[BATCH_PAGES_MAX];
+    bool repeated[BATCH_TOKENS_MAX];
+};
+
+/* a member of a bucket */
+struct token_row {
+    char site[STORE_SITE_MAX + 1];
+    enum store_window window;
+    uint64_t bucket;
+    size_t length;
+    char bytes[STORE_TOKEN_MAX];
 };
 
 struct fake_database {
@@ -48,6 +63,8 @@ struct fake_database {
     size_t total_count;
     struct ledger_row *ledger;
     size_t ledger_count;
+    struct token_row *tokens;
+    size_t token_count;
 };
 
 struct fake_database *fake_database_create(void)
@@ -60,6 +77,7 @@ void fake_database_destroy(struct fake_database *database)
     if (database != NULL) {
         free(database->totals);
         free(database->ledger);
+        free(database->tokens);
         free(database);
     }
 }
@@ -154,24 +172,30 @@ struct fake_database *fake_database_copy(const struct fake_database *database)
     return copy;
 }
 
+/* in place of what `rows` were */
+static void copy_rows(void **rows, size_t *count, const void *from, size_t from_count, size_t size)
+{
+    *count = 0;
+    for (size_t i = 0; i < from_count; i++) {
+        memcpy(add_row(rows, count, size), (const char *)from + i * size, size);
+    }
+}
+
 void fake_database_restore(struct fake_database *database, const struct fake_database *copy)
 {
-    database->total_count = 0;
-    database->ledger_count = 0;
-    for (size_t i = 0; i < copy->total_count; i++) {
-        void *rows = database->totals;
+    void *totals = database->totals;
+    void *ledger = database->ledger;
+    void *tokens = database->tokens;
 
-        add_row(&rows, &database->total_count, sizeof(*copy->totals));
-        database->totals = rows;
-        database->totals[i] = copy->totals[i];
-    }
-    for (size_t i = 0; i < copy->ledger_count; i++) {
-        void *rows = database->ledger;
-
-        add_row(&rows, &database->ledger_count, sizeof(*copy->ledger));
-        database->ledger = rows;
-        database->ledger[i] = copy->ledger[i];
-    }
+    copy_rows(&totals, &database->total_count, copy->totals, copy->total_count,
+              sizeof(*copy->totals));
+    copy_rows(&ledger, &database->ledger_count, copy->ledger, copy->ledger_count,
+              sizeof(*copy->ledger));
+    copy_rows(&tokens, &database->token_count, copy->tokens, copy->token_count,
+              sizeof(*copy->tokens));
+    database->totals = totals;
+    database->ledger = ledger;
+    database->tokens = tokens;
 }
 
 static void read_totals(const struct fake_database *database, const struct store_batch *batch,
@@ -182,75 +206,113 @@ static void read_totals(const struct fake_database *database, const struct store
     }
 }
 
-static uint64_t read_ledger(const struct fake_database *database, const struct store_batch *batch)
+struct store_position fake_database_position(const struct fake_database *database, const char *site,
+                                             const char *epoch)
 {
-    const struct ledger_row *row = find_ledger(database, batch->site, batch->epoch);
+    const struct ledger_row *row = find_ledger(database, site, epoch);
 
-    return row != NULL ? row->sequence : 0;
+    return row != NULL ? row->at : (struct store_position){0};
 }
 
-static uint64_t add_to_hash(uint64_t hash, const void *bytes, size_t length)
+static uint64_t bucket_of(const struct store_batch *batch, const struct store_token *token)
 {
-    const unsigned char *at = bytes;
-
-    while (length-- != 0) {
-        hash = (hash ^ *at++) * 0x100000001b3; /* FNV-1a */
-    }
-    return hash;
+    return batch->second /
+           (token->window == STORE_WINDOW_ATTEMPT ? STORE_WINDOW_ATTEMPT_S : STORE_WINDOW_CLIENT_S);
 }
 
-static uint64_t hash_of(const struct store_batch *batch)
+/* whether the token is in the bucket before, at or after the batch's time */
+static bool is_seen(const struct fake_database *database, const struct store_batch *batch,
+                    const struct store_token *token)
 {
-    uint64_t hash = add_to_hash(0xcbf29ce484222325, &batch->hour, sizeof(batch->hour));
+    uint64_t bucket = bucket_of(batch, token);
 
-    for (size_t i = 0; i < batch->entry_count; i++) {
-        const struct store_entry *entry = &batch->entries[i];
+    for (size_t i = 0; i < database->token_count; i++) {
+        const struct token_row *row = &database->tokens[i];
 
-        hash = add_to_hash(hash, entry->page, entry->page_length + 1);
-        hash = add_to_hash(hash, &entry->hits, sizeof(entry->hits));
+        if (row->window == token->window && row->bucket + 1 >= bucket &&
+            row->bucket <= bucket + 1 && row->length == token->length &&
+            memcmp(row->bytes, token->bytes, token->length) == 0 &&
+            strcmp(row->site, batch->site) == 0) {
+            return true;
+        }
     }
-    return hash;
+    return false;
+}
+
+static void see(struct fake_database *database, const struct store_batch *batch,
+                const struct store_token *token)
+{
+    void *rows = database->tokens;
+    struct token_row *row = add_row(&rows, &database->token_count, sizeof(*row));
+
+    database->tokens = rows;
+    strcpy(row->site, batch->site);
+    row->window = token->window;
+    row->bucket = bucket_of(batch, token);
+    row->length = token->length;
+    memcpy(row->bytes, token->bytes, token->length);
+}
+
+/* takes the visits out of `hits` whose tokens were seen before, also earlier in the batch */
+static void see_tokens(struct fake_database *database, const struct store_batch *batch,
+                       uint64_t *hits, bool *repeated)
+{
+    for (size_t i = 0; i < batch->token_count; i++) {
+        repeated[i] = is_seen(database, batch, &batch->tokens[i]);
+        if (repeated[i]) {
+            hits[batch->tokens[i].entry]--;
+        } else {
+            see(database, batch, &batch->tokens[i]);
+        }
+    }
 }
 
 static void add_entries(struct fake_database *database, const struct store_batch *batch,
-                        uint64_t *totals)
+                        struct answer_memory *answer)
 {
     struct ledger_row *row = demand_ledger(database, batch->site, batch->epoch);
+    uint64_t hits[BATCH_PAGES_MAX];
 
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        hits[i] = batch->entries[i].hits;
+    }
+    see_tokens(database, batch, hits, answer->repeated);
     for (size_t i = 0; i < batch->entry_count; i++) {
         struct total_row *total = demand_total(database, batch->site, batch->entries[i].page);
 
-        total->total += batch->entries[i].hits;
-        totals[i] = total->total;
+        total->total += hits[i];
+        answer->totals[i] = total->total;
     }
-    row->sequence = batch->sequence;
-    row->content = hash_of(batch);
-    memcpy(row->totals, totals, batch->entry_count * sizeof(*totals));
+    row->at = (struct store_position){batch->sequence, batch->visits};
+    memcpy(row->totals, answer->totals, sizeof(row->totals));
+    memcpy(row->repeated, answer->repeated, sizeof(row->repeated));
 }
 
 /* the rules of apply.lua */
 static struct store_applied execute(struct fake_database *database, const struct store_batch *batch,
-                                    uint64_t *totals)
+                                    struct answer_memory *answer)
 {
-    struct store_applied applied = {.outcome = STORE_OK, .totals = totals};
+    struct store_applied applied = {
+        .outcome = STORE_OK, .totals = answer->totals, .repeated = answer->repeated};
+    struct store_position at = fake_database_position(database, batch->site, batch->epoch);
 
-    applied.sequence = read_ledger(database, batch);
-    if (applied.sequence == batch->sequence) {
+    memset(answer, 0, sizeof(*answer));
+    if (at.sequence == batch->sequence) {
         const struct ledger_row *row = find_ledger(database, batch->site, batch->epoch);
 
-        check(row->content == hash_of(batch));
         applied.duplicate = true;
-        memcpy(totals, row->totals, batch->entry_count * sizeof(*totals));
-    } else if (applied.sequence > batch->sequence) {
+        memcpy(answer->totals, row->totals, sizeof(row->totals));
+        memcpy(answer->repeated, row->repeated, sizeof(row->repeated));
+    } else if (at.sequence > batch->sequence) {
         applied.duplicate = true;
-        read_totals(database, batch, totals);
-    } else if (applied.sequence + 1 < batch->sequence) {
-        applied.outcome = STORE_REFUSED;
-        applied.gap = true;
-        applied.totals = NULL;
-        applied.reason = "the store went back in time";
+        read_totals(database, batch, answer->totals);
+    } else if (at.sequence != batch->follows) {
+        applied = (struct store_applied){.outcome = STORE_REFUSED,
+                                         .gap = true,
+                                         .at = at,
+                                         .reason = "the store went back in time"};
     } else {
-        add_entries(database, batch, totals);
+        add_entries(database, batch, answer);
     }
     return applied;
 }
@@ -280,15 +342,21 @@ static char *copy_text(const char *text)
 static struct store_batch copy_batch(const struct store_batch *batch)
 {
     struct store_entry *entries = allocate(batch->entry_count, sizeof(*entries));
+    struct store_token *tokens = allocate(batch->token_count, sizeof(*tokens));
     struct store_batch copy = *batch;
 
     for (size_t i = 0; i < batch->entry_count; i++) {
         entries[i] = batch->entries[i];
         entries[i].page = copy_text(batch->entries[i].page);
     }
+    for (size_t i = 0; i < batch->token_count; i++) {
+        tokens[i] = batch->tokens[i];
+        tokens[i].bytes = memcpy(allocate(tokens[i].length, 1), tokens[i].bytes, tokens[i].length);
+    }
     copy.site = copy_text(batch->site);
     copy.epoch = copy_text(batch->epoch);
     copy.entries = entries;
+    copy.tokens = tokens;
     return copy;
 }
 
@@ -297,26 +365,53 @@ static void free_call(struct fake_call *call)
     for (size_t i = 0; i < call->batch.entry_count; i++) {
         free((char *)call->batch.entries[i].page);
     }
+    for (size_t i = 0; i < call->batch.token_count; i++) {
+        free((char *)call->batch.tokens[i].bytes);
+    }
     free((struct store_entry *)call->batch.entries);
+    free((struct store_token *)call->batch.tokens);
     free((char *)call->batch.site);
     free((char *)call->batch.epoch);
     free(call);
 }
 
+static void check_tokens(const struct store_batch *batch)
+{
+    uint64_t tokens[BATCH_PAGES_MAX] = {0};
+
+    check(batch->token_count <= BATCH_TOKENS_MAX);
+    for (size_t i = 0; i < batch->token_count; i++) {
+        const struct store_token *token = &batch->tokens[i];
+
+        check(token->length >= 1 && token->length <= STORE_TOKEN_MAX);
+        check(token->entry < batch->entry_count);
+        check(token->window == STORE_WINDOW_ATTEMPT || token->window == STORE_WINDOW_CLIENT);
+        check(++tokens[token->entry] <= batch->entries[token->entry].hits);
+    }
+}
+
 static void check_batch(const struct store_batch *batch)
 {
+    uint64_t hits = 0;
+
     check(strlen(batch->site) <= STORE_SITE_MAX);
     check(strlen(batch->epoch) == STORE_EPOCH_LENGTH);
     check(batch->sequence >= 1);
+    check(batch->follows < batch->sequence);
+    check(batch->second / 3600 == batch->hour);
     check(batch->entry_count >= 1 && batch->entry_count <= BATCH_PAGES_MAX);
     for (size_t i = 0; i < batch->entry_count; i++) {
         check(batch->entries[i].hits != 0);
         check(batch->entries[i].page_length <= STORE_PAGE_MAX);
         check(strlen(batch->entries[i].page) == batch->entries[i].page_length);
+        hits += batch->entries[i].hits;
         for (size_t j = 0; j < i; j++) {
             check(strcmp(batch->entries[i].page, batch->entries[j].page) != 0);
         }
     }
+    check(batch->visits >= hits);
+    check(batch->sequence != 1 || batch->visits == hits);
+    check_tokens(batch);
 }
 
 /* what was passed by pointer must not have changed */
@@ -330,6 +425,12 @@ static void check_unchanged(const struct fake_call *call)
     for (size_t i = 0; i < then->entry_count; i++) {
         check(now->entries[i].hits == then->entries[i].hits);
         check(strcmp(now->entries[i].page, then->entries[i].page) == 0);
+    }
+    for (size_t i = 0; i < then->token_count; i++) {
+        check(now->tokens[i].entry == then->tokens[i].entry);
+        check(now->tokens[i].window == then->tokens[i].window);
+        check(now->tokens[i].length == then->tokens[i].length);
+        check(memcmp(now->tokens[i].bytes, then->tokens[i].bytes, then->tokens[i].length) == 0);
     }
 }
 
@@ -354,7 +455,7 @@ static void apply(struct store *store, const struct store_batch *batch, store_on
     /* the ledger knows only the last batch of an epoch: a second one must wait for the first */
     list_for_each(link, &fake_of(store)->calls) {
         check(call_of(link)->kind != FAKE_APPLY ||
-              strcmp(call_of(link)->batch.site, batch->site) != 0);
+              strcmp(call_of(link)->batch.epoch, batch->epoch) != 0);
     }
     fake_of(store)->apply_count++;
     add_call(store, FAKE_APPLY, batch, data)->on_applied = on_applied;
@@ -388,19 +489,18 @@ static void health(struct store *store, struct store_health *ret_health)
 static void end_apply(struct fake_store *fake, struct fake_call *call, enum fake_fate fate)
 {
     struct store_applied applied = {.outcome = STORE_UNKNOWN, .reason = "the reply was lost"};
-    uint64_t *totals = allocate(call->batch.entry_count, sizeof(*totals));
+    struct answer_memory *answer = allocate(1, sizeof(*answer));
 
-    if (fate == FAKE_DONE || fate == FAKE_TWICE) {
-        applied = execute(fake->database, &call->batch, totals);
+    if (fate == FAKE_DONE) {
+        applied = execute(fake->database, &call->batch, answer);
     } else if (fate == FAKE_REPLY_LOST) {
-        execute(fake->database, &call->batch, totals);
+        execute(fake->database, &call->batch, answer);
     } else if (fate == FAKE_REFUSED) {
         applied.outcome = STORE_REFUSED;
         applied.reason = "not now";
     }
     call->on_applied(call->data, &applied);
-    memset(totals, 0xa5, call->batch.entry_count * sizeof(*totals)); /* gone after the callback */
-    free(totals);
+    free(answer); /* gone after the callback */
 }
 
 static void end_read(struct fake_store *fake, struct fake_call *call, enum fake_fate fate)
@@ -408,7 +508,7 @@ static void end_read(struct fake_store *fake, struct fake_call *call, enum fake_
     struct store_read read = {.outcome = STORE_REFUSED, .reason = "not now"};
     uint64_t *totals = allocate(call->batch.entry_count, sizeof(*totals));
 
-    if (fate == FAKE_DONE || fate == FAKE_TWICE) {
+    if (fate == FAKE_DONE) {
         read_totals(fake->database, &call->batch, totals);
         read = (struct store_read){.outcome = STORE_OK, .totals = totals};
     }
@@ -420,9 +520,10 @@ static void end_ledger(struct fake_store *fake, struct fake_call *call, enum fak
 {
     struct store_ledger answer = {.outcome = STORE_REFUSED, .reason = "not now"};
 
-    if (fate == FAKE_DONE || fate == FAKE_TWICE) {
-        answer = (struct store_ledger){.outcome = STORE_OK,
-                                       .sequence = read_ledger(fake->database, &call->batch)};
+    if (fate == FAKE_DONE) {
+        answer = (struct store_ledger){
+            .outcome = STORE_OK,
+            .at = fake_database_position(fake->database, call->batch.site, call->batch.epoch)};
     }
     call->on_ledger(call->data, &answer);
 }
@@ -442,7 +543,7 @@ void fake_store_end(struct fake_store *fake, struct fake_call *call, enum fake_f
         end_ledger(fake, call, fate);
         break;
     }
-    if ((fate == FAKE_LATE || fate == FAKE_TWICE) && call->kind == FAKE_APPLY) {
+    if (fate == FAKE_LATE && call->kind == FAKE_APPLY) {
         list_append(&fake->late, &call->link);
     } else {
         free_call(call);
@@ -463,18 +564,10 @@ void fake_store_end_all(struct fake_store *fake, enum fake_fate fate)
 void fake_store_execute_late(struct fake_store *fake)
 {
     struct list *link = list_take_first(&fake->late);
-    uint64_t totals[BATCH_PAGES_MAX];
+    struct answer_memory answer;
 
     check(link != NULL);
-    execute(fake->database, &call_of(link)->batch, totals);
-    free_call(call_of(link));
-}
-
-void fake_store_drop_late(struct fake_store *fake)
-{
-    struct list *link = list_take_first(&fake->late);
-
-    check(link != NULL);
+    execute(fake->database, &call_of(link)->batch, &answer);
     free_call(call_of(link));
 }
 

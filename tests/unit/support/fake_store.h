@@ -3,11 +3,12 @@
  * fake_store: a store in memory that keeps the contract of store.h and fails only on command; for
  * tests of what stands above a store.
  *
- * The *database* is what a server would keep: totals, and a ledger with the rules of apply.lua.
- * Several stores, as of several instances, may share one. The *store* is an instance's way to it:
- * each call stays open until the test decides its fate. It aborts, with a line that says why, when
- * its user breaks the contract: changes what it passed to an open call, sends a page twice in a
- * batch, a batch that is empty or too long, or another content under a number that was applied.
+ * The *database* is what a server would keep: totals, tokens in buckets and a ledger, with the
+ * rules of apply.lua; only nothing expires. Several stores, as of several instances, may share one.
+ * The *store* is an instance's way to it: each call stays open until the test decides its fate. It
+ * aborts, with a line that says why, when its user breaks the contract: changes what it passed to
+ * an open call, sends a page twice in a batch, more tokens than hits, a batch that is empty or too
+ * long, or a second one of an epoch before the first is answered.
  */
 #ifndef VISITCOUNTD_TESTS_FAKE_STORE_H
 #define VISITCOUNTD_TESTS_FAKE_STORE_H
@@ -36,6 +37,10 @@ uint64_t fake_database_total(const struct fake_database *database, const char *s
 void fake_database_set(struct fake_database *database, const char *site, const char *page,
                        uint64_t total);
 
+/** Where the ledger of an epoch is; zeros when there is none. */
+struct store_position fake_database_position(const struct fake_database *database, const char *site,
+                                             const char *epoch);
+
 /** A copy of all that it keeps, for fake_database_restore(). */
 struct fake_database *fake_database_copy(const struct fake_database *database);
 
@@ -50,8 +55,7 @@ enum fake_fate {
     FAKE_REFUSED,      /* not executed, and the caller is told so */
     FAKE_REPLY_LOST,   /* executed, but the caller hears only that nobody knows */
     FAKE_REQUEST_LOST, /* not executed, but the caller hears only that nobody knows */
-    FAKE_LATE,         /* nobody knows; executed later, by fake_store_execute_late() */
-    FAKE_TWICE         /* as FAKE_DONE, and executed once more by fake_store_execute_late() */
+    FAKE_LATE          /* nobody knows; executed later, by fake_store_execute_late() */
 };
 
 /** An open apply, read or ledger call. */
@@ -66,8 +70,6 @@ struct fake_call {
         store_on_ledger on_ledger;
     };
     void *data;
-    uint64_t due_ms;     /* the test's: when it will end; 0 in a new call */
-    enum fake_fate fate; /* and how */
 };
 
 struct fake_store {
@@ -75,7 +77,7 @@ struct fake_store {
     struct fake_database *database;
     bool available;
     struct list calls;    /* open, in the order in which they were made */
-    struct list late;     /* to be executed later */
+    struct list late;     /* of fate FAKE_LATE, not executed yet */
     uint64_t apply_count; /* apply calls since the start */
 };
 
@@ -101,9 +103,8 @@ void fake_store_end(struct fake_store *fake, struct fake_call *call, enum fake_f
 /** Ends all calls that are open now. */
 void fake_store_end_all(struct fake_store *fake, enum fake_fate fate);
 
-/** Executes, or forgets, the oldest call that is late; nobody hears of it. */
+/** Executes the oldest call of fate FAKE_LATE; nobody hears of it. */
 void fake_store_execute_late(struct fake_store *fake);
-void fake_store_drop_late(struct fake_store *fake);
 
 /** Changes `available` and tells the listener; then ends open calls when it went away. */
 void fake_store_go_away(struct fake_store *fake, enum fake_fate fate);

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+#include "count/journal_record.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EPOCH_BYTES (STORE_EPOCH_LENGTH / 2)
+
+/* the least that an entry and a token take up: a name of no bytes, a token of one */
+#define ENTRY_BYTES_MIN 10
+#define TOKEN_BYTES_MIN 7
+
+/* --- writing --- */
+
+static void put_u8(struct buf *out, size_t value)
+{
+    buf_putc(out, (char)value);
+}
+
+static void put_u16(struct buf *out, size_t value)
+{
+    uint16_t bytes = htole16((uint16_t)value);
+
+    buf_append(out, &bytes, sizeof(bytes));
+}
+
+static void put_u32(struct buf *out, size_t value)
+{
+    uint32_t bytes = htole32((uint32_t)value);
+
+    buf_append(out, &bytes, sizeof(bytes));
+}
+
+static void put_u64(struct buf *out, uint64_t value)
+{
+    uint64_t bytes = htole64(value);
+
+    buf_append(out, &bytes, sizeof(bytes));
+}
+
+static unsigned hex_value(char digit)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *found = digit != '\0' ? strchr(digits, digit) : NULL;
+
+    if (found == NULL) {
+        abort(); /* no epoch */
+    }
+    return (unsigned)(found - digits);
+}
+
+static void put_epoch(struct buf *out, const char *epoch)
+{
+    for (size_t i = 0; i < EPOCH_BYTES; i++) {
+        put_u8(out, hex_value(epoch[2 * i]) << 4 | hex_value(epoch[2 * i + 1]));
+    }
+}
+
+static void put_entries(struct buf *out, const struct store_batch *content)
+{
+    put_u32(out, content->entry_count);
+    for (size_t i = 0; i < content->entry_count; i++) {
+        const struct store_entry *entry = &content->entries[i];
+
+        put_u64(out, entry->hits);
+        put_u16(out, entry->page_length);
+        buf_append(out, entry->page, entry->page_length);
+    }
+}
+
+static void put_tokens(struct buf *out, const struct store_batch *content)
+{
+    put_u32(out, content->token_count);
+    for (size_t i = 0; i < content->token_count; i++) {
+        const struct store_token *token = &content->tokens[i];
+
+        put_u8(out, (size_t)token->window);
+        put_u32(out, token->entry);
+        put_u8(out, token->length);
+        buf_append(out, token->bytes, token->length);
+    }
+}
+
+void journal_record_encode(const struct journal_record *record, struct buf *out)
+{
+    const struct store_batch *content = &record->parcel->content;
+    size_t site_length = strlen(record->site);
+
+    put_u8(out, site_length);
+    buf_append(out, record->site, site_length);
+    put_epoch(out, record->epoch);
+    put_u64(out, content->sequence);
+    put_u64(out, content->visits);
+    put_u64(out, content->hour);
+    put_u64(out, content->second);
+    put_entries(out, content);
+    put_tokens(out, content);
+}
+
+/* --- reading --- */
+
+/* what is left of a payload; once something is missing or wrong, nothing more is read */
+struct payload {
+    const char *bytes;
+    size_t length;
+    bool is_bad;
+};
+
+/* the next `length` bytes, or NULL where there are fewer */
+static const char *take(struct payload *payload, size_t length)
+{
+    const char *taken = payload->bytes;
+
+    if (payload->is_bad || payload->length < length) {
+        payload->is_bad = true;
+        return NULL;
+    }
+    payload->bytes += length;
+    payload->length -= length;
+    return taken;
+}
+
+static uint64_t take_number(struct payload *payload, size_t length)
+{
+    const char *bytes = take(payload, length);
+    uint64_t value = 0;
+
+    if (bytes == NULL) {
+        return 0;
+    }
+    memcpy(&value, bytes, length);
+    return le64toh(value);
+}
+
+/* a name of `length` bytes, which may have no NUL in it */
+static const char *take_name(struct payload *payload, size_t length, size_t length_max)
+{
+    const char *name = take(payload, length);
+
+    if (name == NULL || length > length_max || memchr(name, '\0', length) != NULL) {
+        payload->is_bad = true;
+    }
+    return name;
+}
+
+static void take_site(struct payload *payload, char ret_site[STORE_SITE_MAX + 1])
+{
+    size_t length = take_number(payload, 1);
+    const char *site = take_name(payload, length, STORE_SITE_MAX);
+
+    payload->is_bad = payload->is_bad || length == 0;
+    if (!payload->is_bad) {
+        memcpy(ret_site, site, length);
+        ret_site[length] = '\0';
+    }
+}
+
+static void take_epoch(struct payload *payload, char ret_epoch[STORE_EPOCH_LENGTH + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *bytes = take(payload, EPOCH_BYTES);
+
+    if (bytes == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < EPOCH_BYTES; i++) {
+        ret_epoch[2 * i] = digits[(unsigned char)bytes[i] >> 4];
+        ret_epoch[2 * i + 1] = digits[(unsigned char)bytes[i] & 15];
+    }
+    ret_epoch[STORE_EPOCH_LENGTH] = '\0';
+}
+
+/* how many members of at least `bytes_min` follow; memory for them in `ret_members` */
+static size_t take_count(struct payload *payload, size_t bytes_min, size_t size, void **ret_members)
+{
+    size_t count = take_number(payload, 4);
+
+    if (payload->is_bad || count > payload->length / bytes_min) {
+        payload->is_bad = true;
+        return 0;
+    }
+    *ret_members = calloc(count != 0 ? count : 1, size);
+    if (*ret_members == NULL) {
+        abort();
+    }
+    return count;
+}
+
+static void take_entries(struct payload *payload, struct store_batch *content, void **ret_memory)
+{
+    size_t count = take_count(payload, ENTRY_BYTES_MIN, sizeof(struct store_entry), ret_memory);
+    struct store_entry *entries = *ret_memory;
+    uint64_t hits = 0;
+
+    payload->is_bad = payload->is_bad || count == 0;
+    for (size_t i = 0; i < count && !payload->is_bad; i++) {
+        entries[i].hits = take_number(payload, 8);
+        entries[i].page_length = take_number(payload, 2);
+        entries[i].page = take_name(payload, entries[i].page_length, STORE_PAGE_MAX);
+        if (entries[i].hits == 0 || __builtin_add_overflow(hits, entries[i].hits, &hits)) {
+            payload->is_bad = true;
+        }
+    }
+    content->entries = entries;
+    content->entry_count = count;
+}
+
+static void take_tokens(struct payload *payload, struct store_batch *content, void **ret_memory)
+{
+    size_t count = take_count(payload, TOKEN_BYTES_MIN, sizeof(struct store_token), ret_memory);
+    struct store_token *tokens = *ret_memory;
+
+    for (size_t i = 0; i < count && !payload->is_bad; i++) {
+        uint64_t window = take_number(payload, 1);
+
+        tokens[i].window = (enum store_window)window;
+        tokens[i].entry = (uint32_t)take_number(payload, 4);
+        tokens[i].length = take_number(payload, 1);
+        tokens[i].bytes = take(payload, tokens[i].length);
+        if (window > STORE_WINDOW_CLIENT || tokens[i].entry >= content->entry_count ||
+            tokens[i].length == 0 || tokens[i].length > STORE_TOKEN_MAX) {
+            payload->is_bad = true;
+        }
+    }
+    content->tokens = tokens;
+    content->token_count = count;
+}
+
+static void take_numbers(struct payload *payload, struct store_batch *content)
+{
+    content->sequence = take_number(payload, 8);
+    content->visits = take_number(payload, 8);
+    content->hour = take_number(payload, 8);
+    content->second = take_number(payload, 8);
+    payload->is_bad = payload->is_bad || content->sequence == 0;
+}
+
+int journal_record_decode(const char *bytes, size_t length, struct journal_record *ret_record)
+{
+    struct payload payload = {bytes, length, false};
+    struct journal_record record = {.parcel = NULL};
+    struct store_batch content = {.sequence = 0};
+    void *entries = NULL;
+    void *tokens = NULL;
+
+    take_site(&payload, record.site);
+    take_epoch(&payload, record.epoch);
+    take_numbers(&payload, &content);
+    take_entries(&payload, &content, &entries);
+    take_tokens(&payload, &content, &tokens);
+    if (!payload.is_bad && payload.length == 0) {
+        record.parcel = parcel_create(&content);
+        record.parcel->content.sequence = content.sequence;
+        record.parcel->content.follows = content.sequence - 1;
+        record.parcel->content.visits = content.visits;
+        *ret_record = record;
+    }
+    free(entries);
+    free(tokens);
+    return record.parcel != NULL ? 0 : -EBADMSG;
+}

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+#include "count/outage.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* pages whose totals are remembered; more are forgotten together, but for those in the journal */
+#define ESTIMATES_MAX 10000
+
+/* a batch's record in the journal; outlives the batch while it is written */
+struct shelter {
+    struct journal_entry entry;
+    struct leg *leg;
+    struct batch *batch; /* NULL when the store has it already */
+    bool is_written;
+};
+
+/* what is known of a page without asking the store */
+struct estimate {
+    struct map_node node;
+    uint64_t total;   /* that the store said last; 0 when it said none */
+    uint64_t pending; /* visits in the journal */
+    char key[];       /* site, NUL, page */
+};
+
+/* --- estimates --- */
+
+static void forget_estimates(struct engine *engine)
+{
+    map_for_each(node, &engine->estimates) {
+        struct estimate *estimate = container_of(node, struct estimate, node);
+
+        if (estimate->pending == 0) {
+            map_remove(&engine->estimates, node);
+            free(estimate);
+        }
+    }
+}
+
+static struct estimate *take_estimate(struct engine *engine, const char *site, const char *page,
+                                      size_t page_length)
+{
+    char key[STORE_SITE_MAX + 1 + STORE_PAGE_MAX];
+    size_t site_length = strlen(site) + 1;
+    size_t length = site_length + page_length;
+    struct map_node *node;
+    struct estimate *estimate;
+
+    memcpy(key, site, site_length);
+    memcpy(key + site_length, page, page_length);
+    node = map_find(&engine->estimates, key, length);
+    if (node != NULL) {
+        return container_of(node, struct estimate, node);
+    }
+    if (map_count(&engine->estimates) >= ESTIMATES_MAX) {
+        forget_estimates(engine);
+    }
+    estimate = calloc(1, sizeof(*estimate) + length);
+    if (estimate == NULL) {
+        abort();
+    }
+    memcpy(estimate->key, key, length);
+    map_insert(&engine->estimates, &estimate->node, estimate->key, length);
+    return estimate;
+}
+
+static void note_totals(struct leg *leg, const struct batch *batch,
+                        const struct store_applied *applied)
+{
+    const struct store_batch *content = &batch->parcel->content;
+
+    for (size_t i = 0; i < content->entry_count; i++) {
+        struct estimate *estimate =
+            take_estimate(leg->site->engine, leg->flow.site, content->entries[i].page,
+                          content->entries[i].page_length);
+
+        estimate->total = applied->totals[i];
+        if (batch->shelter != NULL && batch->shelter->is_written) {
+            estimate->pending -= content->entries[i].hits;
+        }
+    }
+}
+
+/* notes that a batch is in the journal, and returns what its page was thought to be at before */
+static void note_pending(struct leg *leg, const struct batch *batch, uint64_t *ret_before)
+{
+    const struct store_batch *content = &batch->parcel->content;
+
+    for (size_t i = 0; i < content->entry_count; i++) {
+        struct estimate *estimate =
+            take_estimate(leg->site->engine, leg->flow.site, content->entries[i].page,
+                          content->entries[i].page_length);
+
+        ret_before[i] = estimate->total != 0 ? estimate->total + estimate->pending : 0;
+        estimate->pending += content->entries[i].hits;
+    }
+}
+
+void outage_forget_leg(struct leg *leg)
+{
+    list_for_each(link, &leg->flow.batches) {
+        free(container_of(link, struct batch, link)->shelter);
+    }
+}
+
+void outage_finish(struct engine *engine)
+{
+    map_for_each(node, &engine->estimates) {
+        struct estimate *estimate = container_of(node, struct estimate, node);
+
+        map_remove(&engine->estimates, node);
+        free(estimate);
+    }
+    map_finish(&engine->estimates);
+}
+
+/* --- writing --- */
+
+struct answer_context {
+    struct engine *engine;
+    const uint64_t *before;
+};
+
+static void answer_journaled(void *data, struct visit *visit, size_t entry)
+{
+    const struct answer_context *context = data;
+    struct visit_answer answer = {.status = VISIT_JOURNALED};
+
+    if (context->before[entry] != 0) {
+        answer.count = context->before[entry] + visit->position + 1;
+    }
+    context->engine->stats.waiting--;
+    context->engine->stats.journaled++;
+    visit->on_answer(visit, &answer);
+}
+
+static void finish_written(struct shelter *shelter)
+{
+    struct leg *leg = shelter->leg;
+    struct batch *batch = shelter->batch;
+    uint64_t *before = calloc(batch->parcel->content.entry_count, sizeof(*before));
+    struct answer_context context = {leg->site->engine, before};
+
+    if (before == NULL) {
+        abort();
+    }
+    shelter->is_written = true;
+    note_pending(leg, batch, before);
+    batch_release(batch, answer_journaled, &context);
+    free(before);
+}
+
+static void take_out(void *data, struct visit *visit, size_t entry)
+{
+    (void)entry;
+    list_append(data, &visit->link);
+}
+
+/* nothing of the batch is in the journal */
+static void finish_unwritten(struct shelter *shelter)
+{
+    struct leg *leg = shelter->leg;
+    struct batch *batch = shelter->batch;
+    struct list visits;
+
+    list_init(&visits);
+    batch_release(batch, take_out, &visits);
+    batch->shelter = NULL;
+    if (leg == &leg->site->live) {
+        /* it was sent to the store, and stays to be sent again */
+        engine_answer_uncounted(leg->site->engine, &visits, VISIT_UNKNOWN,
+                                "the store did not confirm the visit, and the journal cannot be "
+                                "written; it may have been counted");
+    } else {
+        engine_answer_uncounted(leg->site->engine, &visits, VISIT_REFUSED,
+                                "the store is away, and the journal cannot be written");
+        list_remove(&batch->link);
+        batch_destroy(batch);
+    }
+    free(shelter);
+}
+
+static void on_written(struct journal_entry *entry, int error)
+{
+    struct shelter *shelter = container_of(entry, struct shelter, entry);
+    struct leg *leg = shelter->leg;
+
+    if (shelter->batch == NULL) {
+        /* the store was quicker */
+        if (error == 0 && leg->site->engine->journal != NULL) {
+            journal_done(leg->site->engine->journal, entry);
+        }
+        free(shelter);
+    } else if (error == 0) {
+        finish_written(shelter);
+    } else {
+        finish_unwritten(shelter);
+    }
+    outage_write(leg->site);
+    leg_make_ready(leg);
+}
+
+static void write_batch(struct leg *leg, struct batch *batch)
+{
+    struct shelter *shelter = calloc(1, sizeof(*shelter));
+    struct journal_record record;
+
+    if (shelter == NULL) {
+        abort();
+    }
+    shelter->entry.on_written = on_written;
+    shelter->leg = leg;
+    shelter->batch = batch;
+    batch->shelter = shelter;
+    memcpy(record.site, leg->flow.site, sizeof(record.site));
+    memcpy(record.epoch, leg->flow.ledger.epoch, sizeof(record.epoch));
+    record.parcel = batch->parcel;
+    journal_append(leg->site->engine->journal, &record, &shelter->entry);
+}
+
+/* the first batch of the backlog that is not in the journal, unless one before it is on its way */
+static struct batch *next_to_write(const struct leg *leg)
+{
+    list_for_each(link, &leg->flow.batches) {
+        struct batch *batch = container_of(link, struct batch, link);
+
+        if (batch->shelter == NULL) {
+            return batch;
+        }
+        if (!batch->shelter->is_written) {
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
+struct leg *outage_backlog(struct site *site)
+{
+    if (site->backlog == NULL) {
+        site->backlog = calloc(1, sizeof(*site->backlog));
+        if (site->backlog == NULL) {
+            abort();
+        }
+        leg_init(site->backlog, site);
+    }
+    return site->backlog;
+}
+
+void outage_write(struct site *site)
+{
+    struct batch *batch;
+
+    if (site->engine->journal == NULL || site->backlog == NULL) {
+        return;
+    }
+    batch = next_to_write(site->backlog);
+    if (batch != NULL) {
+        flow_freeze(&site->backlog->flow, batch);
+        write_batch(site->backlog, batch);
+    }
+}
+
+void outage_shelter(struct site *site)
+{
+    struct batch *batch;
+
+    if (site->engine->journal == NULL) {
+        return;
+    }
+    /* what was sent stays where it is, under its number; the journal takes a copy */
+    batch = flow_first_frozen(&site->live.flow);
+    if (batch != NULL && batch->shelter == NULL && batch_has_visits(batch)) {
+        batch->is_doubtful = true;
+        batch->parcel->is_addressed = true;
+        write_batch(&site->live, batch);
+    }
+    flow_move_open(&site->live.flow, &outage_backlog(site)->flow);
+    outage_write(site);
+}
+
+/* --- sending and the end --- */
+
+bool outage_may_send(const struct leg *leg)
+{
+    const struct batch *first;
+
+    if (leg != leg->site->backlog || list_is_empty(&leg->flow.batches)) {
+        return true;
+    }
+    first = container_of(leg->flow.batches.next, struct batch, link);
+    return first->shelter != NULL && first->shelter->is_written;
+}
+
+bool outage_is_safe(const struct leg *leg)
+{
+    list_for_each(link, &leg->flow.batches) {
+        const struct batch *batch = container_of(link, struct batch, link);
+
+        if (batch->shelter == NULL || !batch->shelter->is_written) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void outage_note_applied(struct leg *leg, struct batch *batch, const struct store_applied *applied)
+{
+    struct engine *engine = leg->site->engine;
+    struct shelter *shelter = batch->shelter;
+
+    if (engine->journal == NULL) {
+        return;
+    }
+    note_totals(leg, batch, applied);
+    if (shelter == NULL) {
+        return;
+    }
+    batch->shelter = NULL;
+    if (shelter->is_written) {
+        engine->stats.replayed += batch->parcel->hits;
+        journal_done(engine->journal, &shelter->entry);
+        free(shelter);
+    } else {
+        shelter->batch = NULL;
+    }
+}
+
+static struct leg *leg_of_epoch(struct site *site, const char *epoch)
+{
+    struct leg *leg;
+
+    list_for_each(link, &site->legs) {
+        leg = container_of(link, struct leg, link);
+        if (strcmp(leg->flow.ledger.epoch, epoch) == 0) {
+            return leg;
+        }
+    }
+    leg = calloc(1, sizeof(*leg));
+    if (leg == NULL) {
+        abort();
+    }
+    leg_init(leg, site);
+    memcpy(leg->flow.ledger.epoch, epoch, sizeof(leg->flow.ledger.epoch));
+    return leg;
+}
+
+struct journal_entry *outage_restore(struct engine *engine, struct journal_record *record)
+{
+    struct leg *leg = leg_of_epoch(engine_take_site(engine, record->site), record->epoch);
+    struct batch *batch = batch_restore(record->parcel);
+    struct shelter *shelter = calloc(1, sizeof(*shelter));
+    const struct store_batch *content = &record->parcel->content;
+
+    if (shelter == NULL) {
+        abort();
+    }
+    shelter->leg = leg;
+    shelter->batch = batch;
+    shelter->is_written = true;
+    batch->shelter = shelter;
+    list_append(&leg->flow.batches, &batch->link);
+    for (size_t i = 0; i < content->entry_count; i++) {
+        take_estimate(engine, record->site, content->entries[i].page,
+                      content->entries[i].page_length)
+            ->pending += content->entries[i].hits;
+    }
+    leg_make_ready(leg);
+    return &shelter->entry;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * token: by what a request that arrives twice is known: the Idempotency-Key header of anyone
+ * (draft-ietf-httpapi-idempotency-key-header), else the X-Request-Id of a trusted proxy, which is
+ * the same on every attempt of one request.
+ */
+#ifndef VISITCOUNTD_HTTP_TOKEN_H
+#define VISITCOUNTD_HTTP_TOKEN_H
+
+#include "count/engine.h"
+#include "http/route.h"
+
+#include <stdbool.h>
+
+/**
+ * Sets the token of `visit`, in the request's memory; NULL when the request has none. Returns false
+ * when there is an Idempotency-Key that is none: 1 to 128 visible ASCII characters.
+ */
+bool token_take(const struct request *request, struct visit *visit);
+
+/** Whether the peer is one whose word about the client is taken: trusted_proxies, or local. */
+bool token_peer_is_trusted(const struct request *request);
+
+#endif

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""A request that arrives several times, because a proxy or a client got no answer, counts once, and who asks gets its
+number. The instances here count a visit and then break before they can say so."""
+
+import concurrent.futures
+
+import pytest
+
+from harness import RedisStore, fetch, free_ports, wait_until
+
+from parts import PATIENT, link_settings
+
+
+@pytest.fixture
+def store(redis):
+    return RedisStore(redis)
+
+
+@pytest.fixture
+def links(new_proxy, redis):
+    return [new_proxy(redis.socket) for _ in range(3)]
+
+
+@pytest.fixture
+def settings():
+    return PATIENT
+
+
+@pytest.fixture
+def fleet(new_daemon, links, settings):
+    return [new_daemon({**link_settings(link), **settings, "http.listen": [f"127.0.0.1:{port}"]}, name=f"i{index}").wait_for_store()
+            for index, (link, port) in enumerate(zip(links, free_ports(3)))]
+
+
+@pytest.fixture
+def nginx(new_nginx, fleet):
+    return new_nginx([daemon.address for daemon in fleet])
+
+
+@pytest.fixture
+def ask():
+    """ask(address, …) is a request under way; result() is its answer."""
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        yield lambda *arguments, **named: pool.submit(fetch, *arguments, **named)
+
+
+def the_one_that_waits(fleet):
+    """The instance that has the visit, which the store has applied and not answered."""
+    def find():
+        running = [daemon for daemon in fleet if daemon.process.is_running()]
+        return [daemon for daemon in running if daemon.status()["visits"]["waiting"] == 1]
+    return wait_until(find, "an instance has the visit")[0]
+
+
+def wait_for_batches(store, count):
+    wait_until(lambda: store.client().info("commandstats").get("cmdstat_evalsha", {}).get("calls") == count,
+               f"{count} batches reached the store")
+
+
+def test_two_instances_count_and_die(fleet, links, nginx, store, ask):
+    """nginx repeats a GET on the second and the third. Without tokens this would count three times."""
+    for link in links:
+        link.set("down", hold=True)
+    visit = ask(nginx.address, "/count.json")
+    for attempt in (1, 2):
+        daemon = the_one_that_waits(fleet)
+        wait_for_batches(store, attempt)
+        assert store.total() == 1
+        daemon.kill()
+    last = the_one_that_waits(fleet)
+    links[fleet.index(last)].clear()
+    answer = visit.result(30)
+    assert (answer.status, answer.json()["count"]) == (200, 1), answer
+    assert answer.headers["visitcount-status"] == "duplicate"
+    assert store.total() == 1
+    assert store.series_totals() == (1, 1)
+
+
+def test_a_post_is_not_repeated_by_nginx_but_by_who_sent_it(fleet, links, nginx, store, ask):
+    for link in links:
+        link.set("down", hold=True)
+    visit = ask(nginx.address, "/count.json", "POST", headers={"Idempotency-Key": "order-17"})
+    the_one_that_waits(fleet)
+    wait_for_batches(store, 1)
+    the_one_that_waits(fleet).kill()
+    assert visit.result(30).status == 502
+    for link in links:
+        link.clear()
+    again = fetch(nginx.address, "/count.json", "POST", headers={"Idempotency-Key": "order-17"})
+    assert (again.status, again.json()["count"], again.headers["visitcount-status"]) == (200, 1, "duplicate")
+    other = fetch(nginx.address, "/count.json", "POST", headers={"Idempotency-Key": "order-18"})
+    assert (other.status, other.json()["count"], other.headers["visitcount-status"]) == (200, 2, "counted")
+    assert store.total() == 2
+
+
+def test_a_client_asks_again_elsewhere_before_the_first_attempt_is_settled(fleet, links, store, ask):
+    """The first attempt is on its way to the store, not lost: whichever arrives first counts, the other one does not."""
+    links[0].set("up", "present", hold=True)
+    first = ask(fleet[0].address, "/count.json", headers={"Idempotency-Key": "abc"})
+    wait_until(lambda: fleet[0].status()["visits"]["waiting"] == 1, "the first attempt waits")
+    second = fetch(fleet[1].address, "/count.json", headers={"Idempotency-Key": "abc"})
+    assert (second.json()["count"], second.headers["visitcount-status"]) == (1, "counted")
+    links[0].clear()
+    answer = first.result(30)
+    assert (answer.json()["count"], answer.headers["visitcount-status"]) == (1, "duplicate")
+    assert store.total() == 1
+
+
+@pytest.mark.parametrize("settings", [{"count.max_wait": "500ms", "redis.command_timeout": "400ms", "redis.connect_timeout": "400ms"}])
+def test_who_is_told_not_counted_was_not_counted(fleet, links, nginx, store, ask):
+    """Also by way of nginx: one instance counts and does not get to know, the next one is asked and refuses. What nginx
+    passes on must not be a promise that the visit was not counted."""
+    for link in links:
+        link.set("down", hold=True)
+    visit = ask(nginx.address, "/count.json")
+    first = the_one_that_waits(fleet)
+    wait_for_batches(store, 1)
+    for daemon, link in zip(fleet, links):
+        if daemon is not first:
+            link.refuse()
+            link.cut()
+    answer = visit.result(30)
+    assert store.total() == 1, "it was counted"
+    assert answer.status == 504 or answer.error not in ("store_unavailable", "overloaded", "shutting_down"), answer
+
+
+@pytest.mark.parametrize("settings", [{"count.max_wait": "500ms", "redis.command_timeout": "400ms", "redis.connect_timeout": "400ms"}])
+def test_who_is_told_not_counted_was_not_counted_when_an_instance_dies(fleet, links, nginx, store, ask):
+    """The same, where the first one dies."""
+    for link in links:
+        link.set("down", hold=True)
+    visit = ask(nginx.address, "/count.json")
+    first = the_one_that_waits(fleet)
+    wait_for_batches(store, 1)
+    for daemon, link in zip(fleet, links):
+        if daemon is not first:
+            link.refuse()
+            link.cut()
+    first.kill()
+    answer = visit.result(30)
+    assert store.total() == 1, "it was counted"
+    assert answer.status in (502, 504) or answer.error not in ("store_unavailable", "overloaded", "shutting_down"), answer

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * sim_clock: time and chance of the simulation, both of which come from the seed alone. It takes
+ * the place of base/clock.c, and of getrandom(2), on which base/ draws.
+ */
+#ifndef VISITCOUNTD_TESTS_SIM_CLOCK_H
+#define VISITCOUNTD_TESTS_SIM_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Begins a run: sets the clocks and both generators. */
+void sim_clock_begin(uint64_t seed);
+
+/** Moves the monotonic clock to `now_ms`, not backwards, and the wall clock by as much. */
+void sim_clock_advance_to(uint64_t now_ms);
+
+/** Sets the wall clock alone forward or back, as an administrator would. */
+void sim_clock_step_wall(int64_t by_ms);
+
+/** The scenario's chance, which is apart from what getrandom(2) gives to the code under test. */
+uint64_t sim_draw(uint64_t below);                        /* 0 … below - 1 */
+uint64_t sim_draw_between(uint64_t least, uint64_t most); /* both included */
+bool sim_chance(unsigned per_mille);
+
+/** From `least` to `most`, small values as likely as large ones by their magnitude. */
+uint64_t sim_draw_skewed(uint64_t least, uint64_t most);
+
+#endif

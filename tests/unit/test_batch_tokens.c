@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/* What tokens travel with a batch, and the numbers when some of its visits were seen before. */
+#include "batch_fixture.h"
+
+/* as add(); `tokens` names each visit's token by a letter, "." is none */
+static void add_tokens(struct fixture *fixture, const char *pages, const char *tokens,
+                       const char *leaving)
+{
+    for (size_t i = 0; pages[i] != '\0'; i++) {
+        if (tokens[i] != '.') {
+            fixture->visits[fixture->count + i].token = &tokens[i];
+            fixture->visits[fixture->count + i].token_length = 1;
+            fixture->visits[fixture->count + i].token_window =
+                tokens[i] < 'a' ? STORE_WINDOW_CLIENT : STORE_WINDOW_ATTEMPT;
+        }
+    }
+    add(fixture, pages, leaving);
+}
+
+/* what is sent beside the pages, as "0x 1y": the entry that a token is of, and the token */
+static void assert_tokens(struct fixture *fixture, const char *expected)
+{
+    const struct store_batch *content = &batch_freeze(fixture->batch)->content;
+    char text[256] = "";
+
+    for (size_t i = 0; i < content->token_count; i++) {
+        const struct store_token *token = &content->tokens[i];
+        size_t length = strlen(text);
+
+        assert_int_equal(token->length, 1);
+        assert_int_equal(token->window,
+                         token->bytes[0] < 'a' ? STORE_WINDOW_CLIENT : STORE_WINDOW_ATTEMPT);
+        snprintf(text + length, sizeof(text) - length, "%s%u%c", i != 0 ? " " : "",
+                 (unsigned)token->entry, token->bytes[0]);
+    }
+    assert_string_equal(text, expected);
+}
+
+/* "x" where the store had seen a token of those sent; a letter for each of them */
+static void answer_repeated(struct fixture *fixture, const uint64_t *totals, const char *repeated)
+{
+    bool flags[VISITS_MAX];
+
+    assert_int_equal(strlen(repeated), fixture->batch->parcel->content.token_count);
+    for (size_t i = 0; repeated[i] != '\0'; i++) {
+        flags[i] = repeated[i] == 'x';
+    }
+    answer_with(fixture, totals, flags);
+}
+
+static void test_repetitions_have_no_number_of_their_own(void **state)
+{
+    /* totals: after the batch, in which repetitions were not counted again */
+    static const struct {
+        const char *pages;
+        const char *tokens;
+        const char *sent;
+        const char *repeated; /* of what was sent */
+        uint64_t totals[3];
+        uint64_t numbers[8];
+        bool is_repeated[8];
+    } rows[] = {
+        {"a", "p", "0p", ".", {1}, {1}, {false}},
+        {"a", "p", "0p", "x", {7}, {7}, {true}},
+        {"aaa", "p..", "0p", "x", {12}, {12, 11, 12}, {true}},
+        {"aaa", ".p.", "0p", "x", {12}, {11, 12, 12}, {false, true}},
+        {"aaa", "..p", "0p", "x", {12}, {11, 12, 12}, {false, false, true}},
+        {"aaaaa", ".p.q.", "0p 0q", "xx", {13}, {11, 13, 12, 13, 13}, {false, true, false, true}},
+        {"aaaaa",
+         "pqrst",
+         "0p 0q 0r 0s 0t",
+         ".xx.x",
+         {2},
+         {1, 2, 2, 2, 2},
+         {false, true, true, false, true}},
+        {"aaaa", "pqrs", "0p 0q 0r 0s", "xxxx", {5}, {5, 5, 5, 5}, {true, true, true, true}},
+        {"aaaa", "pqrs", "0p 0q 0r 0s", "....", {9}, {6, 7, 8, 9}, {false}},
+        {"abab", "p.q.", "0p 0q", "x.", {3, 2}, {3, 1, 3, 2}, {true}},
+        {"abab", ".p.q", "1p 1q", ".x", {2, 5}, {1, 5, 2, 5}, {false, false, false, true}},
+        {"abcabc",
+         "p.qrs.",
+         "0p 0r 1s 2q",
+         "x.x.",
+         {4, 8, 20},
+         {4, 8, 19, 4, 8, 20},
+         {true, false, false, false, true}},
+        {"aab", ".Pp", "0P 1p", "x.", {1, 1}, {1, 1, 1}, {false, true}},
+        {"aa", "pp", "0p 0p", ".x", {1}, {1, 1}, {false, true}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fixture *fixture;
+        void *own;
+
+        setup(&own);
+        fixture = own;
+        add_tokens(fixture, rows[i].pages, rows[i].tokens, NULL);
+        assert_tokens(fixture, rows[i].sent);
+        answer_repeated(fixture, rows[i].totals, rows[i].repeated);
+        assert_memory_equal(fixture->numbers, rows[i].numbers, sizeof(rows[i].numbers));
+        assert_memory_equal(fixture->repeated, rows[i].is_repeated, sizeof(rows[i].is_repeated));
+        teardown(&own);
+    }
+}
+
+/* x: leaves, before it is sent, or with `frozen` after that */
+static void test_tokens_of_visits_that_left(void **state)
+{
+    static const struct {
+        const char *pages;
+        const char *tokens;
+        const char *leaving;
+        bool frozen;
+        const char *sent;
+        const char *repeated;
+        uint64_t totals[3];
+        uint64_t numbers[8];
+    } rows[] = {
+        {"aaa", "pq.", "x..", false, "0q", "x", {4}, {0, 4, 4}},
+        {"aaa", "pq.", ".x.", false, "0p", "x", {4}, {4, 0, 4}},
+        {"aaa", "p.q", ".x.", false, "0p 0q", "x.", {4}, {4, 0, 4}},
+        {"aabb", "p.q.", "xx..", false, "0q", "x", {9}, {0, 0, 9, 9}},
+        {"aaaa", "pq..", "x...", true, "0p 0q", "x.", {13}, {0, 11, 12, 13}},
+        {"aaaa", "pq..", "x...", true, "0p 0q", "..", {14}, {0, 12, 13, 14}},
+        {"aaaa", ".p.q", "..x.", true, "0p 0q", "x.", {13}, {11, 13, 0, 13}},
+        {"aaaa", ".pq.", "..x.", true, "0p 0q", "xx", {12}, {11, 12, 0, 12}},
+        {"aaaa", "p..q", "x..x", true, "0p 0q", "x.", {3}, {0, 1, 2, 0}},
+        {"abab", "pqrs", "xx..", true, "0p 0r 1q 1s", "x.x.", {5, 7}, {0, 0, 5, 7}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fixture *fixture;
+        void *own;
+
+        setup(&own);
+        fixture = own;
+        add_tokens(fixture, rows[i].pages, rows[i].tokens, rows[i].leaving);
+        if (rows[i].frozen) {
+            assert_tokens(fixture, rows[i].sent);
+        }
+        expire(fixture, LEAVES_MS);
+        assert_tokens(fixture, rows[i].sent);
+        answer_repeated(fixture, rows[i].totals, rows[i].repeated);
+        assert_memory_equal(fixture->numbers, rows[i].numbers, sizeof(rows[i].numbers));
+        teardown(&own);
+    }
+}
+
+static void test_tokens_are_collected_anew_after_a_thaw(void **state)
+{
+    struct fixture *fixture = *state;
+
+    add_tokens(fixture, "abab", "pq.s", "x..");
+    assert_tokens(fixture, "0p 1q 1s");
+    batch_thaw(fixture->batch);
+    assert_int_equal(expire(fixture, LEAVES_MS), 1);
+    assert_content(fixture, "a1 b2");
+    assert_tokens(fixture, "1q 1s");
+    answer_repeated(fixture, (uint64_t[]){6, 8}, "x.");
+    assert_int_equal(fixture->numbers[1], 8);
+    assert_int_equal(fixture->numbers[2], 6);
+    assert_int_equal(fixture->numbers[3], 8);
+}
+
+static void test_takes_a_bounded_number_of_tokens(void **state)
+{
+    struct fixture *fixture = *state;
+    struct visit *visits = calloc(BATCH_TOKENS_MAX, sizeof(*visits));
+    struct list expired;
+
+    assert_non_null(visits);
+    for (size_t i = 0; i < BATCH_TOKENS_MAX; i++) {
+        assert_true(batch_takes(fixture->batch, SECOND));
+        visits[i].token = "token";
+        visits[i].token_length = 5;
+        visits[i].deadline_ms = i == 0 ? LEAVES_MS : STAYS_MS;
+        batch_add(fixture->batch, "/", 1, &visits[i]);
+    }
+    assert_false(batch_takes(fixture->batch, SECOND));
+    expire(fixture, LEAVES_MS); /* makes room */
+    assert_true(batch_takes(fixture->batch, SECOND));
+    assert_int_equal(batch_freeze(fixture->batch)->content.token_count, BATCH_TOKENS_MAX - 1);
+    list_init(&expired);
+    batch_expire(fixture->batch, UINT64_MAX, &expired);
+    free(visits);
+}
+
+/* a token is the caller's, who takes it along when he goes; what was sent may be sent again later
+ */
+static void test_tokens_are_copied(void **state)
+{
+    struct fixture *fixture = *state;
+    char token[STORE_TOKEN_MAX];
+    const struct store_token *sent;
+    struct parcel *parcel;
+
+    memset(token, 'x', sizeof(token));
+    fixture->visits[0].token = token;
+    fixture->visits[0].token_length = sizeof(token);
+    add(fixture, "a", NULL);
+    batch_freeze(fixture->batch);
+    memset(token, 'y', sizeof(token));
+    answer_repeated(fixture, (uint64_t[]){1}, ".");
+    parcel = batch_take_parcel(fixture->batch);
+    batch_destroy(fixture->batch);
+    fixture->batch = NULL;
+    sent = parcel->content.tokens;
+    assert_int_equal(sent[0].length, STORE_TOKEN_MAX);
+    assert_int_equal(sent[0].bytes[0], 'x');
+    assert_int_equal(sent[0].bytes[STORE_TOKEN_MAX - 1], 'x');
+    parcel_destroy(parcel);
+}
+
+/* --- against a model --- */
+
+struct model {
+    size_t entries[4]; /* of the pages a to d, or SIZE_MAX */
+    size_t entry_count;
+    uint64_t totals[4]; /* by page */
+    size_t pages[VISITS_MAX];
+    bool repeats[VISITS_MAX];
+    uint64_t numbers[VISITS_MAX];
+};
+
+static uint64_t draw(uint64_t *seed, uint64_t limit)
+{
+    *seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+    return (*seed >> 33) % limit;
+}
+
+/* adds visits one after the other and counts them as the store will */
+static void add_random(struct fixture *fixture, struct model *model, uint64_t *seed)
+{
+    static const char letters[] = "abcd";
+    size_t count = 1 + draw(seed, VISITS_MAX - 1);
+
+    for (size_t page = 0; page < 4; page++) {
+        model->entries[page] = SIZE_MAX;
+        model->totals[page] = draw(seed, 100);
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t page = draw(seed, 4);
+        bool has_token = draw(seed, 2) == 0;
+
+        if (model->entries[page] == SIZE_MAX) {
+            model->entries[page] = model->entry_count++;
+        }
+        model->pages[i] = page;
+        model->repeats[i] = has_token && draw(seed, 2) == 0;
+        model->totals[page] += model->repeats[i] ? 0 : 1;
+        model->numbers[i] = model->totals[page];
+        add_tokens(fixture, (char[]){letters[page], '\0'}, has_token ? "t" : ".", NULL);
+    }
+}
+
+/* what the store answers: totals by entry; for each token, by entry and arrival, whether it repeats
+ */
+static void answer_model(struct fixture *fixture, const struct model *model)
+{
+    uint64_t totals[4] = {0};
+    bool repeated[VISITS_MAX];
+    size_t tokens = 0;
+
+    for (size_t entry = 0; entry < model->entry_count; entry++) {
+        for (size_t i = 0; i < fixture->count; i++) {
+            if (model->entries[model->pages[i]] == entry && fixture->visits[i].token != NULL) {
+                repeated[tokens++] = model->repeats[i];
+            }
+        }
+    }
+    for (size_t page = 0; page < 4; page++) {
+        if (model->entries[page] != SIZE_MAX) {
+            totals[model->entries[page]] = model->totals[page];
+        }
+    }
+    answer_with(fixture, totals, repeated);
+}
+
+static void test_numbers_of_random_batches(void **state)
+{
+    uint64_t seed = 1;
+
+    (void)state;
+    for (int round = 0; round < 2000; round++) {
+        struct model model = {.entry_count = 0};
+        struct fixture *fixture;
+        void *own;
+
+        setup(&own);
+        fixture = own;
+        add_random(fixture, &model, &seed);
+        batch_freeze(fixture->batch);
+        answer_model(fixture, &model);
+        for (size_t i = 0; i < fixture->count; i++) {
+            assert_int_equal(fixture->repeated[i], model.repeats[i]);
+            assert_int_equal(fixture->numbers[i],
+                             model.repeats[i] ? model.totals[model.pages[i]] : model.numbers[i]);
+        }
+        teardown(&own);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_repetitions_have_no_number_of_their_own),
+        cmocka_unit_test(test_tokens_of_visits_that_left),
+        TEST(test_tokens_are_collected_anew_after_a_thaw),
+        TEST(test_takes_a_bounded_number_of_tokens),
+        TEST(test_tokens_are_copied),
+        cmocka_unit_test(test_numbers_of_random_batches),
+    };
+
+    return cmocka_run_group_tests_name("batch_tokens", tests, NULL, NULL);
+}

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT */
+/* Our side of the ledger; against copies of a store that take turns: test_ledger_copies.c. */
+#include "count/ledger.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define KEEP_ALL SIZE_MAX
+
+/* --- steps --- */
+
+static int setup(void **state)
+{
+    struct ledger *ledger = calloc(1, sizeof(*ledger));
+
+    assert_non_null(ledger);
+    ledger_init(ledger);
+    *state = ledger;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    ledger_finish(*state);
+    free(*state);
+    return 0;
+}
+
+/* a parcel of one page with that many visits */
+static struct parcel *make_parcel(uint64_t hits)
+{
+    const struct store_entry entry = {"/", 1, hits};
+
+    return parcel_create(&(struct store_batch){.entries = &entry, .entry_count = 1});
+}
+
+/* a new parcel, which the store took */
+static struct parcel *acknowledge(struct ledger *ledger, uint64_t hits, uint64_t now_ms)
+{
+    struct parcel *parcel = make_parcel(hits);
+
+    ledger_address(ledger, parcel);
+    ledger_acknowledge(ledger, parcel, now_ms);
+    return parcel;
+}
+
+/* parcels 1, 2, … `count`, answered at 1, 2, … ms, with 1, 2, … visits */
+static void acknowledge_many(struct ledger *ledger, uint64_t count)
+{
+    for (uint64_t i = 1; i <= count; i++) {
+        acknowledge(ledger, i, i);
+    }
+}
+
+/* visits in the parcels of acknowledge_many() up to `sequence` */
+static uint64_t visits_to(uint64_t sequence)
+{
+    return sequence * (sequence + 1) / 2;
+}
+
+static struct store_position position(uint64_t sequence)
+{
+    return (struct store_position){sequence, visits_to(sequence)};
+}
+
+/* heals a store that is at `from` with the parcels `first` to `last` */
+static void heal(struct ledger *ledger, uint64_t from, uint64_t first, uint64_t last)
+{
+    uint64_t follows = from;
+
+    for (uint64_t sequence = first; sequence <= last; sequence++) {
+        struct parcel *parcel = ledger_to_heal(ledger);
+
+        assert_non_null(parcel);
+        ledger_address(ledger, parcel);
+        assert_int_equal(parcel->content.sequence, sequence);
+        assert_int_equal(parcel->content.follows, follows);
+        assert_int_equal(parcel->content.visits, visits_to(sequence));
+        ledger_healed(ledger);
+        follows = sequence;
+    }
+    assert_null(ledger_to_heal(ledger));
+}
+
+/* what a new parcel would be sent as */
+static void assert_next(struct ledger *ledger, uint64_t sequence, uint64_t follows)
+{
+    struct parcel *parcel = make_parcel(7);
+
+    ledger_address(ledger, parcel);
+    assert_int_equal(parcel->content.sequence, sequence);
+    assert_int_equal(parcel->content.follows, follows);
+    assert_int_equal(parcel->content.visits, ledger->visits + 7);
+    parcel_destroy(parcel);
+}
+
+/* --- numbers --- */
+
+static void test_an_epoch_is_its_own(void **state)
+{
+    struct ledger ledgers[20];
+
+    (void)state;
+    for (size_t i = 0; i < 20; i++) {
+        ledger_init(&ledgers[i]);
+        assert_int_equal(strspn(ledgers[i].epoch, "0123456789abcdef"), STORE_EPOCH_LENGTH);
+        assert_int_equal(strlen(ledgers[i].epoch), STORE_EPOCH_LENGTH);
+        for (size_t j = 0; j < i; j++) {
+            assert_string_not_equal(ledgers[i].epoch, ledgers[j].epoch);
+        }
+    }
+}
+
+static void test_parcels_follow_each_other(void **state)
+{
+    struct ledger *ledger = *state;
+
+    for (uint64_t i = 1; i <= 10; i++) {
+        struct parcel *parcel = acknowledge(ledger, i, 0);
+
+        assert_int_equal(parcel->content.sequence, i);
+        assert_int_equal(parcel->content.follows, i - 1);
+        assert_int_equal(parcel->content.visits, visits_to(i));
+        assert_null(ledger_to_heal(ledger));
+    }
+    assert_int_equal(ledger->acknowledged, 10);
+    assert_int_equal(ledger->visits, 55);
+}
+
+/* a parcel that was not answered keeps its number, however often it is sent */
+static void test_a_number_is_used_once(void **state)
+{
+    struct ledger *ledger = *state;
+    struct parcel *parcel = make_parcel(3);
+
+    acknowledge_many(ledger, 4);
+    for (int i = 0; i < 3; i++) {
+        ledger_address(ledger, parcel);
+        assert_int_equal(parcel->content.sequence, 5);
+        assert_int_equal(parcel->content.visits, 13);
+    }
+    parcel_destroy(parcel);
+    assert_next(ledger, 5, 4);
+}
+
+static void test_a_new_epoch_begins_anew(void **state)
+{
+    struct ledger *ledger = *state;
+    struct ledger_gap gap;
+    char epoch[STORE_EPOCH_LENGTH + 1];
+
+    acknowledge_many(ledger, 5);
+    assert_true(ledger_store_is_at(ledger, position(2), &gap));
+    strcpy(epoch, ledger->epoch);
+    ledger_renew(ledger);
+    assert_string_not_equal(ledger->epoch, epoch);
+    assert_null(ledger_to_heal(ledger));
+    assert_true(list_is_empty(&ledger->retained));
+    assert_int_equal(ledger->retained_bytes, 0);
+    assert_int_equal(acknowledge(ledger, 1, 0)->content.visits, 1);
+    assert_next(ledger, 2, 1);
+}
+
+/* --- numbers that stand in a journal --- */
+
+static void test_fixed_numbers_are_those_that_come(void **state)
+{
+    struct ledger *ledger = *state;
+    struct parcel *parcels[3];
+
+    acknowledge_many(ledger, 3);
+    for (size_t i = 0; i < 3; i++) {
+        parcels[i] = make_parcel(10);
+        ledger_fix(ledger, i != 0 ? parcels[i - 1] : NULL, parcels[i]);
+    }
+    for (uint64_t i = 0; i < 3; i++) {
+        ledger_address(ledger, parcels[i]);
+        assert_int_equal(parcels[i]->content.sequence, 4 + i);
+        assert_int_equal(parcels[i]->content.follows, 3 + i);
+        assert_int_equal(parcels[i]->content.visits, 6 + 10 * (i + 1));
+        ledger_acknowledge(ledger, parcels[i], 0);
+    }
+    assert_next(ledger, 7, 6);
+}
+
+/* an earlier run had all before it answered: who begins with it follows these */
+static void test_a_parcel_of_an_earlier_run(void **state)
+{
+    struct ledger *ledger = *state;
+    struct parcel *parcel = make_parcel(5);
+    struct ledger_gap gap;
+
+    parcel->is_addressed = true;
+    parcel->content.sequence = 9;
+    parcel->content.visits = 105;
+    ledger_address(ledger, parcel);
+    assert_int_equal(parcel->content.sequence, 9);
+    assert_int_equal(parcel->content.visits, 105);
+    assert_int_equal(parcel->content.follows, 8);
+    /* the store lacks what only the earlier run had */
+    assert_true(ledger_store_is_at(ledger, (struct store_position){6, 70}, &gap));
+    assert_int_equal(gap.heal_parcels, 0);
+    assert_int_equal(gap.lost_parcels, 2);
+    assert_int_equal(gap.lost_visits, 30);
+    ledger_address(ledger, parcel);
+    assert_int_equal(parcel->content.sequence, 9);
+    assert_int_equal(parcel->content.follows, 6);
+    ledger_acknowledge(ledger, parcel, 0);
+    assert_int_equal(ledger->visits, 105);
+    assert_next(ledger, 10, 9);
+}
+
+/* --- where the store is --- */
+
+static void test_a_store_that_is_where_it_was(void **state)
+{
+    struct ledger *ledger = *state;
+    struct ledger_gap gap;
+
+    for (uint64_t i = 0; i < 3; i++) {
+        memset(&gap, 0xa5, sizeof(gap));
+        assert_false(ledger_store_is_at(ledger, position(i), &gap));
+        assert_int_equal(gap.heal_parcels + gap.heal_visits, 0);
+        assert_int_equal(gap.lost_parcels + gap.lost_visits, 0);
+        assert_null(ledger_to_heal(ledger));
+        assert_next(ledger, i + 1, i);
+        acknowledge(ledger, i + 1, 0);
+    }
+}
+
+/* it has a parcel whose answer we did not get: that one is sent again, under its number */
+static void test_a_store_that_is_ahead(void **state)
+{
+    struct ledger *ledger = *state;
+    struct ledger_gap gap;
+
+    acknowledge_many(ledger, 3);
+    assert_false(ledger_store_is_at(ledger, position(4), &gap));
+    assert_null(ledger_to_heal(ledger));
+    assert_next(ledger, 4, 3);
+    acknowledge(ledger, 4, 0);
+    assert_next(ledger, 5, 4);
+}
+
+/* `kept`: the first sequence that is still retained; the rest was forgotten */
+static void test_what_a_store_that_went_back_lacks(void **state)
+{
+    static const struct {
+        uint64_t acknowledged;
+        uint64_t kept;
+        uint64_t at;
+        struct ledger_gap gap;
+    } rows[] = {
+        {1, 1, 0, {1, 1, 0, 0}},
+        {5, 1, 4, {1, 5, 0, 0}},
+        {5, 1, 2, {3, 12, 0, 0}},
+        {5, 1, 0, {5, 15, 0, 0}},
+        {5, 4, 4, {1, 5, 0, 0}},
+        {5, 4, 3, {2, 9, 0, 0}},
+        {5, 4, 2, {2, 9, 1, 3}},
+        {5, 4, 0, {2, 9, 3, 6}},
+        {5, 6, 4, {0, 0, 1, 5}},
+        {5, 6, 0, {0, 0, 5, 15}},
+        {100, 91, 50, {10, 955, 40, 2820}},
+        {100, 100, 0, {1, 100, 99, 4950}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ledger_gap gap;
+        struct ledger *ledger;
+        void *own;
+
+        setup(&own);
+        ledger = own;
+        acknowledge_many(ledger, rows[i].acknowledged);
+        ledger_forget(ledger, rows[i].kept, KEEP_ALL);
+        assert_true(ledger_store_is_at(ledger, position(rows[i].at), &gap));
+        assert_memory_equal(&gap, &rows[i].gap, sizeof(gap));
+        heal(ledger, rows[i].at, rows[i].kept > rows[i].at + 1 ? rows[i].kept : rows[i].at + 1,
+             rows[i].acknowledged);
+        assert_next(ledger, rows[i].acknowledged + 1,
+                    rows[i].kept > rows[i].acknowledged ? rows[i].at : rows[i].acknowledged);
+        teardown(&own);
+    }
+}
+
+/* also by the check that follows a refused batch: it is one loss */
+static void test_said_twice_is_one_gap(void **state)
+{
+    struct ledger *ledger = *state;
+    struct ledger_gap gap;
+
+    acknowledge_many(ledger, 5);
+    assert_true(ledger_store_is_at(ledger, position(2), &gap));
+    assert_false(ledger_store_is_at(ledger, position(2), &gap));
+    assert_int_equal(gap.heal_parcels, 0);
+    heal(ledger, 2, 3, 5);
+}
+
+static void test_it_moves_while_it_is_healed(void **state)
+{
+    struct ledger *ledger = *state;
+    struct ledger_gap gap;
+
+    acknowledge_many(ledger, 9);
+    assert_true(ledger_store_is_at(ledger, position(3), &gap));
+    ledger_healed(ledger);
+    ledger_healed(ledger);
+    /* another copy: it has more than the one that was healed */
+    assert_false(ledger_store_is_at(ledger, position(7), &gap));
+    assert_int_equal(ledger_to_heal(ledger)->content.sequence, 8);
+    ledger_healed(ledger);
+    /* and the first again */
+    assert_true(ledger_store_is_at(ledger, position(5), &gap));
+    assert_int_equal(gap.heal_parcels, 4);
+    assert_int_equal(gap.lost_parcels, 0);
+    heal(ledger, 5, 6, 9);
+    /* healed, but it forgets again */
+    assert_true(ledger_store_is_at(ledger, position(0), &gap));
+    heal(ledger, 0, 1, 9);
+    assert_false(ledger_store_is_at(ledger, position(9), &gap));
+    assert_false(ledger_store_is_at(ledger, position(10), &gap));
+    assert_next(ledger, 10, 9);
+}
+
+/* --- forgetting --- */
+
+static size_t count_retained(const struct ledger *ledger)
+{
+    size_t count = 0;
+    size_t bytes = 0;
+
+    list_for_each(link, &ledger->retained) {
+        bytes += container_of(link, struct parcel, link)->size_bytes;
+        count++;
+    }
+    assert_int_equal(ledger->retained_bytes, bytes);
+    return count;
+}
+
+static void test_forgets_by_age(void **state)
+{
+    struct ledger *ledger = *state;
+
+    ledger_forget(ledger, UINT64_MAX, 0); /* nothing to forget */
+    acknowledge_many(ledger, 10);
+    ledger_forget(ledger, 1, KEEP_ALL);
+    assert_int_equal(count_retained(ledger), 10);
+    ledger_forget(ledger, 4, KEEP_ALL);
+    assert_int_equal(count_retained(ledger), 7);
+    ledger_forget(ledger, 11, KEEP_ALL);
+    assert_int_equal(count_retained(ledger), 0);
+    assert_next(ledger, 11, 10);
+}
+
+static void test_forgets_by_bytes(void **state)
+{
+    struct ledger *ledger = *state;
+    size_t bytes;
+
+    acknowledge_many(ledger, 10);
+    bytes = ledger->retained_bytes / 10; /* all are the same */
+    ledger_forget(ledger, 0, 10 * bytes);
+    assert_int_equal(count_retained(ledger), 10);
+    ledger_forget(ledger, 0, 10 * bytes - 1);
+    assert_int_equal(count_retained(ledger), 9);
+    assert_int_equal(container_of(ledger->retained.next, struct parcel, link)->content.sequence, 2);
+    ledger_forget(ledger, 0, 4 * bytes);
+    assert_int_equal(count_retained(ledger), 4);
+    ledger_forget(ledger, 0, 0);
+    assert_int_equal(count_retained(ledger), 0);
+}
+
+/* what is to be sent again is not dropped, however old it is by then */
+static void test_what_is_to_be_healed_is_kept(void **state)
+{
+    struct ledger *ledger = *state;
+    struct ledger_gap gap;
+
+    acknowledge_many(ledger, 10);
+    assert_true(ledger_store_is_at(ledger, position(4), &gap));
+    ledger_forget(ledger, UINT64_MAX, 0);
+    assert_int_equal(count_retained(ledger), 6);
+    ledger_healed(ledger);
+    ledger_forget(ledger, UINT64_MAX, 0);
+    assert_int_equal(count_retained(ledger), 5);
+    heal(ledger, 5, 6, 10);
+    ledger_forget(ledger, UINT64_MAX, 0);
+    assert_int_equal(count_retained(ledger), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_epoch_is_its_own),
+        TEST(test_parcels_follow_each_other),
+        TEST(test_a_number_is_used_once),
+        TEST(test_a_new_epoch_begins_anew),
+        TEST(test_fixed_numbers_are_those_that_come),
+        TEST(test_a_parcel_of_an_earlier_run),
+        TEST(test_a_store_that_is_where_it_was),
+        TEST(test_a_store_that_is_ahead),
+        cmocka_unit_test(test_what_a_store_that_went_back_lacks),
+        TEST(test_said_twice_is_one_gap),
+        TEST(test_it_moves_while_it_is_healed),
+        TEST(test_forgets_by_age),
+        TEST(test_forgets_by_bytes),
+        TEST(test_what_is_to_be_healed_is_kept),
+    };
+
+    return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);
+}

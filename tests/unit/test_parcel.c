@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "count/parcel.h"
+
+#include "count/batch.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_copies_all_but_the_number(void **state)
+{
+    char page[] = "/page";
+    char token[] = "token";
+    struct store_entry entries[] = {{page, 5, 3}, {"", 0, 1}, {"/other", 6, 40}};
+    struct store_token tokens[] = {{token, 5, 0, STORE_WINDOW_ATTEMPT},
+                                   {"x\0y", 3, 2, STORE_WINDOW_CLIENT}};
+    struct store_batch content = {.site = "default",
+                                  .epoch = "epoch",
+                                  .sequence = 9,
+                                  .follows = 8,
+                                  .visits = 7,
+                                  .hour = 6,
+                                  .second = 6 * 3600 + 5,
+                                  .entries = entries,
+                                  .entry_count = 3,
+                                  .tokens = tokens,
+                                  .token_count = 2};
+    struct parcel *parcel = parcel_create(&content);
+    const struct store_batch *copy = &parcel->content;
+
+    (void)state;
+    memset(page, 'y', 5); /* what was copied is the parcel's */
+    memset(token, 'y', 5);
+    memset(entries, 0xa5, sizeof(entries));
+    memset(tokens, 0xa5, sizeof(tokens));
+    assert_null(copy->site);
+    assert_null(copy->epoch);
+    assert_int_equal(copy->sequence, 0);
+    assert_int_equal(copy->follows, 0);
+    assert_int_equal(copy->visits, 0);
+    assert_int_equal(copy->hour, 6);
+    assert_int_equal(copy->second, 6 * 3600 + 5);
+    assert_int_equal(copy->entry_count, 3);
+    assert_string_equal(copy->entries[0].page, "/page");
+    assert_int_equal(copy->entries[0].hits, 3);
+    assert_string_equal(copy->entries[1].page, "");
+    assert_int_equal(copy->entries[1].page_length, 0);
+    assert_string_equal(copy->entries[2].page, "/other");
+    assert_int_equal(copy->entries[2].page_length, 6);
+    assert_int_equal(copy->token_count, 2);
+    assert_memory_equal(copy->tokens[0].bytes, "token", 5);
+    assert_int_equal(copy->tokens[0].window, STORE_WINDOW_ATTEMPT);
+    assert_memory_equal(copy->tokens[1].bytes, "x\0y", 3);
+    assert_int_equal(copy->tokens[1].length, 3);
+    assert_int_equal(copy->tokens[1].entry, 2);
+    assert_int_equal(copy->tokens[1].window, STORE_WINDOW_CLIENT);
+    assert_int_equal(parcel->hits, 44);
+    assert_false(parcel->is_addressed);
+    parcel_destroy(parcel);
+}
+
+/* the memory that is bounded by retain_max_bytes is all that a parcel has */
+static void test_says_its_size(void **state)
+{
+    static struct store_entry entries[BATCH_PAGES_MAX];
+    static struct store_token tokens[BATCH_TOKENS_MAX];
+    char page[STORE_PAGE_MAX + 1];
+    char token[STORE_TOKEN_MAX];
+    struct store_batch content = {.entries = entries,
+                                  .entry_count = BATCH_PAGES_MAX,
+                                  .tokens = tokens,
+                                  .token_count = BATCH_TOKENS_MAX};
+    struct parcel *parcel;
+    size_t content_bytes =
+        BATCH_PAGES_MAX * (size_t)STORE_PAGE_MAX + BATCH_TOKENS_MAX * (size_t)STORE_TOKEN_MAX;
+
+    (void)state;
+    memset(page, 'p', STORE_PAGE_MAX);
+    page[STORE_PAGE_MAX] = '\0';
+    memset(token, 't', STORE_TOKEN_MAX);
+    for (size_t i = 0; i < BATCH_PAGES_MAX; i++) {
+        entries[i] = (struct store_entry){page, STORE_PAGE_MAX, 1};
+    }
+    for (size_t i = 0; i < BATCH_TOKENS_MAX; i++) {
+        tokens[i] = (struct store_token){token, STORE_TOKEN_MAX, 0, STORE_WINDOW_CLIENT};
+    }
+    parcel = parcel_create(&content);
+    assert_in_range(parcel->size_bytes, content_bytes + sizeof(entries) + sizeof(tokens),
+                    content_bytes + sizeof(entries) + sizeof(tokens) + 1024);
+    assert_string_equal(parcel->content.entries[BATCH_PAGES_MAX - 1].page, page);
+    assert_memory_equal(parcel->content.tokens[BATCH_TOKENS_MAX - 1].bytes, token, STORE_TOKEN_MAX);
+    parcel_destroy(parcel);
+}
+
+static void test_destroy_takes_null(void **state)
+{
+    (void)state;
+    parcel_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_copies_all_but_the_number),
+        cmocka_unit_test(test_says_its_size),
+        cmocka_unit_test(test_destroy_takes_null),
+    };
+
+    return cmocka_run_group_tests_name("parcel", tests, NULL, NULL);
+}

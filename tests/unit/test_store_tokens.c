@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the contract of store.h says of tokens: a visit that arrives again is counted once. Each
+ * test runs against both stores; a few look into the one that they are for.
+ */
+#include "store_fixture.h"
+
+#include "base/log.h"
+
+/*
+ * The first second of a bucket of both windows, a few hours ahead: stores forget by their own
+ * clocks what is in the past.
+ */
+static uint64_t bucket_start(void)
+{
+    return (HOUR + 3) * 3600;
+}
+
+static struct store_token token_of(const char *text, uint32_t entry, enum store_window window)
+{
+    return (struct store_token){
+        .bytes = text, .length = strlen(text), .entry = entry, .window = window};
+}
+
+/* the next batch of EPOCH_A; the visits of `entries` are from `second` */
+static struct answer apply_tokens_at(struct fixture *fixture, uint64_t second,
+                                     const struct store_entry *entries, size_t count,
+                                     const struct store_token *tokens, size_t token_count)
+{
+    uint64_t sequence = ledger_of(fixture, EPOCH_A) + 1;
+    struct store_batch batch = batch_of(EPOCH_A, sequence, 1, entries, count);
+    struct answer answer;
+
+    batch.second = second;
+    batch.hour = second / 3600;
+    batch.tokens = tokens;
+    batch.token_count = token_count;
+    answer = apply_batch(fixture, &batch);
+    assert_int_equal(answer.outcome, STORE_OK);
+    assert_false(answer.duplicate);
+    return answer;
+}
+
+/* one visit of "/" with a token; whether it was a repetition */
+static bool repeats_at(struct fixture *fixture, uint64_t second, const char *text,
+                       enum store_window window)
+{
+    struct store_entry entry = entry_of("/", 1);
+    struct store_token token = token_of(text, 0, window);
+    uint64_t before = total_of(fixture, "default", "/");
+    struct answer answer = apply_tokens_at(fixture, second, &entry, 1, &token, 1);
+
+    assert_total(answer, 0, before + (answer.repeated[0] ? 0 : 1));
+    assert_true(total_of(fixture, "default", "/") == answer.totals[0]);
+    return answer.repeated[0];
+}
+
+static bool repeats(struct fixture *fixture, const char *text, enum store_window window)
+{
+    return repeats_at(fixture, bucket_start(), text, window);
+}
+
+/* ---- once ---- */
+
+static void test_a_token_counts_once(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+
+    for (int window = STORE_WINDOW_ATTEMPT; window <= STORE_WINDOW_CLIENT; window++) {
+        assert_false(repeats(fixture, "one", (enum store_window)window));
+        for (int i = 0; i < 5; i++) {
+            assert_true(repeats(fixture, "one", (enum store_window)window));
+        }
+        assert_false(repeats(fixture, "two", (enum store_window)window));
+        assert_true(repeats(fixture, "one", (enum store_window)window));
+    }
+    assert_true(total_of(fixture, "default", "/") == 4);
+}
+
+/* the two kinds are chosen by different people: what is the same in both is so by chance */
+static void test_windows_do_not_mix(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entry = entry_of("/", 2);
+    struct store_token tokens[] = {token_of("same", 0, STORE_WINDOW_CLIENT),
+                                   token_of("same", 0, STORE_WINDOW_ATTEMPT)};
+    struct answer answer;
+
+    assert_false(repeats(fixture, "id", STORE_WINDOW_ATTEMPT));
+    assert_false(repeats(fixture, "id", STORE_WINDOW_CLIENT));
+    assert_true(repeats(fixture, "id", STORE_WINDOW_ATTEMPT));
+    assert_true(repeats(fixture, "id", STORE_WINDOW_CLIENT));
+    answer = apply_tokens_at(fixture, bucket_start(), &entry, 1, tokens, 2);
+    assert_total(answer, 0, 4);
+    assert_false(answer.repeated[0]);
+    assert_false(answer.repeated[1]);
+}
+
+static void test_a_token_twice_in_one_batch(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entry = entry_of("/", 5);
+    struct store_token tokens[] = {
+        token_of("a", 0, STORE_WINDOW_CLIENT), token_of("b", 0, STORE_WINDOW_CLIENT),
+        token_of("a", 0, STORE_WINDOW_CLIENT), token_of("a", 0, STORE_WINDOW_CLIENT)};
+    struct answer answer = apply_tokens_at(fixture, bucket_start(), &entry, 1, tokens, 4);
+
+    assert_total(answer, 0, 3);
+    assert_false(answer.repeated[0]);
+    assert_false(answer.repeated[1]);
+    assert_true(answer.repeated[2]);
+    assert_true(answer.repeated[3]);
+}
+
+/* also on another page: the request was counted, wherever */
+static void test_only_the_visit_of_the_token_is_left_out(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entries[] = {entry_of("/a", 3), entry_of("/b", 1), entry_of("/c", 2),
+                                    entry_of("/d", 4)};
+    struct store_token tokens[] = {
+        token_of("seen", 0, STORE_WINDOW_ATTEMPT), token_of("new", 0, STORE_WINDOW_ATTEMPT),
+        token_of("seen", 1, STORE_WINDOW_ATTEMPT), token_of("another", 2, STORE_WINDOW_CLIENT),
+        token_of("seen", 3, STORE_WINDOW_CLIENT)};
+    static const bool expected[] = {true, false, true, false, false};
+    struct answer answer;
+
+    assert_false(repeats(fixture, "seen", STORE_WINDOW_ATTEMPT));
+    answer = apply_tokens_at(fixture, bucket_start(), entries, 4, tokens, 5);
+    assert_memory_equal(answer.repeated, expected, sizeof(expected));
+    assert_total(answer, 0, 2);
+    assert_total(answer, 1, 0);
+    assert_total(answer, 2, 2);
+    assert_total(answer, 3, 4);
+    assert_true(total_of(fixture, "default", "/b") == 0);
+}
+
+static void test_sites_have_tokens_of_their_own(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entry = entry_of("/", 1);
+    struct store_token token = token_of("id", 0, STORE_WINDOW_CLIENT);
+    struct store_batch batch = batch_of(EPOCH_A, 1, 1, &entry, 1);
+    struct answer answer;
+
+    assert_false(repeats(fixture, "id", STORE_WINDOW_CLIENT));
+    batch.site = "another";
+    batch.second = bucket_start();
+    batch.tokens = &token;
+    batch.token_count = 1;
+    answer = apply_batch(fixture, &batch);
+    assert_total(answer, 0, 1);
+    assert_false(answer.repeated[0]);
+}
+
+static void test_instances_share_tokens(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entry = entry_of("/", 1);
+    struct store_token token = token_of("id", 0, STORE_WINDOW_ATTEMPT);
+    struct store_batch batch = batch_of(EPOCH_B, 1, 1, &entry, 1);
+    struct answer answer;
+
+    assert_false(repeats(fixture, "id", STORE_WINDOW_ATTEMPT));
+    batch.second = bucket_start();
+    batch.tokens = &token;
+    batch.token_count = 1;
+    answer = apply_batch(fixture, &batch);
+    assert_total(answer, 0, 1);
+    assert_true(answer.repeated[0]);
+}
+
+static void test_tokens_are_bytes(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    char longest[STORE_TOKEN_MAX + 1];
+    const char *texts[] = {
+        "a", "A", "aa",        "1",  "01",       "1.0",   "+1",       "'; DROP TABLE seen; --",
+        "~", "!", "{default}", "%s", "\xc3\xbc", longest, longest + 1};
+    struct store_entry entry = entry_of("/", 2);
+    struct store_token tokens[] = {{"x\0y", 3, 0, STORE_WINDOW_CLIENT},
+                                   {"x\0z", 3, 0, STORE_WINDOW_CLIENT}};
+    struct answer answer;
+
+    memset(longest, 'x', STORE_TOKEN_MAX);
+    longest[STORE_TOKEN_MAX] = '\0';
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_false(repeats(fixture, texts[i], STORE_WINDOW_CLIENT));
+    }
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_true(repeats(fixture, texts[i], STORE_WINDOW_CLIENT));
+    }
+    answer = apply_tokens_at(fixture, bucket_start(), &entry, 1, tokens, 2);
+    assert_false(answer.repeated[0]);
+    assert_false(answer.repeated[1]);
+}
+
+/* ---- many ---- */
+
+static void test_many_tokens(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    static char names[PAGES_MAX][16];
+    static char texts[TOKENS_MAX][STORE_TOKEN_MAX + 1];
+    static struct store_token tokens[TOKENS_MAX];
+    struct store_entry entries[PAGES_MAX];
+    struct answer answer;
+
+    for (uint32_t i = 0; i < TOKENS_MAX; i++) {
+        snprintf(texts[i], sizeof(texts[i]), "%0128u", i);
+        tokens[i] =
+            token_of(texts[i], i / 2, i % 3 == 0 ? STORE_WINDOW_ATTEMPT : STORE_WINDOW_CLIENT);
+    }
+    for (size_t i = 0; i < PAGES_MAX; i++) {
+        snprintf(names[i], sizeof(names[i]), "/%zu", i);
+        entries[i] = entry_of(names[i], 3);
+    }
+    for (uint64_t round = 1; round <= 3; round++) {
+        answer = apply_tokens_at(fixture, bucket_start(), entries, PAGES_MAX, tokens, TOKENS_MAX);
+        for (size_t i = 0; i < TOKENS_MAX; i++) {
+            assert_true(answer.repeated[i] == (round != 1));
+        }
+        for (size_t i = 0; i < PAGES_MAX; i++) {
+            assert_total(answer, i, 2 + round);
+        }
+    }
+}
+
+/* ---- the ledger ---- */
+
+/* who asks again must get the answer of that time, or two visitors get one number */
+static void test_a_batch_sent_again_has_the_same_repetitions(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entries[] = {entry_of("/a", 2), entry_of("/b", 2)};
+    struct store_token tokens[] = {
+        token_of("new", 0, STORE_WINDOW_CLIENT), token_of("seen", 0, STORE_WINDOW_CLIENT),
+        token_of("seen", 1, STORE_WINDOW_ATTEMPT), token_of("seen", 1, STORE_WINDOW_ATTEMPT)};
+    static const bool expected[] = {false, true, false, true};
+    struct store_batch batch = batch_of(EPOCH_B, 1, 4, entries, 2);
+    struct answer answer;
+
+    assert_false(repeats(fixture, "seen", STORE_WINDOW_CLIENT));
+    batch.second = bucket_start();
+    batch.tokens = tokens;
+    batch.token_count = 4;
+    for (int i = 0; i < 3; i++) {
+        answer = apply_batch(fixture, &batch);
+        assert_int_equal(answer.outcome, STORE_OK);
+        assert_int_equal(answer.duplicate, i != 0);
+        assert_memory_equal(answer.repeated, expected, sizeof(expected));
+        assert_total(answer, 0, 1);
+        assert_total(answer, 1, 1);
+        apply_page(fixture, EPOCH_A, 2 + (uint64_t)i, "/a", 100);
+    }
+    assert_true(total_of(fixture, "default", "/a") == 301);
+}
+
+/* a batch that was not applied must not make repetitions of its visits */
+static void test_a_gap_remembers_no_token(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entry = entry_of("/", 1);
+    struct store_token token = token_of("id", 0, STORE_WINDOW_CLIENT);
+    struct store_batch batch = batch_of(EPOCH_A, 5, 1, &entry, 1);
+
+    batch.second = bucket_start();
+    batch.tokens = &token;
+    batch.token_count = 1;
+    assert_true(apply_batch(fixture, &batch).gap);
+    assert_false(repeats(fixture, "id", STORE_WINDOW_CLIENT));
+}
+
+/* the number in the ledger counts visits, whether or not they were repetitions */
+static void test_positions_count_repetitions(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+
+    assert_false(repeats(fixture, "id", STORE_WINDOW_CLIENT));
+    assert_true(repeats(fixture, "id", STORE_WINDOW_CLIENT));
+    assert_true(position_of(fixture, EPOCH_A).sequence == 2);
+    assert_true(position_of(fixture, EPOCH_A).visits == 2);
+}
+
+/* ---- windows ---- */
+
+/* how long after a visit its repetition comes, and whether that must be known */
+static void check_distance(struct fixture *fixture, enum store_window window, uint64_t first,
+                           uint64_t second, bool expected)
+{
+    static int number;
+    char text[32];
+
+    snprintf(text, sizeof(text), "token-%d", number++);
+    assert_false(repeats_at(fixture, first, text, window));
+    assert_int_equal(repeats_at(fixture, second, text, window), expected);
+}
+
+static void test_windows_end(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    static const uint64_t seconds[] = {STORE_WINDOW_ATTEMPT_S, STORE_WINDOW_CLIENT_S};
+
+    for (int i = STORE_WINDOW_ATTEMPT; i <= STORE_WINDOW_CLIENT; i++) {
+        enum store_window window = (enum store_window)i;
+        uint64_t length = seconds[i];
+
+        for (uint64_t start = bucket_start(); start < bucket_start() + length;
+             start += length / 5) {
+            check_distance(fixture, window, start, start + 1, true);
+            check_distance(fixture, window, start, start + length - 1, true);
+            check_distance(fixture, window, start, start + length, true);
+            check_distance(fixture, window, start, start + 2 * length, false);
+            check_distance(fixture, window, start, start + 100 * length, false);
+        }
+    }
+}
+
+/* the last second of a bucket and the first of the next one are as near as any two */
+static void test_neighbour_buckets(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+
+    for (int i = STORE_WINDOW_ATTEMPT; i <= STORE_WINDOW_CLIENT; i++) {
+        check_distance(fixture, (enum store_window)i, bucket_start() - 1, bucket_start(), true);
+    }
+}
+
+/* instances' clocks differ: the repetition may seem to be the earlier one */
+static void test_a_clock_that_is_behind(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    static const uint64_t seconds[] = {STORE_WINDOW_ATTEMPT_S, STORE_WINDOW_CLIENT_S};
+
+    for (int i = STORE_WINDOW_ATTEMPT; i <= STORE_WINDOW_CLIENT; i++) {
+        enum store_window window = (enum store_window)i;
+
+        check_distance(fixture, window, bucket_start(), bucket_start() - 1, true);
+        check_distance(fixture, window, bucket_start(), bucket_start() - seconds[i], true);
+        check_distance(fixture, window, bucket_start() + 3, bucket_start() - 5, true);
+    }
+}
+
+/* a token that comes back after its window is a new one, with a window of its own */
+static void test_a_window_begins_anew(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    uint64_t second = bucket_start();
+
+    assert_false(repeats_at(fixture, second, "id", STORE_WINDOW_ATTEMPT));
+    assert_false(repeats_at(fixture, second + 60, "id", STORE_WINDOW_ATTEMPT));
+    assert_true(repeats_at(fixture, second + 60, "id", STORE_WINDOW_ATTEMPT));
+    assert_true(repeats_at(fixture, second + 75, "id", STORE_WINDOW_ATTEMPT));
+    assert_false(repeats_at(fixture, second + 105, "id", STORE_WINDOW_ATTEMPT));
+}
+
+static void test_keeps_tokens(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+
+    assert_false(repeats(fixture, "id", STORE_WINDOW_CLIENT));
+    close_store(fixture);
+    open_store(fixture);
+    assert_true(repeats(fixture, "id", STORE_WINDOW_CLIENT));
+}
+
+/* ---- Redis ---- */
+
+/* sends an inline command and returns the start of the reply */
+static const char *ask_redis(struct fixture *fixture, const char *command)
+{
+    static char reply[256];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ssize_t length;
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", fixture->path);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(write(fd, command, strlen(command)), strlen(command));
+    assert_int_equal(write(fd, "\r\n", 2), 2);
+    length = read(fd, reply, sizeof(reply) - 1);
+    assert_true(length > 0);
+    reply[length] = '\0';
+    close(fd);
+    return reply;
+}
+
+static void bucket_command(char *command, size_t size, const char *name, uint64_t window_s,
+                           uint64_t second, const char *rest)
+{
+    snprintf(command, size, "%s vc:{default}:seen:%llu:%llu%s", name, (unsigned long long)window_s,
+             (unsigned long long)(second / window_s), rest);
+}
+
+static void test_redis_buckets_expire(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    char command[128];
+
+    assert_false(repeats(fixture, "a", STORE_WINDOW_ATTEMPT));
+    assert_false(repeats(fixture, "b", STORE_WINDOW_ATTEMPT));
+    assert_false(repeats(fixture, "c", STORE_WINDOW_CLIENT));
+    bucket_command(command, sizeof(command), "TTL", STORE_WINDOW_ATTEMPT_S, bucket_start(), "");
+    assert_in_range(atoi(ask_redis(fixture, command) + 1), 2 * STORE_WINDOW_ATTEMPT_S,
+                    3 * STORE_WINDOW_ATTEMPT_S);
+    bucket_command(command, sizeof(command), "SCARD", STORE_WINDOW_ATTEMPT_S, bucket_start(), "");
+    assert_string_equal(ask_redis(fixture, command), ":2\r\n");
+    bucket_command(command, sizeof(command), "TTL", STORE_WINDOW_CLIENT_S, bucket_start(), "");
+    assert_in_range(atoi(ask_redis(fixture, command) + 1), 2 * STORE_WINDOW_CLIENT_S,
+                    3 * STORE_WINDOW_CLIENT_S);
+}
+
+/* an error reply means that nothing was applied: also of what stands before the error */
+static void test_redis_applies_nothing_of_what_fails(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entries[] = {entry_of("/a", 1), entry_of("/b", 1)};
+    struct store_token tokens[] = {token_of("one", 0, STORE_WINDOW_ATTEMPT),
+                                   token_of("two", 1, STORE_WINDOW_CLIENT)};
+    struct store_batch batch = batch_of(EPOCH_A, 1, 2, entries, 2);
+    struct answer answer;
+    char command[128];
+
+    batch.second = bucket_start();
+    batch.tokens = tokens;
+    batch.token_count = 2;
+    for (uint64_t i = 0; i < 3; i++) { /* the buckets before, now and after */
+        uint64_t second = bucket_start() + (i - 1) * STORE_WINDOW_CLIENT_S;
+
+        bucket_command(command, sizeof(command), "SET", STORE_WINDOW_CLIENT_S, second, " wrong");
+        assert_string_equal(ask_redis(fixture, command), "+OK\r\n");
+        answer = apply_batch(fixture, &batch);
+        assert_int_equal(answer.outcome, STORE_REFUSED);
+        assert_false(answer.gap);
+        assert_non_null(strstr(answer.reason, "WRONGTYPE"));
+        assert_true(total_of(fixture, "default", "/a") == 0);
+        assert_true(ledger_of(fixture, EPOCH_A) == 0);
+        bucket_command(command, sizeof(command), "DEL", STORE_WINDOW_CLIENT_S, second, "");
+        assert_string_equal(ask_redis(fixture, command), ":1\r\n");
+    }
+    assert_string_equal(ask_redis(fixture, "DBSIZE"), ":0\r\n");
+    answer = apply_batch(fixture, &batch);
+    assert_total(answer, 0, 1);
+    assert_total(answer, 1, 1);
+    assert_false(answer.repeated[0]);
+}
+
+#define FOR_REDIS(test)                                    \
+    {                                                      \
+        "redis: " #test, test, setup_redis, teardown, NULL \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FOR_BOTH(test_a_token_counts_once),
+        FOR_BOTH(test_windows_do_not_mix),
+        FOR_BOTH(test_a_token_twice_in_one_batch),
+        FOR_BOTH(test_only_the_visit_of_the_token_is_left_out),
+        FOR_BOTH(test_sites_have_tokens_of_their_own),
+        FOR_BOTH(test_instances_share_tokens),
+        FOR_BOTH(test_tokens_are_bytes),
+        FOR_BOTH(test_many_tokens),
+        FOR_BOTH(test_a_batch_sent_again_has_the_same_repetitions),
+        FOR_BOTH(test_a_gap_remembers_no_token),
+        FOR_BOTH(test_positions_count_repetitions),
+        FOR_BOTH(test_windows_end),
+        FOR_BOTH(test_neighbour_buckets),
+        FOR_BOTH(test_a_clock_that_is_behind),
+        FOR_BOTH(test_a_window_begins_anew),
+        FOR_BOTH(test_keeps_tokens),
+        FOR_REDIS(test_redis_buckets_expire),
+        FOR_REDIS(test_redis_applies_nothing_of_what_fails),
+    };
+
+    log_set_level(LOG_LEVEL_ERROR);
+    return cmocka_run_group_tests_name("store_tokens", tests, NULL, NULL);
+}
