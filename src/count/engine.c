@@ -328,6 +328,7 @@ static void on_store_change(void *data, bool available)
     if (available) {
         backoff_reset(&engine->backoff);
         for_each_leg(engine, distrust_store);
+        wake_resting(engine); /* also what has no work any more: no timer would wake it later */
     }
     for_each_leg(engine, wake_with_work);
 }
@@ -539,13 +540,13 @@ void engine_stop(struct engine *engine)
     engine->is_stopped = true;
 }
 
-/* whether nothing of a site would be lost if the process ended now */
+/* whether nothing of a site would be lost if the process ended now: what heals is only here */
 static bool is_safe(const struct site *site)
 {
     list_for_each(link, &site->legs) {
         const struct leg *leg = container_of(link, struct leg, link);
 
-        if (flow_has_work(&leg->flow) && !outage_is_safe(leg)) {
+        if (flow_may_heal(&leg->flow) || !outage_is_safe(leg)) {
             return false;
         }
     }

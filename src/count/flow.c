@@ -182,10 +182,14 @@ void flow_send(struct flow *flow)
     }
 }
 
+bool flow_may_heal(const struct flow *flow)
+{
+    return flow->must_check || ledger_to_heal(&flow->ledger) != NULL;
+}
+
 bool flow_has_work(const struct flow *flow)
 {
-    return flow->must_check || ledger_to_heal(&flow->ledger) != NULL ||
-           !list_is_empty(&flow->batches);
+    return flow_may_heal(flow) || !list_is_empty(&flow->batches);
 }
 
 bool flow_is_busy(const struct flow *flow)

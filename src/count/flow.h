@@ -82,6 +82,9 @@ void flow_move_open(struct flow *flow, struct flow *to);
 /** Freezes a batch, behind which none is frozen, under the number that it will have. */
 void flow_freeze(struct flow *flow, struct batch *batch);
 
+/** Whether the store lacks, or may lack, what it had: this is healed, or asked, before all else. */
+bool flow_may_heal(const struct flow *flow);
+
 /** Whether there is anything that the store has to be told. */
 bool flow_has_work(const struct flow *flow);
 

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "count/batch.h"
 #include "support/fake_clock.h"
+#include "support/fake_random.h"
 #include "support/fake_store.h"
 #include "support/log_capture.h"
 
@@ -80,6 +81,7 @@ static inline int setup_with(void **state, bool available)
     assert_non_null(fixture);
     log_set_level(LOG_LEVEL_ERROR);
     fake_clock_stop(START_MS, WALL_MS);
+    fake_random_seed(1); /* tests that draw a seed of their own set it after this */
     fixture->loop = loop_create();
     fixture->database = fake_database_create();
     fixture->store = fake_store_create(fixture->database, available);
@@ -118,6 +120,7 @@ static inline int teardown(void **state)
         assert_true(fixture->visits[i].is_answered);
     }
     free(fixture);
+    fake_random_release();
     fake_clock_release();
     return 0;
 }

@@ -4,7 +4,7 @@
 
 #define COPIES 2
 #define STEPS  400
-#define SEEDS  40
+#define SEEDS  400
 
 static uint64_t draw(uint64_t *seed, uint64_t limit)
 {
@@ -84,6 +84,7 @@ static void test_copies_that_take_turns_get_each_visit_once(void **state)
 
         setup(&own);
         fixture = own;
+        fake_random_seed(first_seed);
         copies[0] = fixture->database;
         set_limits(fixture, 600000, MAX_WAITING);
         for (int i = 0; i < STEPS; i++) {
