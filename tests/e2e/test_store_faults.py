@@ -10,7 +10,7 @@ import concurrent.futures
 import pytest
 
 from harness import FakeRedis, RedisStore, visit, wait_until
-from harness.faults import HASTY, check_is_away, check_refused
+from harness.faults import HASTY, check_is_away, check_refused, refusal
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_a_host_that_has_no_address(new_daemon):
     daemon = new_daemon({"redis.host": "no-such-host.invalid", **HASTY})
     assert daemon.fetch("/livez", timeout=5).status == 200
     daemon.wait_for_log(r"redis no-such-host.invalid:6379: resolv.*; retrying")
-    check_refused(daemon.fetch("/count"))
+    check_refused(refusal(daemon))
 
 
 # --- refused by the server ---
@@ -233,9 +233,9 @@ def test_an_error_means_not_executed(new_daemon, directory, error):
     """The visit is certainly not counted, and it is not given a number."""
     fake = FakeRedis(directory / "fake.sock", error_to_apply(error.encode()))
     daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY})
-    check_refused(daemon.fetch("/count"))
+    check_refused(refusal(daemon))
     status = daemon.status()["visits"]
-    assert (status["applied"], status["unknown"], status["waiting"]) == (0, 0, 0)
+    assert (status["applied"], status["waiting"]) == (0, 0)
     fake.finish()
 
 
@@ -266,14 +266,15 @@ class Ledger:
             return error_to_apply(None)(words)
         if self.mood == "busy":
             return b"-BUSY Redis is busy running a script.\r\n"
-        reply = self.apply(words[7], int(words[8]), dict(zip(words[12::2], map(int, words[13::2])))).encode()
+        epoch, sequence, follows = words[7], int(words[8]), int(words[9])
+        reply = self.apply(epoch, sequence, follows, dict(zip(words[17::2], map(int, words[18::2])))).encode()
         return None if self.mood == "silent" else b"$%d\r\n%s\r\n" % (len(reply), reply)
 
-    def apply(self, epoch, sequence, hits):
+    def apply(self, epoch, sequence, follows, hits):
         last, answer = self.entries.get(epoch, (0, ""))
         if last == sequence:
             return "DUP" + answer
-        assert sequence == last + 1, (last, sequence)
+        assert follows == last, (last, sequence)
         for page, count in hits.items():
             self.totals[page] = self.totals.get(page, 0) + count
         answer = "".join(f" {self.totals[page]}" for page in hits)
@@ -307,7 +308,7 @@ def test_out_of_memory(daemon, store):
     client.config_set("maxmemory-policy", "noeviction")
     assert daemon.count() == 1
     client.config_set("maxmemory", 1)
-    check_refused(daemon.fetch("/count"))
+    check_refused(refusal(daemon))
     assert daemon.fetch("/v1/get/default/").json()["count"] == 1, "reading still works"
     assert visit([daemon.address], 20, connections=4).refused == 20
     client.config_set("maxmemory", 0)
@@ -324,7 +325,7 @@ def test_writes_switched_off_after_a_failed_save(daemon, store):
     (store.server.directory / "dump.rdb").mkdir()  # where the file should go
     client.bgsave()
     wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", "the save failed")
-    check_refused(daemon.fetch("/count"))
+    check_refused(refusal(daemon))
     client.config_set("stop-writes-on-bgsave-error", "no")
     wait_until(lambda: daemon.fetch("/count").status == 200, "it counts again")
     assert store.total() == 2
@@ -374,19 +375,21 @@ def test_script_flush_under_load(daemon, store, visitors):
     crowd.finish().check_exact({"/count": store.total()})
 
 
-def test_flushall_is_noticed_and_said(daemon, store):
-    """The ledger shows that the store went back in time: it goes on under a new epoch."""
+def test_what_flushall_took_is_healed_and_said(daemon, store):
+    """The ledger shows that the store went back in time: what it was told in the last minute is told to it again."""
     for _ in range(5):
         daemon.count()
     store.client().flushall()
-    assert daemon.count() == 1
-    assert daemon.count() == 2
-    assert store.total() == 2
-    daemon.wait_for_log("error .*site default went back in time: its ledger is at batch 0 of epoch [0-9a-f]{32}, but 5 were acknowledged")
-    assert daemon.status()["batches"]["gaps"] == 1
+    assert daemon.count() == 6
+    assert daemon.count() == 7
+    assert store.total() == 7
+    daemon.wait_for_log("warning store: site default went back in time; sending 5 visits in 5 batches again")
+    daemon.wait_for_log("info    store: site default: healed; 5 visits were sent again since the start")
+    batches = daemon.status()["batches"]
+    assert (batches["gaps"], batches["healed_visits"], batches["lost_visits"]) == (1, 5, 0)
 
 
-def test_a_snapshot_from_before_is_noticed_and_said(daemon, store):
+def test_a_snapshot_from_before_is_healed_and_said(daemon, store):
     """Restored to the third visit; the ledger came back with it."""
     client = store.client(decode_responses=False)
     for _ in range(3):
@@ -396,10 +399,27 @@ def test_a_snapshot_from_before_is_noticed_and_said(daemon, store):
         daemon.count()
     for key, dump in dumps.items():
         client.restore(key, 0, dump, replace=True)
-    assert daemon.count() == 4
-    daemon.wait_for_log("went back in time: its ledger is at batch 3 of epoch .* but 6 were acknowledged")
-    assert daemon.count() == 5
-    assert store.total() == 5
+    assert daemon.count() == 7
+    daemon.wait_for_log("site default went back in time; sending 3 visits in 3 batches again")
+    assert daemon.count() == 8
+    assert store.total() == 8
+
+
+def test_what_is_not_kept_is_lost_and_said(new_daemon, store):
+    """Nothing is kept to heal with: the log and status say exactly how many visits are gone."""
+    daemon = new_daemon({**store.settings, **HASTY, "ledger.retain": "0s"}).wait_for_store()
+    counted = 0
+
+    def is_lost():
+        nonlocal counted
+        store.client().flushall()
+        daemon.count()
+        counted += 1
+        return daemon.status()["batches"]["lost_visits"]
+
+    lost = wait_until(is_lost, "something is lost")  # what was answered just now is still there
+    daemon.wait_for_log(f"error .*site default went back in time by more than is kept here to send again; {lost} visits in .* are lost")
+    assert store.total() + lost == counted
 
 
 def test_a_series_that_cannot_be_written_leaves_the_totals_exact(daemon, store):
@@ -415,7 +435,7 @@ def test_a_series_that_cannot_be_written_leaves_the_totals_exact(daemon, store):
 @pytest.mark.parametrize("key", ["hits", "ledger"])
 def test_a_key_of_another_type_is_a_refusal(daemon, store, key):
     store.client().set("vc:{default}:%s" % key, "not ours")
-    check_refused(daemon.fetch("/count"))
+    check_refused(refusal(daemon))
     store.client().delete("vc:{default}:%s" % key)
     wait_until(lambda: daemon.fetch("/count").status == 200, "it counts again")
     assert store.total() == 1
@@ -423,7 +443,7 @@ def test_a_key_of_another_type_is_a_refusal(daemon, store, key):
 
 def test_old_entries_of_the_ledger_are_swept(new_daemon, store):
     client = store.client()
-    client.hset("vc:{default}:ledger", mapping={"a" * 32: "5 1000000000 17", "b" * 32: "9 99999999999 3"})
+    client.hset("vc:{default}:ledger", mapping={"a" * 32: "5 17 1000000000 17", "b" * 32: "9 30 99999999999 3"})
     daemon = new_daemon(store.settings)
     daemon.count()
     entries = client.hkeys("vc:{default}:ledger")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What a visitor is told while the store is of no use."""
 
+from harness.basics import wait_until
+
 #: Less patience than the defaults, so that the tests do not have it either.
 HASTY = {"count.max_wait": "300ms", "redis.command_timeout": "400ms", "redis.connect_timeout": "400ms", "drain.timeout": "500ms"}
 
@@ -13,6 +15,11 @@ def check_refused(answer):
     assert answer.headers["visitcount-status"] == "refused; reason=store-unavailable"
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "not counted" in answer.json()["error"]["message"]
+
+
+def refusal(daemon, target="/count"):
+    """The answer to a visit whose patience did not end in the very moment in which the store was being asked."""
+    return wait_until(lambda: (lambda answer: answer.error != "outcome_unknown" and answer)(daemon.fetch(target)), "a refusal")
 
 
 def check_is_away(daemon):
