@@ -129,13 +129,20 @@ static void respond_error_with(struct request *request, int status,
     buf_finish(&body);
 }
 
-void respond_error(struct request *request, int status, const char *code, const char *format, ...)
+void respond_verror(struct request *request, int status, const char *code, const char *format,
+                    va_list arguments)
 {
     static const struct response_header retry = {H2O_TOKEN_RETRY_AFTER, NULL, {H2O_STRLIT("1")}};
+
+    respond_error_with(request, status, status == 503 ? &retry : NULL, code, format, arguments);
+}
+
+void respond_error(struct request *request, int status, const char *code, const char *format, ...)
+{
     va_list arguments;
 
     va_start(arguments, format);
-    respond_error_with(request, status, status == 503 ? &retry : NULL, code, format, arguments);
+    respond_verror(request, status, code, format, arguments);
     va_end(arguments);
 }
 

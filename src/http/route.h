@@ -11,6 +11,7 @@
 
 #include <h2o.h>
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -108,6 +109,8 @@ void respond_buf(struct request *request, int status, const char *content_type,
  */
 void respond_error(struct request *request, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+void respond_verror(struct request *request, int status, const char *code, const char *format,
+                    va_list arguments) __attribute__((format(printf, 4, 0)));
 
 /** The value of a request header by its token, or an empty iovec (whose base is not NULL). */
 h2o_iovec_t request_header(const struct request *request, const h2o_token_t *token);

@@ -8,7 +8,7 @@
 #include "http/listener.h"
 #include "http/protocol_error.h"
 #include "http/server_view.h"
-#include "http/visit.h"
+#include "http/routes.h"
 
 #include <h2o.h>
 

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "http/key.h"
 #include "http/render.h"
-#include "http/visit.h"
+#include "http/routes.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -70,7 +70,13 @@ static void check_stable(const struct key *key)
 
 static void show(const struct key *key, enum render_form form)
 {
-    const struct render_count count = {"default", key->bytes, key->length, 1, "counted"};
+    const struct render_count count = {
+        .site = "default",
+        .page = key->bytes,
+        .page_length = key->length,
+        .count = 1,
+        .status = "counted",
+    };
     struct buf out = BUF_EMPTY;
 
     render_count_json(&out, &count);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/admin.h"
 #include "http/route.h"
-#include "http/visit.h"
+#include "http/routes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/hit.h"
+
+#include "count/engine.h"
+#include "http/connection.h"
+#include "http/format.h"
+#include "http/refusal.h"
+#include "http/server.h"
+#include "http/sites.h"
+#include "http/target.h"
+#include "http/token.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const h2o_iovec_t status_counted = {H2O_STRLIT("counted")};
+static const h2o_iovec_t status_duplicate = {H2O_STRLIT("duplicate")};
+static const h2o_iovec_t status_journaled = {H2O_STRLIT("journaled")};
+static const h2o_iovec_t status_head = {H2O_STRLIT("ignored; reason=head")};
+
+/** A visit that waits for its number, in the request's pool. */
+struct waiting {
+    struct visit visit;
+    struct request *request;
+    const struct format *format;
+    size_t site_length;
+    size_t page_length;
+    char names[]; /* site, NUL, page, NUL */
+};
+
+/* Answers */
+
+static void respond_count(const struct waiting *waiting, uint64_t count, h2o_iovec_t status)
+{
+    waiting->request->visit_status = status;
+    format_respond_count(waiting->request, waiting->format,
+                         &(struct render_count){
+                             .site = waiting->names,
+                             .page = waiting->names + waiting->site_length + 1,
+                             .page_length = waiting->page_length,
+                             .count = count,
+                             .is_estimate = status.base == status_journaled.base,
+                             .status = status.base,
+                         });
+}
+
+static void refuse_unavailable(struct request *request)
+{
+    refuse(request, REFUSAL_STORE_UNAVAILABLE,
+           "the store is not available; this visit was not counted");
+}
+
+static void on_answer(struct visit *visit, const struct visit_answer *answer)
+{
+    const struct waiting *waiting = container_of(visit, struct waiting, visit);
+
+    connection_end_wait(waiting->request->h2o);
+    switch (answer->status) {
+    case VISIT_COUNTED:
+        respond_count(waiting, answer->count, status_counted);
+        break;
+    case VISIT_REPEATED:
+        respond_count(waiting, answer->count, status_duplicate);
+        break;
+    case VISIT_JOURNALED:
+        respond_count(waiting, answer->count, status_journaled);
+        break;
+    case VISIT_REFUSED:
+        refuse_unavailable(waiting->request);
+        break;
+    case VISIT_UNKNOWN:
+        refuse(waiting->request, REFUSAL_OUTCOME_UNKNOWN,
+               "the store did not answer in time; this visit may have been counted");
+        break;
+    }
+}
+
+/** Answers a visit that the engine did not take. */
+static void respond_not_taken(struct request *request, int error)
+{
+    switch (error) {
+    case -ENOBUFS:
+        refuse(request, REFUSAL_OVERLOADED,
+               "too many visits wait for the store; this one was not counted");
+        break;
+    case -ENOSPC:
+        refuse(request, REFUSAL_JOURNAL_FULL,
+               "the store is away and the journal has no room; this visit was not counted");
+        break;
+    case -ESHUTDOWN:
+        refuse(request, REFUSAL_SHUTTING_DOWN, "this server ends; this visit was not counted");
+        break;
+    default:
+        refuse_unavailable(request);
+    }
+}
+
+/* Counting */
+
+static void count_visit(struct request *request, const char *site, const struct key *page,
+                        const struct format *format)
+{
+    size_t site_length = strlen(site);
+    struct waiting *waiting;
+    int error;
+
+    if (request->is_head) {
+        request->visit_status = status_head;
+        respond(request, &(struct response){.status = 200, .content_type = format->content_type});
+        return;
+    }
+    waiting =
+        h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*waiting) + site_length + page->length + 2);
+    if (!token_take(request, &waiting->visit)) {
+        refuse(request, REFUSAL_BAD_IDEMPOTENCY_KEY,
+               "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
+        return;
+    }
+    waiting->visit.on_answer = on_answer;
+    waiting->request = request;
+    waiting->format = format;
+    waiting->site_length = site_length;
+    waiting->page_length = page->length;
+    memcpy(waiting->names, site, site_length + 1);
+    memcpy(waiting->names + site_length + 1, page->bytes, page->length + 1);
+    error = engine_visit(server_engine(request->server), site, page->bytes, page->length,
+                         &waiting->visit);
+    if (error == 0) {
+        connection_begin_wait(request->h2o);
+    } else {
+        respond_not_taken(request, error);
+    }
+}
+
+static void count_default(struct request *request, const struct format *format)
+{
+    static const struct key root_page = {.length = 1, .bytes = "/"};
+
+    count_visit(request, sites_default(server_sites(request->server)), &root_page, format);
+}
+
+void hit_handle_count(struct request *request)
+{
+    count_default(request, format_negotiate(request));
+}
+
+void hit_handle_count_json(struct request *request)
+{
+    count_default(request, &format_json);
+}
+
+void hit_handle(struct request *request)
+{
+    struct target target;
+
+    if (target_take(request, &target)) {
+        count_visit(request, target.site, &target.page, &format_json);
+    }
+}

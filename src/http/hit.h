@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * hit: the routes that count a visit and tell its number.
+ *
+ * Bodies of requests are not looked at. HEAD never counts. All answers say in Visitcount-Status
+ * what became of the visit: counted, duplicate, journaled, ignored, refused or unknown.
+ */
+#ifndef VISITCOUNTD_HTTP_HIT_H
+#define VISITCOUNTD_HTTP_HIT_H
+
+#include "http/route.h"
+
+/** The default site's page "/", in the form that Accept asks for. */
+void hit_handle_count(struct request *request);
+
+/** The same as JSON. */
+void hit_handle_count_json(struct request *request);
+
+/** The page that the path names, as JSON. */
+void hit_handle(struct request *request);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/target.h"
+
+#include "count/engine.h"
+#include "http/refusal.h"
+#include "http/server.h"
+#include "http/sites.h"
+
+#include <string.h>
+
+/** Whether the site may be counted or read; if not, the request was answered. */
+static bool admit_site(struct request *request, const char *site, size_t length)
+{
+    const struct sites *sites = server_sites(request->server);
+    struct engine *engine = server_engine(request->server);
+    uint64_t limit = sites_open_limit(sites);
+
+    if (sites_lists(sites, site, length)) {
+        return true;
+    }
+    if (limit == 0) {
+        refuse(request, REFUSAL_UNKNOWN_SITE, "site %s is not counted here", site);
+        return false;
+    }
+    /* reading makes no site */
+    if ((request->route->methods & ROUTE_COUNTS) != 0 && !engine_has_site(engine, site) &&
+        engine_site_count(engine) >= limit) {
+        refuse(request, REFUSAL_TOO_MANY_SITES,
+               "site %s is new, and this instance serves all the sites it may", site);
+        return false;
+    }
+    return true;
+}
+
+bool target_take(struct request *request, struct target *ret_target)
+{
+    h2o_iovec_t rest = request->rest;
+    const char *slash = memchr(rest.base, '/', rest.len);
+    size_t site_length = slash != NULL ? (size_t)(slash - rest.base) : rest.len;
+    enum key_status status;
+
+    if (!key_is_site(rest.base, site_length)) {
+        refuse(request, REFUSAL_BAD_SITE, "a site's name is 1 to 64 of a-z 0-9 . _ -");
+        return false;
+    }
+    memcpy(ret_target->site, rest.base, site_length);
+    ret_target->site[site_length] = '\0';
+    if (!admit_site(request, ret_target->site, site_length)) {
+        return false;
+    }
+    status = key_from_path(rest.base + site_length, rest.len - site_length, &ret_target->page);
+    if (status != KEY_OK) {
+        refuse(request, status == KEY_TOO_LONG ? REFUSAL_PAGE_TOO_LONG : REFUSAL_BAD_PAGE, "%s",
+               key_status_text(status));
+        return false;
+    }
+    return true;
+}

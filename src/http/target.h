@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * target: which page of which site a path names, and whether the site is served.
+ */
+#ifndef VISITCOUNTD_HTTP_TARGET_H
+#define VISITCOUNTD_HTTP_TARGET_H
+
+#include "http/key.h"
+#include "http/route.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+
+/** A page of a site. */
+struct target {
+    char site[STORE_SITE_MAX + 1];
+    struct key page;
+};
+
+/**
+ * Takes "{site}/{page…}", or "{site}" for the page "/", from what stands behind the route's prefix.
+ * Returns false when the request was answered: it names none, or a site that is not served.
+ */
+bool target_take(struct request *request, struct target *ret_target);
+
+#endif
