@@ -274,7 +274,8 @@ static void forget_in_site(struct site *site, uint64_t before_ms)
         struct leg *leg = leg_in_site(link);
 
         link = link->next;
-        ledger_forget(&leg->flow.ledger, before_ms, site->engine->options.retain_max_bytes);
+        ledger_forget(&leg->flow.ledger, flow_may_heal(&leg->flow) ? 0 : before_ms,
+                      site->engine->options.retain_max_bytes);
         if (leg != &site->live && leg != site->backlog && !flow_has_work(&leg->flow) &&
             !flow_is_busy(&leg->flow) && list_is_empty(&leg->flow.ledger.retained)) {
             finish_leg(leg);
@@ -282,15 +283,29 @@ static void forget_in_site(struct site *site, uint64_t before_ms)
     }
 }
 
-/* what was answered long enough ago is no longer kept to heal the store with */
-static void on_forget(struct loop_timer *timer)
+/*
+ * What was answered long enough ago is no longer kept to heal the store with. Time counts only
+ * while the store is there: what it acknowledged just before it went away is what it may come back
+ * without, however long it was away.
+ */
+static uint64_t forget_before_ms(const struct engine *engine)
 {
-    struct engine *engine = container_of(timer, struct engine, forget);
     uint64_t now_ms = clock_monotonic_ms();
     uint64_t retain_ms = engine->options.retain_ms;
 
+    if (!engine->is_available || now_ms - engine->changed_at_ms < retain_ms) {
+        return 0;
+    }
+    return now_ms - retain_ms;
+}
+
+static void on_forget(struct loop_timer *timer)
+{
+    struct engine *engine = container_of(timer, struct engine, forget);
+    uint64_t before_ms = forget_before_ms(engine);
+
     map_for_each(node, &engine->sites) {
-        forget_in_site(site_of(node), now_ms > retain_ms ? now_ms - retain_ms : 0);
+        forget_in_site(site_of(node), before_ms);
     }
     loop_timer_start(engine->loop, timer, FORGET_INTERVAL_MS);
 }
@@ -323,7 +338,7 @@ static void on_store_change(void *data, bool available)
     struct engine *engine = data;
 
     engine->is_available = available;
-    engine->away_since_ms = clock_monotonic_ms();
+    engine->changed_at_ms = clock_monotonic_ms();
     engine->failing_since_ms = 0;
     if (available) {
         backoff_reset(&engine->backoff);
@@ -372,7 +387,7 @@ struct site *engine_take_site(struct engine *engine, const char *name)
 static bool is_hopeless(const struct engine *engine, uint64_t now_ms)
 {
     if (!engine->is_available) {
-        return now_ms - engine->away_since_ms >= engine->options.max_wait_ms;
+        return now_ms - engine->changed_at_ms >= engine->options.max_wait_ms;
     }
     return engine->failing_since_ms != 0 && engine->stats.waiting != 0 &&
            now_ms - engine->failing_since_ms >= engine->options.max_wait_ms;
@@ -399,7 +414,7 @@ static int admit(struct engine *engine, struct visit *visit, uint64_t now_us, bo
         return -EHOSTDOWN;
     }
     visit->deadline_ms =
-        engine->options.max_wait_ms + (engine->is_available ? now_ms : engine->away_since_ms);
+        engine->options.max_wait_ms + (engine->is_available ? now_ms : engine->changed_at_ms);
     return 0;
 }
 
@@ -477,7 +492,7 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     loop_timer_start(loop, &engine->forget, FORGET_INTERVAL_MS);
     store_health(store, &health);
     engine->is_available = health.available;
-    engine->away_since_ms = clock_monotonic_ms();
+    engine->changed_at_ms = clock_monotonic_ms();
     store_listen(store, on_store_change, engine);
     return engine;
 }

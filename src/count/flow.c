@@ -80,14 +80,41 @@ static void finish_batch(struct flow *flow, struct batch *batch,
     end_with(flow, end);
 }
 
+/* visits that were sent again without an answer, and that the store turns out to have */
+static uint64_t settle_heal(struct flow *flow, struct store_position at)
+{
+    struct parcel *heal = ledger_to_heal(&flow->ledger);
+    bool was_doubtful = flow->is_heal_doubtful;
+
+    flow->is_heal_doubtful = false;
+    if (heal == NULL || !was_doubtful || at.sequence < heal->content.sequence) {
+        return 0;
+    }
+    heal->answered_at_ms = clock_monotonic_ms();
+    return heal->hits;
+}
+
 /* the store is not where it was thought to be: from here on it is known where it is */
 static void find_gap(struct flow *flow, struct store_position at, const char *reason)
 {
-    struct flow_end end = {.result = FLOW_GAP, .reason = reason};
+    struct flow_end end = {.result = FLOW_GAP, .hits = settle_heal(flow, at), .reason = reason};
 
     if (!ledger_store_is_at(&flow->ledger, at, &end.gap)) {
-        end.result = FLOW_CHECKED;
+        end.result = end.hits != 0 ? FLOW_HEALED : FLOW_CHECKED;
     }
+    end_with(flow, end);
+}
+
+/* kept as if it had been answered now: a store that lost it once may lose it again */
+static void finish_heal(struct flow *flow, struct parcel *parcel,
+                        const struct store_applied *applied)
+{
+    struct flow_end end = {
+        .result = FLOW_HEALED, .is_duplicate = applied->duplicate, .hits = parcel->hits};
+
+    flow->is_heal_doubtful = false;
+    parcel->answered_at_ms = clock_monotonic_ms();
+    ledger_healed(&flow->ledger);
     end_with(flow, end);
 }
 
@@ -108,7 +135,7 @@ static void on_applied(void *data, const struct store_applied *applied)
 {
     struct flow_call *call = data;
     struct batch *batch = call->batch;
-    uint64_t hits = call->parcel->hits;
+    struct parcel *parcel = call->parcel;
     struct flow *flow = end_call(call);
 
     if (flow == NULL) {
@@ -119,14 +146,13 @@ static void on_applied(void *data, const struct store_applied *applied)
         return;
     }
     if (applied->outcome == STORE_OK) {
-        ledger_healed(&flow->ledger);
-        end_with(flow, (struct flow_end){.result = FLOW_HEALED,
-                                         .is_duplicate = applied->duplicate,
-                                         .hits = hits});
+        finish_heal(flow, parcel, applied);
         return;
     }
     if (batch != NULL) {
         fail_batch(batch, applied);
+    } else {
+        flow->is_heal_doubtful |= applied->outcome == STORE_UNKNOWN;
     }
     if (applied->gap) {
         find_gap(flow, applied->at, applied->reason);

@@ -51,7 +51,7 @@ struct engine {
     struct map estimates; /* pages whose totals are remembered, for answers from the journal */
     bool is_available;
     bool is_stopped;
-    uint64_t away_since_ms;    /* while the store is not available */
+    uint64_t changed_at_ms;    /* when the store came or went last */
     uint64_t failing_since_ms; /* while the store is there but takes no batch; else 0 */
 };
 

@@ -147,6 +147,8 @@ static void put_visits(struct buf *out, const struct stats *stats)
 
     put_head(out, name, "counter", "Visits by what they were answered.");
     buf_printf(out, "%s{result=\"applied\"} %" PRIu64 "\n", name, stats->applied);
+    buf_printf(out, "%s{result=\"repeated\"} %" PRIu64 "\n", name, stats->repeated);
+    buf_printf(out, "%s{result=\"journaled\"} %" PRIu64 "\n", name, stats->journaled);
     buf_printf(out, "%s{result=\"refused\"} %" PRIu64 "\n", name, stats->refused);
     buf_printf(out, "%s{result=\"unknown\"} %" PRIu64 "\n", name, stats->unknown);
     put_u64(out, "visitcountd_visits_waiting", "gauge", stats->waiting,
@@ -159,6 +161,10 @@ static void put_visits(struct buf *out, const struct stats *stats)
             "Batches that the store already had when they were sent again.");
     put_u64(out, "visitcountd_store_gaps_total", "counter", stats->gaps,
             "Times that the store was found to have gone back in time.");
+    put_u64(out, "visitcountd_visits_healed_total", "counter", stats->healed,
+            "Visits that the store had lost and has again.");
+    put_u64(out, "visitcountd_visits_lost_total", "counter", stats->lost,
+            "Visits that the store lost when they were no longer kept here.");
 }
 
 /** The buckets of stats, several taken together; each line counts all visits up to its limit. */

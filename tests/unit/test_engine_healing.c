@@ -396,6 +396,74 @@ static void test_the_store_comes_back_further_than_it_was(void **state)
     count_one(fixture, "/", 16);
 }
 
+/* the answer to what is sent again is lost, and the store says that it has it: it counts as healed
+ */
+static void test_what_arrived_without_an_answer_is_healed(void **state)
+{
+    static const struct {
+        enum fake_fate fate;
+        uint64_t missing; /* the parcel that is sent next, of 2 and 3 */
+    } rows[] = {{FAKE_REPLY_LOST, 3}, {FAKE_REQUEST_LOST, 2}};
+    struct fixture *fixture = *state;
+
+    go_back(fixture, count_batches(fixture, 3, 1));
+    for (size_t i = 0; i < 2; i++) {
+        struct fake_database *one = fake_database_copy(fixture->database);
+
+        restart_store(fixture, FAKE_REQUEST_LOST);
+        end_check(fixture, FAKE_DONE);
+        assert_sent(fixture, 2, "/", 2);
+        restart_store(fixture, rows[i].fate);
+        end_check(fixture, FAKE_DONE);
+        for (uint64_t sequence = rows[i].missing; sequence <= 3; sequence++) {
+            heal(fixture, sequence, sequence - 1, sequence);
+        }
+        assert_int_equal(total(fixture), 6);
+        assert_int_equal(engine_stats(fixture->engine)->healed, 5 * (i + 1));
+        go_back(fixture, one);
+    }
+}
+
+/* guards against forgetting, during a long outage, what a crash at its beginning took */
+static void test_an_outage_does_not_count_as_time_to_forget(void **state)
+{
+    struct fixture *fixture = *state;
+
+    go_back(fixture, count_batches(fixture, 2, 1));
+    fake_store_go_away(fixture->store, FAKE_REQUEST_LOST);
+    advance(fixture, 3 * RETAIN_MS);
+    fake_store_come_back(fixture->store);
+    advance(fixture, 2000); /* nor does the time until it has said where it is */
+    end_check(fixture, FAKE_DONE);
+    heal(fixture, 2, 1, 2);
+    assert_int_equal(total(fixture), 3);
+    assert_int_equal(engine_stats(fixture->engine)->lost, 0);
+}
+
+/* a store that lost it once may lose it again */
+static void test_what_was_healed_is_kept_as_long_as_what_is_new(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (int i = 0; i < 3; i++) {
+        if (i == 0) {
+            count_one(fixture, "/", 1);
+        } else {
+            visit(fixture, "/");
+            turn(fixture);
+            end(fixture, FAKE_DONE); /* a gap */
+            turn(fixture);
+            heal(fixture, 1, 0, 1);
+            for (uint64_t sequence = 2; sequence <= (uint64_t)i + 1; sequence++) {
+                heal(fixture, sequence, sequence - 1, 1);
+            }
+        }
+        advance(fixture, RETAIN_MS * 2 / 3);
+        go_back(fixture, fake_database_create());
+    }
+    assert_int_equal(engine_stats(fixture->engine)->lost, 0);
+}
+
 static void test_destroy_and_abandon_while_it_heals(void **state)
 {
     struct fixture *fixture = *state;
@@ -622,6 +690,9 @@ int main(void)
         TEST(test_what_heals_is_sent_until_the_store_has_it),
         TEST(test_the_store_goes_back_again_while_it_is_healed),
         TEST(test_the_store_comes_back_further_than_it_was),
+        TEST(test_what_arrived_without_an_answer_is_healed),
+        TEST(test_an_outage_does_not_count_as_time_to_forget),
+        TEST(test_what_was_healed_is_kept_as_long_as_what_is_new),
         TEST(test_destroy_and_abandon_while_it_heals),
         TEST(test_what_is_no_longer_kept_is_lost_and_said),
         TEST(test_all_is_lost),

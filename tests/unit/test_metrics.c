@@ -21,6 +21,10 @@ static struct stats example_stats(void)
         .accepted = 60,
         .applied = 42,
         .refused = 7,
+        .repeated = 3,
+        .journaled = 4,
+        .healed = 12,
+        .lost = 13,
         .unknown = 1,
         .waiting = 10,
         .batches = 5,
@@ -81,6 +85,10 @@ static void test_values(void **state)
     assert_line(&out, "visitcountd_build_info{version=\"1.2.3\"} 1");
     assert_line(&out, "visitcountd_visits_total{result=\"applied\"} 42");
     assert_line(&out, "visitcountd_visits_total{result=\"refused\"} 7");
+    assert_line(&out, "visitcountd_visits_total{result=\"repeated\"} 3");
+    assert_line(&out, "visitcountd_visits_total{result=\"journaled\"} 4");
+    assert_line(&out, "visitcountd_visits_healed_total 12");
+    assert_line(&out, "visitcountd_visits_lost_total 13");
     assert_line(&out, "visitcountd_visits_total{result=\"unknown\"} 1");
     assert_line(&out, "visitcountd_visits_waiting 10");
     assert_line(&out, "visitcountd_batches_total 5");
