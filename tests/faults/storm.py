@@ -431,7 +431,7 @@ class Storm:
         total = sum(RedisStore(self.redis).totals().values())
         if not day == hour == total:
             self.problems.append(f"by day {day}, by hour {hour}, in total {total}")
-        lost = sum(daemon.status()["batches"].get("lost", 0) for daemon in self.instances)
+        lost = sum(daemon.status()["batches"].get("lost_visits", 0) for daemon in self.instances)
         if lost:
             self.problems.append(f"instances say that {lost} visits are lost")
         # while one instance has not yet healed what the store lost, another gives numbers out that were given before:

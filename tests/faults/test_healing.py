@@ -24,12 +24,16 @@ def page_of(target):
     return "/" if target == "/count" else target[len("/v1/hit/default"):]
 
 
+#: How status calls them.
+LONG = {"healed": "healed_visits", "lost": "lost_visits"}
+
+
 def batches(daemon, *names):
     """Numbers of `visitcountctl status --json`."""
     result = daemon.ctl("status", "--json")
     assert result.status == 0, result
     numbers = result.json()["batches"]
-    return tuple(numbers[name] for name in names)
+    return tuple(numbers[LONG.get(name, name)] for name in names)
 
 
 def metric(daemon, name):
