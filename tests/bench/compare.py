@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""The comparisons: visitcountd beside its peers, and whole systems."""
+
+import machine
+import targets
+from measure import measure_all, medians, started
+from tables import figures_table
+
+# what a measurement has: key, title of the column, format
+COLUMNS = [
+    ("cpu_us", "CPU us/request", "{:.2f}"),
+    ("server_us", "of it server", "{:.2f}"),
+    ("redis_us", "of it Redis", "{:.2f}"),
+    ("cpu_us_ratio", "CPU, x first row", "{:.2f}"),
+    ("rate", "requests/s", "{:,.0f}"),
+    ("rate_ratio", "requests/s, x first row", "{:.2f}"),
+    ("p50_us", "p50 us", "{:,.0f}"),
+    ("p99_us", "p99 us", "{:,.0f}"),
+    ("p999_us", "p99.9 us", "{:,.0f}"),
+    ("server_mib", "server MiB", "{:.1f}"),
+    ("commands", "store commands/visit", "{:.3f}"),
+]
+PROXY_COLUMN = ("proxy_us", "of it nginx", "{:.2f}")
+
+
+def others_of(result):
+    """What was used by neither the targets nor wrk, in % of the machine."""
+    return max(0, max(figures["others"] for figures in result.values()))
+
+
+def failures_of(result):
+    """A line for each target whose requests were not all answered."""
+    return [f"- {name}: {figures['failed']:.0f} of {figures['requests']:.0f} requests were not answered well"
+            for name, figures in result.items() if figures["failed"] > 0]
+
+
+def show(results, settings, columns):
+    """The text of a section: one table per number of connections."""
+    parts = []
+    for connections, rounds in results.items():
+        result = medians(rounds)
+        if not result:
+            continue
+        parts += [f"### {connections:,} connection{'s' if connections != 1 else ''}",
+                  figures_table(result, columns), *failures_of(result),
+                  machine.line_of(settings, others_of(result))]
+    return "\n\n".join(parts)
+
+
+def chosen(factories, settings):
+    wanted = settings["targets"]
+    return {name: create for name, create in factories.items() if wanted is None or name in wanted}
+
+
+def run_direct(settings, problems):
+    with started(chosen(targets.DIRECT, settings), settings["directory"], problems) as running:
+        results = measure_all(running, settings, problems)
+    return results, "## Directly\n\n" + show(results, settings, COLUMNS)
+
+
+def run_systems(settings, problems):
+    with started(chosen(targets.SYSTEMS, settings), settings["directory"], problems) as running:
+        results = measure_all(running, settings, problems)
+    columns = COLUMNS[:2] + [PROXY_COLUMN] + COLUMNS[2:]
+    return results, ("## Whole systems\n\nnginx with [the configuration that is shipped]"
+                     "(../../etc/nginx/visitcountd.conf), three servers, and Redis.\n\n"
+                     + show(results, settings, columns))

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""What is wanted, beside what was measured."""
+
+from measure import medians, ratio
+from tables import table
+
+CONNECTIONS = 128  # at which the ratios are taken
+OURS = "count on Redis"
+
+
+def at_most(value, bound):
+    return value <= bound
+
+
+def at_least(value, bound):
+    return value >= bound
+
+
+def below(value, bound):
+    return value < bound
+
+
+SIGNS = {at_most: "<=", at_least: ">=", below: "<"}
+
+
+def compared(results, part, name, base, key):
+    rounds = results.get(part, {}).get(CONNECTIONS)
+    return ratio(rounds, name, base, key) if rounds else None
+
+
+def figure(results, part, connections, name, key):
+    rounds = results.get(part, {}).get(connections)
+    return medians(rounds).get(name, {}).get(key) if rounds else None
+
+
+def beyond_round_trip_us(results):
+    """What a lone visit takes besides the way to the store and back."""
+    latency = figure(results, "direct", 1, OURS, "p50_us")
+    round_trip = figure(results, "direct", 1, OURS, "round_trip_us")
+    return latency - round_trip if latency is not None and round_trip is not None else None
+
+
+def goals(results):
+    """(what, measured, how it compares, bound)"""
+    def direct(name, base, key):
+        return compared(results, "direct", name, base, key)
+
+    def system(name, base, key):
+        return compared(results, "systems", name, base, key)
+
+    ours, toys = "nginx + 3 visitcountd", "nginx + 3 Flask"
+    return [
+        ("CPU per visit on Redis, x constant", direct(OURS, "constant", "cpu_us"), at_most, 1.25),
+        ("requests/s on Redis, x constant", direct(OURS, "constant", "rate"), at_least, 0.9),
+        ("requests/s, x Flask", direct(OURS, "Flask", "rate"), at_least, 25),
+        ("requests/s, x webdis", direct(OURS, "webdis", "rate"), at_least, 2),
+        ("requests/s, x nginx + Lua", direct(OURS, "nginx + Lua", "rate"), at_least, 2),
+        ("CPU per visit of Flask, x ours", direct("Flask", OURS, "cpu_us"), at_least, 25),
+        ("CPU per visit of webdis, x ours", direct("webdis", OURS, "cpu_us"), at_least, 2),
+        ("CPU per visit of nginx + Lua, x ours", direct("nginx + Lua", OURS, "cpu_us"), at_least, 2),
+        ("whole system: requests/s, x the toy's", system(ours, toys, "rate"), at_least, 8),
+        ("whole system: CPU per visit of the toy, x ours", system(toys, ours, "cpu_us"), at_least, 8),
+        ("requests/s on SQLite, x Redis", direct("count on SQLite", OURS, "rate"), at_least, 0.8),
+        ("CPU per visit with tokens, x without", direct("with tokens", OURS, "cpu_us"), at_most, 1.15),
+        ("store commands per visit",
+         figure(results, "direct", CONNECTIONS, OURS, "commands"), below, 0.05),
+        ("a lone visit's p50 less a store round trip, us", beyond_round_trip_us(results), at_most, 30),
+        ("start to ready with SQLite, ms", results.get("sizes", {}).get("ready_ms"), below, 50),
+        ("CPU per visit at 1,000,000 pages, x 10,000", results.get("pages", {}).get("pages_ratio"), at_most, 1.1),
+        ("CPU per visit at 10,000 sites, x 1 page", results.get("pages", {}).get("sites_ratio"), at_most, 1.1),
+    ]
+
+
+def verdicts(results):
+    """The table, without what was not measured; None where nothing was."""
+    rows = [["goal", "wanted", "measured", "verdict"]]
+    for what, measured, compare, bound in goals(results):
+        if measured is not None:
+            rows.append([what, f"{SIGNS[compare]} {bound:g}", f"{measured:.3g}",
+                         "pass" if compare(measured, bound) else "miss"])
+    return table(rows) if len(rows) > 1 else None

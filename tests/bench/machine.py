@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""What was measured on, and with what."""
+
+import datetime
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import nginx
+from processes import BUILD, Failed
+
+
+def cpu_model():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return os.uname().machine
+
+
+def disk_of(directory):
+    """Device and file system, as findmnt(8) says."""
+    words = subprocess.check_output(
+        ["findmnt", "-n", "-o", "SOURCE,FSTYPE", "--target", directory], text=True).split()
+    return " ".join(words[-2:])  # of mounts on top of each other, the last
+
+
+def said_by(pattern, *arguments):
+    """What `pattern` finds in what a program says of itself; None where it does not run."""
+    try:
+        done = subprocess.run(arguments, text=True, capture_output=True, check=False)
+    except OSError:
+        return None
+    found = re.search(pattern, done.stdout + done.stderr)
+    return found[1] if found else None
+
+
+def package_version(name):
+    return said_by(r"^([\w.:+~-]+)", "dpkg-query", "-W", "-f=${Version}", name)
+
+
+def versions():
+    """{name: version} of all that takes part, as far as it is there."""
+    own = subprocess.check_output([BUILD / "visitcountd", "--version"], text=True)
+    found = dict(line.split() for line in own.splitlines() if line.strip())
+    found |= {
+        "redis-server": said_by(r"v=(\S+)", "redis-server", "--version"),
+        "wrk": said_by(r"wrk (?:debian/)?(\S+)", "wrk", "--version"),
+        "nginx": said_by(r"nginx/(\S+)", nginx.program(), "-v") if shutil.which("nginx") else None,
+        "lua-nginx-redis": package_version("lua-nginx-redis"),
+        "webdis": package_version("webdis"),
+        "Node.js": said_by(r"v(\S+)", "node", "--version"),
+        "Go": said_by(r"go(\d\S+)", "go", "version"),
+        "redigo": package_version("golang-github-gomodule-redigo-dev"),
+        "Flask": package_version("python3-flask"),
+        "gunicorn": package_version("gunicorn"),
+        "Linux": os.uname().release,
+    }
+    return {name: version for name, version in found.items() if version}
+
+
+def today():
+    return f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}"
+
+
+def describe(settings):
+    """The section at the top of the results."""
+    return "\n".join([
+        "# What counting costs",
+        "",
+        "Written by `make bench`; how it is measured stands at the top of [measure.py](measure.py), what "
+        "the targets are in [targets.py](targets.py) and [peers.py](peers.py).",
+        "",
+        f"- Machine: {cpu_model()}, {os.cpu_count()} cores, shared by the clients, the servers and Redis. "
+        "The client takes up to one of them, so the figure to compare is the CPU time per request, of "
+        "servers and Redis together; requests per second are what is left over",
+        f"- Stores on: {settings['disk']}; Redis with `appendfsync everysec`, SQLite and the journal "
+        "with a durable write per batch",
+        "- Versions: " + ", ".join(f"{name} {version}" for name, version in versions().items()),
+    ])
+
+
+def line_of(settings, others):
+    """When, how, and how quiet it was: the last line of each section."""
+    return (f"{today()}; medians of {settings['rounds']} rounds of {settings['seconds']} s; everything else on "
+            f"the machine used {others:.0f} % of its CPU time.")
+
+
+def check(settings):
+    missing = [name for name in ("redis-server", "wrk", "findmnt") if shutil.which(name) is None]
+    if missing:
+        raise Failed(f"not installed: {', '.join(missing)}")
+    settings["directory"].mkdir(parents=True, exist_ok=True)
+    settings["disk"] = disk_of(settings["directory"])
+    if settings["disk"].endswith(("tmpfs", "ramfs")):
+        raise Failed(f"{settings['directory']} is no disk ({settings['disk']}): set BENCH_DIRECTORY to one")

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""nginx of a target's own: in front of instances, or as a peer that counts in Lua."""
+
+import os
+import pathlib
+import shutil
+
+from processes import ROOT, Failed, Process, http_get
+
+CONF = ROOT / "etc" / "nginx" / "visitcountd.conf"
+CONF_LISTEN = "listen 5002;"
+MODULES = pathlib.Path("/usr/lib/nginx/modules")
+
+# Two workers, as many as the machine of the published figures has cores.
+MAIN = """
+{user}
+worker_processes 2;
+worker_rlimit_nofile 16384;
+daemon off;
+pid {directory}/pid;
+error_log stderr;
+events {{ worker_connections 8192; }}
+http {{
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    include {site};
+}}
+"""
+
+
+def program():
+    found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
+    if found is None:
+        raise Failed("nginx is not installed")
+    return found
+
+
+def start(stack, places, site, port, modules=()):
+    """nginx with the text `site` within http {}; ready when /count answers."""
+    directory = places.disk / "nginx"
+    directory.mkdir()
+    (directory / "site.conf").write_text(site)
+    loads = "".join(f"load_module {MODULES / module};\n" for module in modules)
+    main = directory / "nginx.conf"
+    # As root it would run its workers as somebody who cannot reach Redis' socket.
+    user = "user root;" if os.geteuid() == 0 else ""
+    main.write_text(loads + MAIN.format(user=user, directory=directory, site=directory / "site.conf"))
+    process = Process(stack, places, [program(), "-p", directory, "-e", "stderr", "-c", main])
+    process.wait_until(lambda: http_get(port, "/count")[0] == 200)
+    return process
+
+
+def start_front(stack, places, port, upstream_ports):
+    """The configuration that this project ships, in front of whatever listens on `upstream_ports`."""
+    text = CONF.read_text()
+    if text.count(CONF_LISTEN) != 1:
+        raise Failed(f"{CONF} has no single line \"{CONF_LISTEN}\"")
+    upstream = places.disk / "upstream.conf"
+    upstream.write_text("".join(f"server 127.0.0.1:{number} max_fails=0;\n" for number in upstream_ports))
+    site = text.replace(CONF_LISTEN, f"listen 127.0.0.1:{port};")
+    return start(stack, places, site.replace("visitcountd-upstream.conf", str(upstream)), port)

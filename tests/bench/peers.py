@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""What people use instead: the same page, one INCR in Redis, in the usual way of each.
+
+All speak to a Redis of their own over its unix socket, keep their connections on both sides, and
+run with the settings of a production. Their code and configuration stand in peers/.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+import nginx
+from processes import ROOT, Failed, Process, Redis, free_port, http_get
+
+HERE = pathlib.Path(__file__).resolve().parent / "peers"
+#: Where what is built or installed for peers is kept from run to run; not in the repository.
+CACHE = ROOT / "var" / "bench-peers"
+
+
+class Peer:
+    """A server on `port` that counts in a Redis of its own, under the key "visits"."""
+
+    is_ours = False
+    load = ()
+
+    def __init__(self, places):
+        self.places = places
+
+    def start(self, stack):
+        self.redis = Redis(self.places)
+        self.processes = {"redis": [self.redis.start(stack)]}
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}{self.path()}"
+        self.start_server(stack)
+        number = self.redis.number("visits")
+        status, body = http_get(self.port, self.path())
+        if status != 200 or str(number + 1) not in body:
+            raise Failed(f"expected the number {number + 1}, got {status} {body!r}")
+
+    def path(self):
+        return "/count"
+
+    def environment(self):
+        return {"REDIS_SOCKET": str(self.redis.socket), "PORT": str(self.port)}
+
+    def run_server(self, stack, arguments, **options):
+        process = Process(stack, self.places, arguments, environment=self.environment(), **options)
+        self.processes["server"] = [process]
+        process.wait_until(lambda: http_get(self.port, self.path())[0] == 200)
+
+    def counters(self):
+        return self.redis.number("visits"), self.redis.commands()
+
+
+def start_flask(stack, places, port, workers, environment):
+    """gunicorn with threads, which unlike its default keeps connections alive."""
+    process = Process(stack, places, [
+        "/usr/bin/gunicorn", "--workers", workers, "--worker-class", "gthread", "--threads", 4,
+        "--worker-connections", 2048, "--keep-alive", 60, "--bind", f"127.0.0.1:{port}", "app:app"],
+        environment=environment, directory=HERE / "flask")
+    process.wait_until(lambda: http_get(port, "/count")[0] == 200)
+    return process
+
+
+class Flask(Peer):
+    def start_server(self, stack):
+        self.processes["server"] = [start_flask(stack, self.places, self.port, 3, self.environment())]
+
+
+class Webdis(Peer):
+    """Redis over HTTP: the command is the path."""
+
+    def path(self):
+        return "/INCR/visits.txt"
+
+    def start_server(self, stack):
+        text = (HERE / "webdis" / "webdis.json").read_text()
+        for name, value in self.environment().items():
+            text = text.replace(f"@{name}@", value)
+        config = self.places.disk / "webdis.json"
+        config.write_text(text.replace("@LOG@", str(self.places.disk / "webdis.log")))
+        self.run_server(stack, ["webdis", config])
+
+
+class NginxLua(Peer):
+    def start_server(self, stack):
+        text = (HERE / "nginx" / "count.conf").read_text()
+        for name, value in self.environment().items():
+            text = text.replace(f"@{name}@", value)
+        self.processes["server"] = [nginx.start(stack, self.places, text, self.port, (
+            "ndk_http_module.so", "ngx_http_lua_module.so"))]
+
+
+def build(arguments, directory, **environment):
+    """Runs a build tool; its output is only of interest when it fails."""
+    done = subprocess.run(arguments, cwd=directory, env=dict(os.environ, **environment), text=True,
+                          capture_output=True, check=False)
+    if done.returncode != 0:
+        lines = (done.stderr + done.stdout).strip().split("\n")
+        raise Failed(f"{' '.join(map(str, arguments))}: {lines[-1]}")
+
+
+class Node(Peer):
+    def start_server(self, stack):
+        directory = CACHE / "node"
+        directory.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json", "server.js"):
+            shutil.copy(HERE / "node" / name, directory)
+        for program in ("node", "npm"):
+            if shutil.which(program) is None:
+                raise Failed(f"{program} is not installed")
+        if not (directory / "node_modules" / "fastify").exists():
+            build(["npm", "ci", "--no-audit", "--no-fund"], directory)
+        self.run_server(stack, ["node", "server.js"], directory=directory)
+
+    def environment(self):
+        return super().environment() | {"NODE_ENV": "production"}
+
+
+class Go(Peer):
+    def start_server(self, stack):
+        CACHE.mkdir(parents=True, exist_ok=True)
+        program = CACHE / "go-count"
+        if shutil.which("go") is None:
+            raise Failed("go is not installed")
+        # Debian's packages of libraries are below /usr/share/gocode, without modules.
+        build(["go", "build", "-o", program, "main.go"], HERE / "go", GO111MODULE="off",
+              GOPATH="/usr/share/gocode", GOCACHE=str(CACHE / "go-cache"))
+        self.run_server(stack, [program])

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""The processes that are measured: started, watched, accounted for and ended."""
+
+import collections
+import http.client
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import time
+
+#: Where a target keeps its files, on a disk, and its sockets, under a short path.
+Places = collections.namedtuple("Places", "disk run")
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / os.environ.get("BUILD", "build")
+PATIENCE_S = 20
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+class Failed(Exception):
+    """Something that could not be measured, in one line."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def http_get(port, path):
+    """(status, body); status 0 where nobody answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        return 0, ""
+    finally:
+        connection.close()
+
+
+def descendants(pid):
+    found = [pid]
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += descendants(int(child))
+    return found
+
+
+class Process:
+    """A program with a log of its own, ended when `stack` is left."""
+
+    def __init__(self, stack, places, arguments, environment=None, directory=None):
+        self.name = pathlib.Path(arguments[0]).name
+        self.log = places.disk / f"{self.name}.log"
+        with open(self.log, "ab") as log:
+            try:
+                self.child = subprocess.Popen([str(word) for word in arguments], stdin=subprocess.DEVNULL,
+                                              stdout=log, stderr=log, cwd=directory,
+                                              env=dict(os.environ, **(environment or {})))
+            except OSError as error:
+                raise Failed(f"{arguments[0]}: {error.strerror}; was it installed, or built?") from error
+        stack.callback(self.end)
+
+    def wait_until(self, condition):
+        end = time.monotonic() + PATIENCE_S
+        while not condition():
+            if self.child.poll() is not None:
+                raise Failed(f"{self.name} ended with status {self.child.returncode}: {self.last_words()}")
+            if time.monotonic() > end:
+                raise Failed(f"{self.name} is not ready after {PATIENCE_S} s: {self.last_words()}")
+            time.sleep(0.01)
+
+    def last_words(self):
+        lines = self.log.read_text(errors="replace").strip().split("\n")
+        return lines[-1] or "it wrote nothing"
+
+    def end(self):
+        self.child.send_signal(signal.SIGTERM)
+        try:
+            self.child.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+
+    def cpu_s(self):
+        """utime + stime with all threads and descendants (proc(5))."""
+        ticks = 0
+        for pid in descendants(self.child.pid):
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / TICKS_PER_S
+
+    def memory_bytes(self):
+        """Resident memory with all descendants; pages that processes share are split among them."""
+        kib = 0
+        for pid in descendants(self.child.pid):
+            rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+            kib += int(rollup.partition("\nPss:")[2].split()[0])
+        return kib * 1024
+
+
+class Redis:
+    """A Redis server of one target's own, on a unix socket, with the append-only file of a real one."""
+
+    def __init__(self, places):
+        self.places = places
+        self.socket = places.run / "redis.sock"
+
+    def start(self, stack):
+        directory = self.places.disk / "redis"
+        directory.mkdir()
+        self.process = Process(stack, self.places, [
+            "redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", directory,
+            "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""])
+        self.process.wait_until(self.answers)
+        return self.process
+
+    def answers(self):
+        try:
+            return self.command("PING") == "PONG"
+        except OSError:
+            return False
+
+    def command(self, *words):
+        """The answer as text: a status, a number, or a string."""
+        request = f"*{len(words)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(self.socket))
+            client.sendall(request.encode())
+            with client.makefile("rb") as answer:
+                first = answer.readline().decode().strip()
+                if not first.startswith("$"):
+                    return first[1:]
+                return answer.read(max(0, int(first[1:]))).decode()
+
+    def number(self, key):
+        return int(self.command("GET", key) or 0)
+
+    def commands(self):
+        """How many it has carried out since its start."""
+        stats = self.command("INFO", "stats")
+        return int(stats.partition("total_commands_processed:")[2].split()[0])
+
+    def script_calls(self):
+        """(calls, microseconds that they took) of EVALSHA since its start."""
+        stats = self.command("INFO", "commandstats")
+        found = re.search(r"cmdstat_evalsha:calls=(\d+),usec=(\d+)", stats)
+        return (int(found[1]), int(found[2])) if found else (0, 0)
+
+    def ping_us(self):
+        """The median round trip of a client in C, one command at a time."""
+        output = subprocess.check_output(
+            ["redis-benchmark", "-s", self.socket, "-c", "1", "-n", "5000", "-t", "ping_mbulk", "--csv"], text=True)
+        titles, figures = ([word.strip('"') for word in line.split(",")] for line in output.splitlines()[-2:])
+        return float(dict(zip(titles, figures))["p50_latency_ms"]) * 1000
