@@ -115,7 +115,7 @@ format:
 
 # --- tests ---
 
-.PHONY: deps deps-stack deps-test deps-bench test bench
+.PHONY: deps deps-stack deps-test deps-bench test bench bench-instructions
 deps:
 	@packaging/deps build
 deps-stack:
@@ -132,6 +132,10 @@ bench: deps-bench
 	@$(MAKE) --no-print-directory all
 	@tests/bench/bench
 
+bench-instructions: deps-bench
+	@$(MAKE) --no-print-directory all
+	@tests/bench/bench-instructions
+
 .PHONY: clean help
 clean:
 	rm -rf $(BUILD) build-*
@@ -143,5 +147,6 @@ help:
 	@echo 'make kube         INSTANCES=3: write packaging/podman/visitcountd.yaml'
 	@echo 'make generated    renew what is made from the table of options'
 	@echo 'make bench        measure, beside what people use instead; writes tests/bench/RESULTS.md'
+	@echo 'make bench-instructions   the same in instructions and system calls per request'
 	@echo 'make format       clang-format'
 	@echo 'make clean'
