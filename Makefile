@@ -20,13 +20,13 @@ STD      = -std=gnu11 -D_GNU_SOURCE -DH2O_USE_LIBUV=0 -DVISITCOUNTD_VERSION='"$(
 WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
            -Wno-sign-conversion -Werror
 HARDEN   = -fPIE -fstack-protector-strong $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
-COMPILE  = $(CC) $(STD) $(WARN) $(OPTIMIZE) $(HARDEN) $(SANITIZE) -Isrc -Itests/unit -MMD -MP $(CFLAGS)
+COMPILE  = $(CC) $(STD) $(WARN) $(OPTIMIZE) $(HARDEN) $(SANITIZE) -Isrc -Itests/unit $(GLIB) -MMD -MP $(CFLAGS)
 LINK     = $(CC) -pie -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
-LIBS     = -lh2o-evloop -lhiredis -lconfig -lsqlite3 -lsystemd -lssl -lcrypto -lpthread
+LIBS     = -lh2o-evloop -lhiredis -lconfig -lsqlite3 -lsystemd -lssl -lcrypto -lglib-2.0 -lpthread
 
 SOURCES  = $(sort $(wildcard src/*/*.c))
 OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)
-BASE     = $(filter $(BUILD)/src/base/%,$(OBJECTS))
+BASE     = $(filter-out %/zone.o,$(filter $(BUILD)/src/base/%,$(OBJECTS)))
 DAEMON   = $(BUILD)/cmd/visitcountd.o
 CTL      = $(patsubst %.c,$(BUILD)/%.o,$(filter-out cmd/visitcountd.c,$(wildcard cmd/*.c)))
 SUPPORT  = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/unit/support/*.c)))
@@ -48,6 +48,8 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo '  CC   $<'
 	@$(COMPILE) -c -o $@ $<
+
+$(BUILD)/src/base/zone.o: GLIB = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags glib-2.0))
 
 # what ASSET() embeds
 $(BUILD)/src/store/redis_store.o: src/store/apply.lua

@@ -128,6 +128,37 @@ char *format_size(uint64_t bytes, char text[UNITS_TEXT_MAX])
     return format_with_unit(bytes, size_units, text);
 }
 
+int parse_rate(const char *text, struct rate *ret_rate)
+{
+    struct rate rate;
+    int rc = take_digits(&text, &rate.count);
+
+    if (rc < 0 || *text != '/') {
+        return rc < 0 ? rc : -EINVAL;
+    }
+    rc = parse_duration(text + 1, &rate.per_ms);
+    if (rc < 0) {
+        return rc;
+    }
+    if (rate.count == 0 || rate.per_ms == 0) {
+        return -ERANGE;
+    }
+    *ret_rate = rate;
+    return 0;
+}
+
+char *format_rate(const struct rate *rate, char text[2 * UNITS_TEXT_MAX])
+{
+    char per[UNITS_TEXT_MAX];
+
+    text[0] = '\0';
+    if (rate->count != 0) {
+        snprintf(text, 2 * UNITS_TEXT_MAX, "%" PRIu64 "/%s", rate->count,
+                 format_duration(rate->per_ms, per));
+    }
+    return text;
+}
+
 static bool is_name_byte(char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||

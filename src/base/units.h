@@ -33,6 +33,18 @@ char *format_duration(uint64_t ms, char text[UNITS_TEXT_MAX]);
 /** Writes `bytes` with the largest unit that divides it: 65536 -> "64KiB". Returns `text`. */
 char *format_size(uint64_t bytes, char text[UNITS_TEXT_MAX]);
 
+/** So many in so much time. */
+struct rate {
+    uint64_t count; /* 0: no limit */
+    uint64_t per_ms;
+};
+
+/** "30/1m": a whole number above 0, and a duration above 0. */
+int parse_rate(const char *text, struct rate *ret_rate);
+
+/** Writes the form that parse_rate() reads, or nothing for no limit. Returns `text`. */
+char *format_rate(const struct rate *rate, char text[2 * UNITS_TEXT_MAX]);
+
 /** Longest text of a `struct address`, with the NUL. */
 #define ADDRESS_TEXT_MAX 288
 

@@ -379,10 +379,51 @@ static void socket_addresses_as_ip(void **state)
     assert_int_equal(sockaddr_ip((struct sockaddr *)&local, &address), -EAFNOSUPPORT);
 }
 
+static void rates(void **state)
+{
+    static const struct {
+        const char *text;
+        int rc;
+        struct rate rate;
+        const char *printed;
+    } rows[] = {
+        {"30/1m", 0, {30, 60000}, "30/1m"},
+        {"1/500ms", 0, {1, 500}, "1/500ms"},
+        {"60/3600s", 0, {60, 3600000}, "60/1h"},
+        {"0/1m", -ERANGE, {0, 0}, NULL},
+        {"1/0", -ERANGE, {0, 0}, NULL},
+        {"30", -EINVAL, {0, 0}, NULL},
+        {"30/", -EINVAL, {0, 0}, NULL},
+        {"/1m", -EINVAL, {0, 0}, NULL},
+        {"30/1", -EINVAL, {0, 0}, NULL},
+        {"30 /1m", -EINVAL, {0, 0}, NULL},
+        {"", -EINVAL, {0, 0}, NULL},
+        {"99999999999999999999/1m", -ERANGE, {0, 0}, NULL},
+    };
+    char text[2 * UNITS_TEXT_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        struct rate rate = {UNTOUCHED, UNTOUCHED};
+        int rc = parse_rate(rows[i].text, &rate);
+
+        if (rc != rows[i].rc) {
+            fail_msg("\"%s\" gives %d", rows[i].text, rc);
+        }
+        assert_int_equal(rate.count, rc == 0 ? rows[i].rate.count : UNTOUCHED);
+        assert_int_equal(rate.per_ms, rc == 0 ? rows[i].rate.per_ms : UNTOUCHED);
+        if (rc == 0) {
+            assert_string_equal(format_rate(&rate, text), rows[i].printed);
+        }
+    }
+    assert_string_equal(format_rate(&(struct rate){0, 0}, text), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_numbers),
+        cmocka_unit_test(rates),
         cmocka_unit_test(durations),
         cmocka_unit_test(sizes),
         cmocka_unit_test(printed_durations_and_sizes_can_be_read_again),
