@@ -4,6 +4,7 @@
 
 #include "config/error_line.h"
 #include "config/loader.h"
+#include "config/site_option.h"
 #include "config/source.h"
 
 #include <errno.h>
@@ -60,7 +61,7 @@ static enum option_form print_value(const config_setting_t *setting, struct buf 
     return OPTION_FORM_BARE;
 }
 
-/** Makes the input of a scalar, array or list; free_input() ends it. */
+/** Makes the input of a scalar, array or list of scalars; free_input() ends it. */
 static void make_input(const config_setting_t *setting, struct option_input *ret_input)
 {
     bool is_list = config_setting_is_array(setting) || config_setting_is_list(setting);
@@ -84,8 +85,93 @@ static void free_input(struct option_input *input)
 {
     for (size_t i = 0; i < input->count; i++) {
         free((char *)input->items[i].text);
+        if (input->items[i].site != NULL) {
+            site_option_clear(input->items[i].site);
+            free(input->items[i].site);
+        }
     }
     free((void *)input->items);
+}
+
+/* groups in the list of sites */
+
+static void walk_site_option(struct file_walk *walk, const config_setting_t *setting,
+                             struct config_site *site)
+{
+    const char *name = config_setting_name(setting);
+    char *place = describe_place(walk, setting);
+    struct buf path = BUF_EMPTY;
+    struct buf problem = BUF_EMPTY;
+    struct option_input input;
+    struct suggestion suggestion;
+    enum site_option option = site_option_find(name, &suggestion);
+    const char *nearest = suggestion_get(&suggestion);
+
+    buf_printf(&path, "%s.%s", option_rows[CONFIG_sites].path, name);
+    make_input(setting, &input);
+    if (option == SITE_OPTION_COUNT) {
+        loader_error(walk->loader, place, path.bytes, "unknown option of a site%s%s%s",
+                     nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "",
+                     nearest != NULL ? "?" : "");
+    } else if (site_option_set(site, option, &input, &problem) < 0) {
+        loader_error(walk->loader, place, path.bytes, "%s", problem.bytes);
+    }
+    free_input(&input);
+    buf_finish(&problem);
+    buf_finish(&path);
+    free(place);
+}
+
+/** The site of a group, without what is wrong in it; NULL after an error when it has no name. */
+static struct config_site *walk_site(struct file_walk *walk, const config_setting_t *group)
+{
+    struct config_site *site = calloc(1, sizeof(*site));
+    int count = config_setting_length(group);
+
+    if (site == NULL) {
+        abort();
+    }
+    for (int i = 0; i < count; i++) {
+        walk_site_option(walk, config_setting_get_elem(group, (unsigned)i), site);
+    }
+    if (config_site_gives(site, SITE_name)) {
+        return site;
+    }
+    if (config_setting_get_member(group, site_option_rows[SITE_name].path) == NULL) {
+        char *place = describe_place(walk, group);
+
+        loader_error(walk->loader, place, option_rows[CONFIG_sites].path,
+                     "a site's group needs its name: { name = \"…\"; … }");
+        free(place);
+    }
+    site_option_clear(site);
+    free(site);
+    return NULL;
+}
+
+/** Parses the groups among the items of `input`, which was made from `list`; false after errors. */
+static bool take_groups(struct file_walk *walk, const config_setting_t *list,
+                        struct option_input *input)
+{
+    struct option_text *items = (struct option_text *)input->items;
+    bool is_whole = true;
+
+    for (size_t i = 0; input->is_list && i < input->count; i++) {
+        const config_setting_t *item = config_setting_get_elem(list, (unsigned)i);
+
+        if (!config_setting_is_group(item)) {
+            continue;
+        }
+        items[i].form = OPTION_FORM_GROUP;
+        items[i].site = walk_site(walk, item);
+        if (items[i].site == NULL) {
+            is_whole = false;
+        } else {
+            free((char *)items[i].text);
+            items[i].text = strdup(items[i].site->name);
+        }
+    }
+    return is_whole;
 }
 
 static void set_option(struct file_walk *walk, const struct setting *setting)
@@ -133,7 +219,9 @@ static void walk_setting(struct file_walk *walk, const config_setting_t *setting
     target.option = option_find(path, &target.is_file);
     if (target.option != CONFIG_OPTION_COUNT) {
         make_input(setting, &target.input);
-        set_option(walk, &target);
+        if (target.option != CONFIG_sites || take_groups(walk, setting, &target.input)) {
+            set_option(walk, &target);
+        }
         free_input(&target.input);
     } else if (!is_group_path(path)) {
         loader_reject_path(walk->loader, place, path);
@@ -238,6 +326,7 @@ struct config *config_load(const struct config_request *request, struct buf *err
     config_load_environment(&loader);
     load_command_line(&loader);
     loader_expand(&loader);
+    loader_check_sites(&loader);
     if (loader.failed) {
         config_unload(loader.config);
         return NULL;

@@ -2,6 +2,7 @@
 #include "config/config.h"
 
 #include "config/option.h"
+#include "config/site_option.h"
 
 #include <errno.h>
 #include <string.h>
@@ -97,6 +98,28 @@ static void put_group(const struct option_row *before, const struct option_row *
     }
 }
 
+static const char conf_sites_example[] =
+    "# An example:\n"
+    "#   sites = (\n"
+    "#       \"default\",\n"
+    "#       { name = \"blog\"; aliases = [\"www.blog\"]; origins = [\"https://blog.example\"];\n"
+    "#         count = \"unique\"; timezone = \"Europe/Berlin\"; pages = 5000; rate = \"30/1m\"; }\n"
+    "#   );\n";
+
+static void put_conf_sites(struct buf *out)
+{
+    buf_puts(out, "# What a site's group takes:\n");
+    for (size_t i = 0; i < SITE_OPTION_COUNT; i++) {
+        const struct option_row *row = &site_option_rows[i];
+        struct buf text = BUF_EMPTY;
+
+        buf_printf(&text, "%s: %s", row->path, row->text);
+        put_wrapped("#   ", text.bytes, out);
+        buf_finish(&text);
+    }
+    buf_puts(out, conf_sites_example);
+}
+
 static void put_conf(struct buf *out)
 {
     const struct option_row *before = NULL;
@@ -112,6 +135,9 @@ static void put_conf(struct buf *out)
         put_wrapped(prefix, row->text, out);
         put_environment(row, prefix, " or ", "", out);
         buf_printf(out, "; a change needs a %s.\n", describe_change(row));
+        if (i == CONFIG_sites) {
+            put_conf_sites(out);
+        }
         buf_printf(out, "%s#%s = ", indent, row->path + group);
         option_print_default(row, out);
         buf_puts(out, ";\n");
@@ -120,7 +146,7 @@ static void put_conf(struct buf *out)
     buf_puts(out, option_group_length(before) != 0 ? "};\n" : "");
 }
 
-/* the table of README.md */
+/* the tables of README.md */
 
 static void put_markdown_text(const char *text, struct buf *out)
 {
@@ -146,9 +172,17 @@ static void put_markdown(struct buf *out)
         put_markdown_text(row->text, out);
         buf_puts(out, " |\n");
     }
+    buf_puts(out, "\nA site's group in `sites` takes:\n\n"
+                  "| In a site's group | Meaning |\n"
+                  "| --- | --- |\n");
+    for (size_t i = 0; i < SITE_OPTION_COUNT; i++) {
+        buf_printf(out, "| `%s` | ", site_option_rows[i].path);
+        put_markdown_text(site_option_rows[i].text, out);
+        buf_puts(out, " |\n");
+    }
 }
 
-/* the list of visitcountd.conf(5), in mdoc(7) */
+/* the lists of visitcountd.conf(5), in mdoc(7) */
 
 static void put_mdoc_text(const char *text, struct buf *out)
 {
@@ -166,6 +200,29 @@ static void put_mdoc_text(const char *text, struct buf *out)
     }
 }
 
+/** Appends the head of a row's entry, and its text. */
+static void put_man_item(const struct option_row *row, struct buf *out)
+{
+    struct buf text = BUF_EMPTY;
+
+    buf_printf(out, ".It Va %s\n", row->path);
+    put_wrapped("", row->text, &text);
+    for (char *line = strtok(text.bytes, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        put_mdoc_text(line, out);
+        buf_putc(out, '\n');
+    }
+    buf_finish(&text);
+}
+
+static void put_man_sites(struct buf *out)
+{
+    buf_puts(out, "A site's group in it takes:\n.Bl -tag -width Ds\n");
+    for (size_t i = 0; i < SITE_OPTION_COUNT; i++) {
+        put_man_item(&site_option_rows[i], out);
+    }
+    buf_puts(out, ".El\n.Pp\n");
+}
+
 static void put_man(struct buf *out)
 {
     buf_puts(out, ".Bl -tag -width Ds\n");
@@ -173,13 +230,10 @@ static void put_man(struct buf *out)
         const struct option_row *row = &option_rows[i];
         struct buf text = BUF_EMPTY;
 
-        buf_printf(out, ".It Va %s\n", row->path);
-        put_wrapped("", row->text, &text);
-        for (char *line = strtok(text.bytes, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-            put_mdoc_text(line, out);
-            buf_putc(out, '\n');
+        put_man_item(row, out);
+        if (i == CONFIG_sites) {
+            put_man_sites(out);
         }
-        buf_clear(&text);
         option_print_default(row, &text);
         buf_puts(out, "Default:\n.Li ");
         put_mdoc_text(text.bytes, out);

@@ -4,6 +4,7 @@
 #include "config/error_line.h"
 #include "config/loader.h"
 #include "config/option_type.h"
+#include "config/site_option.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,21 @@ void loader_expand(struct loader *loader)
             expand_addresses(loader, option, field);
         }
     }
+}
+
+void loader_check_sites(struct loader *loader)
+{
+    const char *one;
+    const char *other;
+    const char *clash = site_option_find_clash(&loader->config->sites, &one, &other);
+
+    if (clash == NULL) {
+        return;
+    }
+    loader_error(loader, loader->config->sources[CONFIG_sites], option_rows[CONFIG_sites].path,
+                 strcmp(one, other) == 0 ? "\"%s\" is there twice, as a name of \"%s\""
+                                         : "\"%s\" is a name of both \"%s\" and \"%s\"",
+                 clash, one, other);
 }
 
 enum store_backend config_store_backend(const struct config *config)

@@ -157,7 +157,7 @@ static void set_from_file(struct loader *loader, const struct setting *setting)
 {
     const char *path = setting->input.items[0].text;
     struct setting inner = *setting;
-    struct option_text text = {NULL, OPTION_FORM_PLAIN};
+    struct option_text text = {NULL, OPTION_FORM_PLAIN, NULL};
     struct buf source = BUF_EMPTY;
     struct buf secret = BUF_EMPTY;
     const char *problem = read_secret(path, &secret);
@@ -194,7 +194,7 @@ void loader_set(struct loader *loader, const struct setting *setting)
 
 void loader_set_text(struct loader *loader, struct setting setting, const char *text)
 {
-    const struct option_text item = {text, OPTION_FORM_PLAIN};
+    const struct option_text item = {text, OPTION_FORM_PLAIN, NULL};
 
     setting.input.items = &item;
     setting.input.count = 1;

@@ -63,6 +63,9 @@ void loader_reject_path(struct loader *loader, const char *source, const char *p
 /** Puts the instance's name into paths with %i, once it is known, and measures them. */
 void loader_expand(struct loader *loader);
 
+/** Checks that no name belongs to two sites. */
+void loader_check_sites(struct loader *loader);
+
 /** Read the layers that are in the environment or named by it (config_environment.c). */
 void config_load_kubernetes(struct loader *loader);
 void config_load_credentials(struct loader *loader);

@@ -30,6 +30,7 @@ struct items {
 };
 
 _Static_assert(sizeof(struct items) == sizeof(struct config_strings), "a list is two words");
+_Static_assert(sizeof(struct items) == sizeof(struct config_sites), "a list is two words");
 _Static_assert(sizeof(struct items) == sizeof(struct config_addresses), "a list is two words");
 _Static_assert(sizeof(struct items) == sizeof(struct config_networks), "a list is two words");
 
@@ -138,9 +139,16 @@ static const char *check_form(const struct option_row *row, enum option_form for
 static int parse_value(const struct option_row *row, const struct option_text *item, bool is_secret,
                        void *ret_value, struct buf *problem)
 {
-    const char *form = check_form(row, item->form);
-    int rc = row->type->parse(row, item->text, ret_value);
+    const char *form;
+    int rc;
 
+    if (item->form == OPTION_FORM_GROUP) { /* a value of SITES, which alone has groups */
+        memcpy(ret_value, item->site, row->type->item_size);
+        memset(item->site, 0, row->type->item_size);
+        return 0;
+    }
+    form = check_form(row, item->form);
+    rc = row->type->parse(row, item->text, ret_value);
     if (rc == 0 && form == NULL) {
         return 0;
     }
@@ -256,7 +264,7 @@ static size_t split(char *text, enum option_form form, struct option_text *ret_i
         while (length > 0 && (item[length - 1] == ' ' || item[length - 1] == '\t')) {
             item[--length] = '\0';
         }
-        ret_items[count++] = (struct option_text){item, form};
+        ret_items[count++] = (struct option_text){item, form, NULL};
     }
     return count;
 }
@@ -377,13 +385,18 @@ static void print_value(const struct option_row *row, const void *value, struct 
     buf_finish(&text);
 }
 
+static bool is_group(const struct option_row *row, const void *value)
+{
+    return row->type->is_group != NULL && row->type->is_group(value);
+}
+
 static void print_value_file(const struct option_row *row, const void *value, struct buf *out)
 {
     struct buf text = BUF_EMPTY;
 
     print_value(row, value, &text);
     buf_puts(&text, "");
-    if (row->type->form == OPTION_FORM_BARE) {
+    if (row->type->form == OPTION_FORM_BARE || is_group(row, value)) {
         buf_puts(out, text.bytes);
     } else {
         put_quoted(text.bytes, SIZE_MAX, out);
@@ -409,23 +422,27 @@ void option_print(const struct option_row *row, const void *field, struct buf *o
 void option_print_file(const struct option_row *row, const void *field, struct buf *out)
 {
     struct items items;
+    bool has_groups = false; /* then it is a list: an array has values of one type */
 
     if (row->type->item_size == 0) {
         print_value_file(row, field, out);
         return;
     }
     items = get_items(field);
-    buf_putc(out, '[');
+    for (size_t i = 0; i < items.count; i++) {
+        has_groups |= is_group(row, item_at(row, &items, i));
+    }
+    buf_putc(out, has_groups ? '(' : '[');
     for (size_t i = 0; i < items.count; i++) {
         buf_puts(out, i != 0 ? ", " : "");
         print_value_file(row, item_at(row, &items, i), out);
     }
-    buf_putc(out, ']');
+    buf_putc(out, has_groups ? ')' : ']');
 }
 
 void option_print_default(const struct option_row *row, struct buf *out)
 {
-    const struct option_text text = {row->fallback, OPTION_FORM_PLAIN};
+    const struct option_text text = {row->fallback, OPTION_FORM_PLAIN, NULL};
     const struct option_input input = {&text, 1, false, false};
     union option_value value = {0};
     struct buf problem = BUF_EMPTY;

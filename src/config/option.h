@@ -35,11 +35,13 @@ enum option_form {
     OPTION_FORM_PLAIN,  /* environment, command line, file of a secret, default: anything */
     OPTION_FORM_QUOTED, /* in the file, in quotes: text, duration, size, address … */
     OPTION_FORM_BARE,   /* in the file, without: number, true, false */
+    OPTION_FORM_GROUP,  /* in the file: a group { … } in a list of sites, already parsed */
 };
 
 struct option_text {
     const char *text;
     enum option_form form;
+    struct config_site *site; /* OPTION_FORM_GROUP; emptied when it is taken. `text` is its name */
 };
 
 /** What was given for an option. */
@@ -56,7 +58,9 @@ union option_value {
     bool boolean;
     int choice;
     uint64_t number;
+    struct rate rate;
     struct config_strings strings;
+    struct config_sites sites;
     struct config_addresses addresses;
     struct config_networks networks;
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/option_type.h"
 
+#include "base/zone.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -290,24 +292,115 @@ static void print_size(const struct option_row *row, const void *value, struct b
     buf_puts(out, format_size(*(const uint64_t *)value, text));
 }
 
+/* rates, time zones */
+
+static int parse_rate_or_none(const struct option_row *row, const char *text, void *ret_value)
+{
+    (void)row;
+    return text[0] == '\0' ? 0 : parse_rate(text, ret_value);
+}
+
+static void expect_rate(const struct option_row *row, int error, struct buf *out)
+{
+    (void)row;
+    (void)error;
+    buf_puts(out, "a rate such as \"30/1m\", both above 0, or \"\" for none");
+}
+
+static bool equals_rate(const void *a, const void *b)
+{
+    const struct rate *one = a;
+    const struct rate *other = b;
+
+    return one->count == other->count && one->per_ms == other->per_ms;
+}
+
+static void print_rate(const struct option_row *row, const void *value, struct buf *out)
+{
+    char text[2 * UNITS_TEXT_MAX];
+
+    (void)row;
+    buf_puts(out, format_rate(value, text));
+}
+
+static int parse_zone(const struct option_row *row, const char *text, void *ret_value)
+{
+    static const struct option_row bounds = {.min = 1, .max = 64};
+    struct zone *zone = zone_open(text);
+
+    (void)row;
+    if (zone == NULL) {
+        return -EINVAL;
+    }
+    zone_close(zone);
+    return parse_string(&bounds, text, ret_value);
+}
+
+static void expect_zone(const struct option_row *row, int error, struct buf *out)
+{
+    (void)row;
+    (void)error;
+    buf_puts(out, "\"UTC\", or a time zone of this machine's tz database such as "
+                  "\"Europe/Berlin\"");
+}
+
 /* items of lists */
 
-static int parse_site(const struct option_row *row, const char *text, void *ret_value)
+int option_type_parse_site(const struct option_row *row, const char *text, void *ret_value)
 {
     static const struct option_row bounds = {.min = 1, .max = 64};
 
     (void)row;
-    if (strcmp(text, "*") != 0 && text[strspn(text, LOWER DIGITS MARKS)] != '\0') {
+    if (text[strspn(text, LOWER DIGITS MARKS)] != '\0') {
         return -EINVAL;
     }
     return parse_string(&bounds, text, ret_value);
 }
 
-static void expect_site(const struct option_row *row, int error, struct buf *out)
+void option_type_expect_site(const struct option_row *row, int error, struct buf *out)
 {
     (void)row;
     (void)error;
-    buf_puts(out, "1 to 64 of a-z, 0-9, '.', '_' and '-' as the name of a site, or \"*\"");
+    buf_puts(out, "1 to 64 of a-z, 0-9, '.', '_' and '-' as the name of a site");
+}
+
+/** "https://blog.example", as a browser writes it in Origin (RFC 6454, section 6.2). */
+static int parse_origin(const struct option_row *row, const char *text, void *ret_value)
+{
+    static const struct option_row bounds = {.min = 1, .max = 255};
+    const char *host = strstr(text, "://");
+    size_t scheme = host != NULL ? (size_t)(host - text) : 0;
+    struct address address;
+    struct buf with_port = BUF_EMPTY;
+    int rc;
+
+    (void)row;
+    if (!(scheme == 4 && strncmp(text, "http", 4) == 0) &&
+        !(scheme == 5 && strncmp(text, "https", 5) == 0)) {
+        return -EINVAL;
+    }
+    host += 3;
+    if (host[0] == '\0' || host[strspn(host, LOWER DIGITS "-._[]:")] != '\0') {
+        return -EINVAL;
+    }
+    /* a port follows the last colon, unless that is one of an IPv6 address */
+    buf_printf(&with_port, strchr(host, ']') == NULL && strchr(host, ':') != NULL ? "%s" : "%s:1",
+               host);
+    rc = strstr(host, "]:") != NULL ? parse_address(host, &address)
+                                    : parse_address(with_port.bytes, &address);
+    buf_finish(&with_port);
+    if (rc < 0 || address.is_unix || address.port == 0) {
+        return -EINVAL;
+    }
+    return parse_string(&bounds, text, ret_value);
+}
+
+static void expect_origin(const struct option_row *row, int error, struct buf *out)
+{
+    (void)row;
+    (void)error;
+    buf_puts(out, "an origin in lower case and without path, such as \"https://blog.example\" or "
+                  "\"http://localhost:8000\"");
 }
 
 static int parse_address_item(const struct option_row *row, const char *text, void *ret_value)
@@ -396,9 +489,16 @@ static void print_network(const struct option_row *row, const void *value, struc
 }
 
 /* One row per type: size of a list's item, form in the file, functions. */
-#define TYPE(type, item, form, parse, expect, equals, print, clear) \
-    const struct option_type option_type_##type = {                 \
-        sizeof(OPTION_TYPE_##type), item, OPTION_FORM_##form, parse, expect, equals, print, clear}
+#define TYPE(type, item, form, parse, expect, equals, print, clear)            \
+    const struct option_type option_type_##type = {sizeof(OPTION_TYPE_##type), \
+                                                   item,                       \
+                                                   OPTION_FORM_##form,         \
+                                                   parse,                      \
+                                                   expect,                     \
+                                                   equals,                     \
+                                                   print,                      \
+                                                   clear,                      \
+                                                   NULL}
 
 TYPE(STRING, 0, QUOTED, parse_string, expect_string, equals_string, print_string, clear_string);
 TYPE(NAME, 0, QUOTED, parse_name, expect_name, equals_string, print_string, clear_string);
@@ -409,7 +509,13 @@ TYPE(CHOICE, 0, QUOTED, parse_choice, expect_choice, equals_choice, print_choice
 TYPE(COUNT, 0, BARE, parse_count, expect_count, equals_number, print_count, NULL);
 TYPE(DURATION, 0, PLAIN, parse_milliseconds, expect_duration, equals_number, print_duration, NULL);
 TYPE(SIZE, 0, PLAIN, parse_bytes, expect_size, equals_number, print_size, NULL);
-TYPE(SITES, sizeof(char *), QUOTED, parse_site, expect_site, equals_string, print_string,
+TYPE(RATE, 0, QUOTED, parse_rate_or_none, expect_rate, equals_rate, print_rate, NULL);
+TYPE(ZONE, 0, QUOTED, parse_zone, expect_zone, equals_string, print_string, clear_string);
+TYPE(SITE, 0, QUOTED, option_type_parse_site, option_type_expect_site, equals_string, print_string,
+     clear_string);
+TYPE(ALIASES, sizeof(char *), QUOTED, option_type_parse_site, option_type_expect_site,
+     equals_string, print_string, clear_string);
+TYPE(ORIGINS, sizeof(char *), QUOTED, parse_origin, expect_origin, equals_string, print_string,
      clear_string);
 TYPE(ADDRESSES, sizeof(struct address), QUOTED, parse_address_item, expect_address, equals_address,
      print_address, NULL);

@@ -22,6 +22,8 @@ struct option_type {
     void (*print)(const struct option_row *row, const void *value, struct buf *out);
     /** Frees what the value holds; NULL when that is nothing. */
     void (*clear)(void *value);
+    /** Whether the value stands in the file as a group; NULL: none does. */
+    bool (*is_group)(const void *value);
 };
 
 extern const struct option_type option_type_STRING;
@@ -33,8 +35,17 @@ extern const struct option_type option_type_CHOICE;
 extern const struct option_type option_type_COUNT;
 extern const struct option_type option_type_DURATION;
 extern const struct option_type option_type_SIZE;
-extern const struct option_type option_type_SITES;
+extern const struct option_type option_type_RATE;
+extern const struct option_type option_type_ZONE;
+extern const struct option_type option_type_SITE;
+extern const struct option_type option_type_ALIASES;
+extern const struct option_type option_type_ORIGINS;
+extern const struct option_type option_type_SITES; /* site_option.c */
 extern const struct option_type option_type_ADDRESSES;
 extern const struct option_type option_type_NETWORKS;
+
+/** What the types above are made of, for SITES. */
+int option_type_parse_site(const struct option_row *row, const char *text, void *ret_value);
+void option_type_expect_site(const struct option_row *row, int error, struct buf *out);
 
 #endif

@@ -15,7 +15,7 @@ static bool admit_site(struct request *request, const char *site, size_t length)
     struct engine *engine = server_engine(request->server);
     uint64_t limit = sites_open_limit(sites);
 
-    if (sites_lists(sites, site, length)) {
+    if (sites_find(sites, site, length) != NULL) {
         return true;
     }
     if (limit == 0) {

@@ -27,7 +27,7 @@ static void defaults(void **state)
     assert_int_equal(config->store_backend, STORE_BACKEND_AUTO);
     assert_int_equal(config->log_level, LOG_LEVEL_INFO);
     assert_int_equal(config->sites.count, 1);
-    assert_string_equal(config->sites.items[0], "default");
+    assert_string_equal(config->sites.items[0].name, "default");
     assert_int_equal(config->trusted_proxies.count, 2);
     for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
         assert_string_equal(config->sources[i], "default");

@@ -60,8 +60,11 @@ def render_value(value):
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, dict):
+        return "{ %s }" % "".join(f"{name} = {render_value(member)}; " for name, member in value.items())
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(render_value, value))}]"
+        first, last = "()" if any(isinstance(item, dict) for item in value) else "[]"
+        return first + ", ".join(map(render_value, value)) + last
     return json.dumps(str(value))
 
 
