@@ -29,6 +29,8 @@ OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)
 BASE     = $(filter-out %/zone.o,$(filter $(BUILD)/src/base/%,$(OBJECTS)))
 DAEMON   = $(BUILD)/cmd/visitcountd.o
 CTL      = $(patsubst %.c,$(BUILD)/%.o,$(filter-out cmd/visitcountd.c,$(wildcard cmd/*.c)))
+# what visitcountctl reads a journal with
+JOURNAL  = $(patsubst %,$(BUILD)/src/count/%.o,journal_inspect journal_record journal_segment parcel)
 SUPPORT  = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/unit/support/*.c)))
 UNITS    = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
@@ -40,7 +42,7 @@ $(BUILD)/visitcountd: $(DAEMON) $(OBJECTS)
 	@echo '  LINK $@'
 	@$(LINK) -o $@ $^ $(LIBS)
 
-$(BUILD)/visitcountctl: $(CTL) $(BASE)
+$(BUILD)/visitcountctl: $(CTL) $(BASE) $(JOURNAL)
 	@echo '  LINK $@'
 	@$(LINK) -o $@ $^ -lpthread
 

@@ -5,13 +5,16 @@
  */
 #include "ctl_client.h"
 #include "ctl_commands.h"
+#include "ctl_journal.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/units.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +23,9 @@
 
 #define DEFAULT_TIMEOUT_MS 5000
 #define TIMEOUT_MAX_MS     3600000
+
+/* how often it is asked whether a replay is done */
+#define REPLAY_INTERVAL_US 100000
 
 /** What the command line says. */
 struct invocation {
@@ -379,6 +385,116 @@ static int run_remote(const struct invocation *invocation)
     return status;
 }
 
+/* The journal */
+
+/** Prints what a reading of the directory has found. */
+static int print_inspection(enum ctl_exit (*inspect)(const char *directory, bool wants_json,
+                                                     struct buf *out, struct buf *error),
+                            const struct invocation *invocation)
+{
+    struct buf out = BUF_EMPTY;
+    struct buf error = BUF_EMPTY;
+    int result = inspect(invocation->arguments[1], invocation->wants_json, &out, &error);
+    int printed = print(&out);
+
+    fail_with(result, &error);
+    buf_finish(&out);
+    buf_finish(&error);
+    return result != CTL_DONE ? result : printed;
+}
+
+/** Asks until the replay that was begun is done, or the time is over. */
+static int await_replay(const struct invocation *invocation, const struct ctl_socket *socket,
+                        struct ctl_request request)
+{
+    uint64_t end_ms = clock_monotonic_ms() + invocation->timeout_ms;
+    bool is_done = false;
+
+    request.method = "GET";
+    request.wants_json = true;
+    while (!is_done) {
+        struct buf out = BUF_EMPTY;
+        struct buf error = BUF_EMPTY;
+        int result = perform(invocation, socket, &request, &out, &error);
+
+        is_done = result == CTL_DONE && strstr(out.bytes, "\"done\"") != NULL;
+        fail_with(result, &error);
+        buf_finish(&out);
+        buf_finish(&error);
+        if (result != CTL_DONE) {
+            return result;
+        }
+        if (!is_done && clock_monotonic_ms() >= end_ms) {
+            return fail(CTL_UNREACHABLE,
+                        "not all of it is in the store yet; the instance goes on, and the same "
+                        "command waits again");
+        }
+        usleep(is_done ? 0 : REPLAY_INTERVAL_US);
+    }
+    request.wants_json = invocation->wants_json;
+    return run_once(invocation, socket, &request);
+}
+
+/** Begins a replay and waits for its end; prints how it went. */
+static int replay(const struct invocation *invocation, const struct ctl_socket *socket,
+                  const struct ctl_request *request)
+{
+    struct buf out = BUF_EMPTY;
+    struct buf error = BUF_EMPTY;
+    int result = perform(invocation, socket, request, &out, &error);
+
+    fail_with(result, &error);
+    buf_finish(&out);
+    buf_finish(&error);
+    return result == CTL_DONE ? await_replay(invocation, socket, *request) : result;
+}
+
+static int run_replay(const struct invocation *invocation)
+{
+    char path[PATH_MAX];
+    const char *directory = realpath(invocation->arguments[1], path);
+    char *arguments[] = {invocation->arguments[0], path};
+    struct ctl_request request = {.method = "POST",
+                                  .wants_json = invocation->wants_json,
+                                  .timeout_ms = invocation->timeout_ms};
+    struct ctl_socket socket;
+    struct buf text = BUF_EMPTY;
+    int status;
+
+    if (directory == NULL) {
+        return fail(CTL_UNREACHABLE, "%s: %s", invocation->arguments[1], strerror(errno));
+    }
+    status = ctl_find_socket(invocation->socket, invocation->instance, &socket, &text);
+    if (status != CTL_DONE) {
+        fail_with(status, &text);
+    } else {
+        ctl_put_target(&text, invocation->command, arguments, 2);
+        request.target = text.bytes;
+        status = replay(invocation, &socket, &request);
+    }
+    buf_finish(&text);
+    return status;
+}
+
+static int run_journal(const struct invocation *invocation)
+{
+    const char *action = invocation->arguments[0];
+
+    if (invocation->watches) {
+        return fail(CTL_USAGE, "--watch is not for journal");
+    }
+    if (strcmp(action, "show") == 0) {
+        return print_inspection(ctl_journal_show, invocation);
+    }
+    if (strcmp(action, "verify") == 0) {
+        return print_inspection(ctl_journal_verify, invocation);
+    }
+    if (strcmp(action, "replay") == 0) {
+        return run_replay(invocation);
+    }
+    return fail(CTL_USAGE, "journal: expected show, verify or replay, not \"%s\"", action);
+}
+
 int main(int argc, char **argv)
 {
     struct invocation invocation = {.timeout_ms = DEFAULT_TIMEOUT_MS};
@@ -405,6 +521,9 @@ int main(int argc, char **argv)
     }
     if (invocation.command->kind == CTL_KIND_LOCAL) {
         return run_help(&invocation);
+    }
+    if (strcmp(invocation.command->name, "journal") == 0) {
+        return run_journal(&invocation);
     }
     return run_remote(&invocation);
 }

@@ -74,6 +74,17 @@ const struct journal_status *journal_status(const struct journal *journal)
     return &journal->status;
 }
 
+const char *journal_directory(const struct journal *journal)
+{
+    return journal->directory;
+}
+
+bool journal_is_empty(const struct journal *journal)
+{
+    return !journal->is_busy && list_is_empty(&journal->segments) &&
+           list_is_empty(&journal->removable) && list_is_empty(&journal->waiting);
+}
+
 void journal_configure(struct journal *journal, uint64_t max_size_bytes)
 {
     journal->status.max_size_bytes = max_size_bytes;
@@ -103,6 +114,7 @@ void journal_append(struct journal *journal, const struct journal_record *record
 {
     list_init(&entry->link);
     buf_init(&entry->bytes);
+    entry->journal = journal;
     entry->segment = NULL;
     entry->visits = record->parcel->hits;
     journal_segment_put_record(&entry->bytes, record);
@@ -117,8 +129,10 @@ void journal_append(struct journal *journal, const struct journal_record *record
     loop_task_schedule(journal->loop, &journal->end_of_turn);
 }
 
-void journal_done(struct journal *journal, struct journal_entry *entry)
+void journal_done(struct journal_entry *entry)
 {
+    struct journal *journal = entry->journal;
+
     journal->status.records--;
     journal->status.visits -= entry->visits;
     journal_release_segment(journal, entry->segment);
@@ -223,36 +237,71 @@ static struct journal *create(struct loop *loop, struct disk *disk,
     return journal;
 }
 
-/* reads a segment that was checked; no record of it was passed on before */
-static int restore_segment(struct journal *journal, uint64_t number,
-                           struct journal_entry *(*on_record)(void *data,
-                                                              struct journal_record *record),
-                           void *data)
+/* a record that was read and not yet passed on */
+struct restored {
+    struct journal_record record;
+    struct journal_segment *segment;
+};
+
+/* reads a segment that was checked */
+static int read_segment(struct journal *journal, uint64_t number, struct buf *restored)
 {
     char name[JOURNAL_SEGMENT_NAME_MAX];
-    struct journal_segment *segment = journal_add_segment(journal, number);
+    struct restored one = {.segment = journal_add_segment(journal, number)};
     struct journal_reader reader;
-    struct journal_record record;
     enum journal_found found = JOURNAL_FOUND_END;
     int error = journal_reader_open(&reader, journal->fd, journal_segment_name(number, name));
 
-    while (error == 0 && (found = journal_reader_next(&reader, &record)) == JOURNAL_FOUND_RECORD) {
-        uint64_t visits = record.parcel->hits;
-        struct journal_entry *entry = on_record(data, &record);
-
-        list_init(&entry->link);
-        buf_init(&entry->bytes);
-        entry->segment = segment;
-        entry->visits = visits;
-        segment->open_records++;
-        journal->status.records++;
-        journal->status.visits += visits;
+    while (error == 0 &&
+           (found = journal_reader_next(&reader, &one.record)) == JOURNAL_FOUND_RECORD) {
+        buf_append(restored, &one, sizeof(one));
     }
-    segment->file.size_bytes = reader.bytes.length;
-    journal_count_segment(journal, segment, reader.bytes.length);
+    one.segment->file.size_bytes = reader.bytes.length;
+    journal_count_segment(journal, one.segment, reader.bytes.length);
     journal_reader_close(&reader);
     journal->next_number = number + 1;
     return found == JOURNAL_FOUND_END ? error : -EIO; /* somebody changed it since */
+}
+
+static void pass_on(struct journal *journal, struct restored *one,
+                    struct journal_entry *(*on_record)(void *data, struct journal_record *record),
+                    void *data)
+{
+    uint64_t visits = one->record.parcel->hits;
+    struct journal_entry *entry = on_record(data, &one->record);
+
+    list_init(&entry->link);
+    buf_init(&entry->bytes);
+    entry->journal = journal;
+    entry->segment = one->segment;
+    entry->visits = visits;
+    one->segment->open_records++;
+    journal->status.records++;
+    journal->status.visits += visits;
+}
+
+/* reads all segments, and then passes on all records or none */
+static int restore(struct journal *journal, const uint64_t *numbers, size_t count,
+                   struct journal_entry *(*on_record)(void *data, struct journal_record *record),
+                   void *data)
+{
+    struct buf bytes = BUF_EMPTY;
+    struct restored *restored;
+    int error = 0;
+
+    for (size_t i = 0; i < count && error == 0; i++) {
+        error = read_segment(journal, numbers[i], &bytes);
+    }
+    restored = (struct restored *)(void *)bytes.bytes;
+    for (size_t i = 0; i < bytes.length / sizeof(*restored); i++) {
+        if (error == 0) {
+            pass_on(journal, &restored[i], on_record, data);
+        } else {
+            parcel_destroy(restored[i].record.parcel);
+        }
+    }
+    buf_finish(&bytes);
+    return error;
 }
 
 struct journal *journal_open(struct loop *loop, struct disk *disk,
@@ -264,16 +313,14 @@ struct journal *journal_open(struct loop *loop, struct disk *disk,
     struct journal *journal;
     uint64_t *numbers;
     size_t count;
-    int error = 0;
+    int error;
     int fd = journal_recover(options->directory, &numbers, &count, errors);
 
     if (fd < 0) {
         return NULL;
     }
     journal = create(loop, disk, options, fd);
-    for (size_t i = 0; i < count && error == 0; i++) {
-        error = restore_segment(journal, numbers[i], on_record, data);
-    }
+    error = restore(journal, numbers, count, on_record, data);
     free(numbers);
     if (error != 0) {
         buf_printf(errors, "journal %s: read: ", options->directory);

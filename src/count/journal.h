@@ -39,6 +39,7 @@ struct journal_entry {
 
     /* the journal's */
     struct list link;
+    struct journal *journal;
     struct journal_segment *segment;
     struct buf bytes; /* until they are written */
     uint64_t visits;
@@ -62,10 +63,10 @@ struct journal_status {
 };
 
 /**
- * Opens the journal and reads what an earlier run left there, in the order in which it was written:
- * each record is passed to `on_record`, which takes its parcel over and returns the entry (of its
- * own memory, on_written unused) that will be passed to journal_done(). Blocks; called before the
- * loop runs.
+ * Opens the journal and reads what an earlier run left there. When all of it was read, each record
+ * is passed to `on_record`, in the order in which it was written, which takes its parcel over and
+ * returns the entry (of its own memory, on_written unused) that will be passed to journal_done().
+ * Blocks, for as long as reading all of it takes.
  *
  * A torn tail, as a crash leaves it, is cut off the last segment and said in the log with file and
  * offset. Returns NULL after appending to `errors` a line that names file and offset: a record that
@@ -89,29 +90,18 @@ void journal_append(struct journal *journal, const struct journal_record *record
                     struct journal_entry *entry);
 
 /** The store has the record of a written entry: it need not be kept. The entry is free to go. */
-void journal_done(struct journal *journal, struct journal_entry *entry);
+void journal_done(struct journal_entry *entry);
 
 /** Whether a record of ordinary size would be taken now. */
 bool journal_has_room(const struct journal *journal);
 
+/** Whether nothing is left in it and nothing is under way: it can be closed for good. */
+bool journal_is_empty(const struct journal *journal);
+
+/** Its directory, as it was given. */
+const char *journal_directory(const struct journal *journal);
+
 /** The status; valid as long as the journal. */
 const struct journal_status *journal_status(const struct journal *journal);
-
-/** What journal_verify() passes on of each record. */
-struct journal_position {
-    const char *file;
-    uint64_t offset;
-    uint64_t length; /* of the whole record */
-};
-
-/**
- * Reads a journal without changing or locking it, for people. Each good record goes to `on_record`,
- * who does not own it; each damage is a line in `errors` with file and offset. Returns how many
- * damages there are, or -errno when the directory cannot be read.
- */
-int journal_verify(const char *directory,
-                   void (*on_record)(void *data, const struct journal_position *position,
-                                     const struct journal_record *record),
-                   void *data, struct buf *errors);
 
 #endif

@@ -2,7 +2,6 @@
 #include "count/journal_recover.h"
 
 #include "base/log.h"
-#include "count/journal.h"
 #include "count/journal_segment.h"
 
 #include <errno.h>
@@ -274,87 +273,4 @@ int journal_recover(const char *directory, uint64_t **ret_numbers, size_t *ret_c
         return -1;
     }
     return fd;
-}
-
-/* --- for people --- */
-
-struct verification {
-    const char *directory;
-    int fd;
-    void (*on_record)(void *data, const struct journal_position *position,
-                      const struct journal_record *record);
-    void *data;
-    struct buf *errors;
-    int damages;
-};
-
-static void pass_on(const struct verification *verification, const char *path,
-                    const struct journal_reader *reader, const struct journal_record *record)
-{
-    struct journal_position position = {path, reader->found_offset,
-                                        reader->offset - reader->found_offset};
-
-    if (verification->on_record != NULL) {
-        verification->on_record(verification->data, &position, record);
-    }
-    parcel_destroy(record->parcel);
-}
-
-static void verify_segment(struct verification *verification, const char *name)
-{
-    struct journal_reader reader;
-    struct journal_record record;
-    enum journal_found found;
-    struct buf path = BUF_EMPTY;
-    int error = journal_reader_open(&reader, verification->fd, name);
-
-    buf_printf(&path, "%s/%s", verification->directory, name);
-    if (error != 0 && error != -ENOENT) { /* gone: the daemon was done with it */
-        put_read_failure(verification->errors, verification->directory, name, error);
-        verification->damages++;
-    }
-    while (error == 0 && (found = journal_reader_next(&reader, &record)) != JOURNAL_FOUND_END) {
-        if (found == JOURNAL_FOUND_RECORD) {
-            pass_on(verification, path.bytes, &reader, &record);
-            continue;
-        }
-        put_damage(verification->errors, verification->directory, name, &reader);
-        buf_puts(verification->errors, found == JOURNAL_FOUND_TORN
-                                           ? "; nothing good is behind it: an interrupted write\n"
-                                           : "\n");
-        verification->damages++;
-    }
-    buf_finish(&path);
-    journal_reader_close(&reader);
-}
-
-int journal_verify(const char *directory,
-                   void (*on_record)(void *data, const struct journal_position *position,
-                                     const struct journal_record *record),
-                   void *data, struct buf *errors)
-{
-    struct verification verification = {directory, -1, on_record, data, errors, 0};
-    char name[JOURNAL_SEGMENT_NAME_MAX];
-    char foreign[NAME_MAX + 1];
-    uint64_t *numbers;
-    size_t count;
-    int error;
-
-    verification.fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (verification.fd < 0) {
-        return -errno;
-    }
-    error = journal_segment_list(verification.fd, &numbers, &count, foreign);
-    if (error == 0) {
-        if (*foreign != '\0') {
-            put_foreign(errors, directory, foreign);
-            verification.damages++;
-        }
-        for (size_t i = 0; i < count; i++) {
-            verify_segment(&verification, journal_segment_name(numbers[i], name));
-        }
-        free(numbers);
-    }
-    close(verification.fd);
-    return error != 0 ? error : verification.damages;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * journal_recover: what an earlier run left in the journal's directory: who may use it, whether all
- * of it is good, and what a crash left unfinished. journal_verify() is here too.
+ * of it is good, and what a crash left unfinished.
  */
 #ifndef VISITCOUNTD_COUNT_JOURNAL_RECOVER_H
 #define VISITCOUNTD_COUNT_JOURNAL_RECOVER_H

@@ -190,7 +190,7 @@ static void on_written(struct journal_entry *entry, int error)
     if (shelter->batch == NULL) {
         /* the store was quicker */
         if (error == 0 && leg->site->engine->journal != NULL) {
-            journal_done(leg->site->engine->journal, entry);
+            journal_done(entry);
         }
         free(shelter);
     } else if (error == 0) {
@@ -310,17 +310,16 @@ void outage_note_applied(struct leg *leg, struct batch *batch, const struct stor
     struct engine *engine = leg->site->engine;
     struct shelter *shelter = batch->shelter;
 
-    if (engine->journal == NULL) {
-        return;
+    if (engine->journal != NULL || shelter != NULL) {
+        note_totals(leg, batch, applied);
     }
-    note_totals(leg, batch, applied);
     if (shelter == NULL) {
         return;
     }
     batch->shelter = NULL;
     if (shelter->is_written) {
         engine->stats.replayed += batch->parcel->hits;
-        journal_done(engine->journal, &shelter->entry);
+        journal_done(&shelter->entry);
         free(shelter);
     } else {
         shelter->batch = NULL;

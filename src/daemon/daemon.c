@@ -2,6 +2,7 @@
 #include "daemon/daemon.h"
 
 #include "base/log.h"
+#include "count/adoption.h"
 #include "count/engine.h"
 #include "count/journal.h"
 #include "daemon/systemd.h"
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -28,10 +30,11 @@ struct daemon {
     const struct config_request *request;
     struct config *config;
     struct loop *loop;
-    struct disk *disk; /* with the embedded store or a journal only */
+    struct disk *disk; /* with the embedded store or a journal only, or NULL */
     struct store *store;
     struct engine *engine;
     struct journal *journal; /* or NULL */
+    struct adoptions *adoptions;
     struct server *server;
     struct loop_timer watchdog;
     struct loop_timer status;
@@ -189,6 +192,34 @@ static void on_hangup(void *data, int signal)
     buf_finish(&message);
 }
 
+/* --- replay --- */
+
+static bool is_same_directory(const char *one, const char *other)
+{
+    struct stat first;
+    struct stat second;
+
+    return stat(one, &first) == 0 && stat(other, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
+static bool replay(void *data, const char *directory, struct buf *message)
+{
+    struct daemon *daemon = data;
+
+    if (daemon->journal != NULL &&
+        is_same_directory(directory, journal_directory(daemon->journal))) {
+        buf_printf(message,
+                   "journal %s: this is the instance's own; it is replayed without being told\n",
+                   directory);
+        return false;
+    }
+    if (daemon->disk == NULL) {
+        daemon->disk = disk_create(daemon->loop);
+    }
+    return adoptions_begin(daemon->adoptions, daemon->disk, directory, message);
+}
+
 /* --- drain --- */
 
 static void finish_drain(struct daemon *daemon)
@@ -333,7 +364,9 @@ static bool create_server(struct daemon *daemon)
         .config = daemon->config,
         .engine = daemon->engine,
         .store = daemon->store,
-        .actions = {.data = daemon, .reload = reload, .check = check, .drain = drain},
+        .adoptions = daemon->adoptions,
+        .actions =
+            {.data = daemon, .reload = reload, .check = check, .drain = drain, .replay = replay},
         .inherited = inherited,
         .inherited_count = count,
     };
@@ -394,6 +427,7 @@ static bool create_parts(struct daemon *daemon)
         return false;
     }
     daemon->engine = engine_create(daemon->loop, daemon->store, &options);
+    daemon->adoptions = adoptions_create(daemon->loop, daemon->engine);
     return create_journal(daemon) && create_server(daemon);
 }
 
@@ -409,6 +443,7 @@ static void destroy_parts(struct daemon *daemon)
         engine_use_journal(daemon->engine, NULL);
         journal_close(daemon->journal); /* what is being written is told to the engine */
     }
+    adoptions_destroy(daemon->adoptions);
     engine_destroy(daemon->engine);
     store_destroy(daemon->store);
     disk_destroy(daemon->disk);

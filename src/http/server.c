@@ -46,6 +46,7 @@ struct server {
     const struct config *config;
     struct engine *engine;
     struct store *store;
+    const struct adoptions *adoptions;
     struct server_actions actions;
     uint64_t started_at_ms;
     struct sites *sites;
@@ -299,6 +300,7 @@ struct server *server_create(const struct server_options *options, struct buf *e
     server->config = config;
     server->engine = options->engine;
     server->store = options->store;
+    server->adoptions = options->adoptions;
     server->actions = options->actions;
     server->started_at_ms = loop_now_ms(server->loop);
     server->sites = sites_create(config);
@@ -391,6 +393,7 @@ void server_view(const struct server *server, struct server_view *ret_view)
         .loop = server->loop,
         .engine = server->engine,
         .store = server->store,
+        .adoptions = server->adoptions,
         .actions = &server->actions,
         .default_site = sites_default(server->sites),
         .started_at_ms = server->started_at_ms,

@@ -4,13 +4,14 @@
  * that a request on one can never reach the routes of another: visitors (http.listen, or sockets
  * inherited from systemd), the admin socket, and metrics.
  *
- * The server owns its sockets and connections. Config, engine and store outlive it.
+ * The server owns its sockets and connections. Config, engine, store and adoptions outlive it.
  */
 #ifndef VISITCOUNTD_HTTP_SERVER_H
 #define VISITCOUNTD_HTTP_SERVER_H
 
 #include "base/buf.h"
 #include "config/config.h"
+#include "count/adoption.h"
 #include "count/engine.h"
 #include "http/sites.h"
 #include "loop/loop.h"
@@ -30,6 +31,8 @@ struct server_actions {
     bool (*check)(void *data, struct buf *message);
     /** Starts to drain and then ends the process. */
     void (*drain)(void *data);
+    /** Replays the journal in a directory, see adoption.h; false with the reasons appended. */
+    bool (*replay)(void *data, const char *directory, struct buf *message);
 };
 
 struct server_options {
@@ -37,6 +40,7 @@ struct server_options {
     const struct config *config;
     struct engine *engine;
     struct store *store;
+    const struct adoptions *adoptions; /* for status */
     struct server_actions actions;
     const int *inherited; /* listening sockets for visitors; the server owns them from here on */
     size_t inherited_count;

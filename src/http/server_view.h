@@ -36,6 +36,7 @@ struct server_view {
     struct loop *loop;
     struct engine *engine;
     struct store *store;
+    const struct adoptions *adoptions;
     const struct server_actions *actions;
     const char *default_site; /* the one of /count: sites_default() */
 

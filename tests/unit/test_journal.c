@@ -173,7 +173,7 @@ static void on_chain_written(struct journal_entry *entry, int error)
     struct journal_record record;
 
     assert_int_equal(error, 0);
-    journal_done(fixture->journal, entry);
+    journal_done(entry);
     if (--chain->left == 0) {
         if (++fixture->ended == fixture->wanted) {
             loop_stop(fixture->loop);
@@ -253,19 +253,19 @@ static void test_a_segment_goes_when_its_records_are_done(void **state)
     files = count_files(fixture, false);
     assert_int_equal(files, 3);
     for (int i = 0; i < 20; i++) {
-        journal_done(fixture->journal, &notes[i].entry);
+        journal_done(&notes[i].entry);
     }
     append_and_wait(fixture, &last, 41);
     assert_false(exists(fixture, FIRST));
     assert_true(exists(fixture, "00000002.journal"));
     for (int i = 20; i < 40; i++) {
-        journal_done(fixture->journal, &notes[i].entry);
+        journal_done(&notes[i].entry);
     }
-    journal_done(fixture->journal, &last.entry);
+    journal_done(&last.entry);
     append_and_wait(fixture, &last, 42);
     assert_int_equal(count_files(fixture, false), 1);
     assert_int_equal(journal_status(fixture->journal)->segments, 1);
-    journal_done(fixture->journal, &last.entry);
+    journal_done(&last.entry);
     close_journal(fixture);
     assert_int_equal(count_files(fixture, false), 0);
 }
@@ -276,13 +276,13 @@ static void test_what_was_left_and_is_done_goes(void **state)
 
     leave_records(fixture, 3);
     open_journal(fixture);
-    journal_done(fixture->journal, &left_at(fixture, 0)->entry);
-    journal_done(fixture->journal, &left_at(fixture, 2)->entry);
+    journal_done(&left_at(fixture, 0)->entry);
+    journal_done(&left_at(fixture, 2)->entry);
     close_journal(fixture);
     open_journal(fixture); /* nothing is marked: all of them are back */
     assert_int_equal(count_left(fixture), 3);
     for (size_t i = 0; i < 3; i++) {
-        journal_done(fixture->journal, &left_at(fixture, i)->entry);
+        journal_done(&left_at(fixture, i)->entry);
     }
     close_journal(fixture);
     assert_int_equal(count_files(fixture, false), 0);
@@ -297,7 +297,7 @@ static void test_a_segment_that_cannot_be_removed_is_tried_again(void **state)
     open_journal(fixture);
     log_capture_begin();
     unlink_error = EROFS;
-    journal_done(fixture->journal, &left_at(fixture, 0)->entry);
+    journal_done(&left_at(fixture, 0)->entry);
     append_and_wait(fixture, &note, 2);
     append_and_wait(fixture, &note, 3);
     assert_int_equal(count_in_text(log_capture_end(), "remove: read-only file system"), 1);
@@ -335,7 +335,7 @@ static void test_when_full_the_disk_is_not_touched(void **state)
     assert_int_equal(count_in_text(log_capture_end(), "it is full (journal.max_size is 64KiB)"), 1);
     assert_true(journal_status(fixture->journal)->size_bytes <= 65536);
     for (uint64_t i = 0; i < count; i++) {
-        journal_done(fixture->journal, &notes[i].entry);
+        journal_done(&notes[i].entry);
     }
     assert_int_equal(append_and_wait(fixture, &notes[0], count + 1), 0);
     assert_true(journal_has_room(fixture->journal));

@@ -154,6 +154,12 @@ class Daemon:
             self.find_address()
         return self
 
+    def start_in_vain(self):
+        """Starts it where it has to end by itself: there is something that only a person can mend."""
+        self.start(is_ready=False)
+        assert self.process.wait() == 78, self.log()[-3000:]
+        self.process.was_killed = True  # that end was the test
+
     def wait_for_notification(self, line, count=1):
         """Until the daemon has sent `line` this often since its start."""
         wait_until(lambda: self.notify.lines.count(line) >= count or not self.process.is_running(),

@@ -40,6 +40,11 @@ class Process:
         return self.child.pid
 
     @property
+    def root(self):
+        """The file system as the process sees it, when it has a view of its own."""
+        return pathlib.Path(f"/proc/{self.pid}/root")
+
+    @property
     def returncode(self):
         """None while it runs; -9 after SIGKILL."""
         return self.child.poll()

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/admin_status.h"
+
+#include "count/adoption.h"
+#include "count/journal.h"
+#include "http/version.h"
+
+#include <unistd.h>
+
+static const char *listener_kind_name(enum listener_kind kind)
+{
+    static const char *const names[] = {
+        [LISTENER_VISITORS] = "visitors",
+        [LISTENER_ADMIN] = "admin",
+        [LISTENER_METRICS] = "metrics",
+    };
+
+    return names[kind];
+}
+
+static void report_listeners(struct report *report, const struct server_view *view)
+{
+    report_begin_list(report, "listeners");
+    for (size_t i = 0; i < view->listener_count; i++) {
+        const struct listener_view *listener = &view->listeners[i];
+        char address[ADDRESS_TEXT_MAX];
+
+        report_begin_section(report, NULL);
+        report_text(report, "kind", listener_kind_name(listener->kind));
+        report_text(report, "address", format_address(&listener->address, address));
+        report_bool(report, "inherited", listener->is_inherited);
+        report_end_section(report);
+    }
+    report_end_list(report);
+}
+
+static void report_store(struct report *report, const struct server_view *view)
+{
+    struct store_health health;
+
+    store_health(view->store, &health);
+    report_begin_section(report, "store");
+    report_text(report, "backend", health.backend);
+    report_text(report, "address", health.address);
+    report_text(report, "state", health.state);
+    report_bool(report, "available", health.available);
+    report_duration(report, "changed_ago", loop_now_ms(view->loop) - health.changed_at_ms);
+    report_latency(report, "round_trip", health.round_trip_us);
+    report_text(report, "last_error", health.last_error);
+    report_text(report, "role", health.role);
+    report_text(report, "version", health.version);
+    report_u64(report, "commands", health.commands);
+    report_u64(report, "in_flight", health.in_flight);
+    report_u64(report, "connects", health.connects);
+    report_end_section(report);
+}
+
+static void report_visits(struct report *report, const struct server_view *view)
+{
+    const struct stats *stats = engine_stats(view->engine);
+
+    report_begin_section(report, "visits");
+    report_u64(report, "accepted", stats->accepted);
+    report_u64(report, "applied", stats->applied);
+    report_u64(report, "repeated", stats->repeated);
+    report_u64(report, "journaled", stats->journaled);
+    report_u64(report, "refused", stats->refused);
+    report_u64(report, "unknown", stats->unknown);
+    report_u64(report, "waiting", stats->waiting);
+    report_rate(report, "rate", stats_rate(stats, loop_now_ms(view->loop)));
+    report_latency(report, "latency_p50", stats_latency_us(stats, 50));
+    report_latency(report, "latency_p99", stats_latency_us(stats, 99));
+    report_end_section(report);
+}
+
+static void report_journal(struct report *report, const struct server_view *view)
+{
+    const struct journal_status *status = engine_journal_status(view->engine);
+
+    if (status == NULL) {
+        return;
+    }
+    report_begin_section(report, "journal");
+    report_u64(report, "visits", status->visits);
+    report_u64(report, "records", status->records);
+    report_u64(report, "replayed_visits", engine_stats(view->engine)->replayed);
+    report_u64(report, "size_bytes", status->size_bytes);
+    report_u64(report, "max_size_bytes", status->max_size_bytes);
+    report_u64(report, "segments", status->segments);
+    report_u64(report, "written", status->written);
+    report_u64(report, "syncs", status->syncs);
+    report_text(report, "error", status->error);
+    report_end_section(report);
+}
+
+static void report_batches(struct report *report, const struct server_view *view)
+{
+    const struct stats *stats = engine_stats(view->engine);
+
+    report_begin_section(report, "batches");
+    report_u64(report, "applied", stats->batches);
+    report_ratio(report, "visits_per_batch", (double)stats->applied / (double)stats->batches);
+    report_u64(report, "resent", stats->resent);
+    report_u64(report, "duplicates", stats->duplicates);
+    report_u64(report, "gaps", stats->gaps);
+    report_u64(report, "healed_visits", stats->healed);
+    report_u64(report, "lost_visits", stats->lost);
+    report_end_section(report);
+}
+
+static void report_replays(struct report *report, const struct server_view *view)
+{
+    size_t count = adoptions_count(view->adoptions);
+
+    if (count == 0) {
+        return;
+    }
+    report_begin_list(report, "replays");
+    for (size_t i = 0; i < count; i++) {
+        struct adoption_view replay = adoptions_at(view->adoptions, i);
+
+        report_begin_section(report, NULL);
+        report_text(report, "directory", replay.directory);
+        report_u64(report, "visits", replay.visits);
+        report_u64(report, "left", replay.left);
+        report_bool(report, "is_done", replay.is_done);
+        report_end_section(report);
+    }
+    report_end_list(report);
+}
+
+void admin_status_report(struct report *report, const struct server_view *view)
+{
+    report_text(report, "instance", view->config->instance);
+    report_text(report, "version", VISITCOUNTD_VERSION);
+    report_u64(report, "pid", (uint64_t)getpid());
+    report_duration(report, "uptime", loop_now_ms(view->loop) - view->started_at_ms);
+    report_text(report, "state", view->is_draining ? "draining" : "running");
+    /* what changes most comes first: --watch shows as much as the terminal has lines */
+    report_visits(report, view);
+    report_store(report, view);
+    report_batches(report, view);
+    report_journal(report, view);
+    report_replays(report, view);
+    report_begin_section(report, "connections");
+    report_u64(report, "open", view->open_connections);
+    report_u64(report, "accepted", view->accepted_connections);
+    report_u64(report, "requests", view->requests);
+    report_end_section(report);
+    report_listeners(report, view);
+}

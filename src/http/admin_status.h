@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * admin_status: all that `visitcountctl status` shows of an instance.
+ */
+#ifndef VISITCOUNTD_HTTP_ADMIN_STATUS_H
+#define VISITCOUNTD_HTTP_ADMIN_STATUS_H
+
+#include "base/report.h"
+#include "http/server_view.h"
+
+/** Writes the whole status, at one moment of the loop. */
+void admin_status_report(struct report *report, const struct server_view *view);
+
+#endif
