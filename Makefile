@@ -14,6 +14,7 @@ OPTIMIZE = -O2 -g
 SANITIZE =
 INSTANCES = 3
 SUITES   =
+PARTS    =
 
 # A user's CFLAGS and LDFLAGS come last, so that they win.
 STD      = -std=gnu11 -D_GNU_SOURCE -DH2O_USE_LIBUV=0 -DVISITCOUNTD_VERSION='"$(VERSION)"'
@@ -134,7 +135,7 @@ test: deps-test
 
 bench: deps-bench
 	@$(MAKE) --no-print-directory all
-	@tests/bench/bench
+	@tests/bench/bench $(PARTS)
 
 bench-instructions: deps-bench
 	@$(MAKE) --no-print-directory all
@@ -150,7 +151,7 @@ help:
 	@echo 'make images       container images localhost/visitcountd and those beside it'
 	@echo 'make kube         INSTANCES=3: write packaging/podman/visitcountd.yaml'
 	@echo 'make generated    renew what is made from the table of options'
-	@echo 'make bench        measure, beside what people use instead; writes tests/bench/RESULTS.md'
+	@echo 'make bench        measure, beside what people use instead; PARTS="direct systems instances pages idle sizes"'
 	@echo 'make bench-instructions   the same in instructions and system calls per request'
 	@echo 'make format       clang-format'
 	@echo 'make clean'

@@ -2,6 +2,7 @@
 """What is wanted, beside what was measured."""
 
 from measure import medians, ratio
+from scaling import SPREADS, flatness
 from tables import table
 
 CONNECTIONS = 128  # at which the ratios are taken
@@ -66,8 +67,8 @@ def goals(results):
          figure(results, "direct", CONNECTIONS, OURS, "commands"), below, 0.05),
         ("a lone visit's p50 less a store round trip, us", beyond_round_trip_us(results), at_most, 30),
         ("start to ready with SQLite, ms", results.get("sizes", {}).get("ready_ms"), below, 50),
-        ("CPU per visit at 1,000,000 pages, x 10,000", results.get("pages", {}).get("pages_ratio"), at_most, 1.1),
-        ("CPU per visit at 10,000 sites, x 1 page", results.get("pages", {}).get("sites_ratio"), at_most, 1.1),
+        *((f"CPU per visit of {spread}, x 1 page", flatness(results.get("pages", {}), spread), at_most, 1.1)
+          for spread in list(SPREADS)[1:]),
     ]
 
 

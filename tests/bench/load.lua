@@ -4,7 +4,7 @@
 --   wrk -s load.lua URL                                 URL, again and again
 --   wrk -s load.lua URL -- tokens SEED                  with a new X-Request-Id each time
 --   wrk -s load.lua URL -- pages SITES PAGES random     one of PAGES pages of one of SITES sites
---   wrk -s load.lua URL -- pages SITES PAGES in-turn    each of them, one after the other
+--   wrk -s load.lua URL -- pages SITES PAGES FIRST      each of them, one after the other, from FIRST
 --
 -- Of URL, "pages" uses the host. All times are in microseconds.
 
@@ -18,10 +18,11 @@ local function ask_with_tokens(seed)
 end
 
 local function ask_pages(sites, pages, order)
-    local number = -1
+    local next_one = tonumber(order)
     math.randomseed(os.time())
     request = function()
-        number = order == "random" and math.random(0, sites * pages - 1) or number + 1
+        local number = next_one or math.random(0, sites * pages - 1)
+        next_one = next_one and next_one + 1
         return wrk.format("GET", string.format("/v1/hit/site%d/page/%d", number % sites,
                                                math.floor(number / sites) % pages))
     end

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""What connections cost that are kept open and do nothing."""
+
+import contextlib
+import resource
+import socket
+
+import machine
+import targets
+from measure import measure_all, medians, started
+from tables import table
+
+IDLE = 10_000
+CONNECTIONS = 128
+REQUEST = b"GET /count HTTP/1.1\r\nHost: localhost\r\n\r\n"
+NAME = "count on Redis"
+
+
+def raise_file_limit(wanted):
+    """For one descriptor per connection on both sides; the daemon inherits it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(hard, wanted), max(hard, wanted)))
+    except (ValueError, OSError) as error:
+        raise targets.Failed(f"{wanted} open files are needed, {hard} are allowed (ulimit -Hn)") from error
+
+
+def open_connection(port):
+    """A connection that has been answered once and stays open."""
+    client = socket.create_connection(("127.0.0.1", port), timeout=5)
+    client.sendall(REQUEST)
+    if not client.recv(4096).startswith(b"HTTP/1.1 200"):
+        raise targets.Failed("a connection was not answered with 200")
+    return client
+
+
+def run_idle(settings, problems):
+    raise_file_limit(IDLE + 1000)
+    factories = {NAME: lambda places: targets.Visitcountd(places, settings={"http.idle_timeout": "10m"})}
+    with contextlib.ExitStack() as clients, started(factories, settings["directory"], problems) as running:
+        if not running:
+            return {}, "## Idle connections\n\nNot measured."
+        target = running[NAME]
+        alone = measure_all(running, settings, problems, [CONNECTIONS])
+        daemon = target.processes["server"][0]
+        before = daemon.memory_bytes()
+        for _ in range(IDLE):
+            clients.enter_context(open_connection(target.port))
+        per_connection = (daemon.memory_bytes() - before) / IDLE
+        beside = measure_all(running, settings, problems, [CONNECTIONS])
+        still_open = target.status()["connections"]["open"]
+    if still_open < IDLE:
+        raise targets.Failed(f"{IDLE} connections were opened, {still_open} are open")
+    costs = [medians(rounds[CONNECTIONS])[NAME] for rounds in (alone, beside)]
+    return {"bytes": per_connection}, "\n\n".join([
+        "## Idle connections",
+        table([["", "measured"],
+               ["idle keep-alive connections, each answered once", f"{IDLE:,}"],
+               ["memory of the daemon for each, KiB", f"{per_connection / 1024:.2f}"],
+               [f"CPU us/visit of {CONNECTIONS} others without them", f"{costs[0]['cpu_us']:.2f}"],
+               [f"CPU us/visit of {CONNECTIONS} others beside them", f"{costs[1]['cpu_us']:.2f}"]]),
+        machine.line_of(settings, max(0, *(figures["others"] for figures in costs)))])

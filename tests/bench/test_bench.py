@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""The benchmark's own tools: that they count, compare and write right. No test looks at a time."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import chart  # noqa: E402
+import goals  # noqa: E402
+import measure  # noqa: E402
+import model  # noqa: E402
+import tables  # noqa: E402
+from processes import ROOT, Failed  # noqa: E402
+
+OURS = ("constant", "count on Redis", "with tokens", "count on SQLite", "journal only")
+FIGURES = {"cpu_us": 10.0, "server_us": 6.0, "redis_us": 4.0, "proxy_us": 0.0, "rate": 1000.0, "others": 0.0,
+           "failed": 0, "requests": 1000, "commands": 0.02, "redis_mib": 4.0}
+
+
+def run_bench(directory, *parts, **environment):
+    """A run of one round of a second; its results are in `directory`."""
+    stores = ROOT / os.environ.get("BUILD", "build") / "tests" / "bench"
+    return subprocess.run(
+        [sys.executable, HERE / "bench", *parts], text=True, capture_output=True, timeout=120, check=False,
+        env=dict(os.environ, BENCH_ROUNDS="1", BENCH_SECONDS="1", BENCH_CONNECTIONS="128",
+                 BENCH_RESULTS=str(directory / "RESULTS.md"), BENCH_DIRECTORY=str(stores), **environment))
+
+
+def test_our_own_targets_count_what_they_answer(tmp_path):
+    """The run itself fails when visits and answers of one of ours disagree."""
+    results = tmp_path / "RESULTS.md"
+    results.write_text("<!-- BEGIN instructions -->\nkept\n<!-- END instructions -->\n")
+    done = run_bench(tmp_path, "direct", BENCH_TARGETS=",".join(OURS))
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = results.read_text()
+    for name in OURS:
+        assert f"\n| {name} " in text
+    assert "kept" in text
+    assert "CPU per visit on Redis, x constant" in done.stdout
+    assert "<!-- BEGIN goals -->" not in text, "verdicts of a partial run do not replace those of a whole one"
+
+
+def test_an_unknown_part_is_refused(tmp_path):
+    done = run_bench(tmp_path, "nonsense")
+    assert done.returncode == 64
+    assert 'no part "nonsense"' in done.stderr
+
+
+class Counted:
+    """A target that counted `visits` with half as many commands."""
+
+    url = "http://test"
+    is_ours = True
+
+    def __init__(self, visits):
+        self.visits = visits
+
+    def counters(self):
+        return self.visits, self.visits // 2
+
+
+@pytest.mark.parametrize("visits", [100, 108])
+def test_visits_may_exceed_answers_by_what_was_broken_off(visits):
+    assert measure.check_counts(Counted(visits), (0, 0), 100, 8)["commands"] == 0.5
+
+
+@pytest.mark.parametrize("visits", [99, 109])
+def test_visits_that_do_not_fit_the_answers_are_an_error(visits):
+    with pytest.raises(Failed):
+        measure.check_counts(Counted(visits), (0, 0), 100, 8)
+
+
+class Absent:
+    def __init__(self, _places):
+        pass
+
+    def start(self, _stack):
+        raise Failed("not installed")
+
+
+def test_a_target_that_does_not_start_is_named(tmp_path):
+    problems = []
+    with measure.started({"absent": Absent}, tmp_path, problems) as running:
+        assert running == {}
+    assert problems == ["absent: not installed"]
+
+
+def test_a_ratio_is_the_median_of_those_within_a_round():
+    rounds = [{"a": {"rate": 1}, "b": {"rate": 2}}, {"a": {"rate": 10}, "b": {"rate": 10}}, {"a": {"rate": 9}},
+              {"a": {"rate": 3}, "b": {"rate": 1}}]
+    assert measure.ratio(rounds, "a", "b", "rate") == 1
+    assert measure.ratio(rounds, "a", "c", "rate") is None
+
+
+def test_a_section_is_replaced_alone(tmp_path):
+    path = tmp_path / "text.md"
+    path.write_text("before\n<!-- BEGIN a -->\nold\n<!-- END a -->\nbetween\n")
+    tables.write_section(path, "a", r"new \1")
+    tables.write_section(path, "b", "more")
+    assert path.read_text() == ("before\n<!-- BEGIN a -->\nnew \\1\n<!-- END a -->\nbetween\n\n"
+                                "<!-- BEGIN b -->\nmore\n<!-- END b -->\n")
+
+
+def results_of(constant_us):
+    """One round, in which counting costs 10 us and the constant so many."""
+    at = {128: [{"constant": FIGURES | {"cpu_us": constant_us}, "count on Redis": FIGURES,
+                 "with tokens": FIGURES}]}
+    system = {128: [{"nginx + 3 visitcountd": FIGURES | {"proxy_us": 20.0}}]}
+    pages = {128: [{"1 page": FIGURES, "1,000,000 pages": FIGURES | {"redis_mib": 104.0},
+                    "10,000 sites": FIGURES}]}
+    return {"direct": at, "systems": system, "pages": pages}
+
+
+@pytest.mark.parametrize("constant_us, verdict", [(8.0, "pass"), (7.9, "miss")])
+def test_a_verdict_follows_from_the_figures(constant_us, verdict):
+    lines = goals.verdicts(results_of(constant_us)).splitlines()
+    line = next(line for line in lines if "CPU per visit on Redis, x constant" in line)
+    assert line.split("|")[4].strip() == verdict
+    assert not any("Flask" in line for line in lines), "what was not measured has no verdict"
+
+
+def test_the_model_reckons_with_what_was_measured():
+    text = model.describe(results_of(8.0))
+    assert "| nginx in front " in text
+    row = next(line for line in text.splitlines() if line.startswith("| nginx  "))
+    assert [cell.strip() for cell in row.split("|")[2:5]] == ["20.00", "20", "34"]
+    assert "105 bytes" in text
+    assert model.describe({"direct": results_of(8.0)["direct"]}) is None
+
+
+def test_the_chart_is_an_image_with_every_target():
+    medians = measure.medians(results_of(8.0)["direct"][128])
+    image = xml.etree.ElementTree.fromstring(chart.draw(medians, {}, "note"))
+    texts = [element.text for element in image.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"constant", "count on Redis", "with tokens", "note"} <= set(texts)
