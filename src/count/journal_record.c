@@ -256,6 +256,7 @@ int journal_record_decode(const char *bytes, size_t length, struct journal_recor
         record.parcel->content.sequence = content.sequence;
         record.parcel->content.follows = content.sequence - 1;
         record.parcel->content.visits = content.visits;
+        record.parcel->is_addressed = true; /* it goes under this number and no other */
         *ret_record = record;
     }
     free(entries);
