@@ -173,6 +173,10 @@ void buf_put_json(struct buf *buf, const char *bytes, size_t length)
             sequence = 1;
         } else if (sequence == 1) {
             put_json_ascii(buf, (unsigned char)bytes[at]);
+        } else if (sequence == 3 && (memcmp(bytes + at, "\xe2\x80\xa8", 3) == 0 ||
+                                     memcmp(bytes + at, "\xe2\x80\xa9", 3) == 0)) {
+            /* line ends in JavaScript before 2019, but not in JSON */
+            buf_puts(buf, bytes[at + 2] == '\xa8' ? "\\u2028" : "\\u2029");
         } else {
             buf_append(buf, bytes + at, sequence);
         }

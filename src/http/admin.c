@@ -377,14 +377,14 @@ static void handle_get(struct request *request)
 
 static const struct route rows[] = {
 #define COMMAND(id, name, kind, parameters, required, words, summary, details) \
-    {ROUTE_METHODS_##kind, "/" name, handle_##id},
+    {ROUTE_METHODS_##kind, "/" name, handle_##id, NULL},
 #define LOCAL_COMMAND(id, name, parameters, required, words, summary, details)
 #include "http/commands.def"
 #undef COMMAND
 #undef LOCAL_COMMAND
 };
 
-static const struct route metrics_rows[] = {{METHOD_GET, "/metrics", handle_metrics}};
+static const struct route metrics_rows[] = {{METHOD_GET, "/metrics", handle_metrics, NULL}};
 
 const struct route_table admin_routes = {rows, sizeof(rows) / sizeof(rows[0]), false};
 const struct route_table metrics_routes = {metrics_rows, 1, false};

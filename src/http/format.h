@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * format: how the number of a page is told: one `struct format` for each.
+ * format: how the number of a page is told: one `struct format` for each way, which the routes
+ * name. A format takes its own parameters from the query, and tells errors in its own way where
+ * JSON would be of no use: a badge that says so, a call of the script's function.
  */
 #ifndef VISITCOUNTD_HTTP_FORMAT_H
 #define VISITCOUNTD_HTTP_FORMAT_H
@@ -8,25 +10,61 @@
 #include "http/render.h"
 #include "http/route.h"
 
-struct format {
-    const char *content_type;
-    void (*render)(struct buf *out, const struct render_count *count);
-    const char *(*policy)(void); /* Content-Security-Policy; NULL: none */
+/** An error: its word for programs, and its JSON document. */
+struct format_error {
+    const char *code;
+    const struct buf *json;
 };
 
-extern const struct format format_text;
+struct format {
+    const char *content_type;
+    const char *suffix; /* that the paths of its routes end in; NULL: none */
+    /**
+     * Takes its parameters into request->format_data; may put another format into its place. False
+     * when the request was answered, as they are wrong. NULL: there are none.
+     */
+    bool (*prepare)(struct request *request);
+    void (*render)(const struct request *request, struct buf *out,
+                   const struct render_count *count);
+    /** NULL: errors are JSON. Called before `prepare` as well. */
+    void (*render_error)(const struct request *request, struct buf *out,
+                         const struct format_error *error);
+    const char *cache_control;   /* NULL: no-store, max-age=0 */
+    bool errors_are_ok;          /* errors are sent with 200: who reads it looks at nothing else */
+    const char *(*policy)(void); /* Content-Security-Policy; NULL: none */
+    const struct response_header *headers; /* further ones, of all answers */
+    size_t header_count;
+};
+
+extern const struct format format_text; /* with `format` and `digits`; see appearance.h */
 extern const struct format format_html;
-extern const struct format format_json;
+extern const struct format format_json; /* with `callback`: format_jsonp */
+extern const struct format format_jsonp;
+extern const struct format format_badge;   /* SVG; see appearance.h */
+extern const struct format format_pixel;   /* GIF, a transparent pixel */
+extern const struct format format_shields; /* JSON for shields.io's endpoint badge */
 
 /** The one that the Accept header of the request asks for; see render_negotiate(). */
 const struct format *format_negotiate(const struct request *request);
+
+/** Takes the parameters of request->format; false when the request was answered. */
+bool format_prepare(struct request *request);
+
+/** Whether a script's function may have this name: [A-Za-z_$][A-Za-z0-9_$.]{0,63}. */
+bool format_is_callback(const char *name, size_t length);
 
 /** Sends `body` with the headers of `format`. */
 void format_respond(struct request *request, int http_status, const struct format *format,
                     const struct buf *body);
 
-/** Renders `count` and sends it: 200, or 202 for an estimate. */
-void format_respond_count(struct request *request, const struct format *format,
-                          const struct render_count *count);
+/**
+ * Renders `count` in request->format and sends it: 200, or 202 for an estimate. Where
+ * request->may_be_kept, with an ETag, by which a client is to ask again, and 304 if it has that.
+ */
+void format_respond_count(struct request *request, const struct render_count *count);
+
+/** Sends an error as request->format, which has render_error, tells it; `header` may be NULL. */
+void format_respond_error(struct request *request, int http_status,
+                          const struct response_header *header, const struct format_error *error);
 
 #endif

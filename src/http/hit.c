@@ -4,6 +4,7 @@
 #include "count/engine.h"
 #include "http/connection.h"
 #include "http/format.h"
+#include "http/read.h"
 #include "http/refusal.h"
 #include "http/server.h"
 #include "http/sites.h"
@@ -16,13 +17,13 @@
 static const h2o_iovec_t status_counted = {H2O_STRLIT("counted")};
 static const h2o_iovec_t status_duplicate = {H2O_STRLIT("duplicate")};
 static const h2o_iovec_t status_journaled = {H2O_STRLIT("journaled")};
+static const h2o_iovec_t status_readonly = {H2O_STRLIT("ignored; reason=readonly")};
 static const h2o_iovec_t status_head = {H2O_STRLIT("ignored; reason=head")};
 
 /** A visit that waits for its number, in the request's pool. */
 struct waiting {
     struct visit visit;
     struct request *request;
-    const struct format *format;
     size_t site_length;
     size_t page_length;
     char names[]; /* site, NUL, page, NUL */
@@ -33,15 +34,14 @@ struct waiting {
 static void respond_count(const struct waiting *waiting, uint64_t count, h2o_iovec_t status)
 {
     waiting->request->visit_status = status;
-    format_respond_count(waiting->request, waiting->format,
-                         &(struct render_count){
-                             .site = waiting->names,
-                             .page = waiting->names + waiting->site_length + 1,
-                             .page_length = waiting->page_length,
-                             .count = count,
-                             .is_estimate = status.base == status_journaled.base,
-                             .status = status.base,
-                         });
+    format_respond_count(waiting->request, &(struct render_count){
+                                               .site = waiting->names,
+                                               .page = waiting->names + waiting->site_length + 1,
+                                               .page_length = waiting->page_length,
+                                               .count = count,
+                                               .is_estimate = status.base == status_journaled.base,
+                                               .status = status.base,
+                                           });
 }
 
 static void refuse_unavailable(struct request *request)
@@ -97,8 +97,7 @@ static void respond_not_taken(struct request *request, int error)
 
 /* Counting */
 
-static void count_visit(struct request *request, const char *site, const struct key *page,
-                        const struct format *format)
+static void count_visit(struct request *request, const char *site, const struct key *page)
 {
     size_t site_length = strlen(site);
     struct waiting *waiting;
@@ -106,7 +105,8 @@ static void count_visit(struct request *request, const char *site, const struct 
 
     if (request->is_head) {
         request->visit_status = status_head;
-        respond(request, &(struct response){.status = 200, .content_type = format->content_type});
+        respond(request,
+                &(struct response){.status = 200, .content_type = request->format->content_type});
         return;
     }
     waiting =
@@ -118,7 +118,6 @@ static void count_visit(struct request *request, const char *site, const struct 
     }
     waiting->visit.on_answer = on_answer;
     waiting->request = request;
-    waiting->format = format;
     waiting->site_length = site_length;
     waiting->page_length = page->length;
     memcpy(waiting->names, site, site_length + 1);
@@ -132,28 +131,41 @@ static void count_visit(struct request *request, const char *site, const struct 
     }
 }
 
-static void count_default(struct request *request, const struct format *format)
+/** Counts, or only reads where the request says so. */
+static void serve_page(struct request *request, const char *site, const struct key *page)
 {
-    static const struct key root_page = {.length = 1, .bytes = "/"};
+    h2o_iovec_t value;
 
-    count_visit(request, sites_default(server_sites(request->server)), &root_page, format);
+    if (request_parameter(request, "readonly", &value) &&
+        h2o_memis(value.base, value.len, "1", 1)) {
+        request->visit_status = status_readonly;
+        request->may_be_kept = true;
+        read_page(request, site, page);
+    } else {
+        count_visit(request, site, page);
+    }
 }
 
 void hit_handle_count(struct request *request)
 {
-    count_default(request, format_negotiate(request));
+    request->format = format_negotiate(request);
+    hit_handle_count_as(request);
 }
 
-void hit_handle_count_json(struct request *request)
+void hit_handle_count_as(struct request *request)
 {
-    count_default(request, &format_json);
+    static const struct key root_page = {.length = 1, .bytes = "/"};
+
+    if (format_prepare(request)) {
+        serve_page(request, sites_default(server_sites(request->server)), &root_page);
+    }
 }
 
 void hit_handle(struct request *request)
 {
     struct target target;
 
-    if (target_take(request, &target)) {
-        count_visit(request, target.site, &target.page, &format_json);
+    if (format_prepare(request) && target_take(request, &target)) {
+        serve_page(request, target.site, &target.page);
     }
 }

@@ -13,10 +13,13 @@
 /** The default site's page "/", in the form that Accept asks for. */
 void hit_handle_count(struct request *request);
 
-/** The same as JSON. */
-void hit_handle_count_json(struct request *request);
+/** The same in the route's format. */
+void hit_handle_count_as(struct request *request);
 
-/** The page that the path names, as JSON. */
+/**
+ * The page that the path names, in the route's format, whose suffix the path may have. With
+ * readonly=1 the number is read and nothing is counted.
+ */
 void hit_handle(struct request *request);
 
 #endif

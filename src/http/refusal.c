@@ -16,6 +16,7 @@ static const struct {
     [REFUSAL_BAD_IDEMPOTENCY_KEY] = {400,
                                      "bad_idempotency_key",
                                      {H2O_STRLIT("refused; reason=bad-idempotency-key")}},
+    [REFUSAL_BAD_PARAMETER] = {400, "bad_parameter", {H2O_STRLIT("refused; reason=bad-parameter")}},
     [REFUSAL_STORE_UNAVAILABLE] = {503,
                                    "store_unavailable",
                                    {H2O_STRLIT("refused; reason=store-unavailable")}},

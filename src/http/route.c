@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/route.h"
 
+#include "http/format.h"
 #include "http/render.h"
 #include "http/server.h"
 
@@ -19,6 +20,8 @@ static const char *reason_phrase(int status)
         {503, "Service Unavailable"},
         {202, "Accepted"},
         {204, "No Content"},
+        {304, "Not Modified"},
+        {401, "Unauthorized"},
         {400, "Bad Request"},
         {403, "Forbidden"},
         {404, "Not Found"},
@@ -53,6 +56,7 @@ static void set_headers(struct request *request, const struct response *response
     static const h2o_iovec_t expose = {H2O_STRLIT("access-control-expose-headers")};
     h2o_mem_pool_t *pool = &request->h2o->pool;
     h2o_headers_t *headers = &request->h2o->res.headers;
+    const char *cache_control = response->cache_control;
 
     h2o_vector_reserve(pool, headers, response->header_count + 6);
     if (response->content_type != NULL) {
@@ -60,7 +64,8 @@ static void set_headers(struct request *request, const struct response *response
                    h2o_iovec_init(response->content_type, strlen(response->content_type)));
     }
     add_header(headers, &H2O_TOKEN_CACHE_CONTROL->buf,
-               h2o_iovec_init(H2O_STRLIT("no-store, max-age=0")));
+               cache_control != NULL ? h2o_iovec_init(cache_control, strlen(cache_control))
+                                     : h2o_iovec_init(H2O_STRLIT("no-store, max-age=0")));
     add_header(headers, &nosniff, h2o_iovec_init(H2O_STRLIT("nosniff")));
     if (request->table->is_public) {
         add_header(headers, &H2O_TOKEN_ACCESS_CONTROL_ALLOW_ORIGIN->buf,
@@ -87,7 +92,8 @@ void respond(struct request *request, const struct response *response)
     static h2o_generator_t generator = {NULL, NULL};
     h2o_req_t *req = request->h2o;
     h2o_iovec_t body = response->body;
-    bool has_length = response->status != 204 && (body.base != NULL || !request->is_head);
+    bool is_bodiless = response->status == 204 || response->status == 304;
+    bool has_length = !is_bodiless && (body.base != NULL || !request->is_head);
 
     req->res.status = response->status;
     req->res.reason = reason_phrase(response->status);
@@ -119,13 +125,18 @@ static void respond_error_with(struct request *request, int status,
     struct buf body = BUF_EMPTY;
 
     render_error_json(&body, code, format, arguments);
-    respond(request, &(struct response){
-                         .status = status,
-                         .content_type = render_content_type(RENDER_JSON),
-                         .body = h2o_strdup(&request->h2o->pool, body.bytes, body.length),
-                         .headers = header,
-                         .header_count = header != NULL ? 1 : 0,
-                     });
+    if (request->format != NULL && request->format->render_error != NULL) {
+        format_respond_error(request, status, header,
+                             &(struct format_error){.code = code, .json = &body});
+    } else {
+        respond(request, &(struct response){
+                             .status = status,
+                             .content_type = render_content_type(RENDER_JSON),
+                             .body = h2o_strdup(&request->h2o->pool, body.bytes, body.length),
+                             .headers = header,
+                             .header_count = header != NULL ? 1 : 0,
+                         });
+    }
     buf_finish(&body);
 }
 
@@ -341,7 +352,10 @@ void route_dispatch(const struct route_table *table, struct server *server, h2o_
     request->route = route_find(table, path, request->method);
     if (request->route == NULL) {
         respond_error(request, 404, "not_found", "there is nothing at this path");
-    } else if (is_options) {
+        return;
+    }
+    request->format = request->route->format;
+    if (is_options) {
         respond_options(request, allowed_methods(request, path));
     } else if ((request->route->methods & request->method) == 0) {
         h2o_iovec_t allow = allowed_methods(request, path);

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct format;
 struct server;
 
 enum {
@@ -42,6 +43,10 @@ struct request {
     h2o_iovec_t rest;          /* of the path, behind the route's prefix; percent-encoded */
     h2o_iovec_t query;         /* behind "?", without it; empty when there is none */
     h2o_iovec_t visit_status;  /* sent as Visitcount-Status unless empty; static */
+    bool may_be_kept;          /* a number that was only read: an ETag in place of no-store */
+    /* how its answers, also errors, are told; at first the route's; NULL: errors are JSON */
+    const struct format *format;
+    void *format_data; /* the format's own, in the request's pool */
 };
 
 /** A row of a table. Rows of one path with different methods are allowed. */
@@ -49,6 +54,7 @@ struct route {
     unsigned methods; /* METHOD_* that `handle` takes, ROUTE_COUNTS */
     const char *path; /* the whole path, or, ending in "/", a prefix ("/" alone is a whole path) */
     void (*handle)(struct request *request);
+    const struct format *format; /* the request's, to begin with; may be left out */
 };
 
 struct route_table {
@@ -90,11 +96,12 @@ struct response {
     h2o_iovec_t body;
     const struct response_header *headers;
     size_t header_count;
+    const char *cache_control; /* NULL: no-store, max-age=0 */
 };
 
 /**
- * Sends the answer and ends the request. Sets Content-Type, Content-Length, Cache-Control
- * (no-store, max-age=0), X-Content-Type-Options and, on public tables, CORS; `Connection: close`
+ * Sends the answer and ends the request. Sets Content-Type, Content-Length, Cache-Control,
+ * X-Content-Type-Options and, on public tables, CORS; `Connection: close`
  * while the server drains.
  */
 void respond(struct request *request, const struct response *response);
@@ -104,8 +111,8 @@ void respond_buf(struct request *request, int status, const char *content_type,
                  const struct buf *body);
 
 /**
- * Sends {"error":{"code","message"}}; `code` is a word for programs ("bad_path"), `format` makes
- * the line for people. 503 carries Retry-After: 1.
+ * Sends {"error":{"code","message"}}, or what the request's format makes of it; `code` is a word
+ * for programs ("bad_path"), `format` makes the line for people. 503 carries Retry-After: 1.
  */
 void respond_error(struct request *request, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -2,6 +2,7 @@
 #include "http/target.h"
 
 #include "count/engine.h"
+#include "http/format.h"
 #include "http/refusal.h"
 #include "http/server.h"
 #include "http/sites.h"
@@ -32,9 +33,23 @@ static bool admit_site(struct request *request, const char *site, size_t length)
     return true;
 }
 
+/** What stands behind the route's prefix, without the suffix of the format. */
+static h2o_iovec_t take_rest(const struct request *request)
+{
+    const char *suffix = request->format != NULL ? request->format->suffix : NULL;
+    h2o_iovec_t rest = request->rest;
+    size_t length = suffix != NULL ? strlen(suffix) : 0;
+
+    if (length != 0 && rest.len >= length &&
+        memcmp(rest.base + rest.len - length, suffix, length) == 0) {
+        rest.len -= length;
+    }
+    return rest;
+}
+
 bool target_take(struct request *request, struct target *ret_target)
 {
-    h2o_iovec_t rest = request->rest;
+    h2o_iovec_t rest = take_rest(request);
     const char *slash = memchr(rest.base, '/', rest.len);
     size_t site_length = slash != NULL ? (size_t)(slash - rest.base) : rest.len;
     enum key_status status;

@@ -18,7 +18,8 @@ struct target {
 };
 
 /**
- * Takes "{site}/{page…}", or "{site}" for the page "/", from what stands behind the route's prefix.
+ * Takes "{site}/{page…}", or "{site}" for the page "/", from what stands behind the route's prefix;
+ * without the suffix of the request's format: "{site}/a.svg" and "{site}.svg" name "/a" and "/".
  * Returns false when the request was answered: it names none, or a site that is not served.
  */
 bool target_take(struct request *request, struct target *ret_target);

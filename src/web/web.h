@@ -12,4 +12,6 @@ ASSET_DECLARE(web_welcome); /* welcome.html: GET / */
 ASSET_DECLARE(web_count);   /* count.html: GET /count for browsers */
 ASSET_DECLARE(web_style);   /* style.css: stands inside both */
 
+ASSET_DECLARE(web_count_js); /* count.js: the snippet for pages of others */
+
 #endif

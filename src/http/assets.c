@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/assets.h"
+
+#include "http/etag.h"
+#include "web/web.h"
+
+#include <string.h>
+
+static struct asset {
+    const char *path;
+    const char *content_type;
+    const char *bytes;
+    const uint64_t *length;
+    h2o_iovec_t etag; /* made when it is first asked for */
+    char etag_text[ETAG_SIZE];
+} assets[] = {
+    {.path = "/count.js",
+     .content_type = "text/javascript; charset=utf-8",
+     .bytes = web_count_js,
+     .length = &web_count_js_length},
+};
+
+static struct asset *find(const char *path)
+{
+    size_t at = 0;
+
+    while (strcmp(assets[at].path, path) != 0) {
+        at++; /* each route that leads here has one */
+    }
+    return &assets[at];
+}
+
+void assets_handle(struct request *request)
+{
+    struct asset *asset = find(request->route->path);
+    struct response_header headers[] = {
+        {.token = H2O_TOKEN_ETAG},
+        {.name = "cross-origin-resource-policy", .value = {H2O_STRLIT("cross-origin")}},
+    };
+    struct response response = {
+        .status = 200,
+        .content_type = asset->content_type,
+        .body = {(char *)asset->bytes, *asset->length},
+        .headers = headers,
+        .header_count = sizeof(headers) / sizeof(headers[0]),
+        .cache_control = "public, max-age=3600",
+    };
+
+    if (asset->etag.len == 0) {
+        asset->etag = etag_make(asset->bytes, *asset->length, asset->etag_text);
+    }
+    headers[0].value = asset->etag;
+    if (etag_is_known(request, asset->etag)) {
+        response.status = 304;
+        response.content_type = NULL;
+        response.body = h2o_iovec_init(NULL, 0);
+    }
+    respond(request, &response);
+}

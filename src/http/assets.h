@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * assets: the files that pages load, embedded in the program: scripts and style. Browsers keep them
+ * for an hour and ask then whether they changed.
+ */
+#ifndef VISITCOUNTD_HTTP_ASSETS_H
+#define VISITCOUNTD_HTTP_ASSETS_H
+
+#include "http/route.h"
+
+/** The asset of the route's path. */
+void assets_handle(struct request *request);
+
+#endif
