@@ -16,7 +16,7 @@ from harness import need_program  # noqa: E402  the path comes first
 from harness.fixtures import *  # noqa: E402,F401,F403  fixtures and hooks of the end-to-end tests
 
 SWITCHES = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars")
+            "--disable-component-update", "--disable-sync", "--user-agent=Mozilla/5.0 (X11; Linux x86_64) Chrome/1.0", "--disable-dev-shm-usage", "--hide-scrollbars")
 
 
 class Browser:
