@@ -26,6 +26,11 @@ static const struct {
 
 #define ERROR_COUNT (sizeof(errors) / sizeof(errors[0]))
 
+struct error_filter {
+    h2o_filter_t super;
+    bool is_public;
+};
+
 /** Takes the place of libh2o's text in the stream of an answer. */
 struct error_stream {
     h2o_ostream_t super;
@@ -47,7 +52,6 @@ static void on_setup(h2o_filter_t *filter, h2o_req_t *req, h2o_ostream_t **slot)
     struct error_stream *stream;
     size_t index = 0;
 
-    (void)filter;
     if (req->compress_hint != H2O_COMPRESS_HINT_DISABLE) { /* which respond() would have set */
         while (index < ERROR_COUNT - 1 && errors[index].status != req->res.status) {
             index++;
@@ -60,15 +64,21 @@ static void on_setup(h2o_filter_t *filter, h2o_req_t *req, h2o_ostream_t **slot)
                        1);
         h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CACHE_CONTROL, NULL,
                        H2O_STRLIT("no-store, max-age=0"));
+        if (((struct error_filter *)filter)->is_public) {
+            h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_ACCESS_CONTROL_ALLOW_ORIGIN,
+                           NULL, H2O_STRLIT("*"));
+        }
         connection_linger(req->conn->callbacks->get_socket(req->conn));
         slot = &stream->super.next;
     }
     h2o_setup_next_ostream(req, slot);
 }
 
-void protocol_error_register(h2o_pathconf_t *pathconf)
+void protocol_error_register(h2o_pathconf_t *pathconf, bool is_public)
 {
-    h2o_filter_t *filter = h2o_create_filter(pathconf, sizeof(*filter));
+    struct error_filter *filter =
+        (struct error_filter *)h2o_create_filter(pathconf, sizeof(*filter));
 
-    filter->on_setup_ostream = on_setup;
+    filter->super.on_setup_ostream = on_setup;
+    filter->is_public = is_public;
 }

@@ -10,7 +10,12 @@
 
 #include <h2o.h>
 
-/** Looks at all answers of `pathconf`, whose connections are in a `struct connections`. */
-void protocol_error_register(h2o_pathconf_t *pathconf);
+#include <stdbool.h>
+
+/**
+ * Looks at all answers of `pathconf`, whose connections are in a `struct connections`. `is_public`:
+ * scripts of other origins may read the errors (CORS).
+ */
+void protocol_error_register(h2o_pathconf_t *pathconf, bool is_public);
 
 #endif

@@ -92,7 +92,7 @@ static void init_kind(struct server *server, enum listener_kind index, const cha
     struct kind_handler *handler = (struct kind_handler *)h2o_create_handler(
         &hostconf->fallback_path, sizeof(struct kind_handler));
 
-    protocol_error_register(&hostconf->fallback_path);
+    protocol_error_register(&hostconf->fallback_path, routes->is_public);
     handler->super.on_req = on_request;
     handler->kind = kind;
     kind->server = server;

@@ -185,6 +185,7 @@ def test_a_body_of_64_kib_and_not_more(daemon, store):
         answer = ask(daemon, request("/count", b"POST", b"Transfer-Encoding: chunked\r\n", chunks * count + b"0\r\n\r\n"))
         assert answer.status == status
     assert answer.error == "body_too_large"
+    assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["cache-control"] == NO_STORE
     assert store.total() == 2
 
@@ -210,6 +211,7 @@ def test_expectations(daemon):
         assert connection.answer().number == 1
     answer = ask(daemon, request("/count", b"POST", b"Expect: coffee\r\nContent-Length: 3\r\n", b"abc"))
     assert (answer.status, answer.error) == (417, "expectation_failed")
+    assert answer.headers["access-control-allow-origin"] == "*"
 
 
 @pytest.mark.parametrize("data", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 500, b"GET /count\r\n\r\n",
