@@ -62,16 +62,24 @@ void buf_putc(struct buf *buf, char c)
     buf_append(buf, &c, 1);
 }
 
+size_t format_u64(uint64_t value, char ret_digits[static U64_DIGITS_MAX])
+{
+    size_t length = 1;
+
+    for (uint64_t rest = value; rest >= 10; rest /= 10) {
+        length++;
+    }
+    for (size_t at = length; at != 0; value /= 10) {
+        ret_digits[--at] = (char)('0' + value % 10);
+    }
+    return length;
+}
+
 void buf_put_u64(struct buf *buf, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
-
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    buf_append(buf, digits + at, sizeof(digits) - at);
+    buf_reserve(buf, U64_DIGITS_MAX);
+    buf->length += format_u64(value, buf->bytes + buf->length);
+    buf->bytes[buf->length] = '\0';
 }
 
 void buf_vprintf(struct buf *buf, const char *format, va_list arguments)

@@ -42,6 +42,12 @@ void buf_puts(struct buf *buf, const char *string);
 /** Appends one byte. */
 void buf_putc(struct buf *buf, char c);
 
+/** Most digits that a number has. */
+#define U64_DIGITS_MAX 20
+
+/** Writes `value` in decimal, without NUL, and returns the number of digits. */
+size_t format_u64(uint64_t value, char ret_digits[static U64_DIGITS_MAX]);
+
 /** Appends `value` in decimal. */
 void buf_put_u64(struct buf *buf, uint64_t value);
 

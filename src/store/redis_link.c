@@ -29,14 +29,13 @@ enum link_state { LINK_DOWN, LINK_RESOLVING, LINK_CONNECTING, LINK_GREETING, LIN
 
 static const char *const state_names[] = {"down", "resolving", "connecting", "greeting", "ready"};
 
-/* one row of the greeting: `build` sets the arguments or returns 0, `check` says what is wrong */
+/* one row of the greeting: `build` writes the command, if any, `check` says what is wrong */
 struct step {
-    int (*build)(const struct redis_link *link, const char **argv);
+    bool (*build)(const struct redis_link *link, struct redis_command *command);
     const char *(*check)(struct redis_link *link, const redisReply *reply);
 };
 
-#define OWN_CALLS     6
-#define OWN_ARGUMENTS 3
+#define OWN_CALLS 6
 
 struct own_call {
     struct redis_call call;
@@ -176,25 +175,19 @@ static void connect_now(struct redis_link *link)
 
 /* --- commands --- */
 
-static void submit(struct redis_link *link, struct redis_call *call, int argc, const char **argv,
-                   const size_t *lengths)
+static void submit(struct redis_link *link, struct redis_call *call, struct redis_command *command)
 {
-    char *bytes = NULL;
-    int length = redisFormatCommandArgv(&bytes, argc, argv, lengths);
+    size_t length;
+    const char *bytes = redis_command_bytes(command, &length);
 
-    if (length < 0) {
-        abort(); /* out of memory */
-    }
     call->sent_at_us = clock_monotonic_us();
     list_append(&link->calls, &call->link);
     link->call_count++;
     link->health.commands++;
-    stream_write(link->stream, bytes, (size_t)length);
-    redisFreeCommand(bytes);
+    stream_write(link->stream, bytes, length);
 }
 
-int redis_link_send(struct redis_link *link, struct redis_call *call, int argc, const char **argv,
-                    const size_t *lengths)
+int redis_link_send(struct redis_link *link, struct redis_call *call, struct redis_command *command)
 {
     if (link->state != LINK_READY) {
         return -ENOTCONN;
@@ -205,7 +198,7 @@ int redis_link_send(struct redis_link *link, struct redis_call *call, int argc, 
     if (list_is_empty(&link->calls)) {
         loop_timer_start(link->loop, &link->timer, link->options.command_timeout_ms);
     }
-    submit(link, call, argc, argv, lengths);
+    submit(link, call, command);
     return 0;
 }
 
@@ -300,17 +293,17 @@ static const char *error_of(struct redis_link *link, const char *command, const 
     return link->own_error;
 }
 
-static int build_auth(const struct redis_link *link, const char **argv)
+static bool build_auth(const struct redis_link *link, struct redis_command *command)
 {
-    bool has_user = *link->options.username != '\0';
-
     if (*link->options.password == '\0') {
-        return 0;
+        return false;
     }
-    argv[0] = "AUTH";
-    argv[1] = has_user ? link->options.username : link->options.password;
-    argv[2] = link->options.password;
-    return has_user ? 3 : 2;
+    redis_command_begin(command, "AUTH");
+    if (*link->options.username != '\0') {
+        redis_command_add_text(command, link->options.username);
+    }
+    redis_command_add_text(command, link->options.password);
+    return true;
 }
 
 static const char *check_auth(struct redis_link *link, const redisReply *reply)
@@ -318,11 +311,11 @@ static const char *check_auth(struct redis_link *link, const redisReply *reply)
     return error_of(link, "AUTH", reply);
 }
 
-static int build_select(const struct redis_link *link, const char **argv)
+static bool build_select(const struct redis_link *link, struct redis_command *command)
 {
-    argv[0] = "SELECT";
-    argv[1] = link->db_text;
-    return link->options.db != 0 ? 2 : 0;
+    redis_command_begin(command, "SELECT");
+    redis_command_add_text(command, link->db_text);
+    return link->options.db != 0;
 }
 
 static const char *check_select(struct redis_link *link, const redisReply *reply)
@@ -330,12 +323,12 @@ static const char *check_select(struct redis_link *link, const redisReply *reply
     return error_of(link, "SELECT", reply);
 }
 
-static int build_name(const struct redis_link *link, const char **argv)
+static bool build_name(const struct redis_link *link, struct redis_command *command)
 {
-    argv[0] = "CLIENT";
-    argv[1] = "SETNAME";
-    argv[2] = link->options.client_name;
-    return 3;
+    redis_command_begin(command, "CLIENT");
+    redis_command_add_text(command, "SETNAME");
+    redis_command_add_text(command, link->options.client_name);
+    return true;
 }
 
 /* an error of a command that is only a convenience: an access list may forbid it */
@@ -354,12 +347,12 @@ static const char *check_name(struct redis_link *link, const redisReply *reply)
     return error_unless_forbidden(link, "CLIENT SETNAME", reply);
 }
 
-static int build_info(const struct redis_link *link, const char **argv)
+static bool build_info(const struct redis_link *link, struct redis_command *command)
 {
     (void)link;
-    argv[0] = "INFO";
-    argv[1] = "server";
-    return 2;
+    redis_command_begin(command, "INFO");
+    redis_command_add_text(command, "server");
+    return true;
 }
 
 static const char *check_info(struct redis_link *link, const redisReply *reply)
@@ -375,12 +368,12 @@ static const char *check_info(struct redis_link *link, const redisReply *reply)
     return error_unless_forbidden(link, "INFO", reply);
 }
 
-static int build_script(const struct redis_link *link, const char **argv)
+static bool build_script(const struct redis_link *link, struct redis_command *command)
 {
-    argv[0] = "SCRIPT";
-    argv[1] = "LOAD";
-    argv[2] = link->options.script;
-    return 3;
+    redis_command_begin(command, "SCRIPT");
+    redis_command_add_text(command, "LOAD");
+    redis_command_add_text(command, link->options.script);
+    return true;
 }
 
 static const char *check_script(struct redis_link *link, const redisReply *reply)
@@ -393,11 +386,11 @@ static const char *check_script(struct redis_link *link, const redisReply *reply
     return reply->type == REDIS_REPLY_ERROR ? link->own_error : "SCRIPT LOAD: no digest in reply";
 }
 
-static int build_role(const struct redis_link *link, const char **argv)
+static bool build_role(const struct redis_link *link, struct redis_command *command)
 {
     (void)link;
-    argv[0] = "ROLE";
-    return 1;
+    redis_command_begin(command, "ROLE");
+    return true;
 }
 
 /* the last of the greeting, and the heartbeat */
@@ -439,19 +432,15 @@ static void on_own_reply(struct redis_call *call, const redisReply *reply, const
 static void submit_own(struct redis_link *link, const struct step *step)
 {
     struct own_call *own = &link->own[step - greeting];
-    const char *argv[OWN_ARGUMENTS];
-    size_t lengths[OWN_ARGUMENTS];
-    int argc = step->build(link, argv);
+    struct redis_command command = REDIS_COMMAND_EMPTY;
 
-    for (int i = 0; i < argc; i++) {
-        lengths[i] = strlen(argv[i]);
-    }
-    if (argc != 0) {
+    if (step->build(link, &command)) {
         own->link = link;
         own->step = step;
         own->call.on_reply = on_own_reply;
-        submit(link, &own->call, argc, argv, lengths);
+        submit(link, &own->call, &command);
     }
+    redis_command_finish(&command);
 }
 
 /* --- events --- */

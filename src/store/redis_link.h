@@ -10,13 +10,14 @@
  * demoted master is noticed before a visit has to wait for it.
  *
  * Commands are answered in order. When the connection is lost, those in flight end without a reply:
- * they may have been executed. hiredis formats and parses; the bytes travel by stream.h.
+ * they may have been executed. hiredis parses the replies; the bytes travel by stream.h.
  */
 #ifndef VISITCOUNTD_STORE_REDIS_LINK_H
 #define VISITCOUNTD_STORE_REDIS_LINK_H
 
 #include "base/list.h"
 #include "loop/loop.h"
+#include "store/redis_command.h"
 #include "store/store.h"
 
 #include <stddef.h>
@@ -58,12 +59,12 @@ struct redis_link *redis_link_create(struct loop *loop, const struct redis_link_
 void redis_link_destroy(struct redis_link *link);
 
 /**
- * Sends a command of `argc` arguments with their lengths. Returns 0; or, with on_reply never
- * called and the command certainly not executed, -ENOTCONN when the link is not ready or -ENOBUFS
- * when too many commands are in flight.
+ * Sends a copy of `command`. Returns 0; or, with on_reply never called and the command certainly
+ * not executed, -ENOTCONN when the link is not ready or -ENOBUFS when too many commands are in
+ * flight.
  */
-int redis_link_send(struct redis_link *link, struct redis_call *call, int argc, const char **argv,
-                    const size_t *lengths);
+int redis_link_send(struct redis_link *link, struct redis_call *call,
+                    struct redis_command *command);
 
 /** Gives the connection up, for a `reason` that an answer gave, and connects anew. */
 void redis_link_reset(struct redis_link *link, const char *reason);

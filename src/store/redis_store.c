@@ -28,6 +28,10 @@ struct redis_store {
     uint64_t series_error_logged_at_ms;
     char *strings[2]; /* copies of the options' */
     char client_name[96];
+    struct redis_command command; /* the one that is being written */
+    uint64_t hour;                /* that of the names below, once there are any */
+    char day_kind[24];            /* "day:20260131" */
+    char hour_kind[24];           /* "hour:2026013123" */
     uint64_t day_ttl_s;
     uint64_t hour_ttl_s;
     uint64_t ledger_ttl_s;
@@ -87,96 +91,49 @@ static void on_refuse(struct loop_task *task)
     }
 }
 
-/* the arguments of a command, one after the other */
-struct arguments {
-    struct buf bytes;
-    size_t *lengths;
-    size_t count;
-    size_t capacity;
-};
-
-static void add_bytes(struct arguments *arguments, const char *value, size_t length)
-{
-    if (arguments->count == arguments->capacity) {
-        arguments->capacity = arguments->capacity != 0 ? 2 * arguments->capacity : 32;
-        arguments->lengths =
-            realloc(arguments->lengths, arguments->capacity * sizeof(*arguments->lengths));
-        if (arguments->lengths == NULL) {
-            abort();
-        }
-    }
-    buf_append(&arguments->bytes, value, length);
-    arguments->lengths[arguments->count++] = length;
-}
-
-static void add_text(struct arguments *arguments, const char *value)
-{
-    add_bytes(arguments, value, strlen(value));
-}
-
-static void add_number(struct arguments *arguments, uint64_t value)
-{
-    size_t before = arguments->bytes.length;
-
-    add_bytes(arguments, "", 0);
-    buf_put_u64(&arguments->bytes, value);
-    arguments->lengths[arguments->count - 1] = arguments->bytes.length - before;
-}
-
-/* sends what was added, and frees it */
-static void send_request(struct request *request, struct arguments *arguments)
+/* sends the store's command */
+static void send_request(struct request *request)
 {
     struct redis_store *store = request->store;
-    const char **values = calloc(arguments->count, sizeof(*values));
-    const char *at = arguments->bytes.bytes;
     int error = -ENOTCONN;
 
-    if (values == NULL) {
-        abort();
-    }
-    for (size_t i = 0; i < arguments->count; i++) {
-        values[i] = at;
-        at += arguments->lengths[i];
-    }
     if (store->link != NULL) {
-        error = redis_link_send(store->link, &request->call, (int)arguments->count, values,
-                                arguments->lengths);
+        error = redis_link_send(store->link, &request->call, &store->command);
     }
     request->was_sent = error == 0;
     if (error != 0) {
         list_append(&store->unsent, &request->call.link);
         loop_task_schedule(store->loop, &store->refuse);
     }
-    free(values);
-    free(arguments->lengths);
-    buf_finish(&arguments->bytes);
 }
 
 /* "vc:{site}:" and what follows; the longest is that of a bucket */
 #define KEY_MAX (STORE_SITE_MAX + 64)
 
-static void add_key(struct arguments *arguments, const char *site, const char *kind)
+static void add_key(struct redis_command *command, const char *site, const char *kind)
 {
     char key[KEY_MAX];
+    char *end = stpcpy(stpcpy(stpcpy(stpcpy(key, "vc:{"), site), "}:"), kind);
 
-    snprintf(key, sizeof(key), "vc:{%s}:%s", site, kind);
-    add_text(arguments, key);
+    redis_command_add(command, key, (size_t)(end - key));
 }
 
-static void add_time_key(struct arguments *arguments, const char *site, const char *format,
-                         uint64_t hour)
+/* the hour's and the day's names are made once an hour */
+static void name_hour(struct redis_store *store, uint64_t hour)
 {
     time_t seconds = (time_t)(hour * 3600);
     struct tm utc;
-    char kind[24];
 
-    gmtime_r(&seconds, &utc);
-    strftime(kind, sizeof(kind), format, &utc);
-    add_key(arguments, site, kind);
+    if (*store->day_kind == '\0' || store->hour != hour) {
+        store->hour = hour;
+        gmtime_r(&seconds, &utc);
+        strftime(store->day_kind, sizeof(store->day_kind), "day:%Y%m%d", &utc);
+        strftime(store->hour_kind, sizeof(store->hour_kind), "hour:%Y%m%d%H", &utc);
+    }
 }
 
 /* the buckets before, at and after the batch's time: instances' clocks may differ by one */
-static void add_bucket_keys(struct arguments *arguments, const struct store_batch *batch,
+static void add_bucket_keys(struct redis_command *command, const struct store_batch *batch,
                             uint64_t window_s)
 {
     uint64_t bucket = batch->second / window_s;
@@ -185,36 +142,39 @@ static void add_bucket_keys(struct arguments *arguments, const struct store_batc
     for (uint64_t i = bucket - 1; i != bucket + 2; i++) {
         snprintf(kind, sizeof(kind), "seen:%llu:%llu", (unsigned long long)window_s,
                  (unsigned long long)i);
-        add_key(arguments, batch->site, kind);
+        add_key(command, batch->site, kind);
     }
 }
 
 /* --- apply --- */
 
-static void add_keys(struct arguments *arguments, const struct store_batch *batch)
+static void add_keys(struct redis_store *store, const struct store_batch *batch)
 {
-    add_text(arguments, batch->token_count != 0 ? "10" : "4");
-    add_key(arguments, batch->site, "hits");
-    add_time_key(arguments, batch->site, "day:%Y%m%d", batch->hour);
-    add_time_key(arguments, batch->site, "hour:%Y%m%d%H", batch->hour);
-    add_key(arguments, batch->site, "ledger");
+    struct redis_command *command = &store->command;
+
+    name_hour(store, batch->hour);
+    redis_command_add_text(command, batch->token_count != 0 ? "10" : "4");
+    add_key(command, batch->site, "hits");
+    add_key(command, batch->site, store->day_kind);
+    add_key(command, batch->site, store->hour_kind);
+    add_key(command, batch->site, "ledger");
     if (batch->token_count != 0) {
-        add_bucket_keys(arguments, batch, STORE_WINDOW_ATTEMPT_S);
-        add_bucket_keys(arguments, batch, STORE_WINDOW_CLIENT_S);
+        add_bucket_keys(command, batch, STORE_WINDOW_ATTEMPT_S);
+        add_bucket_keys(command, batch, STORE_WINDOW_CLIENT_S);
     }
 }
 
-static void add_batch(struct arguments *arguments, const struct store_batch *batch)
+static void add_batch(struct redis_command *command, const struct store_batch *batch)
 {
-    add_number(arguments, batch->entry_count);
+    redis_command_add_u64(command, batch->entry_count);
     for (size_t i = 0; i < batch->entry_count; i++) {
-        add_bytes(arguments, batch->entries[i].page, batch->entries[i].page_length);
-        add_number(arguments, batch->entries[i].hits);
+        redis_command_add(command, batch->entries[i].page, batch->entries[i].page_length);
+        redis_command_add_u64(command, batch->entries[i].hits);
     }
     for (size_t i = 0; i < batch->token_count; i++) {
-        add_number(arguments, batch->tokens[i].entry + 1);
-        add_number(arguments, batch->tokens[i].window == STORE_WINDOW_ATTEMPT ? 1 : 2);
-        add_bytes(arguments, batch->tokens[i].bytes, batch->tokens[i].length);
+        redis_command_add_u64(command, batch->tokens[i].entry + 1);
+        redis_command_add_u64(command, batch->tokens[i].window == STORE_WINDOW_ATTEMPT ? 1 : 2);
+        redis_command_add(command, batch->tokens[i].bytes, batch->tokens[i].length);
     }
 }
 
@@ -229,22 +189,22 @@ static void send_apply(struct request *request, bool with_source)
 {
     const struct store_batch *batch = request->batch;
     struct redis_store *store = request->store;
-    struct arguments arguments = {0};
+    struct redis_command *command = &store->command;
 
-    add_text(&arguments, with_source ? "EVAL" : "EVALSHA");
-    add_text(&arguments, with_source ? redis_apply_lua : script_sha(store));
-    add_keys(&arguments, batch);
-    add_text(&arguments, batch->epoch);
-    add_number(&arguments, batch->sequence);
-    add_number(&arguments, batch->follows);
-    add_number(&arguments, batch->visits);
-    add_number(&arguments, store->day_ttl_s);
-    add_number(&arguments, store->hour_ttl_s);
-    add_number(&arguments, store->ledger_ttl_s);
-    add_number(&arguments, UINT64_C(3) * STORE_WINDOW_ATTEMPT_S);
-    add_number(&arguments, UINT64_C(3) * STORE_WINDOW_CLIENT_S);
-    add_batch(&arguments, batch);
-    send_request(request, &arguments);
+    redis_command_begin(command, with_source ? "EVAL" : "EVALSHA");
+    redis_command_add_text(command, with_source ? redis_apply_lua : script_sha(store));
+    add_keys(store, batch);
+    redis_command_add_text(command, batch->epoch);
+    redis_command_add_u64(command, batch->sequence);
+    redis_command_add_u64(command, batch->follows);
+    redis_command_add_u64(command, batch->visits);
+    redis_command_add_u64(command, store->day_ttl_s);
+    redis_command_add_u64(command, store->hour_ttl_s);
+    redis_command_add_u64(command, store->ledger_ttl_s);
+    redis_command_add_u64(command, UINT64_C(3) * STORE_WINDOW_ATTEMPT_S);
+    redis_command_add_u64(command, UINT64_C(3) * STORE_WINDOW_CLIENT_S);
+    add_batch(command, batch);
+    send_request(request);
 }
 
 static bool starts_with(const char *text, const char *prefix)
@@ -432,16 +392,16 @@ static void read_totals(struct store *store, const char *site, const struct stor
                         size_t page_count, store_on_read on_read, void *data)
 {
     struct request *request = create_request(store, data, finish_read);
-    struct arguments arguments = {0};
+    struct redis_command *command = &request->store->command;
 
     request->on_read = on_read;
     request->count = page_count;
-    add_text(&arguments, "ZMSCORE");
-    add_key(&arguments, site, "hits");
+    redis_command_begin(command, "ZMSCORE");
+    add_key(command, site, "hits");
     for (size_t i = 0; i < page_count; i++) {
-        add_bytes(&arguments, pages[i].page, pages[i].page_length);
+        redis_command_add(command, pages[i].page, pages[i].page_length);
     }
-    send_request(request, &arguments);
+    send_request(request);
 }
 
 static void finish_ledger(struct request *request, const redisReply *reply, const char *reason)
@@ -464,13 +424,13 @@ static void read_ledger(struct store *store, const char *site, const char *epoch
                         store_on_ledger on_ledger, void *data)
 {
     struct request *request = create_request(store, data, finish_ledger);
-    struct arguments arguments = {0};
+    struct redis_command *command = &request->store->command;
 
     request->on_ledger = on_ledger;
-    add_text(&arguments, "HGET");
-    add_key(&arguments, site, "ledger");
-    add_text(&arguments, epoch);
-    send_request(request, &arguments);
+    redis_command_begin(command, "HGET");
+    add_key(command, site, "ledger");
+    redis_command_add_text(command, epoch);
+    send_request(request);
 }
 
 /* --- the store itself --- */
@@ -504,6 +464,7 @@ static void destroy(struct store *base)
     for (size_t i = 0; i < sizeof(store->strings) / sizeof(store->strings[0]); i++) {
         free(store->strings[i]);
     }
+    redis_command_finish(&store->command);
     free(store);
 }
 

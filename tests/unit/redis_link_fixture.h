@@ -238,15 +238,16 @@ static inline void on_reply(struct redis_call *call, const struct redisReply *re
 static inline int try_send(struct fixture *fixture, const char *command)
 {
     struct test_call *own = &fixture->calls[fixture->call_count];
-    const char *argv[] = {command};
-    size_t lengths[] = {strlen(command)};
+    struct redis_command written = REDIS_COMMAND_EMPTY;
     int error;
 
     assert_true(fixture->call_count < CALLS_MAX);
     own->fixture = fixture;
     own->call.on_reply = on_reply;
     fixture->call_count++;
-    error = redis_link_send(fixture->link, &own->call, 1, argv, lengths);
+    redis_command_begin(&written, command);
+    error = redis_link_send(fixture->link, &own->call, &written);
+    redis_command_finish(&written);
     assert_int_equal(own->ends, 0); /* never from inside the call */
     fixture->call_count -= error != 0 ? 1 : 0;
     return error;

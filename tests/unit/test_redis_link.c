@@ -157,8 +157,7 @@ static void test_arguments_are_bytes(void **state)
 {
     struct fixture *fixture = *state;
     struct test_call *own = &fixture->calls[fixture->call_count++];
-    const char *argv[] = {"EVALSHA", "a\0b", "", "\r\n$3\r\n"};
-    const size_t lengths[] = {7, 3, 0, 6};
+    struct redis_command command = REDIS_COMMAND_EMPTY;
     static const char expected[] =
         "*4\r\n$7\r\nEVALSHA\r\n$3\r\na\0b\r\n$0\r\n\r\n$6\r\n\r\n$3\r\n\r\n";
     char bytes[128];
@@ -166,7 +165,12 @@ static void test_arguments_are_bytes(void **state)
     make_ready(fixture);
     own->fixture = fixture;
     own->call.on_reply = on_reply;
-    assert_int_equal(redis_link_send(fixture->link, &own->call, 4, argv, lengths), 0);
+    redis_command_begin(&command, "EVALSHA");
+    redis_command_add(&command, "a\0b", 3);
+    redis_command_add_text(&command, "");
+    redis_command_add_text(&command, "\r\n$3\r\n");
+    assert_int_equal(redis_link_send(fixture->link, &own->call, &command), 0);
+    redis_command_finish(&command);
     turn(fixture);
     assert_int_equal(fake_redis_read(&fixture->redis, bytes, sizeof(bytes)), sizeof(expected) - 1);
     assert_memory_equal(bytes, expected, sizeof(expected) - 1);
@@ -268,26 +272,27 @@ static void on_ignored_reply(struct redis_call *call, const struct redisReply *r
 static void test_a_bounded_number_of_commands_is_in_flight(void **state)
 {
     struct fixture *fixture = *state;
-    const char *argv[] = {"X"};
-    size_t lengths[] = {1};
+    struct redis_command command = REDIS_COMMAND_EMPTY;
     struct redis_call *call;
     size_t count = 0;
     int error = 0;
 
     make_ready(fixture);
+    redis_command_begin(&command, "X");
     while (error == 0) {
         assert_true(count < 1000000);
         call = calloc(1, sizeof(*call));
         assert_non_null(call);
         call->on_reply = on_ignored_reply;
-        error = redis_link_send(fixture->link, call, 1, argv, lengths);
+        error = redis_link_send(fixture->link, call, &command);
         count += error == 0 ? 1 : 0;
     }
     assert_int_equal(error, -ENOBUFS);
     assert_int_equal(health_of(fixture).in_flight, count);
     send_reply(fixture, ":1\r\n"); /* room for one more */
     call->on_reply = on_ignored_reply;
-    assert_int_equal(redis_link_send(fixture->link, call, 1, argv, lengths), 0);
+    assert_int_equal(redis_link_send(fixture->link, call, &command), 0);
+    redis_command_finish(&command);
     assert_int_equal(try_send(fixture, "X"), -ENOBUFS);
     fake_redis_hang_up(&fixture->redis);
     turn(fixture);
