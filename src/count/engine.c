@@ -187,6 +187,42 @@ static void note_success(struct engine *engine, const struct flow_end *end)
     }
 }
 
+/* calls `visit_leg` for each leg of each site */
+static void for_each_leg(struct engine *engine, void (*visit_leg)(struct leg *leg))
+{
+    map_for_each(node, &engine->sites) {
+        list_for_each(link, &site_of(node)->legs) {
+            visit_leg(leg_in_site(link));
+        }
+    }
+}
+
+/* a store that comes back may have less than it had */
+static void distrust_store(struct leg *leg)
+{
+    flow_distrust(&leg->flow);
+}
+
+static void wake_with_work(struct leg *leg)
+{
+    if (flow_has_work(&leg->flow) && !flow_is_busy(&leg->flow)) {
+        leg_make_ready(leg);
+    }
+}
+
+/* a store that went back in time did so for all flows; some would not send anything to find out */
+static void distrust_elsewhere(const struct leg *leg)
+{
+    map_for_each(node, &leg->site->engine->sites) {
+        list_for_each(link, &site_of(node)->legs) {
+            if (leg_in_site(link) != leg) {
+                distrust_store(leg_in_site(link));
+                wake_with_work(leg_in_site(link));
+            }
+        }
+    }
+}
+
 static void note_gap(struct leg *leg, const struct ledger_gap *gap)
 {
     struct engine *engine = leg->site->engine;
@@ -222,6 +258,9 @@ static void on_end(struct flow *flow, const struct flow_end *end)
         note_failure(leg, end->reason);
     } else if (end->result == FLOW_GAP) {
         note_gap(leg, &end->gap);
+        if (end->is_surprise) {
+            distrust_elsewhere(leg);
+        }
     } else {
         note_success(leg->site->engine, end);
     }
@@ -308,29 +347,6 @@ static void on_forget(struct loop_timer *timer)
         forget_in_site(site_of(node), before_ms);
     }
     loop_timer_start(engine->loop, timer, FORGET_INTERVAL_MS);
-}
-
-/* calls `visit_leg` for each leg of each site */
-static void for_each_leg(struct engine *engine, void (*visit_leg)(struct leg *leg))
-{
-    map_for_each(node, &engine->sites) {
-        list_for_each(link, &site_of(node)->legs) {
-            visit_leg(leg_in_site(link));
-        }
-    }
-}
-
-/* a store that comes back may have less than it had */
-static void distrust_store(struct leg *leg)
-{
-    flow_distrust(&leg->flow);
-}
-
-static void wake_with_work(struct leg *leg)
-{
-    if (flow_has_work(&leg->flow) && !flow_is_busy(&leg->flow)) {
-        leg_make_ready(leg);
-    }
 }
 
 static void on_store_change(void *data, bool available)
@@ -553,6 +569,18 @@ void engine_configure(struct engine *engine, const struct engine_options *option
 void engine_stop(struct engine *engine)
 {
     engine->is_stopped = true;
+}
+
+bool engine_is_healing(const struct engine *engine)
+{
+    map_for_each(node, &engine->sites) {
+        list_for_each(link, &site_of(node)->legs) {
+            if (flow_may_heal(&leg_in_site(link)->flow)) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 /* whether nothing of a site would be lost if the process ended now: what heals is only here */

@@ -112,6 +112,9 @@ bool engine_has_site(const struct engine *engine, const char *site);
 /** Takes no more visits; those that wait are still answered. */
 void engine_stop(struct engine *engine);
 
+/** Whether the store lacks, or may lack, what it had: that is asked, or sent again, now. */
+bool engine_is_healing(const struct engine *engine);
+
 /** Whether no visit waits and no batch is open. */
 bool engine_is_idle(const struct engine *engine);
 

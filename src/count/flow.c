@@ -94,10 +94,16 @@ static uint64_t settle_heal(struct flow *flow, struct store_position at)
     return heal->hits;
 }
 
-/* the store is not where it was thought to be: from here on it is known where it is */
+/*
+ * The store is not where it was thought to be: from here on it is known where it is. `reason` is
+ * NULL where it had been asked.
+ */
 static void find_gap(struct flow *flow, struct store_position at, const char *reason)
 {
-    struct flow_end end = {.result = FLOW_GAP, .hits = settle_heal(flow, at), .reason = reason};
+    struct flow_end end = {.result = FLOW_GAP,
+                           .hits = settle_heal(flow, at),
+                           .is_surprise = reason != NULL,
+                           .reason = reason};
 
     if (!ledger_store_is_at(&flow->ledger, at, &end.gap)) {
         end.result = end.hits != 0 ? FLOW_HEALED : FLOW_CHECKED;

@@ -36,6 +36,7 @@ struct flow_end {
     bool is_resent;        /* it was not the first time that this was sent */
     uint64_t hits;         /* applied, healed: visits in it */
     struct ledger_gap gap; /* FLOW_GAP */
+    bool is_surprise;      /* FLOW_GAP: the store was not asked; other flows may not know yet */
     const char *reason;    /* FLOW_FAILED: why; gone when the callback returns */
 };
 

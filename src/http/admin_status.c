@@ -103,6 +103,7 @@ static void report_batches(struct report *report, const struct server_view *view
     report_u64(report, "resent", stats->resent);
     report_u64(report, "duplicates", stats->duplicates);
     report_u64(report, "gaps", stats->gaps);
+    report_bool(report, "healing", engine_is_healing(view->engine));
     report_u64(report, "healed_visits", stats->healed);
     report_u64(report, "lost_visits", stats->lost);
     report_end_section(report);

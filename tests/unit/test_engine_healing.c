@@ -186,6 +186,48 @@ static void test_only_the_doubtful_batch_was_lost(void **state)
     assert_int_equal(engine_stats(fixture->engine)->gaps, 0);
 }
 
+static struct fake_call *call_of(const struct fixture *fixture, const char *site)
+{
+    for (size_t i = 0; i < fake_store_open_count(fixture->store); i++) {
+        if (strcmp(fake_store_call(fixture->store, i)->batch.site, site) == 0) {
+            return fake_store_call(fixture->store, i);
+        }
+    }
+    return NULL;
+}
+
+/* guards against a site without visits that is never healed, since no link was lost */
+static void test_a_gap_of_one_site_is_looked_for_in_all(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_database *before = fake_database_copy(fixture->database);
+    size_t one;
+
+    visit_site(fixture, "one", "/");
+    visit_site(fixture, "two", "/");
+    turn(fixture);
+    fake_store_end_all(fixture->store, FAKE_DONE);
+    go_back(fixture, before);
+    assert_false(engine_is_healing(fixture->engine));
+    one = visit_site(fixture, "one", "/");
+    turn(fixture);
+    end(fixture, FAKE_DONE);
+    turn(fixture);
+    assert_true(engine_is_healing(fixture->engine));
+    assert_int_equal(call_of(fixture, "one")->kind, FAKE_APPLY);
+    assert_int_equal(call_of(fixture, "two")->kind, FAKE_LEDGER);
+    for (int i = 0; i < 2; i++) {
+        fake_store_end_all(fixture->store, FAKE_DONE);
+        turn(fixture);
+    }
+    assert_false(engine_is_healing(fixture->engine));
+    fake_store_end_all(fixture->store, FAKE_DONE);
+    assert_counted(fixture, one, 2);
+    assert_int_equal(fake_database_total(fixture->database, "two", "/"), 1);
+    assert_int_equal(fake_store_open_count(fixture->store), 0);
+    assert_int_equal(engine_stats(fixture->engine)->gaps, 2);
+}
+
 static void test_a_gap_of_one_site_is_its_own(void **state)
 {
     struct fixture *fixture = *state;
@@ -207,6 +249,9 @@ static void test_a_gap_of_one_site_is_its_own(void **state)
     fake_store_end_all(fixture->store, FAKE_DONE);
     assert_counted(fixture, one, 2);
     assert_waiting(fixture, two);
+    turn(fixture);
+    assert_int_equal(call_of(fixture, "one")->kind, FAKE_LEDGER);
+    fake_store_end(fixture->store, call_of(fixture, "one"), FAKE_DONE);
     for (uint64_t sequence = 1; sequence <= 2; sequence++) {
         turn(fixture);
         assert_string_equal(sent(fixture)->batch.site, "two");
@@ -681,6 +726,7 @@ int main(void)
         TEST(test_patience_ends_while_it_heals),
         TEST(test_a_gap_settles_a_doubtful_batch),
         TEST(test_only_the_doubtful_batch_was_lost),
+        TEST(test_a_gap_of_one_site_is_looked_for_in_all),
         TEST(test_a_gap_of_one_site_is_its_own),
         TEST(test_a_store_that_comes_back_is_healed_without_visits),
         TEST(test_a_store_that_comes_back_whole_is_only_asked),
