@@ -56,6 +56,7 @@ $(BUILD)/src/base/zone.o: GLIB = $(patsubst -I%,-isystem %,$(shell pkg-config --
 
 # what ASSET() embeds
 $(BUILD)/src/store/redis_store.o: src/store/apply.lua
+$(BUILD)/src/http/bots.o: src/http/bots.txt
 $(BUILD)/src/web/web.o: $(wildcard src/web/*.html src/web/*.css src/web/*.js)
 
 $(UNITS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(SUPPORT) $(OBJECTS)

@@ -2,16 +2,18 @@
 #include "http/hit.h"
 
 #include "count/engine.h"
+#include "http/admission.h"
+#include "http/client.h"
 #include "http/connection.h"
 #include "http/format.h"
 #include "http/read.h"
 #include "http/refusal.h"
 #include "http/server.h"
-#include "http/sites.h"
 #include "http/target.h"
 #include "http/token.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 static const h2o_iovec_t status_counted = {H2O_STRLIT("counted")};
@@ -97,21 +99,17 @@ static void respond_not_taken(struct request *request, int error)
 
 /* Counting */
 
-static void count_visit(struct request *request, const char *site, const struct key *page)
+static void count_visit(struct request *request, const struct client *client,
+                        const struct target *target)
 {
-    size_t site_length = strlen(site);
+    const struct key *page = &target->page;
+    size_t site_length = strlen(target->site);
     struct waiting *waiting;
     int error;
 
-    if (request->is_head) {
-        request->visit_status = status_head;
-        respond(request,
-                &(struct response){.status = 200, .content_type = request->format->content_type});
-        return;
-    }
     waiting =
         h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*waiting) + site_length + page->length + 2);
-    if (!token_take(request, &waiting->visit)) {
+    if (!token_take(client, &waiting->visit)) {
         refuse(request, REFUSAL_BAD_IDEMPOTENCY_KEY,
                "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
         return;
@@ -120,9 +118,9 @@ static void count_visit(struct request *request, const char *site, const struct 
     waiting->request = request;
     waiting->site_length = site_length;
     waiting->page_length = page->length;
-    memcpy(waiting->names, site, site_length + 1);
+    memcpy(waiting->names, target->site, site_length + 1);
     memcpy(waiting->names + site_length + 1, page->bytes, page->length + 1);
-    error = engine_visit(server_engine(request->server), site, page->bytes, page->length,
+    error = engine_visit(server_engine(request->server), target->site, page->bytes, page->length,
                          &waiting->visit);
     if (error == 0) {
         connection_begin_wait(request->h2o);
@@ -131,18 +129,63 @@ static void count_visit(struct request *request, const char *site, const struct 
     }
 }
 
+/** Answers a visit that does not count with the present number. */
+static void ignore_visit(struct request *request, const struct target *target, h2o_iovec_t status)
+{
+    request->visit_status = status;
+    read_page(request, target->site, &target->page);
+}
+
+static void refuse_visit(struct request *request, const struct target *target,
+                         const struct admission_verdict *verdict)
+{
+    request->retry_after_s = verdict->retry_after_s;
+    if (verdict->refusal == REFUSAL_RATE) {
+        refuse(request, REFUSAL_RATE,
+               "too many visits of this page from one address; one more counts in %" PRIu64 " s",
+               verdict->retry_after_s);
+    } else {
+        refuse(request, verdict->refusal, "site %s counts visits from its own pages only",
+               target->site);
+    }
+}
+
+static void judge_visit(struct request *request, const struct target *target)
+{
+    struct admission_verdict verdict;
+    struct client client;
+
+    client_take(request, &client);
+    admission_judge(server_admission(request->server), server_config(request->server), &client,
+                    target, &verdict);
+    switch (verdict.result) {
+    case ADMISSION_COUNT:
+        count_visit(request, &client, target);
+        break;
+    case ADMISSION_IGNORE:
+        ignore_visit(request, target, verdict.status);
+        break;
+    case ADMISSION_REFUSE:
+        refuse_visit(request, target, &verdict);
+        break;
+    }
+}
+
 /** Counts, or only reads where the request says so. */
-static void serve_page(struct request *request, const char *site, const struct key *page)
+static void serve_page(struct request *request, const struct target *target)
 {
     h2o_iovec_t value;
 
     if (request_parameter(request, "readonly", &value) &&
         h2o_memis(value.base, value.len, "1", 1)) {
-        request->visit_status = status_readonly;
         request->may_be_kept = true;
-        read_page(request, site, page);
+        ignore_visit(request, target, status_readonly);
+    } else if (request->is_head) {
+        request->visit_status = status_head;
+        respond(request,
+                &(struct response){.status = 200, .content_type = request->format->content_type});
     } else {
-        count_visit(request, site, page);
+        judge_visit(request, target);
     }
 }
 
@@ -154,10 +197,11 @@ void hit_handle_count(struct request *request)
 
 void hit_handle_count_as(struct request *request)
 {
-    static const struct key root_page = {.length = 1, .bytes = "/"};
+    struct target target;
 
     if (format_prepare(request)) {
-        serve_page(request, sites_default(server_sites(request->server)), &root_page);
+        target_take_default(request, &target);
+        serve_page(request, &target);
     }
 }
 
@@ -166,6 +210,6 @@ void hit_handle(struct request *request)
     struct target target;
 
     if (format_prepare(request) && target_take(request, &target)) {
-        serve_page(request, target.site, &target.page);
+        serve_page(request, &target);
     }
 }

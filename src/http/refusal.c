@@ -17,6 +17,8 @@ static const struct {
                                      "bad_idempotency_key",
                                      {H2O_STRLIT("refused; reason=bad-idempotency-key")}},
     [REFUSAL_BAD_PARAMETER] = {400, "bad_parameter", {H2O_STRLIT("refused; reason=bad-parameter")}},
+    [REFUSAL_ORIGIN] = {403, "origin_not_allowed", {H2O_STRLIT("refused; reason=origin")}},
+    [REFUSAL_RATE] = {429, "too_many_visits", {H2O_STRLIT("refused; reason=rate")}},
     [REFUSAL_STORE_UNAVAILABLE] = {503,
                                    "store_unavailable",
                                    {H2O_STRLIT("refused; reason=store-unavailable")}},

@@ -5,6 +5,8 @@
 #include "http/render.h"
 #include "http/server.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -58,7 +60,7 @@ static void set_headers(struct request *request, const struct response *response
     h2o_headers_t *headers = &request->h2o->res.headers;
     const char *cache_control = response->cache_control;
 
-    h2o_vector_reserve(pool, headers, response->header_count + 6);
+    h2o_vector_reserve(pool, headers, response->header_count + 7);
     if (response->content_type != NULL) {
         add_header(headers, &H2O_TOKEN_CONTENT_TYPE->buf,
                    h2o_iovec_init(response->content_type, strlen(response->content_type)));
@@ -67,10 +69,12 @@ static void set_headers(struct request *request, const struct response *response
                cache_control != NULL ? h2o_iovec_init(cache_control, strlen(cache_control))
                                      : h2o_iovec_init(H2O_STRLIT("no-store, max-age=0")));
     add_header(headers, &nosniff, h2o_iovec_init(H2O_STRLIT("nosniff")));
-    if (request->table->is_public) {
-        add_header(headers, &H2O_TOKEN_ACCESS_CONTROL_ALLOW_ORIGIN->buf,
-                   h2o_iovec_init(H2O_STRLIT("*")));
+    if (request->allow_origin.len != 0) {
+        add_header(headers, &H2O_TOKEN_ACCESS_CONTROL_ALLOW_ORIGIN->buf, request->allow_origin);
         add_header(headers, &expose, h2o_iovec_init(H2O_STRLIT("visitcount-status, retry-after")));
+    }
+    if (request->varies_by_origin) {
+        add_header(headers, &H2O_TOKEN_VARY->buf, h2o_iovec_init(H2O_STRLIT("origin")));
     }
     if (request->visit_status.len != 0) {
         add_header(headers, &visit_status, request->visit_status);
@@ -143,9 +147,14 @@ static void respond_error_with(struct request *request, int status,
 void respond_verror(struct request *request, int status, const char *code, const char *format,
                     va_list arguments)
 {
-    static const struct response_header retry = {H2O_TOKEN_RETRY_AFTER, NULL, {H2O_STRLIT("1")}};
+    struct response_header retry = {H2O_TOKEN_RETRY_AFTER, NULL, {H2O_STRLIT("1")}};
+    bool has_retry = status == 503 || request->retry_after_s != 0;
 
-    respond_error_with(request, status, status == 503 ? &retry : NULL, code, format, arguments);
+    if (request->retry_after_s != 0) {
+        retry.value.base = h2o_mem_alloc_pool(&request->h2o->pool, sizeof(H2O_UINT64_LONGEST_STR));
+        retry.value.len = (size_t)sprintf(retry.value.base, "%" PRIu64, request->retry_after_s);
+    }
+    respond_error_with(request, status, has_retry ? &retry : NULL, code, format, arguments);
 }
 
 void respond_error(struct request *request, int status, const char *code, const char *format, ...)
@@ -337,6 +346,27 @@ static void dispatch_pathless(struct request *request, bool is_options)
     }
 }
 
+/** What stands behind the route's prefix. */
+static h2o_iovec_t find_rest(const struct route *route, h2o_iovec_t path)
+{
+    size_t matched = strlen(route->path);
+
+    return h2o_iovec_init(path.base + matched, path.len - matched);
+}
+
+/** For answers to OPTIONS, which no handler makes: whose scripts may ask. */
+static void use_site_of_path(struct request *request)
+{
+    h2o_iovec_t rest = request->rest;
+    const char *slash = memchr(rest.base, '/', rest.len);
+    size_t length = slash != NULL ? (size_t)(slash - rest.base) : rest.len;
+    const struct site_rules *rules = sites_find(server_sites(request->server), rest.base, length);
+
+    if (rules != NULL) {
+        request_use_site(request, rules);
+    }
+}
+
 void route_dispatch(const struct route_table *table, struct server *server, h2o_req_t *req)
 {
     struct request *request = h2o_mem_alloc_pool(&req->pool, sizeof(*request));
@@ -344,6 +374,9 @@ void route_dispatch(const struct route_table *table, struct server *server, h2o_
     h2o_iovec_t path;
 
     *request = (struct request){.h2o = req, .server = server, .table = table};
+    if (table->is_public) {
+        request->allow_origin = h2o_iovec_init(H2O_STRLIT("*"));
+    }
     take_method(request);
     if (!route_split_target(req->path, &path, &request->query)) {
         dispatch_pathless(request, is_options);
@@ -355,21 +388,33 @@ void route_dispatch(const struct route_table *table, struct server *server, h2o_
         return;
     }
     request->format = request->route->format;
+    request->rest = find_rest(request->route, path);
     if (is_options) {
+        use_site_of_path(request);
         respond_options(request, allowed_methods(request, path));
     } else if ((request->route->methods & request->method) == 0) {
         h2o_iovec_t allow = allowed_methods(request, path);
 
         respond_not_allowed(request, allow, "this path takes %.*s", (int)allow.len, allow.base);
     } else {
-        size_t matched = strlen(request->route->path);
-
-        request->rest = h2o_iovec_init(path.base + matched, path.len - matched);
         request->route->handle(request);
     }
 }
 
 /* What requests say */
+
+void request_use_site(struct request *request, const struct site_rules *rules)
+{
+    h2o_iovec_t origin;
+
+    if (rules->origin_count == 0) {
+        return;
+    }
+    origin = request_header_named(request, "origin");
+    request->varies_by_origin = true;
+    request->allow_origin =
+        site_rules_admit_origin(rules, origin.base, origin.len) ? origin : h2o_iovec_init("", 0);
+}
 
 h2o_iovec_t request_header(const struct request *request, const h2o_token_t *token)
 {

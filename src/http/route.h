@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 struct format;
+struct site_rules;
 struct server;
 
 enum {
@@ -43,6 +44,9 @@ struct request {
     h2o_iovec_t rest;          /* of the path, behind the route's prefix; percent-encoded */
     h2o_iovec_t query;         /* behind "?", without it; empty when there is none */
     h2o_iovec_t visit_status;  /* sent as Visitcount-Status unless empty; static */
+    h2o_iovec_t allow_origin;  /* whose scripts may read the answer; empty: those of no other */
+    bool varies_by_origin;     /* allow_origin depends on the request's Origin */
+    uint64_t retry_after_s;    /* sent with errors, unless 0 */
     bool may_be_kept;          /* a number that was only read: an ETag in place of no-store */
     /* how its answers, also errors, are told; at first the route's; NULL: errors are JSON */
     const struct format *format;
@@ -112,12 +116,18 @@ void respond_buf(struct request *request, int status, const char *content_type,
 
 /**
  * Sends {"error":{"code","message"}}, or what the request's format makes of it; `code` is a word
- * for programs ("bad_path"), `format` makes the line for people. 503 carries Retry-After: 1.
+ * for programs ("bad_path"), `format` makes the line for people. 503 carries Retry-After: 1, unless
+ * request->retry_after_s says otherwise.
  */
 void respond_error(struct request *request, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void respond_verror(struct request *request, int status, const char *code, const char *format,
                     va_list arguments) __attribute__((format(printf, 4, 0)));
+
+/**
+ * Notes that the answer is about a site: for one with origins, only scripts from these may read it.
+ */
+void request_use_site(struct request *request, const struct site_rules *rules);
 
 /** The value of a request header by its token, or an empty iovec (whose base is not NULL). */
 h2o_iovec_t request_header(const struct request *request, const h2o_token_t *token);

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "http/acceptor.h"
+#include "http/admission.h"
 #include "http/admin.h"
 #include "http/connection.h"
 #include "http/listener.h"
@@ -50,6 +51,7 @@ struct server {
     struct server_actions actions;
     uint64_t started_at_ms;
     struct sites *sites;
+    struct admission admission;
     struct buf scratch;
 
     h2o_globalconf_t globalconf;
@@ -304,6 +306,7 @@ struct server *server_create(const struct server_options *options, struct buf *e
     server->actions = options->actions;
     server->started_at_ms = loop_now_ms(server->loop);
     server->sites = sites_create(config);
+    admission_init(&server->admission);
     loop_timer_init(&server->drain_step, on_drain_step);
     loop_task_init(&server->drained, on_drained);
     connections_init(&server->connections, server->loop, config->http_idle_timeout_ms);
@@ -342,6 +345,7 @@ void server_destroy(struct server *server)
     free(queue); /* which libh2o leaves to its user */
     h2o_config_dispose(&server->globalconf);
     sites_destroy(server->sites);
+    admission_finish(&server->admission);
     buf_finish(&server->scratch);
     free(server);
 }
@@ -363,6 +367,11 @@ const struct config *server_config(const struct server *server)
 const struct sites *server_sites(const struct server *server)
 {
     return server->sites;
+}
+
+struct admission *server_admission(struct server *server)
+{
+    return &server->admission;
 }
 
 struct loop *server_loop(const struct server *server)

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct admission;
 struct server;
 
 /** What the admin socket asks the daemon to do. */
@@ -77,6 +78,7 @@ void server_destroy(struct server *server);
 /** For the routes: what they work with. The config and the sites change with server_configure(). */
 const struct config *server_config(const struct server *server);
 const struct sites *server_sites(const struct server *server);
+struct admission *server_admission(struct server *server);
 struct loop *server_loop(const struct server *server);
 struct engine *server_engine(const struct server *server);
 struct store *server_store(const struct server *server);

@@ -9,28 +9,40 @@
 
 #include <string.h>
 
-/** Whether the site may be counted or read; if not, the request was answered. */
-static bool admit_site(struct request *request, const char *site, size_t length)
+/** The rules of the site; NULL when it is not served, and the request was answered. */
+static const struct site_rules *find_rules(struct request *request, const char *site, size_t length)
 {
     const struct sites *sites = server_sites(request->server);
+    const struct site_rules *rules = sites_find(sites, site, length);
     struct engine *engine = server_engine(request->server);
-    uint64_t limit = sites_open_limit(sites);
 
-    if (sites_find(sites, site, length) != NULL) {
-        return true;
+    if (rules != NULL) {
+        return rules;
     }
-    if (limit == 0) {
+    rules = sites_open_rules(sites);
+    if (rules == NULL) {
         refuse(request, REFUSAL_UNKNOWN_SITE, "site %s is not counted here", site);
-        return false;
+        return NULL;
     }
     /* reading makes no site */
     if ((request->route->methods & ROUTE_COUNTS) != 0 && !engine_has_site(engine, site) &&
-        engine_site_count(engine) >= limit) {
+        engine_site_count(engine) >= sites_open_limit(sites)) {
         refuse(request, REFUSAL_TOO_MANY_SITES,
                "site %s is new, and this instance serves all the sites it may", site);
-        return false;
+        return NULL;
     }
-    return true;
+    return rules;
+}
+
+/** Takes the site's own name in place of the alias that was given. */
+static void use_rules(struct request *request, struct target *target,
+                      const struct site_rules *rules)
+{
+    target->rules = rules;
+    if (rules->name_length != 0) {
+        memcpy(target->site, rules->name, rules->name_length + 1);
+    }
+    request_use_site(request, rules);
 }
 
 /** What stands behind the route's prefix, without the suffix of the format. */
@@ -52,6 +64,7 @@ bool target_take(struct request *request, struct target *ret_target)
     h2o_iovec_t rest = take_rest(request);
     const char *slash = memchr(rest.base, '/', rest.len);
     size_t site_length = slash != NULL ? (size_t)(slash - rest.base) : rest.len;
+    const struct site_rules *rules;
     enum key_status status;
 
     if (!key_is_site(rest.base, site_length)) {
@@ -60,9 +73,11 @@ bool target_take(struct request *request, struct target *ret_target)
     }
     memcpy(ret_target->site, rest.base, site_length);
     ret_target->site[site_length] = '\0';
-    if (!admit_site(request, ret_target->site, site_length)) {
+    rules = find_rules(request, ret_target->site, site_length);
+    if (rules == NULL) {
         return false;
     }
+    use_rules(request, ret_target, rules);
     status = key_from_path(rest.base + site_length, rest.len - site_length, &ret_target->page);
     if (status != KEY_OK) {
         refuse(request, status == KEY_TOO_LONG ? REFUSAL_PAGE_TOO_LONG : REFUSAL_BAD_PAGE, "%s",
@@ -70,4 +85,11 @@ bool target_take(struct request *request, struct target *ret_target)
         return false;
     }
     return true;
+}
+
+void target_take_default(struct request *request, struct target *ret_target)
+{
+    use_rules(request, ret_target, sites_default_rules(server_sites(request->server)));
+    ret_target->page.length = 1;
+    strcpy(ret_target->page.bytes, "/");
 }

@@ -7,13 +7,15 @@
 
 #include "http/key.h"
 #include "http/route.h"
+#include "http/sites.h"
 #include "store/store.h"
 
 #include <stdbool.h>
 
 /** A page of a site. */
 struct target {
-    char site[STORE_SITE_MAX + 1];
+    const struct site_rules *rules; /* those of this turn of the loop: a reload makes others */
+    char site[STORE_SITE_MAX + 1];  /* its own name, whatever alias was given */
     struct key page;
 };
 
@@ -23,5 +25,8 @@ struct target {
  * Returns false when the request was answered: it names none, or a site that is not served.
  */
 bool target_take(struct request *request, struct target *ret_target);
+
+/** The page "/" of the default site. */
+void target_take_default(struct request *request, struct target *ret_target);
 
 #endif

@@ -8,7 +8,7 @@
 #define VISITCOUNTD_HTTP_TOKEN_H
 
 #include "count/engine.h"
-#include "http/route.h"
+#include "http/client.h"
 
 #include <stdbool.h>
 
@@ -16,9 +16,6 @@
  * Sets the token of `visit`, in the request's memory; NULL when the request has none. Returns false
  * when there is an Idempotency-Key that is none: 1 to 128 visible ASCII characters.
  */
-bool token_take(const struct request *request, struct visit *visit);
-
-/** Whether the peer is one whose word about the client is taken: trusted_proxies, or local. */
-bool token_peer_is_trusted(const struct request *request);
+bool token_take(const struct client *client, struct visit *visit);
 
 #endif

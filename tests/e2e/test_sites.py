@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""Sites with rules of their own: aliases, who may count from where, and what is not counted, in each format."""
+
+import json
+import re
+
+import pytest
+
+from harness import fetch
+
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.0"
+BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+#: Each counting route of page /p of site s, and what finds the number in its answer; None: there is none.
+FORMATS = {
+    "json": ("/v1/hit/{site}/p", r'"count":(\d+)'),
+    "jsonp": ("/v1/hit/{site}/p?callback=f", r'"count":(\d+)'),
+    "text": ("/v1/text/{site}/p", r"(\d+)"),
+    "badge": ("/badge/{site}/p.svg", r"<title>\D*(\d+)</title>"),
+    "pixel": ("/pixel/{site}/p.gif", None),
+    "shields": ("/v1/shields/{site}/p", r'"message":"(\d+)"'),
+}
+
+def visit(daemon, route, site="s", **headers):
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return fetch(daemon.address, FORMATS[route][0].format(site=site), headers={"User-Agent": BROWSER, **headers})
+
+
+def number_in(route, answer):
+    found = re.search(FORMATS[route][1], answer.text)
+    assert found, answer
+    return int(found[1])
+
+
+def count_of(daemon, site="s", page="p"):
+    return fetch(daemon.address, f"/v1/get/{site}/{page}").json()["count"]
+
+
+@pytest.mark.parametrize("route", FORMATS)
+@pytest.mark.parametrize("reason,headers", [
+    ("prefetch", {"Sec-Purpose": "prefetch;prerender"}),
+    ("prefetch", {"Purpose": "prefetch"}),
+    ("prefetch", {"X-Moz": "prefetch"}),
+    ("bot", {"User-Agent": BOT}),
+    ("network", {"X-Real-IP": "203.0.113.7"}),
+])
+def test_ignored_visits_are_told_the_present_number(new_daemon, route, reason, headers):
+    daemon = new_daemon({"sites": ["s"], "ignore.networks": ["203.0.113.0/24"]})
+    for number in (1, 2, 3):
+        assert visit(daemon, "json").json()["count"] == number
+    answer = visit(daemon, route, **headers)
+    assert answer.status == 200
+    assert answer.headers["visitcount-status"] == f"ignored; reason={reason}"
+    assert "no-store" in answer.headers["cache-control"]
+    if FORMATS[route][1] is not None:
+        assert number_in(route, answer) == 3
+    assert count_of(daemon) == 3
+
+
+def test_ignored_visits_of_count(new_daemon):
+    daemon = new_daemon({"sites": ["s"]})
+    assert fetch(daemon.address, "/count").number == 1
+    for accept in ("text/plain", "text/html", "application/json"):
+        answer = fetch(daemon.address, "/count", headers={"User-Agent": BOT, "Accept": accept})
+        assert answer.status == 200 and answer.headers["content-type"].startswith(accept)
+        assert answer.headers["visitcount-status"] == "ignored; reason=bot"
+        assert re.search(r"\b1\b", answer.text)
+    assert fetch(daemon.address, "/count").number == 2
+
+
+@pytest.mark.parametrize("route", FORMATS)
+def test_origins_outside_the_list_are_refused(new_daemon, route):
+    daemon = new_daemon({"sites": ["default", {"name": "s", "origins": ["https://a.example"]}]})
+    for headers in ({}, {"Origin": "https://b.example"}, {"Referer": "https://b.example/https://a.example"}):
+        answer = visit(daemon, route, **headers)
+        assert answer.headers["visitcount-status"] == "refused; reason=origin"
+        assert answer.status == (200 if route in ("jsonp", "shields") else 403)
+        assert "access-control-allow-origin" not in answer.headers
+        assert "origin" in answer.headers["vary"].lower()
+    assert count_of(daemon) == 0
+    answer = visit(daemon, route, Origin="https://a.example")
+    assert answer.headers["visitcount-status"] == "counted"
+    assert answer.headers["access-control-allow-origin"] == "https://a.example"
+    assert visit(daemon, route, Referer="https://a.example/post/1").headers["visitcount-status"] == "counted"
+    assert count_of(daemon) == 2
+
+
+def test_scripts_of_other_origins_may_not_read_a_site_with_origins(new_daemon):
+    daemon = new_daemon({"sites": ["open", {"name": "s", "origins": ["https://a.example"], "aliases": ["www.s"]}]})
+    for target, method in (("/v1/get/s/p", "GET"), ("/v1/get/www.s/p", "GET"), ("/v1/hit/s/p", "OPTIONS")):
+        own = fetch(daemon.address, target, method, headers={"Origin": "https://a.example"})
+        other = fetch(daemon.address, target, method, headers={"Origin": "https://b.example"})
+        assert own.headers["access-control-allow-origin"] == "https://a.example"
+        assert "access-control-allow-origin" not in other.headers
+        assert own.headers["vary"] == other.headers["vary"] == "origin"
+    anybody = fetch(daemon.address, "/v1/get/open/p", headers={"Origin": "https://b.example"})
+    assert anybody.headers["access-control-allow-origin"] == "*" and "vary" not in anybody.headers
+
+
+@pytest.mark.parametrize("route", FORMATS)
+def test_rates(new_daemon, route):
+    daemon = new_daemon({"sites": [{"name": "s", "rate": "2/1h"}, "unlimited"]})
+    client = {"X-Real-IP": "198.51.100.1"}
+    for _ in range(2):
+        assert visit(daemon, route, **client).headers["visitcount-status"] == "counted"
+    answer = visit(daemon, route, **client)
+    assert answer.headers["visitcount-status"] == "refused; reason=rate"
+    assert answer.status == (200 if route in ("jsonp", "shields") else 429)
+    assert 1700 < int(answer.headers["retry-after"]) <= 1801
+    assert visit(daemon, route, **{"X-Real-IP": "198.51.100.2"}).headers["visitcount-status"] == "counted"
+    assert count_of(daemon) == 3
+    for _ in range(5):
+        assert visit(daemon, route, "unlimited", **client).headers["visitcount-status"] == "counted"
+
+
+def test_a_rate_cannot_be_escaped_by_headers_that_nobody_trusts(new_daemon):
+    daemon = new_daemon({"sites": ["s"], "limits.rate": "1/1h", "trusted_proxies": ["10.0.0.0/8"]})
+    answers = [visit(daemon, "json", X_Real_IP=f"198.51.100.{i}", X_Forwarded_For=f"198.51.100.{i}") for i in range(3)]
+    assert [answer.status for answer in answers] == [200, 429, 429]
+    assert answers[1].error == "too_many_visits"
+
+
+def test_aliases_are_the_site(new_daemon):
+    daemon = new_daemon({"sites": ["default", {"name": "blog", "aliases": ["www.blog", "b"]}]})
+    for number, site in enumerate(("blog", "www.blog", "b", "blog"), 1):
+        answer = visit(daemon, "json", site)
+        assert answer.json() == {"site": "blog", "page": "/p", "count": number, "status": "counted"} | answer.json()
+        assert answer.json()["site"] == "blog" and answer.json()["count"] == number
+    for site in ("blog", "www.blog", "b"):
+        assert count_of(daemon, site) == 4
+    assert visit(daemon, "json", "c").error == "unknown_site"
+
+
+def test_options_of_sites_are_taken_over_by_a_reload(new_daemon):
+    daemon = new_daemon({"sites": ["s"]})
+    assert visit(daemon, "json", User_Agent=BOT).headers["visitcount-status"] == "ignored; reason=bot"
+    daemon.write_config(sites=[{"name": "s", "bots": "count", "aliases": ["alias"], "rate": "2/1h"}])
+    daemon.ctl("reload")
+    assert visit(daemon, "json", "alias", User_Agent=BOT).headers["visitcount-status"] == "counted"
+    assert visit(daemon, "json").headers["visitcount-status"] == "counted"
+    assert visit(daemon, "json").headers["visitcount-status"] == "refused; reason=rate"
+    daemon.write_config(sites=[{"name": "s", "tmezone": "Europe/Berlin"}])
+    result = daemon.ctl("reload")
+    assert result.status == 1 and "sites.tmezone: unknown option of a site; did you mean timezone?" in result.errors
+    assert visit(daemon, "json", "alias", User_Agent=BOT).status == 429  # as before
+    shown = json.loads(daemon.ctl("config", "--json").output)
+    assert next(option["value"] for option in shown if option["path"] == "sites").startswith("{ name = \"s\"; ")
