@@ -12,6 +12,12 @@
 
 #define SIGNAL_MAX 64
 
+/*
+ * buffers of input that libh2o keeps for the next request, of 8 KiB each. Its own limit of 16 suits
+ * requests that are answered at once; ours wait for the store together.
+ */
+#define INPUT_BUFFERS_KEPT 256
+
 /* so that a look-up that hangs does not hold up the next one */
 #define LOOKUP_THREADS 4
 
@@ -114,6 +120,7 @@ struct loop *loop_create(void)
         abort();
     }
     loop->h2o = h2o_evloop_create();
+    h2o_socket_buffer_prototype.allocator.max = INPUT_BUFFERS_KEPT;
     loop->queue = h2o_multithread_create_queue(loop->h2o);
     h2o_multithread_register_receiver(loop->queue, &loop->resolver, h2o_hostinfo_getaddr_receiver);
     h2o_hostinfo_max_threads = LOOKUP_THREADS;
