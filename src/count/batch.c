@@ -182,6 +182,34 @@ struct parcel *batch_take_parcel(struct batch *batch)
     return parcel;
 }
 
+/* numbers the visits of a page anew: those who left while it was frozen are not sent again */
+static void recount_page(struct batch *batch, struct batch_page *page)
+{
+    page->hits = 0;
+    list_for_each(link, &page->visits) {
+        struct visit *visit = container_of(link, struct visit, link);
+
+        visit->position = page->hits++;
+        batch->token_count += visit->token != NULL ? 1 : 0;
+    }
+}
+
+static void recount(struct batch *batch)
+{
+    struct list *link = batch->pages.next;
+
+    batch->token_count = 0;
+    while (link != &batch->pages) {
+        struct batch_page *page = page_of(link);
+
+        link = link->next;
+        recount_page(batch, page);
+        if (page->hits == 0) {
+            remove_page(batch, page);
+        }
+    }
+}
+
 void batch_thaw(struct batch *batch)
 {
     batch->is_frozen = false;
@@ -190,6 +218,7 @@ void batch_thaw(struct batch *batch)
     batch->parcel = NULL;
     free(batch->token_positions);
     batch->token_positions = NULL;
+    recount(batch);
 }
 
 /* the tokens of one page, in the order of their visits */

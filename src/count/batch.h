@@ -68,7 +68,11 @@ struct parcel *batch_freeze(struct batch *batch);
 /** Hands the parcel of a frozen batch to the caller. */
 struct parcel *batch_take_parcel(struct batch *batch);
 
-/** The store certainly did not apply the batch: opens it again. */
+/**
+ * The store certainly did not apply the batch: opens it again, with the visits that still wait.
+ * Those who were told that nobody knows are not in it: with their tokens they may have gone
+ * elsewhere.
+ */
 void batch_thaw(struct batch *batch);
 
 /**

@@ -134,6 +134,10 @@ static void fail_batch(struct batch *batch, const struct store_applied *applied)
          * store lacks it, and another copy may come back.
          */
         batch_thaw(batch);
+        if (batch_is_empty(batch)) {
+            list_remove(&batch->link);
+            batch_destroy(batch);
+        }
     }
 }
 
