@@ -164,9 +164,12 @@ static void on_flush(struct loop_task *task)
         if (!engine->is_available) {
             outage_shelter(leg->site);
             let_rest(leg);
-        } else if (outage_may_send(leg)) {
+            continue;
+        }
+        if (outage_may_send(leg)) {
             flow_send(&leg->flow);
-        } else {
+        }
+        if (leg == leg->site->backlog) { /* visits may have joined behind what is sent */
             outage_write(leg->site);
         }
     }

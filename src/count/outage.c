@@ -189,7 +189,7 @@ static void on_written(struct journal_entry *entry, int error)
 
     if (shelter->batch == NULL) {
         /* the store was quicker */
-        if (error == 0 && leg->site->engine->journal != NULL) {
+        if (error == 0) {
             journal_done(entry);
         }
         free(shelter);
@@ -220,20 +220,27 @@ static void write_batch(struct leg *leg, struct batch *batch)
     journal_append(leg->site->engine->journal, &record, &shelter->entry);
 }
 
-/* the first batch of the backlog that is not in the journal, unless one before it is on its way */
-static struct batch *next_to_write(const struct leg *leg)
+static struct batch *batch_of(struct list *link)
 {
-    list_for_each(link, &leg->flow.batches) {
-        struct batch *batch = container_of(link, struct batch, link);
+    return container_of(link, struct batch, link);
+}
 
-        if (batch->shelter == NULL) {
-            return batch;
-        }
-        if (!batch->shelter->is_written) {
-            return NULL;
-        }
+/*
+ * The first batch of the backlog that is not in the journal, unless one before it is on its way.
+ * There may be thousands that are in it, so it is searched from the other end.
+ */
+static struct batch *next_to_write(struct leg *leg)
+{
+    struct list *batches = &leg->flow.batches;
+    struct list *link = batches;
+
+    while (link->prev != batches && batch_of(link->prev)->shelter == NULL) {
+        link = link->prev;
     }
-    return NULL;
+    if (link == batches || (link->prev != batches && !batch_of(link->prev)->shelter->is_written)) {
+        return NULL;
+    }
+    return batch_of(link);
 }
 
 struct leg *outage_backlog(struct site *site)

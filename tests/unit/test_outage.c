@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What an earlier run left in the journal, on its way to the store. */
+/* Visits on their way through the journal: what an earlier run left, and what this one writes. */
 #include "engine_fixture.h"
 
+#include "count/journal.h"
 #include "count/journal_record.h"
+
+#include <unistd.h>
 
 #define EPOCH "0123456789abcdef0123456789abcdef"
 
@@ -14,10 +17,8 @@ static void restore(struct fixture *fixture, uint64_t sequence, uint64_t hits)
     struct journal_record decoded;
     struct buf bytes = BUF_EMPTY;
 
-    record.parcel = parcel_create(&(struct store_batch){.hour = WALL_MS / HOUR_MS,
-                                                        .second = WALL_MS / 1000,
-                                                        .entries = &entry,
-                                                        .entry_count = 1});
+    record.parcel = parcel_create(&(struct store_batch){
+        .hour = WALL_MS / HOUR_MS, .second = WALL_MS / 1000, .entries = &entry, .entry_count = 1});
     record.parcel->content.sequence = sequence;
     record.parcel->content.visits = 100 * sequence;
     journal_record_encode(&record, &bytes);
@@ -57,11 +58,72 @@ static void test_a_record_follows_what_the_store_has(void **state)
     assert_int_equal(engine_stats(fixture->engine)->lost, 697);
 }
 
+/* --- with a journal on a disk --- */
+
+static void stop_when_answered(struct fixture *fixture)
+{
+    loop_stop(fixture->loop);
+}
+
+static struct journal_entry *on_record(void *data, struct journal_record *record)
+{
+    (void)data;
+    (void)record;
+    fail(); /* the directory is new */
+    return NULL;
+}
+
+/*
+ * Guards: a visit that joins the backlog while a batch before it is tried at a store that refuses
+ * was written only when that batch was done, and waited for as long.
+ */
+static void test_a_visit_behind_a_batch_that_is_tried_is_written_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    char directory[] = "/tmp/visitcountd-test-XXXXXX";
+    struct journal_options options = {directory, 1 << 20};
+    struct disk *disk = disk_create(fixture->loop);
+    struct buf errors = BUF_EMPTY;
+    struct journal *journal;
+    size_t i;
+
+    assert_non_null(mkdtemp(directory));
+    journal = journal_open(fixture->loop, disk, &options, on_record, NULL, &errors);
+    assert_non_null(journal);
+    engine_use_journal(fixture->engine, journal);
+    fixture->on_answer = stop_when_answered;
+    fake_store_go_away(fixture->store, FAKE_REQUEST_LOST);
+    i = visit(fixture, "/first");
+    loop_run(fixture->loop); /* until it is on the disk */
+    assert_int_equal(fixture->visits[i].status, VISIT_JOURNALED);
+    fake_store_come_back(fixture->store);
+    turn(fixture);
+    assert_sent(fixture, 1, "/first", 1);
+    end(fixture, FAKE_REFUSED);
+    fake_store_go_away(fixture->store, FAKE_REQUEST_LOST);
+    i = visit(fixture, "/second");
+    fake_store_come_back(fixture->store); /* before the turn ends: the first one is tried again */
+    loop_run(fixture->loop);
+    assert_int_equal(fixture->visits[i].status, VISIT_JOURNALED);
+    assert_int_equal(journal_status(journal)->records, 2);
+    fixture->on_answer = NULL;
+    for (int batch = 0; batch < 2; batch++) {
+        turn(fixture);
+        end(fixture, FAKE_DONE);
+    }
+    assert_int_equal(journal_status(journal)->records, 0);
+    engine_use_journal(fixture->engine, NULL);
+    journal_close(journal);
+    disk_destroy(disk);
+    assert_int_equal(rmdir(directory), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_record_keeps_its_number),
         TEST(test_a_record_follows_what_the_store_has),
+        TEST(test_a_visit_behind_a_batch_that_is_tried_is_written_at_once),
     };
 
     return cmocka_run_group_tests_name("outage", tests, NULL, NULL);
