@@ -119,7 +119,10 @@ static void put_read_failure(struct buf *errors, const char *directory, const ch
     }
 }
 
-/* goes through a segment; whether it may be used, else with a line in `errors` */
+/*
+ * Goes through a segment; 0 when it may be used, else -errno with a line in `errors`. Only the last
+ * one may be torn, or one without a header: that had no records yet, and could not be removed.
+ */
 static int check_segment(const char *directory, int fd, bool is_last, struct finding *finding,
                          struct buf *errors)
 {
@@ -139,7 +142,8 @@ static int check_segment(const char *directory, int fd, bool is_last, struct fin
     }
     finding->length = reader.bytes.length;
     finding->good_length = reader.found_offset;
-    if (found == JOURNAL_FOUND_DAMAGE || (found == JOURNAL_FOUND_TORN && !is_last)) {
+    if (found == JOURNAL_FOUND_DAMAGE ||
+        (found == JOURNAL_FOUND_TORN && !is_last && finding->good_length != 0)) {
         put_damage(errors, directory, finding->name, &reader);
         buf_printf(errors,
                    ", and no crash leaves it so; `visitcountctl journal verify %s` lists what is "
@@ -164,7 +168,12 @@ static int check_all(const char *directory, int fd, struct finding *findings, si
 
 /* --- mending --- */
 
-static int cut(int directory_fd, const struct finding *finding)
+/*
+ * Cuts off a torn tail, and has all that was read on the disk: what a process that was killed had
+ * written may be in memory only. Once there is a newer segment, a crash of the machine must not be
+ * able to tear this one.
+ */
+static int settle(int directory_fd, const struct finding *finding)
 {
     int fd = openat(directory_fd, finding->name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
     int error = 0;
@@ -172,26 +181,29 @@ static int cut(int directory_fd, const struct finding *finding)
     if (fd < 0) {
         return -errno;
     }
-    if (ftruncate(fd, (off_t)finding->good_length) != 0 || fsync(fd) != 0) {
+    if (finding->good_length != finding->length &&
+        ftruncate(fd, (off_t)finding->good_length) != 0) {
+        error = -errno;
+    } else if (fsync(fd) != 0) {
         error = -errno;
     }
     close(fd);
     return error;
 }
 
-/* cuts off a torn tail and removes what has no records */
+/* settles what has records, and removes what has none */
 static int mend(const char *directory, int fd, const struct finding *finding, struct buf *errors)
 {
     uint64_t torn_bytes = finding->length - finding->good_length;
-    int error = 0;
+    int error;
 
     if (finding->records == 0) {
         error = unlinkat(fd, finding->name, 0) == 0 ? 0 : -errno;
-    } else if (torn_bytes != 0) {
-        error = cut(fd, finding);
+    } else {
+        error = settle(fd, finding);
     }
     if (error != 0) {
-        put_failure(errors, directory, finding->name, finding->records == 0 ? "remove" : "cut",
+        put_failure(errors, directory, finding->name, finding->records == 0 ? "remove" : "settle",
                     error);
     } else if (torn_bytes != 0) {
         log_warning("journal %s/%s: offset %llu: torn, as a crash leaves it; the last %llu bytes "

@@ -267,15 +267,22 @@ static enum journal_found pass_damage(struct journal_reader *reader, const char 
                                                                              : JOURNAL_FOUND_TORN;
 }
 
-/* whether the file ends inside of a header that is right so far, or begins with zeros */
+/* whether the header is right as far as it goes, with nothing or zeros behind it */
 static bool is_torn_header(const struct buf *bytes, const char *header)
 {
-    static const char zeros[JOURNAL_SEGMENT_HEADER_BYTES];
-    bool is_short = bytes->length < sizeof(zeros);
-    size_t length = is_short ? bytes->length : sizeof(zeros);
+    size_t length =
+        bytes->length < JOURNAL_SEGMENT_HEADER_BYTES ? bytes->length : JOURNAL_SEGMENT_HEADER_BYTES;
+    size_t right = 0;
 
-    return (is_short && memcmp(bytes->bytes, header, length) == 0) ||
-           memcmp(bytes->bytes, zeros, length) == 0;
+    while (right < length && bytes->bytes[right] == header[right]) {
+        right++;
+    }
+    for (size_t i = right; i < length; i++) {
+        if (bytes->bytes[i] != 0) {
+            return false;
+        }
+    }
+    return right < JOURNAL_SEGMENT_HEADER_BYTES;
 }
 
 static enum journal_found read_header(struct journal_reader *reader)
