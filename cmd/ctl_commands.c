@@ -70,6 +70,7 @@ const char *ctl_command_suggest(const char *name)
 
 struct parameters {
     size_t count;
+    size_t trailing; /* may be left out at the end; else those before the required ones may */
     char names[PARAMETERS_MAX][16];
 };
 
@@ -79,10 +80,13 @@ static struct parameters parameters_of(const struct ctl_command *command)
     const char *at = command->parameters;
 
     while (*at != '\0') {
-        int length = (int)strcspn(at, " ");
+        size_t bracket = *at == '[';
+        size_t length = strcspn(at, " ");
         char *name = parameters.names[parameters.count++];
 
-        snprintf(name, sizeof(parameters.names[0]), "%.*s", length, at);
+        snprintf(name, sizeof(parameters.names[0]), "%.*s", (int)(length - 2 * bracket),
+                 at + bracket);
+        parameters.trailing += bracket;
         at += length + (at[length] == ' ');
     }
     return parameters;
@@ -100,25 +104,54 @@ static void put_upper(struct buf *out, const char *text)
     }
 }
 
-/** Appends what follows a command: " [[SITE] PAGE]", or as mdoc(7) has it. */
-static void put_synopsis(struct buf *out, const struct ctl_command *command, bool is_mdoc)
+static void put_argument(struct buf *out, const char *name, bool is_mdoc)
 {
-    struct parameters parameters = parameters_of(command);
-    size_t optional = parameters.count - command->required;
+    if (is_mdoc) {
+        buf_printf(out, "Ar %s", name);
+    } else {
+        put_upper(out, name);
+    }
+}
 
+/** Appends "[[SITE] PAGE]": the first ones may be left out. */
+static void put_leading(struct buf *out, const struct parameters *parameters, size_t optional,
+                        bool is_mdoc)
+{
     for (size_t i = 0; i < optional; i++) {
         buf_puts(out, is_mdoc ? " Oo" : i == 0 ? " [" : "[");
     }
-    for (size_t i = 0; i < parameters.count; i++) {
-        if (is_mdoc) {
-            buf_printf(out, " Ar %s%s", parameters.names[i], i < optional ? " Oc" : "");
-            continue;
+    for (size_t i = 0; i < parameters->count; i++) {
+        buf_puts(out, is_mdoc || i > 0 || optional == 0 ? " " : "");
+        put_argument(out, parameters->names[i], is_mdoc);
+        if (i < optional) {
+            buf_puts(out, is_mdoc ? " Oc" : "]");
         }
-        if (i > 0 || optional == 0) {
-            buf_putc(out, ' ');
-        }
-        put_upper(out, parameters.names[i]);
-        buf_puts(out, i < optional ? "]" : "");
+    }
+}
+
+/** Appends "PEER [REAL_IP [FORWARDED_FOR]]": the last ones may be left out. */
+static void put_trailing(struct buf *out, const struct parameters *parameters, bool is_mdoc)
+{
+    size_t required = parameters->count - parameters->trailing;
+
+    for (size_t i = 0; i < parameters->count; i++) {
+        buf_puts(out, i < required ? " " : is_mdoc ? " Oo " : " [");
+        put_argument(out, parameters->names[i], is_mdoc);
+    }
+    for (size_t i = 0; i < parameters->trailing; i++) {
+        buf_puts(out, is_mdoc ? " Oc" : "]");
+    }
+}
+
+/** Appends what follows a command, as text or as mdoc(7) has it. */
+static void put_synopsis(struct buf *out, const struct ctl_command *command, bool is_mdoc)
+{
+    struct parameters parameters = parameters_of(command);
+
+    if (parameters.trailing != 0) {
+        put_trailing(out, &parameters, is_mdoc);
+    } else {
+        put_leading(out, &parameters, parameters.count - command->required, is_mdoc);
     }
 }
 
@@ -126,7 +159,7 @@ void ctl_put_target(struct buf *out, const struct ctl_command *command, char *co
                     size_t argument_count)
 {
     struct parameters parameters = parameters_of(command);
-    size_t first = parameters.count - argument_count;
+    size_t first = parameters.trailing != 0 ? 0 : parameters.count - argument_count;
 
     buf_printf(out, "/%s", command->name);
     for (size_t i = 0; i < argument_count; i++) {

@@ -11,6 +11,7 @@
 #include "http/render.h"
 #include "http/server_view.h"
 #include "http/version.h"
+#include "http/whoami.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -367,6 +368,27 @@ static void handle_get(struct request *request)
     if (take_site(request, view.default_site, site) && take_page(request, &page)) {
         page_read_start(request, site, page.bytes, READ_LIMIT_MS, on_page_read);
     }
+}
+
+/* whoami */
+
+static void handle_whoami(struct request *request)
+{
+    struct whoami_question question = {
+        .peer = parameter_text(request, "peer"),
+        .real_ip = parameter_text(request, "real_ip"),
+        .forwarded_for = parameter_text(request, "forwarded_for"),
+    };
+    struct client_evidence evidence;
+    struct report report;
+
+    if (question.peer == NULL || !whoami_take(&question, &evidence)) {
+        respond_error(request, 400, "bad_peer", "the peer is an IP address without port, or unix");
+        return;
+    }
+    report_init(&report, wanted_form(request));
+    whoami_explain(server_config(request->server), &evidence, &report);
+    respond_report(request, 200, &report);
 }
 
 /* Routes */

@@ -145,3 +145,40 @@ def test_options_of_sites_are_taken_over_by_a_reload(new_daemon):
     assert visit(daemon, "json", "alias", User_Agent=BOT).status == 429  # as before
     shown = json.loads(daemon.ctl("config", "--json").output)
     assert next(option["value"] for option in shown if option["path"] == "sites").startswith("{ name = \"s\"; ")
+
+
+@pytest.mark.parametrize("arguments,client,reason", [
+    (["192.0.2.1"], "192.0.2.1", "the peer, which is not in trusted_proxies"),
+    (["192.0.2.1", "198.51.100.1"], "192.0.2.1", "the peer, which is not in trusted_proxies"),
+    (["127.0.0.1", "198.51.100.1"], "198.51.100.1", "X-Real-IP"),
+    (["unix", "", "6.6.6.6, 198.51.100.1, 127.0.0.1"], "198.51.100.1", "the last address in X-Forwarded-For"),
+    (["unix"], None, "the peer is on a unix socket"),
+    (["::1"], "::1", "the peer, which is in trusted_proxies"),
+])
+def test_whoami(new_daemon, arguments, client, reason):
+    daemon = new_daemon({"ignore.networks": ["198.51.100.0/24"]})
+    found = daemon.ctl("whoami", "--json", *arguments).json()
+    assert found["client"] == client
+    assert found["from"].startswith(reason)
+    assert found["peer"] == arguments[0]
+    assert found["in_ignore_networks"] == (client == "198.51.100.1")
+    assert found["peer_is_trusted"] == (arguments[0] != "192.0.2.1")
+    assert f"client              {client or '-'}\n" in daemon.ctl("whoami", *arguments).output
+
+
+def test_whoami_takes_what_is_a_peer(new_daemon):
+    daemon = new_daemon()
+    result = daemon.ctl("whoami", "192.0.2.1:80")
+    assert result.status == 1 and "the peer is an IP address without port, or unix" in result.errors
+    assert daemon.ctl("whoami").status == 64
+    assert daemon.ctl("whoami", "unix", "a", "b", "c").status == 64
+    assert "whoami PEER [REAL_IP [FORWARDED_FOR]]" in daemon.ctl("help").output
+
+
+def test_the_log_tells_clients_at_the_level_debug_only(new_daemon):
+    daemon = new_daemon({"sites": ["s"]})
+    visit(daemon, "json", X_Real_IP="198.51.100.77")
+    assert "198.51.100.77" not in daemon.log()
+    daemon.ctl("log-level", "debug")
+    visit(daemon, "json", X_Real_IP="198.51.100.78")
+    daemon.wait_for_log(r"client 198\.51\.100\.78: X-Real-IP, since")
