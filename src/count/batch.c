@@ -250,15 +250,16 @@ static bool is_repeated(struct page_tokens *tokens, uint64_t position)
            tokens->repeated[tokens->next];
 }
 
-static void answer_page(struct batch_page *page, struct page_tokens *tokens, uint64_t total,
-                        batch_on_visit on_visit, void *data)
+/* `repeated` is the answer to a visit that is not counted again: with the page's total */
+static void answer_page(struct batch_page *page, struct page_tokens *tokens,
+                        const struct visit_answer *repeated, batch_on_visit on_visit, void *data)
 {
-    uint64_t before = total - (page->hits - count_repeated(tokens));
+    uint64_t before = repeated->count - (page->hits - count_repeated(tokens));
     struct list *link;
 
     while ((link = list_take_first(&page->visits)) != NULL) {
         struct visit *visit = container_of(link, struct visit, link);
-        struct visit_answer answer = {.status = VISIT_REPEATED, .count = total};
+        struct visit_answer answer = *repeated;
 
         if (!is_repeated(tokens, visit->position)) {
             answer.status = VISIT_COUNTED;
@@ -278,12 +279,17 @@ void batch_answer(struct batch *batch, const struct store_applied *applied, batc
     list_for_each(link, &batch->pages) {
         struct page_tokens tokens = {.positions = batch->token_positions + first,
                                      .repeated = applied->repeated + first};
+        struct visit_answer repeated = {.status = VISIT_REPEATED,
+                                        .count = applied->totals[entry],
+                                        .replicas = applied->replicas,
+                                        .replicas_wanted = applied->replicas_wanted};
 
         while (first < content->token_count && content->tokens[first].entry == entry) {
             tokens.count++;
             first++;
         }
-        answer_page(page_of(link), &tokens, applied->totals[entry++], on_visit, data);
+        answer_page(page_of(link), &tokens, &repeated, on_visit, data);
+        entry++;
     }
 }
 

@@ -49,6 +49,7 @@ static void on_counted(struct flow *flow, struct visit *visit, const struct visi
     } else {
         stats->repeated++;
     }
+    stats->unconfirmed += answer->replicas < answer->replicas_wanted ? 1 : 0;
     stats->waiting--;
     visit->on_answer(visit, answer);
 }

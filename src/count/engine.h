@@ -43,7 +43,9 @@ struct visit_answer {
     enum visit_status status;
     uint64_t count; /* VISIT_COUNTED: this visit's number; VISIT_REPEATED: the page's */
     /* VISIT_JOURNALED: an estimate of its number, 0 when there is nothing to estimate from */
-    const char *reason; /* otherwise: why, for people; never NULL */
+    uint64_t replicas;        /* VISIT_COUNTED, VISIT_REPEATED: that have confirmed it in time, */
+    uint64_t replicas_wanted; /* of how many; 0 where nobody waited for replicas */
+    const char *reason;       /* otherwise: why, for people; never NULL */
 };
 
 /** One visit, embedded in what waits for its number. */

@@ -32,6 +32,10 @@ struct stats {
     uint64_t gaps;       /* times the store was found to have gone back in time */
     uint64_t healed;     /* visits sent again after a gap, which the store has again */
     uint64_t lost;       /* visits that a gap took and that were no longer kept */
+
+    /* of those applied or repeated: too few replicas have confirmed them in time */
+    uint64_t unconfirmed;
+
     uint64_t latency_count;
     uint64_t latency_sum_us;
     uint64_t latency_buckets[STATS_BUCKETS];

@@ -59,6 +59,8 @@ static struct store *create_redis(const struct daemon *daemon)
         .instance = config->instance,
         .connect_timeout_ms = config->redis_connect_timeout_ms,
         .command_timeout_ms = config->redis_command_timeout_ms,
+        .wait_replicas = config->redis_wait_replicas,
+        .wait_timeout_ms = config->redis_wait_timeout_ms,
         .ledger_ttl_ms = config->ledger_ttl_ms,
         .series_days_ms = config->series_days_ms,
         .series_hours_ms = config->series_hours_ms,

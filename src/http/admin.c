@@ -185,6 +185,7 @@ static void handle_metrics(struct request *request)
         .version = VISITCOUNTD_VERSION,
         .stats = engine_stats(view.engine),
         .store = &health,
+        .journal = engine_journal_status(view.engine),
         .is_draining = view.is_draining,
         .open_connections = view.open_connections,
         .accepted_connections = view.accepted_connections,

@@ -63,6 +63,7 @@ static void report_visits(struct report *report, const struct server_view *view)
     report_u64(report, "accepted", stats->accepted);
     report_u64(report, "applied", stats->applied);
     report_u64(report, "repeated", stats->repeated);
+    report_u64(report, "unconfirmed", stats->unconfirmed);
     report_u64(report, "journaled", stats->journaled);
     report_u64(report, "refused", stats->refused);
     report_u64(report, "unknown", stats->unknown);

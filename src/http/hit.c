@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static const h2o_iovec_t status_counted = {H2O_STRLIT("counted")};
@@ -33,14 +34,33 @@ struct waiting {
 
 /* Answers */
 
-static void respond_count(const struct waiting *waiting, uint64_t count, h2o_iovec_t status)
+/* "counted; replicas=1/2" where too few have confirmed it, else as it is */
+static h2o_iovec_t status_with_replicas(struct request *request, h2o_iovec_t status,
+                                        const struct visit_answer *answer)
 {
-    waiting->request->visit_status = status;
+    char text[96];
+    int length;
+
+    if (answer->replicas >= answer->replicas_wanted) {
+        return status;
+    }
+    length =
+        snprintf(text, sizeof(text), "%s; replicas=%llu/%llu", status.base,
+                 (unsigned long long)answer->replicas, (unsigned long long)answer->replicas_wanted);
+    return h2o_strdup(&request->h2o->pool, text, (size_t)length);
+}
+
+static void respond_count(const struct waiting *waiting, const struct visit_answer *answer,
+                          h2o_iovec_t status)
+{
+    waiting->request->visit_status = status_with_replicas(waiting->request, status, answer);
     format_respond_count(waiting->request, &(struct render_count){
                                                .site = waiting->names,
                                                .page = waiting->names + waiting->site_length + 1,
                                                .page_length = waiting->page_length,
-                                               .count = count,
+                                               .count = answer->count,
+                                               .replicas = answer->replicas,
+                                               .replicas_wanted = answer->replicas_wanted,
                                                .is_estimate = status.base == status_journaled.base,
                                                .status = status.base,
                                            });
@@ -59,13 +79,13 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
     connection_end_wait(waiting->request->h2o);
     switch (answer->status) {
     case VISIT_COUNTED:
-        respond_count(waiting, answer->count, status_counted);
+        respond_count(waiting, answer, status_counted);
         break;
     case VISIT_REPEATED:
-        respond_count(waiting, answer->count, status_duplicate);
+        respond_count(waiting, answer, status_duplicate);
         break;
     case VISIT_JOURNALED:
-        respond_count(waiting, answer->count, status_journaled);
+        respond_count(waiting, answer, status_journaled);
         break;
     case VISIT_REFUSED:
         refuse_unavailable(waiting->request);

@@ -165,6 +165,32 @@ static void put_visits(struct buf *out, const struct stats *stats)
             "Visits that the store had lost and has again.");
     put_u64(out, "visitcountd_visits_lost_total", "counter", stats->lost,
             "Visits that the store lost when they were no longer kept here.");
+    put_u64(out, "visitcountd_visits_unconfirmed_total", "counter", stats->unconfirmed,
+            "Visits that were answered before as many replicas had them as redis.wait_replicas.");
+    put_u64(out, "visitcountd_visits_replayed_total", "counter", stats->replayed,
+            "Visits that the store took from a journal.");
+}
+
+/** Nothing where there is no journal. */
+static void put_journal(struct buf *out, const struct journal_status *journal)
+{
+    if (journal == NULL) {
+        return;
+    }
+    put_u64(out, "visitcountd_journal_bytes", "gauge", journal->size_bytes,
+            "Size of the journal on the disk.");
+    put_u64(out, "visitcountd_journal_max_bytes", "gauge", journal->max_size_bytes,
+            "Size up to which it may grow.");
+    put_u64(out, "visitcountd_journal_records", "gauge", journal->records,
+            "Records in it that the store does not have.");
+    put_u64(out, "visitcountd_journal_visits", "gauge", journal->visits,
+            "Visits in these records.");
+    put_u64(out, "visitcountd_journal_records_written_total", "counter", journal->written,
+            "Records written.");
+    put_u64(out, "visitcountd_journal_syncs_total", "counter", journal->syncs,
+            "Times that what was written was brought to the disk.");
+    put_u64(out, "visitcountd_journal_failed", "gauge", journal->error[0] != '\0',
+            "Whether the last record could not be written.");
 }
 
 /** The buckets of stats, several taken together; each line counts all visits up to its limit. */
@@ -246,6 +272,7 @@ void metrics_write(const struct metrics_facts *facts, struct buf *out)
     put_visits(out, facts->stats);
     put_latency(out, facts->stats);
     put_store(out, facts->store);
+    put_journal(out, facts->journal);
     put_server(out, facts);
     put_process(out, &facts->process);
 }

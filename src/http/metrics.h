@@ -10,6 +10,7 @@
 #define VISITCOUNTD_HTTP_METRICS_H
 
 #include "base/buf.h"
+#include "count/journal.h"
 #include "count/stats.h"
 #include "store/store.h"
 
@@ -32,6 +33,7 @@ struct metrics_facts {
     const char *version; /* of the daemon */
     const struct stats *stats;
     const struct store_health *store;
+    const struct journal_status *journal; /* or NULL */
     struct metrics_process process;
     bool is_draining;
     uint64_t open_connections;

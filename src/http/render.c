@@ -105,6 +105,10 @@ void render_count_json(struct buf *out, const struct render_count *count)
         buf_puts(out, ",\"status\":");
         put_json(out, count->status, strlen(count->status));
     }
+    if (count->replicas < count->replicas_wanted) {
+        buf_printf(out, ",\"replicas\":%llu,\"replicas_wanted\":%llu",
+                   (unsigned long long)count->replicas, (unsigned long long)count->replicas_wanted);
+    }
     buf_puts(out, "}\n");
 }
 

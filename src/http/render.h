@@ -32,12 +32,15 @@ struct render_count {
     size_t page_length;
     uint64_t count; /* with is_estimate 0 for none */
     bool is_estimate;
-    const char *status; /* "counted"; NULL for a number that was only read */
+    const char *status;       /* "counted"; NULL for a number that was only read */
+    uint64_t replicas;        /* that have confirmed it, */
+    uint64_t replicas_wanted; /* of how many; shown where they are fewer */
 };
 
 /**
  * {"site":"default","page":"/","count":5,"status":"counted"}; an estimate has "estimate":true
- * behind it, and null for a count of which nothing is known.
+ * behind the count, and null for a count of which nothing is known; one that too few replicas have
+ * confirmed has "replicas":1,"replicas_wanted":2 behind the status.
  */
 void render_count_json(struct buf *out, const struct render_count *count);
 

@@ -2,6 +2,7 @@
 #include "store/redis_link.h"
 
 #include "base/backoff.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/stream.h"
@@ -63,6 +64,8 @@ struct redis_link {
     uint64_t down_since_ms;
     uint64_t logged_at_ms;
     bool was_ready;
+    struct buf held; /* while is_holding */
+    bool is_holding;
     bool is_reading; /* inside on_bytes: a reset must not free the reader */
     bool is_closing; /* no on_change any more */
 };
@@ -153,6 +156,8 @@ static void go_down(struct redis_link *link, const char *reason)
     snprintf(kept, sizeof(kept), "%s", reason); /* it may stand in what is freed now */
     stream_close(link->stream);
     link->stream = NULL;
+    buf_clear(&link->held);
+    link->is_holding = false;
     set_state(link, LINK_DOWN);
     log_failure(link, kept);
     end_calls(link, kept);
@@ -184,7 +189,25 @@ static void submit(struct redis_link *link, struct redis_call *call, struct redi
     list_append(&link->calls, &call->link);
     link->call_count++;
     link->health.commands++;
-    stream_write(link->stream, bytes, length);
+    if (link->is_holding) {
+        buf_append(&link->held, bytes, length);
+    } else {
+        stream_write(link->stream, bytes, length);
+    }
+}
+
+void redis_link_hold(struct redis_link *link)
+{
+    link->is_holding = link->state == LINK_READY;
+}
+
+void redis_link_release(struct redis_link *link)
+{
+    if (link->is_holding && link->held.length != 0) {
+        stream_write(link->stream, link->held.bytes, link->held.length);
+    }
+    buf_clear(&link->held);
+    link->is_holding = false;
 }
 
 int redis_link_send(struct redis_link *link, struct redis_call *call, struct redis_command *command)
@@ -526,6 +549,7 @@ void redis_link_destroy(struct redis_link *link)
     stream_close(link->stream);
     end_calls(link, "the link was closed");
     redisReaderFree(link->reader);
+    buf_finish(&link->held);
     free(link);
 }
 

@@ -66,6 +66,12 @@ void redis_link_destroy(struct redis_link *link);
 int redis_link_send(struct redis_link *link, struct redis_call *call,
                     struct redis_command *command);
 
+/** Keeps what is sent back, so that it leaves together with what follows. */
+void redis_link_hold(struct redis_link *link);
+
+/** Sends what was kept back, in one piece, and holds no longer. */
+void redis_link_release(struct redis_link *link);
+
 /** Gives the connection up, for a `reason` that an answer gave, and connects anew. */
 void redis_link_reset(struct redis_link *link, const char *reason);
 

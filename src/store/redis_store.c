@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "store/redis_link.h"
+#include "store/redis_wait.h"
 #include "store/stream.h"
 
 #include <hiredis/hiredis.h>
@@ -25,6 +26,7 @@ struct redis_store {
     struct ssl_ctx_st *tls;
     struct list unsent; /* calls that the link did not take: refused at the end of the turn */
     struct loop_task refuse;
+    struct redis_wait wait;
     uint64_t series_error_logged_at_ms;
     char *strings[2]; /* copies of the options' */
     char client_name[96];
@@ -51,6 +53,13 @@ struct request {
     void *data;
     const struct store_batch *batch; /* apply */
     size_t count;                    /* entries of apply, pages of read */
+
+    /* apply, where replicas are waited for */
+    struct redis_waiter waiter;
+    uint64_t replicas;            /* that have confirmed it */
+    struct store_applied applied; /* what will be answered then */
+    uint64_t *totals;
+    bool *repeated;
 };
 
 static void on_reply(struct redis_call *call, const redisReply *reply, const char *reason)
@@ -71,6 +80,7 @@ static struct request *create_request(struct store *store, void *data,
     }
     request->call.on_reply = on_reply;
     request->store = container_of(store, struct redis_store, store);
+    list_init(&request->waiter.link);
     request->finish = finish;
     request->data = data;
     return request;
@@ -204,7 +214,16 @@ static void send_apply(struct request *request, bool with_source)
     redis_command_add_u64(command, UINT64_C(3) * STORE_WINDOW_ATTEMPT_S);
     redis_command_add_u64(command, UINT64_C(3) * STORE_WINDOW_CLIENT_S);
     add_batch(command, batch);
+    if (store->wait.replicas == 0) {
+        send_request(request);
+        return;
+    }
+    list_remove(&request->waiter.link); /* of what was sent before, and not executed */
+    redis_wait_prepare(&store->wait);
     send_request(request);
+    if (request->was_sent) {
+        redis_wait_join(&store->wait, &request->waiter);
+    }
 }
 
 static bool starts_with(const char *text, const char *prefix)
@@ -270,77 +289,107 @@ static const char *parse_repeated(const char *text, bool *repeated, size_t count
     return text;
 }
 
+static void end_apply(struct request *request, const struct store_applied *applied)
+{
+    list_remove(&request->waiter.link);
+    request->on_applied(request->data, applied);
+    free(request->totals);
+    free(request->repeated);
+    free(request);
+}
+
+/* applied: answered now, or when the replicas have it */
+static void end_confirmed(struct request *request)
+{
+    request->applied.replicas = request->replicas;
+    request->applied.replicas_wanted = request->store->wait.replicas;
+    end_apply(request, &request->applied);
+}
+
+static void on_waited(struct redis_waiter *waiter, uint64_t replicas)
+{
+    struct request *request = container_of(waiter, struct request, waiter);
+
+    request->replicas = replicas;
+    if (request->totals != NULL) {
+        end_confirmed(request);
+    }
+}
+
+static void finish_unclear(struct request *request)
+{
+    end_apply(request, &(struct store_applied){.outcome = STORE_UNKNOWN,
+                                               .reason = "apply: a reply that is not understood"});
+}
+
 static void finish_with_totals(struct request *request, const char *text, bool duplicate)
 {
-    struct store_applied applied = {.outcome = STORE_OK, .duplicate = duplicate};
-    uint64_t *totals = calloc(request->count, sizeof(*totals));
-    bool *repeated = calloc(request->batch->token_count + 1, sizeof(*repeated));
     const char *rest;
 
-    if (totals == NULL || repeated == NULL) {
+    request->totals = calloc(request->count, sizeof(*request->totals));
+    request->repeated = calloc(request->batch->token_count + 1, sizeof(*request->repeated));
+    if (request->totals == NULL || request->repeated == NULL) {
         abort();
     }
-    rest = parse_totals(text, totals, request->count);
+    rest = parse_totals(text, request->totals, request->count);
     if (rest != NULL) {
-        rest = parse_repeated(rest, repeated, request->batch->token_count);
+        rest = parse_repeated(rest, request->repeated, request->batch->token_count);
     }
     if (rest == NULL || (*rest != '\0' && !starts_with(rest, " ! "))) {
-        applied.outcome = STORE_UNKNOWN;
-        applied.reason = "apply: a reply that is not understood";
-    } else {
-        applied.totals = totals;
-        applied.repeated = repeated;
-        if (*rest != '\0') {
-            warn_of_series(request->store, request->batch->site, rest + 3);
-        }
+        finish_unclear(request);
+        return;
     }
-    request->on_applied(request->data, &applied);
-    free(totals);
-    free(repeated);
+    if (*rest != '\0') {
+        warn_of_series(request->store, request->batch->site, rest + 3);
+    }
+    request->applied = (struct store_applied){.outcome = STORE_OK,
+                                              .totals = request->totals,
+                                              .repeated = request->repeated,
+                                              .duplicate = duplicate};
+    if (list_is_empty(&request->waiter.link)) {
+        end_confirmed(request);
+    }
 }
 
 static void finish_refused(struct request *request, const redisReply *reply)
 {
-    struct store_applied applied = {.outcome = STORE_REFUSED, .reason = reply->str};
-
     /* a demoted master: the name may lead to the new one */
     if (starts_with(reply->str, "READONLY") || starts_with(reply->str, "MASTERDOWN") ||
         starts_with(reply->str, "NOAUTH")) {
         redis_link_reset(request->store->link, reply->str);
     }
-    request->on_applied(request->data, &applied);
+    end_apply(request, &(struct store_applied){.outcome = STORE_REFUSED, .reason = reply->str});
+}
+
+static void finish_gap(struct request *request, const char *text)
+{
+    end_apply(request, &(struct store_applied){.outcome = STORE_REFUSED,
+                                               .gap = true,
+                                               .at = parse_position(text),
+                                               .reason = "the store went back in time"});
 }
 
 static void finish_apply(struct request *request, const redisReply *reply, const char *reason)
 {
-    struct store_applied applied = {.outcome = STORE_UNKNOWN, .reason = reason};
-
     if (reply == NULL) {
-        applied.outcome = request->was_sent ? STORE_UNKNOWN : STORE_REFUSED;
-        request->on_applied(request->data, &applied);
+        end_apply(request, &(struct store_applied){.outcome = request->was_sent ? STORE_UNKNOWN
+                                                                                : STORE_REFUSED,
+                                                   .reason = reason});
     } else if (reply->type == REDIS_REPLY_ERROR && starts_with(reply->str, "NOSCRIPT")) {
         send_apply(request, true); /* SCRIPT FLUSH: not executed, and loaded again by this */
-        return;
     } else if (reply->type == REDIS_REPLY_ERROR) {
         finish_refused(request, reply);
     } else if (reply->type != REDIS_REPLY_STRING) {
-        applied.reason = "apply: a reply that is not understood";
-        request->on_applied(request->data, &applied);
+        finish_unclear(request);
     } else if (starts_with(reply->str, "OK")) {
         finish_with_totals(request, reply->str + 2, false);
     } else if (starts_with(reply->str, "DUP")) {
         finish_with_totals(request, reply->str + 3, true);
     } else if (starts_with(reply->str, "GAP ")) {
-        applied.outcome = STORE_REFUSED;
-        applied.gap = true;
-        applied.at = parse_position(reply->str + 4);
-        applied.reason = "the store went back in time";
-        request->on_applied(request->data, &applied);
+        finish_gap(request, reply->str + 4);
     } else {
-        applied.reason = "apply: a reply that is not understood";
-        request->on_applied(request->data, &applied);
+        finish_unclear(request);
     }
-    free(request);
 }
 
 static void apply(struct store *store, const struct store_batch *batch, store_on_applied on_applied,
@@ -349,6 +398,7 @@ static void apply(struct store *store, const struct store_batch *batch, store_on
     struct request *request = create_request(store, data, finish_apply);
 
     request->on_applied = on_applied;
+    request->waiter.on_waited = on_waited;
     request->batch = batch;
     request->count = batch->entry_count;
     send_apply(request, false);
@@ -455,7 +505,9 @@ static void destroy(struct store *base)
 
     /* what is called from the callbacks of these ends is refused like the rest */
     store->link = NULL;
+    store->wait.link = NULL;
     redis_link_destroy(link);
+    redis_wait_finish(&store->wait);
     while (!list_is_empty(&store->unsent)) {
         on_refuse(&store->refuse);
     }
@@ -514,7 +566,9 @@ struct store *redis_store_create(struct loop *loop, const struct redis_store_opt
     list_init(&store->unsent);
     loop_task_init(&store->refuse, on_refuse);
     copy_options(store, options, &link);
+    redis_wait_init(&store->wait, loop, options->wait_replicas, options->wait_timeout_ms);
     store->link = redis_link_create(loop, &link);
+    store->wait.link = store->link;
     return &store->store;
 }
 

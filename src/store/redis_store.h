@@ -29,6 +29,8 @@ struct redis_store_options {
     const char *instance; /* name shown by CLIENT LIST */
     uint64_t connect_timeout_ms;
     uint64_t command_timeout_ms;
+    uint64_t wait_replicas;   /* that have to confirm a batch before it is answered; 0: none */
+    uint64_t wait_timeout_ms; /* after which it is answered anyway */
     uint64_t ledger_ttl_ms;
     uint64_t series_days_ms;
     uint64_t series_hours_ms;

@@ -98,6 +98,9 @@ struct store_applied {
     /** STORE_OK: one per token: it had been seen before, so its visit was not counted again. */
     const bool *repeated;
     bool duplicate; /* STORE_OK: it had been applied before */
+    /** STORE_OK: how many replicas have confirmed it in time, of how many that were wanted. */
+    uint64_t replicas;
+    uint64_t replicas_wanted; /* 0: nobody waited for replicas */
     /**
      * STORE_REFUSED: the ledger's last sequence for this epoch is not the one that the batch
      * follows: the store went back in time, to where `at` says.

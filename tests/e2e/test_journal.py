@@ -77,6 +77,10 @@ def test_an_outage_is_answered_with_estimates_and_counted_afterwards(daemon, red
     assert redis_store.totals() == {("default", "/"): 9, ("default", "/never/seen"): 1}
     visits = daemon.status()["visits"]
     assert (visits["journaled"], visits["refused"], visits["unknown"]) == (4, 0, 0)
+    metrics = daemon.ctl("metrics").output.splitlines()
+    for line in ("visitcountd_visits_replayed_total 4", "visitcountd_journal_visits 0", "visitcountd_journal_records 0",
+                 "visitcountd_journal_records_written_total 4", "visitcountd_journal_failed 0"):
+        assert line in metrics
     assert daemon.status()["journal"]["replayed_visits"] == 4
 
 

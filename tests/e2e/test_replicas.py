@@ -3,8 +3,8 @@
 
 import pytest
 
-from harness import RedisStore, free_port, wait_until
-from harness.faults import HASTY, check_is_away, check_refused, refusal
+from harness import FakeRedis, RedisStore, free_port, need_program, visit, wait_until
+from harness.faults import HASTY, check_is_away, check_refused, error_to_apply, refusal
 
 
 @pytest.fixture
@@ -99,3 +99,81 @@ def test_failover_to_a_replica_that_lagged(new_daemon, replica, store, directory
     batches = daemon.status()["batches"]
     assert (batches["gaps"], batches["healed_visits"], batches["lost_visits"]) == (1, 3, 0)
     daemon.wait_for_log("warning store: site default went back in time; sending 3 visits in 3 batches again")
+
+
+# --- redis.wait_replicas ---
+
+def check_unconfirmed(answer, have, wanted):
+    """It is counted, and nothing else is claimed."""
+    assert answer.status == 200
+    assert answer.headers["visitcount-status"] == f"counted; replicas={have}/{wanted}"
+    body = answer.json()
+    assert (body["status"], body["replicas"], body["replicas_wanted"]) == ("counted", have, wanted)
+
+
+def test_a_visit_that_a_replica_has_is_just_counted(new_daemon, replica, store):
+    daemon = new_daemon({**store.settings, "redis.wait_replicas": 1, "redis.wait_timeout": "1s"}).wait_for_store()
+    for number in range(1, 20):
+        answer = daemon.fetch("/count.json")
+        assert answer.headers["visitcount-status"] == "counted"
+        assert answer.json() == {"site": "default", "page": "/", "count": number, "status": "counted"}
+        assert replica.client().zscore("vc:{default}:hits", "/") == number, "when it was answered, it was there"
+    assert daemon.status()["visits"]["unconfirmed"] == 0
+
+
+def test_too_few_replicas(new_daemon, replica, store):
+    daemon = new_daemon({**store.settings, "redis.wait_replicas": 2, "redis.wait_timeout": "50ms"}).wait_for_store()
+    check_unconfirmed(daemon.fetch("/count.json"), 1, 2)
+    assert daemon.fetch("/count").text == "2\n"
+    assert daemon.status()["visits"]["unconfirmed"] == 2
+    assert "visitcountd_visits_unconfirmed_total 2\n" in daemon.ctl("metrics").output
+    assert store.total() == 2
+
+
+def test_a_replica_that_hangs_and_comes_back(new_daemon, replica, store):
+    daemon = new_daemon({**store.settings, "redis.wait_replicas": 1, "redis.wait_timeout": "100ms"}).wait_for_store()
+    assert daemon.fetch("/count").headers["visitcount-status"] == "counted"
+    replica.pause()
+    check_unconfirmed(daemon.fetch("/count.json"), 0, 1)
+    visits = visit([daemon.address], 300, connections=30, targets=[f"/v1/hit/default/page-{i}" for i in range(10)])
+    assert visits.answered == 300, str(visits)
+    replica.resume()
+    wait_until(lambda: daemon.fetch("/count").headers["visitcount-status"] == "counted", "it confirms again")
+    assert daemon.status()["store"]["connects"] == 1
+
+
+def test_many_sites_share_a_wait(new_daemon, replica, store):
+    """While the replica is slow, sites do not queue up behind each other's timeouts."""
+    targets = [f"/v1/hit/site-{i}/" for i in range(30)]
+    daemon = new_daemon({**store.settings, "sites": ["*"], "redis.wait_replicas": 1, "redis.wait_timeout": "200ms"}).wait_for_store()
+    visit([daemon.address], 600, connections=30, targets=targets).check_exact(
+        {target: store.total(target[len("/v1/hit/"):-1], "/") for target in targets})
+    replica.pause()
+    slow = visit([daemon.address], 90, connections=30, targets=targets)
+    replica.resume()
+    assert (slow.answered, slow.unknown) == (90, 0), str(slow)
+    assert slow.seconds < 5
+
+
+@pytest.mark.plain_build
+def test_the_wait_goes_out_with_the_batch(new_daemon, directory):
+    """In one write: no round trip is added. And without the option there is none."""
+    chunks = []
+
+    def answer(words):
+        chunks.append(words[0])
+        return b":1\r\n" if words[0] == "WAIT" else error_to_apply(None)(words)
+
+    for replicas in (1, 0):
+        fake = FakeRedis(directory / f"fake-{replicas}.sock", answer)
+        daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, "redis.wait_replicas": replicas},
+                            name=f"with-{replicas}", wrapper=[need_program("strace", "strace"), "-D", "-f", "-e", "trace=write,writev,sendmsg",
+                                                              "-s", "2000", "-o", directory / f"trace-{replicas}"]).wait_for_store()
+        assert daemon.count() == 7
+        daemon.stop()
+        fake.finish()
+    trace = directory / "trace-1"
+    wait_until(lambda: "+++ exited" in trace.read_text(), "the trace is whole")
+    writes = [line for line in trace.read_text().splitlines() if "EVALSHA" in line]
+    assert len(writes) == 1 and "WAIT" in writes[0], writes
+    assert chunks.count("WAIT") == 1 and chunks.count("EVALSHA") == 2

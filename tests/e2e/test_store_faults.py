@@ -10,7 +10,7 @@ import concurrent.futures
 import pytest
 
 from harness import FakeRedis, RedisStore, visit, wait_until
-from harness.faults import HASTY, check_is_away, check_refused, refusal
+from harness.faults import HASTY, check_is_away, check_refused, error_to_apply, refusal
 
 
 @pytest.fixture
@@ -210,19 +210,6 @@ def test_loading(new_daemon, store):
     wait_until(store.server.answers, "Redis is there")
     daemon.wait_for_store()
     assert daemon.count() == 6
-
-
-def error_to_apply(error):
-    """Greets like a master, and answers each batch with `error`; `error` None is OK with total 7."""
-    def answer(words):
-        if words[0] == "ROLE":
-            return b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
-        if words[0] == "SCRIPT":
-            return b"$40\r\n" + b"a" * 40 + b"\r\n"
-        if words[0] == "EVALSHA":
-            return b"$4\r\nOK 7\r\n" if error is None else b"-" + error + b"\r\n"
-        return b"+OK\r\n"
-    return answer
 
 
 @pytest.mark.parametrize("error", ["LOADING Redis is loading", "BUSY Redis is busy", "READONLY You can't write", "OOM command not allowed",

@@ -56,6 +56,13 @@ static void test_count_as_json(void **state)
     (void)state;
     expect_json(&count,
                 "{\"site\":\"default\",\"page\":\"/blog\",\"count\":42,\"status\":\"counted\"}\n");
+    count.replicas_wanted = 2;
+    count.replicas = 1;
+    expect_json(&count, "{\"site\":\"default\",\"page\":\"/blog\",\"count\":42,\"status\":"
+                        "\"counted\",\"replicas\":1,\"replicas_wanted\":2}\n");
+    count.replicas = 2;
+    expect_json(&count,
+                "{\"site\":\"default\",\"page\":\"/blog\",\"count\":42,\"status\":\"counted\"}\n");
     count.status = NULL;
     count.count = UINT64_MAX;
     expect_json(&count,

@@ -34,3 +34,16 @@ def check_is_away(daemon):
     assert welcome.status == 200
     assert "The store is away" in welcome.text
     assert "<strong>\u2013</strong>" in welcome.text
+
+
+def error_to_apply(error):
+    """Greets like a master, and answers each batch with `error`; `error` None is OK with total 7."""
+    def answer(words):
+        if words[0] == "ROLE":
+            return b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
+        if words[0] == "SCRIPT":
+            return b"$40\r\n" + b"a" * 40 + b"\r\n"
+        if words[0] == "EVALSHA":
+            return b"$4\r\nOK 7\r\n" if error is None else b"-" + error + b"\r\n"
+        return b"+OK\r\n"
+    return answer
