@@ -14,6 +14,7 @@ COLUMNS = [
     ("cpu_us_ratio", "CPU, x first row", "{:.2f}"),
     ("rate", "requests/s", "{:,.0f}"),
     ("rate_ratio", "requests/s, x first row", "{:.2f}"),
+    ("client", "client % of a core", "{:.0f}"),
     ("p50_us", "p50 us", "{:,.0f}"),
     ("p99_us", "p99 us", "{:,.0f}"),
     ("p999_us", "p99.9 us", "{:,.0f}"),

@@ -56,7 +56,7 @@ def run_idle(settings, problems):
         "## Idle connections",
         table([["", "measured"],
                ["idle keep-alive connections, each answered once", f"{IDLE:,}"],
-               ["memory of the daemon for each, KiB", f"{per_connection / 1024:.2f}"],
+               ["memory of the daemon for each, without the kernel's buffers, KiB", f"{per_connection / 1024:.2f}"],
                [f"CPU us/visit of {CONNECTIONS} others without them", f"{costs[0]['cpu_us']:.2f}"],
                [f"CPU us/visit of {CONNECTIONS} others beside them", f"{costs[1]['cpu_us']:.2f}"]]),
         machine.line_of(settings, max(0, *(figures["others"] for figures in costs)))])

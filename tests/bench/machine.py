@@ -74,7 +74,7 @@ def describe(settings):
         "",
         f"- Machine: {cpu_model()}, {os.cpu_count()} cores, shared by the clients, the servers and Redis. "
         "The client takes up to one of them, so the figure to compare is the CPU time per request, of "
-        "servers and Redis together; requests per second are what is left over",
+        "servers and Redis together; where the client is near 100 % of a core, requests per second are its limit",
         f"- Stores on: {settings['disk']}; Redis with `appendfsync everysec`, SQLite and the journal "
         "with a durable write per batch",
         "- Versions: " + ", ".join(f"{name} {version}" for name, version in versions().items()),

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-from processes import TICKS_PER_S, Failed, Places
+from processes import TICKS_PER_S, TROUBLE, Failed, Places
 
 HERE = pathlib.Path(__file__).resolve().parent
 WARM_UP_S = 1
@@ -65,12 +65,15 @@ def run_wrk(target, connections, seconds):
 
 def measure(target, connections, seconds):
     counters, before, busy_s = target.counters(), cpu_of(target), machine_busy_s() - own_children_s()
+    client_s = own_children_s()
     figures = run_wrk(target, connections, seconds)
+    client_s = own_children_s() - client_s
     used_us = {role: (used_s - before[role]) * 1e6 for role, used_s in cpu_of(target).items()}
     busy_s = machine_busy_s() - own_children_s() - busy_s - sum(used_us.values()) / 1e6
     answered = figures["requests"] - figures["refused"]
     if answered <= 0:
         raise Failed(f"{target.url}: {figures['requests']} requests, none answered")
+    figures["client"] = 1e8 * client_s / figures["duration_us"]
     figures["others"] = 1e8 * busy_s / figures["duration_us"] / os.cpu_count()
     figures["failed"] = figures["refused"] + figures["broken"]
     figures["rate"] = answered * 1e6 / figures["duration_us"]
@@ -109,7 +112,7 @@ def measure_round(running, connections, seconds, problems):
     for name, target in running.items():
         try:
             measured[name] = measure_alone(target, connections, seconds)
-        except (Failed, OSError) as error:
+        except TROUBLE as error:
             problems.append(f"{name} at {connections} connections: {error}")
     return measured
 
@@ -154,7 +157,7 @@ def started(factories, directory, problems):
             try:
                 target.start(own)
                 run_wrk(target, 16, WARM_UP_S)
-            except (Failed, OSError) as error:
+            except TROUBLE as error:
                 own.close()
                 problems.append(f"{name}: {error}")
                 continue

@@ -24,6 +24,10 @@ class Failed(Exception):
     """Something that could not be measured, in one line."""
 
 
+#: What one target may run into without keeping the others from being measured.
+TROUBLE = (Failed, OSError, subprocess.SubprocessError, ValueError, KeyError)
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

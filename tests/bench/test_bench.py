@@ -37,12 +37,13 @@ def test_our_own_targets_count_what_they_answer(tmp_path):
     """The run itself fails when visits and answers of one of ours disagree."""
     results = tmp_path / "RESULTS.md"
     results.write_text("<!-- BEGIN instructions -->\nkept\n<!-- END instructions -->\n")
-    done = run_bench(tmp_path, "direct", BENCH_TARGETS=",".join(OURS))
+    done = run_bench(tmp_path, "direct", "sizes", BENCH_TARGETS=",".join(OURS))
     assert done.returncode == 0, done.stdout + done.stderr
     text = results.read_text()
     for name in OURS:
         assert f"\n| {name} " in text
     assert "kept" in text
+    assert "start to ready with SQLite" in text
     assert "CPU per visit on Redis, x constant" in done.stdout
     assert "<!-- BEGIN goals -->" not in text, "verdicts of a partial run do not replace those of a whole one"
 
