@@ -105,13 +105,15 @@ class Node(Peer):
     def start_server(self, stack):
         directory = CACHE / "node"
         directory.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json", "server.js"):
-            shutil.copy(HERE / "node" / name, directory)
         for program in ("node", "npm"):
             if shutil.which(program) is None:
                 raise Failed(f"{program} is not installed")
-        if not (directory / "node_modules" / "fastify").exists():
+        wanted, installed = HERE / "node" / "package-lock.json", directory / "installed-lock.json"
+        for name in ("package.json", "package-lock.json", "server.js"):
+            shutil.copy(HERE / "node" / name, directory)
+        if not installed.exists() or installed.read_text() != wanted.read_text():
             build(["npm", "ci", "--no-audit", "--no-fund"], directory)
+            shutil.copy(wanted, installed)
         self.run_server(stack, ["node", "server.js"], directory=directory)
 
     def environment(self):
