@@ -18,6 +18,7 @@ COLUMNS = [
     ("p50_us", "p50 us", "{:,.0f}"),
     ("p99_us", "p99 us", "{:,.0f}"),
     ("p999_us", "p99.9 us", "{:,.0f}"),
+    ("round_trip_us", "store round trip us", "{:,.0f}"),
     ("server_mib", "server MiB", "{:.1f}"),
     ("commands", "store commands/visit", "{:.3f}"),
 ]

@@ -95,14 +95,15 @@ def check_counts(target, before, answered, connections):
 
 
 def measure_alone(target, connections, seconds):
-    """As above; of a lone client on Redis also a round trip to it: PING's and what the script takes."""
+    """As above; of a lone client on Redis also a round trip to it: INCR's and what the script takes."""
     redis = getattr(target, "redis", None)
     if connections != 1 or redis is None or not target.is_ours:
         return measure(target, connections, seconds)
     calls, used_us = redis.script_calls()
     figures = measure(target, connections, seconds)
     calls, used_us = (now - then for now, then in zip(redis.script_calls(), (calls, used_us)))
-    figures["round_trip_us"] = redis.ping_us() + used_us / max(1, calls)
+    figures["round_trip_us"] = redis.round_trip_us() + used_us / max(1, calls)
+    figures["beyond_us"] = figures["p50_us"] - figures["round_trip_us"]
     return figures
 
 
