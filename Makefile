@@ -55,8 +55,10 @@ $(BUILD)/%.o: %.c Makefile
 $(BUILD)/src/base/zone.o: GLIB = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags glib-2.0))
 
 # what ASSET() embeds
-$(BUILD)/src/store/redis_store.o: src/store/apply.lua
 $(BUILD)/src/http/bots.o: src/http/bots.txt
+$(BUILD)/src/store/redis_apply.o: src/store/apply.lua
+$(BUILD)/src/store/redis_edit.o: src/store/edit.lua
+$(BUILD)/src/store/redis_read.o: src/store/read.lua
 $(BUILD)/src/web/web.o: $(wildcard src/web/*.html src/web/*.css src/web/*.js)
 
 $(UNITS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(SUPPORT) $(OBJECTS)

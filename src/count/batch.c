@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define SECONDS_PER_HOUR 3600
+#define SECONDS_PER_DAY  86400
 
 struct batch_page {
     struct list link;
@@ -146,6 +147,7 @@ static struct parcel *pack(struct batch *batch)
     struct store_entry entries[BATCH_PAGES_MAX];
     struct store_token tokens[BATCH_TOKENS_MAX];
     struct store_batch content = {.hour = batch->second / SECONDS_PER_HOUR,
+                                  .day = batch->second / SECONDS_PER_DAY,
                                   .second = batch->second,
                                   .entries = entries,
                                   .tokens = tokens};
@@ -159,7 +161,7 @@ static struct parcel *pack(struct batch *batch)
 
         collect_tokens(batch, page, (uint32_t)content.entry_count, tokens, &content.token_count);
         entries[content.entry_count++] =
-            (struct store_entry){page->name, page->name_length, page->hits};
+            (struct store_entry){page->name, page->name_length, page->hits, false};
     }
     return parcel_create(&content);
 }

@@ -27,6 +27,9 @@
 /** Tokens in one batch: as many as a script of Redis can pass on at once, and less. */
 #define BATCH_TOKENS_MAX 1000
 
+/** Visitors in one batch; likewise. */
+#define BATCH_VISITORS_MAX 1000
+
 struct shelter;
 
 struct batch {

@@ -234,6 +234,7 @@ static void take_numbers(struct payload *payload, struct store_batch *content)
     content->sequence = take_number(payload, 8);
     content->visits = take_number(payload, 8);
     content->hour = take_number(payload, 8);
+    content->day = content->hour / 24;
     content->second = take_number(payload, 8);
     payload->is_bad = payload->is_bad || content->sequence == 0;
 }

@@ -48,6 +48,7 @@ struct parcel *parcel_create(const struct store_batch *content)
     list_init(&parcel->link);
     parcel->size_bytes = size_bytes;
     parcel->content.hour = content->hour;
+    parcel->content.day = content->day;
     parcel->content.second = content->second;
     parcel->content.entries = entries;
     parcel->content.entry_count = content->entry_count;

@@ -16,6 +16,7 @@ struct page_read {
     page_read_callback on_answer;
     struct loop_timer limit;
     struct store_entry entry;
+    struct store_query query;
     char site[STORE_SITE_MAX + 1];
     char page[STORE_PAGE_MAX + 1];
 };
@@ -74,7 +75,7 @@ static void on_read(void *data, const struct store_read *result)
     struct page_read *read = data;
     bool is_known = result->outcome == STORE_OK;
 
-    answer(read, is_known, is_known ? result->totals[0] : 0);
+    answer(read, is_known, is_known ? result->numbers[0] : 0);
     open_count--;
     free(read);
 }
@@ -102,6 +103,8 @@ void page_read_start(struct request *request, const char *site, const char *page
     read->guard = h2o_mem_alloc_shared(&request->h2o->pool, sizeof(*read->guard), on_request_gone);
     *read->guard = read;
     loop_timer_start(server_loop(request->server), &read->limit, limit_ms);
-    store_read(server_store(request->server), read->site, &read->entry, 1, on_read, read);
+    read->query = (struct store_query){
+        .site = read->site, .pages = &read->entry, .page_count = 1, .kind = STORE_TOTALS};
+    store_read(server_store(request->server), &read->query, on_read, read);
     connection_begin_wait(request->h2o);
 }

@@ -2,29 +2,41 @@
 -- Applies one batch of visits, exactly once. One atomic step: Redis runs a script alone, and
 -- replicates its writes together.
 --
--- KEYS: hits (zset), day (hash), hour (hash), ledger (hash), all of one site; and where there are
---       tokens six sets of them: for each of the two windows the bucket before, now and after
+-- KEYS: hits (zset), day (hash), hour (hash), ledger (hash), all of one site;
+--       where there are tokens seven sets of them: for each of the first two windows the bucket
+--       before, now and after, and the day's;
+--       where there are visitors two or more HyperLogLogs: the site's, then those of some pages
 -- ARGV: epoch, sequence, the sequence that it follows, visits of the epoch up to this batch; seconds
 --       until the day's and the hour's numbers expire, seconds after which an unused ledger entry is
---       dropped, seconds until the buckets of each window expire; number of pages, then page, hits,
---       page, hits, ...; then for each token: number of its page from 1, window 1 or 2, token
+--       dropped, seconds until the buckets of each window expire; pages that the site may have, 0
+--       for any number; channel that is told; number of pages, of tokens, of pages with visitors;
+--       then for each page: page, hits;
+--       for each token: number of its page from 1, window from 1, token;
+--       for each page with visitors: number of the page, 1 if their number is wanted or 0, number
+--       of visitors, and these
 --
 -- Answers one string, since that is what costs the client least to parse:
---   OK <total> ...            applied; the total of each page after it, in the order of ARGV
+--   OK <total> ...            applied; the total of each page after it, in the order of ARGV; "-"
+--                             for a new page that the site has no room for: it is not counted
 --   DUP <total> ...           had been applied before; the totals of that time
 --   GAP <sequence> <visits>   not applied: this is where the ledger is, not what the batch follows
 -- After the totals, " ~ <number> ..." names the tokens, from 1, that had been seen before: their
--- visits are not counted. Then " ! <error>" says that the series by day or hour was not written.
+-- visits are not counted. " ^ <number> ..." tells the wanted numbers of visitors. Then " ! <error>"
+-- says that a number by day or hour or of visitors was not written.
 --
 -- Nothing after the first write can fail: the types of the ledger and of the buckets were proved by
--- reading them, hits is written first, and the series are written with pcall. So an error reply always means that nothing was applied.
+-- reading them, hits is written first, and all that is written of days, hours and visitors is
+-- written with pcall. So an error reply always means that nothing was applied.
 local hits_key, day_key, hour_key, ledger_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local epoch, sequence, follows = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local day_ttl, hour_ttl, ledger_ttl = ARGV[5], ARGV[6], tonumber(ARGV[7])
-local bucket_ttls = {ARGV[8], ARGV[9]}
-local page_count = tonumber(ARGV[10])
-local FIRST_PAGE = 11
+local bucket_ttls = {ARGV[8], ARGV[9], ARGV[10]}
+local pages_max, channel = tonumber(ARGV[11]), ARGV[12]
+local page_count, token_count = tonumber(ARGV[13]), tonumber(ARGV[14])
+local visited_count = tonumber(ARGV[15])
+local FIRST_PAGE = 16
 local FIRST_TOKEN = FIRST_PAGE + 2 * page_count
+local FIRST_VISITED = FIRST_TOKEN + 3 * token_count
 
 local last, visits, answer = 0, '0', ''
 local entry = redis.call('HGET', ledger_key, epoch)
@@ -48,32 +60,38 @@ if last ~= follows then
     return 'GAP ' .. last .. ' ' .. visits
 end
 
-local failed = ''
-
--- adds to a hash of the series and, when a page is new in it, renews its expiry
-local function count(key, page, hits, ttl)
-    local total = redis.pcall('HINCRBY', key, page, hits)
-    if type(total) == 'table' then
-        failed = ' ! ' .. total.err
-    elseif total == hits then
-        redis.pcall('EXPIRE', key, ttl)
-    end
-end
-
--- hits to add per page, after the visits that were seen before are taken out
+-- hits to add per page: none for a page that the site has no room for
 local hits = {}
+local refused = {}
 for page = 1, page_count do
     hits[page] = tonumber(ARGV[FIRST_PAGE + 2 * page - 1])
 end
+if pages_max ~= 0 then
+    local card = redis.call('ZCARD', hits_key)
+    -- the site itself is in there since its first visit
+    local room = pages_max - card + (card ~= 0 and 1 or 0)
+    if room < page_count then
+        for page = 1, page_count do
+            if not redis.call('ZSCORE', hits_key, ARGV[FIRST_PAGE + 2 * page - 2]) then
+                if room > 0 then
+                    room = room - 1
+                else
+                    refused[page] = true
+                    hits[page] = 0
+                end
+            end
+        end
+    end
+end
 
 local repeated = {} -- numbers of tokens
-local fresh = {{}, {}} -- new tokens of each window
+local fresh = {{}, {}, {}} -- new tokens of each window
 
--- looks the tokens of one window up in its three buckets
-local function look_up(window)
+-- looks the tokens of one window up in its buckets, and takes the visits that were seen before out
+local function look_up(window, first_bucket, last_bucket)
     local tokens, numbers = {}, {}
-    for i = FIRST_TOKEN, #ARGV, 3 do
-        if tonumber(ARGV[i + 1]) == window then
+    for i = FIRST_TOKEN, FIRST_VISITED - 1, 3 do
+        if tonumber(ARGV[i + 1]) == window and not refused[tonumber(ARGV[i])] then
             tokens[#tokens + 1] = ARGV[i + 2]
             numbers[#tokens] = (i - FIRST_TOKEN) / 3 + 1
         end
@@ -82,8 +100,8 @@ local function look_up(window)
         return
     end
     local seen = {}
-    for bucket = 0, 2 do
-        local found = redis.call('SMISMEMBER', KEYS[2 + 3 * window + bucket], unpack(tokens))
+    for bucket = first_bucket, last_bucket do
+        local found = redis.call('SMISMEMBER', KEYS[bucket], unpack(tokens))
         for i = 1, #tokens do
             seen[tokens[i]] = seen[tokens[i]] or found[i] == 1
         end
@@ -99,26 +117,97 @@ local function look_up(window)
         end
     end
 end
-look_up(1)
-look_up(2)
+if token_count ~= 0 then
+    look_up(1, 5, 7)
+    look_up(2, 8, 10)
+    look_up(3, 11, 11)
+end
 
+local failed = ''
+
+-- the answer of a command that must not end the script
+local function attempt(...)
+    local result = redis.pcall(...)
+    if type(result) == 'table' and result.err then
+        failed = ' ! ' .. result.err
+        return nil
+    end
+    return result
+end
+
+-- adds to a hash of the series and, when a page is new in it, renews its expiry
+local function count(key, page, number, ttl)
+    if attempt('HINCRBY', key, page, number) == number then
+        attempt('EXPIRE', key, ttl)
+    end
+end
+
+local changed = {} -- lines of the message to the channel
+
+-- adds to a page's total, day and hour, and returns the total
+local function add(page, number)
+    local total = redis.call('ZINCRBY', hits_key, number, page)
+    count(day_key, page, number, day_ttl)
+    count(hour_key, page, number, hour_ttl)
+    changed[#changed + 1] = total .. ' ' .. page .. '\n'
+    return total
+end
+
+local sum = 0
+for page = 1, page_count do
+    sum = sum + hits[page]
+end
+if sum ~= 0 then
+    add('', sum)
+end
 local totals = {}
 for page = 1, page_count do
     local name = ARGV[FIRST_PAGE + 2 * page - 2]
-    if hits[page] == 0 then
+    if refused[page] then
+        totals[page] = '-'
+    elseif hits[page] == 0 then
         totals[page] = redis.call('ZSCORE', hits_key, name) or '0'
     else
-        totals[page] = redis.call('ZINCRBY', hits_key, hits[page], name)
-        count(day_key, name, hits[page], day_ttl)
-        count(hour_key, name, hits[page], hour_ttl)
+        totals[page] = add(name, hits[page])
     end
 end
-for window = 1, 2 do
+for window = 1, 3 do
     if #fresh[window] ~= 0 then
-        local bucket = KEYS[2 + 3 * window + 1]
+        local bucket = KEYS[window == 3 and 11 or 3 * window + 3]
         redis.call('SADD', bucket, unpack(fresh[window]))
         redis.call('EXPIRE', bucket, bucket_ttls[window])
     end
+end
+
+local uniques = {}
+
+-- adds visitors to a HyperLogLog
+local function meet(key, visitors)
+    if #visitors ~= 0 and attempt('PFADD', key, unpack(visitors)) == 1 then
+        attempt('EXPIRE', key, day_ttl)
+    end
+end
+
+if visited_count ~= 0 then
+    local site_key = #KEYS - visited_count
+    local everybody = {}
+    local at = FIRST_VISITED
+    for i = 1, visited_count do
+        local page, visitor_count = tonumber(ARGV[at]), tonumber(ARGV[at + 2])
+        local visitors = {}
+        if not refused[page] then
+            for j = at + 3, at + 2 + visitor_count do
+                visitors[#visitors + 1] = ARGV[j]
+                everybody[#everybody + 1] = ARGV[j]
+            end
+            meet(KEYS[site_key + i], visitors)
+        end
+        if ARGV[at + 1] == '1' then
+            uniques[#uniques + 1] = attempt('PFCOUNT', KEYS[site_key + i]) or '-'
+        end
+        at = at + 3 + visitor_count
+    end
+    meet(KEYS[site_key], everybody)
 end
 
 local now = tonumber(redis.call('TIME')[1])
@@ -126,7 +215,13 @@ answer = ' ' .. table.concat(totals, ' ')
 if #repeated ~= 0 then
     answer = answer .. ' ~ ' .. table.concat(repeated, ' ')
 end
+if #uniques ~= 0 then
+    answer = answer .. ' ^ ' .. table.concat(uniques, ' ')
+end
 redis.call('HSET', ledger_key, epoch, ARGV[2] .. ' ' .. ARGV[4] .. ' ' .. now .. answer)
+if #changed ~= 0 then
+    attempt('PUBLISH', channel, table.concat(changed))
+end
 
 if last == 0 then
     -- a new epoch: look at a few entries and drop those of instances that are long gone, more

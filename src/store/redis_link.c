@@ -36,7 +36,8 @@ struct step {
     const char *(*check)(struct redis_link *link, const redisReply *reply);
 };
 
-#define OWN_CALLS 6
+#define GREETING_STEPS 6
+#define OWN_CALLS      (GREETING_STEPS + 1)
 
 struct own_call {
     struct redis_call call;
@@ -180,19 +181,31 @@ static void connect_now(struct redis_link *link)
 
 /* --- commands --- */
 
-static void submit(struct redis_link *link, struct redis_call *call, struct redis_command *command)
+static void write_command(struct redis_link *link, struct redis_command *command)
 {
     size_t length;
     const char *bytes = redis_command_bytes(command, &length);
 
-    call->sent_at_us = clock_monotonic_us();
-    list_append(&link->calls, &call->link);
-    link->call_count++;
     link->health.commands++;
     if (link->is_holding) {
         buf_append(&link->held, bytes, length);
     } else {
         stream_write(link->stream, bytes, length);
+    }
+}
+
+static void submit(struct redis_link *link, struct redis_call *call, struct redis_command *command)
+{
+    call->sent_at_us = clock_monotonic_us();
+    list_append(&link->calls, &call->link);
+    link->call_count++;
+    write_command(link, command);
+}
+
+void redis_link_post(struct redis_link *link, struct redis_command *command)
+{
+    if (link->state == LINK_READY) {
+        write_command(link, command);
     }
 }
 
@@ -245,6 +258,15 @@ static void note_round_trip(struct redis_link *link, const struct redis_call *ca
     link->health.round_trip_us = clock_monotonic_us() - call->sent_at_us;
 }
 
+/* whether a reply is for a subscriber's owner: not the one to its heartbeat, ["pong", ""] */
+static bool is_message(const struct redis_link *link, const redisReply *reply)
+{
+    return link->options.on_message != NULL && link->state == LINK_READY &&
+           reply->type == REDIS_REPLY_ARRAY && reply->elements != 0 &&
+           reply->element[0]->type == REDIS_REPLY_STRING &&
+           strcmp(reply->element[0]->str, "pong") != 0;
+}
+
 static void on_reply(struct redis_link *link, const redisReply *reply)
 {
     struct list *first = list_take_first(&link->calls);
@@ -275,7 +297,11 @@ static void on_bytes(void *data, const char *bytes, size_t length)
         if (reply == NULL) {
             break;
         }
-        on_reply(link, reply);
+        if (is_message(link, reply)) {
+            link->options.on_message(link->options.data, reply);
+        } else {
+            on_reply(link, reply);
+        }
         freeReplyObject(reply);
         reply = NULL;
     }
@@ -393,6 +419,9 @@ static const char *check_info(struct redis_link *link, const redisReply *reply)
 
 static bool build_script(const struct redis_link *link, struct redis_command *command)
 {
+    if (link->options.script == NULL) {
+        return false;
+    }
     redis_command_begin(command, "SCRIPT");
     redis_command_add_text(command, "LOAD");
     redis_command_add_text(command, link->options.script);
@@ -434,12 +463,29 @@ static const char *check_role(struct redis_link *link, const redisReply *reply)
     return NULL;
 }
 
-static const struct step greeting[OWN_CALLS] = {
+static bool build_ping(const struct redis_link *link, struct redis_command *command)
+{
+    (void)link;
+    redis_command_begin(command, "PING");
+    return true;
+}
+
+/* a subscriber's heartbeat: it may ask for nothing else */
+static const char *check_ping(struct redis_link *link, const redisReply *reply)
+{
+    return error_of(link, "PING", reply);
+}
+
+static const struct step steps[OWN_CALLS] = {
     {build_auth, check_auth}, {build_select, check_select}, {build_name, check_name},
     {build_info, check_info}, {build_script, check_script}, {build_role, check_role},
+    {build_ping, check_ping},
 };
 
-static const struct step *const heartbeat = &greeting[OWN_CALLS - 1];
+static const struct step *heartbeat_of(const struct redis_link *link)
+{
+    return &steps[link->options.on_message != NULL ? GREETING_STEPS : GREETING_STEPS - 1];
+}
 
 static void on_own_reply(struct redis_call *call, const redisReply *reply, const char *reason)
 {
@@ -454,7 +500,7 @@ static void on_own_reply(struct redis_call *call, const redisReply *reply, const
 
 static void submit_own(struct redis_link *link, const struct step *step)
 {
-    struct own_call *own = &link->own[step - greeting];
+    struct own_call *own = &link->own[step - steps];
     struct redis_command command = REDIS_COMMAND_EMPTY;
 
     if (step->build(link, &command)) {
@@ -478,8 +524,8 @@ static void on_open(void *data)
     struct redis_link *link = data;
 
     set_state(link, LINK_GREETING);
-    for (size_t i = 0; i < OWN_CALLS; i++) {
-        submit_own(link, &greeting[i]);
+    for (size_t i = 0; i < GREETING_STEPS; i++) {
+        submit_own(link, &steps[i]);
     }
 }
 
@@ -510,7 +556,7 @@ static void on_timer(struct loop_timer *timer)
     if (link->state == LINK_DOWN) {
         connect_now(link);
     } else if (link->state == LINK_READY && list_is_empty(&link->calls)) {
-        submit_own(link, heartbeat);
+        submit_own(link, heartbeat_of(link));
         loop_timer_start(link->loop, &link->timer, link->options.command_timeout_ms);
     } else {
         on_timeout(link);

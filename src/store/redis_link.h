@@ -45,10 +45,15 @@ struct redis_link_options {
     uint64_t db;
     struct ssl_ctx_st *tls;  /* or NULL; the caller's */
     const char *client_name; /* as CLIENT LIST shows it */
-    const char *script;      /* loaded on each connect */
+    const char *script;      /* loaded on each connect; NULL: none */
     uint64_t connect_timeout_ms;
     uint64_t command_timeout_ms;
     void (*on_change)(void *data, bool ready); /* in the loop, never from inside a call */
+    /**
+     * Makes the link a subscriber: what it is told without having asked, and the answers to
+     * redis_link_post(). Arrays of which the first element is a text. NULL: no subscriber.
+     */
+    void (*on_message)(void *data, const struct redisReply *message);
     void *data;
 };
 
@@ -71,6 +76,9 @@ void redis_link_hold(struct redis_link *link);
 
 /** Sends what was kept back, in one piece, and holds no longer. */
 void redis_link_release(struct redis_link *link);
+
+/** Sends a command of a ready subscriber's that is answered by messages: (UN)SUBSCRIBE. */
+void redis_link_post(struct redis_link *link, struct redis_command *command);
 
 /** Gives the connection up, for a `reason` that an answer gave, and connects anew. */
 void redis_link_reset(struct redis_link *link, const char *reason);

@@ -16,13 +16,46 @@ static int refuse(struct sqlite_call *call, const char *reason)
     return 0;
 }
 
-static int read_totals(struct sqlite_file *file, struct sqlite_call *call)
+/* of batches before the last one only the present totals are left to tell */
+static int answer_late(struct sqlite_file *file, struct sqlite_call *call)
 {
     const struct store_batch *batch = &call->batch;
 
     for (size_t i = 0; i < batch->entry_count; i++) {
-        if (sqlite_file_read_total(file, batch->site, &batch->entries[i], &call->totals[i]) != 0) {
+        call->answer.uniques[i] = STORE_NONE;
+        if (sqlite_file_read_total(file, batch->site, &batch->entries[i],
+                                   &call->answer.totals[i]) != 0) {
             return -EIO;
+        }
+    }
+    return 0;
+}
+
+/* entries of new pages that the site has no room for get the total STORE_NONE, others 0 */
+static int find_refused(struct sqlite_file *file, struct sqlite_call *call)
+{
+    const struct store_batch *batch = &call->batch;
+    uint64_t count = 0;
+
+    if (batch->pages_max == 0) {
+        return 0;
+    }
+    if (sqlite_file_count_pages(file, batch->site, &count) != 0) {
+        return -EIO;
+    }
+    if (count + batch->entry_count <= batch->pages_max) {
+        return 0;
+    }
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        int has_page = sqlite_file_has_page(file, batch->site, &batch->entries[i]);
+
+        if (has_page < 0) {
+            return has_page;
+        }
+        if (has_page == 0 && count >= batch->pages_max) {
+            call->answer.totals[i] = STORE_NONE;
+        } else if (has_page == 0) {
+            count++;
         }
     }
     return 0;
@@ -33,17 +66,18 @@ static int see_tokens(struct sqlite_file *file, struct sqlite_call *call, uint64
 {
     const struct store_batch *batch = &call->batch;
 
-    for (size_t i = 0; i < batch->entry_count; i++) {
-        hits[i] = batch->entries[i].hits;
-    }
     for (size_t i = 0; i < batch->token_count; i++) {
-        int seen = sqlite_file_see(file, batch, &batch->tokens[i]);
+        const struct store_token *token = &batch->tokens[i];
+        int seen = 0;
 
+        if (call->answer.totals[token->entry] != STORE_NONE) {
+            seen = sqlite_file_see(file, batch, token);
+        }
         if (seen < 0) {
             return seen;
         }
-        call->repeated[i] = seen == 1;
-        hits[batch->tokens[i].entry] -= (uint64_t)seen;
+        call->answer.repeated[i] = seen == 1;
+        hits[token->entry] -= (uint64_t)seen;
     }
     return 0;
 }
@@ -51,27 +85,105 @@ static int see_tokens(struct sqlite_file *file, struct sqlite_call *call, uint64
 static int add_entry(struct sqlite_file *file, struct sqlite_call *call, size_t i, uint64_t hits)
 {
     const struct store_batch *batch = &call->batch;
+    uint64_t *total = &call->answer.totals[i];
 
-    if (hits == 0) {
-        return sqlite_file_read_total(file, batch->site, &batch->entries[i], &call->totals[i]);
+    if (*total == STORE_NONE) {
+        return 0;
     }
-    return sqlite_file_add(file, batch, &batch->entries[i], hits, &call->totals[i]);
+    if (hits == 0) {
+        return sqlite_file_read_total(file, batch->site, &batch->entries[i], total);
+    }
+    return sqlite_file_add(file, batch, &batch->entries[i], hits, total);
 }
 
-static int add_entries(struct sqlite_file *file, struct sqlite_call *call)
+/* the site's own numbers: those of all entries */
+static int add_to_site(struct sqlite_file *file, struct sqlite_call *call, const uint64_t *hits)
 {
-    uint64_t *hits = calloc(call->batch.entry_count, sizeof(*hits));
+    const struct store_entry site = {.page = "", .page_length = 0};
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < call->batch.entry_count; i++) {
+        if (call->answer.totals[i] != STORE_NONE && __builtin_add_overflow(sum, hits[i], &sum)) {
+            return -ERANGE;
+        }
+    }
+    return sum != 0 ? sqlite_file_add(file, &call->batch, &site, sum, &call->site_total) : 0;
+}
+
+static int add_hits(struct sqlite_file *file, struct sqlite_call *call)
+{
+    const struct store_batch *batch = &call->batch;
+    uint64_t *hits = calloc(batch->entry_count, sizeof(*hits));
     int error;
 
     if (hits == NULL) {
         abort();
     }
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        hits[i] = batch->entries[i].hits;
+    }
     error = see_tokens(file, call, hits);
-    for (size_t i = 0; error == 0 && i < call->batch.entry_count; i++) {
+    for (size_t i = 0; error == 0 && i < batch->entry_count; i++) {
         error = add_entry(file, call, i, hits[i]);
+    }
+    if (error == 0) {
+        error = add_to_site(file, call, hits);
     }
     free(hits);
     return error;
+}
+
+/* how many visitors an entry's page has on the batch's day, where that is wanted */
+static int read_uniques(struct sqlite_file *file, struct sqlite_call *call, size_t i)
+{
+    const struct store_batch *batch = &call->batch;
+    const struct store_query query = {.site = batch->site,
+                                      .pages = &batch->entries[i],
+                                      .page_count = 1,
+                                      .kind = STORE_UNIQUES,
+                                      .from_day = batch->day,
+                                      .to_day = batch->day};
+
+    call->answer.uniques[i] = STORE_NONE;
+    return batch->entries[i].wants_uniques
+               ? sqlite_file_read(file, &query, &call->answer.uniques[i])
+               : 0;
+}
+
+static int meet_visitors(struct sqlite_file *file, struct sqlite_call *call)
+{
+    const struct store_entry site = {.page = "", .page_length = 0};
+    const struct store_batch *batch = &call->batch;
+    size_t next = 0;
+
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        const struct store_visitor *visitors = batch->visitors + next;
+        size_t count = 0;
+
+        while (next < batch->visitor_count && batch->visitors[next].entry == i) {
+            next++;
+            count++;
+        }
+        if (count != 0 && call->answer.totals[i] != STORE_NONE &&
+            (sqlite_file_meet(file, batch, &batch->entries[i], visitors, count) != 0 ||
+             sqlite_file_meet(file, batch, &site, visitors, count) != 0)) {
+            return -EIO;
+        }
+        if (read_uniques(file, call, i) != 0) {
+            return -EIO;
+        }
+    }
+    return 0;
+}
+
+static int add_entries(struct sqlite_file *file, struct sqlite_call *call)
+{
+    int error = find_refused(file, call);
+
+    if (error == 0) {
+        error = add_hits(file, call);
+    }
+    return error == 0 ? meet_visitors(file, call) : error;
 }
 
 static int add_batch(struct sqlite_file *file, struct sqlite_call *call)
@@ -86,8 +198,7 @@ static int add_batch(struct sqlite_file *file, struct sqlite_call *call)
         refuse(call, "apply: a number is too large for the database");
         return sqlite_file_end_batch(file, false);
     }
-    if (error != 0 ||
-        sqlite_file_write_ledger(file, &call->batch, call->totals, call->repeated) != 0) {
+    if (error != 0 || sqlite_file_write_ledger(file, &call->batch, &call->answer) != 0) {
         return -EIO;
     }
     /* a new epoch is the time to forget those that are gone */
@@ -99,16 +210,14 @@ static int add_batch(struct sqlite_file *file, struct sqlite_call *call)
 
 static int apply(struct sqlite_file *file, struct sqlite_call *call)
 {
-    int known =
-        sqlite_file_read_ledger(file, &call->batch, &call->at, call->totals, call->repeated);
+    int known = sqlite_file_read_ledger(file, &call->batch, &call->at, &call->answer);
 
     if (known < 0) {
         return known;
     }
     if (call->at.sequence >= call->batch.sequence) {
         call->duplicate = true;
-        /* of batches before the last one only the current totals are left to tell */
-        return known ? 0 : read_totals(file, call);
+        return known ? 0 : answer_late(file, call);
     }
     if (call->at.sequence != call->batch.follows) {
         call->gap = true;
@@ -117,23 +226,60 @@ static int apply(struct sqlite_file *file, struct sqlite_call *call)
     return add_batch(file, call);
 }
 
+static int edit(struct sqlite_file *file, struct sqlite_call *call)
+{
+    int error = sqlite_file_edit(file, call->edit, &call->numbers[0], &call->numbers[1]);
+
+    return error == -ERANGE ? refuse(call, "edit: the number would be too large") : error;
+}
+
+static int admit(struct sqlite_file *file, struct sqlite_call *call)
+{
+    int admitted = sqlite_file_admit(file, call->site, call->number);
+
+    call->is_admitted = admitted == 1;
+    return admitted < 0 ? admitted : 0;
+}
+
 static int run(struct sqlite_file *file, struct sqlite_call *call)
 {
     switch (call->kind) {
     case SQLITE_CALL_APPLY:
         return apply(file, call);
     case SQLITE_CALL_READ:
-        return read_totals(file, call);
+        return sqlite_file_read(file, call->query, call->numbers);
+    case SQLITE_CALL_SERIES:
+        return sqlite_file_read_series(file, call->span, call->numbers);
+    case SQLITE_CALL_TOP:
+        return sqlite_file_read_top(file, call->site, call->number, &call->list);
+    case SQLITE_CALL_SCAN:
+        return sqlite_file_scan(file, call->site, call->after, STORE_LIST_MAX, &call->list);
+    case SQLITE_CALL_SITES:
+        return sqlite_file_read_sites(file, &call->list);
     case SQLITE_CALL_LEDGER:
-        return sqlite_file_read_ledger(file, &call->batch, &call->at, NULL, NULL);
+        return sqlite_file_read_ledger(file, &call->batch, &call->at, NULL);
+    case SQLITE_CALL_EDIT:
+        return edit(file, call);
+    case SQLITE_CALL_ADMIT:
+        return admit(file, call);
+    case SQLITE_CALL_SALT:
+        return sqlite_file_salt(file, call->number, call->salt);
+    case SQLITE_CALL_VERSION:
+        return sqlite_file_read_version(file, &call->number);
     }
     return -EINVAL;
 }
 
-static bool has_batches(const struct list *calls)
+static bool writes(const struct sqlite_call *call)
+{
+    return call->kind == SQLITE_CALL_APPLY || call->kind == SQLITE_CALL_EDIT ||
+           call->kind == SQLITE_CALL_ADMIT || call->kind == SQLITE_CALL_SALT;
+}
+
+static bool any_writes(const struct list *calls)
 {
     list_for_each(it, calls) {
-        if (call_of(it)->kind == SQLITE_CALL_APPLY) {
+        if (writes(call_of(it))) {
             return true;
         }
     }
@@ -142,7 +288,7 @@ static bool has_batches(const struct list *calls)
 
 static enum store_outcome run_transaction(struct sqlite_file *file, const struct list *calls)
 {
-    if (sqlite_file_begin(file, has_batches(calls)) != 0) {
+    if (sqlite_file_begin(file, any_writes(calls)) != 0) {
         return STORE_REFUSED;
     }
     list_for_each(it, calls) {
@@ -168,7 +314,7 @@ void sqlite_calls_end(const struct list *calls, enum store_outcome outcome, cons
 {
     list_for_each(it, calls) {
         struct sqlite_call *call = call_of(it);
-        bool in_doubt = call->kind == SQLITE_CALL_APPLY && call->outcome == STORE_OK;
+        bool in_doubt = writes(call) && call->outcome == STORE_OK;
 
         call->outcome = in_doubt ? outcome : STORE_REFUSED;
         call->gap = false;

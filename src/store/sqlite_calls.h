@@ -13,21 +13,43 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum sqlite_call_kind { SQLITE_CALL_APPLY, SQLITE_CALL_READ, SQLITE_CALL_LEDGER };
+enum sqlite_call_kind {
+    SQLITE_CALL_APPLY,
+    SQLITE_CALL_READ,
+    SQLITE_CALL_SERIES,
+    SQLITE_CALL_TOP,
+    SQLITE_CALL_SCAN,
+    SQLITE_CALL_SITES,
+    SQLITE_CALL_LEDGER,
+    SQLITE_CALL_EDIT,
+    SQLITE_CALL_ADMIT,
+    SQLITE_CALL_SALT,
+    SQLITE_CALL_VERSION
+};
 
 /** Embedded in what waits for the answer, who owns it. */
 struct sqlite_call {
     struct list link;
     enum sqlite_call_kind kind;
-    struct store_batch batch; /* read: site and entries; ledger: site and epoch */
+    struct store_batch batch; /* apply; ledger: site and epoch */
+    const struct store_query *query;
+    const struct store_span *span;
+    const struct store_edit *edit;
+    const char *site;  /* top, scan, admit */
+    const char *after; /* scan */
+    uint64_t number;   /* top: how many; admit: the limit; salt: the day; version: the answer */
 
     enum store_outcome outcome;
     bool duplicate;
     bool gap;
-    struct store_position at; /* where the ledger is: ledger, or a gap */
-    const char *reason;       /* unless STORE_OK; valid until the next use of the file */
-    uint64_t *totals;         /* one per entry; the owner's memory */
-    bool *repeated;           /* one per token; likewise */
+    bool is_admitted;
+    struct store_position at;    /* where the ledger is: ledger, or a gap */
+    const char *reason;          /* unless STORE_OK; valid until the next use of the file */
+    struct sqlite_answer answer; /* apply; the owner's memory */
+    uint64_t site_total;         /* apply: 0 when nothing was counted */
+    uint64_t *numbers;           /* read, series; the owner's memory; edit: before and after */
+    struct sqlite_list list;     /* top, scan, sites */
+    char salt[STORE_SALT_LENGTH + 1];
 };
 
 /**
@@ -36,7 +58,8 @@ struct sqlite_call {
  */
 void sqlite_calls_run(struct sqlite_file *file, const struct list *calls);
 
-/** Ends a list of calls: batches with `outcome`, the others as refused. `reason` is a constant. */
+/** Ends a list of calls: what writes with `outcome`, the others as refused. `reason` is a constant.
+ */
 void sqlite_calls_end(const struct list *calls, enum store_outcome outcome, const char *reason);
 
 #endif

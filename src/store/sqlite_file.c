@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/sqlite_file.h"
+#include "store/sqlite_inside.h"
 
 #include "base/clock.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <limits.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define MS_PER_HOUR 3600000
-#define MS_PER_DAY  86400000
 
 /* how long a transaction waits for those of other processes */
 #define BUSY_TIMEOUT_MS   2000
@@ -34,33 +29,12 @@ static const char schema_sql[] =
 #undef STATEMENT
 
 #define TABLE(sql)
-#define STATEMENT(name, sql) name,
-enum statement {
-#include "store/sqlite_sql.def"
-    STATEMENT_COUNT
-};
-#undef STATEMENT
-
 #define STATEMENT(name, sql) sql,
 static const char *const statement_sql[STATEMENT_COUNT] = {
 #include "store/sqlite_sql.def"
 };
 #undef TABLE
 #undef STATEMENT
-
-struct sqlite_file {
-    char *path;
-    uint64_t ledger_ttl_ms;
-    uint64_t series_days_ms;
-    uint64_t series_hours_ms;
-    sqlite3 *db; /* NULL while closed */
-    sqlite3_stmt *statements[STATEMENT_COUNT];
-    bool writes;         /* what the open transaction may do */
-    uint64_t swept_hour; /* the hour in which the series were last free of what is too old */
-    uint64_t busy_since_ms;
-    int error_code; /* SQLite's primary code of the last error */
-    struct sqlite_file_status status;
-};
 
 const char *sqlite_file_library_version(void)
 {
@@ -111,7 +85,7 @@ static int execute(struct sqlite_file *file, const char *sql, const char *what)
 }
 
 /* ends a step that was made with result `rc`; 0, or -EIO with the error noted */
-static int end_step(struct sqlite_file *file, sqlite3_stmt *statement, int rc, const char *what)
+int sqlite_end_step(struct sqlite_file *file, sqlite3_stmt *statement, int rc, const char *what)
 {
     int result = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : fail_in_sqlite(file, what);
 
@@ -120,12 +94,50 @@ static int end_step(struct sqlite_file *file, sqlite3_stmt *statement, int rc, c
 }
 
 /* runs a statement that is bound already, for what it does */
-static int run(struct sqlite_file *file, enum statement which, const char *what)
+int sqlite_run(struct sqlite_file *file, enum statement which, const char *what)
 {
-    return end_step(file, file->statements[which], sqlite3_step(file->statements[which]), what);
+    return sqlite_end_step(file, file->statements[which], sqlite3_step(file->statements[which]),
+                           what);
 }
 
-static void bind_u64(sqlite3_stmt *statement, int index, uint64_t value)
+int sqlite_take_number(struct sqlite_file *file, enum statement which, const char *what,
+                       int64_t *ret_number)
+{
+    sqlite3_stmt *statement = file->statements[which];
+    int rc = sqlite3_step(statement);
+    bool found = rc == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL;
+
+    if (found) {
+        *ret_number = sqlite3_column_int64(statement, 0);
+        rc = sqlite3_step(statement); /* to its end: a statement that writes is run by that */
+    }
+    return sqlite_end_step(file, statement, rc, what) == 0 ? found : -EIO;
+}
+
+void sqlite_bind_name(sqlite3_stmt *statement, int index, const char *text, size_t length)
+{
+    sqlite3_bind_text(statement, index, text, (int)length, SQLITE_STATIC);
+}
+
+uint64_t sqlite_window_s(enum store_window window)
+{
+    static const uint64_t seconds[] = {STORE_WINDOW_ATTEMPT_S, STORE_WINDOW_CLIENT_S,
+                                       MS_PER_DAY / 1000};
+
+    return seconds[window];
+}
+
+int sqlite_find_page(struct sqlite_file *file, const char *site, const char *page,
+                     size_t page_length, int64_t *ret_id)
+{
+    sqlite3_stmt *statement = file->statements[FIND_PAGE];
+
+    sqlite_bind_name(statement, 1, site, strlen(site));
+    sqlite_bind_name(statement, 2, page, page_length);
+    return sqlite_take_number(file, FIND_PAGE, "find", ret_id);
+}
+
+void sqlite_bind_u64(sqlite3_stmt *statement, int index, uint64_t value)
 {
     sqlite3_bind_int64(statement, index, (sqlite3_int64)value);
 }
@@ -297,40 +309,41 @@ void sqlite_file_open(struct sqlite_file *file)
     file->status.opens += was_open ? 0 : 1;
 }
 
-static uint64_t before(uint64_t now_ms, uint64_t ago_ms)
+/* drops some of what is before `limit`; adds how many rows that were */
+static int sweep(struct sqlite_file *file, enum statement which, uint64_t limit, int *dropped)
 {
-    return now_ms > ago_ms ? now_ms - ago_ms : 0;
+    sqlite_bind_u64(file->statements[which], 1, limit);
+    if (sqlite_run(file, which, "sweep") != 0) {
+        return -EIO;
+    }
+    *dropped += sqlite3_changes(file->db);
+    return 0;
 }
 
 /* drops some of what is too old in the series; once an hour, over as many commits as it takes */
 static int sweep_series(struct sqlite_file *file)
 {
     uint64_t now_ms = clock_wall_ms();
-    int dropped;
+    uint64_t first_day = sqlite_before(now_ms, file->series_days_ms) / MS_PER_DAY;
+    int dropped = 0;
 
     if (file->swept_hour == now_ms / MS_PER_HOUR) {
         return 0;
     }
-    bind_u64(file->statements[SWEEP_DAY], 1, before(now_ms, file->series_days_ms) / MS_PER_DAY);
-    bind_u64(file->statements[SWEEP_HOUR], 1, before(now_ms, file->series_hours_ms) / MS_PER_HOUR);
-    if (run(file, SWEEP_DAY, "sweep") != 0) {
+    if (sweep(file, SWEEP_DAY, first_day, &dropped) != 0 ||
+        sweep(file, SWEEP_UNIQUES, first_day, &dropped) != 0 ||
+        sweep(file, SWEEP_HOUR, sqlite_before(now_ms, file->series_hours_ms) / MS_PER_HOUR,
+              &dropped) != 0 ||
+        /* a day is over everywhere half a day after it is in UTC; some more, for late batches */
+        sweep(file, SWEEP_VISITOR, sqlite_before(now_ms, 2 * (uint64_t)MS_PER_DAY) / MS_PER_DAY,
+              &dropped) != 0 ||
+        sweep(file, SWEEP_SALT, now_ms / 1000, &dropped) != 0) {
         return -EIO;
     }
-    dropped = sqlite3_changes(file->db);
-    if (run(file, SWEEP_HOUR, "sweep") != 0) {
-        return -EIO;
-    }
-    dropped += sqlite3_changes(file->db);
     if (dropped == 0) {
         file->swept_hour = now_ms / MS_PER_HOUR;
     }
     return 0;
-}
-
-/* how long a window is, and how it is called in the table */
-static uint64_t window_seconds(enum store_window window)
-{
-    return window == STORE_WINDOW_ATTEMPT ? STORE_WINDOW_ATTEMPT_S : STORE_WINDOW_CLIENT_S;
 }
 
 /* tokens that no batch will be compared with any more */
@@ -338,12 +351,12 @@ static int sweep_seen(struct sqlite_file *file)
 {
     uint64_t now_s = clock_wall_ms() / 1000;
 
-    for (int window = STORE_WINDOW_ATTEMPT; window <= STORE_WINDOW_CLIENT; window++) {
-        uint64_t seconds = window_seconds((enum store_window)window);
+    for (int window = STORE_WINDOW_ATTEMPT; window <= STORE_WINDOW_DAY; window++) {
+        uint64_t seconds = sqlite_window_s((enum store_window)window);
 
-        bind_u64(file->statements[SWEEP_SEEN], 1, seconds);
-        bind_u64(file->statements[SWEEP_SEEN], 2, before(now_s, 2 * seconds));
-        if (run(file, SWEEP_SEEN, "sweep") != 0) {
+        sqlite_bind_u64(file->statements[SWEEP_SEEN], 1, seconds);
+        sqlite_bind_u64(file->statements[SWEEP_SEEN], 2, sqlite_before(now_s, 2 * seconds));
+        if (sqlite_run(file, SWEEP_SEEN, "sweep") != 0) {
             return -EIO;
         }
     }
@@ -369,7 +382,7 @@ int sqlite_file_begin(struct sqlite_file *file, bool writes)
     if (check_place(file) != 0) {
         return -EIO;
     }
-    return run(file, writes ? BEGIN_TO_WRITE : BEGIN_TO_READ, "begin");
+    return sqlite_run(file, writes ? BEGIN_TO_WRITE : BEGIN_TO_READ, "begin");
 }
 
 enum store_outcome sqlite_file_commit(struct sqlite_file *file)
@@ -377,7 +390,7 @@ enum store_outcome sqlite_file_commit(struct sqlite_file *file)
     if (file->writes && (sweep_series(file) != 0 || sweep_seen(file) != 0)) {
         return STORE_REFUSED;
     }
-    if (run(file, COMMIT, "commit") == 0) {
+    if (sqlite_run(file, COMMIT, "commit") == 0) {
         file->status.commits += file->writes;
         file->status.ready |= file->writes;
         return STORE_OK;
@@ -408,160 +421,15 @@ void sqlite_file_recover(struct sqlite_file *file)
 
 int sqlite_file_begin_batch(struct sqlite_file *file)
 {
-    return run(file, BATCH_BEGIN, "apply");
+    return sqlite_run(file, BATCH_BEGIN, "apply");
 }
 
 int sqlite_file_end_batch(struct sqlite_file *file, bool keep)
 {
-    if (!keep && run(file, BATCH_UNDO, "apply") != 0) {
+    if (!keep && sqlite_run(file, BATCH_UNDO, "apply") != 0) {
         return -EIO;
     }
-    return run(file, BATCH_END, "apply");
-}
-
-static void bind_text(sqlite3_stmt *statement, int index, const char *text, size_t length)
-{
-    sqlite3_bind_text(statement, index, text, (int)length, SQLITE_STATIC);
-}
-
-int sqlite_file_read_total(struct sqlite_file *file, const char *site,
-                           const struct store_entry *page, uint64_t *ret_total)
-{
-    sqlite3_stmt *statement = file->statements[READ_HITS];
-    int rc;
-
-    bind_text(statement, 1, site, strlen(site));
-    bind_text(statement, 2, page->page, page->page_length);
-    rc = sqlite3_step(statement);
-    *ret_total = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
-    return end_step(file, statement, rc, "read");
-}
-
-static int add_to_series(struct sqlite_file *file, enum statement which, uint64_t time,
-                         sqlite3_int64 page_id, uint64_t hits)
-{
-    bind_u64(file->statements[which], 1, time);
-    sqlite3_bind_int64(file->statements[which], 2, page_id);
-    bind_u64(file->statements[which], 3, hits);
-    return run(file, which, "apply");
-}
-
-int sqlite_file_add(struct sqlite_file *file, const struct store_batch *batch,
-                    const struct store_entry *entry, uint64_t hits, uint64_t *ret_total)
-{
-    sqlite3_stmt *statement = file->statements[ADD_TO_HITS];
-    sqlite3_int64 page_id = 0;
-    int rc;
-
-    if (hits > INT64_MAX) {
-        return -ERANGE;
-    }
-    bind_text(statement, 1, batch->site, strlen(batch->site));
-    bind_text(statement, 2, entry->page, entry->page_length);
-    bind_u64(statement, 3, hits);
-    rc = sqlite3_step(statement);
-    if (rc == SQLITE_ROW) { /* asking for columns of no row would replace the error */
-        page_id = sqlite3_column_int64(statement, 0);
-        *ret_total = (uint64_t)sqlite3_column_int64(statement, 1);
-    }
-    if (end_step(file, statement, rc, "apply") != 0) {
-        /* a sum beyond 2^63 becomes a float, which the column does not take */
-        return file->error_code == SQLITE_CONSTRAINT ? -ERANGE : -EIO;
-    }
-    if (add_to_series(file, ADD_TO_DAY, batch->hour / 24, page_id, hits) != 0) {
-        return -EIO;
-    }
-    return add_to_series(file, ADD_TO_HOUR, batch->hour, page_id, hits);
-}
-
-int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
-                    const struct store_token *token)
-{
-    sqlite3_stmt *statement = file->statements[ADD_TO_SEEN];
-
-    bind_text(statement, 1, batch->site, strlen(batch->site));
-    bind_u64(statement, 2, window_seconds(token->window));
-    sqlite3_bind_blob(statement, 3, token->bytes, (int)token->length, SQLITE_STATIC);
-    bind_u64(statement, 4, batch->second);
-    if (run(file, ADD_TO_SEEN, "see") != 0) {
-        return -EIO;
-    }
-    return sqlite3_changes(file->db) == 0 ? 1 : 0;
-}
-
-static size_t answer_size(const struct store_batch *batch)
-{
-    return batch->entry_count * sizeof(uint64_t) + batch->token_count;
-}
-
-static void decode_answer(const struct store_batch *batch, const unsigned char *answer,
-                          uint64_t *ret_totals, bool *ret_repeated)
-{
-    size_t bytes = batch->entry_count * sizeof(*ret_totals);
-
-    memcpy(ret_totals, answer, bytes);
-    for (size_t i = 0; i < batch->entry_count; i++) {
-        ret_totals[i] = le64toh(ret_totals[i]);
-    }
-    for (size_t i = 0; i < batch->token_count; i++) {
-        ret_repeated[i] = answer[bytes + i] != 0;
-    }
-}
-
-int sqlite_file_read_ledger(struct sqlite_file *file, const struct store_batch *batch,
-                            struct store_position *ret_at, uint64_t *ret_totals, bool *ret_repeated)
-{
-    sqlite3_stmt *statement = file->statements[READ_LEDGER];
-    bool known = false;
-    int rc;
-
-    bind_text(statement, 1, batch->site, strlen(batch->site));
-    bind_text(statement, 2, batch->epoch, strlen(batch->epoch));
-    rc = sqlite3_step(statement);
-    *ret_at = (struct store_position){0};
-    if (rc == SQLITE_ROW) {
-        ret_at->sequence = (uint64_t)sqlite3_column_int64(statement, 0);
-        ret_at->visits = (uint64_t)sqlite3_column_int64(statement, 1);
-    }
-    if (ret_totals != NULL && rc == SQLITE_ROW && ret_at->sequence == batch->sequence &&
-        (size_t)sqlite3_column_bytes(statement, 2) == answer_size(batch)) {
-        known = true;
-        decode_answer(batch, sqlite3_column_blob(statement, 2), ret_totals, ret_repeated);
-    }
-    return end_step(file, statement, rc, "read the ledger") == 0 ? known : -EIO;
-}
-
-int sqlite_file_write_ledger(struct sqlite_file *file, const struct store_batch *batch,
-                             const uint64_t *totals, const bool *repeated)
-{
-    sqlite3_stmt *statement = file->statements[WRITE_LEDGER];
-    size_t bytes = batch->entry_count * sizeof(*totals);
-    unsigned char *answer = malloc(answer_size(batch));
-
-    if (answer == NULL) {
-        abort();
-    }
-    for (size_t i = 0; i < batch->entry_count; i++) {
-        uint64_t total = htole64(totals[i]);
-
-        memcpy(answer + i * sizeof(total), &total, sizeof(total));
-    }
-    for (size_t i = 0; i < batch->token_count; i++) {
-        answer[bytes + i] = repeated[i] ? 1 : 0;
-    }
-    bind_text(statement, 1, batch->site, strlen(batch->site));
-    bind_text(statement, 2, batch->epoch, strlen(batch->epoch));
-    bind_u64(statement, 3, batch->sequence);
-    bind_u64(statement, 4, batch->visits);
-    bind_u64(statement, 5, clock_wall_ms());
-    sqlite3_bind_blob64(statement, 6, answer, answer_size(batch), free);
-    return run(file, WRITE_LEDGER, "write the ledger");
-}
-
-int sqlite_file_sweep_ledger(struct sqlite_file *file)
-{
-    bind_u64(file->statements[SWEEP_LEDGER], 1, before(clock_wall_ms(), file->ledger_ttl_ms));
-    return run(file, SWEEP_LEDGER, "sweep the ledger");
+    return sqlite_run(file, BATCH_END, "apply");
 }
 
 const struct sqlite_file_status *sqlite_file_status(const struct sqlite_file *file)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * sqlite_file: the database file of sqlite_store: opening it, its transactions, and what is done to
- * its tables. Its source is the only one that sees sqlite3.h.
+ * sqlite_file: the database file of sqlite_store: opening it and its transactions (sqlite_file.c),
+ * and what is done to its tables (sqlite_apply.c, sqlite_read.c, sqlite_edit.c).
  *
  * Used by one thread at a time: the disk thread while a job is in flight, the loop otherwise.
  *
@@ -11,6 +11,7 @@
 #ifndef VISITCOUNTD_STORE_SQLITE_FILE_H
 #define VISITCOUNTD_STORE_SQLITE_FILE_H
 
+#include "base/buf.h"
 #include "store/sqlite_store.h"
 #include "store/store.h"
 
@@ -68,6 +69,22 @@ int sqlite_file_begin_batch(struct sqlite_file *file);
 /** Ends this part; unless `keep`, all of it is undone. */
 int sqlite_file_end_batch(struct sqlite_file *file, bool keep);
 
+/* --- sqlite_apply.c --- */
+
+/** What is answered to a batch: totals and numbers of visitors per entry, and a bool per token. */
+struct sqlite_answer {
+    uint64_t *totals;
+    uint64_t *uniques;
+    bool *repeated;
+};
+
+/** How many pages a site has. */
+int sqlite_file_count_pages(struct sqlite_file *file, const char *site, uint64_t *ret_count);
+
+/** Whether a site has this page: 1 or 0. */
+int sqlite_file_has_page(struct sqlite_file *file, const char *site,
+                         const struct store_entry *page);
+
 /**
  * Adds `hits` to the total and series of the entry's page. `ret_total` is the new total. -ERANGE:
  * it would be too large a number; then the batch is to be undone.
@@ -82,25 +99,72 @@ int sqlite_file_add(struct sqlite_file *file, const struct store_batch *batch,
 int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
                     const struct store_token *token);
 
+/** Adds visitors to those of a page on the batch's day, unless there is no such page. */
+int sqlite_file_meet(struct sqlite_file *file, const struct store_batch *batch,
+                     const struct store_entry *page, const struct store_visitor *visitors,
+                     size_t count);
+
+/**
+ * Reads where the ledger of the batch's epoch is, zeros when it is unknown. Returns 1 when that is
+ * the batch's own sequence and its stored answer was written; 0 otherwise. With `answer` NULL only
+ * site and epoch of the batch are looked at.
+ */
+int sqlite_file_read_ledger(struct sqlite_file *file, const struct store_batch *batch,
+                            struct store_position *ret_at, const struct sqlite_answer *answer);
+
+/** Makes the batch with its answer the last one of its epoch. */
+int sqlite_file_write_ledger(struct sqlite_file *file, const struct store_batch *batch,
+                             const struct sqlite_answer *answer);
+
+/** Drops the ledger entries that were not used for ledger_ttl_ms. */
+int sqlite_file_sweep_ledger(struct sqlite_file *file);
+
+/* --- sqlite_read.c --- */
+
+/** A list that was read; zero at first, freed by sqlite_list_finish(). */
+struct sqlite_list {
+    struct store_page *pages; /* of a list of sites only the names */
+    size_t count;
+    struct buf names; /* what the pages point into */
+    bool has_more;    /* scan: the last one is not the last of the site */
+};
+
+void sqlite_list_finish(struct sqlite_list *list);
+
 /** Reads a page's total, 0 when it is not there. */
 int sqlite_file_read_total(struct sqlite_file *file, const char *site,
                            const struct store_entry *page, uint64_t *ret_total);
 
-/**
- * Reads where the ledger of the batch's epoch is, zeros when it is unknown. Returns 1 when that is
- * the batch's own sequence and its stored answer was written: a total per entry, and per token
- * whether its visit was not counted again; 0 otherwise. With `ret_totals` NULL only site and epoch
- * of the batch are looked at.
- */
-int sqlite_file_read_ledger(struct sqlite_file *file, const struct store_batch *batch,
-                            struct store_position *ret_at, uint64_t *ret_totals,
-                            bool *ret_repeated);
+/** Reads one number per page, or per step, as the contract says. */
+int sqlite_file_read(struct sqlite_file *file, const struct store_query *query,
+                     uint64_t *ret_numbers);
+int sqlite_file_read_series(struct sqlite_file *file, const struct store_span *span,
+                            uint64_t *ret_numbers);
 
-/** Makes the batch with its answer the last one of its epoch. */
-int sqlite_file_write_ledger(struct sqlite_file *file, const struct store_batch *batch,
-                             const uint64_t *totals, const bool *repeated);
+/** Reads the `count` pages of a site with the highest totals. */
+int sqlite_file_read_top(struct sqlite_file *file, const char *site, size_t count,
+                         struct sqlite_list *ret_list);
 
-/** Drops the ledger entries that were not used for ledger_ttl_ms. */
-int sqlite_file_sweep_ledger(struct sqlite_file *file);
+/** Reads up to `count` pages of a site behind `after`, in the order of their names. */
+int sqlite_file_scan(struct sqlite_file *file, const char *site, const char *after, size_t count,
+                     struct sqlite_list *ret_list);
+
+/** Reads the sites that were admitted. */
+int sqlite_file_read_sites(struct sqlite_file *file, struct sqlite_list *ret_list);
+
+/** A number that is another one when another process has changed the file. */
+int sqlite_file_read_version(struct sqlite_file *file, uint64_t *ret_version);
+
+/* --- sqlite_edit.c --- */
+
+/** Edits a page; -ERANGE: the number would be too large, and nothing was changed. */
+int sqlite_file_edit(struct sqlite_file *file, const struct store_edit *edit, uint64_t *ret_before,
+                     uint64_t *ret_after);
+
+/** Admits a site unless there are `limit` others; 1 or 0. */
+int sqlite_file_admit(struct sqlite_file *file, const char *site, uint64_t limit);
+
+/** Reads the salt of a day, which is `salt` where there is none yet. */
+int sqlite_file_salt(struct sqlite_file *file, uint64_t day, char salt[STORE_SALT_LENGTH + 1]);
 
 #endif

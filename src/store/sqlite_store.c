@@ -4,8 +4,10 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "store/sqlite_calls.h"
+#include "store/salt.h"
 #include "store/sqlite_file.h"
+#include "store/sqlite_waiting.h"
+#include "store/watchlist.h"
 
 #include <inttypes.h>
 #include <semaphore.h>
@@ -16,6 +18,9 @@
 
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 5000
+
+/* how often a watched file is looked at for what other processes did */
+#define POLL_MS 500
 
 /* an error that did not change is logged again after this time */
 #define LOG_AGAIN_MS 60000
@@ -47,21 +52,13 @@ struct sqlite_store {
     uint64_t logged_at_ms;
     struct store_health health;
 
+    struct watchlist watched;
+    struct loop_timer poll;
+    uint64_t version; /* of the file, as the poll saw it last */
+
     struct disk_job closing;
     bool destroyed;
     sem_t closed;
-};
-
-/* a call with who waits for it */
-struct waiting_call {
-    struct sqlite_call sql;
-    union {
-        store_on_applied on_applied;
-        store_on_read on_read;
-        store_on_ledger on_ledger;
-    };
-    void *data;
-    uint64_t totals[]; /* and behind them a bool per token */
 };
 
 static struct sqlite_store *sqlite_store_of(struct store *store)
@@ -69,29 +66,41 @@ static struct sqlite_store *sqlite_store_of(struct store *store)
     return container_of(store, struct sqlite_store, store);
 }
 
-static void answer(struct waiting_call *call)
-{
-    const struct sqlite_call *sql = &call->sql;
-    bool ok = sql->outcome == STORE_OK;
-    const uint64_t *totals = ok ? sql->totals : NULL;
-    const char *reason = ok ? NULL : sql->reason;
+/* --- live --- */
 
-    switch (sql->kind) {
-    case SQLITE_CALL_APPLY:
-        call->on_applied(call->data, &(struct store_applied){.outcome = sql->outcome,
-                                                             .totals = totals,
-                                                             .repeated = sql->repeated,
-                                                             .duplicate = ok && sql->duplicate,
-                                                             .gap = !ok && sql->gap,
-                                                             .at = sql->at,
-                                                             .reason = reason});
-        break;
-    case SQLITE_CALL_READ:
-        call->on_read(call->data, &(struct store_read){sql->outcome, totals, reason});
-        break;
-    case SQLITE_CALL_LEDGER:
-        call->on_ledger(call->data, &(struct store_ledger){sql->outcome, sql->at, reason});
-        break;
+static void look_again(void *data, const char *site)
+{
+    store_notify_visits(data, site, NULL);
+}
+
+/* tells what a batch of this process has changed; that of others is seen by the poll */
+static void tell_batch(struct sqlite_store *store, const struct sqlite_call *call)
+{
+    const struct store_batch *batch = &call->batch;
+    struct store_page page = {.page = "", .page_length = 0, .total = call->site_total};
+
+    if (call->site_total == 0 || !watchlist_has(&store->watched, batch->site)) {
+        return;
+    }
+    store_notify_visits(&store->store, batch->site, &page);
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        page = (struct store_page){batch->entries[i].page, batch->entries[i].page_length,
+                                   call->answer.totals[i]};
+        if (page.total != STORE_NONE && watchlist_has(&store->watched, batch->site)) {
+            store_notify_visits(&store->store, batch->site, &page);
+        }
+    }
+}
+
+static void tell(struct sqlite_store *store, const struct sqlite_call *call)
+{
+    if (call->outcome != STORE_OK || watchlist_is_empty(&store->watched)) {
+        return;
+    }
+    if (call->kind == SQLITE_CALL_APPLY) {
+        tell_batch(store, call);
+    } else if (call->kind == SQLITE_CALL_EDIT && watchlist_has(&store->watched, call->edit->site)) {
+        look_again(&store->store, call->edit->site);
     }
 }
 
@@ -103,8 +112,9 @@ static void answer_all(struct sqlite_store *store, struct list *calls)
         struct waiting_call *call = container_of(link, struct waiting_call, sql.link);
 
         store->call_count--;
-        answer(call);
-        free(call);
+        tell(store, &call->sql);
+        waiting_call_answer(call);
+        waiting_call_destroy(call);
     }
 }
 
@@ -239,26 +249,17 @@ static void on_closed(struct disk_job *job)
     struct sqlite_store *store = container_of(job, struct sqlite_store, closing);
 
     sqlite_file_destroy(store->file);
+    watchlist_finish(&store->watched);
     sem_destroy(&store->closed);
     free(store->path);
     free(store);
 }
 
-/* a new call for the next job; the caller adds the callback */
-static struct waiting_call *add_call(struct sqlite_store *store, enum sqlite_call_kind kind,
-                                     const struct store_batch *batch, void *data)
-{
-    size_t totals_bytes = batch->entry_count * sizeof(uint64_t);
-    struct waiting_call *call = calloc(1, sizeof(*call) + totals_bytes + batch->token_count);
+/* --- calls --- */
 
-    if (call == NULL) {
-        abort();
-    }
-    call->sql.kind = kind;
-    call->sql.batch = *batch;
-    call->sql.totals = call->totals;
-    call->sql.repeated = (bool *)(call->totals + batch->entry_count);
-    call->data = data;
+/* puts a call into the next job; the caller adds the callback */
+static struct waiting_call *add_call(struct sqlite_store *store, struct waiting_call *call)
+{
     list_append(&store->waiting, &call->sql.link);
     store->call_count++;
     if (!store->in_flight && !store->destroyed) {
@@ -267,27 +268,141 @@ static struct waiting_call *add_call(struct sqlite_store *store, enum sqlite_cal
     return call;
 }
 
+static struct waiting_call *add_new(struct store *base, enum sqlite_call_kind kind, size_t count,
+                                    void *data)
+{
+    return add_call(sqlite_store_of(base), waiting_call_create(kind, count, data));
+}
+
 static void apply(struct store *base, const struct store_batch *batch, store_on_applied on_applied,
                   void *data)
 {
-    add_call(sqlite_store_of(base), SQLITE_CALL_APPLY, batch, data)->on_applied = on_applied;
+    add_call(sqlite_store_of(base), waiting_call_create_apply(batch, data))->on_applied =
+        on_applied;
 }
 
-static void read_pages(struct store *base, const char *site, const struct store_entry *pages,
-                       size_t page_count, store_on_read on_read, void *data)
+static void read_pages(struct store *base, const struct store_query *query, store_on_read on_read,
+                       void *data)
 {
-    struct store_batch batch = {.site = site, .entries = pages, .entry_count = page_count};
+    struct waiting_call *call = add_new(base, SQLITE_CALL_READ, query->page_count, data);
 
-    add_call(sqlite_store_of(base), SQLITE_CALL_READ, &batch, data)->on_read = on_read;
+    call->sql.query = query;
+    call->on_read = on_read;
+}
+
+static void read_series(struct store *base, const struct store_span *span,
+                        store_on_series on_series, void *data)
+{
+    struct waiting_call *call = add_new(base, SQLITE_CALL_SERIES, span->to - span->from + 1, data);
+
+    call->sql.span = span;
+    call->on_series = on_series;
+}
+
+static void read_top(struct store *base, const char *site, size_t count, store_on_pages on_pages,
+                     void *data)
+{
+    struct waiting_call *call = add_new(base, SQLITE_CALL_TOP, 0, data);
+
+    call->sql.site = site;
+    call->sql.number = count;
+    call->on_pages = on_pages;
+}
+
+static void scan(struct store *base, const char *site, const char *after, store_on_pages on_pages,
+                 void *data)
+{
+    struct waiting_call *call = add_new(base, SQLITE_CALL_SCAN, 0, data);
+
+    call->sql.site = site;
+    call->sql.after = after;
+    call->on_pages = on_pages;
+}
+
+static void read_sites(struct store *base, store_on_sites on_sites, void *data)
+{
+    add_new(base, SQLITE_CALL_SITES, 0, data)->on_sites = on_sites;
 }
 
 static void read_ledger(struct store *base, const char *site, const char *epoch,
                         store_on_ledger on_ledger, void *data)
 {
-    struct store_batch batch = {.site = site, .epoch = epoch};
+    struct waiting_call *call = add_new(base, SQLITE_CALL_LEDGER, 0, data);
 
-    add_call(sqlite_store_of(base), SQLITE_CALL_LEDGER, &batch, data)->on_ledger = on_ledger;
+    call->sql.batch.site = site;
+    call->sql.batch.epoch = epoch;
+    call->on_ledger = on_ledger;
 }
+
+static void edit(struct store *base, const struct store_edit *what, store_on_edited on_edited,
+                 void *data)
+{
+    struct waiting_call *call = add_new(base, SQLITE_CALL_EDIT, 2, data);
+
+    call->sql.edit = what;
+    call->on_edited = on_edited;
+}
+
+static void admit(struct store *base, const char *site, uint64_t limit,
+                  store_on_admitted on_admitted, void *data)
+{
+    struct waiting_call *call = add_new(base, SQLITE_CALL_ADMIT, 0, data);
+
+    call->sql.site = site;
+    call->sql.number = limit;
+    call->on_admitted = on_admitted;
+}
+
+static void read_salt(struct store *base, uint64_t day, store_on_salt on_salt, void *data)
+{
+    struct waiting_call *call = add_new(base, SQLITE_CALL_SALT, 0, data);
+
+    call->sql.number = day;
+    salt_draw(call->sql.salt);
+    call->on_salt = on_salt;
+}
+
+/* --- watching --- */
+
+static void on_version(void *data, uint64_t version)
+{
+    struct sqlite_store *store = data;
+
+    if (version != store->version) {
+        store->version = version;
+        watchlist_for_each(&store->watched, look_again, &store->store);
+    }
+}
+
+static void on_poll(struct loop_timer *timer)
+{
+    struct sqlite_store *store = container_of(timer, struct sqlite_store, poll);
+
+    if (watchlist_is_empty(&store->watched)) {
+        return;
+    }
+    if (store->health.available) {
+        add_new(&store->store, SQLITE_CALL_VERSION, 0, store)->on_version = on_version;
+    }
+    loop_timer_start(store->loop, &store->poll, POLL_MS);
+}
+
+static void watch(struct store *base, const char *site)
+{
+    struct sqlite_store *store = sqlite_store_of(base);
+
+    watchlist_add(&store->watched, site);
+    if (!loop_timer_is_active(&store->poll)) {
+        loop_timer_start(store->loop, &store->poll, 0);
+    }
+}
+
+static void unwatch(struct store *base, const char *site)
+{
+    watchlist_remove(&sqlite_store_of(base)->watched, site);
+}
+
+/* --- the store itself --- */
 
 static void health(struct store *base, struct store_health *ret_health)
 {
@@ -307,6 +422,7 @@ static void destroy(struct store *base)
 
     loop_task_cancel(&store->submit);
     loop_timer_stop(&store->retry);
+    loop_timer_stop(&store->poll);
     store->destroyed = true;
     disk_submit(store->disk, &store->closing);
     while (sem_wait(&store->closed) != 0) {
@@ -323,7 +439,16 @@ static void destroy(struct store *base)
 static const struct store_operations operations = {
     .apply = apply,
     .read = read_pages,
+    .series = read_series,
+    .top = read_top,
+    .scan = scan,
+    .sites = read_sites,
     .ledger = read_ledger,
+    .edit = edit,
+    .admit = admit,
+    .salt = read_salt,
+    .watch = watch,
+    .unwatch = unwatch,
     .health = health,
     .destroy = destroy,
 };
@@ -352,6 +477,8 @@ struct store *sqlite_store_create(struct loop *loop, struct disk *disk,
     list_init(&store->waiting);
     loop_task_init(&store->submit, on_submit);
     loop_timer_init(&store->retry, on_retry);
+    loop_timer_init(&store->poll, on_poll);
+    watchlist_init(&store->watched);
     store->health = (struct store_health){
         .backend = "sqlite", .state = "opening", .changed_at_ms = loop_now_ms(loop)};
     snprintf(store->health.address, sizeof(store->health.address), "%s", options->path);

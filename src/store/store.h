@@ -30,23 +30,46 @@ enum store_outcome {
 /** Length of an epoch: 128 random bits in hexadecimal, without NUL. */
 #define STORE_EPOCH_LENGTH 32
 
+/** In place of a number that there is none of. */
+#define STORE_NONE UINT64_MAX
+
+/** At most so many numbers of a series, days of a sum, and pages of a list in one call. */
+#define STORE_STEPS_MAX 1000
+#define STORE_LIST_MAX  1000
+
+/** Length of a salt: 256 random bits in hexadecimal, without NUL. */
+#define STORE_SALT_LENGTH 64
+
+/**
+ * The page "" is the site itself: its numbers are those of all pages together, kept beside theirs
+ * by the same code. No visit and no list has it as a page, and limits do not count it.
+ */
+
 /** The visits of one page in a batch. */
 struct store_entry {
     const char *page; /* NUL-terminated */
     size_t page_length;
-    uint64_t hits; /* > 0 */
+    uint64_t hits;      /* > 0 */
+    bool wants_uniques; /* the answer is to say how many visitors it has on the batch's day */
+};
+
+/** A visitor of an entry's page, told apart from others by a hash that means nothing elsewhere. */
+struct store_visitor {
+    uint64_t hash;
+    uint32_t entry; /* index of the entry */
 };
 
 /** Longest token, in bytes. */
 #define STORE_TOKEN_MAX 128
 
-/** For how long a token is remembered at least; the two kinds are not compared with each other. */
+/** For how long a token is remembered at least; kinds are not compared with each other. */
 enum store_window {
     STORE_WINDOW_ATTEMPT, /* 15 s: attempts of one request by a proxy */
-    STORE_WINDOW_CLIENT   /* 1 h: a client that asks again because it got no answer */
+    STORE_WINDOW_CLIENT,  /* 1 h: a client that asks again because it got no answer */
+    STORE_WINDOW_DAY      /* the batch's day: a visitor who counts once a day */
 };
 
-/** What the two windows are, in seconds. */
+/** What the first two windows are, in seconds. */
 #define STORE_WINDOW_ATTEMPT_S 15
 #define STORE_WINDOW_CLIENT_S  3600
 
@@ -68,17 +91,21 @@ struct store_token {
  * refused as a gap.
  */
 struct store_batch {
-    const char *site;  /* NUL-terminated */
-    const char *epoch; /* NUL-terminated, STORE_EPOCH_LENGTH */
-    uint64_t sequence; /* 1 for the first batch of an epoch, then one more each time */
-    uint64_t follows;  /* the sequence that the store must be at: usually sequence - 1 */
-    uint64_t visits;   /* in the batches of this epoch up to this one */
-    uint64_t hour;     /* hours since 1970-01-01T00Z in which the visits happened */
-    uint64_t second;   /* seconds since 1970 when the batch was made: the time of its tokens */
+    const char *site;   /* NUL-terminated */
+    const char *epoch;  /* NUL-terminated, STORE_EPOCH_LENGTH */
+    uint64_t sequence;  /* 1 for the first batch of an epoch, then one more each time */
+    uint64_t follows;   /* the sequence that the store must be at: usually sequence - 1 */
+    uint64_t visits;    /* in the batches of this epoch up to this one */
+    uint64_t hour;      /* hours since 1970-01-01T00Z in which the visits happened */
+    uint64_t day;       /* days since 1970-01-01 in the site's time zone, likewise */
+    uint64_t second;    /* seconds since 1970 when the batch was made: the time of its tokens */
+    uint64_t pages_max; /* the site may have; a new page beyond that is not counted. 0: no limit */
     const struct store_entry *entries;
-    size_t entry_count; /* > 0; each page once */
+    size_t entry_count; /* > 0; each page once, none of them "" */
     const struct store_token *tokens;
-    size_t token_count; /* may be 0 */
+    size_t token_count;                   /* may be 0 */
+    const struct store_visitor *visitors; /* in the order of their entries */
+    size_t visitor_count;                 /* may be 0 */
 };
 
 /** Where the store's ledger is for an epoch: at its last batch; zeros when it knows none. */
@@ -92,9 +119,16 @@ struct store_applied {
     enum store_outcome outcome;
     /**
      * STORE_OK: one per entry: the page's total after the batch. When the batch had been applied
-     * before, the totals of that time. NULL otherwise.
+     * before, the totals of that time. NULL otherwise. STORE_NONE: the page is new, and the site
+     * has pages_max already: nothing of the entry was counted or remembered. New pages of one batch
+     * are taken in their order.
      */
     const uint64_t *totals;
+    /**
+     * STORE_OK: one per entry: how many visitors the page has on the batch's day; STORE_NONE where
+     * that was not asked, or is not known any more since the batch was applied long before.
+     */
+    const uint64_t *uniques;
     /** STORE_OK: one per token: it had been seen before, so its visit was not counted again. */
     const bool *repeated;
     bool duplicate; /* STORE_OK: it had been applied before */
@@ -112,14 +146,138 @@ struct store_applied {
 
 typedef void (*store_on_applied)(void *data, const struct store_applied *applied);
 
-/** The end of a read call: `totals` has one number per page, 0 for a page never visited. */
+/** What is read of pages. */
+enum store_number {
+    STORE_TOTALS, /* visits ever */
+    STORE_DAYS,   /* visits from a day to another */
+    STORE_UNIQUES /* visitors, each once a day, from a day to another */
+};
+
+struct store_query {
+    const char *site;
+    const struct store_entry *pages; /* only their names are looked at; "": the site */
+    size_t page_count;               /* > 0 */
+    enum store_number kind;
+    uint64_t from_day; /* local days since 1970, both inclusive, unless STORE_TOTALS; */
+    uint64_t to_day;   /* at most STORE_STEPS_MAX */
+};
+
+/** The end of a read call: one number per page, 0 for a page never visited. */
 struct store_read {
     enum store_outcome outcome; /* STORE_OK or STORE_REFUSED */
-    const uint64_t *totals;
+    const uint64_t *numbers;
     const char *reason;
 };
 
 typedef void (*store_on_read)(void *data, const struct store_read *read);
+
+enum store_step {
+    STORE_BY_DAY, /* local days since 1970 */
+    STORE_BY_HOUR /* hours since 1970-01-01T00Z */
+};
+
+/** A stretch of one page's history. */
+struct store_span {
+    const char *site;
+    const char *page; /* "": the site */
+    size_t page_length;
+    enum store_step step;
+    uint64_t from; /* both inclusive, at most STORE_STEPS_MAX steps */
+    uint64_t to;
+    bool is_unique; /* visitors instead of visits; STORE_BY_DAY only */
+};
+
+/** The end of a series call: one number per step, zeros included. */
+struct store_series {
+    enum store_outcome outcome; /* STORE_OK or STORE_REFUSED */
+    const uint64_t *numbers;
+    size_t count;
+    const char *reason;
+};
+
+typedef void (*store_on_series)(void *data, const struct store_series *series);
+
+struct store_page {
+    const char *page; /* NUL-terminated */
+    size_t page_length;
+    uint64_t total;
+};
+
+/** The end of a top or scan call. */
+struct store_pages {
+    enum store_outcome outcome; /* STORE_OK or STORE_REFUSED */
+    const struct store_page *pages;
+    size_t count;
+    const char *next; /* scan: where to go on, or NULL at the end */
+    const char *reason;
+};
+
+typedef void (*store_on_pages)(void *data, const struct store_pages *pages);
+
+/** The end of a sites call: the names of the sites that were admitted, in order. */
+struct store_sites {
+    enum store_outcome outcome; /* STORE_OK or STORE_REFUSED */
+    const char *const *names;
+    size_t count;
+    const char *reason;
+};
+
+typedef void (*store_on_sites)(void *data, const struct store_sites *sites);
+
+/** What an operator changes. The site's own total follows. */
+enum store_edit_kind {
+    STORE_SET,    /* the total is `number` */
+    STORE_ADD,    /* the total is `number` larger */
+    STORE_DELETE, /* the page goes, with its days, hours and visitors */
+    STORE_RENAME  /* the page becomes `to`, or is added to it where there is such a page */
+};
+
+struct store_edit {
+    enum store_edit_kind kind;
+    const char *site;
+    const char *page; /* not "" */
+    size_t page_length;
+    const char *to; /* STORE_RENAME; another page, not "" */
+    size_t to_length;
+    uint64_t number; /* STORE_SET, STORE_ADD; at most STORE_NUMBER_MAX */
+};
+
+/** Totals above are not exact in Redis. */
+#define STORE_NUMBER_MAX ((UINT64_C(1) << 53) - 1)
+
+/**
+ * The end of an edit call. Edits do not go through the ledger: after STORE_UNKNOWN nobody knows;
+ * all but STORE_ADD may simply be repeated.
+ */
+struct store_edited {
+    enum store_outcome outcome;
+    uint64_t before; /* STORE_OK: the page's total; STORE_NONE where there was no such page */
+    uint64_t after;  /* likewise; STORE_RENAME: that of `to` */
+    const char *reason;
+};
+
+typedef void (*store_on_edited)(void *data, const struct store_edited *edited);
+
+/** The end of an admit call. */
+struct store_admitted {
+    enum store_outcome outcome; /* STORE_UNKNOWN too: asking again is harmless */
+    bool is_admitted;           /* STORE_OK */
+    const char *reason;
+};
+
+typedef void (*store_on_admitted)(void *data, const struct store_admitted *admitted);
+
+/** The end of a salt call; `salt` is a secret: never logged or shown. */
+struct store_salt {
+    enum store_outcome outcome; /* STORE_UNKNOWN too: asking again is harmless */
+    const char *salt;           /* STORE_OK: STORE_SALT_LENGTH characters, NUL-terminated */
+    const char *reason;
+};
+
+typedef void (*store_on_salt)(void *data, const struct store_salt *salt);
+
+/** What happens on a watched site: see store_listen_visits(). */
+typedef void (*store_on_visits)(void *data, const char *site, const struct store_page *page);
 
 /** The end of a ledger call. */
 struct store_ledger {
@@ -152,10 +310,24 @@ struct store;
 struct store_operations {
     void (*apply)(struct store *store, const struct store_batch *batch, store_on_applied on_applied,
                   void *data);
-    void (*read)(struct store *store, const char *site, const struct store_entry *pages,
-                 size_t page_count, store_on_read on_read, void *data);
+    void (*read)(struct store *store, const struct store_query *query, store_on_read on_read,
+                 void *data);
+    void (*series)(struct store *store, const struct store_span *span, store_on_series on_series,
+                   void *data);
+    void (*top)(struct store *store, const char *site, size_t count, store_on_pages on_pages,
+                void *data);
+    void (*scan)(struct store *store, const char *site, const char *after, store_on_pages on_pages,
+                 void *data);
+    void (*sites)(struct store *store, store_on_sites on_sites, void *data);
     void (*ledger)(struct store *store, const char *site, const char *epoch,
                    store_on_ledger on_ledger, void *data);
+    void (*edit)(struct store *store, const struct store_edit *edit, store_on_edited on_edited,
+                 void *data);
+    void (*admit)(struct store *store, const char *site, uint64_t limit,
+                  store_on_admitted on_admitted, void *data);
+    void (*salt)(struct store *store, uint64_t day, store_on_salt on_salt, void *data);
+    void (*watch)(struct store *store, const char *site);
+    void (*unwatch)(struct store *store, const char *site);
     void (*health)(struct store *store, struct store_health *ret_health);
     void (*destroy)(struct store *store);
 };
@@ -165,6 +337,8 @@ struct store {
     const struct store_operations *operations;
     void (*on_change)(void *data, bool available);
     void *on_change_data;
+    store_on_visits on_visits;
+    void *on_visits_data;
 };
 
 /** Applies a batch. */
@@ -174,12 +348,42 @@ static inline void store_apply(struct store *store, const struct store_batch *ba
     store->operations->apply(store, batch, on_applied, data);
 }
 
-/** Reads the totals of pages (only their names are looked at). */
-static inline void store_read(struct store *store, const char *site,
-                              const struct store_entry *pages, size_t page_count,
+/** Reads one number of each page. */
+static inline void store_read(struct store *store, const struct store_query *query,
                               store_on_read on_read, void *data)
 {
-    store->operations->read(store, site, pages, page_count, on_read, data);
+    store->operations->read(store, query, on_read, data);
+}
+
+/** Reads one page's numbers by day or hour. */
+static inline void store_series(struct store *store, const struct store_span *span,
+                                store_on_series on_series, void *data)
+{
+    store->operations->series(store, span, on_series, data);
+}
+
+/** Reads the `count` (1 … STORE_LIST_MAX) pages of a site with the highest totals, in order. */
+static inline void store_top(struct store *store, const char *site, size_t count,
+                             store_on_pages on_pages, void *data)
+{
+    store->operations->top(store, site, count, on_pages, data);
+}
+
+/**
+ * Reads some pages of a site, all of them in as many calls as it takes: the first with `after` "",
+ * each other with the `next` of the one before. A page that is there all the time is told at least
+ * once; a call may tell of none.
+ */
+static inline void store_scan(struct store *store, const char *site, const char *after,
+                              store_on_pages on_pages, void *data)
+{
+    store->operations->scan(store, site, after, on_pages, data);
+}
+
+/** Reads the names of all sites that were admitted. */
+static inline void store_sites(struct store *store, store_on_sites on_sites, void *data)
+{
+    store->operations->sites(store, on_sites, data);
 }
 
 /** Reads the ledger entry of an epoch. */
@@ -187,6 +391,51 @@ static inline void store_ledger(struct store *store, const char *site, const cha
                                 store_on_ledger on_ledger, void *data)
 {
     store->operations->ledger(store, site, epoch, on_ledger, data);
+}
+
+/** Changes what is kept of a page. */
+static inline void store_edit(struct store *store, const struct store_edit *edit,
+                              store_on_edited on_edited, void *data)
+{
+    store->operations->edit(store, edit, on_edited, data);
+}
+
+/** Puts a site among those that there are, unless there are `limit` others; 0: no limit. */
+static inline void store_admit(struct store *store, const char *site, uint64_t limit,
+                               store_on_admitted on_admitted, void *data)
+{
+    store->operations->admit(store, site, limit, on_admitted, data);
+}
+
+/** Reads the salt of a local day, the same for whoever asks; who asks first makes it. */
+static inline void store_salt(struct store *store, uint64_t day, store_on_salt on_salt, void *data)
+{
+    store->operations->salt(store, day, on_salt, data);
+}
+
+/**
+ * Asks to be told what happens on a site, until store_unwatch() was called as often. `site` is
+ * copied.
+ */
+static inline void store_watch(struct store *store, const char *site)
+{
+    store->operations->watch(store, site);
+}
+
+static inline void store_unwatch(struct store *store, const char *site)
+{
+    store->operations->unwatch(store, site);
+}
+
+/**
+ * Sets who is told, in the loop, of each page of a watched site whose total changed, whichever
+ * process counted, and of the site as page "". `page` NULL: something may have been missed, so read
+ * again. One listener.
+ */
+static inline void store_listen_visits(struct store *store, store_on_visits on_visits, void *data)
+{
+    store->on_visits = on_visits;
+    store->on_visits_data = data;
 }
 
 /** Fills `ret_health`; asks nobody. */
@@ -216,6 +465,15 @@ static inline void store_notify(struct store *store, bool available)
 {
     if (store->on_change != NULL) {
         store->on_change(store->on_change_data, available);
+    }
+}
+
+/** For stores: tells the listener of visits, if there is one. */
+static inline void store_notify_visits(struct store *store, const char *site,
+                                       const struct store_page *page)
+{
+    if (store->on_visits != NULL) {
+        store->on_visits(store->on_visits_data, site, page);
     }
 }
 

@@ -232,7 +232,7 @@ static inline void on_written(struct journal_entry *entry, int error)
 static inline struct journal_record make_record(uint64_t sequence)
 {
     struct journal_record record = {.site = "site.example", .epoch = EPOCH};
-    struct store_entry entries[] = {{"/a", 2, sequence}, {"/käse", 6, 1}};
+    struct store_entry entries[] = {{"/a", 2, sequence, false}, {"/käse", 6, 1, false}};
     struct store_token tokens[] = {{"token-1", 7, 1, STORE_WINDOW_CLIENT}};
     struct store_batch content = {.hour = 470000,
                                   .second = 1692000000,
@@ -259,7 +259,7 @@ static inline struct journal_record make_long_record(uint64_t sequence)
         memset(pages[i], 'x', STORE_PAGE_MAX);
         snprintf(pages[i], 8, "/%05d", i);
         pages[i][6] = '-';
-        entries[i] = (struct store_entry){pages[i], STORE_PAGE_MAX, 1};
+        entries[i] = (struct store_entry){pages[i], STORE_PAGE_MAX, 1, false};
     }
     record.parcel = parcel_create(&content);
     record.parcel->content.sequence = sequence;

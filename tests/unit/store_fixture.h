@@ -132,6 +132,7 @@ struct answer {
     uint64_t totals[PAGES_MAX];
     size_t token_count; /* of repeated */
     bool repeated[TOKENS_MAX];
+    uint64_t uniques[PAGES_MAX];
 };
 
 static inline void keep_answer(struct answer *answer, enum store_outcome outcome,
@@ -162,14 +163,16 @@ static inline void on_applied(void *data, const struct store_applied *applied)
     answer->at = applied->at;
     if (applied->outcome == STORE_OK) {
         assert_non_null(applied->repeated);
+        assert_non_null(applied->uniques);
         memcpy(answer->repeated, applied->repeated, answer->token_count);
+        memcpy(answer->uniques, applied->uniques, answer->count * sizeof(*applied->uniques));
     }
     keep_answer(answer, applied->outcome, applied->totals, applied->reason);
 }
 
 static inline void on_read(void *data, const struct store_read *read)
 {
-    keep_answer(data, read->outcome, read->totals, read->reason);
+    keep_answer(data, read->outcome, read->numbers, read->reason);
 }
 
 static inline void on_ledger(void *data, const struct store_ledger *ledger)
@@ -205,6 +208,7 @@ static inline struct store_batch batch_of(const char *epoch, uint64_t sequence, 
                                 .follows = sequence - 1,
                                 .visits = sequence * visits,
                                 .hour = HOUR,
+                                .day = HOUR / 24,
                                 .second = HOUR * 3600,
                                 .entries = entries,
                                 .entry_count = count};
@@ -228,16 +232,24 @@ static inline struct answer apply_page(struct fixture *fixture, const char *epoc
     return apply_entries(fixture, epoch, sequence, &entry, 1);
 }
 
-static inline struct answer read_entries(struct fixture *fixture, const char *site,
-                                         const struct store_entry *entries, size_t count)
+static inline struct answer read_numbers(struct fixture *fixture, const struct store_query *query)
 {
-    struct answer answer = {.fixture = fixture, .count = count};
+    struct answer answer = {.fixture = fixture, .count = query->page_count};
 
-    store_read(fixture->store, site, entries, count, on_read, &answer);
+    store_read(fixture->store, query, on_read, &answer);
     assert_int_equal(answer.calls, 0);
     run_loop(fixture);
     assert_int_equal(answer.calls, 1);
     return answer;
+}
+
+static inline struct answer read_entries(struct fixture *fixture, const char *site,
+                                         const struct store_entry *entries, size_t count)
+{
+    struct store_query query = {
+        .site = site, .pages = entries, .page_count = count, .kind = STORE_TOTALS};
+
+    return read_numbers(fixture, &query);
 }
 
 static inline uint64_t total_of(struct fixture *fixture, const char *site, const char *page)

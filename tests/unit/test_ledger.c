@@ -34,7 +34,7 @@ static int teardown(void **state)
 /* a parcel of one page with that many visits */
 static struct parcel *make_parcel(uint64_t hits)
 {
-    const struct store_entry entry = {"/", 1, hits};
+    const struct store_entry entry = {"/", 1, hits, false};
 
     return parcel_create(&(struct store_batch){.entries = &entry, .entry_count = 1});
 }

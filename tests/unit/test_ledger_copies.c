@@ -25,7 +25,7 @@ struct copy {
 /* a parcel of one page with that many visits */
 static struct parcel *make_parcel(uint64_t hits)
 {
-    const struct store_entry entry = {"/", 1, hits};
+    const struct store_entry entry = {"/", 1, hits, false};
 
     return parcel_create(&(struct store_batch){.entries = &entry, .entry_count = 1});
 }

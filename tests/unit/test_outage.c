@@ -12,7 +12,7 @@
 /* as the journal does it: through the bytes of a record */
 static void restore(struct fixture *fixture, uint64_t sequence, uint64_t hits)
 {
-    const struct store_entry entry = {"/", 1, hits};
+    const struct store_entry entry = {"/", 1, hits, false};
     struct journal_record record = {.site = "default", .epoch = EPOCH};
     struct journal_record decoded;
     struct buf bytes = BUF_EMPTY;

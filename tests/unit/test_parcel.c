@@ -15,7 +15,8 @@ static void test_copies_all_but_the_number(void **state)
 {
     char page[] = "/page";
     char token[] = "token";
-    struct store_entry entries[] = {{page, 5, 3}, {"", 0, 1}, {"/other", 6, 40}};
+    struct store_entry entries[] = {
+        {page, 5, 3, false}, {"", 0, 1, false}, {"/other", 6, 40, false}};
     struct store_token tokens[] = {{token, 5, 0, STORE_WINDOW_ATTEMPT},
                                    {"x\0y", 3, 2, STORE_WINDOW_CLIENT}};
     struct store_batch content = {.site = "default",
@@ -83,7 +84,7 @@ static void test_says_its_size(void **state)
     page[STORE_PAGE_MAX] = '\0';
     memset(token, 't', STORE_TOKEN_MAX);
     for (size_t i = 0; i < BATCH_PAGES_MAX; i++) {
-        entries[i] = (struct store_entry){page, STORE_PAGE_MAX, 1};
+        entries[i] = (struct store_entry){page, STORE_PAGE_MAX, 1, false};
     }
     for (size_t i = 0; i < BATCH_TOKENS_MAX; i++) {
         tokens[i] = (struct store_token){token, STORE_TOKEN_MAX, 0, STORE_WINDOW_CLIENT};

@@ -303,6 +303,8 @@ static void test_calls_of_one_turn_are_answered_once_and_in_order(void **state)
     struct answer *answers = calloc(MANY, sizeof(*answers));
     struct store_batch batches[MANY];
     struct store_entry entry = entry_of("/", 1);
+    struct store_query query = {
+        .site = "default", .pages = &entry, .page_count = 1, .kind = STORE_TOTALS};
     int order = 0;
 
     for (int i = 0; i < MANY; i++) {
@@ -311,7 +313,7 @@ static void test_calls_of_one_turn_are_answered_once_and_in_order(void **state)
         if (i % 2 == 0) {
             store_apply(fixture->store, &batches[i], on_applied, &answers[i]);
         } else {
-            store_read(fixture->store, "default", &entry, 1, on_read, &answers[i]);
+            store_read(fixture->store, &query, on_read, &answers[i]);
         }
     }
     answers[MANY - 1].fixture = fixture; /* the last one ends the wait */

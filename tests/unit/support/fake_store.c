@@ -40,12 +40,14 @@ struct ledger_row {
     char epoch[STORE_EPOCH_LENGTH + 1];
     struct store_position at;
     uint64_t totals[BATCH_PAGES_MAX];
+    uint64_t uniques[BATCH_PAGES_MAX];
     bool repeated[BATCH_TOKENS_MAX];
 };
 
 /* what an answer points to */
 struct answer_memory {
     uint64_t totals[BATCH_PAGES_MAX];
+    uint64_t uniques[BATCH_PAGES_MAX];
     bool repeated[BATCH_TOKENS_MAX];
 };
 
@@ -58,6 +60,13 @@ struct token_row {
     char bytes[STORE_TOKEN_MAX];
 };
 
+struct visitor_row {
+    char site[STORE_SITE_MAX + 1];
+    char page[STORE_PAGE_MAX + 1];
+    uint64_t day;
+    uint64_t hash;
+};
+
 struct fake_database {
     struct total_row *totals;
     size_t total_count;
@@ -65,6 +74,8 @@ struct fake_database {
     size_t ledger_count;
     struct token_row *tokens;
     size_t token_count;
+    struct visitor_row *visitors;
+    size_t visitor_count;
 };
 
 struct fake_database *fake_database_create(void)
@@ -78,6 +89,7 @@ void fake_database_destroy(struct fake_database *database)
         free(database->totals);
         free(database->ledger);
         free(database->tokens);
+        free(database->visitors);
         free(database);
     }
 }
@@ -186,6 +198,7 @@ void fake_database_restore(struct fake_database *database, const struct fake_dat
     void *totals = database->totals;
     void *ledger = database->ledger;
     void *tokens = database->tokens;
+    void *visitors = database->visitors;
 
     copy_rows(&totals, &database->total_count, copy->totals, copy->total_count,
               sizeof(*copy->totals));
@@ -193,9 +206,12 @@ void fake_database_restore(struct fake_database *database, const struct fake_dat
               sizeof(*copy->ledger));
     copy_rows(&tokens, &database->token_count, copy->tokens, copy->token_count,
               sizeof(*copy->tokens));
+    copy_rows(&visitors, &database->visitor_count, copy->visitors, copy->visitor_count,
+              sizeof(*copy->visitors));
     database->totals = totals;
     database->ledger = ledger;
     database->tokens = tokens;
+    database->visitors = visitors;
 }
 
 static void read_totals(const struct fake_database *database, const struct store_batch *batch,
@@ -216,21 +232,25 @@ struct store_position fake_database_position(const struct fake_database *databas
 
 static uint64_t bucket_of(const struct store_batch *batch, const struct store_token *token)
 {
+    if (token->window == STORE_WINDOW_DAY) {
+        return batch->day;
+    }
     return batch->second /
            (token->window == STORE_WINDOW_ATTEMPT ? STORE_WINDOW_ATTEMPT_S : STORE_WINDOW_CLIENT_S);
 }
 
-/* whether the token is in the bucket before, at or after the batch's time */
+/* whether the token is in the bucket before, at or after the batch's time, or in the day's */
 static bool is_seen(const struct fake_database *database, const struct store_batch *batch,
                     const struct store_token *token)
 {
     uint64_t bucket = bucket_of(batch, token);
+    uint64_t around = token->window == STORE_WINDOW_DAY ? 0 : 1;
 
     for (size_t i = 0; i < database->token_count; i++) {
         const struct token_row *row = &database->tokens[i];
 
-        if (row->window == token->window && row->bucket + 1 >= bucket &&
-            row->bucket <= bucket + 1 && row->length == token->length &&
+        if (row->window == token->window && row->bucket + around >= bucket &&
+            row->bucket <= bucket + around && row->length == token->length &&
             memcmp(row->bytes, token->bytes, token->length) == 0 &&
             strcmp(row->site, batch->site) == 0) {
             return true;
@@ -255,14 +275,120 @@ static void see(struct fake_database *database, const struct store_batch *batch,
 
 /* takes the visits out of `hits` whose tokens were seen before, also earlier in the batch */
 static void see_tokens(struct fake_database *database, const struct store_batch *batch,
-                       uint64_t *hits, bool *repeated)
+                       uint64_t *hits, struct answer_memory *answer)
 {
     for (size_t i = 0; i < batch->token_count; i++) {
-        repeated[i] = is_seen(database, batch, &batch->tokens[i]);
-        if (repeated[i]) {
+        if (answer->totals[batch->tokens[i].entry] == STORE_NONE) {
+            continue;
+        }
+        answer->repeated[i] = is_seen(database, batch, &batch->tokens[i]);
+        if (answer->repeated[i]) {
             hits[batch->tokens[i].entry]--;
         } else {
             see(database, batch, &batch->tokens[i]);
+        }
+    }
+}
+
+static size_t count_pages(const struct fake_database *database, const char *site)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < database->total_count; i++) {
+        count += strcmp(database->totals[i].site, site) == 0 && *database->totals[i].page != '\0';
+    }
+    return count;
+}
+
+/* entries of new pages that the site has no room for get the total STORE_NONE */
+static void refuse_entries(const struct fake_database *database, const struct store_batch *batch,
+                           struct answer_memory *answer)
+{
+    size_t count = count_pages(database, batch->site);
+
+    for (size_t i = 0; i < batch->entry_count && batch->pages_max != 0; i++) {
+        if (find_total(database, batch->site, batch->entries[i].page) != NULL) {
+            continue;
+        }
+        if (count >= batch->pages_max) {
+            answer->totals[i] = STORE_NONE;
+        } else {
+            count++;
+        }
+    }
+}
+
+static void meet(struct fake_database *database, const struct store_batch *batch, const char *page,
+                 uint64_t hash)
+{
+    void *rows = database->visitors;
+    struct visitor_row *row;
+
+    for (size_t i = 0; i < database->visitor_count; i++) {
+        row = &database->visitors[i];
+        if (row->hash == hash && row->day == batch->day && strcmp(row->page, page) == 0 &&
+            strcmp(row->site, batch->site) == 0) {
+            return;
+        }
+    }
+    row = add_row(&rows, &database->visitor_count, sizeof(*row));
+    database->visitors = rows;
+    strcpy(row->site, batch->site);
+    strcpy(row->page, page);
+    row->day = batch->day;
+    row->hash = hash;
+}
+
+uint64_t fake_database_uniques(const struct fake_database *database, const char *site,
+                               const char *page, uint64_t day)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < database->visitor_count; i++) {
+        const struct visitor_row *row = &database->visitors[i];
+
+        count += row->day == day && strcmp(row->page, page) == 0 && strcmp(row->site, site) == 0;
+    }
+    return count;
+}
+
+static void meet_visitors(struct fake_database *database, const struct store_batch *batch,
+                          struct answer_memory *answer)
+{
+    for (size_t i = 0; i < batch->visitor_count; i++) {
+        const struct store_visitor *visitor = &batch->visitors[i];
+
+        if (answer->totals[visitor->entry] != STORE_NONE) {
+            meet(database, batch, batch->entries[visitor->entry].page, visitor->hash);
+            meet(database, batch, "", visitor->hash);
+        }
+    }
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        answer->uniques[i] =
+            batch->entries[i].wants_uniques
+                ? fake_database_uniques(database, batch->site, batch->entries[i].page, batch->day)
+                : STORE_NONE;
+    }
+}
+
+static void add_hits(struct fake_database *database, const struct store_batch *batch,
+                     struct answer_memory *answer)
+{
+    uint64_t hits[BATCH_PAGES_MAX];
+
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        hits[i] = batch->entries[i].hits;
+    }
+    see_tokens(database, batch, hits, answer);
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        if (answer->totals[i] == STORE_NONE) {
+            continue;
+        }
+        answer->totals[i] = fake_database_total(database, batch->site, batch->entries[i].page);
+        if (hits[i] != 0) {
+            answer->totals[i] += hits[i];
+            demand_total(database, batch->site, batch->entries[i].page)->total = answer->totals[i];
+            demand_total(database, batch->site, "")->total += hits[i];
         }
     }
 }
@@ -271,29 +397,24 @@ static void add_entries(struct fake_database *database, const struct store_batch
                         struct answer_memory *answer)
 {
     struct ledger_row *row = demand_ledger(database, batch->site, batch->epoch);
-    uint64_t hits[BATCH_PAGES_MAX];
 
-    for (size_t i = 0; i < batch->entry_count; i++) {
-        hits[i] = batch->entries[i].hits;
-    }
-    see_tokens(database, batch, hits, answer->repeated);
-    for (size_t i = 0; i < batch->entry_count; i++) {
-        struct total_row *total = demand_total(database, batch->site, batch->entries[i].page);
-
-        total->total += hits[i];
-        answer->totals[i] = total->total;
-    }
+    refuse_entries(database, batch, answer);
+    add_hits(database, batch, answer);
+    meet_visitors(database, batch, answer);
     row->at = (struct store_position){batch->sequence, batch->visits};
     memcpy(row->totals, answer->totals, sizeof(row->totals));
     memcpy(row->repeated, answer->repeated, sizeof(row->repeated));
+    memcpy(row->uniques, answer->uniques, sizeof(row->uniques));
 }
 
 /* the rules of apply.lua */
 static struct store_applied execute(struct fake_database *database, const struct store_batch *batch,
                                     struct answer_memory *answer)
 {
-    struct store_applied applied = {
-        .outcome = STORE_OK, .totals = answer->totals, .repeated = answer->repeated};
+    struct store_applied applied = {.outcome = STORE_OK,
+                                    .totals = answer->totals,
+                                    .uniques = answer->uniques,
+                                    .repeated = answer->repeated};
     struct store_position at = fake_database_position(database, batch->site, batch->epoch);
 
     memset(answer, 0, sizeof(*answer));
@@ -303,8 +424,10 @@ static struct store_applied execute(struct fake_database *database, const struct
         applied.duplicate = true;
         memcpy(answer->totals, row->totals, sizeof(row->totals));
         memcpy(answer->repeated, row->repeated, sizeof(row->repeated));
+        memcpy(answer->uniques, row->uniques, sizeof(row->uniques));
     } else if (at.sequence > batch->sequence) {
         applied.duplicate = true;
+        memset(answer->uniques, 0xff, sizeof(answer->uniques)); /* STORE_NONE */
         read_totals(database, batch, answer->totals);
     } else if (at.sequence != batch->follows) {
         applied = (struct store_applied){.outcome = STORE_REFUSED,
@@ -343,8 +466,12 @@ static struct store_batch copy_batch(const struct store_batch *batch)
 {
     struct store_entry *entries = allocate(batch->entry_count, sizeof(*entries));
     struct store_token *tokens = allocate(batch->token_count, sizeof(*tokens));
+    struct store_visitor *visitors = allocate(batch->visitor_count, sizeof(*visitors));
     struct store_batch copy = *batch;
 
+    if (batch->visitor_count != 0) {
+        memcpy(visitors, batch->visitors, batch->visitor_count * sizeof(*visitors));
+    }
     for (size_t i = 0; i < batch->entry_count; i++) {
         entries[i] = batch->entries[i];
         entries[i].page = copy_text(batch->entries[i].page);
@@ -357,6 +484,7 @@ static struct store_batch copy_batch(const struct store_batch *batch)
     copy.epoch = copy_text(batch->epoch);
     copy.entries = entries;
     copy.tokens = tokens;
+    copy.visitors = visitors;
     return copy;
 }
 
@@ -370,6 +498,7 @@ static void free_call(struct fake_call *call)
     }
     free((struct store_entry *)call->batch.entries);
     free((struct store_token *)call->batch.tokens);
+    free((struct store_visitor *)call->batch.visitors);
     free((char *)call->batch.site);
     free((char *)call->batch.epoch);
     free(call);
@@ -385,8 +514,18 @@ static void check_tokens(const struct store_batch *batch)
 
         check(token->length >= 1 && token->length <= STORE_TOKEN_MAX);
         check(token->entry < batch->entry_count);
-        check(token->window == STORE_WINDOW_ATTEMPT || token->window == STORE_WINDOW_CLIENT);
+        check(token->window == STORE_WINDOW_ATTEMPT || token->window == STORE_WINDOW_CLIENT ||
+              token->window == STORE_WINDOW_DAY);
         check(++tokens[token->entry] <= batch->entries[token->entry].hits);
+    }
+}
+
+static void check_visitors(const struct store_batch *batch)
+{
+    check(batch->visitor_count <= BATCH_VISITORS_MAX);
+    for (size_t i = 0; i < batch->visitor_count; i++) {
+        check(batch->visitors[i].entry < batch->entry_count);
+        check(i == 0 || batch->visitors[i - 1].entry <= batch->visitors[i].entry);
     }
 }
 
@@ -399,9 +538,12 @@ static void check_batch(const struct store_batch *batch)
     check(batch->sequence >= 1);
     check(batch->follows < batch->sequence);
     check(batch->second / 3600 == batch->hour);
+    /* nobody is more than a day from UTC */
+    check(batch->day + 1 >= batch->hour / 24 && batch->day <= batch->hour / 24 + 1);
     check(batch->entry_count >= 1 && batch->entry_count <= BATCH_PAGES_MAX);
     for (size_t i = 0; i < batch->entry_count; i++) {
         check(batch->entries[i].hits != 0);
+        check(batch->entries[i].page_length != 0);
         check(batch->entries[i].page_length <= STORE_PAGE_MAX);
         check(strlen(batch->entries[i].page) == batch->entries[i].page_length);
         hits += batch->entries[i].hits;
@@ -412,6 +554,7 @@ static void check_batch(const struct store_batch *batch)
     check(batch->visits >= hits);
     check(batch->sequence != 1 || batch->visits == hits);
     check_tokens(batch);
+    check_visitors(batch);
 }
 
 /* what was passed by pointer must not have changed */
@@ -431,6 +574,10 @@ static void check_unchanged(const struct fake_call *call)
         check(now->tokens[i].window == then->tokens[i].window);
         check(now->tokens[i].length == then->tokens[i].length);
         check(memcmp(now->tokens[i].bytes, then->tokens[i].bytes, then->tokens[i].length) == 0);
+    }
+    for (size_t i = 0; i < then->visitor_count; i++) {
+        check(now->visitors[i].entry == then->visitors[i].entry);
+        check(now->visitors[i].hash == then->visitors[i].hash);
     }
 }
 
@@ -461,11 +608,13 @@ static void apply(struct store *store, const struct store_batch *batch, store_on
     add_call(store, FAKE_APPLY, batch, data)->on_applied = on_applied;
 }
 
-static void read_pages(struct store *store, const char *site, const struct store_entry *pages,
-                       size_t page_count, store_on_read on_read, void *data)
+static void read_pages(struct store *store, const struct store_query *query, store_on_read on_read,
+                       void *data)
 {
-    struct store_batch batch = {.site = site, .entries = pages, .entry_count = page_count};
+    struct store_batch batch = {
+        .site = query->site, .entries = query->pages, .entry_count = query->page_count};
 
+    check(query->kind == STORE_TOTALS);
     add_call(store, FAKE_READ, &batch, data)->on_read = on_read;
 }
 
@@ -510,7 +659,7 @@ static void end_read(struct fake_store *fake, struct fake_call *call, enum fake_
 
     if (fate == FAKE_DONE) {
         read_totals(fake->database, &call->batch, totals);
-        read = (struct store_read){.outcome = STORE_OK, .totals = totals};
+        read = (struct store_read){.outcome = STORE_OK, .numbers = totals};
     }
     call->on_read(call->data, &read);
     free(totals);
@@ -600,7 +749,14 @@ static void destroy(struct store *store)
     free(fake);
 }
 
-static const struct store_operations operations = {apply, read_pages, ledger, health, destroy};
+/* what an engine asks of a store */
+static const struct store_operations operations = {
+    .apply = apply,
+    .read = read_pages,
+    .ledger = ledger,
+    .health = health,
+    .destroy = destroy,
+};
 
 struct fake_store *fake_store_create(struct fake_database *database, bool available)
 {

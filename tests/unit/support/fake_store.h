@@ -3,12 +3,12 @@
  * fake_store: a store in memory that keeps the contract of store.h and fails only on command; for
  * tests of what stands above a store.
  *
- * The *database* is what a server would keep: totals, tokens in buckets and a ledger, with the
- * rules of apply.lua; only nothing expires. Several stores, as of several instances, may share one.
- * The *store* is an instance's way to it: each call stays open until the test decides its fate. It
- * aborts, with a line that says why, when its user breaks the contract: changes what it passed to
- * an open call, sends a page twice in a batch, more tokens than hits, a batch that is empty or too
- * long, or a second one of an epoch before the first is answered.
+ * The *database* is what a server would keep: totals, tokens in buckets, visitors and a ledger,
+ * with the rules of apply.lua; only nothing expires. Several stores, as of several instances, may
+ * share one. The *store* is an instance's way to it: each call stays open until the test decides
+ * its fate. It aborts, with a line that says why, when its user breaks the contract: changes what
+ * it passed to an open call, sends a page twice in a batch, more tokens than hits, a batch that is
+ * empty or too long, or a second one of an epoch before the first is answered.
  */
 #ifndef VISITCOUNTD_TESTS_FAKE_STORE_H
 #define VISITCOUNTD_TESTS_FAKE_STORE_H
@@ -33,7 +33,11 @@ void fake_database_destroy(struct fake_database *database);
 uint64_t fake_database_total(const struct fake_database *database, const char *site,
                              const char *page);
 
-/** Changes it, as another instance or an operator would. */
+/** How many visitors a page has on a day. */
+uint64_t fake_database_uniques(const struct fake_database *database, const char *site,
+                               const char *page, uint64_t day);
+
+/** Changes a total, as another instance or an operator would. */
 void fake_database_set(struct fake_database *database, const char *site, const char *page,
                        uint64_t total);
 

@@ -1,0 +1,35 @@
+-- SPDX-License-Identifier: MIT
+-- Reads numbers by day or hour, and of visitors; writes nothing.
+--
+-- KEYS and ARGV: DAYS: hashes; pages         for each page the sum over the hashes
+--                SERIES: hashes; one page     the page's number in each hash
+--                VISITORS: HyperLogLogs; n    for each n of them in turn, how many visitors
+--
+-- Answers one string: " <number> ...".
+local kind = ARGV[1]
+local numbers = {}
+
+if kind == 'DAYS' then
+    for page = 2, #ARGV do
+        numbers[page - 1] = 0
+    end
+    for i = 1, #KEYS do
+        local found = redis.call('HMGET', KEYS[i], unpack(ARGV, 2))
+        for page = 1, #numbers do
+            numbers[page] = numbers[page] + (tonumber(found[page]) or 0)
+        end
+    end
+    for page = 1, #numbers do
+        numbers[page] = string.format('%.0f', numbers[page])
+    end
+elseif kind == 'SERIES' then
+    for i = 1, #KEYS do
+        numbers[i] = redis.call('HGET', KEYS[i], ARGV[2]) or '0'
+    end
+else
+    local together = tonumber(ARGV[2])
+    for i = 1, #KEYS, together do
+        numbers[#numbers + 1] = redis.call('PFCOUNT', unpack(KEYS, i, i + together - 1))
+    end
+end
+return ' ' .. table.concat(numbers, ' ')

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/redis_request.h"
+
+#include "base/log.h"
+
+#include <hiredis/hiredis.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+ASSET(redis_apply_lua, "src/store/apply.lua");
+
+/* tokens of a day are not looked for on the next: some more, for batches that come late */
+#define DAY_BUCKET_TTL_S (UINT64_C(3) * 86400)
+
+/* an open apply call */
+struct applying {
+    struct redis_request request;
+    const struct store_batch *batch;
+    struct store_applied applied; /* what is answered when the replicas have it */
+    uint64_t *totals;             /* NULL until it was applied; uniques stand behind them */
+    bool *repeated;
+    struct redis_waiter waiter;
+    uint64_t replicas; /* that have confirmed it */
+};
+
+static struct applying *applying_of(struct redis_request *request)
+{
+    return container_of(request, struct applying, request);
+}
+
+/* visitors of one entry, or the wish to know how many there are */
+struct visited {
+    size_t entry;
+    const struct store_visitor *visitors;
+    size_t count;
+};
+
+static bool has_visited(const struct store_batch *batch)
+{
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        if (batch->entries[i].wants_uniques) {
+            return true;
+        }
+    }
+    return batch->visitor_count != 0;
+}
+
+/* the entries with visitors, in order; NULL where there are none. Freed by the caller */
+static struct visited *find_visited(const struct store_batch *batch, size_t *ret_count)
+{
+    struct visited *visited;
+    size_t count = 0;
+    size_t next = 0;
+
+    *ret_count = 0;
+    if (!has_visited(batch)) {
+        return NULL;
+    }
+    visited = calloc(batch->entry_count, sizeof(*visited));
+    if (visited == NULL) {
+        abort();
+    }
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        size_t first = next;
+
+        while (next < batch->visitor_count && batch->visitors[next].entry == i) {
+            next++;
+        }
+        if (next != first || batch->entries[i].wants_uniques) {
+            visited[count++] = (struct visited){i, batch->visitors + first, next - first};
+        }
+    }
+    *ret_count = count;
+    return visited;
+}
+
+/* the buckets before, at and after the batch's time: instances' clocks may differ by one */
+static void add_bucket_keys(struct redis_command *command, const struct store_batch *batch,
+                            uint64_t window_s)
+{
+    uint64_t bucket = batch->second / window_s;
+    char kind[48];
+
+    for (uint64_t i = bucket - 1; i != bucket + 2; i++) {
+        snprintf(kind, sizeof(kind), "seen:%llu:%llu", (unsigned long long)window_s,
+                 (unsigned long long)i);
+        redis_add_key(command, batch->site, kind);
+    }
+}
+
+static void add_token_keys(struct redis_command *command, const struct store_batch *batch)
+{
+    char kind[48];
+
+    add_bucket_keys(command, batch, STORE_WINDOW_ATTEMPT_S);
+    add_bucket_keys(command, batch, STORE_WINDOW_CLIENT_S);
+    snprintf(kind, sizeof(kind), "seen:day:%llu", (unsigned long long)batch->day);
+    redis_add_key(command, batch->site, kind);
+}
+
+static void add_visited_keys(struct redis_store *store, const struct store_batch *batch,
+                             const struct visited *visited, size_t visited_count)
+{
+    redis_add_visitors_key(store, batch->site, batch->day, "", 0);
+    for (size_t i = 0; i < visited_count; i++) {
+        const struct store_entry *entry = &batch->entries[visited[i].entry];
+
+        redis_add_visitors_key(store, batch->site, batch->day, entry->page, entry->page_length);
+    }
+}
+
+static void add_keys(struct redis_store *store, const struct store_batch *batch,
+                     const struct visited *visited, size_t visited_count)
+{
+    struct redis_command *command = &store->command;
+
+    redis_command_add_u64(command, 4 + (batch->token_count != 0 ? 7 : 0) +
+                                       (visited_count != 0 ? visited_count + 1 : 0));
+    redis_add_key(command, batch->site, "hits");
+    redis_add_day_key(store, batch->site, batch->day);
+    redis_add_hour_key(store, batch->site, batch->hour);
+    redis_add_key(command, batch->site, "ledger");
+    if (batch->token_count != 0) {
+        add_token_keys(command, batch);
+    }
+    if (visited_count != 0) {
+        add_visited_keys(store, batch, visited, visited_count);
+    }
+}
+
+static void add_visited(struct redis_command *command, const struct store_batch *batch,
+                        const struct visited *visited, size_t visited_count)
+{
+    for (size_t i = 0; i < visited_count; i++) {
+        redis_command_add_u64(command, visited[i].entry + 1);
+        redis_command_add_text(command, batch->entries[visited[i].entry].wants_uniques ? "1" : "0");
+        redis_command_add_u64(command, visited[i].count);
+        for (size_t j = 0; j < visited[i].count; j++) {
+            redis_command_add(command, &visited[i].visitors[j].hash,
+                              sizeof(visited[i].visitors[j].hash));
+        }
+    }
+}
+
+static void add_batch(struct redis_command *command, const struct store_batch *batch,
+                      const struct visited *visited, size_t visited_count)
+{
+    redis_command_add_u64(command, batch->entry_count);
+    redis_command_add_u64(command, batch->token_count);
+    redis_command_add_u64(command, visited_count);
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        redis_command_add(command, batch->entries[i].page, batch->entries[i].page_length);
+        redis_command_add_u64(command, batch->entries[i].hits);
+    }
+    for (size_t i = 0; i < batch->token_count; i++) {
+        redis_command_add_u64(command, batch->tokens[i].entry + 1);
+        redis_command_add_u64(command, (uint64_t)batch->tokens[i].window + 1);
+        redis_command_add(command, batch->tokens[i].bytes, batch->tokens[i].length);
+    }
+    add_visited(command, batch, visited, visited_count);
+}
+
+/* a store without a link sends nothing: any name does */
+static const char *script_sha(const struct redis_store *store)
+{
+    return store->link != NULL ? redis_link_script_sha(store->link) : "";
+}
+
+/* sends the store's command, and where replicas are waited for, joins those who wait */
+static void send_and_wait(struct applying *applying)
+{
+    struct redis_store *store = applying->request.store;
+
+    if (store->wait.replicas == 0) {
+        redis_request_send(&applying->request);
+        return;
+    }
+    list_remove(&applying->waiter.link); /* of what was sent before, and not executed */
+    redis_wait_prepare(&store->wait);
+    redis_request_send(&applying->request);
+    if (applying->request.was_sent) {
+        redis_wait_join(&store->wait, &applying->waiter);
+    }
+}
+
+/* KEYS and ARGV are described in apply.lua */
+static void send_apply(struct applying *applying, bool with_source)
+{
+    const struct store_batch *batch = applying->batch;
+    struct redis_store *store = applying->request.store;
+    struct redis_command *command = &store->command;
+    size_t visited_count;
+    struct visited *visited = find_visited(batch, &visited_count);
+
+    redis_command_begin(command, with_source ? "EVAL" : "EVALSHA");
+    redis_command_add_text(command, with_source ? redis_apply_lua : script_sha(store));
+    add_keys(store, batch, visited, visited_count);
+    redis_command_add_text(command, batch->epoch);
+    redis_command_add_u64(command, batch->sequence);
+    redis_command_add_u64(command, batch->follows);
+    redis_command_add_u64(command, batch->visits);
+    redis_command_add_u64(command, store->day_ttl_s);
+    redis_command_add_u64(command, store->hour_ttl_s);
+    redis_command_add_u64(command, store->ledger_ttl_s);
+    redis_command_add_u64(command, UINT64_C(3) * STORE_WINDOW_ATTEMPT_S);
+    redis_command_add_u64(command, UINT64_C(3) * STORE_WINDOW_CLIENT_S);
+    redis_command_add_u64(command, DAY_BUCKET_TTL_S);
+    redis_command_add_u64(command, batch->pages_max);
+    redis_add_channel(command, batch->site);
+    add_batch(command, batch, visited, visited_count);
+    free(visited);
+    send_and_wait(applying);
+}
+
+/* --- the answer --- */
+
+static void warn_of_series(struct redis_store *store, const char *site, const char *error)
+{
+    uint64_t now_ms = loop_now_ms(store->loop);
+
+    if (store->series_error_logged_at_ms != 0 &&
+        now_ms - store->series_error_logged_at_ms < 60000) {
+        return;
+    }
+    store->series_error_logged_at_ms = now_ms;
+    log_warning("redis: site %s: numbers by day or hour or of visitors: %s; totals are not "
+                "affected",
+                site, error);
+}
+
+/* " ~ 2 5": numbers of tokens from 1; returns what follows them, or NULL */
+static const char *parse_repeated(const char *text, bool *repeated, size_t count)
+{
+    if (!redis_starts_with(text, " ~ ")) {
+        return text;
+    }
+    text += 2;
+    while (*text == ' ' && text[1] >= '0' && text[1] <= '9') {
+        char *end;
+        uint64_t number = strtoull(text, &end, 10);
+
+        if (number == 0 || number > count) {
+            return NULL;
+        }
+        repeated[number - 1] = true;
+        text = end;
+    }
+    return text;
+}
+
+/* " ^ 7 9": of the entries that want it; returns what follows them, or NULL */
+static const char *parse_uniques(const char *text, const struct store_batch *batch,
+                                 uint64_t *uniques)
+{
+    bool are_there = redis_starts_with(text, " ^ ");
+
+    text += are_there ? 2 : 0;
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        uniques[i] = STORE_NONE;
+        if (are_there && batch->entries[i].wants_uniques && text != NULL) {
+            text = redis_parse_numbers(text, &uniques[i], 1);
+        }
+    }
+    return text;
+}
+
+/* all of an answer; returns the error in it, "" where there is none, or NULL */
+static const char *parse_answer(const char *text, struct applying *applying)
+{
+    const struct store_batch *batch = applying->batch;
+
+    text = redis_parse_numbers(text, applying->totals, batch->entry_count);
+    if (text != NULL) {
+        text = parse_repeated(text, applying->repeated, batch->token_count);
+    }
+    if (text != NULL) {
+        text = parse_uniques(text, batch, applying->totals + batch->entry_count);
+    }
+    if (text == NULL || *text == '\0') {
+        return text;
+    }
+    return redis_starts_with(text, " ! ") ? text + 3 : NULL;
+}
+
+static void end_apply(struct applying *applying, const struct store_applied *applied)
+{
+    list_remove(&applying->waiter.link);
+    applying->request.on_applied(applying->request.data, applied);
+    free(applying->totals);
+    free(applying->repeated);
+    free(applying);
+}
+
+/* applied: answered now, or when the replicas have it */
+static void end_confirmed(struct applying *applying)
+{
+    applying->applied.replicas = applying->replicas;
+    applying->applied.replicas_wanted = applying->request.store->wait.replicas;
+    end_apply(applying, &applying->applied);
+}
+
+static void on_waited(struct redis_waiter *waiter, uint64_t replicas)
+{
+    struct applying *applying = container_of(waiter, struct applying, waiter);
+
+    applying->replicas = replicas;
+    if (applying->totals != NULL) {
+        end_confirmed(applying);
+    }
+}
+
+static void finish_with_totals(struct applying *applying, const char *text, bool duplicate)
+{
+    const struct store_batch *batch = applying->batch;
+    const char *error;
+
+    applying->totals = calloc(2 * batch->entry_count, sizeof(*applying->totals));
+    applying->repeated = calloc(batch->token_count + 1, sizeof(*applying->repeated));
+    if (applying->totals == NULL || applying->repeated == NULL) {
+        abort();
+    }
+    error = parse_answer(text, applying);
+    if (error == NULL) {
+        end_apply(applying,
+                  &(struct store_applied){.outcome = STORE_UNKNOWN,
+                                          .reason = "apply: a reply that is not understood"});
+        return;
+    }
+    if (*error != '\0') {
+        warn_of_series(applying->request.store, batch->site, error);
+    }
+    applying->applied = (struct store_applied){.outcome = STORE_OK,
+                                               .totals = applying->totals,
+                                               .uniques = applying->totals + batch->entry_count,
+                                               .repeated = applying->repeated,
+                                               .duplicate = duplicate};
+    if (list_is_empty(&applying->waiter.link)) {
+        end_confirmed(applying);
+    }
+}
+
+static void finish_gap(struct applying *applying, const char *text)
+{
+    end_apply(applying, &(struct store_applied){.outcome = STORE_REFUSED,
+                                                .gap = true,
+                                                .at = redis_parse_position(text),
+                                                .reason = "the store went back in time"});
+}
+
+static void finish_apply(struct redis_request *request, const redisReply *reply, const char *reason)
+{
+    struct applying *applying = applying_of(request);
+    const char *text = reply != NULL && reply->type == REDIS_REPLY_STRING ? reply->str : "";
+
+    if (reply != NULL && reply->type == REDIS_REPLY_ERROR &&
+        redis_starts_with(reply->str, "NOSCRIPT")) {
+        send_apply(applying, true); /* SCRIPT FLUSH: not executed, and loaded again by this */
+    } else if (redis_starts_with(text, "OK")) {
+        finish_with_totals(applying, text + 2, false);
+    } else if (redis_starts_with(text, "DUP")) {
+        finish_with_totals(applying, text + 3, true);
+    } else if (redis_starts_with(text, "GAP ")) {
+        finish_gap(applying, text + 4);
+    } else {
+        struct store_applied applied = {0};
+
+        applied.outcome = redis_request_failure(request, reply, reason, &applied.reason);
+        end_apply(applying, &applied);
+    }
+}
+
+void redis_apply(struct store *store, const struct store_batch *batch, store_on_applied on_applied,
+                 void *data)
+{
+    struct applying *applying = calloc(1, sizeof(*applying));
+
+    if (applying == NULL) {
+        abort();
+    }
+    redis_request_init(&applying->request, store, data, finish_apply);
+    applying->request.on_applied = on_applied;
+    applying->batch = batch;
+    applying->waiter.on_waited = on_waited;
+    list_init(&applying->waiter.link);
+    send_apply(applying, false);
+}

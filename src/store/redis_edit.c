@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/redis_request.h"
+
+#include "base/asset.h"
+#include "base/clock.h"
+#include "store/salt.h"
+
+#include <hiredis/hiredis.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+ASSET(redis_edit_lua, "src/store/edit.lua");
+ASSET_DECLARE(redis_edit_lua);
+
+#define SECONDS_PER_HOUR 3600
+#define SECONDS_PER_DAY  86400
+
+/* whoever comes first decides; a set that is full takes no more */
+static const char admit_lua[] =
+    "if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 1 then return 1 end "
+    "local limit = tonumber(ARGV[2]) "
+    "if limit ~= 0 and redis.call('SCARD', KEYS[1]) >= limit then "
+    "return 0 end "
+    "return redis.call('SADD', KEYS[1], ARGV[1])";
+
+static const char salt_lua[] = "redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2]) "
+                               "return redis.call('GET', KEYS[1])";
+
+/* --- edit --- */
+
+static void finish_edit(struct redis_request *request, const redisReply *reply, const char *reason)
+{
+    struct store_edited edited = {.outcome = STORE_OK};
+    uint64_t numbers[2];
+
+    if (reply != NULL && reply->type == REDIS_REPLY_STRING &&
+        redis_parse_numbers(reply->str, numbers, 2) != NULL) {
+        edited.before = numbers[0];
+        edited.after = numbers[1];
+    } else {
+        edited.outcome = redis_request_failure(request, reply, reason, &edited.reason);
+    }
+    request->on_edited(request->data, &edited);
+    free(request);
+}
+
+/* which days and hours there may be numbers of: also tomorrow's, for zones ahead of UTC */
+struct kept {
+    uint64_t first_day;
+    uint64_t day_count;
+    uint64_t first_hour;
+    uint64_t hour_count;
+};
+
+static struct kept find_kept(const struct redis_store *store, const struct store_edit *edit)
+{
+    uint64_t now_s = clock_wall_ms() / 1000;
+    struct kept kept = {0};
+
+    if (edit->kind == STORE_DELETE || edit->kind == STORE_RENAME) {
+        kept.day_count = store->day_ttl_s / SECONDS_PER_DAY + 4;
+        kept.first_day = now_s / SECONDS_PER_DAY + 2 - kept.day_count;
+        kept.hour_count = store->hour_ttl_s / SECONDS_PER_HOUR + 3;
+        kept.first_hour = now_s / SECONDS_PER_HOUR + 2 - kept.hour_count;
+    }
+    return kept;
+}
+
+static void add_edit_keys(struct redis_store *store, const struct store_edit *edit,
+                          const struct kept *kept)
+{
+    struct redis_command *command = &store->command;
+    uint64_t pages = edit->kind == STORE_RENAME ? 2 : 1;
+
+    redis_command_add_u64(command, 1 + (1 + pages) * kept->day_count + kept->hour_count);
+    redis_add_key(command, edit->site, "hits");
+    for (uint64_t i = 0; i < kept->day_count; i++) {
+        redis_add_day_key(store, edit->site, kept->first_day + i);
+    }
+    for (uint64_t i = 0; i < kept->hour_count; i++) {
+        redis_add_hour_key(store, edit->site, kept->first_hour + i);
+    }
+    for (uint64_t i = 0; i < kept->day_count; i++) {
+        redis_add_visitors_key(store, edit->site, kept->first_day + i, edit->page,
+                               edit->page_length);
+    }
+    for (uint64_t i = 0; i < kept->day_count && pages == 2; i++) {
+        redis_add_visitors_key(store, edit->site, kept->first_day + i, edit->to, edit->to_length);
+    }
+}
+
+/* KEYS and ARGV are described in edit.lua */
+void redis_edit(struct store *store, const struct store_edit *edit, store_on_edited on_edited,
+                void *data)
+{
+    static const char *const operations[] = {"SET", "ADD", "DELETE", "RENAME"};
+    struct redis_request *request = redis_request_create(store, data, finish_edit);
+    struct redis_command *command = &request->store->command;
+    struct kept kept = find_kept(request->store, edit);
+
+    request->on_edited = on_edited;
+    redis_command_begin(command, "EVAL");
+    redis_command_add_text(command, redis_edit_lua);
+    add_edit_keys(request->store, edit, &kept);
+    redis_command_add_text(command, operations[edit->kind]);
+    redis_command_add(command, edit->page, edit->page_length);
+    if (edit->kind == STORE_RENAME) {
+        redis_command_add(command, edit->to, edit->to_length);
+    } else {
+        redis_command_add_u64(command, edit->number);
+    }
+    redis_command_add_u64(command, kept.day_count);
+    redis_command_add_u64(command, kept.hour_count);
+    redis_command_add_u64(command, request->store->day_ttl_s);
+    redis_command_add_u64(command, STORE_NUMBER_MAX);
+    redis_add_channel(command, edit->site);
+    redis_request_send(request);
+}
+
+/* --- admit --- */
+
+static void finish_admit(struct redis_request *request, const redisReply *reply, const char *reason)
+{
+    struct store_admitted admitted = {.outcome = STORE_OK};
+
+    if (reply != NULL && reply->type == REDIS_REPLY_INTEGER) {
+        admitted.is_admitted = reply->integer == 1;
+    } else {
+        admitted.outcome = redis_request_failure(request, reply, reason, &admitted.reason);
+    }
+    request->on_admitted(request->data, &admitted);
+    free(request);
+}
+
+void redis_admit(struct store *store, const char *site, uint64_t limit,
+                 store_on_admitted on_admitted, void *data)
+{
+    struct redis_request *request = redis_request_create(store, data, finish_admit);
+    struct redis_command *command = &request->store->command;
+
+    request->on_admitted = on_admitted;
+    redis_command_begin(command, "EVAL");
+    redis_command_add_text(command, admit_lua);
+    redis_command_add_text(command, "1");
+    redis_command_add_text(command, REDIS_SITES_KEY);
+    redis_command_add_text(command, site);
+    redis_command_add_u64(command, limit);
+    redis_request_send(request);
+}
+
+/* --- salt --- */
+
+static void finish_salt(struct redis_request *request, const redisReply *reply, const char *reason)
+{
+    struct store_salt salt = {.outcome = STORE_OK};
+
+    if (reply != NULL && reply->type == REDIS_REPLY_STRING && reply->len == STORE_SALT_LENGTH) {
+        salt.salt = reply->str;
+    } else {
+        salt.outcome = redis_request_failure(request, reply, reason, &salt.reason);
+    }
+    request->on_salt(request->data, &salt);
+    free(request);
+}
+
+void redis_salt(struct store *store, uint64_t day, store_on_salt on_salt, void *data)
+{
+    struct redis_request *request = redis_request_create(store, data, finish_salt);
+    struct redis_command *command = &request->store->command;
+    char salt[STORE_SALT_LENGTH + 1];
+
+    salt_draw(salt);
+    request->on_salt = on_salt;
+    redis_command_begin(command, "EVAL");
+    redis_command_add_text(command, salt_lua);
+    redis_command_add_text(command, "1");
+    redis_add_salt_key(command, day);
+    redis_command_add_text(command, salt);
+    redis_command_add_u64(command, salt_ttl_s(day));
+    redis_request_send(request);
+    explicit_bzero(salt, sizeof(salt));
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/redis_request.h"
+
+#include "base/asset.h"
+
+#include <hiredis/hiredis.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+ASSET(redis_read_lua, "src/store/read.lua");
+ASSET_DECLARE(redis_read_lua);
+
+/* members that one step of a scan looks at, about */
+#define SCAN_COUNT 1000
+
+/* why there is no answer to a question: nothing was changed, so it is as good as refused */
+static const char *reason_of(struct redis_request *request, const redisReply *reply,
+                             const char *reason)
+{
+    redis_request_failure(request, reply, reason, &reason);
+    return reason;
+}
+
+static uint64_t *create_numbers(size_t count)
+{
+    uint64_t *numbers = calloc(count, sizeof(*numbers));
+
+    if (numbers == NULL) {
+        abort();
+    }
+    return numbers;
+}
+
+/* the answer of read.lua; NULL when it is none */
+static uint64_t *parse_read(const struct redis_request *request, const redisReply *reply)
+{
+    uint64_t *numbers = create_numbers(request->count);
+
+    if (reply == NULL || reply->type != REDIS_REPLY_STRING ||
+        redis_parse_numbers(reply->str, numbers, request->count) == NULL) {
+        free(numbers);
+        return NULL;
+    }
+    return numbers;
+}
+
+/* the answer of ZMSCORE; NULL when it is none */
+static uint64_t *parse_scores(const struct redis_request *request, const redisReply *reply)
+{
+    uint64_t *numbers;
+
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != request->count) {
+        return NULL;
+    }
+    numbers = create_numbers(request->count);
+    for (size_t i = 0; i < request->count; i++) {
+        const redisReply *score = reply->element[i];
+
+        numbers[i] = score->type == REDIS_REPLY_STRING ? strtoull(score->str, NULL, 10) : 0;
+    }
+    return numbers;
+}
+
+/* --- numbers of pages --- */
+
+static void end_read(struct redis_request *request, uint64_t *numbers, const redisReply *reply,
+                     const char *reason)
+{
+    struct store_read read = {.outcome = STORE_OK, .numbers = numbers};
+
+    if (numbers == NULL) {
+        read.outcome = STORE_REFUSED;
+        read.reason = reason_of(request, reply, reason);
+    }
+    request->on_read(request->data, &read);
+    free(numbers);
+    free(request);
+}
+
+static void finish_totals(struct redis_request *request, const redisReply *reply,
+                          const char *reason)
+{
+    end_read(request, parse_scores(request, reply), reply, reason);
+}
+
+static void finish_read(struct redis_request *request, const redisReply *reply, const char *reason)
+{
+    end_read(request, parse_read(request, reply), reply, reason);
+}
+
+static void add_pages(struct redis_command *command, const struct store_query *query)
+{
+    for (size_t i = 0; i < query->page_count; i++) {
+        redis_command_add(command, query->pages[i].page, query->pages[i].page_length);
+    }
+}
+
+static void add_script(struct redis_command *command, size_t key_count)
+{
+    redis_command_begin(command, "EVAL");
+    redis_command_add_text(command, redis_read_lua);
+    redis_command_add_u64(command, key_count);
+}
+
+static void add_days_query(struct redis_store *store, const struct store_query *query)
+{
+    struct redis_command *command = &store->command;
+
+    add_script(command, query->to_day - query->from_day + 1);
+    for (uint64_t day = query->from_day; day <= query->to_day; day++) {
+        redis_add_day_key(store, query->site, day);
+    }
+    redis_command_add_text(command, "DAYS");
+    add_pages(command, query);
+}
+
+static void add_uniques_query(struct redis_store *store, const struct store_query *query)
+{
+    struct redis_command *command = &store->command;
+    uint64_t days = query->to_day - query->from_day + 1;
+
+    add_script(command, days * query->page_count);
+    for (size_t i = 0; i < query->page_count; i++) {
+        for (uint64_t day = query->from_day; day <= query->to_day; day++) {
+            redis_add_visitors_key(store, query->site, day, query->pages[i].page,
+                                   query->pages[i].page_length);
+        }
+    }
+    redis_command_add_text(command, "VISITORS");
+    redis_command_add_u64(command, days);
+}
+
+void redis_read(struct store *store, const struct store_query *query, store_on_read on_read,
+                void *data)
+{
+    struct redis_request *request = redis_request_create(
+        store, data, query->kind == STORE_TOTALS ? finish_totals : finish_read);
+    struct redis_command *command = &request->store->command;
+
+    request->on_read = on_read;
+    request->count = query->page_count;
+    switch (query->kind) {
+    case STORE_TOTALS:
+        redis_command_begin(command, "ZMSCORE");
+        redis_add_key(command, query->site, "hits");
+        add_pages(command, query);
+        break;
+    case STORE_DAYS:
+        add_days_query(request->store, query);
+        break;
+    case STORE_UNIQUES:
+        add_uniques_query(request->store, query);
+        break;
+    }
+    redis_request_send(request);
+}
+
+/* --- series --- */
+
+static void finish_series(struct redis_request *request, const redisReply *reply,
+                          const char *reason)
+{
+    uint64_t *numbers = parse_read(request, reply);
+    struct store_series series = {.outcome = STORE_OK, .numbers = numbers, .count = request->count};
+
+    if (numbers == NULL) {
+        series = (struct store_series){.outcome = STORE_REFUSED,
+                                       .reason = reason_of(request, reply, reason)};
+    }
+    request->on_series(request->data, &series);
+    free(numbers);
+    free(request);
+}
+
+static void add_step_key(struct redis_store *store, const struct store_span *span, uint64_t step)
+{
+    if (span->is_unique) {
+        redis_add_visitors_key(store, span->site, step, span->page, span->page_length);
+    } else if (span->step == STORE_BY_DAY) {
+        redis_add_day_key(store, span->site, step);
+    } else {
+        redis_add_hour_key(store, span->site, step);
+    }
+}
+
+void redis_series(struct store *store, const struct store_span *span, store_on_series on_series,
+                  void *data)
+{
+    struct redis_request *request = redis_request_create(store, data, finish_series);
+    struct redis_command *command = &request->store->command;
+
+    request->on_series = on_series;
+    request->count = span->to - span->from + 1;
+    add_script(command, request->count);
+    for (uint64_t step = span->from; step <= span->to; step++) {
+        add_step_key(request->store, span, step);
+    }
+    if (span->is_unique) {
+        redis_command_add_text(command, "VISITORS");
+        redis_command_add_text(command, "1");
+    } else {
+        redis_command_add_text(command, "SERIES");
+        redis_command_add(command, span->page, span->page_length);
+    }
+    redis_request_send(request);
+}
+
+/* --- lists of pages --- */
+
+/* page, total, page, total ...; without the site itself. Freed by the caller */
+static struct store_page *parse_pages(const redisReply *reply, size_t *ret_count)
+{
+    struct store_page *pages = calloc(reply->elements / 2 + 1, sizeof(*pages));
+    size_t count = 0;
+
+    if (pages == NULL) {
+        abort();
+    }
+    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+        const redisReply *page = reply->element[i];
+        const redisReply *total = reply->element[i + 1];
+
+        if (page->type == REDIS_REPLY_STRING && total->type == REDIS_REPLY_STRING &&
+            page->len != 0) {
+            pages[count++] =
+                (struct store_page){page->str, (size_t)page->len, strtoull(total->str, NULL, 10)};
+        }
+    }
+    *ret_count = count;
+    return pages;
+}
+
+static void end_pages(struct redis_request *request, const redisReply *list, const char *next)
+{
+    struct store_pages answer = {.outcome = STORE_OK, .next = next};
+    struct store_page *pages = parse_pages(list, &answer.count);
+
+    answer.pages = pages;
+    if (request->count != 0 && answer.count > request->count) {
+        answer.count = request->count;
+    }
+    request->on_pages(request->data, &answer);
+    free(pages);
+    free(request);
+}
+
+static void fail_pages(struct redis_request *request, const redisReply *reply, const char *reason)
+{
+    request->on_pages(request->data,
+                      &(struct store_pages){.outcome = STORE_REFUSED,
+                                            .reason = reason_of(request, reply, reason)});
+    free(request);
+}
+
+static void finish_top(struct redis_request *request, const redisReply *reply, const char *reason)
+{
+    if (reply != NULL && reply->type == REDIS_REPLY_ARRAY) {
+        end_pages(request, reply, NULL);
+    } else {
+        fail_pages(request, reply, reason);
+    }
+}
+
+void redis_top(struct store *store, const char *site, size_t count, store_on_pages on_pages,
+               void *data)
+{
+    struct redis_request *request = redis_request_create(store, data, finish_top);
+    struct redis_command *command = &request->store->command;
+
+    request->on_pages = on_pages;
+    request->count = count;
+    redis_command_begin(command, "ZREVRANGE");
+    redis_add_key(command, site, "hits");
+    redis_command_add_text(command, "0");
+    redis_command_add_u64(command, count); /* one more, for the site itself is among them */
+    redis_command_add_text(command, "WITHSCORES");
+    redis_request_send(request);
+}
+
+static void finish_scan(struct redis_request *request, const redisReply *reply, const char *reason)
+{
+    if (reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+        reply->element[0]->type == REDIS_REPLY_STRING &&
+        reply->element[1]->type == REDIS_REPLY_ARRAY) {
+        const char *cursor = reply->element[0]->str;
+
+        end_pages(request, reply->element[1], strcmp(cursor, "0") != 0 ? cursor : NULL);
+    } else {
+        fail_pages(request, reply, reason);
+    }
+}
+
+void redis_scan(struct store *store, const char *site, const char *after, store_on_pages on_pages,
+                void *data)
+{
+    struct redis_request *request = redis_request_create(store, data, finish_scan);
+    struct redis_command *command = &request->store->command;
+
+    request->on_pages = on_pages;
+    redis_command_begin(command, "ZSCAN");
+    redis_add_key(command, site, "hits");
+    redis_command_add_text(command, *after != '\0' ? after : "0");
+    redis_command_add_text(command, "COUNT");
+    redis_command_add_u64(command, SCAN_COUNT);
+    redis_request_send(request);
+}
+
+/* --- sites --- */
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void end_sites(struct redis_request *request, const redisReply *reply)
+{
+    struct store_sites sites = {.outcome = STORE_OK};
+    const char **names = calloc(reply->elements + 1, sizeof(*names));
+
+    if (names == NULL) {
+        abort();
+    }
+    for (size_t i = 0; i < reply->elements; i++) {
+        if (reply->element[i]->type == REDIS_REPLY_STRING) {
+            names[sites.count++] = reply->element[i]->str;
+        }
+    }
+    qsort(names, sites.count, sizeof(*names), compare_names);
+    sites.names = names;
+    request->on_sites(request->data, &sites);
+    free(names);
+}
+
+static void finish_sites(struct redis_request *request, const redisReply *reply, const char *reason)
+{
+    if (reply != NULL && reply->type == REDIS_REPLY_ARRAY) {
+        end_sites(request, reply);
+    } else {
+        request->on_sites(request->data,
+                          &(struct store_sites){.outcome = STORE_REFUSED,
+                                                .reason = reason_of(request, reply, reason)});
+    }
+    free(request);
+}
+
+void redis_sites(struct store *store, store_on_sites on_sites, void *data)
+{
+    struct redis_request *request = redis_request_create(store, data, finish_sites);
+    struct redis_command *command = &request->store->command;
+
+    request->on_sites = on_sites;
+    redis_command_begin(command, "SMEMBERS");
+    redis_command_add_text(command, REDIS_SITES_KEY);
+    redis_request_send(request);
+}
+
+/* --- ledger --- */
+
+static void finish_ledger(struct redis_request *request, const redisReply *reply,
+                          const char *reason)
+{
+    struct store_ledger ledger = {.outcome = STORE_OK};
+
+    if (reply != NULL && reply->type == REDIS_REPLY_STRING) {
+        ledger.at = redis_parse_position(reply->str);
+    } else if (reply == NULL || reply->type != REDIS_REPLY_NIL) {
+        ledger.outcome = STORE_REFUSED;
+        ledger.reason = reason_of(request, reply, reason);
+    }
+    request->on_ledger(request->data, &ledger);
+    free(request);
+}
+
+void redis_ledger(struct store *store, const char *site, const char *epoch,
+                  store_on_ledger on_ledger, void *data)
+{
+    struct redis_request *request = redis_request_create(store, data, finish_ledger);
+    struct redis_command *command = &request->store->command;
+
+    request->on_ledger = on_ledger;
+    redis_command_begin(command, "HGET");
+    redis_add_key(command, site, "ledger");
+    redis_command_add_text(command, epoch);
+    redis_request_send(request);
+}

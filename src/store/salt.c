@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/salt.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define SECONDS_PER_DAY 86400
+#define TTL_MIN_S       3600
+
+void salt_draw(char ret_salt[STORE_SALT_LENGTH + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char bytes[STORE_SALT_LENGTH / 2];
+    ssize_t length;
+
+    do {
+        length = getrandom(bytes, sizeof(bytes), 0);
+    } while (length < 0 && errno == EINTR);
+    if (length != (ssize_t)sizeof(bytes)) {
+        abort();
+    }
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        ret_salt[2 * i] = digits[bytes[i] >> 4];
+        ret_salt[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    ret_salt[STORE_SALT_LENGTH] = '\0';
+    explicit_bzero(bytes, sizeof(bytes));
+}
+
+uint64_t salt_ttl_s(uint64_t day)
+{
+    /* the day begins up to 14 h before UTC's and ends up to 12 h after it: three days and a half */
+    uint64_t end_s = (day + 3) * SECONDS_PER_DAY + SECONDS_PER_DAY / 2;
+    uint64_t now_s = clock_wall_ms() / 1000;
+
+    return end_s > now_s + TTL_MIN_S ? end_s - now_s : TTL_MIN_S;
+}

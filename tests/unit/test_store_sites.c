@@ -1,0 +1,666 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the contract of store.h says beyond visits of pages: sites as pages, limits, visitors,
+ * history, lists, edits, admission, salts. Each test runs against both stores.
+ */
+#include "store_fixture.h"
+
+#define DAY (HOUR / 24)
+
+#define SCANNED (5 * PAGES_MAX)
+
+/* ---- calls that wait ---- */
+
+/* the end of a call other than apply, read and ledger, copied */
+struct end {
+    struct fixture *fixture;
+    enum store_outcome outcome;
+    int calls;
+    uint64_t numbers[STORE_STEPS_MAX];
+    size_t count;
+    bool *told; /* scan: of the page "/NUMBER"; or NULL */
+    char names[64][STORE_PAGE_MAX + 1];
+    uint64_t totals[64];
+    char next[STORE_PAGE_MAX + 1];
+    bool is_admitted;
+    char salt[STORE_SALT_LENGTH + 1];
+    struct store_edited edited;
+};
+
+static void end_call(struct end *end, enum store_outcome outcome, const char *reason)
+{
+    assert_true(outcome == STORE_OK || reason != NULL);
+    end->outcome = outcome;
+    end->calls++;
+    loop_stop(end->fixture->loop);
+}
+
+static struct end *begin_call(struct fixture *fixture)
+{
+    struct end *end = calloc(1, sizeof(*end));
+
+    assert_non_null(end);
+    end->fixture = fixture;
+    return end;
+}
+
+static void wait_for_end(struct end *end)
+{
+    assert_int_equal(end->calls, 0); /* never from inside the call */
+    run_loop(end->fixture);
+    assert_int_equal(end->calls, 1);
+    assert_int_equal(end->outcome, STORE_OK);
+}
+
+static void on_series(void *data, const struct store_series *series)
+{
+    struct end *end = data;
+
+    end->count = series->count;
+    if (series->outcome == STORE_OK) {
+        memcpy(end->numbers, series->numbers, series->count * sizeof(*series->numbers));
+    }
+    end_call(end, series->outcome, series->reason);
+}
+
+static void on_pages(void *data, const struct store_pages *pages)
+{
+    struct end *end = data;
+
+    end->count = pages->count;
+    for (size_t i = 0; i < pages->count && i < 64; i++) {
+        assert_true(strlen(pages->pages[i].page) == pages->pages[i].page_length);
+        strcpy(end->names[i], pages->pages[i].page);
+        end->totals[i] = pages->pages[i].total;
+    }
+    for (size_t i = 0; i < pages->count && end->told != NULL; i++) {
+        size_t number = (size_t)atoi(pages->pages[i].page + 1);
+
+        assert_true(number < SCANNED);
+        assert_true(pages->pages[i].total == number % PAGES_MAX + 1);
+        end->told[number] = true;
+    }
+    snprintf(end->next, sizeof(end->next), "%s", pages->next != NULL ? pages->next : "");
+    end_call(end, pages->outcome, pages->reason);
+}
+
+static void on_sites(void *data, const struct store_sites *sites)
+{
+    struct end *end = data;
+
+    end->count = sites->count;
+    for (size_t i = 0; i < sites->count && i < 64; i++) {
+        strcpy(end->names[i], sites->names[i]);
+    }
+    end_call(end, sites->outcome, sites->reason);
+}
+
+static void on_edited(void *data, const struct store_edited *edited)
+{
+    ((struct end *)data)->edited = *edited;
+    end_call(data, edited->outcome, edited->reason);
+}
+
+static void on_admitted(void *data, const struct store_admitted *admitted)
+{
+    ((struct end *)data)->is_admitted = admitted->is_admitted;
+    end_call(data, admitted->outcome, admitted->reason);
+}
+
+static void on_salt(void *data, const struct store_salt *salt)
+{
+    snprintf(((struct end *)data)->salt, STORE_SALT_LENGTH + 1, "%s", salt->salt);
+    end_call(data, salt->outcome, salt->reason);
+}
+
+/* sequence of EPOCH_A, one more with each batch of a test */
+static uint64_t next_sequence(struct fixture *fixture)
+{
+    return ledger_of(fixture, EPOCH_A) + 1;
+}
+
+static struct answer visit(struct fixture *fixture, const char *page, uint64_t hits, uint64_t hour)
+{
+    struct store_entry entry = entry_of(page, hits);
+    struct store_batch batch = batch_of(EPOCH_A, next_sequence(fixture), hits, &entry, 1);
+
+    batch.hour = hour;
+    batch.day = hour / 24;
+    batch.second = hour * 3600;
+    return apply_batch(fixture, &batch);
+}
+
+static uint64_t read_number(struct fixture *fixture, const char *page, enum store_number kind,
+                            uint64_t from_day, uint64_t to_day)
+{
+    struct store_entry entry = entry_of(page, 0);
+    struct store_query query = {"default", &entry, 1, kind, from_day, to_day};
+    struct answer answer = read_numbers(fixture, &query);
+
+    assert_int_equal(answer.outcome, STORE_OK);
+    return answer.totals[0];
+}
+
+/* edits, and leaves what came of it in `ret_edited` */
+static enum store_outcome edit_page(struct fixture *fixture, enum store_edit_kind kind,
+                                    const char *page, uint64_t number, const char *to,
+                                    struct store_edited *ret_edited)
+{
+    struct store_edit edit = {.kind = kind,
+                              .site = "default",
+                              .page = page,
+                              .page_length = strlen(page),
+                              .to = to,
+                              .to_length = to != NULL ? strlen(to) : 0,
+                              .number = number};
+    struct end *end = begin_call(fixture);
+    enum store_outcome outcome;
+
+    store_edit(fixture->store, &edit, on_edited, end);
+    assert_int_equal(end->calls, 0);
+    run_loop(fixture);
+    assert_int_equal(end->calls, 1);
+    *ret_edited = end->edited;
+    outcome = end->outcome;
+    free(end);
+    return outcome;
+}
+
+#define assert_edited(fixture, kind, page, number, to, wanted_before, wanted_after)       \
+    do {                                                                                  \
+        struct store_edited edited_;                                                      \
+                                                                                          \
+        assert_int_equal(edit_page(fixture, kind, page, number, to, &edited_), STORE_OK); \
+        assert_true(edited_.before == (wanted_before));                                   \
+        assert_true(edited_.after == (wanted_after));                                     \
+    } while (0)
+
+/* ---- the site as a page ---- */
+
+static void test_a_site_has_the_sum_of_its_pages(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entries[] = {entry_of("/a", 3), entry_of("/b", 4)};
+    struct store_token token = {"id", 2, 0, STORE_WINDOW_CLIENT};
+    struct store_batch batch = batch_of(EPOCH_A, 1, 7, entries, 2);
+
+    batch.tokens = &token;
+    batch.token_count = 1;
+    apply_batch(fixture, &batch);
+    assert_true(total_of(fixture, "default", "") == 7);
+    batch.sequence = 2;
+    batch.follows = 1;
+    apply_batch(fixture, &batch); /* its token was seen before */
+    assert_true(total_of(fixture, "default", "") == 13);
+    apply_batch(fixture, &batch); /* a duplicate */
+    assert_true(total_of(fixture, "default", "") == 13);
+    assert_true(read_number(fixture, "", STORE_DAYS, DAY, DAY) == 13);
+    assert_true(total_of(fixture, "other", "") == 0);
+}
+
+/* ---- limits ---- */
+
+static void test_new_pages_beyond_the_limit_are_refused(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entries[] = {entry_of("/a", 1), entry_of("/b", 2), entry_of("/c", 3),
+                                    entry_of("/d", 4)};
+    struct store_token tokens[] = {{"a", 1, 0, STORE_WINDOW_CLIENT},
+                                   {"c", 1, 2, STORE_WINDOW_CLIENT}};
+    struct store_batch batch = batch_of(EPOCH_A, 1, 10, entries, 4);
+    struct answer answer;
+
+    batch.pages_max = 2;
+    batch.tokens = tokens;
+    batch.token_count = 2;
+    answer = apply_batch(fixture, &batch);
+    assert_total(answer, 0, 1);
+    assert_total(answer, 1, 2);
+    assert_total(answer, 2, STORE_NONE);
+    assert_total(answer, 3, STORE_NONE);
+    assert_true(total_of(fixture, "default", "/c") == 0);
+    assert_true(total_of(fixture, "default", "") == 3);
+    answer = apply_batch(fixture, &batch); /* a duplicate tells the same */
+    assert_true(answer.duplicate);
+    assert_total(answer, 1, 2);
+    assert_total(answer, 3, STORE_NONE);
+    /* with room again, the page is counted: its token was not remembered */
+    batch.pages_max = 3;
+    batch.sequence = 2;
+    batch.follows = 1;
+    answer = apply_batch(fixture, &batch);
+    assert_true(answer.repeated[0]);
+    assert_false(answer.repeated[1]);
+    assert_total(answer, 0, 1);
+    assert_total(answer, 1, 4);
+    assert_total(answer, 2, 3);
+    assert_total(answer, 3, STORE_NONE);
+    /* a limit that was lowered refuses no page that there is */
+    batch.pages_max = 1;
+    batch.token_count = 0;
+    batch.sequence = 3;
+    batch.follows = 2;
+    answer = apply_batch(fixture, &batch);
+    assert_total(answer, 2, 6);
+    assert_total(answer, 3, STORE_NONE);
+}
+
+static void test_a_page_that_is_deleted_makes_room(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry a = entry_of("/a", 1);
+    struct store_entry b = entry_of("/b", 1);
+    struct store_batch batch = batch_of(EPOCH_A, 1, 1, &a, 1);
+
+    batch.pages_max = 1;
+    assert_total(apply_batch(fixture, &batch), 0, 1);
+    batch = batch_of(EPOCH_A, 2, 1, &b, 1);
+    batch.pages_max = 1;
+    assert_total(apply_batch(fixture, &batch), 0, STORE_NONE);
+    assert_edited(fixture, STORE_DELETE, "/a", 0, NULL, 1, STORE_NONE);
+    batch = batch_of(EPOCH_A, 3, 1, &b, 1);
+    batch.pages_max = 1;
+    assert_total(apply_batch(fixture, &batch), 0, 1);
+}
+
+/* ---- visitors ---- */
+
+static struct answer meet(struct fixture *fixture, const char *page, uint64_t day,
+                          const uint64_t *hashes, size_t count)
+{
+    struct store_entry entry = entry_of(page, count);
+    struct store_visitor visitors[16];
+    struct store_batch batch = batch_of(EPOCH_A, next_sequence(fixture), count, &entry, 1);
+
+    for (size_t i = 0; i < count; i++) {
+        visitors[i] = (struct store_visitor){hashes[i], 0};
+    }
+    entry.wants_uniques = true;
+    batch.day = day;
+    batch.visitors = visitors;
+    batch.visitor_count = count;
+    return apply_batch(fixture, &batch);
+}
+
+static void test_visitors_are_told_apart(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+
+    assert_true(meet(fixture, "/a", DAY, (uint64_t[]){1, 2, 1}, 3).uniques[0] == 2);
+    assert_true(meet(fixture, "/a", DAY, (uint64_t[]){2, UINT64_MAX}, 2).uniques[0] == 3);
+    assert_true(meet(fixture, "/b", DAY, (uint64_t[]){1, 7}, 2).uniques[0] == 2);
+    assert_true(meet(fixture, "/a", DAY + 1, (uint64_t[]){11}, 1).uniques[0] == 1);
+    assert_true(read_number(fixture, "/a", STORE_UNIQUES, DAY, DAY) == 3);
+    assert_true(read_number(fixture, "/a", STORE_UNIQUES, DAY - 5, DAY + 1) == 4);
+    assert_true(read_number(fixture, "", STORE_UNIQUES, DAY, DAY) == 4);
+    assert_true(read_number(fixture, "/none", STORE_UNIQUES, DAY, DAY) == 0);
+}
+
+static void test_uniques_are_told_where_they_are_wanted(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entries[] = {entry_of("/a", 1), entry_of("/b", 1), entry_of("/c", 1)};
+    struct store_visitor visitors[] = {{5, 0}, {5, 1}};
+    struct store_batch batch = batch_of(EPOCH_A, 1, 3, entries, 3);
+    struct answer answer;
+
+    batch.visitors = visitors;
+    batch.visitor_count = 2;
+    entries[1].wants_uniques = true;
+    entries[2].wants_uniques = true;
+    for (int i = 0; i < 2; i++) { /* the second time as a duplicate */
+        answer = apply_batch(fixture, &batch);
+        assert_true(answer.uniques[0] == STORE_NONE);
+        assert_true(answer.uniques[1] == 1);
+        assert_true(answer.uniques[2] == 0);
+    }
+}
+
+static void test_visitors_of_refused_pages_do_not_count(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entries[] = {entry_of("/a", 1), entry_of("/b", 1)};
+    struct store_visitor visitors[] = {{5, 0}, {6, 1}};
+    struct store_batch batch = batch_of(EPOCH_A, 1, 2, entries, 2);
+
+    batch.visitors = visitors;
+    batch.visitor_count = 2;
+    batch.pages_max = 1;
+    apply_batch(fixture, &batch);
+    assert_true(read_number(fixture, "/b", STORE_UNIQUES, DAY, DAY) == 0);
+    assert_true(read_number(fixture, "", STORE_UNIQUES, DAY, DAY) == 1);
+}
+
+static void test_a_token_of_a_day_holds_that_day(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entry = entry_of("/", 1);
+    struct store_token token = {"0123456789abcdef", 16, 0, STORE_WINDOW_DAY};
+    struct store_batch batch = batch_of(EPOCH_A, 1, 1, &entry, 1);
+
+    batch.tokens = &token;
+    batch.token_count = 1;
+    assert_total(apply_batch(fixture, &batch), 0, 1);
+    for (uint64_t sequence = 2; sequence <= 3; sequence++) {
+        batch = batch_of(EPOCH_A, sequence, 1, &entry, 1);
+        batch.tokens = &token;
+        batch.token_count = 1;
+        batch.hour = DAY * 24 + 11 * sequence - 22; /* the first and the twelfth of the day */
+        batch.second = batch.hour * 3600;
+        assert_true(apply_batch(fixture, &batch).repeated[0]);
+    }
+    batch = batch_of(EPOCH_A, 4, 1, &entry, 1);
+    batch.tokens = &token;
+    batch.token_count = 1;
+    batch.day++;
+    assert_false(apply_batch(fixture, &batch).repeated[0]);
+    assert_true(total_of(fixture, "default", "/") == 2);
+}
+
+/* ---- history ---- */
+
+static struct end *read_series(struct fixture *fixture, const struct store_span *span)
+{
+    struct end *end = begin_call(fixture);
+
+    store_series(fixture->store, span, on_series, end);
+    wait_for_end(end);
+    assert_true(end->count == span->to - span->from + 1);
+    return end;
+}
+
+static void test_series_have_zeros_where_nothing_happened(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_span span = {"default", "/a", 2, STORE_BY_DAY, DAY - 3, DAY + 1, false};
+    struct end *end;
+
+    visit(fixture, "/a", 5, (DAY - 2) * 24 + 3);
+    visit(fixture, "/b", 9, (DAY - 2) * 24 + 3);
+    visit(fixture, "/a", 1, (DAY - 2) * 24 + 4);
+    visit(fixture, "/a", 2, DAY * 24);
+    end = read_series(fixture, &span);
+    assert_memory_equal(end->numbers, ((uint64_t[]){0, 6, 0, 2, 0}), 5 * sizeof(uint64_t));
+    free(end);
+    span.step = STORE_BY_HOUR;
+    span.from = (DAY - 2) * 24 + 2;
+    span.to = span.from + 2;
+    end = read_series(fixture, &span);
+    assert_memory_equal(end->numbers, ((uint64_t[]){0, 5, 1}), 3 * sizeof(uint64_t));
+    free(end);
+    span.page = "";
+    span.page_length = 0;
+    end = read_series(fixture, &span);
+    assert_memory_equal(end->numbers, ((uint64_t[]){0, 14, 1}), 3 * sizeof(uint64_t));
+    free(end);
+    span.site = "nobody";
+    end = read_series(fixture, &span);
+    assert_memory_equal(end->numbers, ((uint64_t[]){0, 0, 0}), 3 * sizeof(uint64_t));
+    free(end);
+}
+
+static void test_the_longest_series(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_span span = {"default", "/a", 2, STORE_BY_HOUR, HOUR - STORE_STEPS_MAX + 1,
+                              HOUR,      false};
+    struct end *end;
+
+    visit(fixture, "/a", 3, span.to - 300);
+    visit(fixture, "/a", 4, span.to);
+    end = read_series(fixture, &span);
+    assert_true(end->numbers[0] == 0);
+    assert_true(end->numbers[STORE_STEPS_MAX - 301] == 3);
+    assert_true(end->numbers[STORE_STEPS_MAX - 1] == 4);
+    free(end);
+}
+
+static void test_series_of_visitors(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_span span = {"default", "/a", 2, STORE_BY_DAY, DAY - 1, DAY + 1, true};
+    struct end *end;
+
+    meet(fixture, "/a", DAY, (uint64_t[]){1, 2, 2}, 3);
+    meet(fixture, "/a", DAY + 1, (uint64_t[]){1}, 1);
+    end = read_series(fixture, &span);
+    assert_memory_equal(end->numbers, ((uint64_t[]){0, 2, 1}), 3 * sizeof(uint64_t));
+    free(end);
+}
+
+static void test_days_are_summed(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry pages[] = {entry_of("/a", 0), entry_of("/none", 0), entry_of("/b", 0)};
+    struct store_query query = {"default", pages, 3, STORE_DAYS, DAY - 6, DAY};
+    struct answer answer;
+
+    visit(fixture, "/a", 1, (DAY - 7) * 24);
+    visit(fixture, "/a", 10, (DAY - 6) * 24);
+    visit(fixture, "/a", 100, DAY * 24);
+    visit(fixture, "/b", 4, (DAY - 1) * 24);
+    answer = read_numbers(fixture, &query);
+    assert_total(answer, 0, 110);
+    assert_total(answer, 1, 0);
+    assert_total(answer, 2, 4);
+}
+
+/* ---- lists ---- */
+
+static struct end *read_top(struct fixture *fixture, const char *site, size_t count)
+{
+    struct end *end = begin_call(fixture);
+
+    store_top(fixture->store, site, count, on_pages, end);
+    wait_for_end(end);
+    return end;
+}
+
+static void test_the_top_pages(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entries[] = {entry_of("/a", 3), entry_of("/b b", 7), entry_of("/c", 5)};
+    struct end *end;
+
+    apply_entries(fixture, EPOCH_A, 1, entries, 3);
+    end = read_top(fixture, "default", 2);
+    assert_int_equal(end->count, 2);
+    assert_string_equal(end->names[0], "/b b");
+    assert_true(end->totals[0] == 7);
+    assert_string_equal(end->names[1], "/c");
+    free(end);
+    end = read_top(fixture, "default", STORE_LIST_MAX);
+    assert_int_equal(end->count, 3); /* the site itself is not a page */
+    assert_string_equal(end->names[2], "/a");
+    free(end);
+    end = read_top(fixture, "nobody", 5);
+    assert_int_equal(end->count, 0);
+    free(end);
+}
+
+static void fill_site(struct fixture *fixture)
+{
+    struct store_entry entries[PAGES_MAX];
+    static char names[PAGES_MAX][16];
+
+    for (uint64_t sequence = 1; sequence <= SCANNED / PAGES_MAX; sequence++) {
+        for (size_t i = 0; i < PAGES_MAX; i++) {
+            snprintf(names[i], sizeof(names[i]), "/%zu", (size_t)(sequence - 1) * PAGES_MAX + i);
+            entries[i] = entry_of(names[i], i + 1);
+        }
+        apply_entries(fixture, EPOCH_A, sequence, entries, PAGES_MAX);
+    }
+}
+
+static void test_a_scan_tells_of_each_page(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    bool told[SCANNED] = {false};
+    char after[STORE_PAGE_MAX + 1] = "";
+    int calls = 0;
+
+    fill_site(fixture);
+    do {
+        struct end *end = begin_call(fixture);
+
+        end->told = told;
+        store_scan(fixture->store, "default", after, on_pages, end);
+        wait_for_end(end);
+        strcpy(after, end->next);
+        free(end);
+        calls++;
+    } while (*after != '\0');
+    assert_true(calls > 1);
+    for (size_t i = 0; i < SCANNED; i++) {
+        assert_true(told[i]);
+    }
+}
+
+static void test_sites_are_admitted_up_to_a_limit(void **state)
+{
+    static const struct {
+        const char *site;
+        uint64_t limit;
+        bool is_admitted;
+    } rows[] = {{"b", 2, true}, {"a", 2, true},  {"c", 2, false}, {"b", 1, true},
+                {"d", 0, true}, {"c", 2, false}, {"c", 4, true},  {"a", 2, true}};
+    struct fixture *fixture = open_fixture(state);
+    struct end *end;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        end = begin_call(fixture);
+        store_admit(fixture->store, rows[i].site, rows[i].limit, on_admitted, end);
+        wait_for_end(end);
+        assert_int_equal(end->is_admitted, rows[i].is_admitted);
+        free(end);
+    }
+    end = begin_call(fixture);
+    store_sites(fixture->store, on_sites, end);
+    wait_for_end(end);
+    assert_int_equal(end->count, 4);
+    assert_string_equal(end->names[0], "a");
+    assert_string_equal(end->names[3], "d");
+    free(end);
+}
+
+/* ---- edits ---- */
+
+static void test_set_and_add(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_edited edited;
+
+    visit(fixture, "/a", 5, HOUR);
+    assert_edited(fixture, STORE_SET, "/a", 1000, NULL, 5, 1000);
+    assert_edited(fixture, STORE_SET, "/a", 1000, NULL, 1000, 1000);
+    assert_edited(fixture, STORE_SET, "/b", 7, NULL, STORE_NONE, 7);
+    assert_edited(fixture, STORE_ADD, "/b", 3, NULL, 7, 10);
+    assert_edited(fixture, STORE_ADD, "/c", 1, NULL, STORE_NONE, 1);
+    assert_true(total_of(fixture, "default", "") == 1011);
+    assert_edited(fixture, STORE_SET, "/a", 0, NULL, 1000, 0);
+    assert_true(total_of(fixture, "default", "") == 11);
+    assert_true(visit(fixture, "/a", 1, HOUR).totals[0] == 1);
+    assert_true(read_number(fixture, "/a", STORE_DAYS, DAY, DAY) == 6); /* visits alone */
+    assert_edited(fixture, STORE_SET, "/a", STORE_NUMBER_MAX, NULL, 1, STORE_NUMBER_MAX);
+    assert_int_equal(edit_page(fixture, STORE_ADD, "/a", 1, NULL, &edited), STORE_REFUSED);
+    assert_true(total_of(fixture, "default", "/a") == STORE_NUMBER_MAX);
+}
+
+static void test_delete(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+
+    visit(fixture, "/a", 5, HOUR - 24);
+    visit(fixture, "/a", 2, HOUR);
+    visit(fixture, "/b", 1, HOUR);
+    meet(fixture, "/a", DAY, (uint64_t[]){1, 2}, 2);
+    assert_edited(fixture, STORE_DELETE, "/a", 0, NULL, 9, STORE_NONE);
+    assert_edited(fixture, STORE_DELETE, "/a", 0, NULL, STORE_NONE, STORE_NONE);
+    assert_true(total_of(fixture, "default", "/a") == 0);
+    assert_true(total_of(fixture, "default", "") == 1);
+    assert_true(read_number(fixture, "/a", STORE_DAYS, DAY - 2, DAY) == 0);
+    assert_true(read_number(fixture, "", STORE_DAYS, DAY - 2, DAY) == 1);
+    assert_true(read_number(fixture, "/a", STORE_UNIQUES, DAY, DAY) == 0);
+    assert_true(meet(fixture, "/a", DAY, (uint64_t[]){1}, 1).uniques[0] == 1);
+}
+
+static void test_rename(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct end *end;
+
+    visit(fixture, "/old", 5, HOUR - 24);
+    meet(fixture, "/old", DAY, (uint64_t[]){1, 2, 3}, 3);
+    assert_edited(fixture, STORE_RENAME, "/old", 0, "/new", 8, 8);
+    assert_edited(fixture, STORE_RENAME, "/old", 0, "/new", STORE_NONE, 8);
+    assert_true(total_of(fixture, "default", "/old") == 0);
+    assert_true(total_of(fixture, "default", "/new") == 8);
+    assert_true(total_of(fixture, "default", "") == 8);
+    assert_true(read_number(fixture, "/new", STORE_DAYS, DAY - 2, DAY) == 8);
+    assert_true(read_number(fixture, "/old", STORE_DAYS, DAY - 2, DAY) == 0);
+    assert_true(read_number(fixture, "/new", STORE_UNIQUES, DAY, DAY) == 3);
+    assert_true(read_number(fixture, "/old", STORE_UNIQUES, DAY, DAY) == 0);
+    /* onto a page that there is: both together, and a visitor of both is one */
+    meet(fixture, "/old", DAY, (uint64_t[]){3, 4}, 2);
+    assert_edited(fixture, STORE_RENAME, "/old", 0, "/new", 2, 10);
+    assert_true(read_number(fixture, "/new", STORE_UNIQUES, DAY, DAY) == 4);
+    assert_true(meet(fixture, "/new", DAY, (uint64_t[]){4, 5}, 2).uniques[0] == 5);
+    end = read_top(fixture, "default", 10);
+    assert_int_equal(end->count, 1);
+    free(end);
+}
+
+/* ---- salts ---- */
+
+static void read_salt(struct fixture *fixture, uint64_t day, char ret_salt[STORE_SALT_LENGTH + 1])
+{
+    struct end *end = begin_call(fixture);
+
+    store_salt(fixture->store, day, on_salt, end);
+    wait_for_end(end);
+    assert_int_equal(strspn(end->salt, "0123456789abcdef"), STORE_SALT_LENGTH);
+    strcpy(ret_salt, end->salt);
+    free(end);
+}
+
+static void test_a_day_has_one_salt(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    char today[STORE_SALT_LENGTH + 1];
+    char again[STORE_SALT_LENGTH + 1];
+    char tomorrow[STORE_SALT_LENGTH + 1];
+
+    read_salt(fixture, DAY, today);
+    close_store(fixture);
+    open_store(fixture);
+    read_salt(fixture, DAY, again);
+    read_salt(fixture, DAY + 1, tomorrow);
+    assert_string_equal(today, again);
+    assert_string_not_equal(today, tomorrow);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FOR_BOTH(test_a_site_has_the_sum_of_its_pages),
+        FOR_BOTH(test_new_pages_beyond_the_limit_are_refused),
+        FOR_BOTH(test_a_page_that_is_deleted_makes_room),
+        FOR_BOTH(test_visitors_are_told_apart),
+        FOR_BOTH(test_uniques_are_told_where_they_are_wanted),
+        FOR_BOTH(test_visitors_of_refused_pages_do_not_count),
+        FOR_BOTH(test_a_token_of_a_day_holds_that_day),
+        FOR_BOTH(test_series_have_zeros_where_nothing_happened),
+        FOR_BOTH(test_the_longest_series),
+        FOR_BOTH(test_series_of_visitors),
+        FOR_BOTH(test_days_are_summed),
+        FOR_BOTH(test_the_top_pages),
+        FOR_BOTH(test_a_scan_tells_of_each_page),
+        FOR_BOTH(test_sites_are_admitted_up_to_a_limit),
+        FOR_BOTH(test_set_and_add),
+        FOR_BOTH(test_delete),
+        FOR_BOTH(test_rename),
+        FOR_BOTH(test_a_day_has_one_salt),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
