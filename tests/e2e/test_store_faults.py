@@ -254,7 +254,8 @@ class Ledger:
         if self.mood == "busy":
             return b"-BUSY Redis is busy running a script.\r\n"
         epoch, sequence, follows = words[7], int(words[8]), int(words[9])
-        reply = self.apply(epoch, sequence, follows, dict(zip(words[17::2], map(int, words[18::2])))).encode()
+        pages = words[22:22 + 2 * int(words[19])]
+        reply = self.apply(epoch, sequence, follows, dict(zip(pages[::2], map(int, pages[1::2])))).encode()
         return None if self.mood == "silent" else b"$%d\r\n%s\r\n" % (len(reply), reply)
 
     def apply(self, epoch, sequence, follows, hits):
@@ -414,7 +415,7 @@ def test_a_series_that_cannot_be_written_leaves_the_totals_exact(daemon, store):
     store.client().set(store.day_key(), "not a hash")
     visits = visit([daemon.address], 500, connections=16)
     visits.check_exact({"/count": store.total()})
-    daemon.wait_for_log("warning .*site default: numbers by day or hour: WRONGTYPE.*totals are not affected")
+    daemon.wait_for_log("warning .*site default: numbers by day or hour or of visitors: WRONGTYPE.*totals are not affected")
     assert daemon.log().count("WRONGTYPE") == 1
     assert store.client().get(store.day_key()) == "not a hash"
 

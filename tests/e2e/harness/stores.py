@@ -16,10 +16,10 @@ class SqliteStore:
         return sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=10)
 
     def totals(self):
-        """{(site, page): total}"""
+        """{(site, page): total}, without the sites themselves"""
         connection = self.connect()
         try:
-            return {(site, page): total for site, page, total in connection.execute("SELECT site, page, total FROM hits")}
+            return {(site, page): total for site, page, total in connection.execute("SELECT site, page, total FROM hits WHERE page <> ''")}
         finally:
             connection.close()
 
@@ -34,10 +34,11 @@ class SqliteStore:
         assert changed == 1
 
     def series_totals(self):
-        """What the numbers by day, and those by hour, add up to."""
+        """What the pages' numbers by day, and those by hour, add up to."""
         connection = self.connect()
         try:
-            return tuple(connection.execute(f"SELECT total(hits) FROM {table}").fetchone()[0] for table in ("day", "hour"))
+            return tuple(connection.execute(f"SELECT total(hits) FROM {table} JOIN hits ON page_id = id WHERE page <> ''").fetchone()[0]
+                         for table in ("day", "hour"))
         finally:
             connection.close()
 
@@ -57,7 +58,8 @@ class RedisStore:
         found = {}
         for key in client.scan_iter("vc:{*}:hits"):
             for page, total in client.zrange(key, 0, -1, withscores=True):
-                found[key[len("vc:{"):-len("}:hits")], page] = int(total)
+                if page:
+                    found[key[len("vc:{"):-len("}:hits")], page] = int(total)
         return found
 
     def total(self, site="default", page="/"):
@@ -68,7 +70,7 @@ class RedisStore:
 
     def series_totals(self):
         client = self.client()
-        return tuple(sum(int(hits) for key in client.scan_iter("vc:{*}:%s:*" % kind) for hits in client.hvals(key))
+        return tuple(sum(int(hits) for key in client.scan_iter("vc:{*}:%s:*" % kind) for page, hits in client.hgetall(key).items() if page)
                      for kind in ("day", "hour"))
 
     def day_key(self, site="default"):
