@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What is wanted, beside what was measured."""
 
+import statistics
+
 from measure import medians, ratio
 from scaling import SPREADS, flatness
 from tables import table
@@ -34,6 +36,14 @@ def figure(results, part, connections, name, key):
     return medians(rounds).get(name, {}).get(key) if rounds else None
 
 
+def beyond_constant_us(results):
+    """What counting adds to a lone request besides the way to the store: without HTTP's own way."""
+    beyond = [measured[OURS]["beyond_us"] - measured["constant"]["p50_us"]
+              for measured in results.get("direct", {}).get(1, [])
+              if "beyond_us" in measured.get(OURS, {}) and "constant" in measured]
+    return statistics.median(beyond) if beyond else None
+
+
 def goals(results):
     """(what, measured, how it compares, bound)"""
     def direct(name, base, key):
@@ -60,6 +70,7 @@ def goals(results):
          figure(results, "direct", CONNECTIONS, OURS, "commands"), below, 0.05),
         ("a lone visit's p50 less a store round trip, us",
          figure(results, "direct", 1, OURS, "beyond_us"), at_most, 30),
+        ("the same, less the constant's p50, us", beyond_constant_us(results), at_most, 30),
         ("start to ready with SQLite, ms", results.get("sizes", {}).get("ready_ms"), below, 50),
         *((f"CPU per visit of {spread}, x 1 page", flatness(results.get("pages", {}), spread), at_most, 1.1)
           for spread in list(SPREADS)[1:]),
