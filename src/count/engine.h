@@ -56,6 +56,9 @@ struct visit {
     const char *token;
     size_t token_length;
     enum store_window token_window;
+    uint64_t day;       /* in the site's time zone, since 1970 */
+    uint64_t pages_max; /* that the site may have; 0: no limit */
+    uint64_t visitor;   /* who visits, as visitors are told apart on that day; 0: not told */
 
     /* the engine's */
     struct list link;

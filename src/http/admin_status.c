@@ -144,6 +144,9 @@ void admin_status_report(struct report *report, const struct server_view *view)
     report_batches(report, view);
     report_journal(report, view);
     report_replays(report, view);
+    report_begin_section(report, "visitors");
+    report_bool(report, "told_apart", view->visitors_are_told_apart);
+    report_end_section(report);
     report_begin_section(report, "connections");
     report_u64(report, "open", view->open_connections);
     report_u64(report, "accepted", view->accepted_connections);

@@ -9,8 +9,10 @@
 #include "http/read.h"
 #include "http/refusal.h"
 #include "http/server.h"
+#include "http/site_admit.h"
 #include "http/target.h"
 #include "http/token.h"
+#include "http/visitor.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,6 +21,7 @@
 
 static const h2o_iovec_t status_counted = {H2O_STRLIT("counted")};
 static const h2o_iovec_t status_duplicate = {H2O_STRLIT("duplicate")};
+static const h2o_iovec_t status_returning = {H2O_STRLIT("ignored; reason=returning-visitor")};
 static const h2o_iovec_t status_journaled = {H2O_STRLIT("journaled")};
 static const h2o_iovec_t status_readonly = {H2O_STRLIT("ignored; reason=readonly")};
 static const h2o_iovec_t status_head = {H2O_STRLIT("ignored; reason=head")};
@@ -82,7 +85,9 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
         respond_count(waiting, answer, status_counted);
         break;
     case VISIT_REPEATED:
-        respond_count(waiting, answer, status_duplicate);
+        respond_count(waiting, answer,
+                      visit->token_window == STORE_WINDOW_DAY ? status_returning
+                                                              : status_duplicate);
         break;
     case VISIT_JOURNALED:
         respond_count(waiting, answer, status_journaled);
@@ -134,6 +139,8 @@ static void count_visit(struct request *request, const struct client *client,
                "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
         return;
     }
+    visitors_identify(server_visitors(request->server), &request->h2o->pool, client, target,
+                      &waiting->visit);
     waiting->visit.on_answer = on_answer;
     waiting->request = request;
     waiting->site_length = site_length;
@@ -170,6 +177,38 @@ static void refuse_visit(struct request *request, const struct target *target,
     }
 }
 
+/** The store has said whether it takes a site that is not listed. */
+static void on_site(struct request *request, struct target *target, enum site_admission admission)
+{
+    struct client client;
+
+    switch (admission) {
+    case SITE_ADMITTED:
+        client_take(request, &client);
+        count_visit(request, &client, target);
+        break;
+    case SITE_TOO_MANY:
+        refuse(request, REFUSAL_TOO_MANY_SITES,
+               "this site is new, and there are as many sites as there may be");
+        break;
+    case SITE_NOT_SERVED:
+        refuse_unavailable(request);
+        break;
+    }
+}
+
+/** A site that is neither listed nor known yet waits for the store to admit it. */
+static void count_on_site(struct request *request, const struct client *client,
+                          const struct target *target)
+{
+    if (target->rules->name_length == 0) {
+        site_admit_start(request, target, on_site);
+    } else {
+        site_admit_listed(request, target);
+        count_visit(request, client, target);
+    }
+}
+
 static void judge_visit(struct request *request, const struct target *target)
 {
     struct admission_verdict verdict;
@@ -180,7 +219,7 @@ static void judge_visit(struct request *request, const struct target *target)
                     target, &verdict);
     switch (verdict.result) {
     case ADMISSION_COUNT:
-        count_visit(request, &client, target);
+        count_on_site(request, &client, target);
         break;
     case ADMISSION_IGNORE:
         ignore_visit(request, target, verdict.status);

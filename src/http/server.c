@@ -9,6 +9,7 @@
 #include "http/listener.h"
 #include "http/protocol_error.h"
 #include "http/server_view.h"
+#include "http/visitor.h"
 #include "http/routes.h"
 
 #include <h2o.h>
@@ -52,6 +53,7 @@ struct server {
     uint64_t started_at_ms;
     struct sites *sites;
     struct admission admission;
+    struct visitors *visitors;
     struct buf scratch;
 
     h2o_globalconf_t globalconf;
@@ -307,6 +309,7 @@ struct server *server_create(const struct server_options *options, struct buf *e
     server->started_at_ms = loop_now_ms(server->loop);
     server->sites = sites_create(config);
     admission_init(&server->admission);
+    server->visitors = visitors_create(server->loop, server->store, server->sites);
     loop_timer_init(&server->drain_step, on_drain_step);
     loop_task_init(&server->drained, on_drained);
     connections_init(&server->connections, server->loop, config->http_idle_timeout_ms);
@@ -344,6 +347,7 @@ void server_destroy(struct server *server)
     h2o_context_dispose(&server->context);
     free(queue); /* which libh2o leaves to its user */
     h2o_config_dispose(&server->globalconf);
+    visitors_destroy(server->visitors);
     sites_destroy(server->sites);
     admission_finish(&server->admission);
     buf_finish(&server->scratch);
@@ -352,9 +356,12 @@ void server_destroy(struct server *server)
 
 void server_configure(struct server *server, const struct config *config)
 {
-    sites_destroy(server->sites);
+    struct sites *previous = server->sites;
+
     server->sites = sites_create(config);
     server->config = config;
+    visitors_configure(server->visitors, server->sites);
+    sites_destroy(previous);
 }
 
 /* For the routes */
@@ -364,7 +371,7 @@ const struct config *server_config(const struct server *server)
     return server->config;
 }
 
-const struct sites *server_sites(const struct server *server)
+struct sites *server_sites(const struct server *server)
 {
     return server->sites;
 }
@@ -372,6 +379,11 @@ const struct sites *server_sites(const struct server *server)
 struct admission *server_admission(struct server *server)
 {
     return &server->admission;
+}
+
+struct visitors *server_visitors(const struct server *server)
+{
+    return server->visitors;
 }
 
 struct loop *server_loop(const struct server *server)
@@ -407,6 +419,7 @@ void server_view(const struct server *server, struct server_view *ret_view)
         .default_site = sites_default(server->sites),
         .started_at_ms = server->started_at_ms,
         .is_draining = server->is_draining,
+        .visitors_are_told_apart = visitors_are_told_apart(server->visitors),
         .open_connections = server->connections.open[LISTENER_VISITORS],
         .accepted_connections = server->connections.accepted[LISTENER_VISITORS],
         .requests = server->kinds[LISTENER_VISITORS].requests,

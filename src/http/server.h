@@ -22,6 +22,7 @@
 
 struct admission;
 struct server;
+struct visitors;
 
 /** What the admin socket asks the daemon to do. */
 struct server_actions {
@@ -77,8 +78,9 @@ void server_destroy(struct server *server);
 
 /** For the routes: what they work with. The config and the sites change with server_configure(). */
 const struct config *server_config(const struct server *server);
-const struct sites *server_sites(const struct server *server);
+struct sites *server_sites(const struct server *server);
 struct admission *server_admission(struct server *server);
+struct visitors *server_visitors(const struct server *server);
 struct loop *server_loop(const struct server *server);
 struct engine *server_engine(const struct server *server);
 struct store *server_store(const struct server *server);

@@ -42,6 +42,7 @@ struct server_view {
 
     uint64_t started_at_ms; /* loop time of server_create() */
     bool is_draining;       /* as server_is_draining() */
+    bool visitors_are_told_apart;
 
     /* visitors' listeners only: looking at the admin socket does not change them */
     uint64_t open_connections;     /* now */

@@ -11,11 +11,13 @@
 
 #define ANY          "*"
 #define DEFAULT_NAME "default"
+#define DUE_EACH_MS  60000
 
 struct site {
     struct map_node node; /* among the sites, by its name */
     struct site_rules rules;
     bool is_listed;
+    uint64_t due_at_ms; /* on the store's list */
     char **origins;
     char name[STORE_SITE_MAX + 1];
 };
@@ -226,6 +228,17 @@ const struct site_rules *sites_admit(struct sites *sites, const char *name, size
     sites->admitted++;
     insert_site(sites, site);
     return &site->rules;
+}
+
+bool sites_is_due(const struct site_rules *rules, uint64_t now_ms)
+{
+    struct site *site = container_of((struct site_rules *)rules, struct site, rules);
+
+    if (!site->is_listed || now_ms < site->due_at_ms) {
+        return false;
+    }
+    site->due_at_ms = now_ms + DUE_EACH_MS;
+    return true;
 }
 
 const char *sites_default(const struct sites *sites)

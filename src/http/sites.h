@@ -56,6 +56,12 @@ uint64_t sites_open_limit(const struct sites *sites);
  */
 const struct site_rules *sites_admit(struct sites *sites, const char *name, size_t length);
 
+/**
+ * Whether a listed site should be put on the store's list: at its first visit, and again once a
+ * minute, in case that the store did not take it, or has lost it.
+ */
+bool sites_is_due(const struct site_rules *rules, uint64_t now_ms);
+
 /** The site of /count: the first one listed; "default" where none is. */
 const char *sites_default(const struct sites *sites);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/target.h"
 
-#include "count/engine.h"
 #include "http/format.h"
 #include "http/refusal.h"
 #include "http/server.h"
@@ -14,7 +13,6 @@ static const struct site_rules *find_rules(struct request *request, const char *
 {
     const struct sites *sites = server_sites(request->server);
     const struct site_rules *rules = sites_find(sites, site, length);
-    struct engine *engine = server_engine(request->server);
 
     if (rules != NULL) {
         return rules;
@@ -22,14 +20,6 @@ static const struct site_rules *find_rules(struct request *request, const char *
     rules = sites_open_rules(sites);
     if (rules == NULL) {
         refuse(request, REFUSAL_UNKNOWN_SITE, "site %s is not counted here", site);
-        return NULL;
-    }
-    /* reading makes no site */
-    if ((request->route->methods & ROUTE_COUNTS) != 0 && !engine_has_site(engine, site) &&
-        engine_site_count(engine) >= sites_open_limit(sites)) {
-        refuse(request, REFUSAL_TOO_MANY_SITES,
-               "site %s is new, and this instance serves all the sites it may", site);
-        return NULL;
     }
     return rules;
 }

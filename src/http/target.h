@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-/** A page of a site. */
+/** A page of a site. One that is not listed, and not admitted yet, has the rules without a name. */
 struct target {
     const struct site_rules *rules; /* those of this turn of the loop: a reload makes others */
     char site[STORE_SITE_MAX + 1];  /* its own name, whatever alias was given */

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * site_admit: makes sites known to the store, which keeps the list of them for all instances. One
+ * that is not listed in the configuration asks whether there is room for it, once in a process and
+ * configuration, before its first visit counts; one that is listed is just put there.
+ */
+#ifndef VISITCOUNTD_HTTP_SITE_ADMIT_H
+#define VISITCOUNTD_HTTP_SITE_ADMIT_H
+
+#include "http/route.h"
+#include "http/target.h"
+
+/** What the store says. */
+enum site_admission {
+    SITE_ADMITTED,  /* target->rules are the site's now */
+    SITE_TOO_MANY,  /* there are as many as there may be */
+    SITE_NOT_SERVED /* the store did not say in time */
+};
+
+typedef void (*site_admit_callback)(struct request *request, struct target *target,
+                                    enum site_admission admission);
+
+/**
+ * Asks for the site of `target`, which is copied; its name is in no list. Calls `on_admitted`,
+ * which answers the request, once, at the latest after count.max_wait; from inside this call when
+ * far too many questions are open.
+ */
+void site_admit_start(struct request *request, const struct target *target,
+                      site_admit_callback on_admitted);
+
+/** Puts a listed site on the store's list, at its first visit and now and then; waits for nothing.
+ */
+void site_admit_listed(struct request *request, const struct target *target);
+
+#endif

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/visitor.h"
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_BYTES        16 /* of SipHash-2-4 */
+#define USER_AGENT_BYTES 1024
+#define TOKEN_LENGTH     16
+
+/* time zones make three days at once; tomorrow's come before they are needed */
+#define SALTS 6
+
+#define AHEAD_S       600   /* so long before midnight */
+#define LOOK_MS       30000 /* between looks at which ones are needed */
+#define LOOK_AGAIN_MS 100   /* while one is missing */
+#define PATIENCE_MS   5000  /* before that is said in the log */
+#define DAY_S         86400
+#define KEPT_DAYS     2 /* behind the day by UTC no place on earth is */
+
+struct salt {
+    uint64_t day;
+    bool is_used; /* this entry is */
+    bool is_known;
+    bool is_asked; /* a call is open */
+    unsigned char key[KEY_BYTES];
+};
+
+struct visitors {
+    struct loop *loop;
+    struct store *store;
+    const struct sites *sites;
+    EVP_MAC_CTX *mac;
+    struct loop_timer look;
+    struct list calls;
+    uint64_t missing_since_ms; /* 0: none is */
+    bool is_said;              /* in the log, that one is missing */
+    struct salt salts[SALTS];
+};
+
+/** An open call to the store, which may end after the visitors. */
+struct call {
+    struct list link;
+    struct visitors *visitors;
+    uint64_t day;
+};
+
+/* Salts */
+
+static struct salt *find_salt(struct visitors *visitors, uint64_t day)
+{
+    for (size_t i = 0; i < SALTS; i++) {
+        if (visitors->salts[i].is_used && visitors->salts[i].day == day) {
+            return &visitors->salts[i];
+        }
+    }
+    return NULL;
+}
+
+/** The key is half of the salt's digest: SipHash takes no more. */
+static void set_key(struct salt *salt, const char *text)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+
+    if (EVP_Digest(text, STORE_SALT_LENGTH, digest, NULL, EVP_sha256(), NULL) != 1) {
+        abort();
+    }
+    memcpy(salt->key, digest, KEY_BYTES);
+    OPENSSL_cleanse(digest, sizeof(digest));
+    salt->is_known = true;
+}
+
+static void on_salt(void *data, const struct store_salt *answer)
+{
+    struct call *call = data;
+    struct visitors *visitors = call->visitors;
+    struct salt *salt = visitors != NULL ? find_salt(visitors, call->day) : NULL;
+
+    if (salt != NULL) {
+        salt->is_asked = false;
+        if (answer->outcome == STORE_OK) {
+            set_key(salt, answer->salt);
+        }
+    }
+    list_remove(&call->link);
+    free(call);
+}
+
+static void ask(struct visitors *visitors, struct salt *salt)
+{
+    struct call *call = calloc(1, sizeof(*call));
+
+    if (call == NULL) {
+        abort();
+    }
+    call->visitors = visitors;
+    call->day = salt->day;
+    list_append(&visitors->calls, &call->link);
+    salt->is_asked = true;
+    store_salt(visitors->store, salt->day, on_salt, call);
+}
+
+/** A free entry; the earliest day gives way. */
+static struct salt *make_salt(struct visitors *visitors, uint64_t day)
+{
+    struct salt *earliest = &visitors->salts[0];
+
+    for (size_t i = 0; i < SALTS; i++) {
+        struct salt *salt = &visitors->salts[i];
+
+        if (!salt->is_used) {
+            earliest = salt;
+            break;
+        }
+        if (salt->day < earliest->day) {
+            earliest = salt;
+        }
+    }
+    OPENSSL_cleanse(earliest, sizeof(*earliest));
+    earliest->day = day;
+    earliest->is_used = true;
+    return earliest;
+}
+
+static bool is_store_there(const struct visitors *visitors)
+{
+    struct store_health health;
+
+    store_health(visitors->store, &health);
+    return health.available;
+}
+
+static void want_day(struct visitors *visitors, uint64_t day)
+{
+    struct salt *salt = find_salt(visitors, day);
+
+    if (salt == NULL) {
+        salt = make_salt(visitors, day);
+    }
+    if (!salt->is_known && !salt->is_asked && is_store_there(visitors)) {
+        ask(visitors, salt);
+    }
+}
+
+static void want_days_of(void *data, const struct site_rules *rules)
+{
+    uint64_t second = clock_wall_ms() / 1000;
+
+    if (rules->keeps_visitors || rules->counts_unique) {
+        want_day(data, zone_day(rules->zone, second));
+        want_day(data, zone_day(rules->zone, second + AHEAD_S));
+    }
+}
+
+static void forget_past_days(struct visitors *visitors)
+{
+    uint64_t today = clock_wall_ms() / 1000 / DAY_S;
+
+    for (size_t i = 0; i < SALTS; i++) {
+        if (visitors->salts[i].is_used && visitors->salts[i].day + KEPT_DAYS <= today) {
+            OPENSSL_cleanse(&visitors->salts[i], sizeof(visitors->salts[i]));
+        }
+    }
+}
+
+static bool is_any_missing(const struct visitors *visitors)
+{
+    for (size_t i = 0; i < SALTS; i++) {
+        if (visitors->salts[i].is_used && !visitors->salts[i].is_known) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Says once that a salt is missing for long, and once that it came. */
+static void tell(struct visitors *visitors, bool is_missing)
+{
+    uint64_t now_ms = loop_now_ms(visitors->loop);
+
+    if (!is_missing) {
+        if (visitors->is_said) {
+            log_info("visitors: the store has told the salt; they are told apart again");
+        }
+        visitors->missing_since_ms = 0;
+        visitors->is_said = false;
+    } else if (visitors->missing_since_ms == 0) {
+        visitors->missing_since_ms = now_ms;
+    } else if (!visitors->is_said && now_ms - visitors->missing_since_ms >= PATIENCE_MS) {
+        visitors->is_said = true;
+        log_warning("visitors: the store has not told the day's salt; they are not told apart "
+                    "until it does, visits are counted all the same");
+    }
+}
+
+static void look(struct visitors *visitors)
+{
+    bool is_missing;
+
+    forget_past_days(visitors);
+    sites_for_each(visitors->sites, want_days_of, visitors);
+    is_missing = is_any_missing(visitors);
+    tell(visitors, is_missing);
+    loop_timer_start(visitors->loop, &visitors->look, is_missing ? LOOK_AGAIN_MS : LOOK_MS);
+}
+
+static void on_look(struct loop_timer *timer)
+{
+    look(container_of(timer, struct visitors, look));
+}
+
+/* Life */
+
+static EVP_MAC_CTX *create_mac(void)
+{
+    size_t size = sizeof(uint64_t);
+    OSSL_PARAM parameters[] = {OSSL_PARAM_size_t(OSSL_MAC_PARAM_SIZE, &size), OSSL_PARAM_END};
+    EVP_MAC *method = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_SIPHASH, NULL);
+    EVP_MAC_CTX *mac = EVP_MAC_CTX_new(method);
+
+    if (mac == NULL || EVP_MAC_CTX_set_params(mac, parameters) != 1) {
+        abort();
+    }
+    EVP_MAC_free(method); /* the context keeps it */
+    return mac;
+}
+
+struct visitors *visitors_create(struct loop *loop, struct store *store, const struct sites *sites)
+{
+    struct visitors *visitors = calloc(1, sizeof(*visitors));
+
+    if (visitors == NULL) {
+        abort();
+    }
+    visitors->loop = loop;
+    visitors->store = store;
+    visitors->mac = create_mac();
+    list_init(&visitors->calls);
+    loop_timer_init(&visitors->look, on_look);
+    visitors_configure(visitors, sites);
+    return visitors;
+}
+
+void visitors_destroy(struct visitors *visitors)
+{
+    if (visitors == NULL) {
+        return;
+    }
+    list_for_each(link, &visitors->calls) {
+        container_of(link, struct call, link)->visitors = NULL;
+    }
+    list_remove(&visitors->calls); /* what is left of the list goes with its calls */
+    loop_timer_stop(&visitors->look);
+    EVP_MAC_CTX_free(visitors->mac);
+    OPENSSL_cleanse(visitors->salts, sizeof(visitors->salts));
+    free(visitors);
+}
+
+bool visitors_are_told_apart(const struct visitors *visitors)
+{
+    return !is_any_missing(visitors);
+}
+
+void visitors_configure(struct visitors *visitors, const struct sites *sites)
+{
+    visitors->sites = sites;
+    loop_timer_stop(&visitors->look);
+    look(visitors);
+}
+
+/* Visits */
+
+/** What is hashed, in order. */
+struct part {
+    const void *bytes;
+    size_t length;
+};
+
+static uint64_t hash(struct visitors *visitors, const struct salt *salt, const struct part *parts,
+                     size_t count)
+{
+    unsigned char out[sizeof(uint64_t)];
+    uint64_t value;
+    bool is_done = EVP_MAC_init(visitors->mac, salt->key, sizeof(salt->key), NULL) == 1;
+
+    for (size_t i = 0; i < count; i++) {
+        is_done = is_done && EVP_MAC_update(visitors->mac, parts[i].bytes, parts[i].length) == 1;
+    }
+    if (!is_done || EVP_MAC_final(visitors->mac, out, NULL, sizeof(out)) != 1) {
+        abort();
+    }
+    memcpy(&value, out, sizeof(value));
+    return value != 0 ? value : 1;
+}
+
+static bool wants_no_tracking(const struct request_headers *headers)
+{
+    return h2o_memis(headers->dnt.base, headers->dnt.len, "1", 1) ||
+           h2o_memis(headers->gpc.base, headers->gpc.len, "1", 1);
+}
+
+/** The visitor's hash on this site; 0 when there is nothing to tell visitors apart by. */
+static uint64_t hash_visitor(struct visitors *visitors, const struct client *client,
+                             const struct target *target, const struct salt *salt)
+{
+    h2o_iovec_t agent = client->headers.user_agent;
+    const struct part parts[] = {
+        {&client->address, sizeof(client->address)},
+        {target->site, strlen(target->site) + 1}, /* with the NUL, behind which the rest begins */
+        {agent.base, agent.len < USER_AGENT_BYTES ? agent.len : USER_AGENT_BYTES},
+    };
+
+    if (client->source == CLIENT_UNKNOWN || wants_no_tracking(&client->headers) || salt == NULL ||
+        !salt->is_known) {
+        return 0;
+    }
+    return hash(visitors, salt, parts, sizeof(parts) / sizeof(parts[0]));
+}
+
+/** By this a further visit of the page by this visitor is known on the same day. */
+static void set_token(struct visitors *visitors, h2o_mem_pool_t *pool, const struct salt *salt,
+                      const struct key *page, struct visit *visit, uint64_t visitor)
+{
+    const struct part parts[] = {{&visitor, sizeof(visitor)}, {page->bytes, page->length}};
+    char *token = h2o_mem_alloc_pool(pool, TOKEN_LENGTH + 1);
+
+    snprintf(token, TOKEN_LENGTH + 1, "%016" PRIx64, hash(visitors, salt, parts, 2));
+    visit->token = token;
+    visit->token_length = TOKEN_LENGTH;
+    visit->token_window = STORE_WINDOW_DAY;
+}
+
+void visitors_identify(struct visitors *visitors, h2o_mem_pool_t *pool, const struct client *client,
+                       const struct target *target, struct visit *visit)
+{
+    const struct site_rules *rules = target->rules;
+    const struct salt *salt;
+    uint64_t visitor;
+
+    visit->day = zone_day(rules->zone, clock_wall_ms() / 1000);
+    visit->pages_max = rules->pages_max;
+    visit->visitor = 0;
+    if (!rules->keeps_visitors && !rules->counts_unique) {
+        return;
+    }
+    salt = find_salt(visitors, visit->day);
+    visitor = hash_visitor(visitors, client, target, salt);
+    if (rules->keeps_visitors) {
+        visit->visitor = visitor;
+    }
+    if (rules->counts_unique && visitor != 0) {
+        set_token(visitors, pool, salt, &target->page, visit, visitor);
+    }
+}

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: MIT
+"""Visitors: who is told apart, for how long, and that nothing of them is kept: neither address nor user agent."""
+
+import json
+import pathlib
+import re
+
+import pytest
+
+from harness import Visitors, fetch, wait_until
+
+CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.0"
+
+UNIQUE = {"sites": ["default", {"name": "s", "count": "unique"}]}
+
+
+def wait_for_salt(daemon):
+    wait_until(lambda: daemon.ctl("status", "--json").json()["visitors"]["told_apart"], "visitors are told apart")
+
+
+def start(new_daemon, store, settings, **arguments):
+    """A daemon that knows the salt of the day."""
+    daemon = new_daemon({**store.settings, **settings}, **arguments)
+    wait_for_salt(daemon)
+    return daemon
+
+
+def visit(daemon, address="192.0.2.1", agent=FIREFOX, page="p", **headers):
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return fetch(daemon.address, f"/v1/hit/s/{page}", headers={"X-Real-IP": address, "User-Agent": agent, **headers})
+
+
+def status_of(answer):
+    assert answer.status == 200, answer
+    return answer.headers["visitcount-status"]
+
+
+def test_a_refresh_does_not_count_again(new_daemon, store):
+    daemon = start(new_daemon, store, UNIQUE)
+    assert status_of(visit(daemon)) == "counted"
+    for _ in range(3):
+        answer = visit(daemon)
+        assert status_of(answer) == "ignored; reason=returning-visitor"
+        assert answer.json()["count"] == 1
+    assert visit(daemon, agent=CHROME).json()["count"] == 2
+    assert visit(daemon, "192.0.2.2").json()["count"] == 3
+    assert visit(daemon, "2001:db8::1").json()["count"] == 4
+    assert visit(daemon, page="q").json()["count"] == 1  # another page
+    assert status_of(visit(daemon)) == "ignored; reason=returning-visitor"
+    assert store.total("s", "/p") == 4
+
+
+def test_a_refresh_counts_where_visits_are_counted(new_daemon, store):
+    daemon = start(new_daemon, store, {"sites": ["s"]})
+    assert [visit(daemon).json()["count"] for _ in range(3)] == [1, 2, 3]
+
+
+def test_who_does_not_want_to_be_told_apart(new_daemon, store):
+    daemon = start(new_daemon, store, UNIQUE)
+    for number, headers in enumerate(({"DNT": "1"}, {"DNT": "1"}, {"Sec_GPC": "1"}, {"Sec_GPC": "1"}), 1):
+        answer = visit(daemon, **headers)
+        assert status_of(answer) == "counted" and answer.json()["count"] == number
+    assert status_of(visit(daemon, DNT="0")) == "counted"
+    assert status_of(visit(daemon, DNT="0")) == "ignored; reason=returning-visitor"
+
+
+def test_instances_agree(new_daemon, redis_store):
+    one = start(new_daemon, redis_store, UNIQUE, name="one")
+    other = start(new_daemon, redis_store, UNIQUE, name="other")
+    assert status_of(visit(one)) == "counted"
+    assert status_of(visit(other)) == "ignored; reason=returning-visitor"
+    assert status_of(visit(other, "192.0.2.9")) == "counted"
+    assert status_of(visit(one, "192.0.2.9")) == "ignored; reason=returning-visitor"
+    one.stop()
+    one.start()  # what it knew is gone; what the store knows is not
+    wait_for_salt(one)
+    assert status_of(visit(one)) == "ignored; reason=returning-visitor"
+    assert redis_store.total("s", "/p") == 2
+
+
+def test_visitors_are_told_apart_once_the_store_is_there(new_daemon, new_redis):
+    server = new_redis(start=False)
+    daemon = new_daemon({"redis.socket": str(server.socket), "count.max_wait": "20s", **UNIQUE})
+    assert daemon.ctl("status", "--json").json()["visitors"]["told_apart"] is False
+    server.start()
+    wait_for_salt(daemon)
+    assert status_of(visit(daemon)) == "counted"
+    assert status_of(visit(daemon)) == "ignored; reason=returning-visitor"
+
+
+# --- what is kept ---
+
+ADDRESSES = ["203.0.113.201", "198.51.100.202", "2001:db8:aaaa:bbbb::203"]
+AGENTS = ["Firefox-Unmistakable/204", "Chrome-Unmistakable/205"]
+
+#: Forms in which an address or a user agent could be kept.
+TRACES = [text.encode() for text in ADDRESSES + AGENTS + ["Unmistakable"]] + [
+    bytes([203, 0, 113, 201]), bytes([198, 51, 100, 202]), b"2001:0db8:aaaa:bbbb",
+    bytes.fromhex("20010db8aaaabbbb"), b"cb0071c9", b"c63364ca", b"20010db8aaaabbbb"]
+
+
+def traces_in(data):
+    return [trace for trace in TRACES if trace.lower() in data.lower()]
+
+
+def everything_in(value):
+    """All bytes in what a Redis command answered."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, (list, tuple, set)):
+        return b"\n".join(everything_in(item) for item in value)
+    if isinstance(value, dict):
+        return everything_in([*value.keys(), *value.values()])
+    return str(value).encode()
+
+
+def dump_redis(server):
+    """Each key with its value, as the commands of its type show it, and as DUMP does: a HyperLogLog is in it as it is."""
+    client = server.client(decode_responses=False)
+    readers = {b"string": client.get, b"hash": client.hgetall, b"set": client.smembers,
+               b"zset": lambda key: client.zrange(key, 0, -1, withscores=True), b"list": lambda key: client.lrange(key, 0, -1)}
+    return {key: everything_in([readers[client.type(key)](key), client.dump(key)]) for key in client.scan_iter()}
+
+
+def visit_in_all_ways(daemon):
+    for address in ADDRESSES:
+        for agent in AGENTS:
+            for header in ("X-Real-IP", "X-Forwarded-For"):
+                for target in ("/v1/hit/s/p", "/v1/hit/v/p", "/badge/v/p.svg", "/pixel/s/q.gif", "/v1/hit/unknown/p"):
+                    fetch(daemon.address, target, headers={header: address, "User-Agent": agent})
+
+
+def check_files(directory):
+    """Nothing in the log, the journal, the database or anything else that the daemon wrote."""
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    assert any(path.name.endswith(".log") or "log" in path.name for path in files), files
+    for path in files:
+        assert not traces_in(path.read_bytes()), f"{path}: {traces_in(path.read_bytes())}"
+    return [path.name for path in files]
+
+
+PRIVATE = {"sites": ["default", {"name": "s", "count": "unique", "rate": "3/1h"}, "v"], "log.level": "info"}
+
+
+def test_nothing_of_visitors_is_kept_with_redis(new_daemon, new_redis, bench):
+    server = new_redis(aof=True)
+    settings = {"redis.socket": str(server.socket), "journal.directory": f"{bench.directory}/journal", **PRIVATE}
+    daemon = new_daemon(settings)
+    wait_for_salt(daemon)
+    visit_in_all_ways(daemon)
+    found = dump_redis(server)
+    assert any(b":seen:" in key or b":uv:" in key for key in found), sorted(found)
+    assert any(key.startswith(b"vc:salt:") for key in found), sorted(found)
+    for key, value in found.items():
+        assert not traces_in(key + b"\n" + value), key
+    server.stop()
+    wait_until(lambda: not daemon.ctl("status", "--json").json()["store"]["available"], "the store is away")
+    visit_in_all_ways(daemon)  # now into the journal
+    names = check_files(bench.directory)
+    assert [name for name in names if "journal" in name or name.endswith((".seg", ".j"))] or any(
+        path.stat().st_size for path in (bench.directory / "journal").rglob("*")), names
+
+
+def test_nothing_of_visitors_is_kept_with_sqlite(new_daemon, bench):
+    daemon = new_daemon({"store.backend": "sqlite", **PRIVATE})
+    wait_for_salt(daemon)
+    visit_in_all_ways(daemon)
+    assert "visits.db" in check_files(bench.directory)
+    daemon.stop()
+    check_files(bench.directory)
+
+
+def test_the_salt_is_not_shown(new_daemon, redis_store):
+    """Neither by a command of the admin socket nor in the log, whatever its level."""
+    daemon = start(new_daemon, redis_store, {**UNIQUE, "log.level": "debug"})
+    visit(daemon)
+    client = redis_store.client()
+    salts = [client.get(key) for key in client.scan_iter("vc:salt:*")]
+    assert salts and all(re.fullmatch("[0-9a-f]{64}", salt) for salt in salts)
+    for key in client.scan_iter("vc:salt:*"):
+        assert 0 < client.ttl(key) <= 4 * 86400
+    shown = daemon.log() + "".join(daemon.ctl(*command).output for command in (
+        ["status", "--json"], ["config", "--json"], ["metrics"], ["version"]))
+    for salt in salts:
+        assert salt not in shown and salt[:16] not in shown
+
+
+# --- made-up sites ---
+
+def known_sites(store):
+    if store.name == "redis":
+        return store.client().smembers("vc:sites")
+    connection = store.connect()
+    try:
+        return {name for name, in connection.execute("SELECT name FROM site")}
+    finally:
+        connection.close()
+
+
+def test_sites_are_admitted_up_to_the_limit(new_daemon, store):
+    daemon = new_daemon({**store.settings, "sites": ["*", "listed"], "limits.sites": 5}).wait_for_store()
+    assert visit(daemon).status == 200
+    answers = [fetch(daemon.address, f"/v1/hit/made-up-{i}/p") for i in range(20)]
+    admitted = [answer.json()["site"] for answer in answers if answer.status == 200]
+    assert admitted == [f"made-up-{i}" for i in range(4)]  # with the one of before
+    for answer in answers[4:]:
+        assert answer.status == 403 and answer.error == "too_many_sites"
+        assert answer.headers["visitcount-status"] == "refused; reason=too-many-sites"
+    assert fetch(daemon.address, "/v1/hit/listed/p").status == 200  # whatever the flood
+    assert fetch(daemon.address, "/v1/hit/made-up-2/p").json()["count"] == 2
+    wait_until(lambda: "listed" in known_sites(store), "the listed site is on the list")
+    assert known_sites(store) == {"s", "listed", *admitted}
+
+
+def test_instances_share_the_limit(new_daemon, redis_store):
+    settings = {**redis_store.settings, "sites": ["*"], "limits.sites": 3}
+    one, other = (new_daemon(settings, name=name) for name in ("one", "other"))
+    assert fetch(one.address, "/v1/hit/a/p").status == 200
+    assert fetch(other.address, "/v1/hit/b/p").status == 200
+    assert fetch(one.address, "/v1/hit/c/p").status == 200
+    assert fetch(other.address, "/v1/hit/d/p").status == 403
+    assert fetch(other.address, "/v1/hit/c/p").json()["count"] == 2
+    one.stop()
+    one.start()
+    assert fetch(one.address, "/v1/hit/e/p").status == 403
+    assert fetch(one.address, "/v1/hit/a/p").json()["count"] == 2
+
+
+def test_reading_makes_no_site(new_daemon, store):
+    daemon = new_daemon({**store.settings, "sites": ["*"], "limits.sites": 1}).wait_for_store()
+    for i in range(5):
+        assert fetch(daemon.address, f"/v1/get/read-{i}/p").json()["count"] == 0
+        assert fetch(daemon.address, f"/v1/hit/read-{i}/p?readonly=1").json()["count"] == 0
+    assert fetch(daemon.address, "/v1/hit/first/p").status == 200
+
+
+class MadeUp(Visitors):
+    """Visitors who make up a new target for each visit."""
+
+    def __init__(self, addresses, make_target, **arguments):
+        super().__init__(addresses, **arguments)
+        self.make_target = make_target
+        self.refused_as = {}
+
+    def send(self, visitor):
+        visitor.request = f"GET {self.make_target(self.sent)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        super().send(visitor)
+
+    def note(self, visitor, status, body):
+        if status == 403:
+            code = json.loads(body)["error"]["code"]
+            self.refused_as[code] = self.refused_as.get(code, 0) + 1
+            self.refused += 1
+        else:
+            super().note(visitor, status, body)
+
+
+def memory_of(daemon):
+    status = pathlib.Path(f"/proc/{daemon.process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sites"])
+def test_a_flood_of_made_up_names_cannot_fill_the_store(new_daemon, redis_store, kind):
+    """200,000 names, of which a handful gets in; neither store nor daemon grows by the others."""
+    limit = 100
+    daemon = new_daemon({**redis_store.settings, "sites": ["*", "s"], "limits.sites": limit, "limits.pages": limit})
+    targets = {"sites": lambda i: f"/v1/hit/site-{i}/p", "pages": lambda i: f"/v1/hit/s/page-{i}"}
+    warm_up = MadeUp([daemon.address], targets[kind], total=2000, connections=64)
+    warm_up.start()
+    warm_up.finish()
+    client = redis_store.client()
+    keys, used, resident = client.dbsize(), client.info("memory")["used_memory_dataset"], memory_of(daemon)
+    flood = MadeUp([daemon.address], lambda i: targets[kind](i + 2000), total=200_000, connections=64)
+    flood.start()
+    flood.finish(600)
+    assert flood.refused_as == {f"too_many_{kind}": 200_000}, flood
+    assert client.dbsize() <= keys + 2, sorted(client.scan_iter())[:50]
+    assert client.info("memory")["used_memory_dataset"] < used + 2 * 1024 * 1024
+    assert memory_of(daemon) < resident + 16 * 1024 * 1024
+    assert len(redis_store.client().smembers("vc:sites")) <= limit + 2
