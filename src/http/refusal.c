@@ -25,7 +25,7 @@ static const struct {
     [REFUSAL_JOURNAL_FULL] = {503, "journal_full", {H2O_STRLIT("refused; reason=journal-full")}},
     [REFUSAL_OVERLOADED] = {503, "overloaded", {H2O_STRLIT("refused; reason=overloaded")}},
     [REFUSAL_SHUTTING_DOWN] = {503, "shutting_down", {H2O_STRLIT("refused; reason=shutting-down")}},
-    [REFUSAL_OUTCOME_UNKNOWN] = {503,
+    [REFUSAL_OUTCOME_UNKNOWN] = {504,
                                  "outcome_unknown",
                                  {H2O_STRLIT("unknown; reason=store-did-not-answer")}},
 };

@@ -20,6 +20,7 @@ static const char *reason_phrase(int status)
     } phrases[] = {
         {200, "OK"},
         {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
         {202, "Accepted"},
         {204, "No Content"},
         {304, "Not Modified"},
@@ -148,7 +149,7 @@ void respond_verror(struct request *request, int status, const char *code, const
                     va_list arguments)
 {
     struct response_header retry = {H2O_TOKEN_RETRY_AFTER, NULL, {H2O_STRLIT("1")}};
-    bool has_retry = status == 503 || request->retry_after_s != 0;
+    bool has_retry = status == 503 || status == 504 || request->retry_after_s != 0;
 
     if (request->retry_after_s != 0) {
         retry.value.base = h2o_mem_alloc_pool(&request->h2o->pool, sizeof(H2O_UINT64_LONGEST_STR));

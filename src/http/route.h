@@ -116,8 +116,8 @@ void respond_buf(struct request *request, int status, const char *content_type,
 
 /**
  * Sends {"error":{"code","message"}}, or what the request's format makes of it; `code` is a word
- * for programs ("bad_path"), `format` makes the line for people. 503 carries Retry-After: 1, unless
- * request->retry_after_s says otherwise.
+ * for programs ("bad_path"), `format` makes the line for people. 503 and 504 carry Retry-After: 1,
+ * unless request->retry_after_s says otherwise.
  */
 void respond_error(struct request *request, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

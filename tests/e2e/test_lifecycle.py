@@ -122,7 +122,7 @@ def test_with_the_store_frozen_it_stops_in_time(new_daemon, redis_store):
     assert stop_and_measure(daemon) < 1 + STOP_SECONDS
     for connection in connections:
         answer = connection.answer()
-        assert (answer.status, answer.error) in [(503, "outcome_unknown"), (503, "store_unavailable")]
+        assert (answer.status, answer.error) in [(504, "outcome_unknown"), (503, "store_unavailable")]
         connection.socket.close()
     assert re.search(r"warning drain: drain.timeout is over: 5 visits wait for the store", daemon.log())
 
@@ -135,7 +135,7 @@ def test_the_default_of_five_seconds(new_daemon, redis_store):
         connection.send(COUNT)
         wait_until(lambda: daemon.status()["visits"]["waiting"] == 1, "the visit waits")
         assert stop_and_measure(daemon) < STOP_SECONDS
-        assert connection.answer().status == 503
+        assert connection.answer().status == 504
 
 
 def test_with_the_store_absent_it_stops_in_time(new_daemon, directory):
@@ -165,7 +165,7 @@ def test_a_second_sigterm_ends_it_now(new_daemon, redis_store):
         daemon.wait_for_log("drain: begins")
         daemon.signal(signal.SIGTERM)
         assert daemon.process.wait() == 0
-        assert connection.answer().status == 503
+        assert connection.answer().status == 504
     assert "drain: cut short by a second SIGTERM" in daemon.log()
 
 

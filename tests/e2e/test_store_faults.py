@@ -109,7 +109,7 @@ def test_a_frozen_redis_is_an_unknown_outcome(daemon, store):
     daemon.count()
     store.server.pause()
     answer = daemon.fetch("/count")
-    assert (answer.status, answer.error) == (503, "outcome_unknown")
+    assert (answer.status, answer.error) == (504, "outcome_unknown")
     assert "retry-after" in answer.headers
     assert answer.headers["visitcount-status"] == "unknown; reason=store-did-not-answer"
     assert "may have been counted" in answer.json()["error"]["message"]
@@ -235,7 +235,7 @@ def test_an_answer_that_is_not_understood_is_no_number(new_daemon, directory, re
 
     fake = FakeRedis(directory / "fake.sock", answer)
     daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY})
-    assert daemon.fetch("/count").status == 503
+    assert daemon.fetch("/count").status == 504
     fake.finish()
 
 
@@ -301,8 +301,9 @@ def test_out_of_memory(daemon, store):
     assert visit([daemon.address], 20, connections=4).refused == 20
     client.config_set("maxmemory", 0)
     wait_until(lambda: daemon.fetch("/count").status == 200, "it counts again")
-    assert daemon.count() == 3
-    assert store.total() == 3
+    last = daemon.count()
+    assert 3 <= last <= 3 + daemon.status()["visits"]["unknown"], "whose patience ended while the store was being asked"
+    assert store.total() == last
 
 
 def test_writes_switched_off_after_a_failed_save(daemon, store):

@@ -17,6 +17,7 @@ import pytest
 from stack_tools import NGINX_FILES, free_ports, program, wait_for
 
 LISTEN = "listen 5002;"
+REFUSED_BY_ALL, MAY_BE_COUNTED = "refused; reason=store-unavailable", "unknown; reason=broken-off"
 
 
 class Instance:
@@ -56,8 +57,9 @@ class Instance:
         self.server.server_close()
 
 
-def respond(request, status, body, content_type="application/json"):
+def respond(request, status, body, content_type="application/json", outcome="counted"):
     request.send_response(status)
+    request.send_header("Visitcount-Status", outcome)
     request.send_header("Content-Type", content_type)
     request.send_header("Content-Length", str(len(body)))
     request.end_headers()
@@ -69,7 +71,7 @@ def answer_ok(_, request):
 
 
 def answer_503(_, request):
-    respond(request, 503, b'{"error":{"code":"store_away"}}\n')
+    respond(request, 503, b'{"error":{"code":"store_away"}}\n', outcome=REFUSED_BY_ALL)
 
 
 def break_off(_, request):
@@ -243,6 +245,29 @@ def test_without_a_store_everybody_gets_the_daemon_s_own_503(nginx, instances):
         response = nginx.request("GET", "/count")
         assert response.status == 503
         assert json.loads(response.content) == {"error": {"code": "store_away"}}
+
+
+def test_a_refusal_after_an_attempt_that_broke_off_is_no_promise(nginx, instances):
+    """The first may have counted the visit, whatever the second says of itself."""
+    for instance in instances:
+        instance.answer = answer_503
+    assert nginx.request("GET", "/count").headers["Visitcount-Status"] == REFUSED_BY_ALL
+    for instance in instances[:2]:
+        instance.answer = break_off
+    said = collections.Counter()
+    for _ in range(12):
+        before = [len(instance.requests) for instance in instances]
+        response = nginx.request("GET", "/count")
+        asked = [len(instance.requests) - count for instance, count in zip(instances, before)]
+        if response.status == 503:
+            assert response.headers.get_all("Visitcount-Status") == [MAY_BE_COUNTED if any(asked[:2]) else REFUSED_BY_ALL]
+        said[response.headers["Visitcount-Status"]] += 1
+    assert said[MAY_BE_COUNTED] > 0
+
+
+def test_what_an_instance_says_of_a_visit_is_passed_on_once(nginx, instances):
+    response = nginx.request("GET", "/count")
+    assert response.headers.get_all("Visitcount-Status") == ["counted"]
 
 
 def test_a_get_that_broke_off_is_repeated_under_the_same_request_id(nginx, instances):

@@ -5,9 +5,10 @@ One thread and one epoll, so that a test spends its time in what it tests. Each 
 a request, takes the answer, and goes on; after a break it is made again. Whatever happens, each request
 that was sent ends in exactly one of these:
 
-    numbers   answered with a number
+    numbers   answered with a number of its own
+    repeated  answered that an earlier attempt of a proxy had been counted, with the page's number
     refused   answered 503, "certainly not counted"
-    unknown   answered 503, "may have been counted"
+    unknown   answered 504, "may have been counted"
     broken    the connection ended before the answer: may have been counted
     others    any other answer
 """
@@ -29,6 +30,7 @@ from harness.basics import DEADLINE, wait_until
 NOT_COUNTED = ("store_unavailable", "overloaded", "shutting_down")
 
 LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
+REPEATED = re.compile(rb"\r\nvisitcount-status: duplicate", re.IGNORECASE)
 CLOSES = re.compile(rb"\r\nconnection: close", re.IGNORECASE)
 COUNT = re.compile(rb'"count":(\d+)')
 
@@ -58,6 +60,7 @@ class Visitors(threading.Thread):
         self.total = total
         self.sent = 0
         self.numbers = collections.defaultdict(list)  # by target
+        self.repeated = 0
         self.refused = 0
         self.unknown = 0
         self.broken = 0
@@ -94,7 +97,7 @@ class Visitors(threading.Thread):
     @property
     def answered(self):
         """Visits that were answered with a number."""
-        return sum(map(len, self.numbers.values()))
+        return sum(map(len, self.numbers.values())) + self.repeated
 
     def __str__(self):
         return (f"{self.sent} sent, {self.answered} answered, {self.refused} refused, {self.unknown} unknown, "
@@ -215,7 +218,10 @@ class Visitors(threading.Thread):
             return
         visitor.received = b""
         visitor.is_waiting = False
-        self.note(visitor, int(received[9:12]), received[head_end + 4:])
+        if REPEATED.search(received, 0, head_end + 2):
+            self.repeated += 1
+        else:
+            self.note(visitor, int(received[9:12]), received[head_end + 4:])
         if CLOSES.search(received, 0, head_end + 2):
             self.close(visitor)
             self.connect(visitor)
@@ -230,7 +236,7 @@ class Visitors(threading.Thread):
         code = error_code(body)
         if status == 503 and code in NOT_COUNTED:
             self.refused += 1
-        elif status == 503 and code == "outcome_unknown":
+        elif status == 504 and code == "outcome_unknown":
             self.unknown += 1
         else:
             self.others.append((status, body.decode(errors="replace")))
