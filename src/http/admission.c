@@ -37,8 +37,9 @@ static bool is_prefetch(h2o_iovec_t value)
 
 static bool is_prefetched(const struct request_headers *headers)
 {
-    return is_prefetch(headers->sec_purpose) || is_prefetch(headers->purpose) ||
-           is_prefetch(headers->moz);
+    return (headers->sec_purpose.len | headers->purpose.len | headers->moz.len) != 0 &&
+           (is_prefetch(headers->sec_purpose) || is_prefetch(headers->purpose) ||
+            is_prefetch(headers->moz));
 }
 
 h2o_iovec_t admission_origin_of(h2o_iovec_t url)

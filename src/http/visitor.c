@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The only file that sees libsodium. */
 #include "http/visitor.h"
 
 #include "base/clock.h"
@@ -6,15 +7,11 @@
 #include "base/log.h"
 
 #include <inttypes.h>
-#include <openssl/core_names.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_BYTES        16 /* of SipHash-2-4 */
 #define USER_AGENT_BYTES 1024
 #define TOKEN_LENGTH     16
 
@@ -33,14 +30,13 @@ struct salt {
     bool is_used; /* this entry is */
     bool is_known;
     bool is_asked; /* a call is open */
-    unsigned char key[KEY_BYTES];
+    unsigned char key[crypto_shorthash_siphash24_KEYBYTES];
 };
 
 struct visitors {
     struct loop *loop;
     struct store *store;
     const struct sites *sites;
-    EVP_MAC_CTX *mac;
     struct loop_timer look;
     struct list calls;
     uint64_t missing_since_ms; /* 0: none is */
@@ -67,16 +63,11 @@ static struct salt *find_salt(struct visitors *visitors, uint64_t day)
     return NULL;
 }
 
-/** The key is half of the salt's digest: SipHash takes no more. */
+/** The key is the salt's BLAKE2b digest of the length that SipHash takes. */
 static void set_key(struct salt *salt, const char *text)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-
-    if (EVP_Digest(text, STORE_SALT_LENGTH, digest, NULL, EVP_sha256(), NULL) != 1) {
-        abort();
-    }
-    memcpy(salt->key, digest, KEY_BYTES);
-    OPENSSL_cleanse(digest, sizeof(digest));
+    crypto_generichash(salt->key, sizeof(salt->key), (const unsigned char *)text, STORE_SALT_LENGTH,
+                       NULL, 0);
     salt->is_known = true;
 }
 
@@ -126,7 +117,7 @@ static struct salt *make_salt(struct visitors *visitors, uint64_t day)
             earliest = salt;
         }
     }
-    OPENSSL_cleanse(earliest, sizeof(*earliest));
+    sodium_memzero(earliest, sizeof(*earliest));
     earliest->day = day;
     earliest->is_used = true;
     return earliest;
@@ -168,7 +159,7 @@ static void forget_past_days(struct visitors *visitors)
 
     for (size_t i = 0; i < SALTS; i++) {
         if (visitors->salts[i].is_used && visitors->salts[i].day + KEPT_DAYS <= today) {
-            OPENSSL_cleanse(&visitors->salts[i], sizeof(visitors->salts[i]));
+            sodium_memzero(&visitors->salts[i], sizeof(visitors->salts[i]));
         }
     }
 }
@@ -221,20 +212,6 @@ static void on_look(struct loop_timer *timer)
 
 /* Life */
 
-static EVP_MAC_CTX *create_mac(void)
-{
-    size_t size = sizeof(uint64_t);
-    OSSL_PARAM parameters[] = {OSSL_PARAM_size_t(OSSL_MAC_PARAM_SIZE, &size), OSSL_PARAM_END};
-    EVP_MAC *method = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_SIPHASH, NULL);
-    EVP_MAC_CTX *mac = EVP_MAC_CTX_new(method);
-
-    if (mac == NULL || EVP_MAC_CTX_set_params(mac, parameters) != 1) {
-        abort();
-    }
-    EVP_MAC_free(method); /* the context keeps it */
-    return mac;
-}
-
 struct visitors *visitors_create(struct loop *loop, struct store *store, const struct sites *sites)
 {
     struct visitors *visitors = calloc(1, sizeof(*visitors));
@@ -244,7 +221,6 @@ struct visitors *visitors_create(struct loop *loop, struct store *store, const s
     }
     visitors->loop = loop;
     visitors->store = store;
-    visitors->mac = create_mac();
     list_init(&visitors->calls);
     loop_timer_init(&visitors->look, on_look);
     visitors_configure(visitors, sites);
@@ -261,8 +237,7 @@ void visitors_destroy(struct visitors *visitors)
     }
     list_remove(&visitors->calls); /* what is left of the list goes with its calls */
     loop_timer_stop(&visitors->look);
-    EVP_MAC_CTX_free(visitors->mac);
-    OPENSSL_cleanse(visitors->salts, sizeof(visitors->salts));
+    sodium_memzero(visitors->salts, sizeof(visitors->salts));
     free(visitors);
 }
 
@@ -280,26 +255,12 @@ void visitors_configure(struct visitors *visitors, const struct sites *sites)
 
 /* Visits */
 
-/** What is hashed, in order. */
-struct part {
-    const void *bytes;
-    size_t length;
-};
-
-static uint64_t hash(struct visitors *visitors, const struct salt *salt, const struct part *parts,
-                     size_t count)
+static uint64_t hash(const struct salt *salt, const void *bytes, size_t length)
 {
-    unsigned char out[sizeof(uint64_t)];
     uint64_t value;
-    bool is_done = EVP_MAC_init(visitors->mac, salt->key, sizeof(salt->key), NULL) == 1;
 
-    for (size_t i = 0; i < count; i++) {
-        is_done = is_done && EVP_MAC_update(visitors->mac, parts[i].bytes, parts[i].length) == 1;
-    }
-    if (!is_done || EVP_MAC_final(visitors->mac, out, NULL, sizeof(out)) != 1) {
-        abort();
-    }
-    memcpy(&value, out, sizeof(value));
+    _Static_assert(sizeof(value) == crypto_shorthash_siphash24_BYTES, "64 bits");
+    crypto_shorthash_siphash24((unsigned char *)&value, bytes, length, salt->key);
     return value != 0 ? value : 1;
 }
 
@@ -310,31 +271,36 @@ static bool wants_no_tracking(const struct request_headers *headers)
 }
 
 /** The visitor's hash on this site; 0 when there is nothing to tell visitors apart by. */
-static uint64_t hash_visitor(struct visitors *visitors, const struct client *client,
-                             const struct target *target, const struct salt *salt)
+static uint64_t hash_visitor(const struct client *client, const struct target *target,
+                             const struct salt *salt)
 {
+    unsigned char bytes[sizeof(client->address) + STORE_SITE_MAX + 1 + USER_AGENT_BYTES];
     h2o_iovec_t agent = client->headers.user_agent;
-    const struct part parts[] = {
-        {&client->address, sizeof(client->address)},
-        {target->site, strlen(target->site) + 1}, /* with the NUL, behind which the rest begins */
-        {agent.base, agent.len < USER_AGENT_BYTES ? agent.len : USER_AGENT_BYTES},
-    };
+    unsigned char *at = bytes;
 
     if (client->source == CLIENT_UNKNOWN || wants_no_tracking(&client->headers) || salt == NULL ||
         !salt->is_known) {
         return 0;
     }
-    return hash(visitors, salt, parts, sizeof(parts) / sizeof(parts[0]));
+    at = mempcpy(at, &client->address, sizeof(client->address));
+    at = mempcpy(at, target->site, strlen(target->site) + 1); /* with the NUL: the rest begins */
+    if (agent.len != 0) {
+        at = mempcpy(at, agent.base, agent.len < USER_AGENT_BYTES ? agent.len : USER_AGENT_BYTES);
+    }
+    return hash(salt, bytes, (size_t)(at - bytes));
 }
 
 /** By this a further visit of the page by this visitor is known on the same day. */
-static void set_token(struct visitors *visitors, h2o_mem_pool_t *pool, const struct salt *salt,
-                      const struct key *page, struct visit *visit, uint64_t visitor)
+static void set_token(h2o_mem_pool_t *pool, const struct salt *salt, const struct key *page,
+                      struct visit *visit, uint64_t visitor)
 {
-    const struct part parts[] = {{&visitor, sizeof(visitor)}, {page->bytes, page->length}};
+    unsigned char bytes[sizeof(visitor) + STORE_PAGE_MAX];
     char *token = h2o_mem_alloc_pool(pool, TOKEN_LENGTH + 1);
 
-    snprintf(token, TOKEN_LENGTH + 1, "%016" PRIx64, hash(visitors, salt, parts, 2));
+    memcpy(bytes, &visitor, sizeof(visitor));
+    memcpy(bytes + sizeof(visitor), page->bytes, page->length);
+    snprintf(token, TOKEN_LENGTH + 1, "%016" PRIx64,
+             hash(salt, bytes, sizeof(visitor) + page->length));
     visit->token = token;
     visit->token_length = TOKEN_LENGTH;
     visit->token_window = STORE_WINDOW_DAY;
@@ -354,11 +320,11 @@ void visitors_identify(struct visitors *visitors, h2o_mem_pool_t *pool, const st
         return;
     }
     salt = find_salt(visitors, visit->day);
-    visitor = hash_visitor(visitors, client, target, salt);
+    visitor = hash_visitor(client, target, salt);
     if (rules->keeps_visitors) {
         visit->visitor = visitor;
     }
     if (rules->counts_unique && visitor != 0) {
-        set_token(visitors, pool, salt, &target->page, visit, visitor);
+        set_token(pool, salt, &target->page, visit, visitor);
     }
 }
