@@ -220,7 +220,7 @@ static void take_tokens(struct payload *payload, struct store_batch *content, vo
         tokens[i].entry = (uint32_t)take_number(payload, 4);
         tokens[i].length = take_number(payload, 1);
         tokens[i].bytes = take(payload, tokens[i].length);
-        if (window > STORE_WINDOW_CLIENT || tokens[i].entry >= content->entry_count ||
+        if (window >= STORE_WINDOW_COUNT || tokens[i].entry >= content->entry_count ||
             tokens[i].length == 0 || tokens[i].length > STORE_TOKEN_MAX) {
             payload->is_bad = true;
         }

@@ -9,9 +9,10 @@
 -- ARGV: epoch, sequence, the sequence that it follows, visits of the epoch up to this batch; seconds
 --       until the day's and the hour's numbers expire, seconds after which an unused ledger entry is
 --       dropped, seconds until the buckets of each window expire; pages that the site may have, 0
---       for any number; channel that is told; number of pages, of tokens, of pages with visitors;
---       then for each page: page, hits;
---       for each token: number of its page from 1, window from 1, token;
+--       for any number; channel that is told; number of pages, of tokens of each window, of pages
+--       with visitors; numbers of the tokens' pages from 1, in one argument since they are hardly
+--       ever looked at; then for each page: page, hits;
+--       the tokens, by window;
 --       for each page with visitors: number of the page, 1 if their number is wanted or 0, number
 --       of visitors, and these
 --
@@ -32,11 +33,13 @@ local epoch, sequence, follows = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local day_ttl, hour_ttl, ledger_ttl = ARGV[5], ARGV[6], tonumber(ARGV[7])
 local bucket_ttls = {ARGV[8], ARGV[9], ARGV[10]}
 local pages_max, channel = tonumber(ARGV[11]), ARGV[12]
-local page_count, token_count = tonumber(ARGV[13]), tonumber(ARGV[14])
-local visited_count = tonumber(ARGV[15])
-local FIRST_PAGE = 16
+local page_count = tonumber(ARGV[13])
+local token_counts = {tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])}
+local visited_count = tonumber(ARGV[17])
+local token_pages = ARGV[18]
+local FIRST_PAGE = 19
 local FIRST_TOKEN = FIRST_PAGE + 2 * page_count
-local FIRST_VISITED = FIRST_TOKEN + 3 * token_count
+local FIRST_VISITED = FIRST_TOKEN + token_counts[1] + token_counts[2] + token_counts[3]
 
 local last, visits, answer = 0, '0', ''
 local entry = redis.call('HGET', ledger_key, epoch)
@@ -85,43 +88,60 @@ if pages_max ~= 0 then
 end
 
 local repeated = {} -- numbers of tokens
-local fresh = {{}, {}, {}} -- new tokens of each window
+local fresh = {} -- per window, the tokens that are new
+
+-- the number of a token's page
+local pages
+local function page_of(number)
+    if not pages then
+        pages = {}
+        for page in string.gmatch(token_pages, '%d+') do
+            pages[#pages + 1] = tonumber(page)
+        end
+    end
+    return pages[number]
+end
 
 -- looks the tokens of one window up in its buckets, and takes the visits that were seen before out
+local next_token = FIRST_TOKEN
 local function look_up(window, first_bucket, last_bucket)
-    local tokens, numbers = {}, {}
-    for i = FIRST_TOKEN, FIRST_VISITED - 1, 3 do
-        if tonumber(ARGV[i + 1]) == window and not refused[tonumber(ARGV[i])] then
-            tokens[#tokens + 1] = ARGV[i + 2]
-            numbers[#tokens] = (i - FIRST_TOKEN) / 3 + 1
-        end
-    end
-    if #tokens == 0 then
+    local first, last = next_token, next_token + token_counts[window] - 1
+    if last < first then
         return
     end
+    next_token = last + 1
     local seen = {}
     for bucket = first_bucket, last_bucket do
-        local found = redis.call('SMISMEMBER', KEYS[bucket], unpack(tokens))
-        for i = 1, #tokens do
-            seen[tokens[i]] = seen[tokens[i]] or found[i] == 1
+        -- mostly there is none after this one; asking costs less than looking up
+        if redis.call('EXISTS', KEYS[bucket]) == 1 then
+            local found = redis.call('SMISMEMBER', KEYS[bucket], unpack(ARGV, first, last))
+            for i = 1, #found do
+                if found[i] == 1 then
+                    seen[ARGV[first + i - 1]] = true
+                end
+            end
         end
     end
-    for i = 1, #tokens do
-        if seen[tokens[i]] then
-            local page = tonumber(ARGV[FIRST_TOKEN + 3 * (numbers[i] - 1)])
-            hits[page] = hits[page] - 1
-            repeated[#repeated + 1] = numbers[i]
-        else
-            seen[tokens[i]] = true
-            table.insert(fresh[window], tokens[i])
+    local new = {}
+    local are_all_counted = next(refused) == nil
+    for i = first, last do
+        local token = ARGV[i]
+        if are_all_counted or not refused[page_of(i - FIRST_TOKEN + 1)] then
+            if seen[token] then
+                local number = i - FIRST_TOKEN + 1
+                hits[page_of(number)] = hits[page_of(number)] - 1
+                repeated[#repeated + 1] = number
+            else
+                seen[token] = true
+                new[#new + 1] = token
+            end
         end
     end
+    fresh[window] = new
 end
-if token_count ~= 0 then
-    look_up(1, 5, 7)
-    look_up(2, 8, 10)
-    look_up(3, 11, 11)
-end
+look_up(1, 5, 7)
+look_up(2, 8, 10)
+look_up(3, 11, 11)
 
 local failed = ''
 
@@ -135,10 +155,11 @@ local function attempt(...)
     return result
 end
 
--- adds to a hash of the series and, when a page is new in it, renews its expiry
-local function count(key, page, number, ttl)
+-- adds to a hash of the series, whose expiry is renewed when a page is new in it
+local grown = {}
+local function count(key, page, number)
     if attempt('HINCRBY', key, page, number) == number then
-        attempt('EXPIRE', key, ttl)
+        grown[key] = true
     end
 end
 
@@ -147,8 +168,8 @@ local changed = {} -- lines of the message to the channel
 -- adds to a page's total, day and hour, and returns the total
 local function add(page, number)
     local total = redis.call('ZINCRBY', hits_key, number, page)
-    count(day_key, page, number, day_ttl)
-    count(hour_key, page, number, hour_ttl)
+    count(day_key, page, number)
+    count(hour_key, page, number)
     changed[#changed + 1] = total .. ' ' .. page .. '\n'
     return total
 end
@@ -171,10 +192,16 @@ for page = 1, page_count do
         totals[page] = add(name, hits[page])
     end
 end
-for window = 1, 3 do
-    if #fresh[window] ~= 0 then
+if grown[day_key] then
+    attempt('EXPIRE', day_key, day_ttl)
+end
+if grown[hour_key] then
+    attempt('EXPIRE', hour_key, hour_ttl)
+end
+for window, tokens in pairs(fresh) do
+    if #tokens ~= 0 then
         local bucket = KEYS[window == 3 and 11 or 3 * window + 3]
-        redis.call('SADD', bucket, unpack(fresh[window]))
+        redis.call('SADD', bucket, unpack(tokens))
         redis.call('EXPIRE', bucket, bucket_ttls[window])
     end
 end

@@ -144,21 +144,71 @@ static void add_visited(struct redis_command *command, const struct store_batch 
     }
 }
 
-static void add_batch(struct redis_command *command, const struct store_batch *batch,
+static size_t count_tokens(const struct store_batch *batch, size_t window)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < batch->token_count; i++) {
+        count += batch->tokens[i].window == window ? 1 : 0;
+    }
+    return count;
+}
+
+/* indices of the tokens in the order in which they are sent: by window. Freed by the caller */
+static size_t *order_tokens(const struct store_batch *batch)
+{
+    size_t *order = calloc(batch->token_count + 1, sizeof(*order));
+    size_t count = 0;
+
+    if (order == NULL) {
+        abort();
+    }
+    for (size_t window = 0; window < STORE_WINDOW_COUNT; window++) {
+        for (size_t i = 0; i < batch->token_count; i++) {
+            if (batch->tokens[i].window == window) {
+                order[count++] = i;
+            }
+        }
+    }
+    return order;
+}
+
+/* numbers of the tokens' pages as one argument */
+static void add_token_pages(struct redis_store *store, const struct store_batch *batch,
+                            const size_t *order)
+{
+    struct buf *pages = &store->token_pages;
+
+    buf_clear(pages);
+    for (size_t i = 0; i < batch->token_count; i++) {
+        buf_put_u64(pages, batch->tokens[order[i]].entry + 1);
+        buf_putc(pages, ' ');
+    }
+    redis_command_add(&store->command, pages->bytes, pages->length);
+}
+
+static void add_batch(struct redis_store *store, const struct store_batch *batch,
                       const struct visited *visited, size_t visited_count)
 {
+    struct redis_command *command = &store->command;
+    size_t *order = order_tokens(batch);
+
     redis_command_add_u64(command, batch->entry_count);
-    redis_command_add_u64(command, batch->token_count);
+    for (size_t window = 0; window < STORE_WINDOW_COUNT; window++) {
+        redis_command_add_u64(command, count_tokens(batch, window));
+    }
     redis_command_add_u64(command, visited_count);
+    add_token_pages(store, batch, order);
     for (size_t i = 0; i < batch->entry_count; i++) {
         redis_command_add(command, batch->entries[i].page, batch->entries[i].page_length);
         redis_command_add_u64(command, batch->entries[i].hits);
     }
     for (size_t i = 0; i < batch->token_count; i++) {
-        redis_command_add_u64(command, batch->tokens[i].entry + 1);
-        redis_command_add_u64(command, (uint64_t)batch->tokens[i].window + 1);
-        redis_command_add(command, batch->tokens[i].bytes, batch->tokens[i].length);
+        const struct store_token *token = &batch->tokens[order[i]];
+
+        redis_command_add(command, token->bytes, token->length);
     }
+    free(order);
     add_visited(command, batch, visited, visited_count);
 }
 
@@ -209,7 +259,7 @@ static void send_apply(struct applying *applying, bool with_source)
     redis_command_add_u64(command, DAY_BUCKET_TTL_S);
     redis_command_add_u64(command, batch->pages_max);
     redis_add_channel(command, batch->site);
-    add_batch(command, batch, visited, visited_count);
+    add_batch(store, batch, visited, visited_count);
     free(visited);
     send_and_wait(applying);
 }
@@ -230,23 +280,28 @@ static void warn_of_series(struct redis_store *store, const char *site, const ch
                 site, error);
 }
 
-/* " ~ 2 5": numbers of tokens from 1; returns what follows them, or NULL */
-static const char *parse_repeated(const char *text, bool *repeated, size_t count)
+/* " ~ 2 5": numbers, from 1, of tokens as they were sent; returns what follows them, or NULL */
+static const char *parse_repeated(const char *text, const struct store_batch *batch, bool *repeated)
 {
+    size_t *order;
+
     if (!redis_starts_with(text, " ~ ")) {
         return text;
     }
+    order = order_tokens(batch);
     text += 2;
-    while (*text == ' ' && text[1] >= '0' && text[1] <= '9') {
+    while (text != NULL && *text == ' ' && text[1] >= '0' && text[1] <= '9') {
         char *end;
         uint64_t number = strtoull(text, &end, 10);
 
-        if (number == 0 || number > count) {
-            return NULL;
-        }
-        repeated[number - 1] = true;
         text = end;
+        if (number == 0 || number > batch->token_count) {
+            text = NULL;
+        } else {
+            repeated[order[number - 1]] = true;
+        }
     }
+    free(order);
     return text;
 }
 
@@ -273,7 +328,7 @@ static const char *parse_answer(const char *text, struct applying *applying)
 
     text = redis_parse_numbers(text, applying->totals, batch->entry_count);
     if (text != NULL) {
-        text = parse_repeated(text, applying->repeated, batch->token_count);
+        text = parse_repeated(text, batch, applying->repeated);
     }
     if (text != NULL) {
         text = parse_uniques(text, batch, applying->totals + batch->entry_count);

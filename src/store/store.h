@@ -69,6 +69,8 @@ enum store_window {
     STORE_WINDOW_DAY      /* the batch's day: a visitor who counts once a day */
 };
 
+#define STORE_WINDOW_COUNT 3
+
 /** What the first two windows are, in seconds. */
 #define STORE_WINDOW_ATTEMPT_S 15
 #define STORE_WINDOW_CLIENT_S  3600
