@@ -134,7 +134,7 @@ static void count_visit(struct request *request, const struct client *client,
 
     waiting =
         h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*waiting) + site_length + page->length + 2);
-    if (!token_take(client, &waiting->visit)) {
+    if (!token_take(&request->h2o->pool, client, &waiting->visit)) {
         refuse(request, REFUSAL_BAD_IDEMPOTENCY_KEY,
                "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
         return;

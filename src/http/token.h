@@ -13,9 +13,10 @@
 #include <stdbool.h>
 
 /**
- * Sets the token of `visit`, in the request's memory; NULL when the request has none. Returns false
- * when there is an Idempotency-Key that is none: 1 to 128 visible ASCII characters.
+ * Sets the token of `visit`, in the request's memory, of which `pool` is; NULL when the request has
+ * none. Returns false when there is an Idempotency-Key that is none: 1 to 128 visible ASCII
+ * characters.
  */
-bool token_take(const struct client *client, struct visit *visit);
+bool token_take(h2o_mem_pool_t *pool, const struct client *client, struct visit *visit);
 
 #endif
