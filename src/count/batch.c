@@ -5,13 +5,13 @@
 #include <string.h>
 
 #define SECONDS_PER_HOUR 3600
-#define SECONDS_PER_DAY  86400
 
 struct batch_page {
     struct list link;
     struct map_node node;
     struct list visits; /* in the order of arrival */
     uint64_t hits;
+    bool wants_uniques;
     size_t name_length;
     char name[];
 };
@@ -21,7 +21,7 @@ static struct batch_page *page_of(struct list *link)
     return container_of(link, struct batch_page, link);
 }
 
-struct batch *batch_create(uint64_t second)
+struct batch *batch_create(uint64_t second, uint64_t day)
 {
     struct batch *batch = calloc(1, sizeof(*batch));
 
@@ -29,6 +29,7 @@ struct batch *batch_create(uint64_t second)
         abort();
     }
     batch->second = second;
+    batch->day = day;
     list_init(&batch->link);
     list_init(&batch->pages);
     map_init(&batch->by_name);
@@ -61,7 +62,7 @@ void batch_destroy(struct batch *batch)
 
 struct batch *batch_restore(struct parcel *parcel)
 {
-    struct batch *batch = batch_create(parcel->content.second);
+    struct batch *batch = batch_create(parcel->content.second, parcel->content.day);
 
     batch->is_frozen = true;
     batch->is_doubtful = true;
@@ -70,11 +71,20 @@ struct batch *batch_restore(struct parcel *parcel)
     return batch;
 }
 
-bool batch_takes(const struct batch *batch, uint64_t second)
+bool batch_takes(const struct batch *batch, uint64_t second, uint64_t day)
 {
     return !batch->is_frozen && batch->attempts == 0 &&
-           batch->second / SECONDS_PER_HOUR == second / SECONDS_PER_HOUR &&
-           batch->token_count < BATCH_TOKENS_MAX && map_count(&batch->by_name) < BATCH_PAGES_MAX;
+           batch->second / SECONDS_PER_HOUR == second / SECONDS_PER_HOUR && batch->day == day &&
+           batch->token_count < BATCH_TOKENS_MAX && batch->visitor_count < BATCH_VISITORS_MAX &&
+           map_count(&batch->by_name) < BATCH_PAGES_MAX;
+}
+
+/* counts what a visit brings besides itself */
+static void note_visit(struct batch *batch, struct batch_page *page, const struct visit *visit)
+{
+    batch->token_count += visit->token != NULL ? 1 : 0;
+    batch->visitor_count += visit->visitor != 0 ? 1 : 0;
+    page->wants_uniques = page->wants_uniques || visit->wants_uniques;
 }
 
 static struct batch_page *find_page(struct batch *batch, const char *name, size_t length)
@@ -99,6 +109,7 @@ static struct batch_page *add_page(struct batch *batch, const char *name, size_t
     }
     list_init(&page->visits);
     page->hits = 0;
+    page->wants_uniques = false;
     page->name_length = length;
     memcpy(page->name, name, length);
     page->name[length] = '\0';
@@ -115,8 +126,9 @@ void batch_add(struct batch *batch, const char *page_name, size_t page_length, s
         page = add_page(batch, page_name, page_length);
     }
     batch->latest = page;
+    batch->pages_max = visit->pages_max;
     visit->position = page->hits++;
-    batch->token_count += visit->token != NULL ? 1 : 0;
+    note_visit(batch, page, visit);
     list_append(&page->visits, &visit->link);
 }
 
@@ -142,15 +154,30 @@ static void collect_tokens(struct batch *batch, const struct batch_page *page, u
     }
 }
 
+static void collect_visitors(const struct batch_page *page, uint32_t entry,
+                             struct store_visitor *visitors, size_t *count)
+{
+    list_for_each(link, &page->visits) {
+        const struct visit *visit = container_of(link, struct visit, link);
+
+        if (visit->visitor != 0) {
+            visitors[(*count)++] = (struct store_visitor){visit->visitor, entry};
+        }
+    }
+}
+
 static struct parcel *pack(struct batch *batch)
 {
     struct store_entry entries[BATCH_PAGES_MAX];
     struct store_token tokens[BATCH_TOKENS_MAX];
+    struct store_visitor visitors[BATCH_VISITORS_MAX];
     struct store_batch content = {.hour = batch->second / SECONDS_PER_HOUR,
-                                  .day = batch->second / SECONDS_PER_DAY,
+                                  .day = batch->day,
                                   .second = batch->second,
                                   .entries = entries,
-                                  .tokens = tokens};
+                                  .tokens = tokens,
+                                  .visitors = visitors,
+                                  .pages_max = batch->pages_max};
 
     batch->token_positions = calloc(batch->token_count + 1, sizeof(*batch->token_positions));
     if (batch->token_positions == NULL) {
@@ -160,8 +187,11 @@ static struct parcel *pack(struct batch *batch)
         struct batch_page *page = page_of(link);
 
         collect_tokens(batch, page, (uint32_t)content.entry_count, tokens, &content.token_count);
+        if (batch->visitor_count != 0) {
+            collect_visitors(page, (uint32_t)content.entry_count, visitors, &content.visitor_count);
+        }
         entries[content.entry_count++] =
-            (struct store_entry){page->name, page->name_length, page->hits, false};
+            (struct store_entry){page->name, page->name_length, page->hits, page->wants_uniques};
     }
     return parcel_create(&content);
 }
@@ -192,7 +222,7 @@ static void recount_page(struct batch *batch, struct batch_page *page)
         struct visit *visit = container_of(link, struct visit, link);
 
         visit->position = page->hits++;
-        batch->token_count += visit->token != NULL ? 1 : 0;
+        note_visit(batch, page, visit);
     }
 }
 
@@ -201,6 +231,7 @@ static void recount(struct batch *batch)
     struct list *link = batch->pages.next;
 
     batch->token_count = 0;
+    batch->visitor_count = 0;
     while (link != &batch->pages) {
         struct batch_page *page = page_of(link);
 
@@ -252,6 +283,20 @@ static bool is_repeated(struct page_tokens *tokens, uint64_t position)
            tokens->repeated[tokens->next];
 }
 
+/* tells all visits of a page the same */
+static void refuse_page(struct batch_page *page, batch_on_visit on_visit, void *data)
+{
+    const struct visit_answer refused = {.status = VISIT_TOO_MANY_PAGES,
+                                         .uniques = STORE_NONE,
+                                         .reason = "the site has as many pages as it may have; "
+                                                   "this one is new, and was not counted"};
+    struct list *link;
+
+    while ((link = list_take_first(&page->visits)) != NULL) {
+        on_visit(data, container_of(link, struct visit, link), &refused);
+    }
+}
+
 /* `repeated` is the answer to a visit that is not counted again: with the page's total */
 static void answer_page(struct batch_page *page, struct page_tokens *tokens,
                         const struct visit_answer *repeated, batch_on_visit on_visit, void *data)
@@ -283,6 +328,7 @@ void batch_answer(struct batch *batch, const struct store_applied *applied, batc
                                      .repeated = applied->repeated + first};
         struct visit_answer repeated = {.status = VISIT_REPEATED,
                                         .count = applied->totals[entry],
+                                        .uniques = applied->uniques[entry],
                                         .replicas = applied->replicas,
                                         .replicas_wanted = applied->replicas_wanted};
 
@@ -290,7 +336,11 @@ void batch_answer(struct batch *batch, const struct store_applied *applied, batc
             tokens.count++;
             first++;
         }
-        answer_page(page_of(link), &tokens, &repeated, on_visit, data);
+        if (applied->totals[entry] == STORE_NONE) {
+            refuse_page(page_of(link), on_visit, data);
+        } else {
+            answer_page(page_of(link), &tokens, &repeated, on_visit, data);
+        }
         entry++;
     }
 }
@@ -344,6 +394,12 @@ static void move_up(struct batch_page *page, struct list *first)
     page->hits--;
 }
 
+static void forget_visit(struct batch *batch, const struct visit *visit)
+{
+    batch->token_count -= visit->token != NULL ? 1 : 0;
+    batch->visitor_count -= visit->visitor != 0 ? 1 : 0;
+}
+
 static void expire_page(struct batch *batch, struct batch_page *page, uint64_t now_ms,
                         struct list *expired)
 {
@@ -356,7 +412,7 @@ static void expire_page(struct batch *batch, struct batch_page *page, uint64_t n
             list_remove(link);
             list_append(expired, link);
             if (!batch->is_frozen) {
-                batch->token_count -= container_of(link, struct visit, link)->token != NULL ? 1 : 0;
+                forget_visit(batch, container_of(link, struct visit, link));
                 move_up(page, next);
             }
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * batch: visits of one site and hour on their way to the store together.
+ * batch: visits of one site, hour and day on their way to the store together.
  *
  * A batch is open while nothing but its owner has seen it: visits may join and leave. From the
  * moment it is sent it is frozen: what may have been applied must not change. When the store says
@@ -33,28 +33,31 @@
 struct shelter;
 
 struct batch {
-    struct list link;  /* the owner's */
-    uint64_t second;   /* since 1970-01-01T00:00:00Z, of the first visit */
-    bool is_frozen;    /* sent, and not known to be refused */
-    bool is_doubtful;  /* the store did not say what became of it, at least once */
-    unsigned attempts; /* how often it was sent */
-    struct list pages; /* in the order of arrival */
+    struct list link;   /* the owner's */
+    uint64_t second;    /* since 1970-01-01T00:00:00Z, of the first visit */
+    uint64_t day;       /* since 1970, in the site's time zone */
+    uint64_t pages_max; /* as the last visit said */
+    bool is_frozen;     /* sent, and not known to be refused */
+    bool is_doubtful;   /* the store did not say what became of it, at least once */
+    unsigned attempts;  /* how often it was sent */
+    struct list pages;  /* in the order of arrival */
     struct map by_name;
     struct batch_page *latest; /* most visits are of the page of the visit before */
     size_t token_count;        /* visits that have one */
+    size_t visitor_count;      /* visits whose visitor is to be told */
     struct parcel *parcel;     /* what was sent; NULL while open */
     struct shelter *shelter;   /* the owner's: its record in the journal, or NULL */
     uint64_t *token_positions; /* of each token's visit among those of its page; NULL while open */
 };
 
-/** An empty, open batch for visits of the hour in which `second` is. */
-struct batch *batch_create(uint64_t second);
+/** An empty, open batch for visits of the hour in which `second` is, and of a local day. */
+struct batch *batch_create(uint64_t second, uint64_t day);
 
 /** Frees the batch, in which no visit is left. NULL is allowed. */
 void batch_destroy(struct batch *batch);
 
-/** Whether a visit of `second` may join. */
-bool batch_takes(const struct batch *batch, uint64_t second);
+/** Whether a visit of `second` and `day` may join. */
+bool batch_takes(const struct batch *batch, uint64_t second, uint64_t day);
 
 /** Adds a visit of `page`, which is copied. */
 void batch_add(struct batch *batch, const char *page, size_t page_length, struct visit *visit);
@@ -80,7 +83,7 @@ void batch_thaw(struct batch *batch);
 
 /**
  * Takes each visit out of a frozen batch and passes it on with what it is told: its number, or,
- * when its token had been seen before, the page's.
+ * when its token had been seen before, the page's; or that the site has too many pages.
  */
 typedef void (*batch_on_visit)(void *data, struct visit *visit, const struct visit_answer *answer);
 void batch_answer(struct batch *batch, const struct store_applied *applied, batch_on_visit on_visit,

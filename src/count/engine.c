@@ -46,8 +46,10 @@ static void on_counted(struct flow *flow, struct visit *visit, const struct visi
     stats_add_latency(stats, now_us - visit->accepted_at_us);
     if (answer->status == VISIT_COUNTED) {
         stats_add_applied(stats, 1, now_us / 1000);
-    } else {
+    } else if (answer->status == VISIT_REPEATED) {
         stats->repeated++;
+    } else {
+        stats->refused++;
     }
     stats->unconfirmed += answer->replicas < answer->replicas_wanted ? 1 : 0;
     stats->waiting--;
@@ -57,7 +59,7 @@ static void on_counted(struct flow *flow, struct visit *visit, const struct visi
 void engine_answer_uncounted(struct engine *engine, struct list *visits, enum visit_status status,
                              const char *reason)
 {
-    struct visit_answer answer = {.status = status, .count = 0, .reason = reason};
+    struct visit_answer answer = {.status = status, .uniques = STORE_NONE, .reason = reason};
     struct list *link;
 
     while ((link = list_take_first(visits)) != NULL) {
@@ -231,6 +233,7 @@ static void note_gap(struct leg *leg, const struct ledger_gap *gap)
 {
     struct engine *engine = leg->site->engine;
 
+    known_visitors_forget(&engine->known);
     engine->stats.gaps++;
     engine->stats.lost += gap->lost_visits;
     if (gap->heal_parcels != 0) {
@@ -282,8 +285,24 @@ static void on_end(struct flow *flow, const struct flow_end *end)
     }
 }
 
+static void note_visitors(struct engine *engine, const struct batch *batch,
+                          const struct store_applied *applied)
+{
+    const struct store_batch *content = &batch->parcel->content;
+
+    for (size_t i = 0; i < content->visitor_count; i++) {
+        const struct store_visitor *visitor = &content->visitors[i];
+        const struct store_entry *entry = &content->entries[visitor->entry];
+
+        if (applied->totals[visitor->entry] != STORE_NONE) {
+            known_visitors_note(&engine->known, visitor->hash, entry->page, entry->page_length);
+        }
+    }
+}
+
 static void on_applied(struct flow *flow, struct batch *batch, const struct store_applied *applied)
 {
+    note_visitors(leg_of(flow)->site->engine, batch, applied);
     outage_note_applied(leg_of(flow), batch, applied);
 }
 
@@ -466,6 +485,10 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     engine->stats.waiting++;
     visit->accepted_at_us = now_us;
     renew_if_unused(site, now_us / 1000);
+    if (visit->visitor != 0 &&
+        known_visitors_have(&engine->known, visit->visitor, page, page_length)) {
+        visit->visitor = 0;
+    }
     leg = shelter ? outage_backlog(site) : &site->live;
     flow_add(&leg->flow, page, page_length, clock_wall_ms() / 1000, visit);
     if (shelter || (!flow_is_busy(&leg->flow) && list_is_empty(&leg->queue))) {
@@ -541,6 +564,7 @@ void engine_destroy(struct engine *engine)
         destroy_site(site_of(node));
     }
     map_finish(&engine->sites);
+    known_visitors_forget(&engine->known);
     outage_finish(engine);
     free(engine);
 }

@@ -36,7 +36,9 @@ enum visit_status {
     /* its token had been seen before: it was counted then, and not again */
     VISIT_JOURNALED, /* on this machine's disk: it will be counted when the store is back */
     VISIT_REFUSED,   /* certainly not counted */
-    VISIT_UNKNOWN    /* may have been counted: the store did not say in time */
+    VISIT_TOO_MANY_PAGES,
+    /* likewise: its page is new, and the site has as many as it may have */
+    VISIT_UNKNOWN /* may have been counted: the store did not say in time */
 };
 
 struct visit_answer {
@@ -45,7 +47,12 @@ struct visit_answer {
     /* VISIT_JOURNALED: an estimate of its number, 0 when there is nothing to estimate from */
     uint64_t replicas;        /* VISIT_COUNTED, VISIT_REPEATED: that have confirmed it in time, */
     uint64_t replicas_wanted; /* of how many; 0 where nobody waited for replicas */
-    const char *reason;       /* otherwise: why, for people; never NULL */
+    /**
+     * VISIT_COUNTED, VISIT_REPEATED: how many visitors the page has today; STORE_NONE where that
+     * was not wanted, or is not known.
+     */
+    uint64_t uniques;
+    const char *reason; /* otherwise: why, for people; never NULL */
 };
 
 /** One visit, embedded in what waits for its number. */
@@ -56,9 +63,10 @@ struct visit {
     const char *token;
     size_t token_length;
     enum store_window token_window;
-    uint64_t day;       /* in the site's time zone, since 1970 */
+    uint64_t day;       /* days since 1970 in the site's time zone */
     uint64_t pages_max; /* that the site may have; 0: no limit */
-    uint64_t visitor;   /* who visits, as visitors are told apart on that day; 0: not told */
+    uint64_t visitor;   /* hash of who visits; 0: not told apart from others */
+    bool wants_uniques; /* the answer is to say how many visitors the page has that day */
 
     /* the engine's */
     struct list link;
@@ -100,10 +108,10 @@ void engine_configure(struct engine *engine, const struct engine_options *option
 
 /**
  * Counts a visit of `page` (NUL-terminated, at most STORE_PAGE_MAX) on `site` (STORE_SITE_MAX).
- * Both are copied. The first four fields of `visit` are set; on_answer is called later, never from
- * inside this call. Returns 0, or, with the visit certainly not counted and on_answer never called:
- * -EHOSTDOWN when the store has been away for longer than max_wait_ms, -ENOBUFS when max_waiting
- * visits wait, -ESHUTDOWN after engine_stop().
+ * Both are copied. The fields of `visit` above the engine's are set; on_answer is called later,
+ * never from inside this call. Returns 0, or, with the visit certainly not counted and on_answer
+ * never called: -EHOSTDOWN when the store has been away for longer than max_wait_ms, -ENOBUFS when
+ * max_waiting visits wait, -ESHUTDOWN after engine_stop().
  */
 int engine_visit(struct engine *engine, const char *site, const char *page, size_t page_length,
                  struct visit *visit);

@@ -75,6 +75,7 @@ static void finish_batch(struct flow *flow, struct batch *batch,
     list_remove(&batch->link);
     batch_answer(batch, applied, on_visit, flow);
     flow->events->on_applied(flow, batch, applied);
+    parcel_settle(batch->parcel, applied->totals);
     ledger_acknowledge(&flow->ledger, batch_take_parcel(batch), clock_monotonic_ms());
     batch_destroy(batch);
     end_with(flow, end);
@@ -256,8 +257,8 @@ void flow_add(struct flow *flow, const char *page, size_t page_length, uint64_t 
 {
     struct batch *last = container_of(flow->batches.prev, struct batch, link);
 
-    if (list_is_empty(&flow->batches) || !batch_takes(last, second)) {
-        last = batch_create(second);
+    if (list_is_empty(&flow->batches) || !batch_takes(last, second, visit->day)) {
+        last = batch_create(second, visit->day);
         list_append(&flow->batches, &last->link);
     }
     batch_add(last, page, page_length, visit);

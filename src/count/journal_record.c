@@ -12,6 +12,7 @@
 /* the least that an entry and a token take up: a name of no bytes, a token of one */
 #define ENTRY_BYTES_MIN 10
 #define TOKEN_BYTES_MIN 7
+#define VISITOR_BYTES   12
 
 /* --- writing --- */
 
@@ -84,6 +85,15 @@ static void put_tokens(struct buf *out, const struct store_batch *content)
     }
 }
 
+static void put_visitors(struct buf *out, const struct store_batch *content)
+{
+    put_u32(out, content->visitor_count);
+    for (size_t i = 0; i < content->visitor_count; i++) {
+        put_u32(out, content->visitors[i].entry);
+        put_u64(out, content->visitors[i].hash);
+    }
+}
+
 void journal_record_encode(const struct journal_record *record, struct buf *out)
 {
     const struct store_batch *content = &record->parcel->content;
@@ -95,9 +105,11 @@ void journal_record_encode(const struct journal_record *record, struct buf *out)
     put_u64(out, content->sequence);
     put_u64(out, content->visits);
     put_u64(out, content->hour);
+    put_u64(out, content->day);
     put_u64(out, content->second);
     put_entries(out, content);
     put_tokens(out, content);
+    put_visitors(out, content);
 }
 
 /* --- reading --- */
@@ -229,12 +241,30 @@ static void take_tokens(struct payload *payload, struct store_batch *content, vo
     content->token_count = count;
 }
 
+/* in the order of their entries */
+static void take_visitors(struct payload *payload, struct store_batch *content, void **ret_memory)
+{
+    size_t count = take_count(payload, VISITOR_BYTES, sizeof(struct store_visitor), ret_memory);
+    struct store_visitor *visitors = *ret_memory;
+
+    for (size_t i = 0; i < count && !payload->is_bad; i++) {
+        visitors[i].entry = (uint32_t)take_number(payload, 4);
+        visitors[i].hash = take_number(payload, 8);
+        if (visitors[i].entry >= content->entry_count ||
+            (i != 0 && visitors[i].entry < visitors[i - 1].entry)) {
+            payload->is_bad = true;
+        }
+    }
+    content->visitors = visitors;
+    content->visitor_count = count;
+}
+
 static void take_numbers(struct payload *payload, struct store_batch *content)
 {
     content->sequence = take_number(payload, 8);
     content->visits = take_number(payload, 8);
     content->hour = take_number(payload, 8);
-    content->day = content->hour / 24;
+    content->day = take_number(payload, 8);
     content->second = take_number(payload, 8);
     payload->is_bad = payload->is_bad || content->sequence == 0;
 }
@@ -246,12 +276,14 @@ int journal_record_decode(const char *bytes, size_t length, struct journal_recor
     struct store_batch content = {.sequence = 0};
     void *entries = NULL;
     void *tokens = NULL;
+    void *visitors = NULL;
 
     take_site(&payload, record.site);
     take_epoch(&payload, record.epoch);
     take_numbers(&payload, &content);
     take_entries(&payload, &content, &entries);
     take_tokens(&payload, &content, &tokens);
+    take_visitors(&payload, &content, &visitors);
     if (!payload.is_bad && payload.length == 0) {
         record.parcel = parcel_create(&content);
         record.parcel->content.sequence = content.sequence;
@@ -262,5 +294,6 @@ int journal_record_decode(const char *bytes, size_t length, struct journal_recor
     }
     free(entries);
     free(tokens);
+    free(visitors);
     return record.parcel != NULL ? 0 : -EBADMSG;
 }

@@ -76,7 +76,9 @@ static void note_totals(struct leg *leg, const struct batch *batch,
             take_estimate(leg->site->engine, leg->flow.site, content->entries[i].page,
                           content->entries[i].page_length);
 
-        estimate->total = applied->totals[i];
+        if (applied->totals[i] != STORE_NONE) {
+            estimate->total = applied->totals[i];
+        }
         if (batch->shelter != NULL && batch->shelter->is_written) {
             estimate->pending -= content->entries[i].hits;
         }
@@ -126,7 +128,7 @@ struct answer_context {
 static void answer_journaled(void *data, struct visit *visit, size_t entry)
 {
     const struct answer_context *context = data;
-    struct visit_answer answer = {.status = VISIT_JOURNALED};
+    struct visit_answer answer = {.status = VISIT_JOURNALED, .uniques = STORE_NONE};
 
     if (context->before[entry] != 0) {
         answer.count = context->before[entry] + visit->position + 1;
@@ -214,6 +216,8 @@ static void write_batch(struct leg *leg, struct batch *batch)
     shelter->leg = leg;
     shelter->batch = batch;
     batch->shelter = shelter;
+    /* who is told that the visit will be counted must not be refused for want of room later */
+    batch->parcel->content.pages_max = 0;
     memcpy(record.site, leg->flow.site, sizeof(record.site));
     memcpy(record.epoch, leg->flow.ledger.epoch, sizeof(record.epoch));
     record.parcel = batch->parcel;

@@ -7,7 +7,8 @@
 static size_t measure(const struct store_batch *content)
 {
     size_t bytes = sizeof(struct parcel) + content->entry_count * sizeof(*content->entries) +
-                   content->token_count * sizeof(*content->tokens);
+                   content->token_count * sizeof(*content->tokens) +
+                   content->visitor_count * sizeof(*content->visitors);
 
     for (size_t i = 0; i < content->entry_count; i++) {
         bytes += content->entries[i].page_length + 1;
@@ -41,6 +42,7 @@ struct parcel *parcel_create(const struct store_batch *content)
     struct parcel *parcel = calloc(1, size_bytes);
     struct store_entry *entries = (struct store_entry *)(parcel + 1);
     struct store_token *tokens = (struct store_token *)(entries + content->entry_count);
+    struct store_visitor *visitors = (struct store_visitor *)(tokens + content->token_count);
 
     if (parcel == NULL) {
         abort();
@@ -54,8 +56,60 @@ struct parcel *parcel_create(const struct store_batch *content)
     parcel->content.entry_count = content->entry_count;
     parcel->content.tokens = tokens;
     parcel->content.token_count = content->token_count;
-    copy_content(parcel, content, entries, tokens, (char *)(tokens + content->token_count));
+    parcel->content.pages_max = content->pages_max;
+    parcel->content.visitors = visitors;
+    parcel->content.visitor_count = content->visitor_count;
+    if (content->visitor_count != 0) {
+        memcpy(visitors, content->visitors, content->visitor_count * sizeof(*visitors));
+    }
+    copy_content(parcel, content, entries, tokens, (char *)(visitors + content->visitor_count));
     return parcel;
+}
+
+/* the memory behind the content is the parcel's own */
+static void drop_tokens(struct store_batch *content, const uint64_t *totals)
+{
+    struct store_token *tokens = (struct store_token *)content->tokens;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < content->token_count; i++) {
+        if (totals[tokens[i].entry] != STORE_NONE) {
+            tokens[kept++] = tokens[i];
+        }
+    }
+    content->token_count = kept;
+}
+
+static void drop_visitors(struct store_batch *content, const uint64_t *totals)
+{
+    struct store_visitor *visitors = (struct store_visitor *)content->visitors;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < content->visitor_count; i++) {
+        if (totals[visitors[i].entry] != STORE_NONE) {
+            visitors[kept++] = visitors[i];
+        }
+    }
+    content->visitor_count = kept;
+}
+
+void parcel_settle(struct parcel *parcel, const uint64_t *totals)
+{
+    struct store_batch *content = &parcel->content;
+    struct store_entry *entries = (struct store_entry *)content->entries;
+    bool is_refused = false;
+
+    content->pages_max = 0;
+    for (size_t i = 0; i < content->entry_count; i++) {
+        if (totals[i] == STORE_NONE) {
+            entries[i].hits = 0;
+            is_refused = true;
+        }
+    }
+    if (is_refused) {
+        drop_tokens(content, totals);
+        drop_visitors(content, totals);
+    }
 }
 
 void parcel_destroy(struct parcel *parcel)

@@ -15,6 +15,7 @@
 #include "count/engine.h"
 #include "count/flow.h"
 #include "count/journal.h"
+#include "count/known_visitors.h"
 
 struct leg {
     struct list link;  /* in its site */
@@ -48,6 +49,7 @@ struct engine {
     struct loop_timer expire;
     struct loop_timer forget;
     struct backoff backoff;
+    struct known_visitors known; /* to the store */
     struct map estimates; /* pages whose totals are remembered, for answers from the journal */
     bool is_available;
     bool is_stopped;

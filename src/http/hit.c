@@ -95,6 +95,9 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
     case VISIT_REFUSED:
         refuse_unavailable(waiting->request);
         break;
+    case VISIT_TOO_MANY_PAGES:
+        refuse(waiting->request, REFUSAL_TOO_MANY_PAGES, "%s", answer->reason);
+        break;
     case VISIT_UNKNOWN:
         refuse(waiting->request, REFUSAL_OUTCOME_UNKNOWN,
                "the store did not answer in time; this visit may have been counted");
@@ -141,6 +144,7 @@ static void count_visit(struct request *request, const struct client *client,
     }
     visitors_identify(server_visitors(request->server), &request->h2o->pool, client, target,
                       &waiting->visit);
+    waiting->visit.wants_uniques = false;
     waiting->visit.on_answer = on_answer;
     waiting->request = request;
     waiting->site_length = site_length;

@@ -49,7 +49,7 @@ enum store_outcome {
 struct store_entry {
     const char *page; /* NUL-terminated */
     size_t page_length;
-    uint64_t hits;      /* > 0 */
+    uint64_t hits;      /* > 0; 0 in what heals a batch of which the entry was refused */
     bool wants_uniques; /* the answer is to say how many visitors it has on the batch's day */
 };
 

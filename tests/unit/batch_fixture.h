@@ -24,6 +24,7 @@
 
 /* the first second of an hour */
 #define SECOND (7 * UINT64_C(3600))
+#define DAY    UINT64_C(3)
 
 struct fixture {
     struct batch *batch;
@@ -38,7 +39,7 @@ static inline int setup(void **state)
     struct fixture *fixture = calloc(1, sizeof(*fixture));
 
     assert_non_null(fixture);
-    fixture->batch = batch_create(SECOND);
+    fixture->batch = batch_create(SECOND, DAY);
     *state = fixture;
     return 0;
 }
@@ -96,8 +97,9 @@ static inline void note_answer(void *data, struct visit *visit, const struct vis
 static inline void answer_with(struct fixture *fixture, const uint64_t *totals,
                                const bool *repeated)
 {
+    static const uint64_t uniques[VISITS_MAX]; /* of each page */
     const struct store_applied applied = {
-        .outcome = STORE_OK, .totals = totals, .repeated = repeated};
+        .outcome = STORE_OK, .totals = totals, .uniques = uniques, .repeated = repeated};
 
     batch_answer(fixture->batch, &applied, note_answer, fixture);
 }
@@ -128,6 +130,7 @@ static inline void assert_content(struct fixture *fixture, const char *expected)
     assert_string_equal(text, expected);
     assert_int_equal(parcel->hits, hits);
     assert_int_equal(content->hour, SECOND / HOUR_S);
+    assert_int_equal(content->day, DAY);
     assert_int_equal(content->second, SECOND);
 }
 

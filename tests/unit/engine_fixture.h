@@ -53,6 +53,7 @@ struct test_visit {
     bool is_answered;
     enum visit_status status;
     uint64_t number;
+    uint64_t uniques;
     size_t rank; /* of the answer, among all */
     char token[STORE_TOKEN_MAX];
 };
@@ -130,13 +131,15 @@ static inline int teardown(void **state)
 static inline void on_answer(struct visit *visit, const struct visit_answer *answer)
 {
     struct test_visit *own = container_of(visit, struct test_visit, visit);
-    bool is_promised = answer->status != VISIT_REFUSED && answer->status != VISIT_UNKNOWN;
+    bool is_promised = answer->status != VISIT_REFUSED && answer->status != VISIT_UNKNOWN &&
+                       answer->status != VISIT_TOO_MANY_PAGES;
 
     assert_false(own->is_answered);
     assert_true(is_promised == (answer->reason == NULL));
     own->is_answered = true;
     own->status = answer->status;
     own->number = answer->count;
+    own->uniques = answer->uniques;
     own->rank = own->fixture->answered++;
     memset(visit, 0xa5, sizeof(*visit)); /* the caller's again, who may free it */
     memset(own->token, 0xa5, sizeof(own->token));

@@ -234,7 +234,11 @@ static inline struct journal_record make_record(uint64_t sequence)
     struct journal_record record = {.site = "site.example", .epoch = EPOCH};
     struct store_entry entries[] = {{"/a", 2, sequence, false}, {"/käse", 6, 1, false}};
     struct store_token tokens[] = {{"token-1", 7, 1, STORE_WINDOW_CLIENT}};
+    struct store_visitor visitors[] = {{UINT64_MAX, 0}, {1, 1}};
     struct store_batch content = {.hour = 470000,
+                                  .day = 19519,
+                                  .visitors = visitors,
+                                  .visitor_count = 2,
                                   .second = 1692000000,
                                   .entries = entries,
                                   .entry_count = 2,

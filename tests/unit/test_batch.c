@@ -145,29 +145,64 @@ static void test_takes_visits_only_while_it_was_never_sent(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_true(batch_takes(fixture->batch, SECOND));
+    assert_true(batch_takes(fixture->batch, SECOND, DAY));
     add(fixture, "a", NULL);
-    assert_true(batch_takes(fixture->batch, SECOND));
+    assert_true(batch_takes(fixture->batch, SECOND, DAY));
     batch_freeze(fixture->batch);
     assert_int_equal(fixture->batch->attempts, 1);
-    assert_false(batch_takes(fixture->batch, SECOND));
+    assert_false(batch_takes(fixture->batch, SECOND, DAY));
     batch_thaw(fixture->batch);
-    assert_false(batch_takes(fixture->batch, SECOND));
+    assert_false(batch_takes(fixture->batch, SECOND, DAY));
     expire(fixture, STAYS_MS);
 }
 
 static void test_takes_visits_of_its_hour(void **state)
 {
     struct fixture *fixture = *state;
-    struct batch *last = batch_create(SECOND + HOUR_S - 1);
+    struct batch *last = batch_create(SECOND + HOUR_S - 1, DAY);
 
-    assert_true(batch_takes(fixture->batch, SECOND + HOUR_S - 1));
-    assert_false(batch_takes(fixture->batch, SECOND + HOUR_S));
-    assert_false(batch_takes(fixture->batch, SECOND - 1));
-    assert_true(batch_takes(last, SECOND));
-    assert_false(batch_takes(last, SECOND + HOUR_S));
-    assert_false(batch_takes(last, SECOND - 1));
+    assert_true(batch_takes(fixture->batch, SECOND + HOUR_S - 1, DAY));
+    assert_false(batch_takes(fixture->batch, SECOND + HOUR_S, DAY));
+    assert_false(batch_takes(fixture->batch, SECOND - 1, DAY));
+    assert_true(batch_takes(last, SECOND, DAY));
+    assert_false(batch_takes(last, SECOND + HOUR_S, DAY));
+    assert_false(batch_takes(last, SECOND - 1, DAY));
     batch_destroy(last);
+}
+
+/* a local day ends in the middle of an hour where a zone is half an hour off */
+static void test_takes_visits_of_its_day(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_false(batch_takes(fixture->batch, SECOND + 1, DAY + 1));
+    assert_false(batch_takes(fixture->batch, SECOND + 1, DAY - 1));
+}
+
+/* visits of "abab…", each of another visitor, until there is no more room */
+static void test_takes_a_bounded_number_of_visitors(void **state)
+{
+    struct fixture *fixture = *state;
+    struct visit *visits = calloc(BATCH_VISITORS_MAX, sizeof(*visits));
+    const struct store_batch *content;
+    struct list expired;
+
+    assert_non_null(visits);
+    for (size_t i = 0; i < BATCH_VISITORS_MAX; i++) {
+        assert_true(batch_takes(fixture->batch, SECOND, DAY));
+        visits[i].visitor = i + 1;
+        batch_add(fixture->batch, i % 2 == 0 ? "a" : "b", 1, &visits[i]);
+    }
+    assert_false(batch_takes(fixture->batch, SECOND, DAY));
+    content = &batch_freeze(fixture->batch)->content;
+    assert_int_equal(content->visitor_count, BATCH_VISITORS_MAX);
+    for (size_t i = 0; i < BATCH_VISITORS_MAX; i++) { /* page by page */
+        assert_int_equal(content->visitors[i].entry, i < BATCH_VISITORS_MAX / 2 ? 0 : 1);
+        assert_int_equal((content->visitors[i].hash - 1) % 2, content->visitors[i].entry);
+    }
+    list_init(&expired);
+    batch_expire(fixture->batch, STAYS_MS, &expired);
+    free(visits);
 }
 
 static void test_takes_a_bounded_number_of_pages(void **state)
@@ -179,11 +214,11 @@ static void test_takes_a_bounded_number_of_pages(void **state)
 
     assert_non_null(visits);
     for (size_t i = 0; i < BATCH_PAGES_MAX; i++) {
-        assert_true(batch_takes(fixture->batch, SECOND));
+        assert_true(batch_takes(fixture->batch, SECOND, DAY));
         snprintf(page, sizeof(page), "/%zu", i);
         batch_add(fixture->batch, page, strlen(page), &visits[i]);
     }
-    assert_false(batch_takes(fixture->batch, SECOND));
+    assert_false(batch_takes(fixture->batch, SECOND, DAY));
     assert_int_equal(batch_freeze(fixture->batch)->content.entry_count, BATCH_PAGES_MAX);
     list_init(&expired);
     batch_expire(fixture->batch, UINT64_MAX, &expired);
@@ -295,6 +330,8 @@ int main(void)
         TEST(test_everybody_can_be_made_to_leave),
         TEST(test_takes_visits_only_while_it_was_never_sent),
         TEST(test_takes_visits_of_its_hour),
+        TEST(test_takes_visits_of_its_day),
+        TEST(test_takes_a_bounded_number_of_visitors),
         TEST(test_takes_a_bounded_number_of_pages),
         TEST(test_a_thawed_batch_lets_visits_take_their_hits_along),
         TEST(test_a_visit_that_left_in_flight_is_not_sent_again),

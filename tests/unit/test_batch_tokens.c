@@ -172,15 +172,15 @@ static void test_takes_a_bounded_number_of_tokens(void **state)
 
     assert_non_null(visits);
     for (size_t i = 0; i < BATCH_TOKENS_MAX; i++) {
-        assert_true(batch_takes(fixture->batch, SECOND));
+        assert_true(batch_takes(fixture->batch, SECOND, DAY));
         visits[i].token = "token";
         visits[i].token_length = 5;
         visits[i].deadline_ms = i == 0 ? LEAVES_MS : STAYS_MS;
         batch_add(fixture->batch, "/", 1, &visits[i]);
     }
-    assert_false(batch_takes(fixture->batch, SECOND));
+    assert_false(batch_takes(fixture->batch, SECOND, DAY));
     expire(fixture, LEAVES_MS); /* makes room */
-    assert_true(batch_takes(fixture->batch, SECOND));
+    assert_true(batch_takes(fixture->batch, SECOND, DAY));
     assert_int_equal(batch_freeze(fixture->batch)->content.token_count, BATCH_TOKENS_MAX - 1);
     list_init(&expired);
     batch_expire(fixture->batch, UINT64_MAX, &expired);

@@ -92,6 +92,10 @@ static void test_what_is_written_is_read_back(void **state)
     assert_memory_equal(content->tokens[0].bytes, "token-1", 7);
     assert_int_equal(content->tokens[0].entry, 1);
     assert_int_equal(content->tokens[0].window, STORE_WINDOW_CLIENT);
+    assert_int_equal(content->day, 19519);
+    assert_int_equal(content->visitor_count, 2);
+    assert_true(content->visitors[0].hash == UINT64_MAX && content->visitors[0].entry == 0);
+    assert_true(content->visitors[1].hash == 1 && content->visitors[1].entry == 1);
     assert_int_equal(left_at(fixture, 0)->record.parcel->hits, 8);
     assert_int_equal(journal_status(fixture->journal)->visits, 8);
     assert_int_equal(journal_status(fixture->journal)->records, 1);
@@ -109,7 +113,8 @@ static void test_the_format_is_the_documented_one(void **state)
     assert_int_equal(bytes.bytes[16], (char)(bytes.length - 24)); /* length of the payload */
     assert_memory_equal(bytes.bytes + 24, "\x0csite.example\x00\x11\x22\x33", 17);
     assert_memory_equal(bytes.bytes + 24 + 29, "\x01\0\0\0\0\0\0\0\x0a\0\0\0\0\0\0\0", 16);
-    assert_memory_equal(bytes.bytes + 24 + 61, "\x02\0\0\0\x01\0\0\0\0\0\0\0\x02\0/a", 16);
+    assert_memory_equal(bytes.bytes + 24 + 53, "\x3f\x4c\0\0\0\0\0\0", 8); /* the day */
+    assert_memory_equal(bytes.bytes + 24 + 69, "\x02\0\0\0\x01\0\0\0\0\0\0\0\x02\0/a", 16);
     buf_finish(&bytes);
 }
 

@@ -103,11 +103,46 @@ static void test_destroy_takes_null(void **state)
     parcel_destroy(NULL);
 }
 
+/* what was refused once is not counted when the store is healed, whatever room there is then */
+static void test_settled_it_counts_what_was_counted(void **state)
+{
+    struct store_entry entries[] = {{"/a", 2, 3, true}, {"/new", 4, 1, false}, {"/b", 2, 5, false}};
+    struct store_token tokens[] = {{"1", 1, 0, STORE_WINDOW_CLIENT},
+                                   {"2", 1, 1, STORE_WINDOW_CLIENT},
+                                   {"3", 1, 2, STORE_WINDOW_CLIENT}};
+    struct store_visitor visitors[] = {{7, 0}, {8, 1}, {9, 1}, {10, 2}};
+    struct store_batch content = {.pages_max = 2,
+                                  .entries = entries,
+                                  .entry_count = 3,
+                                  .tokens = tokens,
+                                  .token_count = 3,
+                                  .visitors = visitors,
+                                  .visitor_count = 4};
+    struct parcel *parcel = parcel_create(&content);
+    const struct store_batch *copy = &parcel->content;
+
+    (void)state;
+    assert_int_equal(copy->pages_max, 2);
+    assert_int_equal(copy->visitor_count, 4);
+    parcel_settle(parcel, (const uint64_t[]){10, STORE_NONE, 20});
+    assert_int_equal(copy->pages_max, 0);
+    assert_int_equal(copy->entry_count, 3);
+    assert_int_equal(copy->entries[0].hits, 3);
+    assert_int_equal(copy->entries[1].hits, 0);
+    assert_int_equal(copy->token_count, 2);
+    assert_memory_equal(copy->tokens[1].bytes, "3", 1);
+    assert_int_equal(copy->visitor_count, 2);
+    assert_int_equal(copy->visitors[1].hash, 10);
+    assert_int_equal(parcel->hits, 9); /* its sum of visits stands in the ledger */
+    parcel_destroy(parcel);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_copies_all_but_the_number),
         cmocka_unit_test(test_says_its_size),
+        cmocka_unit_test(test_settled_it_counts_what_was_counted),
         cmocka_unit_test(test_destroy_takes_null),
     };
 

@@ -538,11 +538,10 @@ static void check_batch(const struct store_batch *batch)
     check(batch->sequence >= 1);
     check(batch->follows < batch->sequence);
     check(batch->second / 3600 == batch->hour);
-    /* nobody is more than a day from UTC */
-    check(batch->day + 1 >= batch->hour / 24 && batch->day <= batch->hour / 24 + 1);
     check(batch->entry_count >= 1 && batch->entry_count <= BATCH_PAGES_MAX);
     for (size_t i = 0; i < batch->entry_count; i++) {
-        check(batch->entries[i].hits != 0);
+        /* none: what heals a batch of which the entry was refused */
+        check(batch->entries[i].hits != 0 || batch->pages_max == 0);
         check(batch->entries[i].page_length != 0);
         check(batch->entries[i].page_length <= STORE_PAGE_MAX);
         check(strlen(batch->entries[i].page) == batch->entries[i].page_length);

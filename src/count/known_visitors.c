@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "count/known_visitors.h"
+
+#include "base/map.h"
+
+#include <stdlib.h>
+
+/* 512 KiB */
+#define MARKS 65536
+
+/* stands for visitor and page; never 0 */
+static uint64_t mark_of(uint64_t visitor, const char *page, size_t page_length)
+{
+    const uint64_t secret[2] = {visitor, ~visitor};
+
+    return map_hash(secret, page, page_length) | 1;
+}
+
+static size_t place_of(uint64_t mark)
+{
+    return (mark >> 1) % MARKS;
+}
+
+void known_visitors_forget(struct known_visitors *visitors)
+{
+    free(visitors->marks);
+    visitors->marks = NULL;
+}
+
+void known_visitors_note(struct known_visitors *visitors, uint64_t visitor, const char *page,
+                         size_t page_length)
+{
+    uint64_t mark = mark_of(visitor, page, page_length);
+
+    if (visitors->marks == NULL) {
+        visitors->marks = calloc(MARKS, sizeof(*visitors->marks));
+        if (visitors->marks == NULL) {
+            abort();
+        }
+    }
+    visitors->marks[place_of(mark)] = mark;
+}
+
+bool known_visitors_have(const struct known_visitors *visitors, uint64_t visitor, const char *page,
+                         size_t page_length)
+{
+    uint64_t mark = mark_of(visitor, page, page_length);
+
+    return visitors->marks != NULL && visitors->marks[place_of(mark)] == mark;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * known_visitors: which visitors of which pages the store knows already from this process: whoever
+ * comes back the same day need not be told again.
+ *
+ * A table of fixed size that forgets at random: what is not found is told once more, which changes
+ * nothing. Visitors are told apart by hashes under the day's salt, so days and sites need no room
+ * here.
+ */
+#ifndef VISITCOUNTD_COUNT_KNOWN_VISITORS_H
+#define VISITCOUNTD_COUNT_KNOWN_VISITORS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** Embedded; zero at first. */
+struct known_visitors {
+    uint64_t *marks; /* NULL until the first visitor */
+};
+
+/** Frees the memory; everybody is forgotten. Also for when the store went back in time. */
+void known_visitors_forget(struct known_visitors *visitors);
+
+/** Notes that the store knows `visitor`, which is not 0, of a page. */
+void known_visitors_note(struct known_visitors *visitors, uint64_t visitor, const char *page,
+                         size_t page_length);
+
+/** Whether that was noted, and is not forgotten. */
+bool known_visitors_have(const struct known_visitors *visitors, uint64_t visitor, const char *page,
+                         size_t page_length);
+
+#endif
