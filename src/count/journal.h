@@ -33,7 +33,9 @@ struct journal;
 struct journal_entry {
     /**
      * Once, in the loop: the record is on the disk (0), or nothing of it is (-ENOSPC: max_size or
-     * the disk is full; other -errno), for the reason in the journal's status.
+     * the disk is full; other -errno), for the reason in the journal's status. -ENOTRECOVERABLE: it
+     * is not, but it could not be cut off either: should the process end before the disk takes
+     * anything again, it may be found and counted.
      */
     void (*on_written)(struct journal_entry *entry, int error);
 

@@ -122,6 +122,7 @@ int journal_file_append(struct journal_file *file, const struct buf *bytes, cons
 {
     int error = file->fd < 0 ? make(file, ret_what) : 0;
 
+    file->is_uncut = false;
     if (error == 0 && file->is_torn) {
         *ret_what = "cutting off a failed write";
         error = mend(file);
@@ -132,7 +133,7 @@ int journal_file_append(struct journal_file *file, const struct buf *bytes, cons
     error = write_and_sync(file, bytes, ret_what);
     if (error != 0) {
         file->is_torn = true;
-        mend(file); /* else before the next write */
+        file->is_uncut = mend(file) != 0; /* then before the next write */
         return error;
     }
     file->size_bytes += bytes->length;

@@ -21,6 +21,7 @@ struct journal_file {
     uint64_t size_bytes; /* of it, all good and on the disk */
     bool is_leftover;    /* making it failed: there may be a file, with nothing in it */
     bool is_torn;        /* there may be something behind its end */
+    bool is_uncut;       /* and it is what the last call was to append */
 };
 
 /** A file that is made, with its header, when it is first written to. */
@@ -28,7 +29,7 @@ void journal_file_init(struct journal_file *file, int directory_fd, uint64_t num
 
 /**
  * Appends `bytes` and waits until they are on the disk. Returns 0; or -errno with `ret_what` saying
- * what failed, and nothing of them is there.
+ * what failed, and nothing of them is there, unless `is_uncut`.
  */
 int journal_file_append(struct journal_file *file, const struct buf *bytes, const char **ret_what);
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "count/journal_segment.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -52,13 +53,17 @@ void journal_discard(struct journal *journal, struct journal_segment *segment)
     loop_task_schedule(journal->loop, &journal->end_of_turn);
 }
 
-/* the current segment is worth keeping while it is short, since making one costs two fsyncs */
+/*
+ * The current segment is worth keeping while it is short, since making one costs two fsyncs; and
+ * while it is torn, since none that is newer may be behind one that is.
+ */
 static bool is_kept(const struct journal *journal, const struct journal_segment *segment)
 {
     uint64_t share = journal->status.max_size_bytes / 4;
 
     return segment == journal->current &&
-           segment->counted_bytes < (share < KEPT_BYTES ? share : KEPT_BYTES);
+           (segment->file.is_torn ||
+            segment->counted_bytes < (share < KEPT_BYTES ? share : KEPT_BYTES));
 }
 
 void journal_release_segment(struct journal *journal, struct journal_segment *segment)
@@ -202,7 +207,8 @@ static void finish_writing(struct journal *journal)
             journal_release_segment(journal, segment);
         }
     }
-    journal_tell(&entries, journal->error);
+    /* what could not be cut off again would be found after a crash */
+    journal_tell(&entries, segment->file.is_uncut ? -ENOTRECOVERABLE : journal->error);
 }
 
 void journal_job_finish(struct journal *journal)

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,28 +161,35 @@ static void take_out(void *data, struct visit *visit, size_t entry)
     list_append(data, &visit->link);
 }
 
-/* nothing of the batch is in the journal */
-static void finish_unwritten(struct shelter *shelter)
+/* the batch is not in the journal; nothing of it is, unless `error` is -ENOTRECOVERABLE */
+static void finish_unwritten(struct shelter *shelter, int error)
 {
     struct leg *leg = shelter->leg;
+    struct engine *engine = leg->site->engine;
     struct batch *batch = shelter->batch;
     struct list visits;
 
     list_init(&visits);
     batch_release(batch, take_out, &visits);
     batch->shelter = NULL;
+    free(shelter);
     if (leg == &leg->site->live) {
         /* it was sent to the store, and stays to be sent again */
-        engine_answer_uncounted(leg->site->engine, &visits, VISIT_UNKNOWN,
+        engine_answer_uncounted(engine, &visits, VISIT_UNKNOWN,
                                 "the store did not confirm the visit, and the journal cannot be "
                                 "written; it may have been counted");
-    } else {
-        engine_answer_uncounted(leg->site->engine, &visits, VISIT_REFUSED,
-                                "the store is away, and the journal cannot be written");
-        list_remove(&batch->link);
-        batch_destroy(batch);
+        return;
     }
-    free(shelter);
+    list_remove(&batch->link);
+    batch_destroy(batch);
+    if (error == -ENOTRECOVERABLE) {
+        engine_answer_uncounted(engine, &visits, VISIT_UNKNOWN,
+                                "the store is away, and the journal's disk fails; it may be "
+                                "counted if that ends with a crash");
+    } else {
+        engine_answer_uncounted(engine, &visits, VISIT_REFUSED,
+                                "the store is away, and the journal cannot be written");
+    }
 }
 
 static void on_written(struct journal_entry *entry, int error)
@@ -198,7 +206,7 @@ static void on_written(struct journal_entry *entry, int error)
     } else if (error == 0) {
         finish_written(shelter);
     } else {
-        finish_unwritten(shelter);
+        finish_unwritten(shelter, error);
     }
     outage_write(leg->site);
     leg_make_ready(leg);
