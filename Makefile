@@ -34,6 +34,8 @@ CTL      = $(patsubst %.c,$(BUILD)/%.o,$(filter-out cmd/visitcountd.c,$(wildcard
 JOURNAL  = $(patsubst %,$(BUILD)/src/count/%.o,journal_inspect journal_record journal_segment parcel)
 SUPPORT  = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/unit/support/*.c)))
 UNITS    = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+SIM      = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/sim/*.c)))
+SIMULATED = $(filter $(BUILD)/src/count/%,$(OBJECTS)) $(filter-out %/clock.o %/log.o,$(BASE))
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .PHONY: all
@@ -69,10 +71,18 @@ $(FUZZERS): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/r
 	@echo '  LINK $@'
 	@$(LINK) -o $@ $^ $(LIBS)
 
--include $(OBJECTS:.o=.d) $(DAEMON:.o=.d) $(CTL:.o=.d) $(UNITS:=.d) $(FUZZERS:=.d)
+# the real engine and journal; below them a simulated loop, disk, store, clock and system
+FILE_CALLS = open openat close mkdir flock pwrite read fstat fsync fdatasync ftruncate unlinkat \
+             fdopendir readdir closedir
+$(BUILD)/sim: $(SIM) $(SIMULATED)
+	@echo '  LINK $@'
+	@$(LINK) $(FILE_CALLS:%=-Wl,--wrap=%) -o $@ $^ -lpthread
 
-.PHONY: unit-tests fuzzers
+-include $(SIM:.o=.d) $(OBJECTS:.o=.d) $(DAEMON:.o=.d) $(CTL:.o=.d) $(UNITS:=.d) $(FUZZERS:=.d)
+
+.PHONY: unit-tests fuzzers sim
 unit-tests: $(UNITS)
+sim: $(BUILD)/sim
 fuzzers: $(FUZZERS)
 
 # --- running ---
@@ -144,6 +154,16 @@ bench-instructions: deps-bench
 	@$(MAKE) --no-print-directory all
 	@tests/bench/bench-instructions
 
+# more of what the suite "sim" runs, from another seed each time; and the proof that it can fail
+.PHONY: soak mutants
+SEEDS = 100000
+FIRST = $(shell date +%s)
+soak: sim
+	$(BUILD)/sim --first $(FIRST) --seeds $(SEEDS)
+
+mutants: sim
+	@BUILD=$(BUILD) tests/sim/mutate
+
 .PHONY: clean help
 clean:
 	rm -rf $(BUILD) build-*
@@ -156,5 +176,7 @@ help:
 	@echo 'make generated    renew what is made from the table of options'
 	@echo 'make bench        measure, beside what people use instead; PARTS="direct systems instances pages idle sizes"'
 	@echo 'make bench-instructions   the same in instructions and system calls per request'
+	@echo 'make soak         SEEDS=100000 FIRST=(now): runs of the simulator, each with faults of its own'
+	@echo 'make mutants      mistakes in the counting code, each of which the simulator must find'
 	@echo 'make format       clang-format'
 	@echo 'make clean'

@@ -1,138 +1,232 @@
 /* SPDX-License-Identifier: MIT */
 #include "oracle.h"
 
+#include "sim_log.h"
+
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-void oracle_begin(struct oracle *oracle, const struct fake_database *database)
+struct request {
+    size_t site;
+    size_t page;
+    bool is_promised;
+    bool is_possible;
+    bool is_at_risk;
+    unsigned instances; /* bits: where it was tried */
+    unsigned hours;     /* bits: when */
+};
+
+/* what is true of a page, or of a site's hour */
+struct bounds {
+    uint64_t promised; /* surely there */
+    uint64_t most;
+};
+
+static struct {
+    bool is_steady;
+    size_t request_count;
+    struct request requests[ORACLE_REQUESTS_MAX];
+    uint64_t sent[SIM_PAGES_MAX];
+    uint64_t latest[ORACLE_INSTANCES][ORACLE_SHARED_PAGES];
+    bool given[ORACLE_SHARED_PAGES][ORACLE_REQUESTS_MAX + 1]; /* by number */
+    char violation[256];
+} oracle;
+
+void oracle_begin(bool is_steady)
 {
-    memset(oracle, 0, sizeof(*oracle));
-    oracle->database = database;
+    memset(&oracle, 0, sizeof(oracle));
+    oracle.is_steady = is_steady;
 }
 
-void oracle_accuse(struct oracle *oracle, const char *format, ...)
+void oracle_accuse(const char *format, ...)
 {
     va_list arguments;
 
-    if (*oracle->violation == '\0') {
+    if (*oracle.violation == '\0') {
         va_start(arguments, format);
-        vsnprintf(oracle->violation, sizeof(oracle->violation), format, arguments);
+        vsnprintf(oracle.violation, sizeof(oracle.violation), format, arguments);
         va_end(arguments);
     }
 }
 
-static void judge_number(struct oracle *oracle, struct oracle_page *page, size_t instance,
-                         uint64_t number)
+const char *oracle_violation(void)
+{
+    return oracle.violation;
+}
+
+/* --- all the time --- */
+
+size_t oracle_request(size_t site, size_t page)
+{
+    if (oracle.request_count == ORACLE_REQUESTS_MAX) {
+        abort();
+    }
+    oracle.requests[oracle.request_count] = (struct request){.site = site, .page = page};
+    oracle.sent[page]++;
+    return oracle.request_count++;
+}
+
+void oracle_attempt(size_t request, size_t instance, size_t hour)
+{
+    oracle.requests[request].instances |= 1U << instance;
+    oracle.requests[request].hours |= 1U << hour;
+}
+
+static void judge_number(size_t page, size_t instance, uint64_t number, uint64_t total)
 {
     unsigned long long shown = number;
-    uint64_t total = fake_database_total(oracle->database, page->site, page->name);
+    uint64_t *latest = &oracle.latest[instance][page];
 
-    if (oracle->store_goes_back) {
+    if (number == 0 || number > total) {
+        oracle_accuse("page %zu: number %llu with a total of %llu", page, shown,
+                      (unsigned long long)total);
         return;
     }
-    if (number == 0 || number > total || number > ORACLE_VISITS) {
-        oracle_accuse(oracle, "%s%s: number %llu with a total of %llu", page->site, page->name,
-                      shown, (unsigned long long)total);
-        return;
+    if (oracle.given[page][number]) {
+        oracle_accuse("page %zu: number %llu given twice", page, shown);
     }
-    if (page->given[number] != 0) {
-        oracle_accuse(oracle, "%s%s: number %llu given twice", page->site, page->name, shown);
+    if (number <= *latest) {
+        oracle_accuse("page %zu: number %llu after %llu", page, shown, (unsigned long long)*latest);
     }
-    page->given[number] = 1;
-    if (number <= page->latest[instance]) {
-        oracle_accuse(oracle, "%s%s: number %llu after %llu", page->site, page->name, shown,
-                      (unsigned long long)page->latest[instance]);
-    }
-    page->latest[instance] = number;
+    oracle.given[page][number] = true;
+    *latest = number;
 }
 
-/* where the hour is noted; the wall clock of a run is set a few times at most */
-static size_t index_of_hour(struct oracle *oracle, uint64_t hour)
+void oracle_answered(size_t request, size_t instance, const struct visit_answer *answer,
+                     const struct sim_database *database)
 {
-    size_t i = 0;
+    struct request *own = &oracle.requests[request];
 
-    while (i < oracle->hour_count && oracle->hours[i] != hour) {
-        i++;
-    }
-    if (i == oracle->hour_count && i < ORACLE_HOURS) {
-        oracle->hours[oracle->hour_count++] = hour;
-    }
-    if (i == ORACLE_HOURS) {
-        oracle_accuse(oracle, "the run sees too many hours");
-        return 0;
-    }
-    return i;
-}
-
-static void add(struct oracle_count *count, enum visit_status status)
-{
-    switch (status) {
+    switch (answer->status) {
     case VISIT_COUNTED:
-        count->counted++;
+        if (oracle.is_steady && own->page < ORACLE_SHARED_PAGES) {
+            judge_number(own->page, instance, answer->count,
+                         sim_database_total(database, own->page));
+        }
+        own->is_promised = true;
         break;
-    case VISIT_REFUSED:
-        count->refused++;
+    case VISIT_REPEATED:
+    case VISIT_JOURNALED:
+        own->is_promised = true;
         break;
     case VISIT_UNKNOWN:
-        count->unknown++;
+        own->is_possible = true;
+        break;
+    case VISIT_REFUSED:
         break;
     }
 }
 
-void oracle_answered(struct oracle *oracle, struct oracle_page *page, size_t instance,
-                     uint64_t hour, const struct visit_answer *answer)
+void oracle_unanswered(size_t request)
 {
-    add(&page->all, answer->status);
-    add(&page->hours[index_of_hour(oracle, hour)], answer->status);
-    if (answer->status == VISIT_COUNTED) {
-        judge_number(oracle, page, instance, answer->count);
+    oracle.requests[request].is_possible = true;
+}
+
+void oracle_instance_gone(size_t instance)
+{
+    for (size_t i = 0; i < oracle.request_count && !oracle.is_steady; i++) {
+        if ((oracle.requests[i].instances & 1U << instance) != 0) {
+            oracle.requests[i].is_at_risk = true;
+        }
     }
 }
 
-void oracle_killed(struct oracle *oracle, struct oracle_page *page, uint64_t hour)
+void oracle_applied(const struct sim_database *database, const struct store_batch *batch)
 {
-    page->all.unknown++;
-    page->hours[index_of_hour(oracle, hour)].unknown++;
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        size_t page = sim_page_number(batch->entries[i].page);
+        uint64_t total = sim_database_total(database, page);
+
+        if (total > oracle.sent[page]) {
+            oracle_accuse("page %zu: counted twice: %llu sent, the store has %llu", page,
+                          (unsigned long long)oracle.sent[page], (unsigned long long)total);
+        }
+    }
 }
 
-static void judge_total(struct oracle *oracle, const struct oracle_page *page, const char *what,
-                        const struct oracle_count *count, uint64_t total)
-{
-    bool is_lost = total < count->counted && !oracle->store_goes_back;
+/* --- at the end --- */
 
-    if (is_lost || total > count->counted + count->unknown) {
-        oracle_accuse(oracle,
-                      "%s%s: %s: %s: %llu answered as counted, %llu in doubt, %llu refused, but "
+/* `is_all_of_it`: the request can be nowhere else */
+static void add(struct bounds *bounds, const struct request *request, bool is_all_of_it)
+{
+    if (request->is_promised || request->is_possible) {
+        bounds->most++;
+    }
+    if (request->is_promised && !request->is_at_risk && is_all_of_it) {
+        bounds->promised++;
+    }
+}
+
+/* returns what is missing */
+static uint64_t judge(const char *what, size_t number, const struct bounds *bounds, uint64_t total)
+{
+    if (total > bounds->most) {
+        oracle_accuse("%s %zu: counted twice, or although refused: %llu promised, %llu possible, "
                       "the store has %llu",
-                      page->site, page->name, what, is_lost ? "lost" : "counted twice",
-                      (unsigned long long)count->counted, (unsigned long long)count->unknown,
-                      (unsigned long long)count->refused, (unsigned long long)total);
+                      what, number, (unsigned long long)bounds->promised,
+                      (unsigned long long)(bounds->most - bounds->promised),
+                      (unsigned long long)total);
     }
+    if (total < bounds->promised) {
+        sim_say("%s %zu: %llu promised, the store has %llu", what, number,
+                (unsigned long long)bounds->promised, (unsigned long long)total);
+        return bounds->promised - total;
+    }
+    return 0;
 }
 
-static void judge_page(struct oracle *oracle, const struct oracle_page *page)
+static uint64_t judge_pages(const struct sim_database *database)
 {
-    judge_total(oracle, page, "total", &page->all,
-                fake_database_total(oracle->database, page->site, page->name));
-    for (size_t i = 0; i < oracle->hour_count; i++) {
-        judge_total(oracle, page, "of an hour", &page->hours[i],
-                    fake_database_hour(oracle->database, page->site, page->name, oracle->hours[i]));
+    struct bounds *pages = calloc(SIM_PAGES_MAX, sizeof(*pages));
+    uint64_t missing = 0;
+
+    if (pages == NULL) {
+        abort();
     }
+    for (size_t i = 0; i < oracle.request_count; i++) {
+        add(&pages[oracle.requests[i].page], &oracle.requests[i], true);
+    }
+    for (size_t page = 0; page < SIM_PAGES_MAX; page++) {
+        missing += judge("page", page, &pages[page], sim_database_total(database, page));
+    }
+    free(pages);
+    return missing;
 }
 
-void oracle_end(struct oracle *oracle)
+static uint64_t judge_hours(const struct sim_database *database)
 {
-    uint64_t answered = 0;
+    struct bounds hours[SIM_SITES_MAX][SIM_HOURS_MAX] = {0};
+    uint64_t missing = 0;
 
-    for (size_t i = 0; i < oracle->page_count; i++) {
-        const struct oracle_count *all = &oracle->pages[i].all;
+    for (size_t i = 0; i < oracle.request_count; i++) {
+        const struct request *request = &oracle.requests[i];
+        bool is_one = (request->hours & (request->hours - 1)) == 0;
 
-        judge_page(oracle, &oracle->pages[i]);
-        answered += all->counted + all->refused + all->unknown;
+        for (size_t hour = 0; hour < SIM_HOURS_MAX; hour++) {
+            if ((request->hours & 1U << hour) != 0) {
+                add(&hours[request->site][hour], request, is_one);
+            }
+        }
     }
-    if (answered != oracle->visits) {
-        oracle_accuse(oracle, "%llu visits, but %llu answers", (unsigned long long)oracle->visits,
-                      (unsigned long long)answered);
+    for (size_t site = 0; site < SIM_SITES_MAX; site++) {
+        for (size_t hour = 0; hour < SIM_HOURS_MAX; hour++) {
+            missing +=
+                judge("hour", hour, &hours[site][hour], sim_database_hour(database, site, hour));
+        }
+    }
+    return missing;
+}
+
+void oracle_judge(const struct sim_database *database, bool is_final)
+{
+    uint64_t of_pages = judge_pages(database);
+    uint64_t of_hours = judge_hours(database);
+
+    if (is_final && (of_pages != 0 || of_hours != 0)) {
+        oracle_accuse("lost: %llu visits that were promised are not in the store, or %llu not in "
+                      "their hours",
+                      (unsigned long long)of_pages, (unsigned long long)of_hours);
     }
 }

@@ -1,77 +1,63 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * oracle: knows every visit of a run and what it was told, and says what must not be.
+ * oracle: knows every request of a run and what was said about it, and says what must not be.
  *
- * At each answer:
- * - (the world sees to it that) a visit is answered once, and within its patience;
- * - a number is at most the page's total in the store, and nobody else has it;
- * - numbers of a page grow in the order in which the visits reached the instance.
+ * A request is what a visitor sends; a proxy may pass it on several times, under one token, and
+ * each of these attempts has its own answer. One that was answered as counted, journaled or
+ * repeated makes the request *promised*: it is in the store once. One that was answered as unknown,
+ * or never, makes it *possible*: it is there once, or not. Without either it is not there.
  *
- * At the end, per page: visits answered as counted <= total <= these + those whose answer was that
- * nobody knows, or who were never answered since their instance was killed. So a visit that was
- * answered as refused is certainly not in the total, and with no doubts the numbers are equal. The
- * same holds for each hour in which the visits arrived.
+ * All the time: no copy of the store has more visits of a page than were sent; a visit is answered
+ * once, and within its patience; a counted number is not above the page's total, was not given to
+ * another, and is above those that the instance gave before. At the end, for each page and each
+ * hour: promised <= total <= promised and possible.
  *
- * In a run in which the store goes back in time, numbers are given again and acknowledged visits
- * are lost: only the upper limit holds.
+ * Numbers are judged only while the store does not go back in time. Where it does, what an instance
+ * promised is *at risk* when the instance is ended or killed, since it alone could heal the store.
+ *
+ * There is one oracle, which belongs to the run that is going on.
  */
 #ifndef VISITCOUNTD_TESTS_ORACLE_H
 #define VISITCOUNTD_TESTS_ORACLE_H
 
 #include "count/engine.h"
-#include "../unit/support/fake_store.h"
+#include "sim_database.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define ORACLE_INSTANCES 3
-#define ORACLE_PAGES     16 /* of all sites */
-#define ORACLE_VISITS    4096
-#define ORACLE_HOURS     8 /* that a run may see */
+#define ORACLE_INSTANCES    3
+#define ORACLE_REQUESTS_MAX 2000
+#define ORACLE_SHARED_PAGES 16 /* that several requests may be of; more: each is of one request */
 
-/** What the visits of a page were told. */
-struct oracle_count {
-    uint64_t counted;
-    uint64_t refused;
-    uint64_t unknown;
-};
+/** Starts anew. `is_steady`: the store never goes back in time. */
+void oracle_begin(bool is_steady);
 
-struct oracle_page {
-    char site[32];
-    char name[32];
-    struct oracle_count all;
-    struct oracle_count hours[ORACLE_HOURS];
-    uint64_t latest[ORACLE_INSTANCES];      /* the last number that each handed out */
-    unsigned char given[ORACLE_VISITS + 1]; /* by number */
-};
+/** Notes what must not be; the first is kept. */
+void oracle_accuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-struct oracle {
-    const struct fake_database *database;
-    bool store_goes_back;
-    struct oracle_page pages[ORACLE_PAGES];
-    size_t page_count;
-    uint64_t visits; /* taken by an engine */
-    uint64_t hours[ORACLE_HOURS];
-    size_t hour_count;
-    char violation[256]; /* the first one; empty as long as there is none */
-};
+/** What was noted; empty when nothing was. */
+const char *oracle_violation(void);
 
-/** Starts anew, without pages. Which hours there are is found by what happens. */
-void oracle_begin(struct oracle *oracle, const struct fake_database *database);
+/** A new request of a page; returns its number. */
+size_t oracle_request(size_t site, size_t page);
 
-/** Notes what must not be, for good. */
-void oracle_accuse(struct oracle *oracle, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/** An attempt of it at an instance, in an hour from SIM_FIRST_HOUR. */
+void oracle_attempt(size_t request, size_t instance, size_t hour);
 
-/** Judges an answer that an instance gave to a visit which it took in `hour`. */
-void oracle_answered(struct oracle *oracle, struct oracle_page *page, size_t instance,
-                     uint64_t hour, const struct visit_answer *answer);
+/** What the instance said, with the totals that the store has now; or it died, and said nothing. */
+void oracle_answered(size_t request, size_t instance, const struct visit_answer *answer,
+                     const struct sim_database *database);
+void oracle_unanswered(size_t request);
 
-/** Notes a visit that will never be answered: its instance was killed. */
-void oracle_killed(struct oracle *oracle, struct oracle_page *page, uint64_t hour);
+/** An instance is gone, with what it could heal the store with. */
+void oracle_instance_gone(size_t instance);
 
-/** Judges the totals, when all is quiet. */
-void oracle_end(struct oracle *oracle);
+/** A copy of the store has changed by a batch. */
+void oracle_applied(const struct sim_database *database, const struct store_batch *batch);
+
+/** Judges a copy of the store when all is quiet; the final one has to have what was promised. */
+void oracle_judge(const struct sim_database *database, bool is_final);
 
 #endif

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim: runs the engine, its batches and its ledger in a simulated world; see world.h.
+ * sim: runs the engine, its ledger and its journal in a simulated world; see sim_world.h.
  *
- *     sim [--seeds N] [--seed N] [--verbose]
+ *     sim [--first N] [--seeds N] [--wrong N] [--seed N] [--verbose]
  *
- * --seeds N runs seeds 1 to N, by default 1000; --seed N only that one. Each wrong run is named
- * with what was wrong and the command that repeats it; the status is then 1.
+ * --seeds N runs seeds 1 to N, by default 1000, or as many from --first on; --seed N only that one.
+ * Each wrong run is named with what was wrong and the command that repeats it; the status is then
+ * 1, and it ends after --wrong of them, by default 10.
  */
 #include "sim_clock.h"
 #include "sim_log.h"
-#include "world.h"
+#include "sim_world.h"
 
 #include "base/map.h"
 
@@ -19,8 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define VIOLATIONS_SHOWN 10
 
 static const char *program;
 static uint64_t current_seed;
@@ -51,17 +50,16 @@ static void settle_process_state(void)
     map_finish(&map);
 }
 
-static uint64_t run_seeds(uint64_t first, uint64_t last, struct world_tally *tally)
+static uint64_t run_seeds(uint64_t first, uint64_t last, uint64_t wrong_max,
+                          struct sim_tally *tally)
 {
     uint64_t wrong = 0;
 
-    for (current_seed = first; current_seed <= last; current_seed++) {
-        char violation[256];
+    for (current_seed = first; current_seed <= last && wrong < wrong_max; current_seed++) {
+        const char *violation = sim_world_run(current_seed, tally);
 
-        if (world_run(current_seed, tally, violation)) {
-            continue;
-        }
-        if (++wrong <= VIOLATIONS_SHOWN) {
+        if (violation != NULL) {
+            wrong++;
             fprintf(stderr, "seed %llu: %s\n  again: %s --seed %llu --verbose\n",
                     (unsigned long long)current_seed, violation, program,
                     (unsigned long long)current_seed);
@@ -70,18 +68,26 @@ static uint64_t run_seeds(uint64_t first, uint64_t last, struct world_tally *tal
     return wrong;
 }
 
-static void show_tally(const struct world_tally *tally, uint64_t wrong)
+static void show_tally(const struct sim_tally *tally, uint64_t wrong)
 {
-    printf("%llu runs, %llu wrong: %llu visits: %llu counted, %llu refused, %llu in doubt; "
-           "%llu batches, %llu sent again, %llu duplicates, %llu gaps; "
-           "%llu outages, %llu restarts, %llu rollbacks\n",
-           (unsigned long long)tally->runs, (unsigned long long)wrong,
-           (unsigned long long)tally->visits, (unsigned long long)tally->counted,
-           (unsigned long long)tally->refused, (unsigned long long)tally->unknown,
-           (unsigned long long)tally->batches, (unsigned long long)tally->resent,
-           (unsigned long long)tally->duplicates, (unsigned long long)tally->gaps,
-           (unsigned long long)tally->outages, (unsigned long long)tally->restarts,
-           (unsigned long long)tally->rollbacks);
+    const struct {
+        const char *name;
+        uint64_t count;
+    } rows[] = {
+        {"requests", tally->requests},     {"attempts", tally->attempts},
+        {"counted", tally->counted},       {"repeated", tally->repeated},
+        {"journaled", tally->journaled},   {"refused", tally->refused},
+        {"unknown", tally->unknown},       {"replayed", tally->replayed},
+        {"healed", tally->healed},         {"lost, as said", tally->lost},
+        {"duplicates", tally->duplicates}, {"outages", tally->outages},
+        {"deaths", tally->deaths},         {"rollbacks", tally->rollbacks},
+    };
+
+    printf("%llu runs, %llu wrong", (unsigned long long)tally->runs, (unsigned long long)wrong);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        printf("%s %llu %s", i == 0 ? ":" : ",", (unsigned long long)rows[i].count, rows[i].name);
+    }
+    printf("\n");
 }
 
 static uint64_t parse_number(const char *text)
@@ -98,32 +104,39 @@ static uint64_t parse_number(const char *text)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"seeds", required_argument, NULL, 'n'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {"verbose", no_argument, NULL, 'v'},
-                                            {NULL, 0, NULL, 0}};
-    struct world_tally tally = {0};
+    static const struct option options[] = {
+        {"seeds", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
+        {"first", required_argument, NULL, 'f'}, {"wrong", required_argument, NULL, 'w'},
+        {"verbose", no_argument, NULL, 'v'},     {NULL, 0, NULL, 0}};
+    struct sim_tally tally = {0};
     uint64_t first = 1;
-    uint64_t last = 1000;
+    uint64_t seeds = 1000;
+    uint64_t wrong_max = 10;
     uint64_t wrong;
     int option;
 
     program = argv[0];
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'n') {
-            last = parse_number(optarg);
+            seeds = parse_number(optarg);
         } else if (option == 's') {
-            first = last = parse_number(optarg);
+            first = parse_number(optarg);
+            seeds = 1;
+        } else if (option == 'f') {
+            first = parse_number(optarg);
+        } else if (option == 'w') {
+            wrong_max = parse_number(optarg);
         } else if (option == 'v') {
             sim_log_show(true);
         } else {
-            fprintf(stderr, "usage: sim [--seeds N] [--seed N] [--verbose]\n");
+            fprintf(stderr,
+                    "usage: sim [--first N] [--seeds N] [--wrong N] [--seed N] [--verbose]\n");
             return 64;
         }
     }
     signal(SIGABRT, on_abort);
     settle_process_state();
-    wrong = run_seeds(first, last, &tally);
+    wrong = run_seeds(first, first + seeds - 1, wrong_max, &tally);
     show_tally(&tally, wrong);
     return wrong != 0 ? 1 : 0;
 }

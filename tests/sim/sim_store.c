@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim_store.h"
+
+#include "base/clock.h"
+#include "count/parcel.h"
+#include "oracle.h"
+#include "sim_clock.h"
+#include "sim_log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LATE_MAX_MS 4000
+
+/* a request on its way to a server; it may outlive the call, the store and the instance */
+struct request {
+    struct list link;
+    struct sim_node *node;
+    unsigned incarnation;
+    struct store_batch batch; /* of a ledger call only site and epoch */
+    struct parcel *parcel;    /* has the batch's memory; NULL of a ledger call */
+    char site[STORE_SITE_MAX + 1];
+    char epoch[STORE_EPOCH_LENGTH + 1];
+    uint64_t at_ms;
+};
+
+enum fate {
+    FATE_DONE,
+    FATE_REFUSED,
+    FATE_REPLY_LOST,
+    FATE_REQUEST_LOST,
+    FATE_LATE, /* the caller is told that nobody knows, and then it is executed */
+    FATE_TWICE /* executed and answered, and executed again later */
+};
+
+struct call {
+    struct list link;
+    struct request *request; /* NULL once it was executed, or lost */
+    store_on_applied on_applied;
+    store_on_ledger on_ledger; /* one of the two */
+    void *data;
+    char epoch[STORE_EPOCH_LENGTH + 1];
+    enum fate fate;
+    uint64_t answer_at_ms;
+    struct sim_answer *answer; /* once it was executed */
+    struct store_applied applied;
+    struct store_ledger ledger;
+};
+
+struct sim_store {
+    struct store store;
+    struct sim_node *node;
+    size_t instance;
+    bool available;
+    bool refuses;
+    struct sim_store_weather weather;
+    struct list calls; /* open */
+    struct list late;  /* requests of calls that have ended */
+};
+
+static struct sim_store *sim_of(struct store *store)
+{
+    return container_of(store, struct sim_store, store);
+}
+
+static struct call *call_of(struct list *link)
+{
+    return container_of(link, struct call, link);
+}
+
+static struct request *request_of(struct list *link)
+{
+    return container_of(link, struct request, link);
+}
+
+static void *allocate(size_t bytes)
+{
+    void *memory = calloc(1, bytes);
+
+    if (memory == NULL) {
+        abort();
+    }
+    return memory;
+}
+
+/* --- requests --- */
+
+static struct request *create_request(struct sim_store *store, const struct store_batch *batch)
+{
+    struct request *request = allocate(sizeof(*request));
+
+    request->node = store->node;
+    request->incarnation = store->node->incarnation;
+    list_init(&request->link);
+    strcpy(request->site, batch->site);
+    strcpy(request->epoch, batch->epoch);
+    request->batch = *batch;
+    if (batch->entry_count != 0) {
+        request->parcel = parcel_create(batch);
+        request->batch.entries = request->parcel->content.entries;
+        request->batch.tokens = request->parcel->content.tokens;
+    }
+    request->batch.site = request->site;
+    request->batch.epoch = request->epoch;
+    request->at_ms = clock_monotonic_ms() + sim_draw_skewed(0, store->weather.latency_ms) / 2;
+    return request;
+}
+
+static void free_request(struct request *request)
+{
+    if (request != NULL) {
+        parcel_destroy(request->parcel);
+        free(request);
+    }
+}
+
+static void apply_request(const struct request *request, struct sim_answer *answer,
+                          struct store_applied *ret_applied)
+{
+    sim_database_apply(request->node->database, &request->batch, answer, ret_applied);
+    oracle_applied(request->node->database, &request->batch);
+    sim_say("store: batch %llu of %s (%.4s), after %llu, %s and %zu more: %s",
+            (unsigned long long)request->batch.sequence, request->site, request->epoch,
+            (unsigned long long)request->batch.follows, request->batch.entries[0].page,
+            request->batch.entry_count - 1,
+            ret_applied->gap         ? "gap"
+            : ret_applied->duplicate ? "duplicate"
+                                     : "applied");
+}
+
+/* executes what nobody waits for, unless its server crashed since */
+static void execute_late(struct request *request)
+{
+    static struct sim_answer answer;
+    struct store_applied applied;
+
+    if (request->incarnation == request->node->incarnation) {
+        apply_request(request, &answer, &applied);
+    }
+    free_request(request);
+}
+
+void sim_store_run_left(struct list *left)
+{
+    struct list *link = left->next;
+
+    while (link != left) {
+        struct request *request = request_of(link);
+
+        link = link->next;
+        if (request->at_ms <= clock_monotonic_ms()) {
+            list_remove(&request->link);
+            execute_late(request);
+        }
+    }
+}
+
+uint64_t sim_store_next_left_ms(const struct list *left)
+{
+    uint64_t next_ms = UINT64_MAX;
+
+    list_for_each(link, left) {
+        if (request_of(link)->at_ms < next_ms) {
+            next_ms = request_of(link)->at_ms;
+        }
+    }
+    return next_ms;
+}
+
+void sim_store_drop_left(struct list *left)
+{
+    struct list *link;
+
+    while ((link = list_take_first(left)) != NULL) {
+        free_request(request_of(link));
+    }
+}
+
+/* a request whose caller does not hear of it any more arrives later, or never */
+static void leave(struct request *request, struct list *left, bool arrives)
+{
+    if (request == NULL) {
+        return;
+    }
+    if (arrives && request->parcel != NULL) {
+        request->at_ms = clock_monotonic_ms() + sim_draw_skewed(0, LATE_MAX_MS);
+        list_append(left, &request->link);
+    } else {
+        free_request(request);
+    }
+}
+
+/* --- calls --- */
+
+static enum fate draw_fate(const struct sim_store *store)
+{
+    const struct sim_store_weather *weather = &store->weather;
+
+    if (store->refuses || sim_chance(weather->refused)) {
+        return FATE_REFUSED;
+    }
+    if (sim_chance(weather->reply_lost)) {
+        return FATE_REPLY_LOST;
+    }
+    if (sim_chance(weather->request_lost)) {
+        return FATE_REQUEST_LOST;
+    }
+    if (sim_chance(weather->late)) {
+        return FATE_LATE;
+    }
+    return sim_chance(weather->twice) ? FATE_TWICE : FATE_DONE;
+}
+
+static struct call *add_call(struct sim_store *store, const struct store_batch *batch, void *data)
+{
+    static const char *const names[] = {"done",         "refused", "reply lost",
+                                        "request lost", "late",    "twice"};
+    const struct sim_store_weather *weather = &store->weather;
+    struct call *call = allocate(sizeof(*call));
+
+    call->request = create_request(store, batch);
+    call->data = data;
+    call->fate = draw_fate(store);
+    strcpy(call->epoch, batch->epoch);
+    call->answer_at_ms = clock_monotonic_ms();
+    if (call->fate == FATE_DONE || call->fate == FATE_REFUSED || call->fate == FATE_TWICE) {
+        call->answer_at_ms = call->request->at_ms + sim_draw_skewed(0, weather->latency_ms) / 2;
+    } else {
+        call->answer_at_ms += weather->timeout_ms / 2 + sim_draw(weather->timeout_ms / 2 + 1);
+    }
+    list_append(&store->calls, &call->link);
+    sim_say("instance %zu %s %llu of %s (%.4s): %s", store->instance,
+            batch->entry_count != 0 ? "sends batch" : "asks for the ledger",
+            (unsigned long long)batch->sequence, batch->site, batch->epoch, names[call->fate]);
+    return call;
+}
+
+static void check_batch(const struct sim_store *store, const struct store_batch *batch)
+{
+    uint64_t hits = 0;
+
+    list_for_each(link, &store->calls) {
+        if (call_of(link)->on_applied != NULL && strcmp(call_of(link)->epoch, batch->epoch) == 0) {
+            oracle_accuse("instance %zu: two batches of an epoch at once", store->instance);
+        }
+    }
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        hits += batch->entries[i].hits;
+    }
+    if (batch->entry_count == 0 || hits == 0 || batch->follows >= batch->sequence ||
+        batch->visits < hits) {
+        oracle_accuse("instance %zu: batch %llu is no batch", store->instance,
+                      (unsigned long long)batch->sequence);
+    }
+}
+
+static void apply(struct store *base, const struct store_batch *batch, store_on_applied on_applied,
+                  void *data)
+{
+    check_batch(sim_of(base), batch);
+    add_call(sim_of(base), batch, data)->on_applied = on_applied;
+}
+
+static void ledger(struct store *base, const char *site, const char *epoch,
+                   store_on_ledger on_ledger, void *data)
+{
+    struct store_batch batch = {.site = site, .epoch = epoch};
+
+    add_call(sim_of(base), &batch, data)->on_ledger = on_ledger;
+}
+
+static void execute(struct sim_store *store, struct call *call)
+{
+    struct request *request = call->request;
+
+    call->request = NULL;
+    if (call->fate == FATE_REQUEST_LOST || call->fate == FATE_REFUSED) {
+        free_request(request);
+    } else if (call->on_ledger != NULL) {
+        call->ledger = (struct store_ledger){
+            STORE_OK, sim_database_position(request->node->database, request->site, request->epoch),
+            NULL};
+        free_request(request);
+    } else {
+        call->answer = allocate(sizeof(*call->answer));
+        apply_request(request, call->answer, &call->applied);
+        /* who repeats a request in between does so for want of an answer, not after a refusal */
+        leave(request, &store->late, call->fate == FATE_TWICE && !call->applied.gap);
+    }
+}
+
+/* ends the call with what was answered, where that arrives, else with `outcome` */
+static void end_call(struct sim_store *store, struct call *call, enum store_outcome outcome)
+{
+    const char *reason = outcome == STORE_REFUSED ? "not now" : "nobody knows";
+    struct store_applied applied = {.outcome = outcome, .reason = reason};
+    struct store_ledger at = {.outcome = STORE_REFUSED, .reason = reason};
+
+    list_remove(&call->link);
+    leave(call->request, &store->late, call->fate == FATE_LATE);
+    if (outcome == STORE_OK) {
+        applied = call->applied;
+        at = call->ledger;
+    }
+    if (call->on_ledger != NULL) {
+        call->on_ledger(call->data, &at);
+    } else {
+        call->on_applied(call->data, &applied);
+    }
+    free(call->answer);
+    free(call);
+}
+
+static void answer(struct sim_store *store, struct call *call)
+{
+    bool is_told = call->fate == FATE_DONE || call->fate == FATE_TWICE;
+
+    end_call(store, call,
+             is_told                      ? STORE_OK
+             : call->fate == FATE_REFUSED ? STORE_REFUSED
+                                          : STORE_UNKNOWN);
+}
+
+/* whether the call's request has yet to arrive somewhere before its caller is told */
+static bool is_under_way(const struct call *call)
+{
+    return call->request != NULL && call->fate != FATE_LATE;
+}
+
+static struct call *first_due(const struct sim_store *store, bool answers)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+
+    list_for_each(link, &store->calls) {
+        struct call *call = call_of(link);
+
+        if (is_under_way(call) ? call->request->at_ms <= now_ms
+                               : answers && call->answer_at_ms <= now_ms) {
+            return call;
+        }
+    }
+    return NULL;
+}
+
+void sim_store_run_due(struct sim_store *store, bool answers)
+{
+    struct call *call;
+
+    sim_store_run_left(&store->late);
+    while ((call = first_due(store, answers)) != NULL) {
+        if (is_under_way(call)) {
+            execute(store, call);
+        } else {
+            answer(store, call);
+        }
+    }
+}
+
+uint64_t sim_store_next_ms(const struct sim_store *store)
+{
+    uint64_t next_ms = sim_store_next_left_ms(&store->late);
+
+    list_for_each(link, &store->calls) {
+        const struct call *call = call_of(link);
+        uint64_t at_ms = is_under_way(call) ? call->request->at_ms : call->answer_at_ms;
+
+        next_ms = at_ms < next_ms ? at_ms : next_ms;
+    }
+    return next_ms;
+}
+
+bool sim_store_is_quiet(const struct sim_store *store)
+{
+    return list_is_empty(&store->calls) && list_is_empty(&store->late);
+}
+
+/* --- the link --- */
+
+static void break_calls(struct sim_store *store)
+{
+    struct list calls;
+
+    list_init(&calls);
+    list_move_all(&calls, &store->calls);
+    while (!list_is_empty(&calls)) {
+        struct call *call = call_of(calls.next);
+
+        if (call->request != NULL) {
+            call->fate = sim_chance(500) ? FATE_LATE : FATE_REQUEST_LOST;
+        }
+        end_call(store, call, STORE_UNKNOWN);
+    }
+}
+
+void sim_store_go_away(struct sim_store *store)
+{
+    bool ends_first = sim_chance(500);
+
+    sim_say("instance %zu: the store goes away", store->instance);
+    if (ends_first) {
+        break_calls(store);
+    }
+    store->available = false;
+    store_notify(&store->store, false);
+    break_calls(store);
+}
+
+void sim_store_come_back(struct sim_store *store)
+{
+    sim_say("instance %zu: the store is back", store->instance);
+    store->available = true;
+    store_notify(&store->store, true);
+}
+
+void sim_store_set_node(struct sim_store *store, struct sim_node *node)
+{
+    store->node = node;
+}
+
+struct sim_node *sim_store_node(const struct sim_store *store)
+{
+    return store->node;
+}
+
+void sim_store_refuse(struct sim_store *store, bool refuses)
+{
+    store->refuses = refuses;
+}
+
+void sim_store_set_weather(struct sim_store *store, const struct sim_store_weather *weather)
+{
+    store->weather = *weather;
+}
+
+bool sim_store_is_available(const struct sim_store *store)
+{
+    return store->available;
+}
+
+/* --- the store itself --- */
+
+static void health(struct store *base, struct store_health *ret_health)
+{
+    *ret_health = (struct store_health){.backend = "sim", .available = sim_of(base)->available};
+}
+
+void sim_store_orphan(struct sim_store *store, struct list *left)
+{
+    list_for_each(link, &store->calls) {
+        struct call *call = call_of(link);
+
+        leave(call->request, left, sim_chance(500));
+        call->request = NULL;
+    }
+    list_move_all(left, &store->late);
+}
+
+static void destroy(struct store *base)
+{
+    struct sim_store *store = sim_of(base);
+
+    break_calls(store);
+    sim_store_drop_left(&store->late);
+    free(store);
+}
+
+static const struct store_operations operations = {
+    .apply = apply, .ledger = ledger, .health = health, .destroy = destroy};
+
+struct sim_store *sim_store_create(struct sim_node *node, bool available,
+                                   const struct sim_store_weather *weather, size_t instance)
+{
+    struct sim_store *store = allocate(sizeof(*store));
+
+    store->store.operations = &operations;
+    store->node = node;
+    store->available = available;
+    store->weather = *weather;
+    store->instance = instance;
+    list_init(&store->calls);
+    list_init(&store->late);
+    return store;
+}
+
+struct store *sim_store_base(struct sim_store *store)
+{
+    return &store->store;
+}

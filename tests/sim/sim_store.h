@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * sim_store: an instance's way to a server of the store, and what can happen on it. It keeps the
+ * contract of store.h, and accuses whoever breaks it from above.
+ *
+ * A call is executed at one moment and answered at a later one. Its answer may be lost, or the
+ * request; it may be executed long after its caller was told that nobody knows, or a second time.
+ */
+#ifndef VISITCOUNTD_TESTS_SIM_STORE_H
+#define VISITCOUNTD_TESTS_SIM_STORE_H
+
+#include "base/list.h"
+#include "sim_database.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** A server of the store. */
+struct sim_node {
+    struct sim_database *database;
+    unsigned incarnation; /* one more after each crash: what was on its way to it is gone */
+};
+
+/** How bad the network is: chances per mille, times in ms. */
+struct sim_store_weather {
+    unsigned reply_lost;
+    unsigned request_lost;
+    unsigned late;
+    unsigned twice;
+    unsigned refused;
+    uint64_t latency_ms; /* at most */
+    uint64_t timeout_ms; /* until the link gives an answer up */
+};
+
+struct sim_store;
+
+/** A store on `node`; store_destroy() of sim_store_base() frees it. */
+struct sim_store *sim_store_create(struct sim_node *node, bool available,
+                                   const struct sim_store_weather *weather, size_t instance);
+
+struct store *sim_store_base(struct sim_store *store);
+
+bool sim_store_is_available(const struct sim_store *store);
+
+/** Whether all calls were answered, and nothing is left to be executed late. */
+bool sim_store_is_quiet(const struct sim_store *store);
+
+/** The server that is used from here on; nobody is told. */
+void sim_store_set_node(struct sim_store *store, struct sim_node *node);
+struct sim_node *sim_store_node(const struct sim_store *store);
+
+/** Whether everything is refused. */
+void sim_store_refuse(struct sim_store *store, bool refuses);
+
+void sim_store_set_weather(struct sim_store *store, const struct sim_store_weather *weather);
+
+/** The link breaks, or is there again. Open calls end first, or after the listener was told. */
+void sim_store_go_away(struct sim_store *store);
+void sim_store_come_back(struct sim_store *store);
+
+/** When something is due; UINT64_MAX when nothing is. */
+uint64_t sim_store_next_ms(const struct sim_store *store);
+
+/** Executes what is due; answers it too when `answers`, which a stalled instance does not hear. */
+void sim_store_run_due(struct sim_store *store, bool answers);
+
+/** The instance is gone, with its callbacks: its requests may still arrive; `left` takes them. */
+void sim_store_orphan(struct sim_store *store, struct list *left);
+
+/** Executes those of `left` that are due, and says when the next one is. */
+void sim_store_run_left(struct list *left);
+uint64_t sim_store_next_left_ms(const struct list *left);
+void sim_store_drop_left(struct list *left);
+
+#endif

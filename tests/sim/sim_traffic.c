@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim_traffic.h"
+
+#include "base/clock.h"
+#include "oracle.h"
+#include "sim_clock.h"
+#include "sim_log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MS_PER_HOUR  3600000
+#define ATTEMPTS_MAX (2 * ORACLE_REQUESTS_MAX)
+#define RETRIES_MAX  256
+
+/* the proxy does not repeat what is older: with what a batch waits, less than the window */
+#define REPEAT_MAX_MS 8000
+
+struct attempt {
+    struct visit visit;
+    struct sim_traffic *traffic;
+    struct sim_instance *instance;
+    size_t request;
+    uint64_t arrived_at_ms;
+    bool is_answered;
+    char token[16];
+};
+
+/* what is the same for all attempts of a request */
+struct asked {
+    size_t site;
+    size_t page;
+    bool has_token;
+    uint64_t first_at_ms;
+};
+
+struct retry {
+    uint64_t at_ms;
+    size_t request;
+    size_t not_instance;
+};
+
+struct sim_traffic {
+    struct sim_traffic_options options;
+    bool is_over;
+    uint64_t arrival_at_ms;
+    size_t request_count;
+    size_t attempt_count;
+    size_t retry_count;
+    struct asked asked[ORACLE_REQUESTS_MAX];
+    struct retry retries[RETRIES_MAX];
+    struct attempt attempts[ATTEMPTS_MAX];
+};
+
+struct sim_traffic *sim_traffic_create(const struct sim_traffic_options *options)
+{
+    struct sim_traffic *traffic = calloc(1, sizeof(*traffic));
+
+    if (traffic == NULL) {
+        abort();
+    }
+    traffic->options = *options;
+    traffic->arrival_at_ms = clock_monotonic_ms();
+    return traffic;
+}
+
+void sim_traffic_destroy(struct sim_traffic *traffic)
+{
+    for (size_t i = 0; traffic != NULL && i < traffic->attempt_count; i++) {
+        if (!traffic->attempts[i].is_answered) {
+            oracle_accuse("attempt %zu was never answered", i);
+        }
+    }
+    free(traffic);
+}
+
+/* --- answers --- */
+
+static void ask(struct sim_traffic *traffic, struct sim_instance *instance);
+
+static void plan_retry(struct sim_traffic *traffic, size_t request, size_t instance)
+{
+    const struct asked *asked = &traffic->asked[request];
+    uint64_t at_ms = clock_monotonic_ms() + sim_draw_skewed(0, 1000);
+
+    if (asked->has_token && at_ms - asked->first_at_ms <= REPEAT_MAX_MS &&
+        traffic->retry_count < RETRIES_MAX) {
+        traffic->retries[traffic->retry_count++] = (struct retry){at_ms, request, instance};
+    }
+}
+
+static void judge_patience(const struct attempt *attempt)
+{
+    uint64_t waited_ms = clock_monotonic_ms() - attempt->arrived_at_ms;
+
+    if (waited_ms > attempt->traffic->options.patience_ms) {
+        oracle_accuse("attempt %zu waited for %llu ms, of %llu at most",
+                      (size_t)(attempt - attempt->traffic->attempts), (unsigned long long)waited_ms,
+                      (unsigned long long)attempt->traffic->options.patience_ms);
+    }
+}
+
+static void on_answer(struct visit *visit, const struct visit_answer *answer)
+{
+    static const char *const names[] = {"counted", "repeated", "journaled", "refused", "unknown"};
+    struct attempt *attempt = container_of(visit, struct attempt, visit);
+    struct sim_instance *instance = attempt->instance;
+    bool failed =
+        instance->is_gone || answer->status == VISIT_REFUSED || answer->status == VISIT_UNKNOWN;
+
+    if (attempt->is_answered) {
+        oracle_accuse("attempt %zu was answered twice",
+                      (size_t)(attempt - attempt->traffic->attempts));
+    }
+    attempt->is_answered = true;
+    sim_say("instance %zu: attempt %zu is %s", instance->number,
+            (size_t)(attempt - attempt->traffic->attempts),
+            instance->is_gone ? "not answered" : names[answer->status]);
+    if (instance->is_gone) {
+        oracle_unanswered(attempt->request);
+    } else {
+        judge_patience(attempt);
+        instance->told[answer->status]++;
+        oracle_answered(attempt->request, instance->number, answer,
+                        sim_store_node(instance->store)->database);
+    }
+    if (failed ? sim_chance(800) : sim_chance(50)) {
+        plan_retry(attempt->traffic, attempt->request, instance->number);
+    }
+    if (!attempt->traffic->is_over && !instance->is_gone && sim_chance(30)) {
+        ask(attempt->traffic, instance); /* the client's next request was there already */
+    }
+}
+
+/* --- arrivals --- */
+
+static void try_at(struct sim_traffic *traffic, size_t request, struct sim_instance *instance)
+{
+    const struct asked *asked = &traffic->asked[request];
+    struct attempt *attempt = &traffic->attempts[traffic->attempt_count];
+    char site[16];
+    char page[16];
+
+    if (traffic->attempt_count == ATTEMPTS_MAX) {
+        return;
+    }
+    *attempt = (struct attempt){.traffic = traffic, .instance = instance, .request = request};
+    attempt->visit.on_answer = on_answer;
+    attempt->arrived_at_ms = clock_monotonic_ms();
+    if (asked->has_token) {
+        attempt->visit.token = attempt->token;
+        attempt->visit.token_length =
+            (size_t)snprintf(attempt->token, sizeof(attempt->token), "%zu", request);
+        attempt->visit.token_window = STORE_WINDOW_ATTEMPT;
+    }
+    snprintf(site, sizeof(site), "site%zu", asked->site);
+    snprintf(page, sizeof(page), "/%zu", asked->page);
+    if (engine_visit(instance->engine, site, page, strlen(page), &attempt->visit) != 0) {
+        instance->turned_away++;
+        plan_retry(traffic, request, instance->number);
+        return;
+    }
+    sim_say("instance %zu: attempt %zu is request %zu, of %s%s%s", instance->number,
+            traffic->attempt_count, request, site, page, asked->has_token ? ", with a token" : "");
+    traffic->attempt_count++;
+    instance->taken++;
+    oracle_attempt(request, instance->number, clock_wall_ms() / MS_PER_HOUR - SIM_FIRST_HOUR);
+}
+
+/* an instance that can be reached, another one than `other` if there is a choice; or NULL */
+static struct sim_instance *choose_instance(struct sim_traffic *traffic, size_t other)
+{
+    size_t count = traffic->options.instance_count;
+    size_t first = sim_draw(count);
+    struct sim_instance *found = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        struct sim_instance *instance = &traffic->options.instances[(first + i) % count];
+
+        if (sim_instance_is_up(instance) && instance->stalled_until_ms <= clock_monotonic_ms()) {
+            found = instance;
+            if (instance->number != other) {
+                break;
+            }
+        }
+    }
+    return found;
+}
+
+static void ask(struct sim_traffic *traffic, struct sim_instance *instance)
+{
+    const struct sim_traffic_options *options = &traffic->options;
+    struct asked *asked = &traffic->asked[traffic->request_count];
+
+    if (traffic->request_count == ORACLE_REQUESTS_MAX) {
+        return;
+    }
+    asked->page = options->shared_pages != 0 ? sim_draw_skewed(0, options->shared_pages - 1)
+                                             : ORACLE_SHARED_PAGES + traffic->request_count;
+    asked->site = asked->page % options->sites;
+    asked->has_token = sim_chance(options->with_token);
+    asked->first_at_ms = clock_monotonic_ms();
+    oracle_request(asked->site, asked->page);
+    try_at(traffic, traffic->request_count++, instance);
+}
+
+static void arrive(struct sim_traffic *traffic)
+{
+    struct sim_instance *instance = choose_instance(traffic, SIZE_MAX);
+
+    for (uint64_t i = sim_draw_skewed(1, traffic->options.crowd_max); instance != NULL && i != 0;
+         i--) {
+        ask(traffic, instance);
+    }
+    traffic->arrival_at_ms = clock_monotonic_ms() + sim_draw_skewed(0, traffic->options.pause_ms);
+}
+
+static void retry_due(struct sim_traffic *traffic)
+{
+    size_t i = 0;
+
+    while (i < traffic->retry_count) {
+        struct retry retry = traffic->retries[i];
+        struct sim_instance *instance;
+
+        if (retry.at_ms > clock_monotonic_ms()) {
+            i++;
+            continue;
+        }
+        traffic->retries[i] = traffic->retries[--traffic->retry_count];
+        instance = choose_instance(traffic, retry.not_instance);
+        if (instance != NULL) {
+            try_at(traffic, retry.request, instance);
+        }
+    }
+}
+
+void sim_traffic_run_due(struct sim_traffic *traffic)
+{
+    if (!traffic->is_over && traffic->arrival_at_ms <= clock_monotonic_ms()) {
+        arrive(traffic);
+    }
+    retry_due(traffic);
+}
+
+uint64_t sim_traffic_next_ms(const struct sim_traffic *traffic)
+{
+    uint64_t next_ms = traffic->is_over ? SIM_NEVER : traffic->arrival_at_ms;
+
+    for (size_t i = 0; i < traffic->retry_count; i++) {
+        next_ms = traffic->retries[i].at_ms < next_ms ? traffic->retries[i].at_ms : next_ms;
+    }
+    return next_ms;
+}
+
+void sim_traffic_end(struct sim_traffic *traffic)
+{
+    traffic->is_over = true;
+}
+
+size_t sim_traffic_requests(const struct sim_traffic *traffic)
+{
+    return traffic->request_count;
+}
+
+size_t sim_traffic_attempts(const struct sim_traffic *traffic)
+{
+    return traffic->attempt_count;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * sim_traffic: who visits: requests of pages at instances, alone and in crowds; and the proxy,
+ * which gives some of them a token and passes these on to another instance when the first one
+ * fails, or its answer gets lost.
+ */
+#ifndef VISITCOUNTD_TESTS_SIM_TRAFFIC_H
+#define VISITCOUNTD_TESTS_SIM_TRAFFIC_H
+
+#include "sim_instance.h"
+
+struct sim_traffic;
+
+struct sim_traffic_options {
+    struct sim_instance *instances;
+    size_t instance_count;
+    size_t sites;
+    size_t shared_pages; /* of all sites; 0: each request is of a page of its own */
+    uint64_t pause_ms;   /* between arrivals, at most */
+    uint64_t crowd_max;  /* requests at once */
+    unsigned with_token; /* per mille */
+    uint64_t patience_ms;
+};
+
+/** The options are copied. */
+struct sim_traffic *sim_traffic_create(const struct sim_traffic_options *options);
+
+/** Whoever was not answered is an accusation. NULL is allowed. */
+void sim_traffic_destroy(struct sim_traffic *traffic);
+
+/** When somebody comes next. */
+uint64_t sim_traffic_next_ms(const struct sim_traffic *traffic);
+
+/** Lets those come who are due; after sim_traffic_end() only repetitions do. */
+void sim_traffic_run_due(struct sim_traffic *traffic);
+void sim_traffic_end(struct sim_traffic *traffic);
+
+/** How many requests there were, and attempts. */
+size_t sim_traffic_requests(const struct sim_traffic *traffic);
+size_t sim_traffic_attempts(const struct sim_traffic *traffic);
+
+#endif

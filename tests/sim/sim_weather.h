@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * sim_weather: how bad a run is: which faults may strike, how often, and how long they last.
+ */
+#ifndef VISITCOUNTD_TESTS_SIM_WEATHER_H
+#define VISITCOUNTD_TESTS_SIM_WEATHER_H
+
+#include "sim_instance.h"
+#include "sim_traffic.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum sim_climate {
+    SIM_STEADY,   /* the store never goes back in time */
+    SIM_CRASHING, /* by what it applied in the last second */
+    SIM_COPIED    /* two servers take turns */
+};
+
+struct sim_weather {
+    enum sim_climate climate;
+    uint64_t storm_ms;             /* how long faults strike */
+    uint64_t fault_ms;             /* between two of them, at most */
+    uint64_t outage_ms;            /* at most */
+    uint64_t stall_ms;             /* at most; 0: none */
+    bool kills;                    /* instances end and die */
+    bool sets_wall;                /* the wall clock */
+    bool may_lose;                 /* batches are retained for less than the store may go back */
+    struct sim_files_weather disk; /* while it is bad */
+};
+
+/** Draws the weather, and what depends on it in what instances have in common and in traffic. */
+void sim_weather_draw(struct sim_weather *weather, struct sim_instances *common,
+                      struct sim_traffic_options *traffic);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * sim_world: one run of the simulation, all of it drawn from the seed: instances, which count into
+ * one store, visitors, and faults.
+ *
+ * First faults happen for some virtual seconds. Then the world becomes quiet: all is mended, nobody
+ * comes any more, and everything that was promised has to be found in the store. In between, links
+ * break once more, so that each instance looks what the store has.
+ *
+ * What can happen to the store differs from run to run:
+ * - steady: it never goes back in time;
+ * - crashing: its servers crash and lose what they applied within the last second, as Redis does
+ *   with `appendfsync everysec`; they may stay away for longer than batches are retained;
+ * - copied: two servers take turns, with failover to a replica that lagged, fail-back to an old
+ *   master, snapshots that are restored, with a sign of it or without.
+ */
+#ifndef VISITCOUNTD_TESTS_SIM_WORLD_H
+#define VISITCOUNTD_TESTS_SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** What happened in all runs, so that a kind of fault that never strikes is noticed. */
+struct sim_tally {
+    uint64_t runs;
+    uint64_t requests;
+    uint64_t attempts;
+    uint64_t counted;
+    uint64_t repeated;
+    uint64_t journaled;
+    uint64_t refused;
+    uint64_t unknown;
+    uint64_t duplicates;
+    uint64_t replayed;
+    uint64_t healed;
+    uint64_t lost;
+    uint64_t outages;
+    uint64_t deaths;
+    uint64_t rollbacks;
+};
+
+/**
+ * Runs a seed and adds to `tally`. Returns NULL, or what was wrong; valid until the next run.
+ */
+const char *sim_world_run(uint64_t seed, struct sim_tally *tally);
+
+#endif
