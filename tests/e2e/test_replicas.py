@@ -21,6 +21,7 @@ def store(redis_store):
 def replica(new_redis, redis):
     made = new_redis(name="replica", port=free_port(), config={"replicaof": f"127.0.0.1 {redis.port}"})
     wait_until(lambda: made.client().info("replication")["master_link_status"] == "up", "the replica is in step")
+    wait_until(lambda: redis.client().info("replication")["slave0"]["state"] == "online", "the master thinks so too")
     return made
 
 
@@ -122,7 +123,7 @@ def test_a_visit_that_a_replica_has_is_just_counted(new_daemon, replica, store):
 
 
 def test_too_few_replicas(new_daemon, replica, store):
-    daemon = new_daemon({**store.settings, "redis.wait_replicas": 2, "redis.wait_timeout": "50ms"}).wait_for_store()
+    daemon = new_daemon({**store.settings, "redis.wait_replicas": 2, "redis.wait_timeout": "500ms"}).wait_for_store()
     check_unconfirmed(daemon.fetch("/count.json"), 1, 2)
     assert daemon.fetch("/count").text == "2\n"
     assert daemon.status()["visits"]["unconfirmed"] == 2

@@ -334,6 +334,25 @@ def test_it_runs_without_redis_says_so_and_recovers(machine):
     assert machine.count() == 2
 
 
+def test_the_journal_carries_an_outage_of_redis(machine):
+    """In the state directory, inside of the sandbox: nobody is refused, kill -9 or not, and all is in the store afterwards."""
+    machine.write(CONFIG, ON_REDIS + 'journal: { directory = "/var/lib/visitcountd/journal/%i"; };\n')
+    machine.run("systemctl restart visitcountd.target")
+    assert machine.count(8081) == 1
+    machine.run("systemctl stop redis-server")
+    wait_for(lambda: not machine.status(1)["store"]["available"], "it is noticed")
+    for _ in range(3):
+        status, headers, _ = machine.fetch("/count", port=8081)
+        assert (status, headers["visitcount-status"]) == (202, "journaled")
+    assert machine.fetch("/readyz", port=8081)[0] == 200
+    machine.run("systemctl kill --signal=KILL visitcountd@1")
+    wait_for(lambda: machine.state("visitcountd@1") == "active", "it is started again")
+    assert machine.status(1)["journal"]["visits"] == 3
+    machine.run("systemctl start redis-server")
+    wait_for(lambda: machine.status(1)["journal"]["visits"] == 0, "all is in the store")
+    assert machine.count(8081) == 5
+
+
 def test_one_more_instance(machine):
     machine.run("systemctl enable --now visitcountd@4")
     assert machine.count(8084) == 1
