@@ -13,6 +13,12 @@
 /* how often it is looked whether a visit's patience ended; only while visits wait */
 #define EXPIRE_INTERVAL_MS 50
 
+/*
+ * With a journal, how long the store may be away before visits go there: enough for its restart, or
+ * for the first connection of this process.
+ */
+#define MOMENT_MS 250
+
 /* how often answered parcels that are too old are dropped */
 #define FORGET_INTERVAL_MS 1000
 
@@ -92,6 +98,15 @@ static void expire_site(struct site *site, uint64_t now_ms)
                             "counted");
 }
 
+/* whether visits go to the journal, since the store will not be back in a moment */
+static bool is_gone(const struct engine *engine, uint64_t now_ms)
+{
+    uint64_t max_wait_ms = engine->options.max_wait_ms;
+
+    return engine->journal != NULL && !engine->is_available &&
+           now_ms - engine->changed_at_ms >= (max_wait_ms < MOMENT_MS ? max_wait_ms : MOMENT_MS);
+}
+
 static void on_expire(struct loop_timer *timer)
 {
     struct engine *engine = container_of(timer, struct engine, expire);
@@ -100,7 +115,7 @@ static void on_expire(struct loop_timer *timer)
     map_for_each(node, &engine->sites) {
         if (engine->journal == NULL) {
             expire_site(site_of(node), now_ms);
-        } else if (flow_is_overdue(&site_of(node)->live.flow, now_ms)) {
+        } else if (is_gone(engine, now_ms) || flow_is_overdue(&site_of(node)->live.flow, now_ms)) {
             outage_shelter(site_of(node));
         }
     }
@@ -165,7 +180,9 @@ static void on_flush(struct loop_task *task)
         struct leg *leg = leg_in_queue(link);
 
         if (!engine->is_available) {
-            outage_shelter(leg->site);
+            if (is_gone(engine, clock_monotonic_ms())) {
+                outage_shelter(leg->site);
+            }
             let_rest(leg);
             continue;
         }
@@ -438,7 +455,7 @@ static int admit(struct engine *engine, struct visit *visit, uint64_t now_us, bo
     uint64_t now_ms = now_us / 1000;
 
     *ret_shelter =
-        engine->journal != NULL && (!engine->is_available || is_hopeless(engine, now_ms));
+        engine->journal != NULL && (is_gone(engine, now_ms) || is_hopeless(engine, now_ms));
     if (engine->is_stopped) {
         return -ESHUTDOWN;
     }

@@ -92,6 +92,16 @@ def test_ready_while_the_journal_has_room(daemon, redis_store):
     assert (answer.status, answer.json()) == (200, {"ready": True, "state": "journaling"})
 
 
+def test_a_moment_is_waited_for(daemon, redis_store):
+    """A connection that breaks, or the first one after a start, is no outage: a number is worth a moment."""
+    for number in range(1, 6):
+        assert daemon.count() == number
+        redis_store.client().client_kill_filter(_type="normal", skipme=True)
+    daemon.stop()
+    assert daemon.start().count() == 6, "not yet connected"
+    assert daemon.status()["visits"]["journaled"] == 0
+
+
 def test_a_visit_in_flight_goes_to_the_journal(daemon, redis_store):
     """Redis is frozen: the visit was sent, and nobody knows whether it was applied. It is counted once."""
     assert daemon.count() == 1

@@ -60,6 +60,15 @@ static void test_a_record_follows_what_the_store_has(void **state)
 
 /* --- with a journal on a disk --- */
 
+/* longer than what is waited for before visits go to the journal */
+#define MOMENT_MS 300
+
+static void lose_store(struct fixture *fixture)
+{
+    fake_store_go_away(fixture->store, FAKE_REQUEST_LOST);
+    advance(fixture, MOMENT_MS);
+}
+
 static void stop_when_answered(struct fixture *fixture)
 {
     loop_stop(fixture->loop);
@@ -92,7 +101,7 @@ static void test_a_visit_behind_a_batch_that_is_tried_is_written_at_once(void **
     assert_non_null(journal);
     engine_use_journal(fixture->engine, journal);
     fixture->on_answer = stop_when_answered;
-    fake_store_go_away(fixture->store, FAKE_REQUEST_LOST);
+    lose_store(fixture);
     i = visit(fixture, "/first");
     loop_run(fixture->loop); /* until it is on the disk */
     assert_int_equal(fixture->visits[i].status, VISIT_JOURNALED);
@@ -100,7 +109,7 @@ static void test_a_visit_behind_a_batch_that_is_tried_is_written_at_once(void **
     turn(fixture);
     assert_sent(fixture, 1, "/first", 1);
     end(fixture, FAKE_REFUSED);
-    fake_store_go_away(fixture->store, FAKE_REQUEST_LOST);
+    lose_store(fixture);
     i = visit(fixture, "/second");
     fake_store_come_back(fixture->store); /* before the turn ends: the first one is tried again */
     loop_run(fixture->loop);
