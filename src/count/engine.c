@@ -611,6 +611,18 @@ void engine_configure(struct engine *engine, const struct engine_options *option
     engine->options = *options;
 }
 
+uint64_t engine_retained_bytes(const struct engine *engine)
+{
+    uint64_t bytes = 0;
+
+    map_for_each(node, &engine->sites) {
+        list_for_each(link, &site_of(node)->legs) {
+            bytes += leg_in_site(link)->flow.ledger.retained_bytes;
+        }
+    }
+    return bytes;
+}
+
 void engine_stop(struct engine *engine)
 {
     engine->is_stopped = true;

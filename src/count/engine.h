@@ -122,6 +122,9 @@ size_t engine_site_count(const struct engine *engine);
 /** Whether the engine has seen a visit of `site` since the start. */
 bool engine_has_site(const struct engine *engine, const char *site);
 
+/** Memory in which acknowledged visits are kept, to be sent again to a store that lost them. */
+uint64_t engine_retained_bytes(const struct engine *engine);
+
 /** Takes no more visits; those that wait are still answered. */
 void engine_stop(struct engine *engine);
 

@@ -107,6 +107,7 @@ static void report_batches(struct report *report, const struct server_view *view
     report_bool(report, "healing", engine_is_healing(view->engine));
     report_u64(report, "healed_visits", stats->healed);
     report_u64(report, "lost_visits", stats->lost);
+    report_u64(report, "retained_bytes", engine_retained_bytes(view->engine));
     report_end_section(report);
 }
 

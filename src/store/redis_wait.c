@@ -11,6 +11,9 @@
 /* an error is logged again after this time */
 #define LOG_AGAIN_MS 60000
 
+/* WAITs without an answer */
+#define UNDER_WAY_MAX 2
+
 /* one WAIT and those who wait for it */
 struct round {
     struct redis_call call;
@@ -41,9 +44,10 @@ static void warn(struct redis_wait *wait, const char *error)
     }
 }
 
+/* when replicas hang, what is under way takes one timeout after the other */
 static bool may_send(const struct redis_wait *wait)
 {
-    return !wait->is_slow || wait->under_way == 0;
+    return wait->under_way < (wait->is_slow ? 1 : UNDER_WAY_MAX);
 }
 
 static void on_reply(struct redis_call *call, const redisReply *reply, const char *reason)

@@ -3,8 +3,9 @@
  * redis_wait: holds answers back until replicas have what they are about (redis.wait_replicas).
  *
  * All commands of one turn of the loop share one WAIT, which goes out behind them in the same
- * write. While replicas are slow, what comes meanwhile shares the next WAIT, instead of queueing up
- * one timeout behind the other: Redis runs nothing of a connection that waits.
+ * write. There are at most two under way, and one while replicas are slow; what comes meanwhile
+ * shares the next one, instead of queueing up one timeout behind the other: Redis runs nothing of a
+ * connection that waits.
  */
 #ifndef VISITCOUNTD_STORE_REDIS_WAIT_H
 #define VISITCOUNTD_STORE_REDIS_WAIT_H
