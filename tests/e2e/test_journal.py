@@ -183,13 +183,14 @@ def test_kill_before_the_replay(daemon, redis_store, path):
 def test_kill_during_the_replay_and_again(new_daemon, settings, redis_store, path):
     """As often as it takes: each record is in the store once."""
     targets = [f"/v1/hit/site-{i}/page" for i in range(100)]
-    daemon = new_daemon({**settings, "ledger.retain": "1h"})
+    daemon = new_daemon({**settings, "ledger.retain": "1h"}).wait_for_store()
+    visit([daemon.address], 100, connections=100, targets=targets)  # only the store can admit a new site
     take_away(daemon, redis_store)
     crowd = visit([daemon.address], 5000, connections=100, targets=targets)
     assert len(crowd.others) == 5000, str(crowd)
     daemon.kill()
     redis_store.server.start()
-    total = 5000
+    total = 100 + 5000
     killed_during = 0
     for _ in range(20):
         daemon.start().wait_for_store()
