@@ -115,6 +115,7 @@ void oracle_answered(size_t request, size_t instance, const struct visit_answer 
         own->is_possible = true;
         break;
     case VISIT_REFUSED:
+    case VISIT_TOO_MANY_PAGES:
         break;
     }
 }

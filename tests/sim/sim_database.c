@@ -273,8 +273,11 @@ void sim_database_apply(struct sim_database *database, const struct store_batch 
 
     answer->entry_count = batch->entry_count;
     answer->token_count = batch->token_count;
-    *ret_applied = (struct store_applied){
-        .outcome = STORE_OK, .totals = answer->totals, .repeated = answer->repeated};
+    memset(answer->uniques, 0xff, batch->entry_count * sizeof(*answer->uniques)); /* STORE_NONE */
+    *ret_applied = (struct store_applied){.outcome = STORE_OK,
+                                          .totals = answer->totals,
+                                          .uniques = answer->uniques,
+                                          .repeated = answer->repeated};
     if (last >= batch->sequence) {
         ret_applied->duplicate = true;
         repeat_answer(database, batch, row, answer);

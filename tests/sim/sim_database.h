@@ -50,6 +50,7 @@ struct sim_answer {
     size_t entry_count;
     size_t token_count;
     uint64_t totals[SIM_PAGES_MAX];
+    uint64_t uniques[SIM_PAGES_MAX]; /* of none it is known */
     bool repeated[SIM_PAGES_MAX];
 };
 

@@ -103,7 +103,8 @@ static void judge_patience(const struct attempt *attempt)
 
 static void on_answer(struct visit *visit, const struct visit_answer *answer)
 {
-    static const char *const names[] = {"counted", "repeated", "journaled", "refused", "unknown"};
+    static const char *const names[] = {"counted", "repeated",        "journaled",
+                                        "refused", "a page too many", "unknown"};
     struct attempt *attempt = container_of(visit, struct attempt, visit);
     struct sim_instance *instance = attempt->instance;
     bool failed =
