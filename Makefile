@@ -36,6 +36,7 @@ SUPPORT  = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/unit/support/*.c)
 UNITS    = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 SIM      = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/sim/*.c)))
 SIMULATED = $(filter $(BUILD)/src/count/%,$(OBJECTS)) $(filter-out %/clock.o %/log.o,$(BASE))
+CROWD    = $(BUILD)/tests/faults/crowd
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .PHONY: all
@@ -71,6 +72,10 @@ $(FUZZERS): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/r
 	@echo '  LINK $@'
 	@$(LINK) -o $@ $^ $(LIBS)
 
+$(CROWD): $(CROWD).o
+	@echo '  LINK $@'
+	@$(LINK) -o $@ $^
+
 # the real engine and journal; below them a simulated loop, disk, store, clock and system
 FILE_CALLS = open openat close mkdir flock pwrite read fstat fsync fdatasync ftruncate unlinkat \
              fdopendir readdir closedir
@@ -78,12 +83,13 @@ $(BUILD)/sim: $(SIM) $(SIMULATED)
 	@echo '  LINK $@'
 	@$(LINK) $(FILE_CALLS:%=-Wl,--wrap=%) -o $@ $^ -lpthread
 
--include $(SIM:.o=.d) $(OBJECTS:.o=.d) $(DAEMON:.o=.d) $(CTL:.o=.d) $(UNITS:=.d) $(FUZZERS:=.d)
+-include $(SIM:.o=.d) $(OBJECTS:.o=.d) $(DAEMON:.o=.d) $(CTL:.o=.d) $(UNITS:=.d) $(FUZZERS:=.d) $(CROWD).d
 
-.PHONY: unit-tests fuzzers sim
+.PHONY: unit-tests fuzzers sim crowd
 unit-tests: $(UNITS)
 sim: $(BUILD)/sim
 fuzzers: $(FUZZERS)
+crowd: $(CROWD)
 
 # --- running ---
 
@@ -133,7 +139,7 @@ format:
 
 # --- tests ---
 
-.PHONY: deps deps-stack deps-test deps-bench test bench bench-instructions
+.PHONY: deps deps-stack deps-test deps-bench test bench bench-instructions chaos
 deps:
 	@packaging/deps build
 deps-stack:
@@ -164,6 +170,10 @@ soak: sim
 mutants: sim
 	@BUILD=$(BUILD) tests/sim/mutate
 
+chaos: deps-test
+	@$(MAKE) --no-print-directory all crowd
+	@tests/faults/chaos --results tests/faults/RESULTS.md $(CHAOS)
+
 .PHONY: clean help
 clean:
 	rm -rf $(BUILD) build-*
@@ -178,5 +188,6 @@ help:
 	@echo 'make bench-instructions   the same in instructions and system calls per request'
 	@echo 'make soak         SEEDS=100000 FIRST=(now): runs of the simulator, each with faults of its own'
 	@echo 'make mutants      mistakes in the counting code, each of which the simulator must find'
+	@echo 'make chaos        1,000 faults under 1,000,000 visits, and the count; writes tests/faults/RESULTS.md; CHAOS="--seed 7"'
 	@echo 'make format       clang-format'
 	@echo 'make clean'

@@ -62,8 +62,7 @@ struct group {
     struct sockaddr_in address;
     int connections;
     bool has_key;
-    bool doubts_refusals; /* a proxy may have repeated what an instance had counted */
-    int shared;           /* number of the shared page, or 0: each connection has its own */
+    int shared; /* number of the shared page, or 0: each connection has its own */
     uint64_t counted, refused, doubtful, journaled, repeated, disordered;
 };
 
@@ -283,11 +282,7 @@ static void note_refused(struct visitor *visitor)
     if (visitor->group->has_key) {
         return; /* an earlier attempt may have been counted: it is asked again */
     }
-    if (visitor->group->doubts_refusals) {
-        end_doubtful(visitor);
-    } else {
-        end_visit(visitor);
-    }
+    end_visit(visitor);
 }
 
 static void note_end_of_refusal(const struct visitor *visitor, uint64_t lasted_ms)
@@ -340,11 +335,18 @@ static bool has_code(const char *body, const char *code)
     return strstr(body, text) != NULL;
 }
 
-/* the codes which promise that the visit was not counted */
-static bool is_refusal(const char *body)
+/* whether it promises that the visit was not counted; behind nginx the code alone does not */
+static bool is_refusal(const char *outcome, const char *body)
 {
-    return has_code(body, "store_unavailable") || has_code(body, "overloaded") ||
-           has_code(body, "shutting_down") || has_code(body, "journal_full");
+    return strncmp(outcome, " refused;", 9) == 0 &&
+           (has_code(body, "store_unavailable") || has_code(body, "overloaded") ||
+            has_code(body, "shutting_down") || has_code(body, "journal_full"));
+}
+
+static bool is_unknown(int status, const char *outcome, const char *body)
+{
+    return status == 502 || (status == 503 && strncmp(outcome, " unknown;", 9) == 0) ||
+           (status == 504 && (has_code(body, "outcome_unknown") || has_code(body, "no_answer")));
 }
 
 static void note_other(const char *answer)
@@ -359,7 +361,8 @@ static void note_other(const char *answer)
 }
 
 /* returns whether the next visit may follow at once */
-static bool note_answer(struct visitor *visitor, const char *answer, const char *body)
+static bool note_answer(struct visitor *visitor, const char *answer, const char *outcome,
+                        const char *body)
 {
     int status = atoi(answer + 9);
     const char *count = strstr(body, "\"count\":");
@@ -369,10 +372,9 @@ static bool note_answer(struct visitor *visitor, const char *answer, const char 
                      strstr(body, "\"status\":\"duplicate\"") != NULL, status == 202);
         return true;
     }
-    if (status == 503 && (is_refusal(body))) {
+    if (status == 503 && is_refusal(outcome, body)) {
         note_refused(visitor);
-    } else if (status == 502 || status == 504 ||
-               (status == 503 && has_code(body, "outcome_unknown"))) {
+    } else if (is_unknown(status, outcome, body)) {
         note_doubtful(visitor);
     } else {
         note_other(answer);
@@ -396,7 +398,7 @@ static const char *find_header(const char *head, const char *name)
 static void take_answer(struct visitor *visitor)
 {
     char *end = strstr(visitor->received, "\r\n\r\n");
-    const char *length_text, *connection;
+    const char *length_text, *connection, *outcome;
     size_t body_length;
     bool closes, goes_on;
     uint64_t waited;
@@ -407,6 +409,7 @@ static void take_answer(struct visitor *visitor)
     end[2] = '\0';
     length_text = find_header(visitor->received, "content-length:");
     connection = find_header(visitor->received, "connection:");
+    outcome = find_header(visitor->received, "visitcount-status:");
     body_length = length_text != NULL ? strtoul(length_text, NULL, 10) : 0;
     closes = connection != NULL && strncasecmp(connection, " close", 6) == 0;
     end[2] = '\r';
@@ -418,7 +421,7 @@ static void take_answer(struct visitor *visitor)
         longest_wait_ms = waited;
     }
     visitor->length = 0;
-    goes_on = note_answer(visitor, visitor->received, end + 4);
+    goes_on = note_answer(visitor, visitor->received, outcome != NULL ? outcome : "", end + 4);
     if (closes) {
         close_visitor(visitor);
     }
@@ -556,8 +559,6 @@ static void parse_word(struct group *group, const char *name, const char *value)
         group->connections = atoi(value);
     } else if (strcmp(name, "key") == 0) {
         group->has_key = atoi(value) != 0;
-    } else if (strcmp(name, "doubts_refusals") == 0) {
-        group->doubts_refusals = atoi(value) != 0;
     } else if (strcmp(name, "shared") == 0 && atoi(value) <= SHARED_MAX) {
         group->shared = atoi(value);
         shared_pages[group->shared].is_used = group->shared != 0;

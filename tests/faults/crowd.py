@@ -1,24 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The visitors of a storm: crowd.c as a child, and what it found."""
 
-import pathlib
 import subprocess
 import threading
 
 from harness import BUILD
 from harness.process import clean_environment
 
-SOURCE = pathlib.Path(__file__).resolve().parent / "crowd.c"
-
-
-def build_crowd():
-    """crowd.c, where make has not built it."""
-    program = BUILD / "tests" / "faults" / "crowd"
-    if not program.exists() or program.stat().st_mtime < SOURCE.stat().st_mtime:
-        program.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["cc", "-O2", "-g", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-o", str(program),
-                        str(SOURCE)], check=True)
-    return program
+PROGRAM = BUILD / "tests" / "faults" / "crowd"
 
 
 class Crowd:
@@ -27,7 +16,7 @@ class Crowd:
     def __init__(self, groups, directory, note):
         self.note = note
         words = [",".join(f"{name}={value}" for name, value in group.items()) for group in groups]
-        self.child = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", str(build_crowd()), *words], text=True,
+        self.child = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", str(PROGRAM), *words], text=True,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=clean_environment(), bufsize=1,
                                       stderr=open(directory / "crowd.log", "w", encoding="utf-8"))
         self.counted = 0

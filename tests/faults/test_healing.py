@@ -335,7 +335,7 @@ def test_a_batch_that_may_have_been_applied_never_changes(new_daemon, pair):
     pair.front.set("both", "future", delay=0.1)
     pair.fail_over(to=1)  # healing takes twenty slow round trips, longer than anybody waits
     answers = [visit.result(30) for visit in visits]
-    unknown = sum(answer.status == 503 and answer.error == "outcome_unknown" for answer in answers)
+    unknown = sum(answer.status == 504 and answer.error == "outcome_unknown" for answer in answers)
     refused = sum(answer.status == 503 and answer.error == "store_unavailable" for answer in answers)
     assert unknown + refused == 3, answers
     assert unknown >= applied, f"{applied} were applied by the old master, and {refused} are said not to be counted"
