@@ -23,7 +23,7 @@ WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcon
 HARDEN   = -fPIE -fstack-protector-strong $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 COMPILE  = $(CC) $(STD) $(WARN) $(OPTIMIZE) $(HARDEN) $(SANITIZE) -Isrc -Itests/unit $(GLIB) -MMD -MP $(CFLAGS)
 LINK     = $(CC) -pie -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
-LIBS     = -lh2o-evloop -lhiredis -lconfig -lsqlite3 -lsystemd -lssl -lcrypto -lglib-2.0 -lsodium -lpthread
+LIBS     = -lh2o-evloop -lhiredis -ljansson -lconfig -lsqlite3 -lsystemd -lssl -lcrypto -lglib-2.0 -lsodium -lpthread
 
 SOURCES  = $(sort $(wildcard src/*/*.c))
 OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)

@@ -189,6 +189,7 @@ static void handle_metrics(struct request *request)
         .is_draining = view.is_draining,
         .open_connections = view.open_connections,
         .accepted_connections = view.accepted_connections,
+        .live_clients = view.live_clients,
         .requests = view.requests,
     };
     metrics_read_process(&facts.process);

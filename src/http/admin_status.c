@@ -151,6 +151,7 @@ void admin_status_report(struct report *report, const struct server_view *view)
     report_begin_section(report, "connections");
     report_u64(report, "open", view->open_connections);
     report_u64(report, "accepted", view->accepted_connections);
+    report_u64(report, "live", view->live_clients);
     report_u64(report, "requests", view->requests);
     report_end_section(report);
     report_listeners(report, view);

@@ -83,7 +83,7 @@ const char *appearance_parse(h2o_mem_pool_t *pool, h2o_iovec_t query,
     h2o_iovec_t value;
 
     *ret_appearance = (struct appearance){
-        .badge = {.label = "visits", .label_rgb = BADGE_GREY, .rgb = BADGE_BLUE},
+        .badge = {.label_rgb = BADGE_GREY, .rgb = BADGE_BLUE},
     };
     for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
         const struct parameter *parameter = &parameters[i];

@@ -17,7 +17,7 @@
 #include "http/route.h"
 
 struct appearance {
-    struct badge badge; /* without its message; the label is in the request's pool */
+    struct badge badge; /* without its message; the label is in the pool, NULL without one */
     struct number_style number;
 };
 

@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+/* of an asset's hash, in assets_version() */
+#define VERSION_DIGITS 6
+
 static struct asset {
     const char *path;
     const char *content_type;
@@ -18,6 +21,14 @@ static struct asset {
      .content_type = "text/javascript; charset=utf-8",
      .bytes = web_count_js,
      .length = &web_count_js_length},
+    {.path = "/assets/dashboard.css",
+     .content_type = "text/css; charset=utf-8",
+     .bytes = web_dashboard_css,
+     .length = &web_dashboard_css_length},
+    {.path = "/assets/live.js",
+     .content_type = "text/javascript; charset=utf-8",
+     .bytes = web_live_js,
+     .length = &web_live_js_length},
 };
 
 static struct asset *find(const char *path)
@@ -28,6 +39,26 @@ static struct asset *find(const char *path)
         at++; /* each route that leads here has one */
     }
     return &assets[at];
+}
+
+static h2o_iovec_t etag_of(struct asset *asset)
+{
+    if (asset->etag.len == 0) {
+        asset->etag = etag_make(asset->bytes, *asset->length, asset->etag_text);
+    }
+    return asset->etag;
+}
+
+const char *assets_version(void)
+{
+    static char version[2 * VERSION_DIGITS + 1];
+
+    if (version[0] == '\0') {
+        /* behind the quotation marks */
+        memcpy(version, etag_of(find("/assets/dashboard.css")).base + 1, VERSION_DIGITS);
+        memcpy(version + VERSION_DIGITS, etag_of(find("/assets/live.js")).base + 1, VERSION_DIGITS);
+    }
+    return version;
 }
 
 void assets_handle(struct request *request)
@@ -46,10 +77,7 @@ void assets_handle(struct request *request)
         .cache_control = "public, max-age=3600",
     };
 
-    if (asset->etag.len == 0) {
-        asset->etag = etag_make(asset->bytes, *asset->length, asset->etag_text);
-    }
-    headers[0].value = asset->etag;
+    headers[0].value = etag_of(asset);
     if (etag_is_known(request, asset->etag)) {
         response.status = 304;
         response.content_type = NULL;

@@ -11,4 +11,7 @@
 /** The asset of the route's path. */
 void assets_handle(struct request *request);
 
+/** Changes when an asset does; for the ends of their addresses, so that no old one is used. */
+const char *assets_version(void);
+
 #endif

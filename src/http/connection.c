@@ -23,9 +23,11 @@ struct connection {
     struct connections *owner;
     h2o_socket_t *socket;
     enum listener_kind kind;
-    bool is_waiting;      /* its request waits for an answer of the store */
-    bool is_ended;        /* its reading side was shut down */
-    bool is_lingering;    /* libh2o is done with it */
+    bool is_waiting;                  /* its request waits for an answer of the store */
+    bool is_ended;                    /* its reading side was shut down */
+    bool is_lingering;                /* libh2o is done with it */
+    void (*on_input_end)(void *data); /* during a stream */
+    void *on_input_end_data;
     int linger_fd;        /* keeps the connection open beyond libh2o; -1 */
     uint64_t deadline_ms; /* of a client that has to take bytes, or to close; 0 for none */
     size_t bytes_written; /* when the deadline was set */
@@ -196,6 +198,34 @@ void connection_end_wait(h2o_req_t *req)
     connection->is_waiting = false;
     h2o_socket_read_stop(socket);
     h2o_socket_dont_read(socket, 0);
+}
+
+/* Streams */
+
+static void on_input_while_streaming(h2o_socket_t *socket, const char *error)
+{
+    const struct connection *connection = socket->on_close.data;
+
+    h2o_buffer_consume(&socket->input, socket->input->size);
+    if (error != NULL) {
+        h2o_socket_read_stop(socket);
+        connection->on_input_end(connection->on_input_end_data);
+    }
+}
+
+void connection_begin_stream(h2o_req_t *req, void (*on_end)(void *data), void *data)
+{
+    h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+    struct connection *connection = socket->on_close.data;
+
+    connection->on_input_end = on_end;
+    connection->on_input_end_data = data;
+    h2o_socket_read_start(socket, on_input_while_streaming);
+}
+
+void connection_end_stream(h2o_req_t *req)
+{
+    h2o_socket_read_stop(req->conn->callbacks->get_socket(req->conn));
 }
 
 /* All of them */

@@ -67,6 +67,13 @@ void connection_begin_wait(h2o_req_t *req);
 void connection_end_wait(h2o_req_t *req);
 
 /**
+ * Around an answer that goes on until the client leaves: what the client still sends is thrown
+ * away, and when it closes its side, `on_end` is called.
+ */
+void connection_begin_stream(h2o_req_t *req, void (*on_end)(void *data), void *data);
+void connection_end_stream(h2o_req_t *req);
+
+/**
  * Makes a connection linger when libh2o closes it: further input is thrown away until the client
  * closes, or for two seconds. Otherwise the kernel would answer unread input with a reset, which
  * can overtake the answer.

@@ -96,6 +96,19 @@ const struct format format_html = {
     .policy = render_content_security_policy,
 };
 
+static void render_page_error(const struct request *request, struct buf *out,
+                              const struct format_error *error)
+{
+    (void)request;
+    render_error_html(out, error->code, error->message);
+}
+
+const struct format format_page = {
+    .content_type = "text/html; charset=utf-8",
+    .render_error = render_page_error,
+    .policy = render_page_policy,
+};
+
 const struct format format_json = {
     .content_type = "application/json",
     .prepare = prepare_json,

@@ -10,9 +10,10 @@
 #include "http/render.h"
 #include "http/route.h"
 
-/** An error: its word for programs, and its JSON document. */
+/** An error: its word for programs, its line for people, and its JSON document. */
 struct format_error {
     const char *code;
+    const char *message;
     const struct buf *json;
 };
 
@@ -38,6 +39,7 @@ struct format {
 
 extern const struct format format_text; /* with `format` and `digits`; see appearance.h */
 extern const struct format format_html;
+extern const struct format format_page; /* HTML with script; not for numbers */
 extern const struct format format_json; /* with `callback`: format_jsonp */
 extern const struct format format_jsonp;
 extern const struct format format_badge;   /* SVG; see appearance.h */

@@ -5,6 +5,7 @@
  */
 #include "http/appearance.h"
 #include "http/format.h"
+#include "http/period.h"
 #include "http/refusal.h"
 
 #include <string.h>
@@ -44,6 +45,10 @@ static void get_appearance(const struct request *request, struct appearance *ret
         *ret_appearance = *(const struct appearance *)request->format_data;
     } else {
         (void)appearance_parse(&request->h2o->pool, request->query, ret_appearance);
+    }
+    if (ret_appearance->badge.label == NULL) {
+        ret_appearance->badge.label =
+            request->period != NULL ? period_label(request->period) : "visits";
     }
 }
 

@@ -57,6 +57,11 @@ static void respond_count(const struct waiting *waiting, const struct visit_answ
                           h2o_iovec_t status)
 {
     waiting->request->visit_status = status_with_replicas(waiting->request, status, answer);
+    if (waiting->request->period != NULL && status.base != status_journaled.base) {
+        read_page(waiting->request, waiting->names, waiting->names + waiting->site_length + 1,
+                  waiting->page_length);
+        return;
+    }
     format_respond_count(waiting->request, &(struct render_count){
                                                .site = waiting->names,
                                                .page = waiting->names + waiting->site_length + 1,
@@ -164,7 +169,7 @@ static void count_visit(struct request *request, const struct client *client,
 static void ignore_visit(struct request *request, const struct target *target, h2o_iovec_t status)
 {
     request->visit_status = status;
-    read_page(request, target->site, &target->page);
+    read_page(request, target->site, target->page.bytes, target->page.length);
 }
 
 static void refuse_visit(struct request *request, const struct target *target,
@@ -262,7 +267,7 @@ void hit_handle_count_as(struct request *request)
 {
     struct target target;
 
-    if (format_prepare(request)) {
+    if (format_prepare(request) && read_take_period(request)) {
         target_take_default(request, &target);
         serve_page(request, &target);
     }
@@ -272,7 +277,7 @@ void hit_handle(struct request *request)
 {
     struct target target;
 
-    if (format_prepare(request) && target_take(request, &target)) {
+    if (format_prepare(request) && read_take_period(request) && target_take(request, &target)) {
         serve_page(request, &target);
     }
 }

@@ -243,6 +243,8 @@ static void put_server(struct buf *out, const struct metrics_facts *facts)
             "Connections of visitors that are open.");
     put_u64(out, "visitcountd_connections_accepted_total", "counter", facts->accepted_connections,
             "Connections of visitors.");
+    put_u64(out, "visitcountd_live_clients", "gauge", facts->live_clients,
+            "Clients that listen to live numbers.");
     put_u64(out, "visitcountd_http_requests_total", "counter", facts->requests,
             "Requests of visitors, whatever their answer.");
     put_u64(out, "visitcountd_draining", "gauge", facts->is_draining,

@@ -38,6 +38,7 @@ struct metrics_facts {
     bool is_draining;
     uint64_t open_connections;
     uint64_t accepted_connections;
+    uint64_t live_clients; /* that listen to live numbers */
     uint64_t requests;
 };
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * page_read: asks the store for the number of a page, for a request that waits no longer than a
+ * page_read: asks the store for the total of a page, for a request that waits no longer than a
  * limit.
- *
- * The question lives until the store has answered it; its request may be gone before.
  */
 #ifndef VISITCOUNTD_HTTP_PAGE_READ_H
 #define VISITCOUNTD_HTTP_PAGE_READ_H
@@ -28,7 +26,7 @@ typedef void (*page_read_callback)(struct request *request, const struct page_re
 /**
  * Reads the number of `page` (at most STORE_PAGE_MAX) of `site` (STORE_SITE_MAX); both are copied.
  * Calls `on_answer`, which answers the request, once: with the number, or without it after
- * `limit_ms`, or, from inside this call, when far too many questions are open.
+ * `limit_ms`. When far too many questions are open, the request is answered with 503 instead.
  */
 void page_read_start(struct request *request, const char *site, const char *page, uint64_t limit_ms,
                      page_read_callback on_answer);

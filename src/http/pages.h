@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * pages: what the daemon shows to people with a browser.
+ * pages: where people with a browser begin.
  */
 #ifndef VISITCOUNTD_HTTP_PAGES_H
 #define VISITCOUNTD_HTTP_PAGES_H
 
 #include "http/route.h"
 
-/** The welcome page, with the number of the default site's page "/", which it does not count. */
-void pages_handle_welcome(struct request *request);
+/**
+ * The default site's dashboard for those who may see it; for others the welcome page, with the
+ * number of the page "/", which it does not count.
+ */
+void pages_handle_start(struct request *request);
 
 #endif

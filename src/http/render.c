@@ -101,6 +101,10 @@ void render_count_json(struct buf *out, const struct render_count *count)
     if (count->is_estimate) {
         buf_puts(out, ",\"estimate\":true");
     }
+    if (count->period != NULL) {
+        buf_puts(out, ",\"period\":");
+        put_json(out, count->period, strlen(count->period));
+    }
     if (count->status != NULL) {
         buf_puts(out, ",\"status\":");
         put_json(out, count->status, strlen(count->status));
@@ -178,30 +182,42 @@ void render_count_html(struct buf *out, const struct render_count *count)
     buf_finish(&number);
 }
 
-void render_welcome_html(struct buf *out, const char *site, const char *count, const char *note)
+void render_welcome_html(struct buf *out, const struct render_welcome *welcome)
 {
     const struct render_field fields[] = {
-        {"style", web_style, true},
-        {"site", site, false},
-        {"count", count, false},
-        {"note", note, false},
+        {"style", web_style, true},           {"site", welcome->site, false},
+        {"count", welcome->count, false},     {"note", welcome->note, false},
+        {"version", welcome->version, false},
     };
 
     render_template(out, web_welcome, web_welcome_length, fields,
                     sizeof(fields) / sizeof(fields[0]));
 }
 
-void render_error_json(struct buf *out, const char *code, const char *format, va_list arguments)
+void render_error_html(struct buf *out, const char *code, const char *message)
 {
-    struct buf message = BUF_EMPTY;
+    struct buf title = BUF_EMPTY;
 
-    buf_vprintf(&message, format, arguments);
+    for (const char *at = code; *at != '\0'; at++) {
+        buf_putc(&title, *at == '_' ? ' ' : *at);
+    }
+    render_template(out, web_error, web_error_length,
+                    (const struct render_field[]){
+                        {"style", web_style, true},
+                        {"title", title.bytes, false},
+                        {"message", message, false},
+                    },
+                    3);
+    buf_finish(&title);
+}
+
+void render_error_json(struct buf *out, const char *code, const char *message)
+{
     buf_puts(out, "{\"error\":{\"code\":");
     put_json(out, code, strlen(code));
     buf_puts(out, ",\"message\":");
-    put_json(out, message.bytes, message.length);
+    put_json(out, message, strlen(message));
     buf_puts(out, "}}\n");
-    buf_finish(&message);
 }
 
 void render_ready_json(struct buf *out, const char *state, const char *reason)
@@ -215,9 +231,10 @@ void render_ready_json(struct buf *out, const char *state, const char *reason)
     buf_puts(out, "}\n");
 }
 
-const char *render_content_security_policy(void)
+/** Makes a policy that allows the style that stands in the pages, and what `more` says. */
+static const char *make_policy(char *policy, size_t size, const char *style_sources,
+                               const char *more)
 {
-    static char policy[192];
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned char text[4 * EVP_MAX_MD_SIZE / 3 + 4];
     unsigned digest_length;
@@ -228,10 +245,25 @@ const char *render_content_security_policy(void)
             abort();
         }
         EVP_EncodeBlock(text, digest, (int)digest_length);
-        snprintf(policy, sizeof(policy),
-                 "default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'; "
-                 "frame-ancestors 'none'",
-                 (const char *)text);
+        snprintf(policy, size,
+                 "default-src 'none'; style-src %s'sha256-%s'; %sbase-uri 'none'; form-action "
+                 "'none'; frame-ancestors 'none'",
+                 style_sources, (const char *)text, more);
     }
     return policy;
+}
+
+const char *render_content_security_policy(void)
+{
+    static char policy[256];
+
+    return make_policy(policy, sizeof(policy), "", "");
+}
+
+const char *render_page_policy(void)
+{
+    static char policy[384];
+
+    return make_policy(policy, sizeof(policy), "'self' ",
+                       "script-src 'self'; connect-src 'self'; img-src data:; ");
 }

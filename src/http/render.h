@@ -8,7 +8,6 @@
 
 #include "base/buf.h"
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,6 +31,7 @@ struct render_count {
     size_t page_length;
     uint64_t count; /* with is_estimate 0 for none */
     bool is_estimate;
+    const char *period;       /* of what time the number is, as the client wrote it; NULL: all */
     const char *status;       /* "counted"; NULL for a number that was only read */
     uint64_t replicas;        /* that have confirmed it, */
     uint64_t replicas_wanted; /* of how many; shown where they are fewer */
@@ -50,18 +50,31 @@ void render_count_text(struct buf *out, const struct render_count *count);
 /** The page with "Visitor count: N"; likewise. */
 void render_count_html(struct buf *out, const struct render_count *count);
 
-/** The welcome page. `count` is text: a number, or what stands there without one. */
-void render_welcome_html(struct buf *out, const char *site, const char *count, const char *note);
+/** What stands on the welcome page. `count` is a number, or what stands there without one. */
+struct render_welcome {
+    const char *site;
+    const char *count;
+    const char *note;
+    const char *version; /* of the assets; see assets_version() */
+};
 
-/** {"error":{"code":"bad_site","message":"…"}}, the message formatted as by vprintf(3). */
-void render_error_json(struct buf *out, const char *code, const char *format, va_list arguments)
-    __attribute__((format(printf, 3, 0)));
+/** The welcome page. */
+void render_welcome_html(struct buf *out, const struct render_welcome *welcome);
+
+/** A page that says what is wrong; `code` as "unknown_site". */
+void render_error_html(struct buf *out, const char *code, const char *message);
+
+/** {"error":{"code":"bad_site","message":"…"}} */
+void render_error_json(struct buf *out, const char *code, const char *message);
 
 /** {"ready":false,"state":"draining","reason":"…"}; without reason where it is NULL. */
 void render_ready_json(struct buf *out, const char *state, const char *reason);
 
-/** The value of the Content-Security-Policy of the HTML pages: nothing but their own style. */
+/** The Content-Security-Policy of the page of /count: nothing but its own style. */
 const char *render_content_security_policy(void);
+
+/** That of the other pages: also script, style and numbers from where they come from. */
+const char *render_page_policy(void);
 
 /** A value of a template. */
 struct render_field {

@@ -92,24 +92,38 @@ static void set_headers(struct request *request, const struct response *response
     }
 }
 
-void respond(struct request *request, const struct response *response)
+/** Begins an answer; `content_length` is SIZE_MAX where it has none. */
+static void start(struct request *request, const struct response *response, size_t content_length,
+                  h2o_generator_t *generator)
 {
-    static h2o_generator_t generator = {NULL, NULL};
     h2o_req_t *req = request->h2o;
-    h2o_iovec_t body = response->body;
-    bool is_bodiless = response->status == 204 || response->status == 304;
-    bool has_length = !is_bodiless && (body.base != NULL || !request->is_head);
 
     req->res.status = response->status;
     req->res.reason = reason_phrase(response->status);
-    req->res.content_length = has_length ? body.len : SIZE_MAX;
+    req->res.content_length = content_length;
     req->compress_hint = H2O_COMPRESS_HINT_DISABLE; /* also tells our answers from libh2o's own */
     set_headers(request, response);
     if (server_is_draining(request->server)) {
         req->http1_is_persistent = 0;
     }
-    h2o_start_response(req, &generator);
-    h2o_send(req, &body, request->is_head || body.len == 0 ? 0 : 1, H2O_SEND_STATE_FINAL);
+    h2o_start_response(req, generator);
+}
+
+void respond(struct request *request, const struct response *response)
+{
+    static h2o_generator_t generator = {NULL, NULL};
+    h2o_iovec_t body = response->body;
+    bool is_bodiless = response->status == 204 || response->status == 304;
+    bool has_length = !is_bodiless && (body.base != NULL || !request->is_head);
+
+    start(request, response, has_length ? body.len : SIZE_MAX, &generator);
+    h2o_send(request->h2o, &body, request->is_head || body.len == 0 ? 0 : 1, H2O_SEND_STATE_FINAL);
+}
+
+void respond_stream(struct request *request, const struct response *response,
+                    h2o_generator_t *generator)
+{
+    start(request, response, SIZE_MAX, generator);
 }
 
 void respond_buf(struct request *request, int status, const char *content_type,
@@ -127,12 +141,15 @@ static void respond_error_with(struct request *request, int status,
                                const struct response_header *header, const char *code,
                                const char *format, va_list arguments)
 {
+    struct buf message = BUF_EMPTY;
     struct buf body = BUF_EMPTY;
 
-    render_error_json(&body, code, format, arguments);
+    buf_vprintf(&message, format, arguments);
+    render_error_json(&body, code, message.length != 0 ? message.bytes : "");
     if (request->format != NULL && request->format->render_error != NULL) {
-        format_respond_error(request, status, header,
-                             &(struct format_error){.code = code, .json = &body});
+        format_respond_error(
+            request, status, header,
+            &(struct format_error){.code = code, .message = message.bytes, .json = &body});
     } else {
         respond(request, &(struct response){
                              .status = status,
@@ -143,19 +160,38 @@ static void respond_error_with(struct request *request, int status,
                          });
     }
     buf_finish(&body);
+    buf_finish(&message);
+}
+
+/** Retry-After: when it makes sense to ask again. */
+static h2o_iovec_t retry_after(struct request *request)
+{
+    h2o_iovec_t value = h2o_iovec_init(H2O_STRLIT("1"));
+
+    if (request->retry_after_s != 0) {
+        value.base = h2o_mem_alloc_pool(&request->h2o->pool, sizeof(H2O_UINT64_LONGEST_STR));
+        value.len = (size_t)sprintf(value.base, "%" PRIu64, request->retry_after_s);
+    }
+    return value;
 }
 
 void respond_verror(struct request *request, int status, const char *code, const char *format,
                     va_list arguments)
 {
-    struct response_header retry = {H2O_TOKEN_RETRY_AFTER, NULL, {H2O_STRLIT("1")}};
-    bool has_retry = status == 503 || status == 504 || request->retry_after_s != 0;
+    static const struct response_header password = {
+        H2O_TOKEN_WWW_AUTHENTICATE,
+        NULL,
+        {H2O_STRLIT("Basic realm=\"visitcountd\", charset=\"UTF-8\"")}};
+    struct response_header retry = {.token = H2O_TOKEN_RETRY_AFTER};
+    const struct response_header *header = NULL;
 
-    if (request->retry_after_s != 0) {
-        retry.value.base = h2o_mem_alloc_pool(&request->h2o->pool, sizeof(H2O_UINT64_LONGEST_STR));
-        retry.value.len = (size_t)sprintf(retry.value.base, "%" PRIu64, request->retry_after_s);
+    if (status == 401) {
+        header = &password;
+    } else if (status == 503 || status == 504 || request->retry_after_s != 0) {
+        retry.value = retry_after(request);
+        header = &retry;
     }
-    respond_error_with(request, status, has_retry ? &retry : NULL, code, format, arguments);
+    respond_error_with(request, status, header, code, format, arguments);
 }
 
 void respond_error(struct request *request, int status, const char *code, const char *format, ...)

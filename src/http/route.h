@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 struct format;
+struct period;
 struct site_rules;
 struct server;
 
@@ -38,16 +39,18 @@ struct request {
     h2o_req_t *h2o;
     struct server *server;
     const struct route_table *table;
-    const struct route *route; /* NULL until one is found */
-    unsigned method;           /* METHOD_GET for HEAD too; 0 for methods that no table has */
-    bool is_head;              /* the answer's body is left away; nothing is counted */
-    h2o_iovec_t rest;          /* of the path, behind the route's prefix; percent-encoded */
-    h2o_iovec_t query;         /* behind "?", without it; empty when there is none */
-    h2o_iovec_t visit_status;  /* sent as Visitcount-Status unless empty; static */
-    h2o_iovec_t allow_origin;  /* whose scripts may read the answer; empty: those of no other */
-    bool varies_by_origin;     /* allow_origin depends on the request's Origin */
-    uint64_t retry_after_s;    /* sent with errors, unless 0 */
-    bool may_be_kept;          /* a number that was only read: an ETag in place of no-store */
+    const struct route *route;   /* NULL until one is found */
+    unsigned method;             /* METHOD_GET for HEAD too; 0 for methods that no table has */
+    bool is_head;                /* the answer's body is left away; nothing is counted */
+    h2o_iovec_t rest;            /* of the path, behind the route's prefix; percent-encoded */
+    h2o_iovec_t query;           /* behind "?", without it; empty when there is none */
+    h2o_iovec_t visit_status;    /* sent as Visitcount-Status unless empty; static */
+    h2o_iovec_t allow_origin;    /* whose scripts may read the answer; empty: those of no other */
+    bool varies_by_origin;       /* allow_origin depends on the request's Origin */
+    uint64_t retry_after_s;      /* sent with errors, unless 0 */
+    bool may_be_kept;            /* a number that was only read: an ETag in place of no-store */
+    const struct period *period; /* of what time the number is to be; NULL: all */
+    const char *period_text;     /* as the client wrote it */
     /* how its answers, also errors, are told; at first the route's; NULL: errors are JSON */
     const struct format *format;
     void *format_data; /* the format's own, in the request's pool */
@@ -109,6 +112,13 @@ struct response {
  * while the server drains.
  */
 void respond(struct request *request, const struct response *response);
+
+/**
+ * Begins an answer of unknown length: sends its headers; the rest is sent by h2o_send() for
+ * `generator`, in the request's pool.
+ */
+void respond_stream(struct request *request, const struct response *response,
+                    h2o_generator_t *generator);
 
 /** Sends a copy of `body`. */
 void respond_buf(struct request *request, int status, const char *content_type,

@@ -7,6 +7,7 @@
 #include "http/admin.h"
 #include "http/connection.h"
 #include "http/listener.h"
+#include "http/live.h"
 #include "http/protocol_error.h"
 #include "http/server_view.h"
 #include "http/visitor.h"
@@ -54,6 +55,7 @@ struct server {
     struct sites *sites;
     struct admission admission;
     struct visitors *visitors;
+    struct live *live;
     struct buf scratch;
 
     h2o_globalconf_t globalconf;
@@ -278,6 +280,7 @@ void server_drain(struct server *server, void (*callback)(void *data), void *dat
     server->drain_began_at_ms = loop_now_ms(server->loop);
     server->on_drained = callback;
     server->on_drained_data = data;
+    live_drain(server->live);
     acceptor_drain(&server->acceptor, LISTENER_VISITORS);
     /* not h2o_context_request_shutdown(), which starts timers of HTTP/2 */
     server->context.shutdown_requested = 1;
@@ -308,6 +311,7 @@ struct server *server_create(const struct server_options *options, struct buf *e
     server->actions = options->actions;
     server->started_at_ms = loop_now_ms(server->loop);
     server->sites = sites_create(config);
+    server->live = live_create(server->loop, server->store);
     admission_init(&server->admission);
     server->visitors = visitors_create(server->loop, server->store, server->sites);
     loop_timer_init(&server->drain_step, on_drain_step);
@@ -342,6 +346,7 @@ void server_destroy(struct server *server)
     server->on_drained = NULL;
     server->is_draining = true;
     acceptor_finish(&server->acceptor);
+    live_destroy(server->live);
     connections_close_all(&server->connections, &server->context);
     connections_finish(&server->connections);
     h2o_context_dispose(&server->context);
@@ -396,6 +401,11 @@ struct engine *server_engine(const struct server *server)
     return server->engine;
 }
 
+struct live *server_live(const struct server *server)
+{
+    return server->live;
+}
+
 struct store *server_store(const struct server *server)
 {
     return server->store;
@@ -422,6 +432,7 @@ void server_view(const struct server *server, struct server_view *ret_view)
         .visitors_are_told_apart = visitors_are_told_apart(server->visitors),
         .open_connections = server->connections.open[LISTENER_VISITORS],
         .accepted_connections = server->connections.accepted[LISTENER_VISITORS],
+        .live_clients = live_client_count(server->live),
         .requests = server->kinds[LISTENER_VISITORS].requests,
         .listeners = server->acceptor.views,
         .listener_count = server->acceptor.view_count,

@@ -21,6 +21,7 @@
 #include <stddef.h>
 
 struct admission;
+struct live;
 struct server;
 struct visitors;
 
@@ -81,6 +82,7 @@ const struct config *server_config(const struct server *server);
 struct sites *server_sites(const struct server *server);
 struct admission *server_admission(struct server *server);
 struct visitors *server_visitors(const struct server *server);
+struct live *server_live(const struct server *server);
 struct loop *server_loop(const struct server *server);
 struct engine *server_engine(const struct server *server);
 struct store *server_store(const struct server *server);

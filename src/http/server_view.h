@@ -47,6 +47,7 @@ struct server_view {
     /* visitors' listeners only: looking at the admin socket does not change them */
     uint64_t open_connections;     /* now */
     uint64_t accepted_connections; /* since the start */
+    uint64_t live_clients;         /* of the open ones: those that listen to live numbers */
     uint64_t requests;             /* since the start, whatever their answer */
 
     const struct listener_view *listeners; /* in the order: visitors, admin, metrics */

@@ -68,6 +68,7 @@ bool target_take(struct request *request, struct target *ret_target)
         return false;
     }
     use_rules(request, ret_target, rules);
+    ret_target->is_site = slash == NULL;
     status = key_from_path(rest.base + site_length, rest.len - site_length, &ret_target->page);
     if (status != KEY_OK) {
         refuse(request, status == KEY_TOO_LONG ? REFUSAL_PAGE_TOO_LONG : REFUSAL_BAD_PAGE, "%s",
@@ -80,6 +81,7 @@ bool target_take(struct request *request, struct target *ret_target)
 void target_take_default(struct request *request, struct target *ret_target)
 {
     use_rules(request, ret_target, sites_default_rules(server_sites(request->server)));
+    ret_target->is_site = false;
     ret_target->page.length = 1;
     strcpy(ret_target->page.bytes, "/");
 }

@@ -10,8 +10,13 @@
 
 ASSET_DECLARE(web_welcome); /* welcome.html: GET / */
 ASSET_DECLARE(web_count);   /* count.html: GET /count for browsers */
-ASSET_DECLARE(web_style);   /* style.css: stands inside both */
+ASSET_DECLARE(web_style);   /* style.css: stands inside the pages but the dashboard */
 
-ASSET_DECLARE(web_count_js); /* count.js: the snippet for pages of others */
+ASSET_DECLARE(web_error);     /* error.html: errors of pages */
+ASSET_DECLARE(web_dashboard); /* dashboard.html: GET /site/{site} */
+
+ASSET_DECLARE(web_count_js);      /* count.js: the snippet for pages of others */
+ASSET_DECLARE(web_dashboard_css); /* dashboard.css */
+ASSET_DECLARE(web_live_js);       /* live.js: of the dashboard and of the welcome page */
 
 #endif

@@ -37,6 +37,7 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                                     {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone})
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+        self.complaints()  # those of the page before, whose daemon may have ended
         self.driver.get("http://%s:%d%s" % (*daemon.address, path))
         return self
 

@@ -139,7 +139,7 @@ def test_the_welcome_page_shows_the_number(daemon):
         daemon.count()
     answer = daemon.fetch("/")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "<strong>7</strong>" in answer.text
+    assert "<strong data-count>7</strong>" in answer.text
 
 
 @pytest.mark.parametrize("target", ["/count", "/count.json", "/v1/hit/default/x"])

@@ -70,6 +70,9 @@ static void draw(h2o_iovec_t query)
 
     h2o_mem_init_pool(&pool);
     (void)appearance_parse(&pool, query, &appearance);
+    if (appearance.badge.label == NULL) {
+        appearance.badge.label = "visits";
+    }
     appearance_put_count(&message, &appearance,
                          &(struct render_count){.count = query.len * 1234567});
     appearance.badge.message = message.bytes;

@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONTAINER_DIRECTORY = ROOT / "packaging" / "container"
 BASE = "visitcountd-test-systemd:base"
 PACKAGES = ("systemd systemd-sysv dbus procps python3 redis-server nginx-light "
-            "libconfig9 libglib2.0-0 libh2o-evloop0.13 libhiredis0.14 libsodium23 libsqlite3-0 libssl3 libsystemd0 tzdata").split()
+            "libconfig9 libglib2.0-0 libh2o-evloop0.13 libhiredis0.14 libjansson4 libsodium23 libsqlite3-0 libssl3 libsystemd0 tzdata").split()
 CONFIG = "/etc/visitcountd/visitcountd.conf"
 ON_REDIS = 'redis: { host = "127.0.0.1"; };\n'
 WATCHDOG_SECONDS = 10

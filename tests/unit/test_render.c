@@ -100,10 +100,10 @@ static void test_welcome_escapes_what_it_is_given(void **state)
     struct buf out = BUF_EMPTY;
 
     (void)state;
-    render_welcome_html(&out, "<script>\"'&", "12", "a note");
+    render_welcome_html(&out, &(struct render_welcome){"<script>\"'&", "12", "a note", "v"});
     assert_null(strstr(out.bytes, "<script>"));
     assert_non_null(strstr(out.bytes, "&lt;script&gt;&quot;&#39;&amp;"));
-    assert_non_null(strstr(out.bytes, "<strong>12</strong>"));
+    assert_non_null(strstr(out.bytes, "<strong data-count>12</strong>"));
     assert_non_null(strstr(out.bytes, "a note"));
     assert_null(strstr(out.bytes, "{{"));
     buf_finish(&out);
@@ -115,12 +115,16 @@ static void test_pages_ask_for_nothing_elsewhere(void **state)
     struct buf out = BUF_EMPTY;
 
     (void)state;
-    render_welcome_html(&out, "default", "1", "");
+    render_welcome_html(&out, &(struct render_welcome){"default", "1", "", "v"});
     render_count_html(&out, &(struct render_count){.count = 1});
     assert_null(strstr(out.bytes, "http:"));
     assert_null(strstr(out.bytes, "https:"));
-    assert_null(strstr(out.bytes, "src="));
-    assert_null(strstr(out.bytes, "<link"));
+    for (const char *at = out.bytes; (at = strstr(at, "src=")) != NULL; at++) {
+        assert_memory_equal(at, "src=\"/", 6);
+    }
+    for (const char *at = out.bytes; (at = strstr(at, "<link ")) != NULL; at++) {
+        assert_memory_equal(at, "<link rel=\"icon\" href=\"data:,\"", 30);
+    }
     assert_null(strstr(out.bytes, "style=")); /* the policy allows only the one element */
     assert_null(strstr(out.bytes, "@import"));
     assert_null(strstr(out.bytes, "url("));
@@ -136,7 +140,7 @@ static void test_policy_allows_exactly_the_style(void **state)
     (void)state;
     assert_non_null(strstr(policy, "default-src 'none'; style-src 'sha256-"));
     assert_ptr_equal(policy, render_content_security_policy());
-    render_welcome_html(&out, "default", "1", "");
+    render_welcome_html(&out, &(struct render_welcome){"default", "1", "", "v"});
     style = strstr(out.bytes, "<style>");
     assert_non_null(style);
     assert_memory_equal(style + 7, web_style, web_style_length);
@@ -144,27 +148,37 @@ static void test_policy_allows_exactly_the_style(void **state)
     buf_finish(&out);
 }
 
-static void render_error(struct buf *out, const char *code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void render_error(struct buf *out, const char *code, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    render_error_json(out, code, format, arguments);
-    va_end(arguments);
-}
-
 static void test_errors(void **state)
 {
     struct buf out = BUF_EMPTY;
 
     (void)state;
-    render_error(&out, "bad_site", "not \"%s\" but %d", "a\nb", 5);
+    render_error_json(&out, "bad_site", "not \"a\nb\" but 5");
     assert_string_equal(out.bytes, "{\"error\":{\"code\":\"bad_site\","
                                    "\"message\":\"not \\\"a\\nb\\\" but 5\"}}\n");
     buf_finish(&out);
+}
+
+static void test_errors_as_html_are_escaped(void **state)
+{
+    struct buf out = BUF_EMPTY;
+
+    (void)state;
+    render_error_html(&out, "unknown_site", "site <b> is not counted here");
+    assert_non_null(strstr(out.bytes, "<h1>Sorry: unknown site</h1>"));
+    assert_non_null(strstr(out.bytes, "site &lt;b&gt; is not counted here."));
+    buf_finish(&out);
+}
+
+static void test_pages_may_run_what_the_server_has(void **state)
+{
+    const char *policy = render_page_policy();
+
+    (void)state;
+    assert_non_null(strstr(policy, "script-src 'self'; connect-src 'self'"));
+    assert_non_null(strstr(policy, "style-src 'self' 'sha256-"));
+    assert_null(strstr(policy, "unsafe"));
+    assert_null(strstr(render_content_security_policy(), "script-src"));
 }
 
 static void test_an_error_without_text(void **state)
@@ -172,7 +186,7 @@ static void test_an_error_without_text(void **state)
     struct buf out = BUF_EMPTY;
 
     (void)state;
-    render_error(&out, "x", "%s", "");
+    render_error_json(&out, "x", "");
     assert_string_equal(out.bytes, "{\"error\":{\"code\":\"x\",\"message\":\"\"}}\n");
     buf_finish(&out);
 }
@@ -225,6 +239,8 @@ int main(void)
         cmocka_unit_test(test_pages_ask_for_nothing_elsewhere),
         cmocka_unit_test(test_policy_allows_exactly_the_style),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_errors_as_html_are_escaped),
+        cmocka_unit_test(test_pages_may_run_what_the_server_has),
         cmocka_unit_test(test_an_error_without_text),
         cmocka_unit_test(test_ready),
         cmocka_unit_test(test_templates),

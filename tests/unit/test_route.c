@@ -155,6 +155,15 @@ static void test_visitors_have_their_routes(void **state)
     assert_false(counts("/v1/get/default/a"));
     assert_false(counts("/livez"));
     assert_false(counts("/readyz"));
+    assert_true(counts("/badge/default/a.svg"));
+    assert_true(counts("/pixel/default/a.gif"));
+    assert_true(counts("/v1/text/default/a"));
+    assert_true(counts("/v1/shields/default/a"));
+    assert_false(counts("/v1/top/default"));
+    assert_false(counts("/v1/series/default/a"));
+    assert_false(counts("/v1/live/default/a"));
+    assert_false(counts("/site/default"));
+    assert_false(counts("/count.js"));
 }
 
 /* guards the walls between the three kinds of listeners */

@@ -1,0 +1,49 @@
+/* Keeps the numbers of a page of visitcountd's as they are now. SPDX-License-Identifier: MIT */
+(body => {
+  const state = document.getElementById("state");
+  const number = document.querySelector("[data-count]");
+  /* parts that are fetched anew: by their ids, of the same page as the server makes it */
+  const parts = ["notice", "total", "today", "visitors", "chart", "toplist", "days"];
+  const REFRESH_MS = 2000;
+  let refreshed = 0, timer, lost = false;
+
+  const say = (text, isOn) => {
+    if (!state || state.textContent == text) return;
+    state.textContent = text;
+    state.classList.toggle("on", isOn);
+  };
+
+  const refresh = async () => {
+    timer = undefined;
+    refreshed = Date.now();
+    try {
+      const answer = await fetch(location.href);
+      if (!answer.ok) return;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const id of parts) {
+        const now = document.getElementById(id), then = page.getElementById(id);
+        if (now && then && now.innerHTML != then.innerHTML) now.replaceChildren(...then.childNodes);
+      }
+    } catch { /* the stream says when there is somebody again */ }
+  };
+  const later = () => {
+    if ("refresh" in body.dataset && !timer && !document.hidden)
+      timer = setTimeout(refresh, Math.max(0, refreshed + REFRESH_MS - Date.now()));
+  };
+
+  const stream = new EventSource(body.dataset.stream);
+  stream.onmessage = ({ data }) => {
+    number.textContent = JSON.parse(data).count.toLocaleString("en");
+    later();
+  };
+  stream.onopen = () => {
+    say("live", true);
+    if (lost) later();
+    lost = false;
+  };
+  stream.onerror = () => {
+    lost = true;
+    say("not live", false);
+  };
+  document.addEventListener("visibilitychange", later);
+})(document.body);
