@@ -102,7 +102,8 @@ run: deps
 	@echo "visitcountd: status: $(BUILD)/visitcountctl --socket var/run/admin.sock status"
 	@echo "visitcountd: Ctrl-C ends it; the counts are kept in var/visitcountd.db"
 	@exec $(BUILD)/visitcountd --set store.backend=sqlite --set sqlite.path=var/visitcountd.db \
-	    --set admin.socket=var/run/admin.sock --set http.listen=127.0.0.1:8080
+	    --set admin.socket=var/run/admin.sock --set http.listen=127.0.0.1:8080 \
+	    --set dashboard.public=true
 
 stack: deps-stack
 	@$(MAKE) --no-print-directory all
@@ -130,9 +131,12 @@ kube:
 
 # --- what is generated from the sources and kept in the repository ---
 
-.PHONY: generated format
+.PHONY: generated format gallery
 generated: all
 	packaging/generate-docs $(BUILD)
+
+gallery: all
+	/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/browser/make_gallery.py
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
@@ -184,6 +188,7 @@ help:
 	@echo 'make images       container images localhost/visitcountd and those beside it'
 	@echo 'make kube         INSTANCES=3: write packaging/podman/visitcountd.yaml'
 	@echo 'make generated    renew what is made from the table of options'
+	@echo 'make gallery      pictures of the badges and the dashboard, for the README'
 	@echo 'make bench        measure, beside what people use instead; PARTS="direct systems instances pages idle sizes"'
 	@echo 'make bench-instructions   the same in instructions and system calls per request'
 	@echo 'make soak         SEEDS=100000 FIRST=(now): runs of the simulator, each with faults of its own'
