@@ -5,11 +5,10 @@
 #include "http/assets.h"
 #include "http/dashboard.h"
 #include "http/format.h"
+#include "http/number.h"
 #include "http/page_read.h"
 #include "http/server.h"
 #include "http/target.h"
-
-#include <stdio.h>
 
 /* the welcome page shows up without a number after this time */
 #define WELCOME_LIMIT_MS 1000
@@ -17,18 +16,19 @@
 static void on_read(struct request *request, const struct page_read_answer *answer)
 {
     struct buf *body = server_scratch(request->server);
-    char count[24];
+    struct buf count = BUF_EMPTY;
 
-    snprintf(count, sizeof(count), "%llu", (unsigned long long)answer->count);
+    number_put(&count, answer->count, &(struct number_style){NUMBER_GROUPED, 0});
     render_welcome_html(body, &(struct render_welcome){
                                   .site = answer->site,
-                                  .count = answer->is_known ? count : "\u2013",
+                                  .count = answer->is_known ? count.bytes : "\u2013",
                                   .note = answer->is_known
                                               ? "Looking here does not count."
                                               : "The store is away: visits cannot be counted now.",
                                   .version = assets_version(),
                               });
     format_respond(request, 200, &format_page, body);
+    buf_finish(&count);
 }
 
 void pages_handle_start(struct request *request)

@@ -4,7 +4,7 @@
 import datetime
 import sqlite3
 
-PAGES = {"/": 4127, "/blog/hello-world": 2210, "/docs/install": 1534, "/blog/why-counting-is-hard": 987, "/about": 402, "/caf\u00e9/\u4e2d\u6587": 231,
+PAGES = {"/": 4127, "/blog/hello-world": 2210, "/docs/install": 1534, "/blog/why-counting-is-hard": 987, "/about": 402, "/caf\u00e9/\u00e9t\u00e9": 231,
          "/blog/2026/a-post-with-a-rather-long-name-that-has-to-wrap-somewhere": 118, "/docs/faq": 64, "/blog/tags": 12, "/legal": 3}
 
 
@@ -32,4 +32,6 @@ def write_history(daemon, path, site="default"):
             connection.execute("INSERT OR REPLACE INTO day VALUES (?, ?, ?)", [today() - days_ago, number, visits_of(days_ago)])
             if days_ago:
                 connection.execute("INSERT OR REPLACE INTO uniques VALUES (?, ?, ?)", [today() - days_ago, number, visits_of(days_ago) * 5 // 8])
+        connection.execute("DELETE FROM visitor")
+        connection.executemany("INSERT INTO visitor VALUES (?, ?, ?)", [[today(), number, at] for at in range(visits_of(0) * 5 // 8)])
     connection.close()

@@ -35,6 +35,7 @@ def test_the_numbers(browser, full):
         browser.look(full, path)
         assert number(browser, "total") == f"{sum(PAGES.values()):,}"
         assert number(browser, "today") == f"{visits_of(0):,}"
+        assert number(browser, "visitors") == f"{visits_of(0) * 5 // 8:,}"
         rows = browser.run("return [...document.querySelectorAll('#days tr')].map(row => [...row.cells].map(cell => cell.textContent))")
         assert len(rows) == 30 and [row[1] for row in rows] == [f"{visits_of(day):,}" for day in range(30)]
         top = browser.run("return [...document.querySelectorAll('#toplist tr')].map(row => [...row.cells].map(cell => cell.textContent))")
@@ -60,11 +61,11 @@ def test_everything_is_live(browser, full):
 def test_a_page_of_its_own(browser, full):
     browser.look(full, "/")
     browser.run("document.querySelector('#toplist a[href*=\"caf\"]').click()")
-    wait_until(lambda: browser.run("return location.pathname") == "/site/default/caf%C3%A9/%E4%B8%AD%E6%96%87", "the page")
-    assert browser.run("return document.querySelector('h1').textContent") == "/caf\u00e9/\u4e2d\u6587"
+    wait_until(lambda: browser.run("return location.pathname") == "/site/default/caf%C3%A9/%C3%A9t%C3%A9", "the page")
+    assert browser.run("return document.querySelector('h1').textContent") == "/caf\u00e9/\u00e9t\u00e9"
     assert number(browser, "total") == "231"
     wait_until(lambda: number(browser, "state") == "live", "the stream")
-    full.fetch("/v1/hit/default/caf%C3%A9/%E4%B8%AD%E6%96%87")
+    full.fetch("/v1/hit/default/caf%C3%A9/%C3%A9t%C3%A9")
     wait_until(lambda: number(browser, "total") == "232", "the total")
     assert browser.run("return document.getElementById('toplist')") is None
 
