@@ -30,8 +30,5 @@ def write_history(daemon, path, site="default"):
             (number,) = connection.execute("UPDATE hits SET total = ? WHERE site = ? AND page = ? RETURNING id", [total, site, page]).fetchone()
         for days_ago in range(30):
             connection.execute("INSERT OR REPLACE INTO day VALUES (?, ?, ?)", [today() - days_ago, number, visits_of(days_ago)])
-            if days_ago:
-                connection.execute("INSERT OR REPLACE INTO uniques VALUES (?, ?, ?)", [today() - days_ago, number, visits_of(days_ago) * 5 // 8])
-        connection.execute("DELETE FROM visitor")
-        connection.executemany("INSERT INTO visitor VALUES (?, ?, ?)", [[today(), number, at] for at in range(visits_of(0) * 5 // 8)])
+            connection.execute("INSERT OR REPLACE INTO uniques VALUES (?, ?, ?)", [today() - days_ago, number, visits_of(days_ago) * 5 // 8])
     connection.close()
