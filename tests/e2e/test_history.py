@@ -104,3 +104,15 @@ def test_private_unless_public_or_with_the_password(new_daemon, store):
         answer = daemon.fetch("/v1/top/default", headers={"Authorization": header})
         assert (answer.status, answer.error) == (401, "password_wanted")
         assert answer.headers["www-authenticate"] == 'Basic realm="visitcountd", charset="UTF-8"'
+
+
+def test_days_of_a_site_are_those_of_its_zone(new_daemon, store):
+    """One of these zones is always on another day than the other: they are 26 hours apart."""
+    daemon = new_daemon({"sites": ({"name": "early", "timezone": "Pacific/Kiritimati"}, {"name": "late", "timezone": "Etc/GMT+12"}),
+                         "dashboard.public": True, **store.settings}).wait_for_store()
+    last = {}
+    for site in ("early", "late"):
+        daemon.fetch(f"/v1/hit/{site}/a")
+        last[site] = daemon.fetch(f"/v1/series/{site}/a").json()["values"][-1]
+        assert last[site]["count"] == 1
+    assert last["early"]["at"] > last["late"]["at"]
