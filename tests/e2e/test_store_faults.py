@@ -253,8 +253,9 @@ class Ledger:
             return error_to_apply(None)(words)
         if self.mood == "busy":
             return b"-BUSY Redis is busy running a script.\r\n"
-        epoch, sequence, follows = words[7], int(words[8]), int(words[9])
-        pages = words[22:22 + 2 * int(words[19])]
+        argv = ["", *words[3 + int(words[2]):]]  # from 1, as in apply.lua
+        epoch, sequence, follows = argv[1], int(argv[2]), int(argv[3])
+        pages = argv[19:19 + 2 * int(argv[13])]
         reply = self.apply(epoch, sequence, follows, dict(zip(pages[::2], map(int, pages[1::2])))).encode()
         return None if self.mood == "silent" else b"$%d\r\n%s\r\n" % (len(reply), reply)
 
