@@ -289,7 +289,7 @@ def test_a_flood_of_made_up_names_cannot_fill_the_store(new_daemon, store, kind)
     """Of many names a handful gets in; neither store nor daemon grows by the others."""
     limit = 100
     daemon = new_daemon({**store.settings, "sites": ["*", "s"], "limits.sites": limit, "limits.pages": limit,
-                         "visitors.unique": False}).wait_for_store()
+                         "ledger.retain_max": "1MiB"}).wait_for_store()
     make_target = {"sites": "/v1/hit/site-{}/p".format, "pages": "/v1/hit/s/page-{}".format}[kind]
     warm_up = MadeUp([daemon.address], make_target, total=2000, connections=64)
     warm_up.start()
