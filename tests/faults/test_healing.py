@@ -204,6 +204,31 @@ def test_links_that_break_while_it_heals(new_daemon, store, new_proxy, redis):
     assert batches(daemon, "healed", "lost") == (healed, 0)
 
 
+def test_a_crash_in_the_middle_of_a_transaction(daemon, redis, store):
+    """The append-only file ends inside of the last batch. Half of it must not come back at a later start."""
+    for page in "abc":
+        assert daemon.fetch(f"/v1/hit/default/{page}").json()["count"] == 1
+    redis.take_copy()
+    redis.kill()
+    (path,) = redis.data.glob("*.incr.aof")
+    content = path.read_bytes()
+    start = content.rindex(b"MULTI")
+    assert content.index(b"ZINCRBY", start) < content.index(b"HSET", start) - 20
+    path.write_bytes(content[:content.index(b"HSET", start)])
+    redis.start()
+    for _ in range(2):
+        wait_until(lambda: store.total(page="/c") == 1, lambda: f"healed: {store.totals()}")
+        assert store.series_totals() == (3, 3)
+        daemon.wait_for_store()
+        mark = redis.mark()
+        wait_until(lambda: redis.has_written(mark), "it is in the file")
+        redis.kill()
+        redis.start()
+    assert daemon.fetch("/v1/hit/default/c").json()["count"] == 2
+    assert daemon.fetch("/v1/hit/default/a").json()["count"] == 2
+    assert batches(daemon, "healed", "lost") == (1, 0)
+
+
 # --- what cannot be healed ---
 
 def test_flushall_without_retained_visits_says_what_is_lost(new_daemon, store):
