@@ -113,12 +113,14 @@ const struct format format_json = {
     .content_type = "application/json",
     .prepare = prepare_json,
     .render = render_json,
+    .tells_uniques = true,
 };
 
 const struct format format_jsonp = {
     .content_type = "application/javascript; charset=utf-8",
     .render = render_jsonp,
     .render_error = render_jsonp_error,
+    .tells_uniques = true,
     .errors_are_ok = true, /* browsers run no script that comes with another status */
 };
 

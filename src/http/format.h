@@ -31,6 +31,7 @@ struct format {
     void (*render_error)(const struct request *request, struct buf *out,
                          const struct format_error *error);
     const char *cache_control;   /* NULL: no-store, max-age=0 */
+    bool tells_uniques;          /* how many visitors the page has today is told, too */
     bool errors_are_ok;          /* errors are sent with 200: who reads it looks at nothing else */
     const char *(*policy)(void); /* Content-Security-Policy; NULL: none */
     const struct response_header *headers; /* further ones, of all answers */

@@ -67,6 +67,8 @@ static void respond_count(const struct waiting *waiting, const struct visit_answ
                                                .page = waiting->names + waiting->site_length + 1,
                                                .page_length = waiting->page_length,
                                                .count = answer->count,
+                                               .has_uniques = answer->uniques != STORE_NONE,
+                                               .unique_today = answer->uniques,
                                                .replicas = answer->replicas,
                                                .replicas_wanted = answer->replicas_wanted,
                                                .is_estimate = status.base == status_journaled.base,
@@ -149,7 +151,9 @@ static void count_visit(struct request *request, const struct client *client,
     }
     visitors_identify(server_visitors(request->server), &request->h2o->pool, client, target,
                       &waiting->visit);
-    waiting->visit.wants_uniques = false;
+    waiting->visit.wants_uniques = request->format->tells_uniques && request->period == NULL &&
+                                   target->rules->keeps_visitors &&
+                                   visitors_are_told_apart(server_visitors(request->server));
     waiting->visit.on_answer = on_answer;
     waiting->request = request;
     waiting->site_length = site_length;

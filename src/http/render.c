@@ -101,6 +101,10 @@ void render_count_json(struct buf *out, const struct render_count *count)
     if (count->is_estimate) {
         buf_puts(out, ",\"estimate\":true");
     }
+    if (count->has_uniques) {
+        buf_puts(out, ",\"unique_today\":");
+        buf_put_u64(out, count->unique_today);
+    }
     if (count->period != NULL) {
         buf_puts(out, ",\"period\":");
         put_json(out, count->period, strlen(count->period));

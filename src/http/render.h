@@ -31,6 +31,8 @@ struct render_count {
     size_t page_length;
     uint64_t count; /* with is_estimate 0 for none */
     bool is_estimate;
+    bool has_uniques;
+    uint64_t unique_today;    /* visitors of the page */
     const char *period;       /* of what time the number is, as the client wrote it; NULL: all */
     const char *status;       /* "counted"; NULL for a number that was only read */
     uint64_t replicas;        /* that have confirmed it, */
@@ -38,9 +40,9 @@ struct render_count {
 };
 
 /**
- * {"site":"default","page":"/","count":5,"status":"counted"}; an estimate has "estimate":true
- * behind the count, and null for a count of which nothing is known; one that too few replicas have
- * confirmed has "replicas":1,"replicas_wanted":2 behind the status.
+ * {"site":"default","page":"/","count":5,"unique_today":2,"status":"counted"}; an estimate has
+ * "estimate":true behind the count, and null for a count of which nothing is known; one that too
+ * few replicas have confirmed has "replicas":1,"replicas_wanted":2 behind the status.
  */
 void render_count_json(struct buf *out, const struct render_count *count);
 

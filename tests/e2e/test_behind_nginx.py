@@ -50,7 +50,7 @@ def test_each_form_through_nginx(nginx, redis_store):
     assert fetch(nginx.address, "/v1/hit/default/a%2Fb/%C3%BC", "POST").json()["page"] == "/a/b/ü"
     assert fetch(nginx.address, "/v1/get/default/a/b/%C3%BC").json()["count"] == 1
     assert fetch(nginx.address, "/count", "HEAD").headers["visitcount-status"] == "ignored; reason=head"
-    assert "<strong>3</strong>" in fetch(nginx.address, "/").text
+    assert "<strong data-count>3</strong>" in fetch(nginx.address, "/").text
     assert fetch(nginx.address, "/count").headers["cache-control"] == "no-store, max-age=0"
     assert redis_store.total() == 4
 

@@ -36,7 +36,7 @@ def test_programs_get_json(daemon, target, headers):
     daemon.count()
     answer = daemon.fetch(target, headers=headers)
     assert answer.headers["content-type"] == "application/json"
-    assert answer.json() == {"site": "default", "page": "/", "count": 2, "status": "counted"}
+    assert answer.json().items() >= {"site": "default", "page": "/", "count": 2, "status": "counted"}.items()
 
 
 def test_accept_chooses_the_form(new_daemon):
@@ -62,7 +62,7 @@ def test_get_and_post_count_on_each_route(new_daemon):
 
 def test_hit_counts_a_page_and_answers_json(daemon, store):
     answer = daemon.fetch("/v1/hit/default/blog/first?utm=1#top")
-    assert answer.json() == {"site": "default", "page": "/blog/first", "count": 1, "status": "counted"}
+    assert answer.json().items() >= {"site": "default", "page": "/blog/first", "count": 1, "status": "counted"}.items()
     assert answer.headers["visitcount-status"] == "counted"
     assert store.totals() == {("default", "/blog/first"): 1}
 
@@ -89,7 +89,7 @@ def test_spellings_of_one_page_are_one_page(daemon, store):
     spellings = ["/v1/hit/default/a/b", "/v1/hit/default//a///b/", "/v1/hit/default/a%2Fb", "/v1/hit/default/a/b#x",
                  "/v1/hit/default/a/b/index.html", "/v1/hit/default/%61/b?q=/../"]
     for number, target in enumerate(spellings, 1):
-        assert daemon.fetch(target).json() == {"site": "default", "page": "/a/b", "count": number, "status": "counted"}, target
+        assert daemon.fetch(target).json().items() >= {"site": "default", "page": "/a/b", "count": number, "status": "counted"}.items(), target
     assert store.totals() == {("default", "/a/b"): len(spellings)}
 
 

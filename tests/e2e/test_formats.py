@@ -156,7 +156,7 @@ def test_jsonp(daemon):
     answer = daemon.fetch("/v1/hit/default/a?callback=my.call_1")
     assert answer.headers["content-type"] == "application/javascript; charset=utf-8"
     call = re.fullmatch(r"/\*\*/my\.call_1\((.*)\);\n", answer.text)
-    assert json.loads(call[1]) == {"site": "default", "page": "/a", "count": 1, "status": "counted"}
+    assert json.loads(call[1]).items() >= {"site": "default", "page": "/a", "count": 1, "status": "counted"}.items()
     assert daemon.fetch("/v1/get/default/a?callback=f").text.startswith('/**/f({"site":')
     assert daemon.fetch("/count?callback=f", headers={"Accept": "application/json"}).text.startswith("/**/f(")
     wrong = daemon.fetch("/v1/hit/nobody/a?callback=f")

@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from harness import wait_until
+
 
 @pytest.fixture
 def daemon(new_daemon, store):
@@ -116,3 +118,12 @@ def test_days_of_a_site_are_those_of_its_zone(new_daemon, store):
         last[site] = daemon.fetch(f"/v1/series/{site}/a").json()["values"][-1]
         assert last[site]["count"] == 1
     assert last["early"]["at"] > last["late"]["at"]
+
+
+def test_json_tells_the_visitors_of_today(daemon):
+    wait_until(lambda: daemon.status()["visitors"]["told_apart"], "the salt")
+    for agent, unique in (("one", 1), ("one", 1), ("two", 2)):
+        assert daemon.fetch("/v1/hit/default/u", headers={"User-Agent": agent}).json()["unique_today"] == unique
+    assert daemon.fetch("/v1/get/default/u?period=unique").json()["count"] == 2
+    assert "<title>visitors today: 2</title>" in daemon.fetch("/badge/default/u.svg?period=unique&readonly=1").text
+    assert daemon.fetch("/v1/series/default/u?unique=1").json()["values"][-1]["count"] == 2

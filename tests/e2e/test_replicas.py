@@ -117,7 +117,7 @@ def test_a_visit_that_a_replica_has_is_just_counted(new_daemon, replica, store):
     for number in range(1, 20):
         answer = daemon.fetch("/count.json")
         assert answer.headers["visitcount-status"] == "counted"
-        assert answer.json() == {"site": "default", "page": "/", "count": number, "status": "counted"}
+        assert answer.json().items() >= {"site": "default", "page": "/", "count": number, "status": "counted"}.items()
         assert replica.client().zscore("vc:{default}:hits", "/") == number, "when it was answered, it was there"
     assert daemon.status()["visits"]["unconfirmed"] == 0
 

@@ -124,7 +124,7 @@ def test_aliases_are_the_site(new_daemon):
     daemon = new_daemon({"sites": ["default", {"name": "blog", "aliases": ["www.blog", "b"]}]})
     for number, site in enumerate(("blog", "www.blog", "b", "blog"), 1):
         answer = visit(daemon, "json", site)
-        assert answer.json() == {"site": "blog", "page": "/p", "count": number, "status": "counted"} | answer.json()
+        assert answer.json().items() >= {"site": "blog", "page": "/p", "count": number, "status": "counted"}.items()
         assert answer.json()["site"] == "blog" and answer.json()["count"] == number
     for site in ("blog", "www.blog", "b"):
         assert count_of(daemon, site) == 4

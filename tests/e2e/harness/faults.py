@@ -33,7 +33,7 @@ def check_is_away(daemon):
     welcome = daemon.fetch("/")
     assert welcome.status == 200
     assert "The store is away" in welcome.text
-    assert "<strong>\u2013</strong>" in welcome.text
+    assert "<strong data-count>\u2013</strong>" in welcome.text
 
 
 def error_to_apply(error):
