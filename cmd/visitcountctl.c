@@ -6,6 +6,8 @@
 #include "ctl_client.h"
 #include "ctl_commands.h"
 #include "ctl_journal.h"
+#include "ctl_pages.h"
+#include "ctl_perform.h"
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -230,66 +232,6 @@ static int print_reference(const char *form)
 
 /* Commands of the daemon */
 
-/** Appends what "\uXXXX" in JSON stands for; of surrogates only a mark. */
-static void put_code_point(struct buf *out, unsigned code)
-{
-    if (code < 0x80) {
-        buf_putc(out, code >= 0x20 && code < 0x7f ? (char)code : '?');
-    } else if (code < 0x800) {
-        buf_printf(out, "%c%c", (int)(0xc0 | code >> 6), (int)(0x80 | (code & 0x3f)));
-    } else if (code >= 0xd800 && code < 0xe000) {
-        buf_putc(out, '?');
-    } else {
-        buf_printf(out, "%c%c%c", (int)(0xe0 | code >> 12), (int)(0x80 | (code >> 6 & 0x3f)),
-                   (int)(0x80 | (code & 0x3f)));
-    }
-}
-
-/** Appends the message of {"error":{"code":"…","message":"…"}}; false when there is none. */
-static bool put_error_message(struct buf *out, const char *json)
-{
-    static const char start[] = "\"message\":\"";
-    const char *at = strstr(json, start);
-    unsigned code;
-
-    if (at == NULL) {
-        return false;
-    }
-    for (at += sizeof(start) - 1; *at != '\0' && *at != '"'; at++) {
-        if (*at != '\\') {
-            buf_putc(out, *at);
-        } else if (at[1] == 'u' && sscanf(at + 2, "%4x", &code) == 1 && strlen(at) >= 6) {
-            put_code_point(out, code);
-            at += 5;
-        } else if (at[1] != '\0') {
-            at++;
-            buf_putc(out, *at == 'n' ? '\n' : *at == 't' || *at == 'r' ? ' ' : *at);
-        }
-    }
-    return true;
-}
-
-/** Asks once. The answer goes to `out`, an error to `error`. */
-static int perform(const struct invocation *invocation, const struct ctl_socket *socket,
-                   const struct ctl_request *request, struct buf *out, struct buf *error)
-{
-    struct ctl_answer answer = {0};
-    bool is_refused;
-
-    if (!ctl_ask(socket, request, &answer, error)) {
-        return CTL_UNREACHABLE;
-    }
-    is_refused = answer.status >= 300;
-    if (is_refused && !put_error_message(error, answer.body.bytes)) {
-        buf_printf(error, "the daemon answered %d", answer.status);
-    }
-    if (!is_refused || invocation->wants_json) {
-        buf_append(out, answer.body.bytes, answer.body.length);
-    }
-    buf_finish(&answer.body);
-    return is_refused ? CTL_REFUSED : CTL_DONE;
-}
-
 /** Draws over what stands on the terminal, as many lines as it has, without wrapping them. */
 static int redraw(const struct buf *text)
 {
@@ -313,8 +255,7 @@ static int redraw(const struct buf *text)
 }
 
 /** Asks each second. An instance that was reached once may go away and come back meanwhile. */
-static int watch(const struct invocation *invocation, const struct ctl_socket *socket,
-                 const struct ctl_request *request)
+static int watch(const struct ctl_socket *socket, const struct ctl_request *request)
 {
     bool is_terminal = isatty(STDOUT_FILENO);
     int status = CTL_DONE;
@@ -322,7 +263,7 @@ static int watch(const struct invocation *invocation, const struct ctl_socket *s
     for (bool is_first = true; status == CTL_DONE; is_first = false) {
         struct buf out = BUF_EMPTY;
         struct buf error = BUF_EMPTY;
-        int result = perform(invocation, socket, request, &out, &error);
+        int result = ctl_perform(socket, request, &out, &error);
 
         if (result != CTL_DONE && is_first) {
             status = fail_with(result, &error);
@@ -341,12 +282,11 @@ static int watch(const struct invocation *invocation, const struct ctl_socket *s
     return status;
 }
 
-static int run_once(const struct invocation *invocation, const struct ctl_socket *socket,
-                    const struct ctl_request *request)
+static int run_once(const struct ctl_socket *socket, const struct ctl_request *request)
 {
     struct buf out = BUF_EMPTY;
     struct buf error = BUF_EMPTY;
-    int result = perform(invocation, socket, request, &out, &error);
+    int result = ctl_perform(socket, request, &out, &error);
     int printed = print(&out);
 
     fail_with(result, &error);
@@ -378,8 +318,7 @@ static int run_remote(const struct invocation *invocation)
     } else {
         ctl_put_target(&text, command, invocation->arguments, invocation->argument_count);
         request.target = text.bytes;
-        status = invocation->watches ? watch(invocation, &socket, &request)
-                                     : run_once(invocation, &socket, &request);
+        status = invocation->watches ? watch(&socket, &request) : run_once(&socket, &request);
     }
     buf_finish(&text);
     return status;
@@ -415,7 +354,7 @@ static int await_replay(const struct invocation *invocation, const struct ctl_so
     while (!is_done) {
         struct buf out = BUF_EMPTY;
         struct buf error = BUF_EMPTY;
-        int result = perform(invocation, socket, &request, &out, &error);
+        int result = ctl_perform(socket, &request, &out, &error);
 
         is_done = result == CTL_DONE && strstr(out.bytes, "\"done\"") != NULL;
         fail_with(result, &error);
@@ -432,7 +371,7 @@ static int await_replay(const struct invocation *invocation, const struct ctl_so
         usleep(is_done ? 0 : REPLAY_INTERVAL_US);
     }
     request.wants_json = invocation->wants_json;
-    return run_once(invocation, socket, &request);
+    return run_once(socket, &request);
 }
 
 /** Begins a replay and waits for its end; prints how it went. */
@@ -441,7 +380,7 @@ static int replay(const struct invocation *invocation, const struct ctl_socket *
 {
     struct buf out = BUF_EMPTY;
     struct buf error = BUF_EMPTY;
-    int result = perform(invocation, socket, request, &out, &error);
+    int result = ctl_perform(socket, request, &out, &error);
 
     fail_with(result, &error);
     buf_finish(&out);
@@ -495,6 +434,31 @@ static int run_journal(const struct invocation *invocation)
     return fail(CTL_USAGE, "journal: expected show, verify or replay, not \"%s\"", action);
 }
 
+/* Export and import */
+
+static int run_pages(const struct invocation *invocation)
+{
+    bool is_import = strcmp(invocation->command->name, "import") == 0;
+    struct buf error = BUF_EMPTY;
+    struct ctl_socket socket;
+    int status;
+
+    if (invocation->watches) {
+        return fail(CTL_USAGE, "--watch is not for %s", invocation->command->name);
+    }
+    status = ctl_find_socket(invocation->socket, invocation->instance, &socket, &error);
+    if (status == CTL_DONE && is_import) {
+        status = ctl_import(&socket, invocation->timeout_ms, invocation->wants_json, &error);
+    } else if (status == CTL_DONE) {
+        status =
+            ctl_export(&socket, invocation->timeout_ms, invocation->wants_json,
+                       invocation->argument_count != 0 ? invocation->arguments[0] : NULL, &error);
+    }
+    fail_with(status, &error);
+    buf_finish(&error);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct invocation invocation = {.timeout_ms = DEFAULT_TIMEOUT_MS};
@@ -518,6 +482,10 @@ int main(int argc, char **argv)
     }
     if (invocation.command == NULL) {
         return fail(CTL_USAGE, "no command given; visitcountctl help lists them");
+    }
+    if (strcmp(invocation.command->name, "import") == 0 ||
+        strcmp(invocation.command->name, "export") == 0) {
+        return run_pages(&invocation);
     }
     if (invocation.command->kind == CTL_KIND_LOCAL) {
         return run_help(&invocation);

@@ -4,11 +4,11 @@
 #include "base/log.h"
 #include "base/report.h"
 #include "count/adoption.h"
+#include "http/admin_answer.h"
+#include "http/admin_pages.h"
 #include "http/admin_status.h"
-#include "http/key.h"
 #include "http/metrics.h"
 #include "http/page_read.h"
-#include "http/render.h"
 #include "http/server_view.h"
 #include "http/version.h"
 #include "http/whoami.h"
@@ -16,83 +16,29 @@
 #include <string.h>
 #include <unistd.h>
 
-/* shorter than the patience of visitcountctl, so that it gets to know why */
-#define READ_LIMIT_MS 3000
-
-/* Answers */
-
-/**
- * The text of a query parameter, or NULL when it is absent. A NUL in it becomes DEL, which no
- * parameter may contain either.
- */
-static const char *parameter_text(const struct request *request, const char *name)
-{
-    h2o_iovec_t value;
-    h2o_iovec_t text;
-
-    if (!request_parameter(request, name, &value)) {
-        return NULL;
-    }
-    text = h2o_strdup(&request->h2o->pool, value.base, value.len);
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.base[i] == '\0') {
-            text.base[i] = 0x7f;
-        }
-    }
-    return text.base;
-}
-
-/** Text, unless the request asks for JSON in its query or, when that is silent, in Accept. */
-static enum report_form wanted_form(const struct request *request)
-{
-    const char *format = parameter_text(request, "format");
-    h2o_iovec_t accept = request_header(request, H2O_TOKEN_ACCEPT);
-    bool is_json = format != NULL ? strcmp(format, "json") == 0
-                                  : render_negotiate(accept.base, accept.len) == RENDER_JSON;
-
-    return is_json ? REPORT_JSON : REPORT_TEXT;
-}
-
-/** Sends `body` as what wanted_form() says, and frees it. */
-static void respond_form(struct request *request, int status, struct buf *body)
-{
-    enum render_form form = wanted_form(request) == REPORT_JSON ? RENDER_JSON : RENDER_TEXT;
-
-    respond_buf(request, status, render_content_type(form), body);
-    buf_finish(body);
-}
-
-static void respond_report(struct request *request, int status, struct report *report)
-{
-    struct buf body = BUF_EMPTY;
-
-    report_finish(report, &body);
-    respond_form(request, status, &body);
-}
-
 /* status, journal */
 
-static void handle_status(struct request *request)
+static void admin_handle_status(struct request *request)
 {
     struct report report;
     struct server_view view;
 
     server_view(request->server, &view);
-    report_init(&report, wanted_form(request));
+    report_init(&report, admin_wanted_form(request));
     admin_status_report(&report, &view);
-    respond_report(request, 200, &report);
+    admin_respond_report(request, 200, &report);
 }
 
 static void respond_replay(struct request *request, int status, const struct adoption_view *replay)
 {
     struct report report;
 
-    report_init(&report, wanted_form(request));
+    report_init(&report, admin_wanted_form(request));
     report_text(&report, "directory", replay->directory);
     report_text(&report, "state", replay->is_done ? "done" : "replaying");
     report_u64(&report, "visits", replay->visits);
     report_u64(&report, "left", replay->left);
-    respond_report(request, status, &report);
+    admin_respond_report(request, status, &report);
 }
 
 static void begin_replay(struct request *request, const char *directory)
@@ -127,10 +73,10 @@ static void show_replay(struct request *request, const char *directory)
 }
 
 /** Of the actions only replay is ours: visitcountctl shows and verifies by itself. */
-static void handle_journal(struct request *request)
+static void admin_handle_journal(struct request *request)
 {
-    const char *action = parameter_text(request, "action");
-    const char *directory = parameter_text(request, "directory");
+    const char *action = admin_parameter(request, "action");
+    const char *directory = admin_parameter(request, "directory");
 
     if (action == NULL || strcmp(action, "replay") != 0) {
         respond_error(request, 400, "bad_action", "an instance only does journal replay");
@@ -145,17 +91,17 @@ static void handle_journal(struct request *request)
 
 /* ping, version, metrics */
 
-static void handle_ping(struct request *request)
+static void admin_handle_ping(struct request *request)
 {
     struct buf body = BUF_EMPTY;
 
-    if (wanted_form(request) == REPORT_JSON) {
+    if (admin_wanted_form(request) == REPORT_JSON) {
         buf_puts(&body, "{\"result\":\"pong\"}\n");
     }
-    respond_form(request, 200, &body);
+    admin_respond_form(request, 200, &body);
 }
 
-static void handle_version(struct request *request)
+static void admin_handle_version(struct request *request)
 {
     struct report report;
     struct server_view view;
@@ -163,16 +109,16 @@ static void handle_version(struct request *request)
 
     server_view(request->server, &view);
     store_health(view.store, &health);
-    report_init(&report, wanted_form(request));
+    report_init(&report, admin_wanted_form(request));
     version_report(&report);
     report_begin_section(&report, "store");
     report_text(&report, "backend", health.backend);
     report_text(&report, "version", health.version);
     report_end_section(&report);
-    respond_report(request, 200, &report);
+    admin_respond_report(request, 200, &report);
 }
 
-static void handle_metrics(struct request *request)
+static void admin_handle_metrics(struct request *request)
 {
     struct server_view view;
     struct store_health health;
@@ -200,18 +146,18 @@ static void handle_metrics(struct request *request)
 
 /* config, check, reload, drain, log-level */
 
-static void handle_config(struct request *request)
+static void admin_handle_config(struct request *request)
 {
     struct server_view view;
     struct buf body = BUF_EMPTY;
 
     server_view(request->server, &view);
-    if (wanted_form(request) == REPORT_JSON) {
+    if (admin_wanted_form(request) == REPORT_JSON) {
         config_print_json(view.config, &body);
     } else {
         config_print_text(view.config, &body);
     }
-    respond_form(request, 200, &body);
+    admin_respond_form(request, 200, &body);
 }
 
 /** Answers what an action did: its lines under `result`, or as an error. */
@@ -223,17 +169,17 @@ static void respond_action(struct request *request, bool is_done, const char *re
     if (is_done) {
         struct report report;
 
-        report_init(&report, wanted_form(request));
+        report_init(&report, admin_wanted_form(request));
         report_text(&report, "result", result);
         report_lines(&report, "changes", text);
-        respond_report(request, 200, &report);
+        admin_respond_report(request, 200, &report);
     } else {
         respond_error(request, 422, "config_refused", "%s", text);
     }
     buf_finish(lines);
 }
 
-static void handle_check(struct request *request)
+static void admin_handle_check(struct request *request)
 {
     struct server_view view;
     struct buf lines = BUF_EMPTY;
@@ -242,7 +188,7 @@ static void handle_check(struct request *request)
     respond_action(request, view.actions->check(view.actions->data, &lines), "acceptable", &lines);
 }
 
-static void handle_reload(struct request *request)
+static void admin_handle_reload(struct request *request)
 {
     struct server_view view;
     struct buf lines = BUF_EMPTY;
@@ -251,18 +197,18 @@ static void handle_reload(struct request *request)
     respond_action(request, view.actions->reload(view.actions->data, &lines), "reloaded", &lines);
 }
 
-static void handle_drain(struct request *request)
+static void admin_handle_drain(struct request *request)
 {
     struct server_view view;
     struct report report;
 
     server_view(request->server, &view);
-    report_init(&report, wanted_form(request));
+    report_init(&report, admin_wanted_form(request));
     report_text(&report, "result", "draining");
     report_u64(&report, "open_connections", view.open_connections);
     report_u64(&report, "waiting_visits", engine_stats(view.engine)->waiting);
     /* first the answer: afterwards this process may have nothing left to wait for */
-    respond_report(request, 202, &report);
+    admin_respond_report(request, 202, &report);
     if (!view.is_draining) {
         view.actions->drain(view.actions->data);
     }
@@ -272,14 +218,14 @@ static void respond_log_level(struct request *request)
 {
     struct report report;
 
-    report_init(&report, wanted_form(request));
+    report_init(&report, admin_wanted_form(request));
     report_text(&report, "level", log_level_names[log_get_level()]);
-    respond_report(request, 200, &report);
+    admin_respond_report(request, 200, &report);
 }
 
-static void handle_log_level(struct request *request)
+static void admin_handle_log_level(struct request *request)
 {
-    const char *level = parameter_text(request, "level");
+    const char *level = admin_parameter(request, "level");
     int index = 0;
 
     if (request->method == METHOD_POST) {
@@ -302,84 +248,36 @@ static void handle_log_level(struct request *request)
 static void on_page_read(struct request *request, const struct page_read_answer *answer)
 {
     struct report report;
-    struct server_view view;
-    struct store_health health;
 
     if (answer->is_known) {
-        report_init(&report, wanted_form(request));
+        report_init(&report, admin_wanted_form(request));
         report_text(&report, "site", answer->site);
         report_text(&report, "page", answer->page);
         report_u64(&report, "count", answer->count);
-        respond_report(request, 200, &report);
+        admin_respond_report(request, 200, &report);
         return;
     }
-    server_view(request->server, &view);
-    store_health(view.store, &health);
-    respond_error(request, 503, "store_unavailable", "%s %s did not answer (%s%s%s)",
-                  health.backend, health.address, health.state,
-                  health.last_error[0] != '\0' ? "; " : "", health.last_error);
+    admin_respond_unavailable(request);
 }
 
-/** The site that is asked for; false after answering that its name is none. */
-static bool take_site(struct request *request, const char *default_site,
-                      char ret_site[STORE_SITE_MAX + 1])
+static void admin_handle_get(struct request *request)
 {
-    const char *site = parameter_text(request, "site");
-
-    if (site == NULL) {
-        site = default_site;
-    }
-    if (!key_is_site(site, strlen(site))) {
-        respond_error(request, 400, "bad_site",
-                      "the name of a site has 1 to %d of the characters a-z 0-9 . _ -",
-                      STORE_SITE_MAX);
-        return false;
-    }
-    strcpy(ret_site, site);
-    return true;
-}
-
-/**
- * The key of the page that is asked for; false after answering that there is none. A parameter has
- * its percent-encoding taken off already, while keys are made from paths that still have it.
- */
-static bool take_page(struct request *request, struct key *ret_page)
-{
-    const char *page = parameter_text(request, "page");
-    struct buf path = BUF_EMPTY;
-    enum key_status status;
-
-    for (const char *at = page != NULL ? page : "/"; *at != '\0'; at++) {
-        buf_printf(&path, strchr("%?#", *at) != NULL ? "%%%02X" : "%c", (unsigned char)*at);
-    }
-    status = key_from_path(path.bytes, path.length, ret_page);
-    buf_finish(&path);
-    if (status != KEY_OK) {
-        respond_error(request, 400, "bad_page", "%s", key_status_text(status));
-    }
-    return status == KEY_OK;
-}
-
-static void handle_get(struct request *request)
-{
-    struct server_view view;
     char site[STORE_SITE_MAX + 1];
     struct key page;
 
-    server_view(request->server, &view);
-    if (take_site(request, view.default_site, site) && take_page(request, &page)) {
-        page_read_start(request, site, page.bytes, READ_LIMIT_MS, on_page_read);
+    if (admin_take_site(request, site) && admin_take_page(request, "page", &page)) {
+        page_read_start(request, site, page.bytes, ADMIN_LIMIT_MS, on_page_read);
     }
 }
 
 /* whoami */
 
-static void handle_whoami(struct request *request)
+static void admin_handle_whoami(struct request *request)
 {
     struct whoami_question question = {
-        .peer = parameter_text(request, "peer"),
-        .real_ip = parameter_text(request, "real_ip"),
-        .forwarded_for = parameter_text(request, "forwarded_for"),
+        .peer = admin_parameter(request, "peer"),
+        .real_ip = admin_parameter(request, "real_ip"),
+        .forwarded_for = admin_parameter(request, "forwarded_for"),
     };
     struct client_evidence evidence;
     struct report report;
@@ -388,9 +286,9 @@ static void handle_whoami(struct request *request)
         respond_error(request, 400, "bad_peer", "the peer is an IP address without port, or unix");
         return;
     }
-    report_init(&report, wanted_form(request));
+    report_init(&report, admin_wanted_form(request));
     whoami_explain(server_config(request->server), &evidence, &report);
-    respond_report(request, 200, &report);
+    admin_respond_report(request, 200, &report);
 }
 
 /* Routes */
@@ -401,14 +299,14 @@ static void handle_whoami(struct request *request)
 
 static const struct route rows[] = {
 #define COMMAND(id, name, kind, parameters, required, words, summary, details) \
-    {ROUTE_METHODS_##kind, "/" name, handle_##id, NULL},
+    {ROUTE_METHODS_##kind, "/" name, admin_handle_##id, NULL},
 #define LOCAL_COMMAND(id, name, parameters, required, words, summary, details)
 #include "http/commands.def"
 #undef COMMAND
 #undef LOCAL_COMMAND
 };
 
-static const struct route metrics_rows[] = {{METHOD_GET, "/metrics", handle_metrics, NULL}};
+static const struct route metrics_rows[] = {{METHOD_GET, "/metrics", admin_handle_metrics, NULL}};
 
 const struct route_table admin_routes = {rows, sizeof(rows) / sizeof(rows[0]), false};
 const struct route_table metrics_routes = {metrics_rows, 1, false};

@@ -391,8 +391,8 @@ static void watch(struct store *base, const char *site)
 {
     struct sqlite_store *store = sqlite_store_of(base);
 
-    watchlist_add(&store->watched, site);
-    if (!loop_timer_is_active(&store->poll)) {
+    if (watchlist_add(&store->watched, site)) {
+        store->version = 0; /* which no file has: what is watched is to be read */
         loop_timer_start(store->loop, &store->poll, 0);
     }
 }

@@ -431,8 +431,9 @@ static inline void store_unwatch(struct store *store, const char *site)
 
 /**
  * Sets who is told, in the loop, of each page of a watched site whose total changed, whichever
- * process counted, and of the site as page "". `page` NULL: something may have been missed, so read
- * again. One listener.
+ * process counted, and of the site as page "". `page` NULL: watching has begun, or something may
+ * have been missed, so read (again). From inside, no other site is watched or unwatched. One
+ * listener.
  */
 static inline void store_listen_visits(struct store *store, store_on_visits on_visits, void *data)
 {

@@ -24,7 +24,13 @@ class SqliteStore:
             connection.close()
 
     def total(self, site="default", page="/"):
-        return self.totals().get((site, page), 0)
+        """A page's total; with page "" the site's."""
+        connection = self.connect()
+        try:
+            row = connection.execute("SELECT total FROM hits WHERE site = ? AND page = ?", [site, page]).fetchone()
+            return row[0] if row else 0
+        finally:
+            connection.close()
 
     def set_total(self, total, site="default", page="/"):
         """Changes a page that was visited before."""

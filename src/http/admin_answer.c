@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/admin_answer.h"
+
+#include "http/render.h"
+#include "http/server_view.h"
+
+#include <string.h>
+
+const char *admin_parameter(const struct request *request, const char *name)
+{
+    h2o_iovec_t value;
+    h2o_iovec_t text;
+
+    if (!request_parameter(request, name, &value)) {
+        return NULL;
+    }
+    text = h2o_strdup(&request->h2o->pool, value.base, value.len);
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.base[i] == '\0') {
+            text.base[i] = 0x7f;
+        }
+    }
+    return text.base;
+}
+
+enum report_form admin_wanted_form(const struct request *request)
+{
+    const char *format = admin_parameter(request, "format");
+    h2o_iovec_t accept = request_header(request, H2O_TOKEN_ACCEPT);
+    bool is_json = format != NULL ? strcmp(format, "json") == 0
+                                  : render_negotiate(accept.base, accept.len) == RENDER_JSON;
+
+    return is_json ? REPORT_JSON : REPORT_TEXT;
+}
+
+void admin_respond_form(struct request *request, int status, struct buf *body)
+{
+    enum render_form form = admin_wanted_form(request) == REPORT_JSON ? RENDER_JSON : RENDER_TEXT;
+
+    respond_buf(request, status, render_content_type(form), body);
+    buf_finish(body);
+}
+
+void admin_respond_report(struct request *request, int status, struct report *report)
+{
+    struct buf body = BUF_EMPTY;
+
+    report_finish(report, &body);
+    admin_respond_form(request, status, &body);
+}
+
+bool admin_take_site(struct request *request, char ret_site[STORE_SITE_MAX + 1])
+{
+    const char *site = admin_parameter(request, "site");
+    struct server_view view;
+
+    server_view(request->server, &view);
+    if (site == NULL) {
+        site = view.default_site;
+    }
+    if (!key_is_site(site, strlen(site))) {
+        respond_error(request, 400, "bad_site",
+                      "the name of a site has 1 to %d of the characters a-z 0-9 . _ -",
+                      STORE_SITE_MAX);
+        return false;
+    }
+    strcpy(ret_site, site);
+    return true;
+}
+
+bool admin_take_page(struct request *request, const char *name, struct key *ret_page)
+{
+    const char *page = admin_parameter(request, name);
+    struct buf path = BUF_EMPTY;
+    enum key_status status;
+
+    /* a parameter has its percent-encoding taken off, while keys are made from paths with it */
+    for (const char *at = page != NULL ? page : "/"; *at != '\0'; at++) {
+        buf_printf(&path, strchr("%?#", *at) != NULL ? "%%%02X" : "%c", (unsigned char)*at);
+    }
+    status = key_from_path(path.bytes, path.length, ret_page);
+    buf_finish(&path);
+    if (status != KEY_OK) {
+        respond_error(request, 400, "bad_page", "%s", key_status_text(status));
+    }
+    return status == KEY_OK;
+}
+
+void admin_respond_unavailable(struct request *request)
+{
+    struct server_view view;
+    struct store_health health;
+
+    server_view(request->server, &view);
+    store_health(view.store, &health);
+    respond_error(request, 503, "store_unavailable", "%s %s did not answer (%s%s%s)",
+                  health.backend, health.address, health.state,
+                  health.last_error[0] != '\0' ? "; " : "", health.last_error);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the stores do with many visitors and with a flood of made-up pages: how exact numbers of
+ * visitors are, and that a limit on pages keeps the store from growing. On both stores.
+ */
+#include "store_fixture.h"
+
+#include "count/batch.h"
+
+#define FLOOD 1000000
+#define LIMIT 1000
+
+/* what Redis says about the error of its sketch, and how far off one may be by chance */
+#define REDIS_ERROR 0.0081
+#define DEVIATIONS  3
+
+/* well mixed, and the same in each run (Steele, Lea, Flood: SplitMix) */
+static uint64_t hash_of(uint64_t number)
+{
+    uint64_t z = (number + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* brings visitors `first` to `first` + BATCH_VISITORS_MAX - 1; returns how many there are then */
+static uint64_t bring_visitors(struct fixture *fixture, uint64_t sequence, uint64_t first)
+{
+    static struct store_visitor visitors[BATCH_VISITORS_MAX];
+    struct store_entry entry = entry_of("/", BATCH_VISITORS_MAX);
+    struct store_batch batch = batch_of(EPOCH_A, sequence, BATCH_VISITORS_MAX, &entry, 1);
+    struct answer answer;
+
+    for (uint64_t i = 0; i < BATCH_VISITORS_MAX; i++) {
+        visitors[i] = (struct store_visitor){hash_of(first + i), 0};
+    }
+    entry.wants_uniques = true;
+    batch.visitors = visitors;
+    batch.visitor_count = BATCH_VISITORS_MAX;
+    answer = apply_batch(fixture, &batch);
+    assert_int_equal(answer.outcome, STORE_OK);
+    return answer.uniques[0];
+}
+
+static void check_error(const struct fixture *fixture, uint64_t visitors, uint64_t told)
+{
+    double error = ((double)told - (double)visitors) / (double)visitors;
+
+    print_message("%s: %llu visitors are told as %llu: %+.2f %%\n", fixture->backend->name,
+                  (unsigned long long)visitors, (unsigned long long)told, 100 * error);
+    if (fixture->backend == &sqlite_backend) {
+        assert_true(told == visitors);
+    } else {
+        assert_true(error < DEVIATIONS * REDIS_ERROR && error > -DEVIATIONS * REDIS_ERROR);
+    }
+}
+
+static void test_visitors_are_counted_well(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    uint64_t sequence = 1;
+    uint64_t told;
+
+    check_error(fixture, 1000, bring_visitors(fixture, sequence++, 0));
+    for (uint64_t first = 1000; first < 100000; first += BATCH_VISITORS_MAX) {
+        told = bring_visitors(fixture, sequence++, first);
+    }
+    check_error(fixture, 100000, told);
+    told = bring_visitors(fixture, sequence++, 50000); /* who came before */
+    check_error(fixture, 100000, told);
+}
+
+/* --- a flood --- */
+
+/* what the store takes up: memory, or bytes of the file; the store is opened again */
+static uint64_t size_of_store(struct fixture *fixture)
+{
+    char command[512];
+    char line[64] = "0";
+    struct stat status;
+    FILE *pipe;
+
+    close_store(fixture);
+    if (fixture->backend == &sqlite_backend) {
+        assert_int_equal(stat(fixture->path, &status), 0);
+        open_store(fixture);
+        return (uint64_t)status.st_size;
+    }
+    /* what its keys take up: the memory of the server has connections in it, too */
+    snprintf(
+        command, sizeof(command),
+        "redis-cli -s %s eval \"local sum = 0; for _, key in ipairs(redis.call('KEYS', '*')) do"
+        " sum = sum + redis.call('MEMORY', 'USAGE', key, 'SAMPLES', 0) end; return sum\" 0",
+        fixture->path);
+    pipe = popen(command, "r");
+    assert_non_null(pipe);
+    assert_non_null(fgets(line, sizeof(line), pipe));
+    pclose(pipe);
+    open_store(fixture);
+    return strtoull(line, NULL, 10);
+}
+
+/* visits PAGES_MAX pages that nobody has visited; returns how many of them were counted */
+static size_t visit_new_pages(struct fixture *fixture, uint64_t sequence)
+{
+    static char names[PAGES_MAX][32];
+    struct store_entry entries[PAGES_MAX];
+    struct store_batch batch = batch_of(EPOCH_A, sequence, PAGES_MAX, entries, PAGES_MAX);
+    struct answer answer;
+    size_t counted = 0;
+
+    for (uint64_t i = 0; i < PAGES_MAX; i++) {
+        snprintf(names[i], sizeof(names[i]), "/%016llx",
+                 (unsigned long long)hash_of(sequence * PAGES_MAX + i));
+        entries[i] = entry_of(names[i], 1);
+    }
+    batch.pages_max = LIMIT;
+    answer = apply_batch(fixture, &batch);
+    assert_int_equal(answer.outcome, STORE_OK);
+    for (size_t i = 0; i < PAGES_MAX; i++) {
+        counted += answer.totals[i] != STORE_NONE ? 1 : 0;
+    }
+    return counted;
+}
+
+static void test_a_flood_of_new_pages_does_not_fill_the_store(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    uint64_t sequence = 1;
+    size_t counted = 0;
+    uint64_t before;
+    uint64_t after;
+
+    while (counted < LIMIT) {
+        counted += visit_new_pages(fixture, sequence++);
+    }
+    visit_new_pages(fixture, sequence++);
+    before = size_of_store(fixture);
+    while (sequence <= FLOOD / PAGES_MAX) {
+        counted += visit_new_pages(fixture, sequence++);
+    }
+    after = size_of_store(fixture);
+    print_message("%s: %d made-up pages against a limit of %d: %llu bytes, then %llu\n",
+                  fixture->backend->name, FLOOD, LIMIT, (unsigned long long)before,
+                  (unsigned long long)after);
+    assert_int_equal(counted, LIMIT);
+    assert_true(total_of(fixture, "default", "") == LIMIT);
+    assert_true(after < before + 65536);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FOR_BOTH(test_visitors_are_counted_well),
+        FOR_BOTH(test_a_flood_of_new_pages_does_not_fill_the_store),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
