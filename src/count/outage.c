@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/outage.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -16,14 +17,16 @@ struct shelter {
     struct leg *leg;
     struct batch *batch; /* NULL when the store has it already */
     bool is_written;
+    bool was_limited; /* it had been sent, and new pages may have been refused */
 };
 
 /* what is known of a page without asking the store */
 struct estimate {
     struct map_node node;
-    uint64_t total;   /* that the store said last; 0 when it said none */
-    uint64_t pending; /* visits in the journal */
-    char key[];       /* site, NUL, page */
+    uint64_t total;    /* that the store said last; 0 when it said none */
+    uint64_t since_us; /* when it said one first */
+    uint64_t pending;  /* visits in the journal */
+    char key[];        /* site, NUL, page */
 };
 
 /* --- estimates --- */
@@ -78,6 +81,9 @@ static void note_totals(struct leg *leg, const struct batch *batch,
                           content->entries[i].page_length);
 
         if (applied->totals[i] != STORE_NONE) {
+            if (estimate->total == 0) {
+                estimate->since_us = clock_monotonic_us();
+            }
             estimate->total = applied->totals[i];
         }
         if (batch->shelter != NULL && batch->shelter->is_written) {
@@ -86,8 +92,14 @@ static void note_totals(struct leg *leg, const struct batch *batch,
     }
 }
 
-/* notes that a batch is in the journal, and returns what its page was thought to be at before */
-static void note_pending(struct leg *leg, const struct batch *batch, uint64_t *ret_before)
+/* a page as it was known before a batch of it went to the journal */
+struct known {
+    uint64_t total;    /* with what is pending; 0 when the store has said none */
+    uint64_t since_us; /* it is in the store */
+};
+
+/* notes that a batch is in the journal */
+static void note_pending(struct leg *leg, const struct batch *batch, struct known *ret_known)
 {
     const struct store_batch *content = &batch->parcel->content;
 
@@ -96,7 +108,8 @@ static void note_pending(struct leg *leg, const struct batch *batch, uint64_t *r
             take_estimate(leg->site->engine, leg->flow.site, content->entries[i].page,
                           content->entries[i].page_length);
 
-        ret_before[i] = estimate->total != 0 ? estimate->total + estimate->pending : 0;
+        ret_known[i].total = estimate->total != 0 ? estimate->total + estimate->pending : 0;
+        ret_known[i].since_us = estimate->total != 0 ? estimate->since_us : UINT64_MAX;
         estimate->pending += content->entries[i].hits;
     }
 }
@@ -122,20 +135,27 @@ void outage_finish(struct engine *engine)
 /* --- writing --- */
 
 struct answer_context {
-    struct engine *engine;
-    const uint64_t *before;
+    const struct shelter *shelter;
+    const struct known *pages;
+    struct list unknown; /* visits that the store may have refused already */
 };
 
 static void answer_journaled(void *data, struct visit *visit, size_t entry)
 {
-    const struct answer_context *context = data;
+    struct answer_context *context = data;
+    struct engine *engine = context->shelter->leg->site->engine;
     struct visit_answer answer = {.status = VISIT_JOURNALED, .uniques = STORE_NONE};
 
-    if (context->before[entry] != 0) {
-        answer.count = context->before[entry] + visit->position + 1;
+    /* a page that was not known yet when the visit came may have been new when it was sent */
+    if (context->shelter->was_limited && context->pages[entry].since_us >= visit->accepted_at_us) {
+        list_append(&context->unknown, &visit->link);
+        return;
     }
-    context->engine->stats.waiting--;
-    context->engine->stats.journaled++;
+    if (context->pages[entry].total != 0) {
+        answer.count = context->pages[entry].total + visit->position + 1;
+    }
+    engine->stats.waiting--;
+    engine->stats.journaled++;
     visit->on_answer(visit, &answer);
 }
 
@@ -143,16 +163,20 @@ static void finish_written(struct shelter *shelter)
 {
     struct leg *leg = shelter->leg;
     struct batch *batch = shelter->batch;
-    uint64_t *before = calloc(batch->parcel->content.entry_count, sizeof(*before));
-    struct answer_context context = {leg->site->engine, before};
+    struct known *pages = calloc(batch->parcel->content.entry_count, sizeof(*pages));
+    struct answer_context context = {.shelter = shelter, .pages = pages};
 
-    if (before == NULL) {
+    if (pages == NULL) {
         abort();
     }
+    list_init(&context.unknown);
     shelter->is_written = true;
-    note_pending(leg, batch, before);
+    note_pending(leg, batch, pages);
     batch_release(batch, answer_journaled, &context);
-    free(before);
+    free(pages);
+    engine_answer_uncounted(leg->site->engine, &context.unknown, VISIT_UNKNOWN,
+                            "the store did not confirm the visit in time; its page may be one more "
+                            "than the site may have");
 }
 
 static void take_out(void *data, struct visit *visit, size_t entry)
@@ -224,7 +248,11 @@ static void write_batch(struct leg *leg, struct batch *batch)
     shelter->leg = leg;
     shelter->batch = batch;
     batch->shelter = shelter;
-    /* who is told that the visit will be counted must not be refused for want of room later */
+    /*
+     * Who is told that the visit will be counted must not be refused for want of room later. A
+     * batch that was sent may have been: then only pages that are known are sure to be counted.
+     */
+    shelter->was_limited = leg == &leg->site->live && batch->parcel->content.pages_max != 0;
     batch->parcel->content.pages_max = 0;
     memcpy(record.site, leg->flow.site, sizeof(record.site));
     memcpy(record.epoch, leg->flow.ledger.epoch, sizeof(record.epoch));

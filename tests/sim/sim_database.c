@@ -38,6 +38,7 @@ struct sim_database {
     size_t ledger_count;
     size_t token_count;
     uint64_t hours[SIM_SITES_MAX][SIM_HOURS_MAX];
+    uint64_t pages[SIM_SITES_MAX]; /* that were ever counted */
     uint32_t totals[SIM_PAGES_MAX];
     struct ledger_row ledger[EPOCHS_MAX]; /* as many as there are are copied */
     struct token_row tokens[TOKENS_MAX];
@@ -211,28 +212,58 @@ static void add_hour(struct sim_database *database, const struct store_batch *ba
     database->hours[sim_site_number(batch->site)][hour] += hits;
 }
 
+/* entries of new pages that the site has no room for get the total STORE_NONE */
+static void refuse_entries(struct sim_database *database, const struct store_batch *batch,
+                           struct sim_answer *answer)
+{
+    uint64_t *pages = &database->pages[sim_site_number(batch->site)];
+
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        bool is_new = database->totals[sim_page_number(batch->entries[i].page)] == 0 &&
+                      batch->entries[i].hits != 0;
+
+        answer->totals[i] = 0;
+        if (is_new && batch->pages_max != 0 && *pages >= batch->pages_max) {
+            answer->totals[i] = STORE_NONE;
+        } else if (is_new) {
+            (*pages)++;
+        }
+    }
+}
+
+/* takes the visits out of `hits` whose tokens were seen before */
+static void see_tokens(struct sim_database *database, const struct store_batch *batch,
+                       uint64_t *hits, struct sim_answer *answer)
+{
+    for (size_t i = 0; i < batch->token_count; i++) {
+        uint32_t entry = batch->tokens[i].entry;
+        struct token_row token = row_of(batch, &batch->tokens[i]);
+
+        answer->repeated[i] = answer->totals[entry] != STORE_NONE && see(database, &token);
+        hits[entry] -= answer->repeated[i] ? 1 : 0;
+    }
+}
+
 static void add_entries(struct sim_database *database, const struct store_batch *batch,
                         struct sim_answer *answer)
 {
     struct ledger_row *row = demand_row(database, sim_site_number(batch->site), batch->epoch);
-    uint64_t *hits = answer->totals; /* until they are totals */
+    uint64_t hits[SIM_PAGES_MAX];
     uint64_t sum = 0;
 
     for (size_t i = 0; i < batch->entry_count; i++) {
         hits[i] = batch->entries[i].hits;
     }
-    for (size_t i = 0; i < batch->token_count; i++) {
-        struct token_row token = row_of(batch, &batch->tokens[i]);
-
-        answer->repeated[i] = see(database, &token);
-        hits[batch->tokens[i].entry] -= answer->repeated[i] ? 1 : 0;
-    }
+    refuse_entries(database, batch, answer);
+    see_tokens(database, batch, hits, answer);
     for (size_t i = 0; i < batch->entry_count; i++) {
         uint32_t *total = &database->totals[sim_page_number(batch->entries[i].page)];
 
-        sum += hits[i];
-        *total += (uint32_t)hits[i];
-        answer->totals[i] = *total;
+        if (answer->totals[i] != STORE_NONE) {
+            sum += hits[i];
+            *total += (uint32_t)hits[i];
+            answer->totals[i] = *total;
+        }
     }
     add_hour(database, batch, sum);
     row->at = (struct store_position){batch->sequence, batch->visits};
@@ -246,7 +277,8 @@ static void repeat_answer(const struct sim_database *database, const struct stor
     memset(answer->repeated, 0, answer->token_count);
     if (row->at.sequence == batch->sequence) {
         if (row->at.visits != batch->visits || row->answer->entry_count != batch->entry_count ||
-            row->answer->token_count != batch->token_count) {
+            row->answer->token_count <
+                batch->token_count) { /* what was refused has none any more */
             oracle_accuse("number %llu of %.4s stands for other visits than before: now %llu "
                           "visits of %zu pages with %zu tokens, then %llu, %zu and %zu",
                           (unsigned long long)batch->sequence, batch->epoch,

@@ -79,7 +79,8 @@ static void judge_stats(struct sim_instance *instance)
         (stats->accepted != instance->taken || stats->waiting != 0 ||
          stats->applied != told[VISIT_COUNTED] || stats->repeated != told[VISIT_REPEATED] ||
          stats->journaled != told[VISIT_JOURNALED] || stats->unknown != told[VISIT_UNKNOWN] ||
-         stats->refused != told[VISIT_REFUSED] + instance->turned_away)) {
+         stats->refused !=
+             told[VISIT_REFUSED] + told[VISIT_TOO_MANY_PAGES] + instance->turned_away)) {
         oracle_accuse("instance %zu: its stats are not what it said", instance->number);
     }
 }

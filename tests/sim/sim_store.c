@@ -114,18 +114,29 @@ static void free_request(struct request *request)
     }
 }
 
+static size_t count_refused(const struct request *request, const struct store_applied *applied)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; applied->totals != NULL && i < request->batch.entry_count; i++) {
+        count += applied->totals[i] == STORE_NONE ? 1 : 0;
+    }
+    return count;
+}
+
 static void apply_request(const struct request *request, struct sim_answer *answer,
                           struct store_applied *ret_applied)
 {
     sim_database_apply(request->node->database, &request->batch, answer, ret_applied);
     oracle_applied(request->node->database, &request->batch);
-    sim_say("store: batch %llu of %s (%.4s), after %llu, %s and %zu more: %s",
+    sim_say("store: batch %llu of %s (%.4s), after %llu, %s and %zu more: %s, %zu refused",
             (unsigned long long)request->batch.sequence, request->site, request->epoch,
             (unsigned long long)request->batch.follows, request->batch.entries[0].page,
             request->batch.entry_count - 1,
             ret_applied->gap         ? "gap"
             : ret_applied->duplicate ? "duplicate"
-                                     : "applied");
+                                     : "applied",
+            count_refused(request, ret_applied));
 }
 
 /* executes what nobody waits for, unless its server crashed since */
@@ -247,8 +258,8 @@ static void check_batch(const struct sim_store *store, const struct store_batch 
     for (size_t i = 0; i < batch->entry_count; i++) {
         hits += batch->entries[i].hits;
     }
-    if (batch->entry_count == 0 || hits == 0 || batch->follows >= batch->sequence ||
-        batch->visits < hits) {
+    if (batch->entry_count == 0 || (hits == 0 && batch->pages_max != 0) ||
+        batch->follows >= batch->sequence || batch->visits < hits) {
         oracle_accuse("instance %zu: batch %llu is no batch", store->instance,
                       (unsigned long long)batch->sequence);
     }

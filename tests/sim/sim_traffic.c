@@ -148,6 +148,7 @@ static void try_at(struct sim_traffic *traffic, size_t request, struct sim_insta
     }
     *attempt = (struct attempt){.traffic = traffic, .instance = instance, .request = request};
     attempt->visit.on_answer = on_answer;
+    attempt->visit.pages_max = traffic->options.pages_max;
     attempt->arrived_at_ms = clock_monotonic_ms();
     if (asked->has_token) {
         attempt->visit.token = attempt->token;

@@ -20,6 +20,7 @@ struct sim_traffic_options {
     uint64_t crowd_max;  /* requests at once */
     unsigned with_token; /* per mille */
     uint64_t patience_ms;
+    uint64_t pages_max; /* that a site may have; 0: no limit */
 };
 
 /** The options are copied. */

@@ -67,6 +67,10 @@ static void draw_traffic(const struct sim_weather *weather, struct sim_instances
 {
     traffic->sites = sim_draw_between(1, SIM_SITES_MAX);
     traffic->shared_pages = sim_chance(500) ? sim_draw_between(1, ORACLE_SHARED_PAGES) : 0;
+    /* room is a matter of when: it is judged only where what was refused once stays so */
+    traffic->pages_max = weather->climate == SIM_STEADY && sim_chance(300)
+                             ? sim_draw_skewed(1, traffic->shared_pages != 0 ? 10 : 300)
+                             : 0;
     traffic->pause_ms = sim_draw_skewed(50, 1000);
     traffic->crowd_max = sim_draw_skewed(1, 20);
     /* where the wall clock is set, windows of time mean nothing */

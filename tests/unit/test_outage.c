@@ -82,6 +82,76 @@ static struct journal_entry *on_record(void *data, struct journal_record *record
     return NULL;
 }
 
+/* a journal in a directory of its own, which the engine uses */
+struct bench {
+    char directory[32];
+    struct disk *disk;
+    struct journal *journal;
+};
+
+static void begin(struct fixture *fixture, struct bench *bench)
+{
+    struct buf errors = BUF_EMPTY;
+    struct journal_options options = {bench->directory, 1 << 20};
+
+    strcpy(bench->directory, "/tmp/visitcountd-test-XXXXXX");
+    assert_non_null(mkdtemp(bench->directory));
+    bench->disk = disk_create(fixture->loop);
+    bench->journal = journal_open(fixture->loop, bench->disk, &options, on_record, NULL, &errors);
+    assert_non_null(bench->journal);
+    engine_use_journal(fixture->engine, bench->journal);
+    fixture->on_answer = stop_when_answered;
+}
+
+/* nothing is left in it */
+static void finish(struct fixture *fixture, struct bench *bench)
+{
+    assert_int_equal(journal_status(bench->journal)->records, 0);
+    engine_use_journal(fixture->engine, NULL);
+    journal_close(bench->journal);
+    disk_destroy(bench->disk);
+    assert_int_equal(rmdir(bench->directory), 0);
+}
+
+/*
+ * Guards: a visit of a new page, in a batch whose answer was lost, was told that it will be
+ * counted, although the store had refused the page as one too many: the repetition is answered as
+ * that was.
+ */
+static void test_a_page_that_may_have_been_refused_is_not_promised(void **state)
+{
+    struct fixture *fixture = *state;
+    struct bench bench;
+    size_t first;
+
+    begin(fixture, &bench);
+    fixture->visits[0].visit.pages_max = 1;
+    visit(fixture, "/known");
+    turn(fixture);
+    end(fixture, FAKE_DONE);
+    advance(fixture, 5);
+    first = fixture->count;
+    fixture->visits[first].visit.pages_max = 1;
+    visit(fixture, "/known");
+    fixture->visits[first + 1].visit.pages_max = 1;
+    visit(fixture, "/new");
+    turn(fixture);
+    fake_store_go_away(fixture->store, FAKE_REPLY_LOST);
+    advance(fixture, MAX_WAIT_MS + EXPIRE_MS);
+    while (!fixture->visits[first + 1].is_answered) {
+        loop_run(fixture->loop);
+    }
+    assert_int_equal(fixture->visits[first].status, VISIT_JOURNALED);
+    assert_uncounted(fixture, first + 1, VISIT_UNKNOWN);
+    fake_store_come_back(fixture->store);
+    turn(fixture);
+    end_check(fixture, FAKE_DONE);
+    end(fixture, FAKE_DONE);
+    assert_int_equal(fake_database_total(fixture->database, "default", "/known"), 2);
+    assert_int_equal(fake_database_total(fixture->database, "default", "/new"), 0);
+    finish(fixture, &bench);
+}
+
 /*
  * Guards: a visit that joins the backlog while a batch before it is tried at a store that refuses
  * was written only when that batch was done, and waited for as long.
@@ -89,18 +159,10 @@ static struct journal_entry *on_record(void *data, struct journal_record *record
 static void test_a_visit_behind_a_batch_that_is_tried_is_written_at_once(void **state)
 {
     struct fixture *fixture = *state;
-    char directory[] = "/tmp/visitcountd-test-XXXXXX";
-    struct journal_options options = {directory, 1 << 20};
-    struct disk *disk = disk_create(fixture->loop);
-    struct buf errors = BUF_EMPTY;
-    struct journal *journal;
+    struct bench bench;
     size_t i;
 
-    assert_non_null(mkdtemp(directory));
-    journal = journal_open(fixture->loop, disk, &options, on_record, NULL, &errors);
-    assert_non_null(journal);
-    engine_use_journal(fixture->engine, journal);
-    fixture->on_answer = stop_when_answered;
+    begin(fixture, &bench);
     lose_store(fixture);
     i = visit(fixture, "/first");
     loop_run(fixture->loop); /* until it is on the disk */
@@ -114,17 +176,13 @@ static void test_a_visit_behind_a_batch_that_is_tried_is_written_at_once(void **
     fake_store_come_back(fixture->store); /* before the turn ends: the first one is tried again */
     loop_run(fixture->loop);
     assert_int_equal(fixture->visits[i].status, VISIT_JOURNALED);
-    assert_int_equal(journal_status(journal)->records, 2);
+    assert_int_equal(journal_status(bench.journal)->records, 2);
     fixture->on_answer = NULL;
     for (int batch = 0; batch < 2; batch++) {
         turn(fixture);
         end(fixture, FAKE_DONE);
     }
-    assert_int_equal(journal_status(journal)->records, 0);
-    engine_use_journal(fixture->engine, NULL);
-    journal_close(journal);
-    disk_destroy(disk);
-    assert_int_equal(rmdir(directory), 0);
+    finish(fixture, &bench);
 }
 
 int main(void)
@@ -132,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_record_keeps_its_number),
         TEST(test_a_record_follows_what_the_store_has),
+        TEST(test_a_page_that_may_have_been_refused_is_not_promised),
         TEST(test_a_visit_behind_a_batch_that_is_tried_is_written_at_once),
     };
 
