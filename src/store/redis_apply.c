@@ -184,7 +184,8 @@ static void add_token_pages(struct redis_store *store, const struct store_batch 
         buf_put_u64(pages, batch->tokens[order[i]].entry + 1);
         buf_putc(pages, ' ');
     }
-    redis_command_add(&store->command, pages->bytes, pages->length);
+    /* nothing was ever put into an empty one: it has no bytes to point to */
+    redis_command_add(&store->command, pages->length != 0 ? pages->bytes : "", pages->length);
 }
 
 static void add_batch(struct redis_store *store, const struct store_batch *batch,
