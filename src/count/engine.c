@@ -107,16 +107,33 @@ static bool is_gone(const struct engine *engine, uint64_t now_ms)
            now_ms - engine->changed_at_ms >= (max_wait_ms < MOMENT_MS ? max_wait_ms : MOMENT_MS);
 }
 
+static bool has_batches(const struct site *site)
+{
+    list_for_each(link, &site->legs) {
+        if (!list_is_empty(&leg_in_site(link)->flow.batches)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_expire(struct loop_timer *timer)
 {
     struct engine *engine = container_of(timer, struct engine, expire);
     uint64_t now_ms = clock_monotonic_ms();
+    struct list *link = engine->awaited.next;
 
-    map_for_each(node, &engine->sites) {
+    while (link != &engine->awaited) {
+        struct site *site = container_of(link, struct site, awaited);
+
         if (engine->journal == NULL) {
-            expire_site(site_of(node), now_ms);
-        } else if (is_gone(engine, now_ms) || flow_is_overdue(&site_of(node)->live.flow, now_ms)) {
-            outage_shelter(site_of(node));
+            expire_site(site, now_ms);
+        } else if (flow_is_overdue(&site->live.flow, now_ms)) {
+            outage_shelter(site);
+        }
+        link = link->next;
+        if (!has_batches(site)) {
+            list_remove(&site->awaited);
         }
     }
     if (engine->stats.waiting != 0) {
@@ -430,6 +447,7 @@ struct site *engine_take_site(struct engine *engine, const char *name)
     }
     site->engine = engine;
     strncpy(site->name, name, STORE_SITE_MAX);
+    list_init(&site->awaited);
     list_init(&site->legs);
     map_insert(&engine->sites, &site->node, site->name, strlen(site->name));
     leg_init(&site->live, site);
@@ -511,6 +529,9 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     if (shelter || (!flow_is_busy(&leg->flow) && list_is_empty(&leg->queue))) {
         leg_make_ready(leg);
     }
+    if (list_is_empty(&site->awaited)) {
+        list_append(&engine->awaited, &site->awaited);
+    }
     if (!loop_timer_is_active(&engine->expire)) {
         loop_timer_start(engine->loop, &engine->expire, EXPIRE_INTERVAL_MS);
     }
@@ -543,6 +564,7 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     engine->options = *options;
     map_init(&engine->sites);
     map_init(&engine->estimates);
+    list_init(&engine->awaited);
     list_init(&engine->ready);
     list_init(&engine->resting);
     loop_task_init(&engine->flush, on_flush);
@@ -563,6 +585,7 @@ static void destroy_site(struct site *site)
     while (!list_is_empty(&site->legs)) {
         finish_leg(leg_in_site(site->legs.next));
     }
+    list_remove(&site->awaited);
     free(site);
 }
 

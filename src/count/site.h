@@ -27,7 +27,8 @@ struct leg {
 struct site {
     struct map_node node;
     struct engine *engine;
-    struct list legs; /* the live one is the first */
+    struct list awaited; /* in the engine's, while visits may wait */
+    struct list legs;    /* the live one is the first */
     struct leg live;
     struct leg *backlog; /* NULL until the store is away for the first time */
     uint64_t used_at_ms; /* when a visit came last */
@@ -42,6 +43,7 @@ struct engine {
     struct stats stats;
     struct map sites;
     struct site *latest; /* most visits are of the site of the visit before */
+    struct list awaited; /* sites in which visits may wait: of thousands, a few */
     struct list ready;   /* legs with something to send */
     struct list resting; /* legs that wait for the retry timer, or for the store to come back */
     struct loop_task flush;
