@@ -31,7 +31,9 @@ void redis_command_add(struct redis_command *command, const void *bytes, size_t 
     *at++ = '$';
     at += format_u64(length, at);
     at = mempcpy(at, "\r\n", 2);
-    at = mempcpy(at, bytes, length);
+    if (length != 0) { /* nothing may be at NULL, which mempcpy() does not take */
+        at = mempcpy(at, bytes, length);
+    }
     at = mempcpy(at, "\r\n", 2);
     out->length = (size_t)(at - out->bytes);
     command->count++;
