@@ -81,11 +81,13 @@ static void add_bucket_keys(struct redis_command *command, const struct store_ba
                             uint64_t window_s)
 {
     uint64_t bucket = batch->second / window_s;
-    char kind[48];
+    char kind[sizeof("seen::") + 2 * U64_DIGITS_MAX];
+    char *digits = stpcpy(kind, "seen:");
 
+    digits += format_u64(window_s, digits);
+    *digits++ = ':';
     for (uint64_t i = bucket - 1; i != bucket + 2; i++) {
-        snprintf(kind, sizeof(kind), "seen:%llu:%llu", (unsigned long long)window_s,
-                 (unsigned long long)i);
+        digits[format_u64(i, digits)] = '\0';
         redis_add_key(command, batch->site, kind);
     }
 }
