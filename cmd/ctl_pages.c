@@ -47,6 +47,7 @@ static enum ctl_exit export_piece(const struct ctl_socket *socket, struct ctl_re
     enum ctl_exit result;
     size_t length;
 
+    buf_puts(&piece, ""); /* whatever is answered */
     buf_puts(&target, "/export");
     put_parameter(&target, "site", site);
     put_parameter(&target, "after", after->bytes);
@@ -81,6 +82,20 @@ static enum ctl_exit export_site(const struct ctl_socket *socket, struct ctl_req
     return result;
 }
 
+/* `names` are lines, and are taken apart */
+static enum ctl_exit export_each(const struct ctl_socket *socket, struct ctl_request *request,
+                                 char *names, struct buf *error)
+{
+    enum ctl_exit result = CTL_DONE;
+    char *rest;
+
+    for (char *name = strtok_r(names, "\n", &rest); result == CTL_DONE && name != NULL;
+         name = strtok_r(NULL, "\n", &rest)) {
+        result = export_site(socket, request, name, error);
+    }
+    return result;
+}
+
 static enum ctl_exit export_sites(const struct ctl_socket *socket, struct ctl_request *request,
                                   struct buf *error)
 {
@@ -90,10 +105,10 @@ static enum ctl_exit export_sites(const struct ctl_socket *socket, struct ctl_re
 
     question.target = "/export";
     question.wants_json = false;
+    buf_puts(&names, ""); /* there may be none */
     result = ctl_perform(socket, &question, &names, error);
-    for (char *next, *name = strtok_r(names.bytes, "\n", &next); result == CTL_DONE && name != NULL;
-         name = strtok_r(NULL, "\n", &next)) {
-        result = export_site(socket, request, name, error);
+    if (result == CTL_DONE) {
+        result = export_each(socket, request, names.bytes, error);
     }
     buf_finish(&names);
     return result;
