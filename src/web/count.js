@@ -1,4 +1,4 @@
-/* visitcountd: counts visits, without cookies. SPDX-License-Identifier: MIT */
+/* visitcountd, no cookies. SPDX-License-Identifier: MIT */
 (({ src, dataset }, d) => {
   const v1 = src.replace(/count\.js.*/, "v1/"), site = "/" + (dataset.site || "default");
   const all = () => [...d.querySelectorAll("[data-visitcount]")];
