@@ -25,9 +25,10 @@
 -- visits are not counted. " ^ <number> ..." tells the wanted numbers of visitors. Then " ! <error>"
 -- says that a number by day or hour or of visitors was not written.
 --
--- Nothing after the first write can fail: the types of the ledger and of the buckets were proved by
--- reading them, hits is written first, and all that is written of days, hours and visitors is
--- written with pcall. So an error reply always means that nothing was applied.
+-- Nothing after the first write can fail: what this user may do was proved when the epoch was new, the
+-- types of the ledger and of the buckets by reading them, hits is written first, and all that is
+-- written of days, hours and visitors is written with pcall. So an error reply always means that
+-- nothing was applied.
 local hits_key, day_key, hour_key, ledger_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local epoch, sequence, follows = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local day_ttl, hour_ttl, ledger_ttl = ARGV[5], ARGV[6], tonumber(ARGV[7])
@@ -83,6 +84,22 @@ if pages_max ~= 0 then
                     hits[page] = 0
                 end
             end
+        end
+    end
+end
+
+local now = tonumber(redis.call('TIME')[1])
+
+if last == 0 then
+    -- a new epoch: what an access list forbids has to fail here, where nothing was applied yet. What
+    -- is allowed fails as well, by the ledger's type, or changes nothing.
+    redis.call('HSET', ledger_key, epoch, '0 0 ' .. now)
+    redis.call('ZSCORE', hits_key, '')
+    redis.call('EXPIRE', day_key, day_ttl)
+    for _, command in ipairs({{'ZINCRBY', ledger_key, 1, ''}, {'SADD', ledger_key, ''}}) do
+        local result = redis.pcall(unpack(command))
+        if not string.find(result.err, 'WRONGTYPE', 1, true) then
+            return redis.error_reply(result.err)
         end
     end
 end
@@ -237,7 +254,6 @@ if visited_count ~= 0 then
     meet(KEYS[site_key], everybody)
 end
 
-local now = tonumber(redis.call('TIME')[1])
 answer = ' ' .. table.concat(totals, ' ')
 if #repeated ~= 0 then
     answer = answer .. ' ~ ' .. table.concat(repeated, ' ')
@@ -257,7 +273,7 @@ if last == 0 then
     for i = 1, #some, 2 do
         local used = tonumber(string.match(some[i + 1], '^%d+ %d+ (%d+)'))
         if used and used + ledger_ttl < now then
-            redis.call('HDEL', ledger_key, some[i])
+            redis.pcall('HDEL', ledger_key, some[i])
         end
     end
 end

@@ -198,6 +198,8 @@ def test_each_of_them_is_needed(new_daemon, new_redis, missing):
     daemon = new_daemon({**settings_of(server), "redis.wait_replicas": 1})
     answers = [daemon.fetch(target, headers={"Idempotency-Key": target}) for target in ("/count", "/count.json", "/v1/get/default/")]
     assert [answer.status for answer in answers] != [200, 200, 200] or "NOPERM" in daemon.log(), f"it works without {missing}"
+    counted = sum(answer.status == 200 for answer in answers[:2])
+    assert int(server.client().zscore("vc:{default}:hits", "/") or 0) == counted, "what fails half-way is counted with each attempt"
 
 
 def test_all_other_commands_are_refused_to_that_user(limited):
