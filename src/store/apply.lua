@@ -88,22 +88,6 @@ if pages_max ~= 0 then
     end
 end
 
-local now = tonumber(redis.call('TIME')[1])
-
-if last == 0 then
-    -- a new epoch: what an access list forbids has to fail here, where nothing was applied yet. What
-    -- is allowed fails as well, by the ledger's type, or changes nothing.
-    redis.call('HSET', ledger_key, epoch, '0 0 ' .. now)
-    redis.call('ZSCORE', hits_key, '')
-    redis.call('EXPIRE', day_key, day_ttl)
-    for _, command in ipairs({{'ZINCRBY', ledger_key, 1, ''}, {'SADD', ledger_key, ''}}) do
-        local result = redis.pcall(unpack(command))
-        if not string.find(result.err, 'WRONGTYPE', 1, true) then
-            return redis.error_reply(result.err)
-        end
-    end
-end
-
 local repeated = {} -- numbers of tokens
 local fresh = {} -- per window, the tokens that are new
 
@@ -159,6 +143,22 @@ end
 look_up(1, 5, 7)
 look_up(2, 8, 10)
 look_up(3, 11, 11)
+
+local now = tonumber(redis.call('TIME')[1])
+
+if last == 0 then
+    -- a new epoch: what an access list forbids has to fail here, where nothing was applied yet. What
+    -- is allowed fails as well, by the ledger's type, or changes nothing.
+    redis.call('HSET', ledger_key, epoch, '0 0 ' .. now)
+    redis.call('ZSCORE', hits_key, '')
+    redis.call('EXPIRE', day_key, day_ttl)
+    for _, command in ipairs({{'ZINCRBY', ledger_key, 1, ''}, {'SADD', ledger_key, ''}}) do
+        local result = redis.pcall(unpack(command))
+        if not string.find(result.err, 'WRONGTYPE', 1, true) then
+            return redis.error_reply(result.err)
+        end
+    end
+end
 
 local failed = ''
 
