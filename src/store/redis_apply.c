@@ -308,7 +308,10 @@ static const char *parse_repeated(const char *text, const struct store_batch *ba
     return text;
 }
 
-/* " ^ 7 9": of the entries that want it; returns what follows them, or NULL */
+/*
+ * " ^ 7 9": of the entries that want it; returns what follows them, or NULL. A batch that comes
+ * back out of a journal wants none, and may be answered what it was when it wanted some.
+ */
 static const char *parse_uniques(const char *text, const struct store_batch *batch,
                                  uint64_t *uniques)
 {
@@ -320,6 +323,11 @@ static const char *parse_uniques(const char *text, const struct store_batch *bat
         if (are_there && batch->entries[i].wants_uniques && text != NULL) {
             text = redis_parse_numbers(text, &uniques[i], 1);
         }
+    }
+    while (are_there && text != NULL && *text == ' ' && text[1] >= '0' && text[1] <= '9') {
+        uint64_t unwanted;
+
+        text = redis_parse_numbers(text, &unwanted, 1);
     }
     return text;
 }

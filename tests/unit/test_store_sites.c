@@ -316,6 +316,27 @@ static void test_uniques_are_told_where_they_are_wanted(void **state)
     }
 }
 
+/* guards against a journal that is never replayed: its batches do not know what was wanted */
+static void test_uniques_that_are_no_longer_wanted(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entries[] = {entry_of("/a", 1), entry_of("/b", 1)};
+    struct store_visitor visitors[] = {{5, 0}, {5, 1}};
+    struct store_batch batch = batch_of(EPOCH_A, 1, 2, entries, 2);
+    struct answer answer;
+
+    batch.visitors = visitors;
+    batch.visitor_count = 2;
+    for (int wanted = 2; wanted >= 0; wanted--) {
+        entries[0].wants_uniques = wanted > 0;
+        entries[1].wants_uniques = wanted > 1;
+        answer = apply_batch(fixture, &batch);
+        assert_int_equal(answer.duplicate, wanted != 2);
+        assert_total(answer, 0, 1);
+        assert_total(answer, 1, 1);
+    }
+}
+
 static void test_visitors_of_refused_pages_do_not_count(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -647,6 +668,7 @@ int main(void)
         FOR_BOTH(test_a_page_that_is_deleted_makes_room),
         FOR_BOTH(test_visitors_are_told_apart),
         FOR_BOTH(test_uniques_are_told_where_they_are_wanted),
+        FOR_BOTH(test_uniques_that_are_no_longer_wanted),
         FOR_BOTH(test_visitors_of_refused_pages_do_not_count),
         FOR_BOTH(test_a_token_of_a_day_holds_that_day),
         FOR_BOTH(test_series_have_zeros_where_nothing_happened),
