@@ -270,7 +270,7 @@ def test_a_path_too_long_for_a_socket_is_refused(new_stack, directory):
 def test_a_configuration_that_is_refused_is_shown(new_stack):
     code, _, errors = new_stack(VISITCOUNTD_LOG_LEVEL="loud").launch().wait()
     assert code == 1
-    assert "visitcountd-1 ended with exit status 78" in errors
+    assert re.search(r"visitcountd-\d ended with exit status 78", errors), "whichever was first"
     assert "log.level" in errors
 
 

@@ -62,7 +62,7 @@ static void test_numbers_around_repetitions(void **state)
     struct fixture *fixture = *state;
 
     for (int i = 0; i < 3; i++) {
-        char key[8];
+        char key[16];
 
         snprintf(key, sizeof(key), "key-%d", i);
         visit_key(fixture, key);
@@ -121,7 +121,7 @@ static void test_a_repetition_of_a_visit_in_doubt(void **state)
     struct fixture *fixture = *state;
 
     for (size_t i = 0; i < 3; i++) {
-        char key[8];
+        char key[16];
         size_t first;
         size_t again;
 
@@ -147,7 +147,7 @@ static void test_a_visit_that_left_in_doubt_comes_back(void **state)
     struct fixture *fixture = *state;
 
     for (size_t i = 0; i < 2; i++) {
-        char key[8];
+        char key[16];
         size_t gone;
         size_t again;
 
