@@ -2,6 +2,7 @@
 #include "sim_database.h"
 
 #include "oracle.h"
+#include "sim_copy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +72,7 @@ static struct kept_answer *keep(const struct sim_answer *answer)
     kept->totals = (uint64_t *)(kept + 1);
     kept->repeated = (bool *)(kept->totals + answer->entry_count);
     memcpy(kept->totals, answer->totals, totals_bytes);
-    memcpy(kept->repeated, answer->repeated, answer->token_count);
+    sim_copy(kept->repeated, answer->repeated, answer->token_count);
     return kept;
 }
 
@@ -104,8 +105,8 @@ void sim_database_copy(struct sim_database *database, const struct sim_database 
     }
     let_all_go(database);
     memcpy(database, from, offsetof(struct sim_database, ledger));
-    memcpy(database->ledger, from->ledger, from->ledger_count * sizeof(*from->ledger));
-    memcpy(database->tokens, from->tokens, from->token_count * sizeof(*from->tokens));
+    sim_copy(database->ledger, from->ledger, from->ledger_count * sizeof(*from->ledger));
+    sim_copy(database->tokens, from->tokens, from->token_count * sizeof(*from->tokens));
 }
 
 /* --- rows --- */
@@ -289,7 +290,7 @@ static void repeat_answer(const struct sim_database *database, const struct stor
         }
         memcpy(answer->totals, row->answer->totals,
                row->answer->entry_count * sizeof(*answer->totals));
-        memcpy(answer->repeated, row->answer->repeated, row->answer->token_count);
+        sim_copy(answer->repeated, row->answer->repeated, row->answer->token_count);
         return;
     }
     for (size_t i = 0; i < batch->entry_count; i++) {

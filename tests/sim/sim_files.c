@@ -2,6 +2,7 @@
 #include "sim_files.h"
 
 #include "sim_clock.h"
+#include "sim_copy.h"
 #include "sim_log.h"
 
 #include <dirent.h>
@@ -180,7 +181,7 @@ static void write_back(struct content *content)
 {
     resize(&content->durable, &content->durable_length, content->length);
     if (content->length != 0) {
-        memcpy(content->durable, content->bytes, content->length);
+        sim_copy(content->durable, content->bytes, content->length);
     }
     if (content->spoiled_from < content->length) {
         memset(content->durable + content->spoiled_from, 0,
@@ -203,11 +204,11 @@ static void tear(struct content *content)
 
         resize(&content->durable, &content->durable_length,
                sim_chance(300) ? kept + sim_draw(seen - kept + 1) : kept);
-        memcpy(content->durable + synced, content->bytes + synced, kept - synced);
+        sim_copy(content->durable + synced, content->bytes + synced, kept - synced);
     }
     resize(&content->bytes, &content->length, content->durable_length);
     if (content->length != 0) {
-        memcpy(content->bytes, content->durable, content->length);
+        sim_copy(content->bytes, content->durable, content->length);
     }
     content->spoiled_from = SIZE_MAX;
 }
@@ -403,7 +404,7 @@ ssize_t __wrap_pwrite(int fd, const void *bytes, size_t length, off_t offset)
     if ((size_t)offset + some > content->length) {
         resize(&content->bytes, &content->length, (size_t)offset + some);
     }
-    memcpy(content->bytes + offset, bytes, some);
+    sim_copy(content->bytes + offset, bytes, some);
     sim_say("disk %zu: %zu of %zu bytes at %lld%s", files->number, some, length, (long long)offset,
             error != 0 ? ", and it fails" : "");
     return error != 0 ? fail(error) : (ssize_t)some;
@@ -486,7 +487,7 @@ ssize_t __wrap_read(int fd, void *bytes, size_t length)
     size_t left = descriptor->content->length - descriptor->offset;
     size_t some = length < left ? length : left;
 
-    memcpy(bytes, descriptor->content->bytes + descriptor->offset, some);
+    sim_copy(bytes, descriptor->content->bytes + descriptor->offset, some);
     descriptor->offset += some;
     return (ssize_t)some;
 }
