@@ -293,17 +293,16 @@ static const char *parse_repeated(const char *text, const struct store_batch *ba
     }
     order = order_tokens(batch);
     text += 2;
-    while (text != NULL && *text == ' ' && text[1] >= '0' && text[1] <= '9') {
-        char *end;
-        uint64_t number = strtoull(text, &end, 10);
+    do {
+        uint64_t number;
 
-        text = end;
-        if (number == 0 || number > batch->token_count) {
+        text = redis_parse_numbers(text, &number, 1);
+        if (text == NULL || number == 0 || number > batch->token_count) {
             text = NULL;
-        } else {
-            repeated[order[number - 1]] = true;
+            break;
         }
-    }
+        repeated[order[number - 1]] = true;
+    } while (*text == ' ' && text[1] >= '0' && text[1] <= '9');
     free(order);
     return text;
 }
@@ -407,18 +406,41 @@ static void finish_with_totals(struct applying *applying, const char *text, bool
     }
 }
 
-static void finish_gap(struct applying *applying, const char *text)
+/* " 7 80": where the ledger is; whether it says so */
+static bool parse_gap(const char *text, struct store_position *ret_at)
+{
+    uint64_t numbers[2];
+
+    text = redis_parse_numbers(text, numbers, 2);
+    if (text == NULL || *text != '\0' || numbers[0] == STORE_NONE || numbers[1] == STORE_NONE) {
+        return false;
+    }
+    *ret_at = (struct store_position){.sequence = numbers[0], .visits = numbers[1]};
+    return true;
+}
+
+static void finish_gap(struct applying *applying, const struct store_position *at)
 {
     end_apply(applying, &(struct store_applied){.outcome = STORE_REFUSED,
                                                 .gap = true,
-                                                .at = redis_parse_position(text),
+                                                .at = *at,
                                                 .reason = "the store went back in time"});
+}
+
+/* what the script answered; "" when that is something else, or goes on behind a NUL */
+static const char *text_of(const redisReply *reply)
+{
+    bool is_text = reply != NULL && reply->type == REDIS_REPLY_STRING &&
+                   strlen(reply->str) == (size_t)reply->len;
+
+    return is_text ? reply->str : "";
 }
 
 static void finish_apply(struct redis_request *request, const redisReply *reply, const char *reason)
 {
     struct applying *applying = applying_of(request);
-    const char *text = reply != NULL && reply->type == REDIS_REPLY_STRING ? reply->str : "";
+    const char *text = text_of(reply);
+    struct store_position at;
 
     if (reply != NULL && reply->type == REDIS_REPLY_ERROR &&
         redis_starts_with(reply->str, "NOSCRIPT")) {
@@ -427,8 +449,8 @@ static void finish_apply(struct redis_request *request, const redisReply *reply,
         finish_with_totals(applying, text + 2, false);
     } else if (redis_starts_with(text, "DUP")) {
         finish_with_totals(applying, text + 3, true);
-    } else if (redis_starts_with(text, "GAP ")) {
-        finish_gap(applying, text + 4);
+    } else if (redis_starts_with(text, "GAP") && parse_gap(text + 3, &at)) {
+        finish_gap(applying, &at);
     } else {
         struct store_applied applied = {0};
 

@@ -357,13 +357,24 @@ void redis_sites(struct store *store, store_on_sites on_sites, void *data)
 
 /* --- ledger --- */
 
+/* "12 345 ...": sequence and visits of an entry */
+static struct store_position parse_position(const char *text)
+{
+    struct store_position at;
+    char *end;
+
+    at.sequence = strtoull(text, &end, 10);
+    at.visits = strtoull(end, NULL, 10);
+    return at;
+}
+
 static void finish_ledger(struct redis_request *request, const redisReply *reply,
                           const char *reason)
 {
     struct store_ledger ledger = {.outcome = STORE_OK};
 
     if (reply != NULL && reply->type == REDIS_REPLY_STRING) {
-        ledger.at = redis_parse_position(reply->str);
+        ledger.at = parse_position(reply->str);
     } else if (reply == NULL || reply->type != REDIS_REPLY_NIL) {
         ledger.outcome = STORE_REFUSED;
         ledger.reason = reason_of(request, reply, reason);

@@ -182,17 +182,10 @@ const char *redis_parse_numbers(const char *text, uint64_t *ret_numbers, size_t 
             return NULL;
         }
         ret_numbers[i] = strtoull(text + 1, &end, 10);
+        if (ret_numbers[i] == STORE_NONE) {
+            return NULL; /* too large for a number, and not to be taken for none */
+        }
         text = end;
     }
     return text;
-}
-
-struct store_position redis_parse_position(const char *text)
-{
-    struct store_position at;
-    char *end;
-
-    at.sequence = strtoull(text, &end, 10);
-    at.visits = strtoull(end, NULL, 10);
-    return at;
 }

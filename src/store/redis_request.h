@@ -117,12 +117,9 @@ bool redis_starts_with(const char *text, const char *prefix);
 
 /*
  * " 12 - 13": `count` numbers, "-" for STORE_NONE. Returns what follows them, or NULL when it is
- * not that.
+ * not that, or a number is too large.
  */
 const char *redis_parse_numbers(const char *text, uint64_t *ret_numbers, size_t count);
-
-/* "12 345": sequence and visits of a ledger entry */
-struct store_position redis_parse_position(const char *text);
 
 ASSET_DECLARE(redis_apply_lua);
 

@@ -226,7 +226,8 @@ def test_an_error_means_not_executed(new_daemon, directory, error):
     fake.finish()
 
 
-@pytest.mark.parametrize("reply", ["OK", "OK ", "OK x", "OK -1", "DUP", "GAP", "nonsense", "", "OK 1 2"])
+@pytest.mark.parametrize("reply", ["OK", "OK ", "OK x", "OK -1", "DUP", "GAP", "nonsense", "", "OK 1 2", "OK 1\0", "GAP x",
+                                   "GAP 7", "GAP 7 80 9", "OK 18446744073709551616"])
 def test_an_answer_that_is_not_understood_is_no_number(new_daemon, directory, reply):
     def answer(words):
         if words[0] == "EVALSHA":

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Any bytes as what Redis answers a batch with: the real link and store get them as they would from
+ * a connection, in one piece and byte by byte. Each call ends once, and as the grammar below says:
+ * what is not understood may have been applied. The connection is this file's (bound at link time).
+ */
+#include "base/log.h"
+#include "store/redis_store.h"
+#include "store/stream.h"
+
+#include <hiredis/hiredis.h>
+
+#include <regex.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGES 3
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
+struct stream *__wrap_stream_open(struct loop *loop, const struct address *address,
+                                  struct ssl_ctx_st *tls, const struct stream_callbacks *callbacks,
+                                  void *data);
+bool __wrap_stream_is_resolving(const struct stream *stream);
+void __wrap_stream_write(struct stream *stream, const char *bytes, size_t length);
+void __wrap_stream_close(struct stream *stream);
+
+static void check_that(bool is_so)
+{
+    if (!is_so) {
+        abort();
+    }
+}
+
+/* --- the connection --- */
+
+struct stream {
+    const struct stream_callbacks *callbacks;
+    void *data;
+    bool is_open;
+};
+
+static struct stream stream;
+
+struct stream *__wrap_stream_open(struct loop *loop, const struct address *address,
+                                  struct ssl_ctx_st *tls, const struct stream_callbacks *callbacks,
+                                  void *data)
+{
+    (void)loop, (void)address, (void)tls;
+    stream = (struct stream){callbacks, data, true};
+    return &stream;
+}
+
+bool __wrap_stream_is_resolving(const struct stream *opened)
+{
+    (void)opened;
+    return false;
+}
+
+void __wrap_stream_write(struct stream *opened, const char *bytes, size_t length)
+{
+    check_that(opened->is_open && bytes != NULL && length != 0);
+}
+
+void __wrap_stream_close(struct stream *opened)
+{
+    if (opened != NULL) {
+        opened->is_open = false;
+    }
+}
+
+static void receive(const char *bytes, size_t length, size_t piece)
+{
+    for (size_t at = 0; at < length && stream.is_open; at += piece) {
+        stream.callbacks->on_bytes(stream.data, bytes + at,
+                                   length - at < piece ? length - at : piece);
+    }
+}
+
+/* --- the batch, and how it ends --- */
+
+/* of the tokens the second is sent first: it belongs to the shorter window */
+static const struct store_entry entries[PAGES] = {
+    {"/a", 2, 1, true}, {"/b", 2, 2, false}, {"/c", 2, 3, true}};
+static const struct store_token tokens[] = {{"one", 3, 0, STORE_WINDOW_CLIENT},
+                                            {"two", 3, 1, STORE_WINDOW_ATTEMPT}};
+static const struct store_visitor visitors[] = {{1, 0}, {2, 1}};
+static const struct store_batch batch = {
+    .site = "site.example",
+    .epoch = "00112233445566778899aabbccddeeff",
+    .sequence = 2,
+    .follows = 1,
+    .visits = 9,
+    .hour = 470000,
+    .day = 19583,
+    .second = 1692000000,
+    .entries = entries,
+    .entry_count = PAGES,
+    .tokens = tokens,
+    .token_count = 2,
+    .visitors = visitors,
+    .visitor_count = 2,
+};
+
+struct end {
+    size_t calls;
+    enum store_outcome outcome;
+    bool gap;
+    bool duplicate;
+    struct store_position at;
+    uint64_t numbers[2 * PAGES]; /* totals, then uniques */
+    bool repeated[2];
+};
+
+static void on_applied(void *data, const struct store_applied *applied)
+{
+    struct end *end = data;
+
+    check_that((applied->outcome == STORE_OK) == (applied->totals != NULL));
+    check_that(applied->outcome == STORE_OK || applied->reason != NULL);
+    check_that(!applied->gap || applied->outcome == STORE_REFUSED);
+    end->calls++;
+    end->outcome = applied->outcome;
+    end->gap = applied->gap;
+    end->duplicate = applied->duplicate;
+    end->at = applied->at;
+    if (applied->outcome == STORE_OK) {
+        memcpy(end->numbers, applied->totals, PAGES * sizeof(uint64_t));
+        memcpy(end->numbers + PAGES, applied->uniques, PAGES * sizeof(uint64_t));
+        memcpy(end->repeated, applied->repeated, sizeof(end->repeated));
+    }
+}
+
+/* --- what the bytes mean --- */
+
+#define NUMBER "(-|[0-9]+)"
+#define GROUPS 10
+
+static regex_t answer_form;
+static regex_t gap_form;
+
+/* one number of the answer */
+static bool read_number(const char *text, const regmatch_t *match, uint64_t *ret_number)
+{
+    if (match->rm_so < 0 || text[match->rm_so] == '-') {
+        *ret_number = STORE_NONE;
+        return true;
+    }
+    *ret_number = strtoull(text + match->rm_so, NULL, 10);
+    return *ret_number != STORE_NONE; /* more than there are numbers */
+}
+
+static bool read_answer(const char *text, struct end *ret_end)
+{
+    static const size_t groups[2 * PAGES] = {2, 3, 4, 8, 0, 9}; /* 0: was not asked */
+    const regmatch_t none = {-1, -1};
+    regmatch_t match[GROUPS];
+
+    if (regexec(&answer_form, text, GROUPS, match, 0) != 0) {
+        return false;
+    }
+    ret_end->outcome = STORE_OK;
+    ret_end->duplicate = *text == 'D';
+    for (size_t i = 0; i < 2 * PAGES; i++) {
+        if (!read_number(text, groups[i] != 0 ? &match[groups[i]] : &none, &ret_end->numbers[i])) {
+            return false;
+        }
+    }
+    for (regoff_t i = match[5].rm_so; i >= 0 && i < match[5].rm_eo; i++) {
+        ret_end->repeated[0] |= text[i] == '2';
+        ret_end->repeated[1] |= text[i] == '1';
+    }
+    return true;
+}
+
+static bool read_gap(const char *text, struct end *ret_end)
+{
+    regmatch_t match[3];
+
+    ret_end->outcome = STORE_REFUSED;
+    ret_end->gap = true;
+    return regexec(&gap_form, text, 3, match, 0) == 0 &&
+           read_number(text, &match[1], &ret_end->at.sequence) &&
+           read_number(text, &match[2], &ret_end->at.visits);
+}
+
+static struct end read_text(const redisReply *reply)
+{
+    struct end end = {.calls = 1};
+
+    if (strlen(reply->str) == reply->len && read_answer(reply->str, &end)) {
+        return end;
+    }
+    end = (struct end){.calls = 1};
+    if (strlen(reply->str) == reply->len && read_gap(reply->str, &end)) {
+        return end;
+    }
+    return (struct end){.calls = 1, .outcome = STORE_UNKNOWN};
+}
+
+/* by the first reply; a script that is not there is sent, and answered by the next one */
+static struct end expect(const char *bytes, size_t length)
+{
+    struct end end = {.calls = 1, .outcome = STORE_UNKNOWN};
+    redisReader *reader = redisReaderCreate();
+    void *replied = NULL;
+    bool again = true;
+
+    check_that(reader != NULL && redisReaderFeed(reader, bytes, length) == REDIS_OK);
+    while (again && redisReaderGetReply(reader, &replied) == REDIS_OK && replied != NULL) {
+        const redisReply *reply = replied;
+
+        again = reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOSCRIPT", 8) == 0;
+        if (reply->type == REDIS_REPLY_ERROR && !again) {
+            end.outcome = STORE_REFUSED;
+        } else if (reply->type == REDIS_REPLY_STRING) {
+            end = read_text(reply);
+        }
+        freeReplyObject(replied);
+        replied = NULL;
+    }
+    redisReaderFree(reader);
+    return end;
+}
+
+/* --- both beside each other --- */
+
+static struct loop *prepare(void)
+{
+    const char *answer = "^(OK|DUP) " NUMBER " " NUMBER " " NUMBER "( ~( 0*[12])+)?"
+                         "( \\^ " NUMBER " " NUMBER ")?( ! .*)?$";
+
+    log_set_level(LOG_LEVEL_ERROR);
+    check_that(regcomp(&answer_form, answer, REG_EXTENDED) == 0);
+    check_that(regcomp(&gap_form, "^GAP ([0-9]+) ([0-9]+)$", REG_EXTENDED) == 0);
+    return loop_create();
+}
+
+static struct end apply(struct loop *loop, const char *bytes, size_t length, size_t piece)
+{
+    static const char greeting[] = "+OK\r\n$20\r\nredis_version:7.0.15\r\n"
+                                   "$40\r\n0123456789012345678901234567890123456789\r\n"
+                                   "*1\r\n$6\r\nmaster\r\n";
+    const struct redis_store_options options = {
+        .address = {.host = "127.0.0.1", .port = 6379},
+        .username = "",
+        .password = "",
+        .instance = "fuzz",
+        .connect_timeout_ms = 1000,
+        .command_timeout_ms = 1000,
+    };
+    const char *reason;
+    struct store *store = redis_store_create(loop, &options, &reason);
+    struct store_health health;
+    struct end end = {0};
+
+    stream.callbacks->on_open(stream.data);
+    receive(greeting, sizeof(greeting) - 1, SIZE_MAX);
+    store_health(store, &health);
+    check_that(health.available);
+    store_apply(store, &batch, on_applied, &end);
+    receive(bytes, length, piece);
+    store_destroy(store);
+    return end;
+}
+
+static void check_end(const struct end *end, const struct end *expected)
+{
+    check_that(end->calls == 1 && end->outcome == expected->outcome);
+    check_that(end->gap == expected->gap && end->duplicate == expected->duplicate);
+    check_that(end->at.sequence == expected->at.sequence && end->at.visits == expected->at.visits);
+    check_that(memcmp(end->numbers, expected->numbers, sizeof(end->numbers)) == 0);
+    check_that(memcmp(end->repeated, expected->repeated, sizeof(end->repeated)) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+    static struct loop *loop;
+    struct end expected;
+    struct end end;
+
+    if (loop == NULL) {
+        loop = prepare();
+    }
+    expected = expect((const char *)bytes, length);
+    end = apply(loop, (const char *)bytes, length, SIZE_MAX);
+    check_end(&end, &expected);
+    end = apply(loop, (const char *)bytes, length, 1);
+    check_end(&end, &expected);
+    return 0;
+}
