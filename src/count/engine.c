@@ -492,13 +492,12 @@ static int admit(struct engine *engine, struct visit *visit, uint64_t now_us, bo
     return 0;
 }
 
-/* the store forgets a ledger entry that is unused for long; that must not look like a loss */
-static void renew_if_unused(struct site *site, uint64_t now_ms)
+void leg_use(struct leg *leg, uint64_t now_ms)
 {
-    if (now_ms - site->used_at_ms > site->engine->options.ledger_ttl_ms / 2) {
-        flow_renew(&site->live.flow);
+    if (now_ms - leg->used_at_ms > leg->site->engine->options.ledger_ttl_ms / 2) {
+        flow_renew(&leg->flow);
     }
-    site->used_at_ms = now_ms;
+    leg->used_at_ms = now_ms;
 }
 
 int engine_visit(struct engine *engine, const char *site_name, const char *page, size_t page_length,
@@ -519,12 +518,12 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     engine->stats.accepted++;
     engine->stats.waiting++;
     visit->accepted_at_us = now_us;
-    renew_if_unused(site, now_us / 1000);
     if (visit->visitor != 0 &&
         known_visitors_have(&engine->known, visit->visitor, page, page_length)) {
         visit->visitor = 0;
     }
     leg = shelter ? outage_backlog(site) : &site->live;
+    leg_use(leg, now_us / 1000);
     flow_add(&leg->flow, page, page_length, clock_wall_ms() / 1000, visit);
     if (shelter || (!flow_is_busy(&leg->flow) && list_is_empty(&leg->queue))) {
         leg_make_ready(leg);

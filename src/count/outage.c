@@ -323,6 +323,7 @@ void outage_shelter(struct site *site)
         batch->parcel->is_addressed = true;
         write_batch(&site->live, batch);
     }
+    leg_use(outage_backlog(site), clock_monotonic_ms());
     flow_move_open(&site->live.flow, &outage_backlog(site)->flow);
     outage_write(site);
 }

@@ -22,6 +22,7 @@ struct leg {
     struct list queue; /* in ready or resting, or in neither */
     struct site *site;
     struct flow flow;
+    uint64_t used_at_ms; /* when a visit came last */
 };
 
 struct site {
@@ -31,7 +32,6 @@ struct site {
     struct list legs;    /* the live one is the first */
     struct leg live;
     struct leg *backlog; /* NULL until the store is away for the first time */
-    uint64_t used_at_ms; /* when a visit came last */
     char name[STORE_SITE_MAX + 1];
 };
 
@@ -61,6 +61,12 @@ struct engine {
 
 /** Makes a new leg of `site` and puts it behind the others. */
 void leg_init(struct leg *leg, struct site *site);
+
+/**
+ * Says that visits come to a leg. Begins a new epoch where the leg was unused for so long that the
+ * store may have forgotten the old one, which must not look like a loss.
+ */
+void leg_use(struct leg *leg, uint64_t now_ms);
 
 /** Puts a leg among those that are sent at the end of this turn. */
 void leg_make_ready(struct leg *leg);

@@ -185,6 +185,42 @@ static void test_a_visit_behind_a_batch_that_is_tried_is_written_at_once(void **
     finish(fixture, &bench);
 }
 
+/* goes through an outage, and returns the epoch of what it left, the first of its epoch */
+static void count_in_outage(struct fixture *fixture, char ret_epoch[STORE_EPOCH_LENGTH + 1])
+{
+    size_t i;
+
+    lose_store(fixture);
+    i = visit(fixture, "/");
+    loop_run(fixture->loop);
+    assert_int_equal(fixture->visits[i].status, VISIT_JOURNALED);
+    fake_store_come_back(fixture->store);
+    turn(fixture);
+    assert_sent(fixture, 1, "/", 1);
+    strcpy(ret_epoch, sent(fixture)->batch.epoch);
+    end(fixture, FAKE_DONE);
+}
+
+/*
+ * Guards: what an outage left had the epoch of the outage before, however long ago that was: the
+ * store had swept it, and that was told as a loss.
+ */
+static void test_an_outage_long_after_another_has_an_epoch_of_its_own(void **state)
+{
+    struct fixture *fixture = *state;
+    char first[STORE_EPOCH_LENGTH + 1];
+    char second[STORE_EPOCH_LENGTH + 1];
+    struct bench bench;
+
+    begin(fixture, &bench);
+    count_in_outage(fixture, first);
+    loop_advance(fixture->loop, LEDGER_TTL_MS / 2 + 10000, 500000);
+    count_in_outage(fixture, second);
+    assert_string_not_equal(first, second);
+    assert_int_equal(engine_stats(fixture->engine)->gaps, 0);
+    finish(fixture, &bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +228,7 @@ int main(void)
         TEST(test_a_record_follows_what_the_store_has),
         TEST(test_a_page_that_may_have_been_refused_is_not_promised),
         TEST(test_a_visit_behind_a_batch_that_is_tried_is_written_at_once),
+        TEST(test_an_outage_long_after_another_has_an_epoch_of_its_own),
     };
 
     return cmocka_run_group_tests_name("outage", tests, NULL, NULL);
