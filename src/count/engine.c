@@ -537,16 +537,6 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     return 0;
 }
 
-size_t engine_site_count(const struct engine *engine)
-{
-    return map_count(&engine->sites);
-}
-
-bool engine_has_site(const struct engine *engine, const char *site)
-{
-    return find_site(engine, site) != NULL;
-}
-
 /* --- the engine itself --- */
 
 struct engine *engine_create(struct loop *loop, struct store *store,

@@ -116,12 +116,6 @@ void engine_configure(struct engine *engine, const struct engine_options *option
 int engine_visit(struct engine *engine, const char *site, const char *page, size_t page_length,
                  struct visit *visit);
 
-/** How many sites the engine has seen a visit of since the start. */
-size_t engine_site_count(const struct engine *engine);
-
-/** Whether the engine has seen a visit of `site` since the start. */
-bool engine_has_site(const struct engine *engine, const char *site);
-
 /** Memory in which acknowledged visits are kept, to be sent again to a store that lost them. */
 uint64_t engine_retained_bytes(const struct engine *engine);
 
