@@ -136,7 +136,7 @@ def test_too_few_replicas(new_daemon, replica, store):
 
 
 def test_a_replica_that_hangs_and_comes_back(new_daemon, replica, store):
-    daemon = new_daemon({**store.settings, "redis.wait_replicas": 1, "redis.wait_timeout": "100ms"}).wait_for_store()
+    daemon = new_daemon({**store.settings, "redis.wait_replicas": 1, "redis.wait_timeout": "300ms"}).wait_for_store()
     assert daemon.fetch("/count").headers["visitcount-status"] == "counted"
     replica.pause()
     check_unconfirmed(daemon.fetch("/count.json"), 0, 1)
