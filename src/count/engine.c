@@ -117,6 +117,13 @@ static bool has_batches(const struct site *site)
     return false;
 }
 
+/* whether visits of a site, which came for the store, are to go to the journal instead */
+static bool waits_in_vain(const struct site *site, uint64_t now_ms)
+{
+    return flow_is_overdue(&site->live.flow, now_ms) ||
+           (is_gone(site->engine, now_ms) && !list_is_empty(&site->live.flow.batches));
+}
+
 static void on_expire(struct loop_timer *timer)
 {
     struct engine *engine = container_of(timer, struct engine, expire);
@@ -128,7 +135,7 @@ static void on_expire(struct loop_timer *timer)
 
         if (engine->journal == NULL) {
             expire_site(site, now_ms);
-        } else if (flow_is_overdue(&site->live.flow, now_ms)) {
+        } else if (waits_in_vain(site, now_ms)) {
             outage_shelter(site);
         }
         link = link->next;
