@@ -46,6 +46,12 @@ struct daemon {
 
 /* --- creating the parts --- */
 
+/* how much longer than their windows the store keeps tokens: a visit may wait in a journal */
+static uint64_t keep_tokens_ms(const struct config *config)
+{
+    return *config->journal_directory != '\0' ? config->journal_keep_tokens_ms : 0;
+}
+
 static struct store *create_redis(const struct daemon *daemon)
 {
     const struct config *config = daemon->config;
@@ -61,6 +67,7 @@ static struct store *create_redis(const struct daemon *daemon)
         .command_timeout_ms = config->redis_command_timeout_ms,
         .wait_replicas = config->redis_wait_replicas,
         .wait_timeout_ms = config->redis_wait_timeout_ms,
+        .keep_tokens_ms = keep_tokens_ms(config),
         .ledger_ttl_ms = config->ledger_ttl_ms,
         .series_days_ms = config->series_days_ms,
         .series_hours_ms = config->series_hours_ms,
@@ -81,6 +88,7 @@ static struct store *create_sqlite(struct daemon *daemon)
     char *path = config_expand(config, config->sqlite_path);
     struct sqlite_store_options options = {
         .path = path,
+        .keep_tokens_ms = keep_tokens_ms(config),
         .ledger_ttl_ms = config->ledger_ttl_ms,
         .series_days_ms = config->series_days_ms,
         .series_hours_ms = config->series_hours_ms,

@@ -11,9 +11,6 @@
 
 ASSET(redis_apply_lua, "src/store/apply.lua");
 
-/* tokens of a day are not looked for on the next: some more, for batches that come late */
-#define DAY_BUCKET_TTL_S (UINT64_C(3) * 86400)
-
 /* an open apply call */
 struct applying {
     struct redis_request request;
@@ -257,9 +254,10 @@ static void send_apply(struct applying *applying, bool with_source)
     redis_command_add_u64(command, store->day_ttl_s);
     redis_command_add_u64(command, store->hour_ttl_s);
     redis_command_add_u64(command, store->ledger_ttl_s);
-    redis_command_add_u64(command, UINT64_C(3) * STORE_WINDOW_ATTEMPT_S);
-    redis_command_add_u64(command, UINT64_C(3) * STORE_WINDOW_CLIENT_S);
-    redis_command_add_u64(command, DAY_BUCKET_TTL_S);
+    for (int window = 0; window < STORE_WINDOW_COUNT; window++) {
+        redis_command_add_u64(command,
+                              store_token_ttl_s((enum store_window)window, store->keep_tokens_s));
+    }
     redis_command_add_u64(command, batch->pages_max);
     redis_add_channel(command, batch->site);
     add_batch(store, batch, visited, visited_count);

@@ -47,6 +47,7 @@ struct redis_store {
     uint64_t day_ttl_s;
     uint64_t hour_ttl_s;
     uint64_t ledger_ttl_s;
+    uint64_t keep_tokens_s;
 };
 
 struct redis_request;

@@ -90,6 +90,7 @@ static void copy_options(struct redis_store *store, const struct redis_store_opt
     store->day_ttl_s = options->series_days_ms / 1000;
     store->hour_ttl_s = options->series_hours_ms / 1000;
     store->ledger_ttl_s = options->ledger_ttl_ms / 1000;
+    store->keep_tokens_s = options->keep_tokens_ms / 1000;
     link->address = options->address;
     link->username = store->strings[0];
     link->password = store->strings[1];

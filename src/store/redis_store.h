@@ -36,6 +36,7 @@ struct redis_store_options {
     uint64_t command_timeout_ms;
     uint64_t wait_replicas;   /* that have to confirm a batch before it is answered; 0: none */
     uint64_t wait_timeout_ms; /* after which it is answered anyway */
+    uint64_t keep_tokens_ms;  /* how much longer than their windows; see store_token_ttl_s() */
     uint64_t ledger_ttl_ms;
     uint64_t series_days_ms;
     uint64_t series_hours_ms;

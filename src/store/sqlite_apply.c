@@ -68,15 +68,17 @@ int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
                     const struct store_token *token)
 {
     sqlite3_stmt *statement = file->statements[ADD_TO_SEEN];
-    uint64_t window_s = sqlite_window_s(token->window);
+    uint64_t window_s = store_window_s(token->window);
     bool is_daily = token->window == STORE_WINDOW_DAY;
     uint64_t at_s = is_daily ? batch->day * window_s : batch->second;
+    uint64_t ttl_s = store_token_ttl_s(token->window, file->keep_tokens_ms / 1000);
 
     sqlite_bind_name(statement, 1, batch->site, strlen(batch->site));
     sqlite_bind_u64(statement, 2, window_s);
     sqlite3_bind_blob(statement, 3, token->bytes, (int)token->length, SQLITE_STATIC);
     sqlite_bind_u64(statement, 4, at_s);
     sqlite_bind_u64(statement, 5, is_daily ? at_s : sqlite_before(at_s, window_s));
+    sqlite_bind_u64(statement, 6, clock_wall_ms() / 1000 + ttl_s);
     if (sqlite_run(file, ADD_TO_SEEN, "see") != 0) {
         return -EIO;
     }

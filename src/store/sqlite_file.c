@@ -18,22 +18,32 @@
 
 /* "vcnt" in the file's header: this file is ours */
 #define APPLICATION_ID 0x76636e74
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 #define TABLE(sql) sql ";"
+#define UPGRADE(sql)
 #define STATEMENT(name, sql)
 static const char schema_sql[] =
 #include "store/sqlite_sql.def"
     ;
 #undef TABLE
-#undef STATEMENT
+#undef UPGRADE
 
 #define TABLE(sql)
+#define UPGRADE(sql) sql ";"
+static const char upgrade_sql[] =
+#include "store/sqlite_sql.def"
+    ;
+#undef UPGRADE
+#undef STATEMENT
+
+#define UPGRADE(sql)
 #define STATEMENT(name, sql) sql,
 static const char *const statement_sql[STATEMENT_COUNT] = {
 #include "store/sqlite_sql.def"
 };
 #undef TABLE
+#undef UPGRADE
 #undef STATEMENT
 
 const char *sqlite_file_library_version(void)
@@ -119,14 +129,6 @@ void sqlite_bind_name(sqlite3_stmt *statement, int index, const char *text, size
     sqlite3_bind_text(statement, index, text, (int)length, SQLITE_STATIC);
 }
 
-uint64_t sqlite_window_s(enum store_window window)
-{
-    static const uint64_t seconds[] = {STORE_WINDOW_ATTEMPT_S, STORE_WINDOW_CLIENT_S,
-                                       MS_PER_DAY / 1000};
-
-    return seconds[window];
-}
-
 int sqlite_find_page(struct sqlite_file *file, const char *site, const char *page,
                      size_t page_length, int64_t *ret_id)
 {
@@ -178,26 +180,24 @@ static int read_number(struct sqlite_file *file, const char *sql, int64_t *ret_n
     return result;
 }
 
-/* whether the file may be used: ours and not newer than this program, or new */
-static int check_identity(struct sqlite_file *file, bool *ret_is_new)
+/* whether the file may be used: ours and not newer than this program, or new: version 0 */
+static int check_identity(struct sqlite_file *file, int64_t *ret_version)
 {
     int64_t application;
-    int64_t version;
     int64_t tables;
     char why[128];
 
     if (read_number(file, "PRAGMA application_id", &application) != 0 ||
-        read_number(file, "PRAGMA user_version", &version) != 0 ||
+        read_number(file, "PRAGMA user_version", ret_version) != 0 ||
         read_number(file, "SELECT count(*) FROM sqlite_master", &tables) != 0) {
         return -EIO;
     }
-    *ret_is_new = tables == 0 && application == 0 && version == 0;
-    if (!*ret_is_new && application != APPLICATION_ID) {
+    if (application != APPLICATION_ID && (tables != 0 || application != 0 || *ret_version != 0)) {
         return fail(file, SQLITE_NOTADB, "open", "the database belongs to another program");
     }
-    if (version > SCHEMA_VERSION) {
+    if (*ret_version > SCHEMA_VERSION) {
         snprintf(why, sizeof(why), "its schema is version %lld, this program knows %d",
-                 (long long)version, SCHEMA_VERSION);
+                 (long long)*ret_version, SCHEMA_VERSION);
         return fail(file, SQLITE_NOTADB, "open", why);
     }
     return 0;
@@ -220,16 +220,29 @@ static int enter_wal_mode(struct sqlite_file *file)
     return done ? 0 : fail(file, SQLITE_ERROR, "open", "it cannot have a write-ahead log");
 }
 
-/* makes the tables where there are none; the commit proves that the file can be written */
+/* makes the tables, or makes them what this program knows */
+static int make_tables(struct sqlite_file *file)
+{
+    int64_t version;
+
+    if (check_identity(file, &version) != 0) {
+        return -EIO;
+    }
+    if (version == SCHEMA_VERSION) {
+        return 0;
+    }
+    return execute(file, version == 0 ? schema_sql : upgrade_sql, "open");
+}
+
+/* makes the tables where need be; the commit proves that the file can be written */
 static int claim(struct sqlite_file *file)
 {
     char mark[96];
-    bool is_new;
 
     snprintf(mark, sizeof(mark), "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
              APPLICATION_ID, SCHEMA_VERSION);
-    if (execute(file, "BEGIN IMMEDIATE", "open") != 0 || check_identity(file, &is_new) != 0 ||
-        (is_new && execute(file, schema_sql, "open") != 0) || execute(file, mark, "open") != 0) {
+    if (execute(file, "BEGIN IMMEDIATE", "open") != 0 || make_tables(file) != 0 ||
+        execute(file, mark, "open") != 0) {
         sqlite_file_recover(file);
         return -EIO;
     }
@@ -268,7 +281,7 @@ static int on_busy(void *data, int count)
 static int open_database(struct sqlite_file *file)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    bool is_new;
+    int64_t version;
     int error = make_directories(file->path);
 
     if (error != 0) {
@@ -281,7 +294,7 @@ static int open_database(struct sqlite_file *file)
         return fail(file, SQLITE_READONLY, "open", "the file cannot be written");
     }
     sqlite3_busy_handler(file->db, on_busy, file);
-    if (check_identity(file, &is_new) != 0) {
+    if (check_identity(file, &version) != 0) {
         return -EIO;
     }
     /* memory, since undoing a batch must not depend on a directory for temporary files */
@@ -349,18 +362,8 @@ static int sweep_series(struct sqlite_file *file)
 /* tokens that no batch will be compared with any more */
 static int sweep_seen(struct sqlite_file *file)
 {
-    uint64_t now_s = clock_wall_ms() / 1000;
-
-    for (int window = STORE_WINDOW_ATTEMPT; window <= STORE_WINDOW_DAY; window++) {
-        uint64_t seconds = sqlite_window_s((enum store_window)window);
-
-        sqlite_bind_u64(file->statements[SWEEP_SEEN], 1, seconds);
-        sqlite_bind_u64(file->statements[SWEEP_SEEN], 2, sqlite_before(now_s, 2 * seconds));
-        if (sqlite_run(file, SWEEP_SEEN, "sweep") != 0) {
-            return -EIO;
-        }
-    }
-    return 0;
+    sqlite_bind_u64(file->statements[SWEEP_SEEN], 1, clock_wall_ms() / 1000);
+    return sqlite_run(file, SWEEP_SEEN, "sweep");
 }
 
 /* a file that was moved or removed while it is open would take visits to nowhere */
@@ -444,6 +447,7 @@ struct sqlite_file *sqlite_file_create(const struct sqlite_store_options *option
     if (file == NULL || (file->path = strdup(options->path)) == NULL) {
         abort();
     }
+    file->keep_tokens_ms = options->keep_tokens_ms;
     file->ledger_ttl_ms = options->ledger_ttl_ms;
     file->series_days_ms = options->series_days_ms;
     file->series_hours_ms = options->series_hours_ms;

@@ -13,16 +13,19 @@
 #include <stddef.h>
 
 #define TABLE(sql)
+#define UPGRADE(sql)
 #define STATEMENT(name, sql) name,
 enum statement {
 #include "store/sqlite_sql.def"
     STATEMENT_COUNT
 };
 #undef STATEMENT
+#undef UPGRADE
 #undef TABLE
 
 struct sqlite_file {
     char *path;
+    uint64_t keep_tokens_ms;
     uint64_t ledger_ttl_ms;
     uint64_t series_days_ms;
     uint64_t series_hours_ms;
@@ -50,9 +53,6 @@ int sqlite_take_number(struct sqlite_file *file, enum statement which, const cha
 
 void sqlite_bind_u64(sqlite3_stmt *statement, int index, uint64_t value);
 void sqlite_bind_name(sqlite3_stmt *statement, int index, const char *text, size_t length);
-
-/* how long a window is in seconds, and how it is called in the table */
-uint64_t sqlite_window_s(enum store_window window);
 
 /* the id of a site's page: 1, or 0 when there is none, or -EIO */
 int sqlite_find_page(struct sqlite_file *file, const char *site, const char *page,

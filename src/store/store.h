@@ -71,9 +71,28 @@ enum store_window {
 
 #define STORE_WINDOW_COUNT 3
 
-/** What the first two windows are, in seconds. */
+/** What the windows are, in seconds. */
 #define STORE_WINDOW_ATTEMPT_S 15
 #define STORE_WINDOW_CLIENT_S  3600
+#define STORE_WINDOW_DAY_S     86400
+
+/** What a window is, in seconds. */
+static inline uint64_t store_window_s(enum store_window window)
+{
+    static const uint64_t seconds[STORE_WINDOW_COUNT] = {STORE_WINDOW_ATTEMPT_S,
+                                                         STORE_WINDOW_CLIENT_S, STORE_WINDOW_DAY_S};
+
+    return seconds[window];
+}
+
+/**
+ * For how long a store keeps a token after it saw it last, in seconds: while a batch can come to
+ * whose time the window reaches, and `keep_s` more, since such a batch may wait in a journal.
+ */
+static inline uint64_t store_token_ttl_s(enum store_window window, uint64_t keep_s)
+{
+    return 3 * store_window_s(window) + keep_s;
+}
 
 /**
  * One visit of an entry that may arrive again, under the same token: the store counts it once per

@@ -106,6 +106,30 @@ def test_a_client_asks_again_elsewhere_before_the_first_attempt_is_settled(fleet
     assert store.total() == 1
 
 
+def test_an_attempt_waits_in_a_journal(new_daemon, links, store, directory):
+    """Its instance dies before it answers, or its answer is lost, and another one counts the next attempt. The first
+    must not count beside it when it is replayed, much later than requests are remembered without journals."""
+    settings = {**PATIENT, "journal.directory": f"{directory}/%i"}
+    first, second = (new_daemon({**link_settings(link), **settings}, name=name).wait_for_store()
+                     for name, link in zip("ab", links))
+    links[0].refuse()
+    links[0].cut()
+    first.wait_for_store(False)
+    attempt = {"headers": {"X-Request-Id": "0123456789abcdef"}}
+    answer = first.fetch("/count.json", **attempt)
+    assert (answer.status, answer.headers["visitcount-status"]) == (202, "journaled")
+    first.kill()
+    answer = second.fetch("/count.json", **attempt)
+    assert (answer.json()["count"], answer.headers["visitcount-status"]) == (1, "counted")
+    (bucket,) = store.client().keys("vc:{default}:seen:15:*")
+    assert 640 <= store.client().ttl(bucket) <= 645, "three windows, and journal.keep_tokens"
+    links[0].clear()
+    first.start().wait_for_store()
+    wait_until(lambda: first.status()["journal"]["visits"] == 0, "it is replayed")
+    assert store.total() == 1
+    assert second.count() == 2
+
+
 @pytest.mark.parametrize("settings", [{"count.max_wait": "500ms", "redis.command_timeout": "400ms", "redis.connect_timeout": "400ms"}])
 def test_who_is_told_not_counted_was_not_counted(fleet, links, nginx, store, ask):
     """Also by way of nginx: one instance counts and does not get to know."""

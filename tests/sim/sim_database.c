@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim_database.h"
 
+#include "base/clock.h"
 #include "oracle.h"
 #include "sim_copy.h"
 
@@ -32,6 +33,7 @@ struct token_row {
     uint32_t site;
     uint32_t token; /* its number */
     uint64_t bucket;
+    uint64_t until_ms; /* on the monotonic clock; not known any more from then on */
     enum store_window window;
 };
 
@@ -171,15 +173,15 @@ struct store_position sim_database_position(const struct sim_database *database,
 
 static struct token_row row_of(const struct store_batch *batch, const struct store_token *token)
 {
-    uint64_t seconds =
-        token->window == STORE_WINDOW_ATTEMPT ? STORE_WINDOW_ATTEMPT_S : STORE_WINDOW_CLIENT_S;
+    uint64_t ttl_s = store_token_ttl_s(token->window, SIM_KEEP_TOKENS_S);
     char text[STORE_TOKEN_MAX + 1];
 
     memcpy(text, token->bytes, token->length);
     text[token->length] = '\0';
     return (struct token_row){.site = (uint32_t)sim_site_number(batch->site),
                               .token = (uint32_t)strtoul(text, NULL, 10),
-                              .bucket = batch->second / seconds,
+                              .bucket = batch->second / store_window_s(token->window),
+                              .until_ms = clock_monotonic_ms() + 1000 * ttl_s,
                               .window = token->window};
 }
 
@@ -190,7 +192,8 @@ static bool see(struct sim_database *database, const struct token_row *new)
         const struct token_row *row = &database->tokens[i];
 
         if (row->token == new->token && row->window == new->window && row->site == new->site &&
-            row->bucket + 1 >= new->bucket && row->bucket <= new->bucket + 1) {
+            row->bucket + 1 >= new->bucket && row->bucket <= new->bucket + 1 &&
+            row->until_ms > clock_monotonic_ms()) {
             return true;
         }
     }

@@ -3,8 +3,8 @@
  * sim_database: what a server of the store keeps, with the rules of apply.lua: totals, totals by
  * hour, tokens in buckets and the ledger. It can be copied as a whole, as a replica or a snapshot.
  *
- * Nothing expires in it. Sites are "site0" …, pages "/0" …, so that rows are found by number; a
- * page belongs to one site.
+ * Tokens expire, each on its own, which is the least that stores do. Sites are "site0" …, pages
+ * "/0" …, so that rows are found by number; a page belongs to one site.
  */
 #ifndef VISITCOUNTD_TESTS_SIM_DATABASE_H
 #define VISITCOUNTD_TESTS_SIM_DATABASE_H
@@ -18,6 +18,9 @@
 #define SIM_SITES_MAX 3
 #define SIM_PAGES_MAX 2048
 #define SIM_HOURS_MAX 8 /* that a run may see, from SIM_FIRST_HOUR on */
+
+/** How much longer than their windows tokens are kept: journal.keep_tokens by default. */
+#define SIM_KEEP_TOKENS_S 600
 
 /** The wall clock of a run begins some hours later, and is set back by one at most. */
 #define SIM_FIRST_HOUR UINT64_C(499997)

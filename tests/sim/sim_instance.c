@@ -163,7 +163,8 @@ void sim_instance_run_due(struct sim_instance *instance)
     }
     if (sim_files_is_dead(instance->files)) {
         sim_instance_stop(instance, instance->death);
-        instance->ends_at_ms = clock_monotonic_ms() + sim_draw_skewed(1, 2000);
+        instance->ends_at_ms =
+            clock_monotonic_ms() + sim_draw_skewed(1, instance->common->absence_ms);
         return;
     }
     sim_loop_run_due(instance->loop);

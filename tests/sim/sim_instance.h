@@ -22,6 +22,7 @@ struct sim_instances {
     bool has_journal;
     uint64_t journal_max_bytes;
     uint64_t disk_latency_ms;
+    uint64_t absence_ms; /* between a death and the next start, at most */
     struct sim_store_weather weather;
     struct list left; /* requests of instances that are gone */
 };

@@ -7,6 +7,10 @@
 /* how late the engine may look whether a visit's patience ended */
 #define EXPIRE_MS 50
 
+/* a process that is started again, or a machine: with all else less than tokens are kept */
+#define ABSENCE_SHORT_MS 2000
+#define ABSENCE_LONG_MS  (UINT64_C(500) * SIM_KEEP_TOKENS_S)
+
 /* longer than any run */
 #define FOR_GOOD_MS 3600000
 
@@ -100,6 +104,7 @@ void sim_weather_draw(struct sim_weather *weather, struct sim_instances *common,
     common->options.max_waiting = sim_draw_skewed(5, 500);
     common->has_journal = sim_chance(600);
     common->journal_max_bytes = sim_chance(300) ? sim_draw_skewed(5000, 50000) : 1 << 26;
+    common->absence_ms = sim_chance(200) ? ABSENCE_LONG_MS : ABSENCE_SHORT_MS;
     common->disk_latency_ms = sim_draw_skewed(0, 200);
     draw_network(&common->weather);
     draw_disk(&weather->disk);

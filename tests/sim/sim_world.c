@@ -147,7 +147,7 @@ static void die(struct world *world, struct sim_instance *instance)
         return;
     }
     sim_instance_stop(instance, instance->death);
-    instance->ends_at_ms = clock_monotonic_ms() + sim_draw_skewed(1, 2000);
+    instance->ends_at_ms = clock_monotonic_ms() + sim_draw_skewed(1, world->common.absence_ms);
 }
 
 static void restart(struct sim_instance *instance)
@@ -322,13 +322,14 @@ static bool is_done(const struct world *world)
 
 static void settle(struct world *world)
 {
-    uint64_t end_ms = clock_monotonic_ms() + QUIET_MAX_MS;
+    uint64_t limit_ms = world->common.absence_ms + QUIET_MAX_MS;
+    uint64_t end_ms = clock_monotonic_ms() + limit_ms;
 
     while (!is_done(world) && next_event_ms(world) <= end_ms && *oracle_violation() == '\0') {
         step(world);
     }
     if (!is_done(world)) {
-        oracle_accuse("not done after %d s without faults", QUIET_MAX_MS / 1000);
+        oracle_accuse("not done after %llu s without faults", (unsigned long long)limit_ms / 1000);
     }
 }
 

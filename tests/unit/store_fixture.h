@@ -62,6 +62,7 @@ struct fixture {
     char directory[64];
     char path[96]; /* of the database, or of the server's socket */
     uint64_t ledger_ttl_ms;
+    uint64_t keep_tokens_ms;
     pid_t server;
 
     struct loop *loop;
@@ -291,6 +292,7 @@ static inline struct store *create_sqlite(struct fixture *fixture)
     return sqlite_store_create(
         fixture->loop, fixture->disk,
         &(struct sqlite_store_options){.path = fixture->path,
+                                       .keep_tokens_ms = fixture->keep_tokens_ms,
                                        .ledger_ttl_ms = fixture->ledger_ttl_ms,
                                        .series_days_ms = 400 * UINT64_C(86400000),
                                        .series_hours_ms = 14 * UINT64_C(86400000)});
@@ -330,6 +332,7 @@ static inline struct store *create_redis(struct fixture *fixture)
                                           .instance = "test",
                                           .connect_timeout_ms = 1000,
                                           .command_timeout_ms = 5000,
+                                          .keep_tokens_ms = fixture->keep_tokens_ms,
                                           .ledger_ttl_ms = fixture->ledger_ttl_ms,
                                           .series_days_ms = 400 * UINT64_C(86400000),
                                           .series_hours_ms = 14 * UINT64_C(86400000)};

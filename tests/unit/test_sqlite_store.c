@@ -84,7 +84,7 @@ static void test_the_file_is_marked_as_ours(void **state)
     struct fixture *fixture = open_fixture(state);
 
     assert_true(ask(fixture, "PRAGMA application_id") == atoi(APPLICATION_ID));
-    assert_true(ask(fixture, "PRAGMA user_version") == 1);
+    assert_true(ask(fixture, "PRAGMA user_version") == 2);
     close_store(fixture);
     /* a normal close leaves one file */
     strcat(fixture->path, "-wal");
@@ -275,22 +275,72 @@ static void test_drops_tokens_that_are_too_old(void **state)
     char sql[256];
 
     close_store(fixture);
-    snprintf(sql, sizeof(sql),
-             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4500)"
-             " INSERT INTO seen SELECT 'old', 15 + 3585 * (i %% 2), CAST(i AS BLOB), %llu FROM n",
-             (unsigned long long)clock_wall_ms() / 1000 - 2 * STORE_WINDOW_CLIENT_S - 5);
+    snprintf(
+        sql, sizeof(sql),
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4500)"
+        " INSERT INTO seen SELECT 'old', 15 + 3585 * (i %% 2), CAST(i AS BLOB), 1, %llu FROM n",
+        (unsigned long long)clock_wall_ms() / 1000 - 5);
     change(fixture, sql);
     snprintf(sql, sizeof(sql),
-             "INSERT INTO seen VALUES ('new', 15, x'61', %llu), ('new', 3600, x'61', %llu)",
-             (unsigned long long)clock_wall_ms() / 1000,
-             (unsigned long long)clock_wall_ms() / 1000 - STORE_WINDOW_CLIENT_S);
+             "INSERT INTO seen VALUES ('new', 15, x'61', 1, %llu), ('new', 3600, x'61', 1, %llu)",
+             (unsigned long long)clock_wall_ms() / 1000 + 5,
+             (unsigned long long)clock_wall_ms() / 1000 + 5);
     change(fixture, sql);
     open_store(fixture);
     apply_page(fixture, EPOCH_A, 1, "/", 1);
-    assert_true(ask(fixture, "SELECT count(*) FROM seen") == 502); /* in portions of 2000 each */
+    assert_true(ask(fixture, "SELECT count(*) FROM seen") == 502); /* in portions of 4000 */
     apply_page(fixture, EPOCH_A, 2, "/", 1);
     assert_true(ask(fixture, "SELECT count(*) FROM seen") == 2);
     assert_true(ask(fixture, "SELECT count(*) FROM seen WHERE site = 'new'") == 2);
+}
+
+/* as long after the store saw it, however old its batch is: another one may wait in a journal */
+static void test_keeps_tokens_for_journals(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entry = entry_of("/", 1);
+    struct store_token token = {"id", 2, 0, STORE_WINDOW_ATTEMPT};
+    struct store_batch batch = batch_with_token(1, &entry, &token);
+    int64_t now_s = (int64_t)(clock_wall_ms() / 1000);
+
+    close_store(fixture);
+    fixture->keep_tokens_ms = 600000;
+    open_store(fixture);
+    batch.second -= 86400;
+    assert_false(apply_batch(fixture, &batch).repeated[0]);
+    apply_page(fixture, EPOCH_B, 1, "/", 1); /* it sweeps */
+    assert_in_range(ask(fixture, "SELECT until FROM seen") - now_s, 645, 647);
+    batch.epoch = EPOCH_B;
+    batch.sequence = 2;
+    batch.follows = 1;
+    assert_true(apply_batch(fixture, &batch).repeated[0]);
+}
+
+/* a file of the version before is brought up to date, with its tokens */
+static void test_upgrades_a_file(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entry = entry_of("/", 1);
+    struct store_token token = {"id", 2, 0, STORE_WINDOW_CLIENT};
+    struct store_batch batch = batch_with_token(2, &entry, &token);
+    char sql[512];
+
+    apply_page(fixture, EPOCH_A, 1, "/", 7);
+    close_store(fixture);
+    snprintf(sql, sizeof(sql),
+             "DROP TABLE seen;"
+             " CREATE TABLE seen (site TEXT NOT NULL, window INTEGER NOT NULL, token BLOB NOT NULL,"
+             "  at INTEGER NOT NULL, PRIMARY KEY (site, window, token)) STRICT, WITHOUT ROWID;"
+             " CREATE INDEX seen_at ON seen (window, at);"
+             " INSERT INTO seen VALUES ('default', 3600, CAST('id' AS BLOB), %llu);"
+             " PRAGMA user_version = 1",
+             (unsigned long long)batch.second);
+    change(fixture, sql);
+    open_store(fixture);
+    assert_true(ask(fixture, "PRAGMA user_version") == 2);
+    assert_true(ask(fixture, "SELECT count(*) FROM sqlite_master WHERE name LIKE 'seen%'") == 2);
+    assert_true(apply_batch(fixture, &batch).repeated[0]);
+    assert_true(total_of(fixture, "default", "/") == 7);
 }
 
 /* ---- calls made while the store ends ---- */
@@ -380,7 +430,7 @@ static void test_leaves_a_newer_schema_alone(void **state)
     change(fixture, "PRAGMA user_version = 99");
     create_store(fixture);
     assert_string_equal(wait_for_failure(fixture).last_error,
-                        "open: its schema is version 99, this program knows 1");
+                        "open: its schema is version 99, this program knows 2");
     assert_true(ask(fixture, "PRAGMA user_version") == 99);
 }
 
@@ -622,6 +672,8 @@ int main(void)
         TEST(test_repetitions_are_not_in_the_series),
         TEST(test_a_batch_that_is_undone_remembers_no_token),
         TEST(test_drops_tokens_that_are_too_old),
+        TEST(test_keeps_tokens_for_journals),
+        TEST(test_upgrades_a_file),
         TEST(test_destroy_answers_calls_made_meanwhile),
         TEST(test_leaves_a_file_alone_that_is_no_database),
         TEST(test_leaves_a_database_of_others_alone),

@@ -410,6 +410,20 @@ static void test_redis_buckets_expire(void **state)
                     3 * STORE_WINDOW_CLIENT_S);
 }
 
+/* another attempt may wait in a journal */
+static void test_redis_keeps_tokens_for_journals(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    char command[128];
+
+    close_store(fixture);
+    fixture->keep_tokens_ms = 600000;
+    open_store(fixture);
+    assert_false(repeats(fixture, "a", STORE_WINDOW_ATTEMPT));
+    bucket_command(command, sizeof(command), "TTL", STORE_WINDOW_ATTEMPT_S, bucket_start(), "");
+    assert_in_range(atoi(ask_redis(fixture, command) + 1), 640, 645);
+}
+
 /* an error reply means that nothing was applied: also of what stands before the error */
 static void test_redis_applies_nothing_of_what_fails(void **state)
 {
@@ -470,6 +484,7 @@ int main(void)
         FOR_BOTH(test_a_window_begins_anew),
         FOR_BOTH(test_keeps_tokens),
         FOR_REDIS(test_redis_buckets_expire),
+        FOR_REDIS(test_redis_keeps_tokens_for_journals),
         FOR_REDIS(test_redis_applies_nothing_of_what_fails),
     };
 
