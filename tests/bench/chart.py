@@ -31,7 +31,8 @@ line { stroke: #d0d7de }
 
 
 def is_ours(name):
-    return name == "constant" or name.startswith(("count on", "with tokens", "journal", "nginx + 3 visitcountd"))
+    return name == "constant" or name.startswith((
+        "count on", "with tokens", "hit with visitors", "journal", "nginx + 3 visitcountd"))
 
 
 def text(x, y, content, kind="", anchor="start"):

@@ -25,6 +25,21 @@ COLUMNS = [
 PROXY_COLUMN = ("proxy_us", "of it nginx", "{:.2f}")
 
 
+#: of what one core serves
+CORE_COLUMNS = [
+    ("rate", "requests/s", "{:,.0f}"),
+    ("rate_ratio", "requests/s, x first row", "{:.2f}"),
+    ("cpu_us", "CPU us/request", "{:.2f}"),
+    ("servers", "servers % of their core", "{:.0f}"),
+    ("client", "client % of its core", "{:.0f}"),
+    ("limit", "limited by", "{}"),
+    ("p50_us", "p50 us", "{:,.0f}"),
+    ("p99_us", "p99 us", "{:,.0f}"),
+]
+CORE_CONNECTIONS = 128
+FULL = 95  # from so many % on a core is
+
+
 def others_of(result):
     """What was used by neither the targets nor wrk, in % of the machine."""
     return max(0, max(figures["others"] for figures in result.values()))
@@ -67,3 +82,31 @@ def run_systems(settings, problems):
     return results, ("## Whole systems\n\nnginx with [the configuration that is shipped]"
                      "(../../etc/nginx/visitcountd.conf), three servers, and Redis.\n\n"
                      + show(results, settings, columns))
+
+
+# --- what one core serves ---
+
+def add_limits(result):
+    """What kept each target from more: the core that was full."""
+    for figures in result.values():
+        figures["servers"] = figures["cpu_us"] * figures["rate"] / 1e4
+        figures["limit"] = ("client" if figures["client"] >= FULL else
+                            "servers" if figures["servers"] >= FULL else "waiting")
+
+
+def run_core(settings, problems):
+    servers_core, client_core = machine.two_cores()
+    with (machine.on_core(servers_core),
+          started(chosen(targets.DIRECT | targets.SYSTEMS, settings), settings["directory"], problems) as running,
+          machine.on_core(client_core)):
+        results = measure_all(running, settings, problems, [CORE_CONNECTIONS])
+    result = medians(results[CORE_CONNECTIONS])
+    add_limits(result)
+    return results, "\n\n".join([
+        "## What one core serves",
+        f"All processes of a target, Redis and nginx among them, share one core, and the client, with "
+        f"{CORE_CONNECTIONS} connections, has another one. Limited by: the core that was {FULL} % full or more. "
+        "Where it is the client's, the target could serve more than is shown; where neither is, requests waited: "
+        "for the disk, for each other, or for what else the machine did.",
+        figures_table(result, CORE_COLUMNS), *failures_of(result),
+        machine.line_of(settings, others_of(result)) if result else ""])

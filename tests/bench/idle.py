@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What connections cost that are kept open and do nothing."""
+"""What connections cost that are kept open, and do nothing or listen."""
 
 import contextlib
 import resource
 import socket
 
+import live
 import machine
 import targets
 from measure import measure_all, medians, started
@@ -34,12 +35,12 @@ def open_connection(port):
     return client
 
 
-def run_idle(settings, problems):
-    raise_file_limit(IDLE + 1000)
+def measure_idle(settings, problems):
+    """Its figures, and rows of a table."""
     factories = {NAME: lambda places: targets.Visitcountd(places, settings={"http.idle_timeout": "10m"})}
     with contextlib.ExitStack() as clients, started(factories, settings["directory"], problems) as running:
         if not running:
-            return {}, "## Idle connections\n\nNot measured."
+            raise targets.Failed("there is nobody to connect to")
         target = running[NAME]
         alone = measure_all(running, settings, problems, [CONNECTIONS])
         daemon = target.processes["server"][0]
@@ -52,11 +53,22 @@ def run_idle(settings, problems):
     if still_open < IDLE:
         raise targets.Failed(f"{IDLE} connections were opened, {still_open} are open")
     costs = [medians(rounds[CONNECTIONS])[NAME] for rounds in (alone, beside)]
-    return {"bytes": per_connection}, "\n\n".join([
-        "## Idle connections",
-        table([["", "measured"],
-               ["idle keep-alive connections, each answered once", f"{IDLE:,}"],
-               ["memory of the daemon for each, without the kernel's buffers, KiB", f"{per_connection / 1024:.2f}"],
-               [f"CPU us/visit of {CONNECTIONS} others without them", f"{costs[0]['cpu_us']:.2f}"],
-               [f"CPU us/visit of {CONNECTIONS} others beside them", f"{costs[1]['cpu_us']:.2f}"]]),
-        machine.line_of(settings, max(0, *(figures["others"] for figures in costs)))])
+    return {"idle_bytes": per_connection, "others": max(figures["others"] for figures in costs)}, [
+        ["idle keep-alive connections, each answered once", f"{IDLE:,}"],
+        ["memory of the daemon for each, without the kernel's buffers, KiB", f"{per_connection / 1024:.2f}"],
+        [f"CPU us/visit of {CONNECTIONS} others without them", f"{costs[0]['cpu_us']:.2f}"],
+        [f"CPU us/visit of {CONNECTIONS} others beside them", f"{costs[1]['cpu_us']:.2f}"]]
+
+
+def run_idle(settings, problems):
+    raise_file_limit(IDLE + 1000)
+    idle, idle_rows = measure_idle(settings, problems)
+    listening, listening_rows = live.measure_listeners(settings, problems)
+    return idle | listening, "\n\n".join([
+        "## Idle connections", table([["", "measured"], *idle_rows]),
+        "### Listeners",
+        "Clients of `GET /v1/live/`, with `limits.live` raised. The cost of an event is measured with a visit every "
+        f"{live.EVENT_INTERVAL_S * 1000:.0f} ms, each of which all of them are told of; beside visits without pause "
+        "each is told ten numbers a second.",
+        table([["", "measured"], *listening_rows]),
+        machine.line_of(settings, max(0, idle["others"]))])

@@ -3,6 +3,8 @@
 --
 --   wrk -s load.lua URL                                 URL, again and again
 --   wrk -s load.lua URL -- tokens SEED                  with a new X-Request-Id each time
+--   wrk -s load.lua URL -- visitors SEED                of another visitor each time, by X-Real-IP
+--   wrk -s load.lua URL -- instances PORT...            each thread from a server of its own
 --   wrk -s load.lua URL -- pages SITES PAGES random     one of PAGES pages of one of SITES sites
 --   wrk -s load.lua URL -- pages SITES PAGES FIRST      each of them, one after the other, from FIRST
 --
@@ -13,6 +15,16 @@ local function ask_with_tokens(seed)
     request = function()
         number = number + 1
         wrk.headers["X-Request-Id"] = string.format("%s%016x", seed, number)
+        return wrk.format()
+    end
+end
+
+local function ask_as_visitors(seed)
+    local number = tonumber(seed:sub(1, 6), 16)
+    request = function()
+        number = (number + 1) % 2 ^ 24
+        wrk.headers["X-Real-IP"] = string.format("10.%d.%d.%d", math.floor(number / 65536),
+                                                 math.floor(number / 256) % 256, number % 256)
         return wrk.format()
     end
 end
@@ -28,9 +40,20 @@ local function ask_pages(sites, pages, order)
     end
 end
 
+local threads = 0
+
+function setup(thread)
+    threads = threads + 1
+    thread:set("number", threads)
+end
+
 function init(args)
     if args[1] == "tokens" then
         ask_with_tokens(args[2])
+    elseif args[1] == "visitors" then
+        ask_as_visitors(args[2])
+    elseif args[1] == "instances" then
+        wrk.thread.addr = wrk.lookup(wrk.host, args[1 + number])[1]
     elseif args[1] == "pages" then
         ask_pages(tonumber(args[2]), tonumber(args[3]), args[4])
     end

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What was measured on, and with what."""
 
+import contextlib
 import datetime
 import os
 import pathlib
@@ -17,6 +18,33 @@ def cpu_model():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return os.uname().machine
+
+
+def siblings_of(core):
+    """What shares a core's units of execution with it, itself included: "0,2" or "0-1"."""
+    path = pathlib.Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list")
+    bounds = [part.split("-") for part in path.read_text().strip().split(",")] if path.exists() else []
+    return {core}.union(*(range(int(part[0]), int(part[-1]) + 1) for part in bounds))
+
+
+def two_cores():
+    """One for the servers and another one for the client."""
+    allowed = sorted(os.sched_getaffinity(0))
+    others = [core for core in allowed if core not in siblings_of(allowed[0])]
+    if not others:
+        raise Failed("this takes two cores, one for the servers and one for the client")
+    return allowed[0], others[0]
+
+
+@contextlib.contextmanager
+def on_core(core):
+    """This process, and for good whatever it starts meanwhile, runs on one core only."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def disk_of(directory):
@@ -73,8 +101,9 @@ def describe(settings):
         "the targets are in [targets.py](targets.py) and [peers.py](peers.py).",
         "",
         f"- Machine: {cpu_model()}, {os.cpu_count()} cores, shared by the clients, the servers and Redis. "
-        "The client takes up to one of them, so the figure to compare is the CPU time per request, of "
-        "servers and Redis together; where the client is near 100 % of a core, requests per second are its limit",
+        "Where they share them, requests per second show what the client leaves over, so the figure to compare "
+        "is the CPU time per request, of servers and Redis together. Requests per second are compared in "
+        "[What one core serves](#what-one-core-serves), where the client has a core of its own",
         f"- Stores on: {settings['disk']}; Redis with `appendfsync everysec`, SQLite and the journal "
         "with a durable write per batch",
         "- Versions: " + ", ".join(f"{name} {version}" for name, version in versions().items()),

@@ -22,6 +22,7 @@ from processes import TICKS_PER_S, TROUBLE, Failed, Places
 
 HERE = pathlib.Path(__file__).resolve().parent
 WARM_UP_S = 1
+ROLES = ("server", "redis", "proxy")
 MIB = 1 << 20
 
 
@@ -53,10 +54,10 @@ def memory_of(target, role):
 def run_wrk(target, connections, seconds):
     """What load.lua says."""
     load = list(target.load)
-    if load == ["tokens"]:
+    if load in (["tokens"], ["visitors"]):
         load.append(secrets.token_hex(8))
-    done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", HERE / "load.lua",
-                           target.url, "--", *load], text=True, capture_output=True, check=False)
+    done = subprocess.run(["wrk", f"-t{target.client_threads}", f"-c{connections}", f"-d{seconds}s",
+                           "-s", HERE / "load.lua", target.url, "--", *load], text=True, capture_output=True, check=False)
     _, found, figures = done.stdout.partition("JSON ")
     if not found:
         raise Failed(f"wrk {target.url}: {(done.stdout + done.stderr).strip() or 'no result'}")
@@ -77,8 +78,8 @@ def measure(target, connections, seconds):
     figures["others"] = 1e8 * busy_s / figures["duration_us"] / os.cpu_count()
     figures["failed"] = figures["refused"] + figures["broken"]
     figures["rate"] = answered * 1e6 / figures["duration_us"]
-    figures["cpu_us"] = sum(used_us.values()) / answered
-    for role in ("server", "redis", "proxy"):
+    figures["cpu_us"] = sum(used_us.get(role, 0) for role in ROLES) / answered
+    for role in ROLES:
         figures[f"{role}_us"] = used_us.get(role, 0) / answered
         figures[f"{role}_mib"] = memory_of(target, role)
     if counters is not None:

@@ -11,18 +11,24 @@ CONNECTIONS = 128
 FLEET = 1_000_000  # visits/s
 BUSY = 0.6  # how full a core may be, so that a peak and the loss of a neighbour fit
 
-#: where a cost is found: part, row of its table, key; and where it stands in RESULTS.md
+#: where a cost is found: part, rounds in its results, row of its table, key; and where it stands in RESULTS.md
 COSTS = {
-    "nginx in front": ("systems", "nginx + 3 visitcountd", "proxy_us", "Whole systems"),
-    "instance, asked directly": ("direct", "count on Redis", "server_us", "Directly"),
-    "instance, asked directly, with tokens": ("direct", "with tokens", "server_us", "Directly"),
-    "instance behind nginx, one of three": ("systems", "nginx + 3 visitcountd", "server_us", "Whole systems"),
-    "Redis, all visits of one page": ("direct", "count on Redis", "redis_us", "Directly"),
-    "Redis, the same with tokens": ("direct", "with tokens", "redis_us", "Directly"),
-    "Redis behind three instances, one page, tokens":
-        ("systems", "nginx + 3 visitcountd", "redis_us", "Whole systems"),
-    "Redis, random pages of 1,000,000": ("pages", "1,000,000 pages", "redis_us", "Pages and sites"),
-    "Redis, random sites of 10,000": ("pages", "10,000 sites", "redis_us", "Pages and sites"),
+    "nginx in front": ("systems", CONNECTIONS, "nginx + 3 visitcountd", "proxy_us", "Whole systems"),
+    "instance, asked directly": ("direct", CONNECTIONS, "count on Redis", "server_us", "Directly"),
+    "instance, asked directly, with tokens": ("direct", CONNECTIONS, "with tokens", "server_us", "Directly"),
+    "instance, asked directly, new visitors": ("direct", CONNECTIONS, "hit with visitors", "server_us", "Directly"),
+    "instance, one of three asked directly": ("instances", "directly", "3 instances", "server_us", "Instances"),
+    "instance behind nginx, one of three":
+        ("systems", CONNECTIONS, "nginx + 3 visitcountd", "server_us", "Whole systems"),
+    "Redis, all visits of one page": ("direct", CONNECTIONS, "count on Redis", "redis_us", "Directly"),
+    "Redis, the same with tokens": ("direct", CONNECTIONS, "with tokens", "redis_us", "Directly"),
+    "Redis, the same with new visitors": ("direct", CONNECTIONS, "hit with visitors", "redis_us", "Directly"),
+    "Redis behind three instances, one page": ("instances", "directly", "3 instances", "redis_us", "Instances"),
+    "Redis behind nginx and three, one page, tokens":
+        ("systems", CONNECTIONS, "nginx + 3 visitcountd", "redis_us", "Whole systems"),
+    "Redis, one page of 1,000,000": ("pages", CONNECTIONS, "1,000,000 pages", "redis_us", "Pages and sites"),
+    "Redis, random pages of 1,000,000": ("pages", "random", "1,000,000 pages", "redis_us", "Pages and sites"),
+    "Redis, random sites of 10,000": ("pages", "random", "10,000 sites", "redis_us", "Pages and sites"),
 }
 
 #: part of a large fleet: the cost that it is reckoned from
@@ -37,8 +43,8 @@ FLEET_PARTS = {
 def costs_of(results):
     """{part of the system: us per visit}, or None where one of them was not measured."""
     found = {}
-    for name, (part, row, key, _) in COSTS.items():
-        rounds = results.get(part, {}).get(CONNECTIONS)
+    for name, (part, which, row, key, _) in COSTS.items():
+        rounds = results.get(part, {}).get(which)
         value = medians(rounds).get(row, {}).get(key) if rounds else None
         if not value:
             return None
@@ -59,7 +65,7 @@ def describe(results):
         return None
     model = [["of each visit", "CPU us", "visits/s of a full core", f"of a core {BUSY:.0%} busy", "section"]]
     for name, cost in costs.items():
-        model.append([name, f"{cost:.2f}", f"{1e6 / cost:,.0f}", f"{1e6 * BUSY / cost:,.0f}", COSTS[name][3]])
+        model.append([name, f"{cost:.2f}", f"{1e6 / cost:,.0f}", f"{1e6 * BUSY / cost:,.0f}", COSTS[name][4]])
     fleet = [[f"for {FLEET:,} visits/s", "CPU us/visit", "cores, full", f"cores {BUSY:.0%} busy"]]
     for name, source in FLEET_PARTS.items():
         cores = costs[source] * FLEET / 1e6
@@ -67,4 +73,5 @@ def describe(results):
     return "\n\n".join([
         f"At {CONNECTIONS} connections, from [RESULTS.md](../tests/bench/RESULTS.md); {machine.cpu_model()}, "
         f"{machine.today()}.", table(model), table(fleet),
-        f"A page takes {redis_bytes_per_page(results):,.0f} bytes of Redis' memory (total, day and hour)."])
+        f"A page takes {redis_bytes_per_page(results):,.0f} bytes of Redis' memory (total, day, "
+        "hour, and a visitor of the day)."])

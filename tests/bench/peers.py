@@ -23,6 +23,7 @@ class Peer:
 
     is_ours = False
     load = ()
+    client_threads = 1
 
     def __init__(self, places):
         self.places = places

@@ -28,11 +28,11 @@ INSTANCES = (1, 2, 3, 4)
 # --- pages and sites ---
 
 class Spread(targets.Visitcountd):
-    """Visits of random pages; each of them has been visited before."""
+    """So many pages of so many sites, each of which has been visited before."""
 
     def __init__(self, places, sites, pages):
-        super().__init__(places, settings={"sites": "*", "limits.sites": sites + 1,
-                                           "ledger.retain": f"{RETAIN_S}s"})
+        super().__init__(places, "/v1/hit/site0/page/0", settings={
+            "sites": "*", "limits.sites": sites + 1, "limits.pages": pages + 1, "ledger.retain": f"{RETAIN_S}s"})
         self.sites, self.pages = sites, pages
 
     def start(self, stack):
@@ -45,8 +45,14 @@ class Spread(targets.Visitcountd):
             run_wrk(self, PRELOAD_CONNECTIONS, PRELOAD_S if self.sites * self.pages > 100_000 else 1)
         else:
             raise targets.Failed(f"only {visited} of {self.sites * self.pages} pages could be visited")
-        self.load = ("pages", str(self.sites), str(self.pages), "random")
         self.rewrite_redis_file(self.processes["redis"][0])
+        self.visit_one()
+
+    def visit_one(self):
+        self.load = ()
+
+    def visit_any(self):
+        self.load = ("pages", str(self.sites), str(self.pages), "random")
 
     def rewrite_redis_file(self, process):
         """It would be due after so many writes, and is not to be measured."""
@@ -60,43 +66,65 @@ def memory_at_rest(running):
     return {name: target.processes["server"][0].memory_bytes() / (1 << 20) for name, target in running.items()}
 
 
-def run_pages(settings, problems):
-    factories = {name: (lambda places, spread=spread: Spread(places, *spread)) for name, spread in SPREADS.items()}
-    with started(factories, settings["directory"], problems) as running:
-        results = measure_all(running, settings, problems, [CONNECTIONS])
-        resting = memory_at_rest(running)
+def measure_pages(running, settings, problems):
+    """Results, and the table of them."""
+    results = measure_all(running, settings, problems, [CONNECTIONS])
+    resting = memory_at_rest(running)
     result = medians(results[CONNECTIONS])
     for name, figures in result.items():
         figures["resting_mib"] = resting[name]
     columns = [column for column in COLUMNS if column[0] != "server_mib"]
     columns += [("redis_mib", "Redis MiB", "{:.1f}"), ("resting_mib", "server MiB at rest", "{:.1f}")]
     return results, "\n\n".join([
-        "## Pages and sites",
-        f"Visits of random pages at {CONNECTIONS} connections, on Redis, which has every page already. Visits of "
-        "one page share one line of a batch, visits of one site share a batch; a site has batches of its own. "
-        f"Memory at rest is without what is retained for healing (here for {RETAIN_S} s).",
-        figures_table(result, columns, "visits of"), *failures_of(result),
+        figures_table(result, columns, "there are"), *failures_of(result),
         machine.line_of(settings, others_of(result)) if result else ""])
 
 
-def flatness(results, name):
-    """What a visit costs in a spread, compared with visits of a single page."""
-    rounds = results.get(CONNECTIONS)
+def run_pages(settings, problems):
+    factories = {name: (lambda places, spread=spread: Spread(places, *spread)) for name, spread in SPREADS.items()}
+    with started(factories, settings["directory"], problems) as running:
+        one, one_text = measure_pages(running, settings, problems)
+        for target in running.values():
+            target.visit_any()
+        random, random_text = measure_pages(running, settings, problems)
+    return {CONNECTIONS: one[CONNECTIONS], "random": random[CONNECTIONS]}, "\n\n".join([
+        "## Pages and sites",
+        f"On Redis, which has every page already; at {CONNECTIONS} connections. Memory at rest is without what is "
+        f"retained for healing (here for {RETAIN_S} s).",
+        "### One page is visited",
+        "What it costs to have pages and sites.", one_text,
+        "### Pages are visited at random",
+        "What it costs to visit many: visits of one page share one line of a batch, and a batch of sixty different "
+        "pages has sixty lines, each of which costs the store the same; a site has batches of its own.",
+        random_text])
+
+
+def flatness(results, name, kind=CONNECTIONS):
+    """What a visit costs where there is so much, compared with a single page."""
+    rounds = results.get(kind)
     return ratio(rounds, name, "1 page", "cpu_us") if rounds else None
 
 
 # --- instances ---
 
-def run_instances(settings, problems):
-    factories = {f"{n} instance{'s' if n > 1 else ''}": (lambda places, n=n: targets.System(places, n))
-                 for n in INSTANCES}
+def measure_instances(create, settings, problems):
+    factories = {f"{n} instance{'s' if n > 1 else ''}": (lambda places, n=n: create(places, n)) for n in INSTANCES}
     with started(factories, settings["directory"], problems) as running:
-        results = measure_all(running, settings, problems, [CONNECTIONS])
-    result = medians(results[CONNECTIONS])
-    return results, "\n\n".join([
+        return measure_all(running, settings, problems, [CONNECTIONS])[CONNECTIONS]
+
+
+def run_instances(settings, problems):
+    columns = COLUMNS[:2] + [PROXY_COLUMN] + COLUMNS[2:]
+    rounds = {"behind nginx": measure_instances(targets.System, settings, problems),
+              "asked directly": measure_instances(targets.Instances, settings, problems)}
+    parts = [
         "## Instances",
-        f"Behind nginx with two workers, at {CONNECTIONS} connections. The client, nginx, the instances and Redis "
-        "share the machine's cores, so throughput can grow only until these are full; what a visit costs, and "
-        "where, is what a larger machine can be reckoned from.",
-        figures_table(result, COLUMNS[:2] + [PROXY_COLUMN] + COLUMNS[2:], "behind nginx"), *failures_of(result),
-        machine.line_of(settings, others_of(result)) if result else ""])
+        f"Behind nginx with two workers, and without it, where each thread of the client asks an instance of its own; "
+        f"at {CONNECTIONS} connections. The client, nginx, the instances and Redis share the machine's cores, so "
+        "throughput can grow only until these are full; what a visit costs, and where, is what a larger machine can "
+        "be reckoned from."]
+    for way, measured in rounds.items():
+        result = medians(measured)
+        parts += [figures_table(result, columns, way), *failures_of(result),
+                  machine.line_of(settings, others_of(result)) if result else ""]
+    return {CONNECTIONS: rounds["behind nginx"], "directly": rounds["asked directly"]}, "\n\n".join(parts)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What is measured: visitcountd in several ways, its peers, and whole systems behind nginx.
 
-A target has `url`, `load` (what load.lua shall ask for), `processes` (role -> processes; the roles
-are "server", "redis" and "proxy"), and counters(): (visits counted, commands sent to the store). Ours are held to more.
+A target has `url`, `load` (what load.lua shall ask for) and `client_threads` (of wrk, to ask it), `processes`
+(role -> processes; those of measure.ROLES are its cost), and counters(): (visits counted, commands sent to the
+store). Ours are held to more.
 """
 
 import json
@@ -17,6 +18,7 @@ class Visitcountd:
     """Our daemon with a store of its own: "redis", "sqlite", or "journal", where the store is away."""
 
     is_ours = True
+    client_threads = 1
 
     def __init__(self, places, path="/count", store="redis", load=(), settings=None):
         self.places = places
@@ -78,6 +80,7 @@ class System:
 
     is_ours = True
     load = ()
+    client_threads = 1
 
     def __init__(self, places, instances=3):
         self.places = places
@@ -86,7 +89,10 @@ class System:
     def start(self, stack):
         self.redis = Redis(self.places)
         self.processes = {"redis": [self.redis.start(stack)], "server": []}
-        ports = [self.start_instance(stack, number) for number in range(self.instances)]
+        self.open(stack, [self.start_instance(stack, number) for number in range(self.instances)])
+
+    def open(self, stack, ports):
+        """To the client."""
         port = free_port()
         self.processes["proxy"] = [nginx.start_front(stack, self.places, port, ports)]
         self.url = f"http://127.0.0.1:{port}/count"
@@ -103,6 +109,15 @@ class System:
         statuses = [read_status(self.places.run / f"admin{number}") for number in range(self.instances)]
         return (sum(status["visits"]["applied"] for status in statuses),
                 sum(status["store"]["commands"] for status in statuses))
+
+
+class Instances(System):
+    """The same without nginx: each thread of the client asks an instance of its own."""
+
+    def open(self, _stack, ports):
+        self.url = f"http://127.0.0.1:{ports[0]}/count"
+        self.load = ("instances", *(str(port) for port in ports))
+        self.client_threads = self.instances
 
 
 class ToySystem(peers.Peer):
@@ -122,6 +137,7 @@ DIRECT = {
     "constant": lambda places: Visitcountd(places, "/livez", "sqlite"),
     "count on Redis": Visitcountd,
     "with tokens": lambda places: Visitcountd(places, load=("tokens",)),
+    "hit with visitors": lambda places: Visitcountd(places, "/v1/hit/default/page", load=("visitors",)),
     "count on SQLite": lambda places: Visitcountd(places, store="sqlite"),
     "journal only": lambda places: Visitcountd(places, store="journal"),
     "Go": peers.Go,

@@ -13,13 +13,16 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import chart  # noqa: E402
+import compare  # noqa: E402
 import goals  # noqa: E402
+import live  # noqa: E402
+import machine  # noqa: E402
 import measure  # noqa: E402
 import model  # noqa: E402
 import tables  # noqa: E402
 from processes import ROOT, Failed  # noqa: E402
 
-OURS = ("constant", "count on Redis", "with tokens", "count on SQLite", "journal only")
+OURS = ("constant", "count on Redis", "with tokens", "hit with visitors", "count on SQLite", "journal only")
 FIGURES = {"cpu_us": 10.0, "server_us": 6.0, "redis_us": 4.0, "proxy_us": 0.0, "rate": 1000.0, "others": 0.0,
            "failed": 0, "requests": 1000, "commands": 0.02, "redis_mib": 4.0}
 
@@ -46,6 +49,14 @@ def test_our_own_targets_count_what_they_answer(tmp_path):
     assert "start to ready with SQLite" in text
     assert "CPU per visit on Redis, x constant" in done.stdout
     assert "<!-- BEGIN goals -->" not in text, "verdicts of a partial run do not replace those of a whole one"
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="takes two cores")
+def test_one_core_is_compared(tmp_path):
+    done = run_bench(tmp_path, "core", BENCH_TARGETS="constant,count on Redis,nginx + 3 visitcountd")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "limited by" in done.stdout
+    assert "\n| nginx + 3 visitcountd " in (tmp_path / "RESULTS.md").read_text()
 
 
 def test_an_unknown_part_is_refused(tmp_path):
@@ -112,11 +123,14 @@ def test_a_section_is_replaced_alone(tmp_path):
 def results_of(constant_us):
     """One round, in which counting costs 10 us and the constant so many."""
     at = {128: [{"constant": FIGURES | {"cpu_us": constant_us}, "count on Redis": FIGURES,
-                 "with tokens": FIGURES}]}
+                 "with tokens": FIGURES, "hit with visitors": FIGURES}]}
     system = {128: [{"nginx + 3 visitcountd": FIGURES | {"proxy_us": 20.0}}]}
     pages = {128: [{"1 page": FIGURES, "1,000,000 pages": FIGURES | {"redis_mib": 104.0},
-                    "10,000 sites": FIGURES}]}
-    return {"direct": at, "systems": system, "pages": pages}
+                    "10,000 sites": FIGURES}],
+             "random": [{"1 page": FIGURES, "1,000,000 pages": FIGURES | {"cpu_us": 30.0}, "10,000 sites": FIGURES}]}
+    return {"direct": at, "systems": system, "pages": pages, "core": {128: [{
+        "count on Redis": FIGURES | {"rate": 30_000.0}, "Flask": FIGURES}]},
+        "instances": {"directly": [{"3 instances": FIGURES}]}}
 
 
 @pytest.mark.parametrize("constant_us, verdict", [(8.0, "pass"), (7.9, "miss")])
@@ -124,7 +138,50 @@ def test_a_verdict_follows_from_the_figures(constant_us, verdict):
     lines = goals.verdicts(results_of(constant_us)).splitlines()
     line = next(line for line in lines if "CPU per visit on Redis, x constant" in line)
     assert line.split("|")[4].strip() == verdict
-    assert not any("Flask" in line for line in lines), "what was not measured has no verdict"
+    assert not any("webdis" in line for line in lines), "what was not measured has no verdict"
+
+
+def verdict_of(text, goal):
+    return next(line for line in text.splitlines() if goal in line).split("|")[4].strip()
+
+
+def test_requests_per_second_are_compared_on_one_core():
+    text = goals.verdicts(results_of(8.0))
+    assert verdict_of(text, "on one core: requests/s, x Flask") == "pass"
+    assert verdict_of(text, "requests/s on Redis, x constant") == "pass"
+
+
+def test_pages_at_random_are_told_beside_the_goals_of_one_page():
+    text = goals.verdicts(results_of(8.0))
+    assert verdict_of(text, "beside 1,000,000 pages, x alone") == "pass"
+    assert "1,000,000 pages x3.00" in text
+
+
+@pytest.mark.parametrize("client, cpu_us, limit", [(99, 9.0, "client"), (90, 10.0, "servers"), (90, 9.0, "waiting")])
+def test_a_core_that_was_full_is_named(client, cpu_us, limit):
+    result = {"a": {"rate": 1e5, "cpu_us": cpu_us, "client": client}}
+    compare.add_limits(result)
+    assert result["a"]["limit"] == limit
+
+
+def test_what_is_started_on_a_core_stays_there():
+    before = os.sched_getaffinity(0)
+    core = min(before)
+    with machine.on_core(core):
+        child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    assert os.sched_getaffinity(0) == before
+    assert os.sched_getaffinity(child.pid) == {core}
+    child.communicate()
+
+
+def test_all_listeners_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(live, "LISTENERS", 50)
+    settings = {"rounds": 1, "seconds": 1, "directory": tmp_path}
+    problems = []
+    figures, rows = live.measure_listeners(settings, problems)
+    assert problems == []
+    assert figures["listening"]["visits"] > 0
+    assert ["of them told the last number, after all that was measured", "50"] in rows
 
 
 def test_the_model_reckons_with_what_was_measured():

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""What clients of the live stream cost, and that each of them is told."""
+
+import contextlib
+import json
+import subprocess
+import time
+
+import targets
+from measure import HERE, cpu_of, measure_all, medians, started
+from processes import PATIENCE_S, http_get
+
+LISTENERS = 10_000
+CONNECTIONS = 128
+NAME = "count on Redis"
+PATH = "/v1/live/default/"
+EVENT_INTERVAL_S = 0.12  # a client is told at most ten numbers a second
+
+
+class Listeners:
+    """The program beside this file."""
+
+    def __init__(self, stack, port, count):
+        self.count = count
+        self.child = subprocess.Popen([HERE / "listeners", str(port), PATH, str(count)], text=True,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        stack.callback(self.end)
+
+    def end(self):
+        self.child.stdin.close()
+        self.child.wait()
+        self.child.stdout.close()
+
+    def ask(self):
+        """What they have been told up to now."""
+        self.child.stdin.write("\n")
+        self.child.stdin.flush()
+        answer = self.child.stdout.readline()
+        if not answer:
+            raise targets.Failed("the listeners could not connect")
+        return json.loads(answer)
+
+    def events_after(self, target):
+        """How many events they have got when each of them knows the present number."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            total, told = http_get(target.port, "/count?readonly=1")[1].strip(), self.ask()
+            if told["last"].get(total) == self.count:
+                return told["events"]
+            if time.monotonic() > end:
+                raise targets.Failed(f"{told['last'].get(total, 0)} of {self.count} listeners were told the last "
+                                     f"number, {total}; {told['connected']} are connected")
+            time.sleep(0.1)
+
+
+def us_per_event(target, listeners, seconds):
+    """CPU time of the daemon, with a visit from time to time that all of them are told of."""
+    events, used_s = listeners.events_after(target), cpu_of(target)["server"]
+    for _ in range(round(seconds / EVENT_INTERVAL_S)):
+        http_get(target.port, "/count")
+        time.sleep(EVENT_INTERVAL_S)
+    events = listeners.events_after(target) - events
+    return (cpu_of(target)["server"] - used_s) * 1e6 / events
+
+
+def measure_listeners(settings, problems):
+    """Its figures, and rows of a table."""
+    create = {NAME: lambda places: targets.Visitcountd(places, settings={"limits.live": LISTENERS})}
+    with contextlib.ExitStack() as stack, started(create, settings["directory"], problems) as running:
+        if not running:
+            raise targets.Failed("there is nobody to listen to")
+        target = running[NAME]
+        alone = measure_all(running, settings, problems, [CONNECTIONS])
+        daemon = target.processes["server"][0]
+        before = daemon.memory_bytes()
+        listeners = Listeners(stack, target.port, LISTENERS)
+        listeners.events_after(target)
+        per_listener = (daemon.memory_bytes() - before) / LISTENERS
+        event_us = us_per_event(target, listeners, settings["rounds"] * settings["seconds"])
+        beside = measure_all(running, settings, problems, [CONNECTIONS])
+        listeners.events_after(target)
+    costs = [medians(rounds[CONNECTIONS])[NAME] for rounds in (alone, beside)]
+    return {"listener_bytes": per_listener, "event_us": event_us, "listening": costs[1]}, [
+        ["clients of the live stream of one page", f"{LISTENERS:,}"],
+        ["of them told the last number, after all that was measured", f"{LISTENERS:,}"],
+        ["memory of the daemon for each, without the kernel's buffers, KiB", f"{per_listener / 1024:.2f}"],
+        ["CPU us of the daemon for each event that a client was told", f"{event_us:.2f}"],
+        [f"CPU us/visit of {CONNECTIONS} others, who visit that page, without them", f"{costs[0]['cpu_us']:.2f}"],
+        [f"CPU us/visit of {CONNECTIONS} others beside them, telling included", f"{costs[1]['cpu_us']:.2f}"],
+        ["requests/s of these others without them", f"{costs[0]['rate']:,.0f}"],
+        ["requests/s of these others beside them", f"{costs[1]['rate']:,.0f}"]]
