@@ -35,6 +35,7 @@ COSTS = {
 FLEET_PARTS = {
     "nginx": "nginx in front",
     "instances": "instance behind nginx, one of three",
+    "instances, asked directly instead": "instance, one of three asked directly",
     "Redis masters, popular pages": "Redis, the same with tokens",
     "Redis masters, pages at random": "Redis, random pages of 1,000,000",
 }

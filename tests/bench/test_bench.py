@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The benchmark's own tools: that they count, compare and write right. No test looks at a time."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -20,7 +21,8 @@ import machine  # noqa: E402
 import measure  # noqa: E402
 import model  # noqa: E402
 import tables  # noqa: E402
-from processes import ROOT, Failed  # noqa: E402
+import targets  # noqa: E402
+from processes import ROOT, Failed, http_get  # noqa: E402
 
 OURS = ("constant", "count on Redis", "with tokens", "hit with visitors", "count on SQLite", "journal only")
 FIGURES = {"cpu_us": 10.0, "server_us": 6.0, "redis_us": 4.0, "proxy_us": 0.0, "rate": 1000.0, "others": 0.0,
@@ -49,6 +51,16 @@ def test_our_own_targets_count_what_they_answer(tmp_path):
     assert "start to ready with SQLite" in text
     assert "CPU per visit on Redis, x constant" in done.stdout
     assert "<!-- BEGIN goals -->" not in text, "verdicts of a partial run do not replace those of a whole one"
+
+
+def test_visitors_are_told_apart(tmp_path):
+    """Each visit is somebody else's; Redis estimates how many there were."""
+    with measure.started({"visited": targets.DIRECT["hit with visitors"]}, tmp_path, []) as running:
+        target = running["visited"]
+        visits, _ = target.counters()
+        answer = json.loads(http_get(target.port, target.path)[1])
+    assert visits > 1000
+    assert 0.9 * visits < answer["unique_today"] < 1.1 * visits
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="takes two cores")
