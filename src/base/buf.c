@@ -24,14 +24,10 @@ void buf_clear(struct buf *buf)
     }
 }
 
-void buf_reserve(struct buf *buf, size_t more)
+static void grow(struct buf *buf, size_t needed)
 {
-    size_t needed = buf->length + more + 1;
     size_t capacity = buf->capacity != 0 ? buf->capacity : 128;
 
-    if (needed <= buf->capacity) {
-        return;
-    }
     while (capacity < needed) {
         capacity *= 2;
     }
@@ -40,6 +36,15 @@ void buf_reserve(struct buf *buf, size_t more)
         abort();
     }
     buf->capacity = capacity;
+}
+
+void buf_reserve(struct buf *buf, size_t more)
+{
+    size_t needed = buf->length + more + 1;
+
+    if (needed > buf->capacity) {
+        grow(buf, needed);
+    }
 }
 
 void buf_append(struct buf *buf, const void *bytes, size_t length)
@@ -59,14 +64,16 @@ void buf_puts(struct buf *buf, const char *string)
 
 void buf_putc(struct buf *buf, char c)
 {
-    buf_append(buf, &c, 1);
+    buf_reserve(buf, 1);
+    buf->bytes[buf->length++] = c;
+    buf->bytes[buf->length] = '\0';
 }
 
 size_t format_u64(uint64_t value, char ret_digits[static U64_DIGITS_MAX])
 {
     size_t length = 1;
 
-    for (uint64_t rest = value; rest >= 10; rest /= 10) {
+    for (uint64_t limit = 10; length < U64_DIGITS_MAX && value >= limit; limit *= 10) {
         length++;
     }
     for (size_t at = length; at != 0; value /= 10) {
