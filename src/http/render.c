@@ -53,7 +53,7 @@ enum render_form render_negotiate(const char *accept, size_t length)
     enum render_form form = RENDER_TEXT;
     size_t start = 0;
 
-    for (size_t at = 0; at <= length; at++) {
+    for (size_t at = 0; length != 0 && at <= length; at++) {
         if (at == length || accept[at] == ',') {
             if (find_form(accept + start, at - start, &form)) {
                 return form;

@@ -530,5 +530,6 @@ bool route_find_parameter(h2o_mem_pool_t *pool, h2o_iovec_t query, const char *n
 
 bool request_parameter(const struct request *request, const char *name, h2o_iovec_t *ret_value)
 {
-    return route_find_parameter(&request->h2o->pool, request->query, name, ret_value);
+    return request->query.len != 0 &&
+           route_find_parameter(&request->h2o->pool, request->query, name, ret_value);
 }
