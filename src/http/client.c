@@ -2,6 +2,7 @@
 #include "http/client.h"
 
 #include "base/log.h"
+#include "http/connection.h"
 #include "http/server.h"
 
 #include <arpa/inet.h>
@@ -132,19 +133,6 @@ char *client_format(const struct in6_addr *address, char text[INET6_ADDRSTRLEN])
 
 /* Of a request */
 
-/** The peer into `evidence`; false when nothing is known of it. */
-static bool take_peer(const struct request *request, struct client_evidence *evidence)
-{
-    h2o_conn_t *conn = request->h2o->conn;
-    struct sockaddr_storage peer;
-
-    if (conn->callbacks->get_peername(conn, (struct sockaddr *)&peer) == 0) {
-        return false;
-    }
-    evidence->is_local = peer.ss_family == AF_UNIX;
-    return evidence->is_local || sockaddr_ip((struct sockaddr *)&peer, &evidence->peer) == 0;
-}
-
 static void log_client(const struct client *client)
 {
     char text[INET6_ADDRSTRLEN];
@@ -157,12 +145,15 @@ static void log_client(const struct client *client)
 void client_take(const struct request *request, struct client *ret_client)
 {
     const struct config *config = server_config(request->server);
-    struct client_evidence evidence = {.is_local = false};
+    const struct connection_peer *peer = connection_peer(request->h2o);
 
     headers_take(request, &ret_client->headers);
-    evidence.real_ip = ret_client->headers.real_ip;
-    evidence.forwarded_for = ret_client->headers.forwarded_for;
-    if (take_peer(request, &evidence)) {
+    if (peer->is_known) {
+        struct client_evidence evidence = {.is_local = peer->is_local,
+                                           .peer = peer->address,
+                                           .real_ip = ret_client->headers.real_ip,
+                                           .forwarded_for = ret_client->headers.forwarded_for};
+
         ret_client->source = client_find(&config->trusted_proxies, &evidence, &ret_client->address);
         ret_client->is_behind_proxy = ret_client->source != CLIENT_UNTRUSTED;
     } else {

@@ -2,6 +2,7 @@
 #include "http/connection.h"
 
 #include "base/log.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +24,7 @@ struct connection {
     struct connections *owner;
     h2o_socket_t *socket;
     enum listener_kind kind;
+    struct connection_peer peer;
     bool is_waiting;                  /* its request waits for an answer of the store */
     bool is_ended;                    /* its reading side was shut down */
     bool is_lingering;                /* libh2o is done with it */
@@ -143,6 +145,17 @@ static void start(struct connection *connection, h2o_socket_t *socket)
     socket->on_close.data = connection;
 }
 
+static void take_peer(h2o_socket_t *socket, struct connection_peer *ret_peer)
+{
+    struct sockaddr_storage peer;
+
+    if (h2o_socket_getpeername(socket, (struct sockaddr *)&peer) != 0) {
+        ret_peer->is_local = peer.ss_family == AF_UNIX;
+        ret_peer->is_known =
+            ret_peer->is_local || sockaddr_ip((struct sockaddr *)&peer, &ret_peer->address) == 0;
+    }
+}
+
 void connections_add(struct connections *connections, h2o_socket_t *socket, enum listener_kind kind)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
@@ -153,6 +166,7 @@ void connections_add(struct connections *connections, h2o_socket_t *socket, enum
     connection->owner = connections;
     connection->kind = kind;
     connection->linger_fd = -1;
+    take_peer(socket, &connection->peer);
     if (list_is_empty(&connections->all)) {
         start_sweep(connections);
     }
@@ -169,6 +183,16 @@ void connection_linger(h2o_socket_t *socket)
     if (connection->linger_fd < 0) {
         connection->linger_fd = fcntl(h2o_socket_get_fd(socket), F_DUPFD_CLOEXEC, 0);
     }
+}
+
+static struct connection *connection_of(const h2o_req_t *req)
+{
+    return req->conn->callbacks->get_socket(req->conn)->on_close.data;
+}
+
+const struct connection_peer *connection_peer(const h2o_req_t *req)
+{
+    return &connection_of(req)->peer;
 }
 
 /* Waiting for an answer */

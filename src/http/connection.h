@@ -15,6 +15,7 @@
 
 #include <h2o.h>
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -57,6 +58,16 @@ void connections_end_input(struct connections *connections, enum listener_kind k
  * Not called from inside the loop.
  */
 void connections_close_all(struct connections *connections, h2o_context_t *context);
+
+/** Who is at the other end. */
+struct connection_peer {
+    bool is_known;
+    bool is_local;           /* on a unix socket, without an address */
+    struct in6_addr address; /* IPv4 as mapped IPv6 */
+};
+
+/** The peer of a request's connection. */
+const struct connection_peer *connection_peer(const h2o_req_t *req);
 
 /**
  * Around the wait of a request for an answer of the store. libh2o stops reading during a request,
