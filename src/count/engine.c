@@ -531,7 +531,7 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     }
     leg = shelter ? outage_backlog(site) : &site->live;
     leg_use(leg, now_us / 1000);
-    flow_add(&leg->flow, page, page_length, clock_wall_ms() / 1000, visit);
+    flow_add(&leg->flow, page, page_length, visit);
     if (shelter || (!flow_is_busy(&leg->flow) && list_is_empty(&leg->queue))) {
         leg_make_ready(leg);
     }

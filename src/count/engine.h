@@ -63,6 +63,7 @@ struct visit {
     const char *token;
     size_t token_length;
     enum store_window token_window;
+    uint64_t second;    /* of its arrival, since 1970 */
     uint64_t day;       /* days since 1970 in the site's time zone */
     uint64_t pages_max; /* that the site may have; 0: no limit */
     uint64_t visitor;   /* hash of who visits; 0: not told apart from others */

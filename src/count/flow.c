@@ -252,13 +252,12 @@ void flow_renew(struct flow *flow)
     }
 }
 
-void flow_add(struct flow *flow, const char *page, size_t page_length, uint64_t second,
-              struct visit *visit)
+void flow_add(struct flow *flow, const char *page, size_t page_length, struct visit *visit)
 {
     struct batch *last = container_of(flow->batches.prev, struct batch, link);
 
-    if (list_is_empty(&flow->batches) || !batch_takes(last, second, visit->day)) {
-        last = batch_create(second, visit->day);
+    if (list_is_empty(&flow->batches) || !batch_takes(last, visit->second, visit->day)) {
+        last = batch_create(visit->second, visit->day);
         list_append(&flow->batches, &last->link);
     }
     batch_add(last, page, page_length, visit);

@@ -68,9 +68,8 @@ void flow_init(struct flow *flow, struct store *store, const char *site,
 /** Frees all the flow has; no visit is in it. A call that is open ends without events. */
 void flow_finish(struct flow *flow);
 
-/** Adds a visit of `page`, at a second since 1970, to the batch that leaves last. */
-void flow_add(struct flow *flow, const char *page, size_t page_length, uint64_t second,
-              struct visit *visit);
+/** Adds a visit of `page` to the batch that leaves last. */
+void flow_add(struct flow *flow, const char *page, size_t page_length, struct visit *visit);
 
 /** Whether the patience of a visit ended by `now_ms`. */
 bool flow_is_overdue(const struct flow *flow, uint64_t now_ms);

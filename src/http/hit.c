@@ -134,6 +134,12 @@ static void respond_not_taken(struct request *request, int error)
 
 /* Counting */
 
+/** When a request came: the time that libh2o noted when this turn of the loop began. */
+static uint64_t second_of(const struct request *request)
+{
+    return h2o_now(request->h2o->conn->ctx->loop) / 1000;
+}
+
 static void count_visit(struct request *request, const struct client *client,
                         const struct target *target)
 {
@@ -149,6 +155,8 @@ static void count_visit(struct request *request, const struct client *client,
                "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
         return;
     }
+    waiting->visit.second = second_of(request);
+    site_admit_listed(request, target->rules, waiting->visit.second);
     visitors_identify(server_visitors(request->server), &request->h2o->pool, client, target,
                       &waiting->visit);
     waiting->visit.wants_uniques = request->format->tells_uniques && request->period == NULL &&
@@ -217,7 +225,6 @@ static void count_on_site(struct request *request, const struct client *client,
     if (target->rules->name_length == 0) {
         site_admit_start(request, target, on_site);
     } else {
-        site_admit_listed(request, target);
         count_visit(request, client, target);
     }
 }

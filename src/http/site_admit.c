@@ -139,11 +139,9 @@ static void on_listed(void *data, const struct store_admitted *result)
     (void)result;
 }
 
-void site_admit_listed(struct request *request, const struct target *target)
+void site_admit_listed(struct request *request, const struct site_rules *rules, uint64_t second)
 {
-    struct server *server = request->server;
-
-    if (sites_is_due(target->rules, loop_now_ms(server_loop(server)))) {
-        store_admit(server_store(server), target->rules->name, 0, on_listed, NULL);
+    if (sites_is_due(rules, second)) {
+        store_admit(server_store(request->server), rules->name, 0, on_listed, NULL);
     }
 }

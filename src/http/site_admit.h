@@ -28,8 +28,10 @@ typedef void (*site_admit_callback)(struct request *request, struct target *targ
 void site_admit_start(struct request *request, const struct target *target,
                       site_admit_callback on_admitted);
 
-/** Puts a listed site on the store's list, at its first visit and now and then; waits for nothing.
+/**
+ * At a visit: puts a listed site on the store's list, at its first visit and now and then; waits
+ * for nothing.
  */
-void site_admit_listed(struct request *request, const struct target *target);
+void site_admit_listed(struct request *request, const struct site_rules *rules, uint64_t second);
 
 #endif

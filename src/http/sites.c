@@ -11,13 +11,13 @@
 
 #define ANY          "*"
 #define DEFAULT_NAME "default"
-#define DUE_EACH_MS  60000
+#define DUE_EACH_S   60
 
 struct site {
     struct map_node node; /* among the sites, by its name */
     struct site_rules rules;
     bool is_listed;
-    uint64_t due_at_ms; /* on the store's list */
+    uint64_t due_minute; /* in which it was put on the store's list last */
     char **origins;
     char name[STORE_SITE_MAX + 1];
 };
@@ -230,14 +230,15 @@ const struct site_rules *sites_admit(struct sites *sites, const char *name, size
     return &site->rules;
 }
 
-bool sites_is_due(const struct site_rules *rules, uint64_t now_ms)
+bool sites_is_due(const struct site_rules *rules, uint64_t second)
 {
+    uint64_t minute = second / DUE_EACH_S;
     struct site *site = container_of((struct site_rules *)rules, struct site, rules);
 
-    if (!site->is_listed || now_ms < site->due_at_ms) {
+    if (!site->is_listed || site->due_minute == minute) {
         return false;
     }
-    site->due_at_ms = now_ms + DUE_EACH_MS;
+    site->due_minute = minute;
     return true;
 }
 

@@ -58,9 +58,9 @@ const struct site_rules *sites_admit(struct sites *sites, const char *name, size
 
 /**
  * Whether a listed site should be put on the store's list: at its first visit, and again once a
- * minute, in case that the store did not take it, or has lost it.
+ * minute, in case that the store did not take it, or has lost it. `second` is the visit's.
  */
-bool sites_is_due(const struct site_rules *rules, uint64_t now_ms);
+bool sites_is_due(const struct site_rules *rules, uint64_t second);
 
 /** The site of /count: the first one listed; "default" where none is. */
 const char *sites_default(const struct sites *sites);

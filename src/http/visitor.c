@@ -313,7 +313,7 @@ void visitors_identify(struct visitors *visitors, h2o_mem_pool_t *pool, const st
     const struct salt *salt;
     uint64_t visitor;
 
-    visit->day = zone_day(rules->zone, clock_wall_ms() / 1000);
+    visit->day = zone_day(rules->zone, visit->second);
     visit->pages_max = rules->pages_max;
     visit->visitor = 0;
     if (!rules->keeps_visitors && !rules->counts_unique) {

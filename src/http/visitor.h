@@ -33,10 +33,10 @@ void visitors_configure(struct visitors *visitors, const struct sites *sites);
 bool visitors_are_told_apart(const struct visitors *visitors);
 
 /**
- * Sets what `visit` says of its visitor and its day, for a site that counts unique visitors in one
- * way or another: `visitor`, or 0 where there is nothing to tell them apart by (no address, no
- * salt, DNT or Sec-GPC), `day` and `pages_max`. Where the site counts a visitor once a day, the
- * token is set too, into `pool`, in place of the one that the visit has.
+ * Sets what `visit`, of which the second is set, says of its visitor and its day, for a site that
+ * counts unique visitors in one way or another: `visitor`, or 0 where there is nothing to tell them
+ * apart by (no address, no salt, DNT or Sec-GPC), `day` and `pages_max`. Where the site counts a
+ * visitor once a day, the token is set too, into `pool`, in place of the one that the visit has.
  */
 void visitors_identify(struct visitors *visitors, h2o_mem_pool_t *pool, const struct client *client,
                        const struct target *target, struct visit *visit);

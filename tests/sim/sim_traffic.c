@@ -149,6 +149,7 @@ static void try_at(struct sim_traffic *traffic, size_t request, struct sim_insta
     *attempt = (struct attempt){.traffic = traffic, .instance = instance, .request = request};
     attempt->visit.on_answer = on_answer;
     attempt->visit.pages_max = traffic->options.pages_max;
+    attempt->visit.second = clock_wall_ms() / 1000;
     attempt->arrived_at_ms = clock_monotonic_ms();
     if (asked->has_token) {
         attempt->visit.token = attempt->token;

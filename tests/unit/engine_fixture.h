@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "count/batch.h"
+#include "base/clock.h"
 #include "support/fake_clock.h"
 #include "support/fake_random.h"
 #include "support/fake_store.h"
@@ -168,6 +169,7 @@ static inline int try_visit(struct fixture *fixture, const char *site, const cha
     assert_true(fixture->count < VISITS_MAX);
     own->fixture = fixture;
     own->visit.on_answer = on_answer;
+    own->visit.second = clock_wall_ms() / 1000;
     fixture->count++;
     error = engine_visit(fixture->engine, site, page, strlen(page), &own->visit);
     assert_int_equal(fixture->answered, answered); /* never from inside the call */

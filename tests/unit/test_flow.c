@@ -120,7 +120,8 @@ static size_t add_to(struct fixture *fixture, struct flow *flow, const char *pag
 
     list_init(&visit->link);
     visit->deadline_ms = deadline_ms;
-    flow_add(flow, page, strlen(page), SECOND, visit);
+    visit->second = SECOND;
+    flow_add(flow, page, strlen(page), visit);
     return fixture->count++;
 }
 
@@ -404,7 +405,8 @@ static void test_open_batches_move_to_another_flow(void **state)
     assert_ptr_equal(flow_first_frozen(&fixture->flow)->parcel->content.entries,
                      fake_store_call(fixture->store, 0)->theirs.entries);
     add(fixture, "/first");
-    flow_add(&fixture->flow, "/second", 7, SECOND + 3600, &fixture->visits[fixture->count++]);
+    fixture->visits[fixture->count].second = SECOND + 3600;
+    flow_add(&fixture->flow, "/second", 7, &fixture->visits[fixture->count++]);
     add_to(fixture, &other, "/before", UINT64_MAX);
     flow_move_open(&fixture->flow, &other);
     fake_store_end_all(fixture->store, FAKE_DONE); /* what was sent stayed */

@@ -2,6 +2,7 @@
 #include "config_fixture.h"
 
 #include "http/visitor.h"
+#include "base/clock.h"
 #include "support/fake_clock.h"
 
 #define DAY_MS 86400000ULL
@@ -139,7 +140,7 @@ static void finish(struct instance *instance)
 
 static uint64_t identify(struct instance *instance)
 {
-    instance->visit = (struct visit){.token = NULL};
+    instance->visit = (struct visit){.second = clock_wall_ms() / 1000};
     visitors_identify(instance->visitors, &instance->pool, &instance->client, &instance->target,
                       &instance->visit);
     return instance->visit.visitor;
