@@ -46,22 +46,26 @@ static bool pack(h2o_iovec_t value, char ret_bits[static TOKEN_BITS_BYTES])
 
 /*
  * Most tokens are nginx's $request_id, 128 bits as 32 digits: they are kept as 16 bytes. Anything
- * else stays as it is, but for text of 16 bytes, which gets one more: no two become the same.
+ * else stays as it is, but for text of 16 bytes, which gets one more: no two become the same. False
+ * for what is no token.
  */
-static void set_token(struct visit *visit, h2o_mem_pool_t *pool, h2o_iovec_t value,
+static bool set_token(struct visit *visit, h2o_mem_pool_t *pool, h2o_iovec_t value,
                       enum store_window window)
 {
     char bits[TOKEN_BITS_BYTES];
 
-    visit->token_window = window;
     if (pack(value, bits)) {
         value = h2o_strdup(pool, bits, sizeof(bits));
+    } else if (!is_token(value)) {
+        return false;
     } else if (value.len == TOKEN_BITS_BYTES) {
         value = h2o_strdup(pool, value.base, value.len);
         value.len++; /* the NUL behind it */
     }
     visit->token = value.base;
     visit->token_length = value.len;
+    visit->token_window = window;
+    return true;
 }
 
 bool token_take(h2o_mem_pool_t *pool, const struct client *client, struct visit *visit)
@@ -70,11 +74,10 @@ bool token_take(h2o_mem_pool_t *pool, const struct client *client, struct visit 
 
     visit->token = NULL;
     if (headers->idempotency_key.len != 0) {
-        set_token(visit, pool, headers->idempotency_key, STORE_WINDOW_CLIENT);
-        return is_token(headers->idempotency_key);
+        return set_token(visit, pool, headers->idempotency_key, STORE_WINDOW_CLIENT);
     }
-    if (client->is_behind_proxy && is_token(headers->request_id)) {
-        set_token(visit, pool, headers->request_id, STORE_WINDOW_ATTEMPT);
+    if (client->is_behind_proxy) {
+        (void)set_token(visit, pool, headers->request_id, STORE_WINDOW_ATTEMPT);
     }
     return true;
 }
