@@ -74,6 +74,11 @@ uint64_t map_hash(const uint64_t secret[2], const void *bytes, size_t length)
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+uint64_t map_hash_key(const char *key, size_t key_length)
+{
+    return map_hash(process_secret, key, key_length);
+}
+
 void map_init(struct map *map)
 {
     pthread_once(&process_secret_once, draw_process_secret);
@@ -109,7 +114,7 @@ struct map_node *map_find(const struct map *map, const char *key, size_t key_len
     if (map->count == 0) {
         return NULL;
     }
-    hash = map_hash(process_secret, key, key_length);
+    hash = map_hash_key(key, key_length);
     for (struct map_node *node = *bucket_of(map, hash); node != NULL; node = node->next) {
         if (node->hash == hash && node->key_length == key_length &&
             memcmp(node->key, key, key_length) == 0) {
@@ -147,7 +152,7 @@ void map_insert(struct map *map, struct map_node *node, const char *key, size_t 
     if (map->count == map->bucket_count) {
         grow(map);
     }
-    node->hash = map_hash(process_secret, key, key_length);
+    node->hash = map_hash_key(key, key_length);
     node->key = key;
     node->key_length = key_length;
     link_node(map, node);

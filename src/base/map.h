@@ -60,6 +60,9 @@ static inline size_t map_count(const struct map *map)
     return map->count;
 }
 
+/** The hash that the node of a key has; some map was made before. */
+uint64_t map_hash_key(const char *key, size_t key_length);
+
 /** SipHash-1-3 of `length` bytes under `secret`; public for its test vectors. */
 uint64_t map_hash(const uint64_t secret[2], const void *bytes, size_t length);
 

@@ -79,9 +79,13 @@ bool batch_takes(const struct batch *batch, uint64_t second, uint64_t day)
            map_count(&batch->by_name) < BATCH_PAGES_MAX;
 }
 
-/* counts what a visit brings besides itself */
-static void note_visit(struct batch *batch, struct batch_page *page, const struct visit *visit)
+/* counts what a visit brings besides itself, which is no visitor that is known already */
+static void note_visit(struct batch *batch, struct batch_page *page, struct visit *visit)
 {
+    if (visit->visitor != 0 && batch->known != NULL &&
+        known_visitors_have(batch->known, visit->visitor, page->node.hash)) {
+        visit->visitor = 0;
+    }
     batch->token_count += visit->token != NULL ? 1 : 0;
     batch->visitor_count += visit->visitor != 0 ? 1 : 0;
     page->wants_uniques = page->wants_uniques || visit->wants_uniques;

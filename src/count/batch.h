@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "count/engine.h"
+#include "count/known_visitors.h"
 #include "count/parcel.h"
 #include "store/store.h"
 
@@ -42,11 +43,12 @@ struct batch {
     unsigned attempts;  /* how often it was sent */
     struct list pages;  /* in the order of arrival */
     struct map by_name;
-    struct batch_page *latest; /* most visits are of the page of the visit before */
-    size_t token_count;        /* visits that have one */
-    size_t visitor_count;      /* visits whose visitor is to be told */
-    struct parcel *parcel;     /* what was sent; NULL while open */
-    struct shelter *shelter;   /* the owner's: its record in the journal, or NULL */
+    const struct known_visitors *known; /* whom the store need not be told; the owner's, or NULL */
+    struct batch_page *latest;          /* most visits are of the page of the visit before */
+    size_t token_count;                 /* visits that have one */
+    size_t visitor_count;               /* visits whose visitor is to be told */
+    struct parcel *parcel;              /* what was sent; NULL while open */
+    struct shelter *shelter;            /* the owner's: its record in the journal, or NULL */
     uint64_t *token_positions; /* of each token's visit among those of its page; NULL while open */
 };
 
@@ -59,7 +61,7 @@ void batch_destroy(struct batch *batch);
 /** Whether a visit of `second` and `day` may join. */
 bool batch_takes(const struct batch *batch, uint64_t second, uint64_t day);
 
-/** Adds a visit of `page`, which is copied. */
+/** Adds a visit of `page`, which is copied; a visitor that is known is left out of it. */
 void batch_add(struct batch *batch, const char *page, size_t page_length, struct visit *visit);
 
 /** Whether nothing would be sent. */

@@ -336,7 +336,8 @@ static void note_visitors(struct engine *engine, const struct batch *batch,
         const struct store_entry *entry = &content->entries[visitor->entry];
 
         if (applied->totals[visitor->entry] != STORE_NONE) {
-            known_visitors_note(&engine->known, visitor->hash, entry->page, entry->page_length);
+            known_visitors_note(&engine->known, visitor->hash,
+                                map_hash_key(entry->page, entry->page_length));
         }
     }
 }
@@ -354,6 +355,7 @@ void leg_init(struct leg *leg, struct site *site)
     list_init(&leg->queue);
     leg->site = site;
     flow_init(&leg->flow, site->engine->store, site->node.key, &flow_events);
+    leg->flow.known = &site->engine->known;
     list_append(&site->legs, &leg->link);
 }
 
@@ -525,10 +527,6 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     engine->stats.accepted++;
     engine->stats.waiting++;
     visit->accepted_at_us = now_us;
-    if (visit->visitor != 0 &&
-        known_visitors_have(&engine->known, visit->visitor, page, page_length)) {
-        visit->visitor = 0;
-    }
     leg = shelter ? outage_backlog(site) : &site->live;
     leg_use(leg, now_us / 1000);
     flow_add(&leg->flow, page, page_length, visit);

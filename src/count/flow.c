@@ -258,6 +258,7 @@ void flow_add(struct flow *flow, const char *page, size_t page_length, struct vi
 
     if (list_is_empty(&flow->batches) || !batch_takes(last, visit->second, visit->day)) {
         last = batch_create(visit->second, visit->day);
+        last->known = flow->known;
         list_append(&flow->batches, &last->link);
     }
     batch_add(last, page, page_length, visit);

@@ -56,8 +56,9 @@ struct flow {
     struct ledger ledger;
     struct list batches; /* that the store has not confirmed; the first may be in flight */
     struct flow_call *call;
-    bool must_check;       /* before anything is sent the store is asked where it is */
-    bool is_heal_doubtful; /* what is sent again next was sent, and not answered */
+    const struct known_visitors *known; /* whom the store need not be told; the owner's, or NULL */
+    bool must_check;                    /* before anything is sent the store is asked where it is */
+    bool is_heal_doubtful;              /* what is sent again next was sent, and not answered */
     char site[STORE_SITE_MAX + 1];
 };
 

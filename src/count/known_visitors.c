@@ -1,24 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/known_visitors.h"
 
-#include "base/map.h"
-
 #include <stdlib.h>
 
 /* 512 KiB */
 #define MARKS 65536
 
 /* stands for visitor and page; never 0 */
-static uint64_t mark_of(uint64_t visitor, const char *page, size_t page_length)
+static uint64_t mark_of(uint64_t visitor, uint64_t page_hash)
 {
-    const uint64_t secret[2] = {visitor, ~visitor};
+    uint64_t mark = visitor ^ page_hash;
 
-    return map_hash(secret, page, page_length) | 1;
+    return mark != 0 ? mark : 1;
 }
 
 static size_t place_of(uint64_t mark)
 {
-    return (mark >> 1) % MARKS;
+    return mark % MARKS;
 }
 
 void known_visitors_forget(struct known_visitors *visitors)
@@ -27,10 +25,9 @@ void known_visitors_forget(struct known_visitors *visitors)
     visitors->marks = NULL;
 }
 
-void known_visitors_note(struct known_visitors *visitors, uint64_t visitor, const char *page,
-                         size_t page_length)
+void known_visitors_note(struct known_visitors *visitors, uint64_t visitor, uint64_t page_hash)
 {
-    uint64_t mark = mark_of(visitor, page, page_length);
+    uint64_t mark = mark_of(visitor, page_hash);
 
     if (visitors->marks == NULL) {
         visitors->marks = calloc(MARKS, sizeof(*visitors->marks));
@@ -41,10 +38,10 @@ void known_visitors_note(struct known_visitors *visitors, uint64_t visitor, cons
     visitors->marks[place_of(mark)] = mark;
 }
 
-bool known_visitors_have(const struct known_visitors *visitors, uint64_t visitor, const char *page,
-                         size_t page_length)
+bool known_visitors_have(const struct known_visitors *visitors, uint64_t visitor,
+                         uint64_t page_hash)
 {
-    uint64_t mark = mark_of(visitor, page, page_length);
+    uint64_t mark = mark_of(visitor, page_hash);
 
     return visitors->marks != NULL && visitors->marks[place_of(mark)] == mark;
 }

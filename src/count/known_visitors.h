@@ -5,7 +5,7 @@
  *
  * A table of fixed size that forgets at random: what is not found is told once more, which changes
  * nothing. Visitors are told apart by hashes under the day's salt, so days and sites need no room
- * here.
+ * here; pages by the hashes of maps. Nobody knows either, so nobody can make them collide.
  */
 #ifndef VISITCOUNTD_COUNT_KNOWN_VISITORS_H
 #define VISITCOUNTD_COUNT_KNOWN_VISITORS_H
@@ -22,12 +22,11 @@ struct known_visitors {
 /** Frees the memory; everybody is forgotten. Also for when the store went back in time. */
 void known_visitors_forget(struct known_visitors *visitors);
 
-/** Notes that the store knows `visitor`, which is not 0, of a page. */
-void known_visitors_note(struct known_visitors *visitors, uint64_t visitor, const char *page,
-                         size_t page_length);
+/** Notes that the store knows `visitor`, which is not 0, of the page whose name has this hash. */
+void known_visitors_note(struct known_visitors *visitors, uint64_t visitor, uint64_t page_hash);
 
 /** Whether that was noted, and is not forgotten. */
-bool known_visitors_have(const struct known_visitors *visitors, uint64_t visitor, const char *page,
-                         size_t page_length);
+bool known_visitors_have(const struct known_visitors *visitors, uint64_t visitor,
+                         uint64_t page_hash);
 
 #endif
