@@ -6,15 +6,16 @@
 --       where there are tokens seven sets of them: for each of the first two windows the bucket
 --       before, now and after, and the day's;
 --       where there are visitors two or more HyperLogLogs: the site's, then those of some pages
--- ARGV: epoch, sequence, the sequence that it follows, visits of the epoch up to this batch; seconds
---       until the day's and the hour's numbers expire, seconds after which an unused ledger entry is
+-- ARGV: epoch, sequence, the sequence that it follows, visits of the epoch up to this batch; the time
+--       that it was made; lifetimes, in one argument since they are seldom looked at: seconds until
+--       the day's and the hour's numbers expire, seconds after which an unused ledger entry is
 --       dropped, seconds until the buckets of each window expire; pages that the site may have, 0
---       for any number; channel that is told; number of pages, of tokens of each window, of pages
---       with visitors; numbers of the tokens' pages from 1, in one argument since they are hardly
---       ever looked at; then for each page: page, hits;
---       the tokens, by window;
+--       for any number; channel that is told; number of pages, of tokens, of pages with visitors;
+--       then for each page: page, hits;
 --       for each page with visitors: number of the page, 1 if their number is wanted or 0, number
---       of visitors, and these
+--       of visitors, and these;
+--       where there are tokens: how many of each window, and numbers of their pages from 1, each in
+--       one argument; the tokens, by window
 --
 -- Answers one string, since that is what costs the client least to parse:
 --   OK <total> ...            applied; the total of each page after it, in the order of ARGV; "-"
@@ -30,50 +31,50 @@
 -- written of days, hours and visitors is written with pcall. So an error reply always means that
 -- nothing was applied.
 local hits_key, day_key, hour_key, ledger_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local epoch, sequence, follows = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local day_ttl, hour_ttl, ledger_ttl = ARGV[5], ARGV[6], tonumber(ARGV[7])
-local bucket_ttls = {ARGV[8], ARGV[9], ARGV[10]}
-local pages_max, channel = tonumber(ARGV[11]), ARGV[12]
-local page_count = tonumber(ARGV[13])
-local token_counts = {tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])}
-local visited_count = tonumber(ARGV[17])
-local token_pages = ARGV[18]
-local FIRST_PAGE = 19
-local FIRST_TOKEN = FIRST_PAGE + 2 * page_count
-local FIRST_VISITED = FIRST_TOKEN + token_counts[1] + token_counts[2] + token_counts[3]
+local epoch, sequence, follows, visits = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local made_at, lifetimes, pages_max, channel = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local page_count, token_count, visited_count = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11]
+local FIRST_PAGE = 12
+local FIRST_VISITED = FIRST_PAGE + 2 * page_count
+local FIRST_TOKEN = #ARGV - token_count + 1
 
-local last, visits, answer = 0, '0', ''
+-- seconds: a ledger entry's time is not written anew while batches are made so close to it
+local SAME_TIME = 60
+
+-- an entry of the ledger: sequence, visits, time of its last use, answer
+local last, used_at = '0', nil
 local entry = redis.call('HGET', ledger_key, epoch)
 if entry then
-    local number, sum, totals = string.match(entry, '^(%d+) (%d+) %d+(.*)$')
-    last, visits, answer = tonumber(number), sum, totals
+    last, used_at = string.match(entry, '^(%d+) %d+ (%d+)')
 end
 
-if last == sequence then
-    return 'DUP' .. answer
-end
-if last > sequence then
+if last ~= follows then
+    if last == sequence then
+        return 'DUP' .. string.match(entry, '^%d+ %d+ %d+(.*)$')
+    end
+    if tonumber(last) < tonumber(sequence) then
+        return 'GAP ' .. (entry and string.match(entry, '^%d+ %d+') or '0 0')
+    end
     -- the answer of that time is gone: it was taken, which is why there are later ones
     local totals = {}
-    for i = FIRST_PAGE, FIRST_TOKEN - 1, 2 do
-        totals[#totals + 1] = redis.call('ZSCORE', hits_key, ARGV[i]) or '0'
+    for page = 1, page_count do
+        local name = ARGV[FIRST_PAGE + 2 * page - 2]
+        totals[page] = redis.call('ZSCORE', hits_key, name) or '0'
     end
     return 'DUP ' .. table.concat(totals, ' ')
 end
-if last ~= follows then
-    return 'GAP ' .. last .. ' ' .. visits
-end
 
--- hits to add per page: none for a page that the site has no room for
+-- hits to add per page: none for a page that the site has no room for. They stay the text that they
+-- are unless visits are taken out, since Redis is slow to write Lua's numbers.
 local hits = {}
 local refused = {}
 for page = 1, page_count do
-    hits[page] = tonumber(ARGV[FIRST_PAGE + 2 * page - 1])
+    hits[page] = ARGV[FIRST_PAGE + 2 * page - 1]
 end
-if pages_max ~= 0 then
+if pages_max ~= '0' then
     local card = redis.call('ZCARD', hits_key)
     -- the site itself is in there since its first visit
-    local room = pages_max - card + (card ~= 0 and 1 or 0)
+    local room = tonumber(pages_max) - card + (card ~= 0 and 1 or 0)
     if room < page_count then
         for page = 1, page_count do
             if not redis.call('ZSCORE', hits_key, ARGV[FIRST_PAGE + 2 * page - 2]) then
@@ -91,22 +92,26 @@ end
 local repeated = {} -- numbers of tokens
 local fresh = {} -- per window, the tokens that are new
 
+-- the numbers in an argument
+local function numbers_in(text)
+    local numbers = {}
+    for number in string.gmatch(text, '%d+') do
+        numbers[#numbers + 1] = tonumber(number)
+    end
+    return numbers
+end
+
 -- the number of a token's page
 local pages
 local function page_of(number)
-    if not pages then
-        pages = {}
-        for page in string.gmatch(token_pages, '%d+') do
-            pages[#pages + 1] = tonumber(page)
-        end
-    end
+    pages = pages or numbers_in(ARGV[FIRST_TOKEN - 1])
     return pages[number]
 end
 
 -- looks the tokens of one window up in its buckets, and takes the visits that were seen before out
 local next_token = FIRST_TOKEN
-local function look_up(window, first_bucket, last_bucket)
-    local first, last = next_token, next_token + token_counts[window] - 1
+local function look_up(window, count, first_bucket, last_bucket)
+    local first, last = next_token, next_token + count - 1
     if last < first then
         return
     end
@@ -140,18 +145,32 @@ local function look_up(window, first_bucket, last_bucket)
     end
     fresh[window] = new
 end
-look_up(1, 5, 7)
-look_up(2, 8, 10)
-look_up(3, 11, 11)
+if token_count ~= 0 then
+    local counts = numbers_in(ARGV[FIRST_TOKEN - 2])
+    look_up(1, counts[1], 5, 7)
+    look_up(2, counts[2], 8, 10)
+    look_up(3, counts[3], 11, 11)
+end
 
-local now = tonumber(redis.call('TIME')[1])
+-- asking for the time costs as much as adding to a total, and the batch's maker may have another
+if not used_at or math.abs(made_at - used_at) >= SAME_TIME then
+    used_at = redis.call('TIME')[1]
+end
 
-if last == 0 then
+-- a lifetime by its place; those of the buckets follow
+local DAY, HOUR, LEDGER = 1, 2, 3
+local ttls
+local function ttl(place)
+    ttls = ttls or numbers_in(lifetimes)
+    return ttls[place]
+end
+
+if last == '0' then
     -- a new epoch: what an access list forbids has to fail here, where nothing was applied yet. What
     -- is allowed fails as well, by the ledger's type, or changes nothing.
-    redis.call('HSET', ledger_key, epoch, '0 0 ' .. now)
+    redis.call('HSET', ledger_key, epoch, '0 0 ' .. used_at)
     redis.call('ZSCORE', hits_key, '')
-    redis.call('EXPIRE', day_key, day_ttl)
+    redis.call('EXPIRE', day_key, ttl(DAY))
     for _, command in ipairs({{'ZINCRBY', ledger_key, 1, ''}, {'SADD', ledger_key, ''}}) do
         local result = redis.pcall(unpack(command))
         if not string.find(result.err, 'WRONGTYPE', 1, true) then
@@ -172,30 +191,28 @@ local function attempt(...)
     return result
 end
 
--- adds to a hash of the series, whose expiry is renewed when a page is new in it
-local grown = {}
+-- adds to a hash of the series; whether the page is new in it, so that its expiry is to be renewed
 local function count(key, page, number)
-    if attempt('HINCRBY', key, page, number) == number then
-        grown[key] = true
-    end
+    return attempt('HINCRBY', key, page, number) == tonumber(number)
 end
 
+local grows_day, grows_hour = false, false
 local changed = {} -- lines of the message to the channel
 
 -- adds to a page's total, day and hour, and returns the total
 local function add(page, number)
     local total = redis.call('ZINCRBY', hits_key, number, page)
-    count(day_key, page, number)
-    count(hour_key, page, number)
+    grows_day = count(day_key, page, number) or grows_day
+    grows_hour = count(hour_key, page, number) or grows_hour
     changed[#changed + 1] = total .. ' ' .. page .. '\n'
     return total
 end
 
-local sum = 0
-for page = 1, page_count do
+local sum = hits[1]
+for page = 2, page_count do
     sum = sum + hits[page]
 end
-if sum ~= 0 then
+if tonumber(sum) ~= 0 then
     add('', sum)
 end
 local totals = {}
@@ -203,76 +220,79 @@ for page = 1, page_count do
     local name = ARGV[FIRST_PAGE + 2 * page - 2]
     if refused[page] then
         totals[page] = '-'
-    elseif hits[page] == 0 then
+    elseif tonumber(hits[page]) == 0 then
         totals[page] = redis.call('ZSCORE', hits_key, name) or '0'
     else
         totals[page] = add(name, hits[page])
     end
 end
-if grown[day_key] then
-    attempt('EXPIRE', day_key, day_ttl)
+if grows_day then
+    attempt('EXPIRE', day_key, ttl(DAY))
 end
-if grown[hour_key] then
-    attempt('EXPIRE', hour_key, hour_ttl)
+if grows_hour then
+    attempt('EXPIRE', hour_key, ttl(HOUR))
 end
 for window, tokens in pairs(fresh) do
     if #tokens ~= 0 then
         local bucket = KEYS[window == 3 and 11 or 3 * window + 3]
         redis.call('SADD', bucket, unpack(tokens))
-        redis.call('EXPIRE', bucket, bucket_ttls[window])
+        redis.call('EXPIRE', bucket, ttl(LEDGER + window))
     end
 end
 
 local uniques = {}
 
 -- adds visitors to a HyperLogLog
-local function meet(key, visitors)
-    if #visitors ~= 0 and attempt('PFADD', key, unpack(visitors)) == 1 then
-        attempt('EXPIRE', key, day_ttl)
+local function meet(key, ...)
+    if attempt('PFADD', key, ...) == 1 then
+        attempt('EXPIRE', key, ttl(DAY))
     end
 end
 
-if visited_count ~= 0 then
+if visited_count ~= '0' then
     local site_key = #KEYS - visited_count
     local everybody = {}
     local at = FIRST_VISITED
-    for i = 1, visited_count do
-        local page, visitor_count = tonumber(ARGV[at]), tonumber(ARGV[at + 2])
-        local visitors = {}
-        if not refused[page] then
-            for j = at + 3, at + 2 + visitor_count do
-                visitors[#visitors + 1] = ARGV[j]
-                everybody[#everybody + 1] = ARGV[j]
+    for key = site_key + 1, #KEYS do
+        local page, first, visitor_count = tonumber(ARGV[at]), at + 3, tonumber(ARGV[at + 2])
+        local is_wanted = ARGV[at + 1] == '1'
+        at = first + visitor_count
+        if visitor_count ~= 0 and not refused[page] then
+            meet(KEYS[key], unpack(ARGV, first, at - 1))
+            for i = first, at - 1 do
+                everybody[#everybody + 1] = ARGV[i]
             end
-            meet(KEYS[site_key + i], visitors)
         end
-        if ARGV[at + 1] == '1' then
-            uniques[#uniques + 1] = attempt('PFCOUNT', KEYS[site_key + i]) or '-'
+        if is_wanted then
+            uniques[#uniques + 1] = attempt('PFCOUNT', KEYS[key]) or '-'
         end
-        at = at + 3 + visitor_count
     end
-    meet(KEYS[site_key], everybody)
+    if #everybody ~= 0 then
+        meet(KEYS[site_key], unpack(everybody))
+    end
 end
 
-answer = ' ' .. table.concat(totals, ' ')
+local answer = ' ' .. table.concat(totals, ' ')
 if #repeated ~= 0 then
     answer = answer .. ' ~ ' .. table.concat(repeated, ' ')
 end
 if #uniques ~= 0 then
     answer = answer .. ' ^ ' .. table.concat(uniques, ' ')
 end
-redis.call('HSET', ledger_key, epoch, ARGV[2] .. ' ' .. ARGV[4] .. ' ' .. now .. answer)
+redis.call('HSET', ledger_key, epoch, sequence .. ' ' .. visits .. ' ' .. used_at .. answer)
 if #changed ~= 0 then
     attempt('PUBLISH', channel, table.concat(changed))
 end
 
-if last == 0 then
+if last == '0' then
     -- a new epoch: look at a few entries and drop those of instances that are long gone, more
-    -- than one instance adds, so that the ledger stays small
+    -- than one instance adds, so that the ledger stays small. The last use may be later than an
+    -- entry says, by as long as batches are close to its time.
     local some = redis.pcall('HRANDFIELD', ledger_key, 16, 'WITHVALUES')
+    local long_ago = used_at - ttl(LEDGER) - 2 * SAME_TIME
     for i = 1, #some, 2 do
-        local used = tonumber(string.match(some[i + 1], '^%d+ %d+ (%d+)'))
-        if used and used + ledger_ttl < now then
+        local other_at = tonumber(string.match(some[i + 1], '^%d+ %d+ (%d+)'))
+        if other_at and other_at < long_ago then
             redis.pcall('HDEL', ledger_key, some[i])
         end
     end

@@ -172,44 +172,68 @@ static size_t *order_tokens(const struct store_batch *batch)
     return order;
 }
 
-/* numbers of the tokens' pages as one argument */
-static void add_token_pages(struct redis_store *store, const struct store_batch *batch,
-                            const size_t *order)
+/* a list of numbers is one argument: it is begun, numbers are put into it, and it is added */
+static void put_number(struct redis_store *store, uint64_t number)
 {
-    struct buf *pages = &store->token_pages;
+    buf_put_u64(&store->list, number);
+    buf_putc(&store->list, ' ');
+}
 
-    buf_clear(pages);
-    for (size_t i = 0; i < batch->token_count; i++) {
-        buf_put_u64(pages, batch->tokens[order[i]].entry + 1);
-        buf_putc(pages, ' ');
+static void add_list(struct redis_store *store)
+{
+    redis_command_add(&store->command, store->list.bytes, store->list.length);
+}
+
+static void add_lifetimes(struct redis_store *store)
+{
+    buf_clear(&store->list);
+    put_number(store, store->day_ttl_s);
+    put_number(store, store->hour_ttl_s);
+    put_number(store, store->ledger_ttl_s);
+    for (int window = 0; window < STORE_WINDOW_COUNT; window++) {
+        put_number(store, store_token_ttl_s((enum store_window)window, store->keep_tokens_s));
     }
-    /* nothing was ever put into an empty one: it has no bytes to point to */
-    redis_command_add(&store->command, pages->length != 0 ? pages->bytes : "", pages->length);
+    add_list(store);
+}
+
+static void add_tokens(struct redis_store *store, const struct store_batch *batch)
+{
+    size_t *order = order_tokens(batch);
+
+    buf_clear(&store->list);
+    for (size_t window = 0; window < STORE_WINDOW_COUNT; window++) {
+        put_number(store, count_tokens(batch, window));
+    }
+    add_list(store);
+    buf_clear(&store->list);
+    for (size_t i = 0; i < batch->token_count; i++) {
+        put_number(store, batch->tokens[order[i]].entry + 1);
+    }
+    add_list(store);
+    for (size_t i = 0; i < batch->token_count; i++) {
+        const struct store_token *token = &batch->tokens[order[i]];
+
+        redis_command_add(&store->command, token->bytes, token->length);
+    }
+    free(order);
 }
 
 static void add_batch(struct redis_store *store, const struct store_batch *batch,
                       const struct visited *visited, size_t visited_count)
 {
     struct redis_command *command = &store->command;
-    size_t *order = order_tokens(batch);
 
     redis_command_add_u64(command, batch->entry_count);
-    for (size_t window = 0; window < STORE_WINDOW_COUNT; window++) {
-        redis_command_add_u64(command, count_tokens(batch, window));
-    }
+    redis_command_add_u64(command, batch->token_count);
     redis_command_add_u64(command, visited_count);
-    add_token_pages(store, batch, order);
     for (size_t i = 0; i < batch->entry_count; i++) {
         redis_command_add(command, batch->entries[i].page, batch->entries[i].page_length);
         redis_command_add_u64(command, batch->entries[i].hits);
     }
-    for (size_t i = 0; i < batch->token_count; i++) {
-        const struct store_token *token = &batch->tokens[order[i]];
-
-        redis_command_add(command, token->bytes, token->length);
-    }
-    free(order);
     add_visited(command, batch, visited, visited_count);
+    if (batch->token_count != 0) {
+        add_tokens(store, batch);
+    }
 }
 
 /* a store without a link sends nothing: any name does */
@@ -251,13 +275,8 @@ static void send_apply(struct applying *applying, bool with_source)
     redis_command_add_u64(command, batch->sequence);
     redis_command_add_u64(command, batch->follows);
     redis_command_add_u64(command, batch->visits);
-    redis_command_add_u64(command, store->day_ttl_s);
-    redis_command_add_u64(command, store->hour_ttl_s);
-    redis_command_add_u64(command, store->ledger_ttl_s);
-    for (int window = 0; window < STORE_WINDOW_COUNT; window++) {
-        redis_command_add_u64(command,
-                              store_token_ttl_s((enum store_window)window, store->keep_tokens_s));
-    }
+    redis_command_add_u64(command, batch->second);
+    add_lifetimes(store);
     redis_command_add_u64(command, batch->pages_max);
     redis_add_channel(command, batch->site);
     add_batch(store, batch, visited, visited_count);

@@ -40,7 +40,7 @@ struct redis_store {
     char *strings[2]; /* copies of the options' */
     char client_name[96];
     struct redis_command command; /* the one that is being written */
-    struct buf token_pages;       /* an argument of it */
+    struct buf list;              /* an argument of it: numbers */
     struct redis_time_name day_name;
     struct redis_time_name hour_name;
     struct redis_time_name visitors_name;

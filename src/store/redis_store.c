@@ -60,7 +60,7 @@ static void destroy(struct store *base)
         free(store->strings[i]);
     }
     redis_command_finish(&store->command);
-    buf_finish(&store->token_pages);
+    buf_finish(&store->list);
     free(store);
 }
 

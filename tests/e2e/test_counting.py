@@ -288,6 +288,19 @@ def test_the_series_in_redis_expire(new_daemon, redis_store):
     assert client.ttl("vc:{default}:ledger") == -1
 
 
+@pytest.mark.parametrize("off_by", [-3600, -90, 90, 3600])
+def test_a_ledger_entry_says_when_it_was_used(new_daemon, redis_store, off_by):
+    """Guards the sweep: the entry of an epoch in use never looks old, though its time is not written each time."""
+    daemon = new_daemon(redis_store.settings)
+    daemon.count()
+    client = redis_store.client()
+    ((epoch, entry),) = client.hgetall("vc:{default}:ledger").items()
+    sequence, visits, used_at, total = entry.split()
+    client.hset("vc:{default}:ledger", epoch, f"{sequence} {visits} {int(used_at) + off_by} {total}")
+    assert daemon.count() == 2
+    assert abs(int(client.hget("vc:{default}:ledger", epoch).split()[2]) - client.time()[0]) < 60
+
+
 def test_all_keys_of_a_site_are_in_one_slot(new_daemon, redis_store):
     new_daemon(redis_store.settings).count()
     keys = redis_store.client().keys()

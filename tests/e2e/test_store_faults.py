@@ -256,7 +256,7 @@ class Ledger:
             return b"-BUSY Redis is busy running a script.\r\n"
         argv = ["", *words[3 + int(words[2]):]]  # from 1, as in apply.lua
         epoch, sequence, follows = argv[1], int(argv[2]), int(argv[3])
-        pages = argv[19:19 + 2 * int(argv[13])]
+        pages = argv[12:12 + 2 * int(argv[9])]
         reply = self.apply(epoch, sequence, follows, dict(zip(pages[::2], map(int, pages[1::2])))).encode()
         return None if self.mood == "silent" else b"$%d\r\n%s\r\n" % (len(reply), reply)
 
