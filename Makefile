@@ -16,14 +16,20 @@ INSTANCES = 3
 SUITES   =
 PARTS    =
 
+# The daemon is optimised as a whole, which saves 5 % of its instructions per visit; its objects serve the
+# tests as well. clang's could not: they would be of one kind only.
+LTO      = $(if $(SANITIZE),,$(if $(filter %gcc,$(CC)),-flto=auto))
+WHOLE    = $(if $(LTO),-fno-lto)
+
 # With sanitizers gcc sees less of what values can be, and warns of lengths that cannot be.
 # A user's CFLAGS and LDFLAGS come last, so that they win.
 STD      = -std=gnu11 -D_GNU_SOURCE -DH2O_USE_LIBUV=0 -DVISITCOUNTD_VERSION='"$(VERSION)"'
 WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
            -Wno-sign-conversion -Werror $(if $(SANITIZE),-Wno-format-truncation)
 HARDEN   = -fPIE -fstack-protector-strong $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
-COMPILE  = $(CC) $(STD) $(WARN) $(OPTIMIZE) $(HARDEN) $(SANITIZE) -Isrc -Itests/unit $(GLIB) -MMD -MP $(CFLAGS)
-LINK     = $(CC) -pie -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
+COMPILE  = $(CC) $(STD) $(WARN) $(OPTIMIZE) $(LTO:%=% -ffat-lto-objects) $(HARDEN) $(SANITIZE) \
+           -Isrc -Itests/unit $(GLIB) -MMD -MP $(CFLAGS)
+LINK     = $(CC) -pie -Wl,-z,relro,-z,now $(SANITIZE) $(WHOLE) $(LDFLAGS)
 LIBS     = -lh2o-evloop -lhiredis -ljansson -lconfig -lsqlite3 -lsystemd -lssl -lcrypto -lglib-2.0 -lsodium -lpthread
 
 SOURCES  = $(sort $(wildcard src/*/*.c))
@@ -43,6 +49,7 @@ FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(sort $(wildcard tes
 .PHONY: all
 all: $(BUILD)/visitcountd $(BUILD)/visitcountctl
 
+$(BUILD)/visitcountd: WHOLE = $(if $(LTO),$(LTO) $(OPTIMIZE))
 $(BUILD)/visitcountd: $(DAEMON) $(OBJECTS)
 	@echo '  LINK $@'
 	@$(LINK) -o $@ $^ $(LIBS)

@@ -62,7 +62,7 @@ class RedisStore:
     def totals(self):
         client = self.client()
         found = {}
-        for key in client.scan_iter("vc:{*}:hits"):
+        for key in client.scan_iter("vc:{*}:hits", _type="zset"):
             for page, total in client.zrange(key, 0, -1, withscores=True):
                 if page:
                     found[key[len("vc:{"):-len("}:hits")], page] = int(total)
