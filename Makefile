@@ -16,8 +16,8 @@ INSTANCES = 3
 SUITES   =
 PARTS    =
 
-# The daemon is optimised as a whole, which saves 5 % of its instructions per visit; its objects serve the
-# tests as well. clang's could not: they would be of one kind only.
+# gcc optimises the daemon as a whole, which saves 5 % of its instructions per visit; its objects
+# serve the tests as well. clang's could not: they would be of one kind only.
 LTO      = $(if $(SANITIZE),,$(if $(filter %gcc,$(CC)),-flto=auto))
 WHOLE    = $(if $(LTO),-fno-lto)
 
