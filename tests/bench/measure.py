@@ -168,13 +168,14 @@ def started(factories, directory, problems):
         yield running
 
 
-def measure_all(running, settings, problems, connections_list=None):
-    """{connections: rounds}"""
+def measure_all(running, settings, problems, connections_list=None, twice_at=None):
+    """{connections: rounds}; twice as many where goals depend on it."""
     results = {}
     for connections in connections_list or settings["connections"]:
         rounds = []
-        for i in range(settings["rounds"]):
-            print(f"\r{connections} connections: round {i + 1} of {settings['rounds']} ",
+        count = settings["rounds"] * (2 if connections == twice_at else 1)
+        for i in range(count):
+            print(f"\r{connections} connections: round {i + 1} of {count} ",
                   end="", file=sys.stderr, flush=True)
             rounds.append(measure_round(running, connections, settings["seconds"], problems))
         print(file=sys.stderr)
