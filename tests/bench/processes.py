@@ -2,6 +2,7 @@
 """The processes that are measured: started, watched, accounted for and ended."""
 
 import collections
+import contextlib
 import http.client
 import os
 import pathlib
@@ -47,12 +48,16 @@ def http_get(port, path):
         connection.close()
 
 
-def descendants(pid):
-    found = [pid]
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+def read_of_all(pid, name):
+    """A file of /proc/PID, of a process and of its descendants (proc(5)). One of these that ends meanwhile, as Redis'
+    own that has written its file, is left out."""
+    directory = pathlib.Path(f"/proc/{pid}")
+    texts = [(directory / name).read_text()]
+    for task in (directory / "task").iterdir():
         for child in (task / "children").read_text().split():
-            found += descendants(int(child))
-    return found
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                texts += read_of_all(int(child), name)
+    return texts
 
 
 class Process:
@@ -94,16 +99,15 @@ class Process:
     def cpu_s(self):
         """utime + stime with all threads and descendants (proc(5))."""
         ticks = 0
-        for pid in descendants(self.child.pid):
-            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        for stat in read_of_all(self.child.pid, "stat"):
+            fields = stat.rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
         return ticks / TICKS_PER_S
 
     def memory_bytes(self):
         """Resident memory with all descendants; pages that processes share are split among them."""
         kib = 0
-        for pid in descendants(self.child.pid):
-            rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+        for rollup in read_of_all(self.child.pid, "smaps_rollup"):
             kib += int(rollup.partition("\nPss:")[2].split()[0])
         return kib * 1024
 
