@@ -195,11 +195,21 @@ static void let_rest(struct leg *leg)
     }
 }
 
+/*
+ * Sends what is ready. Where more than one visit waits, connections are polled once more before:
+ * what they have ready by then joins, and fewer, larger batches cost everybody less than the turn
+ * does.
+ */
 static void on_flush(struct loop_task *task)
 {
     struct engine *engine = container_of(task, struct engine, flush);
     struct list *link;
 
+    engine->has_gathered = !engine->has_gathered && engine->stats.waiting > 1;
+    if (engine->has_gathered) {
+        loop_task_schedule(engine->loop, task);
+        return;
+    }
     while ((link = list_take_first(&engine->ready)) != NULL) {
         struct leg *leg = leg_in_queue(link);
 

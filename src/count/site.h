@@ -47,6 +47,7 @@ struct engine {
     struct list ready;   /* legs with something to send */
     struct list resting; /* legs that wait for the retry timer, or for the store to come back */
     struct loop_task flush;
+    bool has_gathered; /* since what is ready was sent last: see on_flush() */
     struct loop_timer retry;
     struct loop_timer expire;
     struct loop_timer forget;

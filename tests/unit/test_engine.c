@@ -51,13 +51,37 @@ static void test_one_batch_of_a_site_is_in_flight(void **state)
     }
     end(fixture, FAKE_DONE);
     assert_counted(fixture, first, 1);
-    loop_turn(fixture->loop, 1); /* without a delay */
+    loop_turn(fixture->loop, 2); /* without a delay but for one turn more, for those who may join */
     assert_sent(fixture, 2, "/", 10);
     end(fixture, FAKE_DONE);
     for (size_t i = 1; i <= 10; i++) {
         assert_counted(fixture, i, i + 1);
     }
     assert_int_equal(fake_database_total(fixture->database, "default", "/"), 11);
+}
+
+static void test_a_lone_visit_is_sent_in_its_turn(void **state)
+{
+    struct fixture *fixture = *state;
+
+    visit(fixture, "/");
+    loop_turn(fixture->loop, 1);
+    assert_sent(fixture, 1, "/", 1);
+    end(fixture, FAKE_DONE);
+}
+
+static void test_visits_wait_one_turn_for_others(void **state)
+{
+    struct fixture *fixture = *state;
+
+    visit(fixture, "/");
+    visit(fixture, "/");
+    loop_turn(fixture->loop, 1);
+    assert_int_equal(fake_store_open_count(fixture->store), 0);
+    visit(fixture, "/");
+    loop_turn(fixture->loop, 1); /* however many come */
+    assert_sent(fixture, 1, "/", 3);
+    end(fixture, FAKE_DONE);
 }
 
 static void test_sites_do_not_wait_for_each_other(void **state)
@@ -449,6 +473,8 @@ int main(void)
         TEST(test_a_lone_visit_leaves_at_the_end_of_its_turn),
         TEST(test_visits_of_one_turn_share_a_batch),
         TEST(test_one_batch_of_a_site_is_in_flight),
+        TEST(test_a_lone_visit_is_sent_in_its_turn),
+        TEST(test_visits_wait_one_turn_for_others),
         TEST(test_sites_do_not_wait_for_each_other),
         TEST(test_numbers_of_each_page_in_order_of_arrival),
         TEST(test_another_instance_counts_in_between),

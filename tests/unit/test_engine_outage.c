@@ -54,7 +54,7 @@ static void test_an_outage_leaves_a_batch_in_doubt(void **state)
         advance(fixture, MAX_WAIT_MS / 2);
         assert_int_equal(fake_store_open_count(fixture->store), 0);
         fake_store_come_back(fixture->store);
-        loop_turn(fixture->loop, 1);
+        loop_turn(fixture->loop, 2);
         if (i != 0) { /* what was answered before may be missing now: this is asked first */
             end_check(fixture, FAKE_DONE);
         }
