@@ -3,10 +3,19 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "count/leg.h"
+#include "count/sending.h"
+#include "count/waiting.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/*
+ * How long the store may be away before visits go to the journal: enough for its restart, or for
+ * the first connection of this process.
+ */
+#define MOMENT_MS 250
 
 /* pages whose totals are remembered; more are forgotten together, but for those in the journal */
 #define ESTIMATES_MAX 10000
@@ -174,9 +183,9 @@ static void finish_written(struct shelter *shelter)
     note_pending(leg, batch, pages);
     batch_release(batch, answer_journaled, &context);
     free(pages);
-    engine_answer_uncounted(leg->site->engine, &context.unknown, VISIT_UNKNOWN,
-                            "the store did not confirm the visit in time; its page may be one more "
-                            "than the site may have");
+    waiting_answer_uncounted(leg->site->engine, &context.unknown, VISIT_UNKNOWN,
+                             "the store did not confirm the visit in time; its page may be one "
+                             "more than the site may have");
 }
 
 static void take_out(void *data, struct visit *visit, size_t entry)
@@ -199,20 +208,20 @@ static void finish_unwritten(struct shelter *shelter, int error)
     free(shelter);
     if (leg == &leg->site->live) {
         /* it was sent to the store, and stays to be sent again */
-        engine_answer_uncounted(engine, &visits, VISIT_UNKNOWN,
-                                "the store did not confirm the visit, and the journal cannot be "
-                                "written; it may have been counted");
+        waiting_answer_uncounted(engine, &visits, VISIT_UNKNOWN,
+                                 "the store did not confirm the visit, and the journal cannot be "
+                                 "written; it may have been counted");
         return;
     }
     list_remove(&batch->link);
     batch_destroy(batch);
     if (error == -ENOTRECOVERABLE) {
-        engine_answer_uncounted(engine, &visits, VISIT_UNKNOWN,
-                                "the store is away, and the journal's disk fails; it may be "
-                                "counted if that ends with a crash");
+        waiting_answer_uncounted(engine, &visits, VISIT_UNKNOWN,
+                                 "the store is away, and the journal's disk fails; it may be "
+                                 "counted if that ends with a crash");
     } else {
-        engine_answer_uncounted(engine, &visits, VISIT_REFUSED,
-                                "the store is away, and the journal cannot be written");
+        waiting_answer_uncounted(engine, &visits, VISIT_REFUSED,
+                                 "the store is away, and the journal cannot be written");
     }
 }
 
@@ -233,7 +242,7 @@ static void on_written(struct journal_entry *entry, int error)
         finish_unwritten(shelter, error);
     }
     outage_write(leg->site);
-    leg_make_ready(leg);
+    sending_make_ready(leg);
 }
 
 static void write_batch(struct leg *leg, struct batch *batch)
@@ -281,6 +290,14 @@ static struct batch *next_to_write(struct leg *leg)
         return NULL;
     }
     return batch_of(link);
+}
+
+bool outage_has_begun(const struct engine *engine, uint64_t now_ms)
+{
+    uint64_t max_wait_ms = engine->options.max_wait_ms;
+
+    return engine->journal != NULL && !engine->is_available &&
+           now_ms - engine->changed_at_ms >= (max_wait_ms < MOMENT_MS ? max_wait_ms : MOMENT_MS);
 }
 
 struct leg *outage_backlog(struct site *site)
@@ -379,7 +396,7 @@ static struct leg *leg_of_epoch(struct site *site, const char *epoch)
     struct leg *leg;
 
     list_for_each(link, &site->legs) {
-        leg = container_of(link, struct leg, link);
+        leg = leg_in_site(link);
         if (strcmp(leg->flow.ledger.epoch, epoch) == 0) {
             return leg;
         }
@@ -413,6 +430,6 @@ struct journal_entry *outage_restore(struct engine *engine, struct journal_recor
                       content->entries[i].page_length)
             ->pending += content->entries[i].hits;
     }
-    leg_make_ready(leg);
+    sending_make_ready(leg);
     return &shelter->entry;
 }

@@ -11,6 +11,9 @@
 
 #include "count/site.h"
 
+/** Whether visits go to the journal, since the store will not be back in a moment. */
+bool outage_has_begun(const struct engine *engine, uint64_t now_ms);
+
 /** The leg that takes a site's visits while the store is of no use. */
 struct leg *outage_backlog(struct site *site);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * site: the inside of the engine, shared by engine.c (visits, sending, answers) and outage.c (the
- * journal). Nobody else includes it.
+ * site: the inside of the engine, shared by its parts: engine.c (who is admitted), waiting.c (who
+ * waits, and the answers), sending.c (when is sent), leg.c (what becomes of it), healing.c (a store
+ * that goes back), outage.c (the journal). Nobody else includes it.
  *
  * A site has legs, each with a flow of its own, so that what waits in one holds up no other: the
  * live one; the backlog, for what went to the journal while the store was away; and one for each
@@ -47,7 +48,7 @@ struct engine {
     struct list ready;   /* legs with something to send */
     struct list resting; /* legs that wait for the retry timer, or for the store to come back */
     struct loop_task flush;
-    bool has_gathered; /* since what is ready was sent last: see on_flush() */
+    bool has_gathered; /* since what is ready was sent last: see sending.c */
     struct loop_timer retry;
     struct loop_timer expire;
     struct loop_timer forget;
@@ -60,23 +61,17 @@ struct engine {
     uint64_t failing_since_ms; /* while the store is there but takes no batch; else 0 */
 };
 
-/** Makes a new leg of `site` and puts it behind the others. */
-void leg_init(struct leg *leg, struct site *site);
+static inline struct leg *leg_in_site(struct list *link)
+{
+    return container_of(link, struct leg, link);
+}
 
-/**
- * Says that visits come to a leg. Begins a new epoch where the leg was unused for so long that the
- * store may have forgotten the old one, which must not look like a loss.
- */
-void leg_use(struct leg *leg, uint64_t now_ms);
-
-/** Puts a leg among those that are sent at the end of this turn. */
-void leg_make_ready(struct leg *leg);
+static inline struct site *site_of(struct map_node *node)
+{
+    return container_of(node, struct site, node);
+}
 
 /** The site of this name, made when there is none. */
 struct site *engine_take_site(struct engine *engine, const char *name);
-
-/** Answers `visits` as refused or unknown, with a reason for people. */
-void engine_answer_uncounted(struct engine *engine, struct list *visits, enum visit_status status,
-                             const char *reason);
 
 #endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * leg: one way of a site's visits to the store, and what becomes of the batches that it sends. A
+ * part of the engine: see site.h.
+ */
+#ifndef VISITCOUNTD_COUNT_LEG_H
+#define VISITCOUNTD_COUNT_LEG_H
+
+#include "count/site.h"
+
+/** Makes a new leg of `site` and puts it behind the others. */
+void leg_init(struct leg *leg, struct site *site);
+
+/** Ends a leg, in which no visit is, and frees it unless it is the live one. */
+void leg_finish(struct leg *leg);
+
+/**
+ * Says that visits come to a leg. Begins a new epoch where the leg was unused for so long that the
+ * store may have forgotten the old one, which must not look like a loss.
+ */
+void leg_use(struct leg *leg, uint64_t now_ms);
+
+#endif

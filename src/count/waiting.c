@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#include "count/waiting.h"
+
+#include "base/clock.h"
+#include "count/outage.h"
+
+/* how often it is looked whether a visit's patience ended; only while visits wait */
+#define EXPIRE_INTERVAL_MS 50
+
+/* --- answers --- */
+
+void waiting_answer(struct engine *engine, struct visit *visit, const struct visit_answer *answer)
+{
+    struct stats *stats = &engine->stats;
+    uint64_t now_us = clock_monotonic_us();
+
+    stats_add_latency(stats, now_us - visit->accepted_at_us);
+    if (answer->status == VISIT_COUNTED) {
+        stats_add_applied(stats, 1, now_us / 1000);
+    } else if (answer->status == VISIT_REPEATED) {
+        stats->repeated++;
+    } else {
+        stats->refused++;
+    }
+    stats->unconfirmed += answer->replicas < answer->replicas_wanted ? 1 : 0;
+    stats->waiting--;
+    visit->on_answer(visit, answer);
+}
+
+void waiting_answer_uncounted(struct engine *engine, struct list *visits, enum visit_status status,
+                              const char *reason)
+{
+    struct visit_answer answer = {.status = status, .uniques = STORE_NONE, .reason = reason};
+    struct list *link;
+
+    while ((link = list_take_first(visits)) != NULL) {
+        struct visit *visit = container_of(link, struct visit, link);
+
+        engine->stats.waiting--;
+        if (status == VISIT_REFUSED) {
+            engine->stats.refused++;
+        } else {
+            engine->stats.unknown++;
+        }
+        visit->on_answer(visit, &answer);
+    }
+}
+
+/* --- patience --- */
+
+void waiting_expire(struct site *site, uint64_t now_ms)
+{
+    struct list refused;
+    struct list unknown;
+
+    list_init(&refused);
+    list_init(&unknown);
+    list_for_each(link, &site->legs) {
+        flow_expire(&leg_in_site(link)->flow, now_ms, &refused, &unknown);
+    }
+    waiting_answer_uncounted(site->engine, &refused, VISIT_REFUSED,
+                             "the store did not take the visit in time; it was not counted");
+    waiting_answer_uncounted(site->engine, &unknown, VISIT_UNKNOWN,
+                             "the store did not confirm the visit in time; it may have been "
+                             "counted");
+}
+
+static bool has_batches(const struct site *site)
+{
+    list_for_each(link, &site->legs) {
+        if (!list_is_empty(&leg_in_site(link)->flow.batches)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* whether visits of a site, which came for the store, are to go to the journal instead */
+static bool waits_in_vain(const struct site *site, uint64_t now_ms)
+{
+    return flow_is_overdue(&site->live.flow, now_ms) ||
+           (outage_has_begun(site->engine, now_ms) && !list_is_empty(&site->live.flow.batches));
+}
+
+static void on_expire(struct loop_timer *timer)
+{
+    struct engine *engine = container_of(timer, struct engine, expire);
+    uint64_t now_ms = clock_monotonic_ms();
+    struct list *link = engine->awaited.next;
+
+    while (link != &engine->awaited) {
+        struct site *site = container_of(link, struct site, awaited);
+
+        if (engine->journal == NULL) {
+            waiting_expire(site, now_ms);
+        } else if (waits_in_vain(site, now_ms)) {
+            outage_shelter(site);
+        }
+        link = link->next;
+        if (!has_batches(site)) {
+            list_remove(&site->awaited);
+        }
+    }
+    if (engine->stats.waiting != 0) {
+        loop_timer_start(engine->loop, &engine->expire, EXPIRE_INTERVAL_MS);
+    }
+}
+
+void waiting_begin(struct site *site)
+{
+    struct engine *engine = site->engine;
+
+    engine->stats.waiting++;
+    if (list_is_empty(&site->awaited)) {
+        list_append(&engine->awaited, &site->awaited);
+    }
+    if (!loop_timer_is_active(&engine->expire)) {
+        loop_timer_start(engine->loop, &engine->expire, EXPIRE_INTERVAL_MS);
+    }
+}
+
+void waiting_init(struct engine *engine)
+{
+    list_init(&engine->awaited);
+    loop_timer_init(&engine->expire, on_expire);
+}
+
+void waiting_finish(struct engine *engine)
+{
+    loop_timer_stop(&engine->expire);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * waiting: visits that were admitted and have no answer yet: how long they wait, and what they are
+ * told. A part of the engine: see site.h.
+ */
+#ifndef VISITCOUNTD_COUNT_WAITING_H
+#define VISITCOUNTD_COUNT_WAITING_H
+
+#include "count/site.h"
+
+/** Prepares the engine to look after visits that wait. */
+void waiting_init(struct engine *engine);
+
+/** Looks after none any more. */
+void waiting_finish(struct engine *engine);
+
+/** Says that a visit of `site` waits from now on. */
+void waiting_begin(struct site *site);
+
+/** Passes on to a visit what the store said of it. */
+void waiting_answer(struct engine *engine, struct visit *visit, const struct visit_answer *answer);
+
+/** Answers `visits` as refused or unknown, with a reason for people. */
+void waiting_answer_uncounted(struct engine *engine, struct list *visits, enum visit_status status,
+                              const char *reason);
+
+/** Answers the visits of `site` whose patience ended by `now_ms` as refused or unknown. */
+void waiting_expire(struct site *site, uint64_t now_ms);
+
+#endif
