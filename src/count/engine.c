@@ -113,9 +113,9 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
 
 /* --- the engine itself --- */
 
-static void on_store_change(void *data, bool available)
+static void on_store_change(struct store_listener *listener, bool available)
 {
-    struct engine *engine = data;
+    struct engine *engine = container_of(listener, struct engine, listener);
 
     engine->is_available = available;
     engine->changed_at_ms = clock_monotonic_ms();
@@ -146,7 +146,8 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     store_health(store, &health);
     engine->is_available = health.available;
     engine->changed_at_ms = clock_monotonic_ms();
-    store_listen(store, on_store_change, engine);
+    engine->listener.on_change = on_store_change;
+    store_listen(store, &engine->listener);
     return engine;
 }
 
@@ -166,7 +167,7 @@ void engine_destroy(struct engine *engine)
         return;
     }
     engine_abandon(engine);
-    store_listen(engine->store, NULL, NULL);
+    store_unlisten(engine->store, &engine->listener);
     healing_finish(engine);
     sending_finish(engine);
     waiting_finish(engine);

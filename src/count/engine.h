@@ -84,7 +84,7 @@ struct engine_options {
     uint64_t ledger_ttl_ms;    /* after which the store forgets an epoch that is not used */
 };
 
-/** A new engine on `loop` and `store`; both outlive it. Becomes the store's listener. */
+/** A new engine on `loop` and `store`; both outlive it. */
 struct engine *engine_create(struct loop *loop, struct store *store,
                              const struct engine_options *options);
 

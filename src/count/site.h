@@ -39,6 +39,7 @@ struct site {
 struct engine {
     struct loop *loop;
     struct store *store;
+    struct store_listener listener;
     struct journal *journal; /* or NULL */
     struct engine_options options;
     struct stats stats;

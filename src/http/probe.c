@@ -4,6 +4,7 @@
 #include "count/engine.h"
 #include "http/render.h"
 #include "http/server.h"
+#include "http/visitor.h"
 
 void probe_handle_livez(struct request *request)
 {
@@ -31,6 +32,8 @@ void probe_handle_readyz(struct request *request)
     } else if (!health.available) {
         /* not the store's error: it may name addresses that are nobody's business here */
         render_ready_json(body, "store_unavailable", health.state);
+    } else if (visitors_are_awaited(server_visitors(request->server))) {
+        render_ready_json(body, "starting", "the store is asked for the salt of the day");
     } else {
         is_ready = true;
         render_ready_json(body, "ready", NULL);

@@ -36,9 +36,11 @@ struct salt {
 struct visitors {
     struct loop *loop;
     struct store *store;
+    struct store_listener listener;
     const struct sites *sites;
     struct loop_timer look;
     struct list calls;
+    bool has_asked; /* all that was wanted first, and the store has answered, whatever it said */
     uint64_t missing_since_ms; /* 0: none is */
     bool is_said;              /* in the log, that one is missing */
     struct salt salts[SALTS];
@@ -85,6 +87,9 @@ static void on_salt(void *data, const struct store_salt *answer)
     }
     list_remove(&call->link);
     free(call);
+    if (visitors != NULL && list_is_empty(&visitors->calls)) {
+        visitors->has_asked = true;
+    }
 }
 
 static void ask(struct visitors *visitors, struct salt *salt)
@@ -210,6 +215,13 @@ static void on_look(struct loop_timer *timer)
     look(container_of(timer, struct visitors, look));
 }
 
+static void on_store_change(struct store_listener *listener, bool available)
+{
+    if (available) {
+        look(container_of(listener, struct visitors, listener));
+    }
+}
+
 /* Life */
 
 struct visitors *visitors_create(struct loop *loop, struct store *store, const struct sites *sites)
@@ -223,6 +235,8 @@ struct visitors *visitors_create(struct loop *loop, struct store *store, const s
     visitors->store = store;
     list_init(&visitors->calls);
     loop_timer_init(&visitors->look, on_look);
+    visitors->listener.on_change = on_store_change;
+    store_listen(store, &visitors->listener);
     visitors_configure(visitors, sites);
     return visitors;
 }
@@ -235,6 +249,7 @@ void visitors_destroy(struct visitors *visitors)
     list_for_each(link, &visitors->calls) {
         container_of(link, struct call, link)->visitors = NULL;
     }
+    store_unlisten(visitors->store, &visitors->listener);
     list_remove(&visitors->calls); /* what is left of the list goes with its calls */
     loop_timer_stop(&visitors->look);
     sodium_memzero(visitors->salts, sizeof(visitors->salts));
@@ -246,10 +261,14 @@ bool visitors_are_told_apart(const struct visitors *visitors)
     return !is_any_missing(visitors);
 }
 
+bool visitors_are_awaited(const struct visitors *visitors)
+{
+    return !visitors->has_asked && !list_is_empty(&visitors->calls);
+}
+
 void visitors_configure(struct visitors *visitors, const struct sites *sites)
 {
     visitors->sites = sites;
-    loop_timer_stop(&visitors->look);
     look(visitors);
 }
 
@@ -320,6 +339,9 @@ void visitors_identify(struct visitors *visitors, h2o_mem_pool_t *pool, const st
         return;
     }
     salt = find_salt(visitors, visit->day);
+    if (salt == NULL) {
+        look(visitors); /* the clock was set, or the machine slept: the next ones are told apart */
+    }
     visitor = hash_visitor(client, target, salt);
     if (rules->keeps_visitors) {
         visit->visitor = visitor;

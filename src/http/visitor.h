@@ -6,7 +6,8 @@
  * hashes stand for. Neither addresses nor user agents are kept.
  *
  * The salts of today, and shortly before midnight of tomorrow, are asked for ahead of the visits,
- * so that these need not wait. While the store has not told one, visitors are not told apart.
+ * so that these need not wait: as soon as the store is there. While the store has not told one,
+ * visitors are not told apart.
  */
 #ifndef VISITCOUNTD_HTTP_VISITOR_H
 #define VISITCOUNTD_HTTP_VISITOR_H
@@ -31,6 +32,9 @@ void visitors_configure(struct visitors *visitors, const struct sites *sites);
 
 /** Whether all salts are known that are needed now. */
 bool visitors_are_told_apart(const struct visitors *visitors);
+
+/** Whether the store, which is there, was asked for the first salts, and has not answered yet. */
+bool visitors_are_awaited(const struct visitors *visitors);
 
 /**
  * Sets what `visit`, of which the second is set, says of its visitor and its day, for a site that

@@ -353,11 +353,16 @@ struct store_operations {
     void (*destroy)(struct store *store);
 };
 
+/** Is told when `available` changes, in the loop; embedded in whoever listens. */
+struct store_listener {
+    void (*on_change)(struct store_listener *listener, bool available);
+    struct store_listener *next; /* the store's */
+};
+
 /** The part that all stores have in common; embedded as the first member. */
 struct store {
     const struct store_operations *operations;
-    void (*on_change)(void *data, bool available);
-    void *on_change_data;
+    struct store_listener *listeners; /* the latest first */
     store_on_visits on_visits;
     void *on_visits_data;
 };
@@ -466,12 +471,22 @@ static inline void store_health(struct store *store, struct store_health *ret_he
     store->operations->health(store, ret_health);
 }
 
-/** Sets who is told when `available` changes; called in the loop. One listener. */
-static inline void store_listen(struct store *store, void (*on_change)(void *data, bool available),
-                                void *data)
+/** Begins to tell a listener, of which the callback is set; before those that listen already. */
+static inline void store_listen(struct store *store, struct store_listener *listener)
 {
-    store->on_change = on_change;
-    store->on_change_data = data;
+    listener->next = store->listeners;
+    store->listeners = listener;
+}
+
+/** Tells a listener no more; not called while listeners are told. */
+static inline void store_unlisten(struct store *store, struct store_listener *listener)
+{
+    struct store_listener **link = &store->listeners;
+
+    while (*link != listener) {
+        link = &(*link)->next;
+    }
+    *link = listener->next;
 }
 
 /** Ends all calls and frees the store; NULL is allowed. */
@@ -482,11 +497,12 @@ static inline void store_destroy(struct store *store)
     }
 }
 
-/** For stores: tells the listener, if there is one. */
+/** For stores: tells the listeners. */
 static inline void store_notify(struct store *store, bool available)
 {
-    if (store->on_change != NULL) {
-        store->on_change(store->on_change_data, available);
+    for (struct store_listener *listener = store->listeners; listener != NULL;
+         listener = listener->next) {
+        listener->on_change(listener, available);
     }
 }
 

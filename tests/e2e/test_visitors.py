@@ -90,6 +90,13 @@ def test_visitors_are_told_apart_once_the_store_is_there(new_daemon, new_redis):
     assert status_of(visit(daemon)) == "ignored; reason=returning-visitor"
 
 
+def test_who_comes_to_an_instance_that_is_ready_is_told_apart(new_daemon, store):
+    daemon = new_daemon({**store.settings, **UNIQUE})
+    wait_until(lambda: fetch(daemon.address, "/readyz").status == 200, "the instance is ready")
+    assert status_of(visit(daemon)) == "counted"
+    assert status_of(visit(daemon)) == "ignored; reason=returning-visitor"
+
+
 # --- what is kept ---
 
 ADDRESSES = ["203.0.113.201", "198.51.100.202", "2001:db8:aaaa:bbbb::203"]

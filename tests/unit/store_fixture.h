@@ -68,6 +68,7 @@ struct fixture {
     struct loop *loop;
     struct disk *disk;
     struct store *store;
+    struct store_listener listener;
     struct loop_timer patience;
     bool ran_out;
     bool available;
@@ -95,9 +96,9 @@ static inline void run_loop(struct fixture *fixture)
     assert_false(fixture->ran_out);
 }
 
-static inline void on_change(void *data, bool available)
+static inline void on_change(struct store_listener *listener, bool available)
 {
-    struct fixture *fixture = data;
+    struct fixture *fixture = container_of(listener, struct fixture, listener);
 
     fixture->available = available;
     if (fixture->waits && available == fixture->wanted) {
@@ -451,7 +452,8 @@ static inline void create_store(struct fixture *fixture)
     loop_timer_init(&fixture->patience, on_patience);
     fixture->available = false;
     fixture->store = fixture->backend->create(fixture);
-    store_listen(fixture->store, on_change, fixture);
+    fixture->listener.on_change = on_change;
+    store_listen(fixture->store, &fixture->listener);
 }
 
 static inline void open_store(struct fixture *fixture)

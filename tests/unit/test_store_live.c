@@ -64,18 +64,17 @@ static void watch(struct fixture *fixture, struct told *told)
 /* counts a visit with a store of its own, as another process would; returns what came of it */
 static void visit_elsewhere(struct fixture *fixture, const char *page)
 {
-    struct store *mine = fixture->store;
-    struct store *other = fixture->backend->create(fixture);
+    struct fixture other = *fixture;
     struct answer answer;
 
-    fixture->store = other;
-    fixture->available = false;
-    store_listen(other, on_change, fixture);
-    wait_for_available(fixture, true);
-    answer = apply_page(fixture, EPOCH_B, ledger_of(fixture, EPOCH_B) + 1, page, 1);
+    loop_timer_init(&other.patience, on_patience);
+    other.available = false;
+    other.store = other.backend->create(&other);
+    store_listen(other.store, &other.listener);
+    wait_for_available(&other, true);
+    answer = apply_page(&other, EPOCH_B, ledger_of(&other, EPOCH_B) + 1, page, 1);
     assert_int_equal(answer.outcome, STORE_OK);
-    fixture->store = mine;
-    store_destroy(other);
+    store_destroy(other.store);
 }
 
 static void test_own_visits_are_told(void **state)

@@ -118,15 +118,20 @@ static struct sites *make_sites(const char *file)
     return sites;
 }
 
-static void init(struct instance *instance, const char *file)
+static void init_with(struct instance *instance, const char *file, bool is_there)
 {
     *instance = (struct instance){.loop = loop_create(), .sites = make_sites(file)};
     instance->salts.store.operations = &operations;
-    instance->salts.is_there = true;
+    instance->salts.is_there = is_there;
     h2o_mem_init_pool(&instance->pool);
     instance->visitors = visitors_create(instance->loop, &instance->salts.store, instance->sites);
     come_from(instance, "192.0.2.1", FIREFOX);
     go_to(instance, sites_default(instance->sites), "/");
+}
+
+static void init(struct instance *instance, const char *file)
+{
+    init_with(instance, file, true);
 }
 
 static void finish(struct instance *instance)
@@ -309,6 +314,55 @@ static void test_days_of_time_zones(void **state)
     finish(&instance);
 }
 
+static void come_back(struct instance *instance)
+{
+    instance->salts.is_there = true;
+    store_notify(&instance->salts.store, true);
+}
+
+/** No visitor waits for a timer, and readiness for no longer than the first answer takes. */
+static void test_the_store_is_asked_as_soon_as_it_is_there(void **state)
+{
+    struct instance instance;
+
+    (void)state;
+    init_with(&instance, "sites = [\"a\"];", false);
+    assert_int_equal(instance.salts.asked, 0);
+    assert_false(visitors_are_awaited(instance.visitors)); /* what is away is not waited for */
+    come_back(&instance);
+    assert_int_equal(instance.salts.asked, 1);
+    assert_true(visitors_are_awaited(instance.visitors));
+    answer_salts(&instance.salts, STORE_REFUSED);
+    assert_false(visitors_are_awaited(instance.visitors)); /* whatever the answer is */
+    loop_advance(instance.loop, 200, 100);
+    assert_int_equal(instance.salts.asked, 2);
+    assert_false(visitors_are_awaited(instance.visitors));
+    answer_salts(&instance.salts, STORE_OK);
+    assert_true(identify(&instance) != 0);
+    come_back(&instance);
+    assert_int_equal(instance.salts.asked, 2);
+    finish(&instance);
+}
+
+/** A machine that slept over midnight, or a clock that was set: not for half a minute. */
+static void test_a_day_that_comes_by_surprise(void **state)
+{
+    struct instance instance;
+
+    (void)state;
+    init(&instance, "sites = [\"a\"];");
+    answer_salts(&instance.salts, STORE_OK);
+    fake_clock_advance(DAY_MS);
+    assert_int_equal(identify(&instance), 0);
+    assert_int_equal(instance.salts.asked, 2);
+    assert_int_equal(instance.salts.calls[0].day, TODAY + 1);
+    assert_int_equal(identify(&instance), 0);
+    assert_int_equal(instance.salts.asked, 2);
+    answer_salts(&instance.salts, STORE_OK);
+    assert_true(identify(&instance) != 0);
+    finish(&instance);
+}
+
 static void test_the_store_is_asked_until_it_tells(void **state)
 {
     struct instance instance;
@@ -366,6 +420,8 @@ int main(void)
         clock_test(test_instances_agree),
         clock_test(test_the_change_of_the_day),
         clock_test(test_days_of_time_zones),
+        clock_test(test_the_store_is_asked_as_soon_as_it_is_there),
+        clock_test(test_a_day_that_comes_by_surprise),
         clock_test(test_the_store_is_asked_until_it_tells),
         clock_test(test_sites_that_need_no_salt),
     };
