@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/redis_greeting.h"
 #include "store/stream.h"
 
 #include <hiredis/hiredis.h>
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 /* commands without an answer; more than any number of sites that are flushed in one turn */
 #define CALLS_MAX 16384
@@ -24,25 +24,14 @@
 /* a reason that did not change is logged again after this time */
 #define LOG_AGAIN_MS 60000
 
-#define SHA_LENGTH 40
-
 enum link_state { LINK_DOWN, LINK_RESOLVING, LINK_CONNECTING, LINK_GREETING, LINK_READY };
 
 static const char *const state_names[] = {"down", "resolving", "connecting", "greeting", "ready"};
 
-/* one row of the greeting: `build` writes the command, if any, `check` says what is wrong */
-struct step {
-    bool (*build)(const struct redis_link *link, struct redis_command *command);
-    const char *(*check)(struct redis_link *link, const redisReply *reply);
-};
-
-#define GREETING_STEPS 6
-#define OWN_CALLS      (GREETING_STEPS + 1)
-
 struct own_call {
     struct redis_call call;
     struct redis_link *link;
-    const struct step *step;
+    enum redis_step step;
 };
 
 struct redis_link {
@@ -56,10 +45,8 @@ struct redis_link {
     struct loop_timer timer; /* DOWN: next attempt; up to GREETING: its end; READY: see there */
     struct backoff backoff;
 
-    struct own_call own[OWN_CALLS]; /* greeting and heartbeat */
-    char own_error[256];            /* what a reply to them said */
-    char db_text[24];
-    char sha[SHA_LENGTH + 1];
+    struct redis_greeting greeting;
+    struct own_call own[REDIS_STEPS]; /* of it, and of the heartbeat */
 
     struct store_health health;
     uint64_t down_since_ms;
@@ -321,7 +308,7 @@ static void become_ready(struct redis_link *link)
     char db[32] = "";
 
     if (link->options.db != 0) {
-        snprintf(db, sizeof(db), ", db %s", link->db_text);
+        snprintf(db, sizeof(db), ", db %s", link->greeting.db);
     }
     backoff_reset(&link->backoff);
     link->health.connects++;
@@ -332,178 +319,30 @@ static void become_ready(struct redis_link *link)
     set_state(link, LINK_READY);
 }
 
-/* an error reply in words, or NULL */
-static const char *error_of(struct redis_link *link, const char *command, const redisReply *reply)
-{
-    if (reply->type != REDIS_REPLY_ERROR) {
-        return NULL;
-    }
-    snprintf(link->own_error, sizeof(link->own_error), "%s: %s", command, reply->str);
-    return link->own_error;
-}
-
-static bool build_auth(const struct redis_link *link, struct redis_command *command)
-{
-    if (*link->options.password == '\0') {
-        return false;
-    }
-    redis_command_begin(command, "AUTH");
-    if (*link->options.username != '\0') {
-        redis_command_add_text(command, link->options.username);
-    }
-    redis_command_add_text(command, link->options.password);
-    return true;
-}
-
-static const char *check_auth(struct redis_link *link, const redisReply *reply)
-{
-    return error_of(link, "AUTH", reply);
-}
-
-static bool build_select(const struct redis_link *link, struct redis_command *command)
-{
-    redis_command_begin(command, "SELECT");
-    redis_command_add_text(command, link->db_text);
-    return link->options.db != 0;
-}
-
-static const char *check_select(struct redis_link *link, const redisReply *reply)
-{
-    return error_of(link, "SELECT", reply);
-}
-
-static bool build_name(const struct redis_link *link, struct redis_command *command)
-{
-    redis_command_begin(command, "CLIENT");
-    redis_command_add_text(command, "SETNAME");
-    redis_command_add_text(command, link->options.client_name);
-    return true;
-}
-
-/* an error of a command that is only a convenience: an access list may forbid it */
-static const char *error_unless_forbidden(struct redis_link *link, const char *command,
-                                          const redisReply *reply)
-{
-    if (reply->type == REDIS_REPLY_ERROR && (strncmp(reply->str, "NOPERM", 6) == 0 ||
-                                             strncasecmp(reply->str, "ERR unknown", 11) == 0)) {
-        return NULL;
-    }
-    return error_of(link, command, reply);
-}
-
-static const char *check_name(struct redis_link *link, const redisReply *reply)
-{
-    return error_unless_forbidden(link, "CLIENT SETNAME", reply);
-}
-
-static bool build_info(const struct redis_link *link, struct redis_command *command)
-{
-    (void)link;
-    redis_command_begin(command, "INFO");
-    redis_command_add_text(command, "server");
-    return true;
-}
-
-static const char *check_info(struct redis_link *link, const redisReply *reply)
-{
-    static const char field[] = "redis_version:";
-    const char *found;
-
-    if (reply->type == REDIS_REPLY_STRING && (found = strstr(reply->str, field)) != NULL) {
-        found += sizeof(field) - 1;
-        snprintf(link->health.version, sizeof(link->health.version), "%.*s",
-                 (int)strcspn(found, "\r\n"), found);
-    }
-    return error_unless_forbidden(link, "INFO", reply);
-}
-
-static bool build_script(const struct redis_link *link, struct redis_command *command)
-{
-    if (link->options.script == NULL) {
-        return false;
-    }
-    redis_command_begin(command, "SCRIPT");
-    redis_command_add_text(command, "LOAD");
-    redis_command_add_text(command, link->options.script);
-    return true;
-}
-
-static const char *check_script(struct redis_link *link, const redisReply *reply)
-{
-    if (reply->type == REDIS_REPLY_STRING && reply->len == SHA_LENGTH) {
-        memcpy(link->sha, reply->str, SHA_LENGTH + 1);
-        return NULL;
-    }
-    error_of(link, "SCRIPT LOAD", reply);
-    return reply->type == REDIS_REPLY_ERROR ? link->own_error : "SCRIPT LOAD: no digest in reply";
-}
-
-static bool build_role(const struct redis_link *link, struct redis_command *command)
-{
-    (void)link;
-    redis_command_begin(command, "ROLE");
-    return true;
-}
-
-/* the last of the greeting, and the heartbeat */
-static const char *check_role(struct redis_link *link, const redisReply *reply)
-{
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0 ||
-        reply->element[0]->type != REDIS_REPLY_STRING) {
-        error_of(link, "ROLE", reply);
-        return reply->type == REDIS_REPLY_ERROR ? link->own_error : "ROLE: unexpected reply";
-    }
-    snprintf(link->health.role, sizeof(link->health.role), "%s", reply->element[0]->str);
-    if (strcmp(link->health.role, "master") != 0) {
-        return "the server is a replica: it takes no writes";
-    }
-    if (link->state == LINK_GREETING) {
-        become_ready(link);
-    }
-    return NULL;
-}
-
-static bool build_ping(const struct redis_link *link, struct redis_command *command)
-{
-    (void)link;
-    redis_command_begin(command, "PING");
-    return true;
-}
-
-/* a subscriber's heartbeat: it may ask for nothing else */
-static const char *check_ping(struct redis_link *link, const redisReply *reply)
-{
-    return error_of(link, "PING", reply);
-}
-
-static const struct step steps[OWN_CALLS] = {
-    {build_auth, check_auth}, {build_select, check_select}, {build_name, check_name},
-    {build_info, check_info}, {build_script, check_script}, {build_role, check_role},
-    {build_ping, check_ping},
-};
-
-static const struct step *heartbeat_of(const struct redis_link *link)
-{
-    return &steps[link->options.on_message != NULL ? GREETING_STEPS : GREETING_STEPS - 1];
-}
-
 static void on_own_reply(struct redis_call *call, const redisReply *reply, const char *reason)
 {
     struct own_call *own = container_of(call, struct own_call, call);
-    const char *wrong = reply != NULL ? own->step->check(own->link, reply) : NULL;
+    struct redis_link *link = own->link;
+    const char *wrong;
 
     (void)reason;
+    if (reply == NULL) {
+        return;
+    }
+    wrong = redis_greeting_check(&link->greeting, own->step, reply);
     if (wrong != NULL) {
-        go_down(own->link, wrong);
+        go_down(link, wrong);
+    } else if (own->step == REDIS_ROLE && link->state == LINK_GREETING) {
+        become_ready(link);
     }
 }
 
-static void submit_own(struct redis_link *link, const struct step *step)
+static void submit_own(struct redis_link *link, enum redis_step step)
 {
-    struct own_call *own = &link->own[step - steps];
+    struct own_call *own = &link->own[step];
     struct redis_command command = REDIS_COMMAND_EMPTY;
 
-    if (step->build(link, &command)) {
+    if (redis_greeting_build(&link->greeting, step, &command)) {
         own->link = link;
         own->step = step;
         own->call.on_reply = on_own_reply;
@@ -524,8 +363,8 @@ static void on_open(void *data)
     struct redis_link *link = data;
 
     set_state(link, LINK_GREETING);
-    for (size_t i = 0; i < GREETING_STEPS; i++) {
-        submit_own(link, &steps[i]);
+    for (enum redis_step step = REDIS_AUTH; step <= REDIS_ROLE; step++) {
+        submit_own(link, step);
     }
 }
 
@@ -556,7 +395,7 @@ static void on_timer(struct loop_timer *timer)
     if (link->state == LINK_DOWN) {
         connect_now(link);
     } else if (link->state == LINK_READY && list_is_empty(&link->calls)) {
-        submit_own(link, heartbeat_of(link));
+        submit_own(link, link->options.on_message != NULL ? REDIS_PING : REDIS_ROLE);
         loop_timer_start(link->loop, &link->timer, link->options.command_timeout_ms);
     } else {
         on_timeout(link);
@@ -576,7 +415,7 @@ struct redis_link *redis_link_create(struct loop *loop, const struct redis_link_
     link->options = *options;
     list_init(&link->calls);
     loop_timer_init(&link->timer, on_timer);
-    snprintf(link->db_text, sizeof(link->db_text), "%llu", (unsigned long long)options->db);
+    redis_greeting_init(&link->greeting, &link->options, &link->health);
     link->health.backend = "redis";
     format_address(&options->address, link->health.address);
     link->health.changed_at_ms = loop_now_ms(loop);
@@ -611,7 +450,7 @@ bool redis_link_is_ready(const struct redis_link *link)
 
 const char *redis_link_script_sha(const struct redis_link *link)
 {
-    return link->sha;
+    return link->greeting.sha;
 }
 
 void redis_link_health(const struct redis_link *link, struct store_health *ret_health)
