@@ -94,7 +94,8 @@ $(BUILD)/sim: $(SIM) $(SIMULATED)
 	@echo '  LINK $@'
 	@$(LINK) $(FILE_CALLS:%=-Wl,--wrap=%) -o $@ $^ -lpthread
 
--include $(SIM:.o=.d) $(OBJECTS:.o=.d) $(DAEMON:.o=.d) $(CTL:.o=.d) $(UNITS:=.d) $(FUZZERS:=.d) $(CROWD).d
+-include $(SIM:.o=.d) $(OBJECTS:.o=.d) $(DAEMON:.o=.d) $(CTL:.o=.d) $(SUPPORT:.o=.d) $(UNITS:=.d) \
+         $(FUZZERS:=.d) $(BUILD)/tests/fuzz/replay.d $(CROWD).d
 
 .PHONY: unit-tests fuzzers sim crowd
 unit-tests: $(UNITS)
