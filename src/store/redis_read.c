@@ -5,6 +5,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -357,41 +358,61 @@ void redis_sites(struct store *store, store_on_sites on_sites, void *data)
 
 /* --- ledger --- */
 
-/* "12 345 ...": sequence and visits of an entry */
-static struct store_position parse_position(const char *text)
-{
-    struct store_position at;
-    char *end;
+struct asking {
+    struct redis_request request;
+    const char *site;
+    const char *epoch;
+};
 
-    at.sequence = strtoull(text, &end, 10);
-    at.visits = strtoull(end, NULL, 10);
-    return at;
+/* "12 345 1700000000 ...": sequence, visits and time of an entry; false when it is no entry */
+static bool parse_position(const char *text, struct store_position *ret_at)
+{
+    uint64_t numbers[2];
+
+    text = redis_parse_number(text, &ret_at->sequence);
+    if (text == NULL || redis_parse_numbers(text, numbers, 2) == NULL || numbers[0] == STORE_NONE ||
+        numbers[1] == STORE_NONE) {
+        return false;
+    }
+    ret_at->visits = numbers[0];
+    return true;
 }
 
 static void finish_ledger(struct redis_request *request, const redisReply *reply,
                           const char *reason)
 {
+    struct asking *asking = container_of(request, struct asking, request);
     struct store_ledger ledger = {.outcome = STORE_OK};
+    char unreadable[REDIS_KEY_MAX + STORE_EPOCH_LENGTH + 64];
 
-    if (reply != NULL && reply->type == REDIS_REPLY_STRING) {
-        ledger.at = parse_position(reply->str);
-    } else if (reply == NULL || reply->type != REDIS_REPLY_NIL) {
+    if (reply == NULL || (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_NIL)) {
         ledger.outcome = STORE_REFUSED;
         ledger.reason = reason_of(request, reply, reason);
+    } else if (reply->type == REDIS_REPLY_STRING && !parse_position(reply->str, &ledger.at)) {
+        snprintf(unreadable, sizeof(unreadable),
+                 "the ledger is unreadable: vc:{%s}:ledger, field %s", asking->site, asking->epoch);
+        ledger = (struct store_ledger){.outcome = STORE_REFUSED, .reason = unreadable};
     }
     request->on_ledger(request->data, &ledger);
-    free(request);
+    free(asking);
 }
 
 void redis_ledger(struct store *store, const char *site, const char *epoch,
                   store_on_ledger on_ledger, void *data)
 {
-    struct redis_request *request = redis_request_create(store, data, finish_ledger);
-    struct redis_command *command = &request->store->command;
+    struct asking *asking = calloc(1, sizeof(*asking));
+    struct redis_command *command;
 
-    request->on_ledger = on_ledger;
+    if (asking == NULL) {
+        abort();
+    }
+    redis_request_init(&asking->request, store, data, finish_ledger);
+    asking->request.on_ledger = on_ledger;
+    asking->site = site;
+    asking->epoch = epoch;
+    command = &asking->request.store->command;
     redis_command_begin(command, "HGET");
     redis_add_key(command, site, "ledger");
     redis_command_add_text(command, epoch);
-    redis_request_send(request);
+    redis_request_send(&asking->request);
 }

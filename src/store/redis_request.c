@@ -165,11 +165,21 @@ bool redis_starts_with(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+const char *redis_parse_number(const char *text, uint64_t *ret_number)
+{
+    char *end;
+
+    if (*text < '0' || *text > '9') {
+        return NULL;
+    }
+    *ret_number = strtoull(text, &end, 10);
+    /* what is too large is not to be taken for none either */
+    return *ret_number != STORE_NONE ? end : NULL;
+}
+
 const char *redis_parse_numbers(const char *text, uint64_t *ret_numbers, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        char *end;
-
         if (*text != ' ') {
             return NULL;
         }
@@ -178,14 +188,10 @@ const char *redis_parse_numbers(const char *text, uint64_t *ret_numbers, size_t 
             text += 2;
             continue;
         }
-        if (text[1] < '0' || text[1] > '9') {
+        text = redis_parse_number(text + 1, &ret_numbers[i]);
+        if (text == NULL) {
             return NULL;
         }
-        ret_numbers[i] = strtoull(text + 1, &end, 10);
-        if (ret_numbers[i] == STORE_NONE) {
-            return NULL; /* too large for a number, and not to be taken for none */
-        }
-        text = end;
     }
     return text;
 }

@@ -116,6 +116,9 @@ void redis_request_refuse_unsent(struct redis_store *store);
 /* whether a text begins with another */
 bool redis_starts_with(const char *text, const char *prefix);
 
+/* "12 ...": returns what follows the number, or NULL when there is none, or it is too large */
+const char *redis_parse_number(const char *text, uint64_t *ret_number);
+
 /*
  * " 12 - 13": `count` numbers, "-" for STORE_NONE. Returns what follows them, or NULL when it is
  * not that, or a number is too large.

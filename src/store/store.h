@@ -412,7 +412,7 @@ static inline void store_sites(struct store *store, store_on_sites on_sites, voi
     store->operations->sites(store, on_sites, data);
 }
 
-/** Reads the ledger entry of an epoch. */
+/** Reads the ledger entry of an epoch. One that cannot be read is refused, by name. */
 static inline void store_ledger(struct store *store, const char *site, const char *epoch,
                                 store_on_ledger on_ledger, void *data)
 {

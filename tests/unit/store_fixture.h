@@ -263,7 +263,7 @@ static inline uint64_t total_of(struct fixture *fixture, const char *site, const
     return answer.totals[0];
 }
 
-static inline struct store_position position_of(struct fixture *fixture, const char *epoch)
+static inline struct answer ask_ledger(struct fixture *fixture, const char *epoch)
 {
     struct answer answer = {.fixture = fixture};
 
@@ -271,6 +271,13 @@ static inline struct store_position position_of(struct fixture *fixture, const c
     assert_int_equal(answer.calls, 0);
     run_loop(fixture);
     assert_int_equal(answer.calls, 1);
+    return answer;
+}
+
+static inline struct store_position position_of(struct fixture *fixture, const char *epoch)
+{
+    struct answer answer = ask_ledger(fixture, epoch);
+
     assert_int_equal(answer.outcome, STORE_OK);
     return answer.at;
 }
@@ -398,6 +405,25 @@ static inline void stop_redis(struct fixture *fixture)
     }
 }
 
+/* sends an inline command and returns the start of the reply */
+static inline const char *ask_redis(struct fixture *fixture, const char *command)
+{
+    static char reply[256];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ssize_t length;
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", fixture->path);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(write(fd, command, strlen(command)), strlen(command));
+    assert_int_equal(write(fd, "\r\n", 2), 2);
+    length = read(fd, reply, sizeof(reply) - 1);
+    assert_true(length > 0);
+    reply[length] = '\0';
+    close(fd);
+    return reply;
+}
+
 static const struct backend redis_backend = {"redis", create_redis, stop_redis, start_redis};
 
 static inline bool has_redis_server(void)
@@ -519,7 +545,8 @@ static inline struct fixture *open_fixture(void **state)
 /* clang-format off */
 #define FOR_BOTH(test)                                                                             \
     {"sqlite: " #test, test, setup_sqlite, teardown, NULL},                                        \
-    {"redis: " #test, test, setup_redis, teardown, NULL}
+    FOR_REDIS(test)
+#define FOR_REDIS(test) {"redis: " #test, test, setup_redis, teardown, NULL}
 /* clang-format on */
 
 #endif

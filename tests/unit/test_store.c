@@ -280,6 +280,63 @@ static void test_epochs_are_apart(void **state)
     assert_true(total_of(fixture, "default", "/") == 15);
 }
 
+static void write_ledger(struct fixture *fixture, const char *entry)
+{
+    char command[160];
+
+    snprintf(command, sizeof(command), "HSET vc:{default}:ledger " EPOCH_A " \"%s\"", entry);
+    assert_string_equal(ask_redis(fixture, command), ":0\r\n");
+}
+
+/* taken for no entry it would make the engine count again what is there */
+static void test_redis_an_unreadable_entry_is_an_error(void **state)
+{
+    static const char *const entries[] = {"",
+                                          "x",
+                                          "1",
+                                          "1 1",
+                                          "1  1 17",
+                                          " 1 1 17",
+                                          "-1 1 17",
+                                          "1 -1 17",
+                                          "1 1 -",
+                                          "1 x 17",
+                                          "18446744073709551615 1 17",
+                                          "1 99999999999999999999 17"};
+    struct fixture *fixture = open_fixture(state);
+
+    apply_page(fixture, EPOCH_A, 1, "/", 1);
+    for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+        struct answer answer;
+
+        write_ledger(fixture, entries[i]);
+        answer = ask_ledger(fixture, EPOCH_A);
+        assert_int_equal(answer.outcome, STORE_REFUSED);
+        assert_non_null(strstr(answer.reason, "vc:{default}:ledger"));
+        assert_non_null(strstr(answer.reason, EPOCH_A));
+    }
+    write_ledger(fixture, "1 2 17 1");
+    assert_int_equal(position_of(fixture, EPOCH_A).sequence, 1);
+    assert_int_equal(position_of(fixture, EPOCH_A).visits, 2);
+    write_ledger(fixture, "0 0 17"); /* of an epoch that is new */
+    assert_int_equal(position_of(fixture, EPOCH_A).sequence, 0);
+}
+
+static void test_redis_applies_nothing_to_an_unreadable_entry(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct answer answer;
+
+    apply_page(fixture, EPOCH_A, 1, "/", 1);
+    write_ledger(fixture, "x");
+    for (uint64_t sequence = 1; sequence <= 3; sequence++) {
+        answer = apply_page(fixture, EPOCH_A, sequence, "/", 1);
+        assert_int_equal(answer.outcome, STORE_REFUSED);
+        assert_false(answer.gap);
+        assert_true(total_of(fixture, "default", "/") == 1);
+    }
+}
+
 static void test_sites_have_ledgers_of_their_own(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -596,6 +653,8 @@ int main(void)
         FOR_BOTH(test_an_unknown_epoch_begins_with_one),
         FOR_BOTH(test_epochs_are_apart),
         FOR_BOTH(test_sites_have_ledgers_of_their_own),
+        FOR_REDIS(test_redis_an_unreadable_entry_is_an_error),
+        FOR_REDIS(test_redis_applies_nothing_to_an_unreadable_entry),
         FOR_BOTH(test_calls_of_one_turn_are_answered_once_and_in_order),
         FOR_BOTH(test_destroy_answers_open_calls),
         FOR_BOTH(test_destroys_a_store_that_was_never_available),

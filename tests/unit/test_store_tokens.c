@@ -366,25 +366,6 @@ static void test_keeps_tokens(void **state)
 
 /* ---- Redis ---- */
 
-/* sends an inline command and returns the start of the reply */
-static const char *ask_redis(struct fixture *fixture, const char *command)
-{
-    static char reply[256];
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ssize_t length;
-
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", fixture->path);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(write(fd, command, strlen(command)), strlen(command));
-    assert_int_equal(write(fd, "\r\n", 2), 2);
-    length = read(fd, reply, sizeof(reply) - 1);
-    assert_true(length > 0);
-    reply[length] = '\0';
-    close(fd);
-    return reply;
-}
-
 static void bucket_command(char *command, size_t size, const char *name, uint64_t window_s,
                            uint64_t second, const char *rest)
 {
@@ -458,11 +439,6 @@ static void test_redis_applies_nothing_of_what_fails(void **state)
     assert_total(answer, 1, 1);
     assert_false(answer.repeated[0]);
 }
-
-#define FOR_REDIS(test)                                    \
-    {                                                      \
-        "redis: " #test, test, setup_redis, teardown, NULL \
-    }
 
 int main(void)
 {
