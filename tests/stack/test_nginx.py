@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""etc/nginx/visitcountd.conf as it is, in front of instances that misbehave in chosen ways."""
+"""etc/nginx/visitcountd.conf as it is, in front of instances that misbehave in chosen ways: on unix sockets, as they are
+shipped, and on ports, as those of other machines are."""
 
 import collections
+import contextlib
 import http.client
 import http.server
 import json
+import os
 import re
 import shutil
 import signal
 import socket
+import socketserver
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -21,14 +26,17 @@ REFUSED_BY_ALL, MAY_BE_COUNTED = "refused; reason=store-unavailable", "unknown; 
 
 
 class Instance:
-    """Stands in for visitcountd: notes each request and answers as told."""
+    """Stands in for visitcountd on a port or on the path of a unix socket: notes each request and answers as told."""
 
-    def __init__(self, port):
-        self.port = port
+    def __init__(self, address):
+        self.address = address
         self.requests = []
         self.answer = answer_ok
         self.lingering = threading.Event()
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), self.handler())
+        if isinstance(address, int):
+            self.server = http.server.ThreadingHTTPServer(("127.0.0.1", address), self.handler())
+        else:
+            self.server = socketserver.ThreadingUnixStreamServer(str(address), self.handler())
         self.server.daemon_threads = True
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
         self.thread.start()
@@ -51,7 +59,12 @@ class Instance:
 
         return Handler
 
+    def name(self):
+        """In nginx's list."""
+        return f"127.0.0.1:{self.address}" if isinstance(self.address, int) else f"unix:{self.address}"
+
     def stop(self):
+        """As after a kill -9, a unix socket's file stays."""
         self.lingering.set()
         self.server.shutdown()
         self.server.server_close()
@@ -93,7 +106,7 @@ def send_one_event_and_linger(instance, request):
 class Nginx:
     """A real nginx with Debian's layout: conf.d/*.conf is in the http context, the list beside nginx.conf."""
 
-    def __init__(self, directory, port, instance_ports):
+    def __init__(self, directory, port, instances):
         self.directory = directory
         self.port = port
         (directory / "conf.d").mkdir()
@@ -101,8 +114,9 @@ class Nginx:
         assert text.count(LISTEN) == 1
         (directory / "conf.d" / "visitcountd.conf").write_text(text.replace(LISTEN, f"listen {port};"))
         servers = (NGINX_FILES / "visitcountd-upstream.conf").read_text()
-        for number, instance_port in enumerate(instance_ports, 1):
-            servers, replaced = re.subn(rf"^(server 127\.0\.0\.1):808{number}\b", rf"\1:{instance_port}", servers, flags=re.M)
+        for number, instance in enumerate(instances, 1):
+            servers, replaced = re.subn(rf"^server unix:/run/visitcountd/http-{number}\.sock\b", f"server {instance.name()}", servers,
+                                        flags=re.M)
             assert replaced == 1
         (directory / "visitcountd-upstream.conf").write_text(servers)
         write_main_conf(directory)
@@ -141,14 +155,16 @@ def nginx_command(directory):
 
 def write_main_conf(directory):
     temporary = "".join(f"{kind}_temp_path {kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    user = "user root; " if os.geteuid() == 0 else ""  # who is let into the directory
     (directory / "nginx.conf").write_text(
-        f"worker_processes 2; pid nginx.pid; error_log error.log;\nevents {{ worker_connections 768; }}\n"
+        f"{user}worker_processes 2; pid nginx.pid; error_log error.log;\nevents {{ worker_connections 768; }}\n"
         f"http {{ {temporary} include conf.d/*.conf; }}\n")
 
 
-@pytest.fixture
-def instances():
-    made = [Instance(port) for port in free_ports(3)]
+@pytest.fixture(params=["unix", "tcp"])
+def instances(request, directory):
+    addresses = free_ports(3) if request.param == "tcp" else [directory / f"http-{number}.sock" for number in (1, 2, 3)]
+    made = [Instance(address) for address in addresses]
     yield made
     for instance in made:
         instance.stop()
@@ -156,7 +172,7 @@ def instances():
 
 @pytest.fixture
 def nginx(tmp_path, instances):
-    server = Nginx(tmp_path, free_ports(1)[0], [instance.port for instance in instances])
+    server = Nginx(tmp_path, free_ports(1)[0], instances)
     yield server
     server.stop()
 
@@ -210,7 +226,7 @@ def test_connections_to_the_instances_are_kept(nginx, instances):
     peers = collections.Counter()
 
     def answer_and_note(_, request):
-        peers[request.client_address] += 1
+        peers[request] += 1  # one for each connection
         answer_ok(_, request)
 
     for instance in instances:
@@ -224,9 +240,38 @@ def test_connections_to_the_instances_are_kept(nginx, instances):
 def test_an_instance_that_is_down_costs_nothing(nginx, instances):
     instances[0].stop()
     instances[1].stop()
+    if not isinstance(instances[0].address, int):
+        instances[0].address.unlink()  # as systemd does
     for _ in range(20):
         assert nginx.request("GET", "/count").status == 200
     assert len(instances[2].requests) == 20
+
+
+@pytest.mark.parametrize("instances", ["unix"], indirect=True)
+def test_an_instance_whose_queue_is_full_is_passed_over_at_once(nginx, instances):
+    for instance in instances[:2]:
+        instance.stop()
+        instance.address.unlink()
+    with contextlib.ExitStack() as queued:
+        for instance in instances[:2]:
+            fill_queue(instance.address, queued)
+        began = time.monotonic()
+        for _ in range(20):
+            assert nginx.request("GET", "/count").status == 200
+        assert time.monotonic() - began < 1, "nobody waited for proxy_connect_timeout"
+    assert len(instances[2].requests) == 20
+
+
+def fill_queue(path, stack):
+    """A listener that accepts nobody, with as many connections as it takes."""
+    listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+    listener.bind(str(path))
+    listener.listen(1)
+    with pytest.raises(BlockingIOError):
+        while True:
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.setblocking(False)
+            client.connect(str(path))
 
 
 def test_after_503_another_instance_is_asked_with_the_same_request_id(nginx, instances):

@@ -19,6 +19,7 @@ BASE = "visitcountd-test-systemd:base"
 PACKAGES = ("systemd systemd-sysv dbus procps python3 redis-server nginx-light "
             "libconfig9 libglib2.0-0 libh2o-evloop0.13 libhiredis0.14 libjansson4 libsodium23 libsqlite3-0 libssl3 libsystemd0 tzdata").split()
 CONFIG = "/etc/visitcountd/visitcountd.conf"
+HTTP_SOCKET = "/run/visitcountd/http-{}.sock"
 ON_REDIS = 'redis: { host = "127.0.0.1"; };\n'
 WATCHDOG_SECONDS = 10
 
@@ -88,6 +89,9 @@ class Machine:
     def write(self, path, text):
         self.run(f"mkdir -p $(dirname {path}) && cat > {path}", input=text)
 
+    def has_file(self, path):
+        return self.run(f"test -e {path}", check=False).returncode == 0
+
     def state(self, unit):
         return self.run(f"systemctl is-active {unit}", check=False).stdout.strip()
 
@@ -97,10 +101,13 @@ class Machine:
     def status(self, instance):
         return json.loads(self.run(f"visitcountctl --instance {instance} status --json").stdout)
 
-    def fetch(self, path, port=5002, check=True):
-        """Returns status, headers and body of one request, sent from inside."""
-        script = ("import http.client, json, sys\n"
+    def fetch(self, path, port=5002, check=True, unix=None):
+        """Returns status, headers and body of one request, sent from inside, to a port or to the path of a unix socket."""
+        script = ("import http.client, json, socket\n"
                   f"connection = http.client.HTTPConnection('127.0.0.1', {port}, timeout=30)\n"
+                  f"if {unix!r}:\n"
+                  "    connection.sock = socket.socket(socket.AF_UNIX)\n"
+                  f"    connection.sock.connect({unix!r})\n"
                   f"connection.request('GET', {path!r})\n"
                   "response = connection.getresponse()\n"
                   "print(json.dumps([response.status, {name.lower(): value for name, value in response.headers.items()}, response.read().decode()]))\n")
@@ -114,6 +121,12 @@ class Machine:
 
     def journal(self, unit):
         return self.run(f"journalctl --no-pager --output=cat --unit={unit}").stdout
+
+    def connections(self):
+        """How many an instance has: over its unix socket, and over its port (proc(5))."""
+        script = ("awk '$6 == \"03\" && $8 ~ /^\\/run\\/visitcountd\\/http-/' /proc/net/unix | wc -l; "
+                  "awk '$4 == \"01\" && $3 ~ /:1F9[1-9]$/' /proc/net/tcp | wc -l")
+        return [int(count) for count in self.run(script).stdout.split()]
 
     def total(self):
         """What the store says, asked without the daemon."""
@@ -208,6 +221,24 @@ def test_the_target_starts_three_instances_that_count_in_one_store(machine):
     assert "redis" in machine.show("visitcountd@1", "StatusText")
 
 
+def test_nginx_asks_over_unix_sockets_beside_which_the_ports_answer(machine):
+    machine.run("systemctl restart nginx")
+    with Load(machine) as load:
+        connections = machine.connections()
+        assert machine.count(8081) > 0
+    assert connections[0] > 0 and connections[1] == 0, "unix, TCP"
+    assert load.failures == {}
+    assert all(machine.status(instance)["visits"]["applied"] > 0 for instance in (1, 2, 3))
+    listed = machine.run("grep -o '^server unix:[^ ]*' /etc/nginx/visitcountd-upstream.conf").stdout.split()[1::2]
+    assert listed == ["unix:" + HTTP_SOCKET.format(instance) for instance in (1, 2, 3)]
+
+
+def test_whoever_may_use_the_port_may_use_the_socket(machine):
+    assert machine.run(f"stat --format=%U:%a {HTTP_SOCKET.format(1)}").stdout == "root:666\n"
+    assert machine.run("stat --format=%U:%a /run/visitcountd").stdout == "root:755\n"
+    assert "failed" not in machine.journal("visitcountd@1.socket"), "each option suits both kinds of socket"
+
+
 def test_the_process_is_as_confined_as_the_unit_says(machine):
     pid = machine.show("visitcountd@1", "MainPID")
     status = machine.run(f"cat /proc/{pid}/status").stdout
@@ -258,6 +289,7 @@ def test_with_a_wrong_configuration_it_does_not_start_and_is_not_tried_again(mac
     assert [machine.count() for _ in range(5)] == [1, 2, 3, 4, 5]
     with Load(machine) as load:
         wait_for(lambda: machine.state("visitcountd@1.socket") == "failed", "the listener gave up")
+        assert not machine.has_file(HTTP_SOCKET.format(1))
     assert load.failures == {}
     machine.write(CONFIG, ON_REDIS)
     machine.run("systemctl restart visitcountd@1")
@@ -284,6 +316,7 @@ def test_stopping_under_load_takes_less_than_five_seconds_and_the_last_number_is
         seconds = time.monotonic() - began
         states = [machine.state(f"visitcountd@{i}.{kind}") for i in (1, 2, 3) for kind in ("service", "socket")]
     assert states == ["inactive"] * 6
+    assert not any(machine.has_file(HTTP_SOCKET.format(instance)) for instance in (1, 2, 3))
     assert seconds < 5
     assert len(set(load.numbers)) == len(load.numbers) > 100
     total = machine.total()
@@ -297,11 +330,28 @@ def test_stopping_under_load_takes_less_than_five_seconds_and_the_last_number_is
 def test_one_instance_that_was_stopped_stays_stopped_while_visitors_come(machine):
     with Load(machine) as load:
         machine.run("systemctl stop visitcountd@2")
-        for _ in range(3):
-            assert machine.state("visitcountd@2") == machine.state("visitcountd@2.socket") == "inactive"
+        assert not machine.has_file(HTTP_SOCKET.format(2))
+        before = machine.total()
+        wait_for(lambda: machine.total() > before + 100, "nginx goes on with the others")
+        assert machine.state("visitcountd@2") == machine.state("visitcountd@2.socket") == "inactive"
+        machine.run("systemctl start visitcountd@2")
+        wait_for(lambda: machine.status(2)["visits"]["applied"] > 100, "nginx asks it again")
     assert load.failures == {}
-    machine.run("systemctl start visitcountd@2")
+    assert sorted(load.numbers) == list(range(1, len(load.numbers) + 1))
     assert machine.count(8082) == len(load.numbers) + 1
+
+
+def test_kill_9_under_load_loses_and_doubles_no_visit(machine):
+    """What it had in hand nginx asks of another, under the same id; what comes meanwhile waits, or goes to the others."""
+    with Load(machine) as load:
+        for restarts in ("1", "2", "3"):
+            machine.run("systemctl kill --signal=KILL visitcountd@2")
+            before = machine.total()
+            wait_for(lambda: machine.total() > before + 100, "nginx goes on with the others")
+            wait_for(lambda: machine.show("visitcountd@2", "NRestarts") == restarts, "started again")
+            wait_for(lambda: machine.run("visitcountctl --instance 2 ping", check=False).returncode == 0, "answers")
+    assert load.failures == {}
+    assert machine.total() == len(load.numbers) > 300
 
 
 def test_after_kill_9_it_is_started_again_and_visitors_wait(machine):
@@ -362,6 +412,13 @@ def test_one_more_instance(machine):
     assert machine.state("visitcountd@4") == machine.state("visitcountd@4.socket") == "inactive"
     machine.run("systemctl start visitcountd.target")
     assert machine.state("visitcountd@4") == "active"
+
+
+def test_an_instance_beyond_nine_has_no_port(machine):
+    machine.run("systemctl start visitcountd@10")
+    status, _, body = machine.fetch("/count", unix=HTTP_SOCKET.format(10))
+    machine.run("systemctl stop visitcountd@10")
+    assert (status, body.strip()) == (200, "1")
 
 
 def test_settings_of_one_instance(machine):

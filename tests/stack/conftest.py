@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures of this directory."""
+
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+
+@pytest.fixture
+def directory():
+    """Short: the path of a unix socket has at most 107 bytes."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="stack-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
