@@ -26,26 +26,41 @@ struct option_type {
     bool (*is_group)(const void *value);
 };
 
+/** Defines a type: the size of a list's item, or 0; the form in the file; the functions. */
+#define OPTION_TYPE(type, item, form, parse, expect, equals, print, clear)     \
+    const struct option_type option_type_##type = {sizeof(OPTION_TYPE_##type), \
+                                                   item,                       \
+                                                   OPTION_FORM_##form,         \
+                                                   parse,                      \
+                                                   expect,                     \
+                                                   equals,                     \
+                                                   print,                      \
+                                                   clear,                      \
+                                                   NULL}
+
+/* option_text.c */
 extern const struct option_type option_type_STRING;
 extern const struct option_type option_type_NAME;
 extern const struct option_type option_type_HOST;
 extern const struct option_type option_type_PATTERN;
+extern const struct option_type option_type_ZONE;
+extern const struct option_type option_type_SITE;
+extern const struct option_type option_type_ALIASES;
+extern const struct option_type option_type_ORIGINS;
+
+/* option_number.c */
 extern const struct option_type option_type_BOOL;
 extern const struct option_type option_type_CHOICE;
 extern const struct option_type option_type_COUNT;
 extern const struct option_type option_type_DURATION;
 extern const struct option_type option_type_SIZE;
 extern const struct option_type option_type_RATE;
-extern const struct option_type option_type_ZONE;
-extern const struct option_type option_type_SITE;
-extern const struct option_type option_type_ALIASES;
-extern const struct option_type option_type_ORIGINS;
-extern const struct option_type option_type_SITES; /* site_option.c */
+
+/* option_address.c */
 extern const struct option_type option_type_ADDRESSES;
 extern const struct option_type option_type_NETWORKS;
 
-/** What the types above are made of, for SITES. */
-int option_type_parse_site(const struct option_row *row, const char *text, void *ret_value);
-void option_type_expect_site(const struct option_row *row, int error, struct buf *out);
+/* site_option.c */
+extern const struct option_type option_type_SITES;
 
 #endif

@@ -130,7 +130,7 @@ static int parse_sites_item(const struct option_row *row, const char *text, void
         site->name = strdup(ANY);
         rc = 0;
     } else {
-        rc = option_type_parse_site(row, text, &site->name);
+        rc = option_type_SITE.parse(row, text, &site->name);
     }
     if (rc == 0) {
         site->given = 1u << SITE_name;
@@ -140,7 +140,7 @@ static int parse_sites_item(const struct option_row *row, const char *text, void
 
 static void expect_sites_item(const struct option_row *row, int error, struct buf *out)
 {
-    option_type_expect_site(row, error, out);
+    option_type_SITE.expect(row, error, out);
     buf_puts(out, ", or \"" ANY "\"");
 }
 

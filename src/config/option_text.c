@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/option_type.h"
+
+#include "base/zone.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOWER  "abcdefghijklmnopqrstuvwxyz"
+#define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+#define MARKS  "._-"
+
+/* --- any text --- */
+
+static int parse_string(const struct option_row *row, const char *text, void *ret_value)
+{
+    size_t length = strlen(text);
+    char *copy;
+
+    if (length < row->min || length > row->max) {
+        return -ERANGE;
+    }
+    copy = strdup(text);
+    if (copy == NULL) {
+        abort();
+    }
+    memcpy(ret_value, &copy, sizeof(copy));
+    return 0;
+}
+
+static void expect_string(const struct option_row *row, int error, struct buf *out)
+{
+    (void)error;
+    if (row->min == 0) {
+        buf_printf(out, "text of at most %llu bytes", (unsigned long long)row->max);
+    } else {
+        buf_printf(out, "text of %llu to %llu bytes", (unsigned long long)row->min,
+                   (unsigned long long)row->max);
+    }
+}
+
+static bool equals_string(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b) == 0;
+}
+
+static void print_string(const struct option_row *row, const void *value, struct buf *out)
+{
+    (void)row;
+    buf_puts(out, *(char *const *)value);
+}
+
+static void clear_string(void *value)
+{
+    free(*(char **)value);
+    *(char **)value = NULL;
+}
+
+/* --- the name of an instance, which becomes part of paths --- */
+
+static int parse_name(const struct option_row *row, const char *text, void *ret_value)
+{
+    if (text[0] == '.' || text[strspn(text, LOWER UPPER DIGITS MARKS)] != '\0') {
+        return -EINVAL;
+    }
+    return parse_string(row, text, ret_value);
+}
+
+static void expect_name(const struct option_row *row, int error, struct buf *out)
+{
+    (void)error;
+    buf_printf(out, "%llu to %llu letters, digits, '.', '_' or '-', not beginning with '.'",
+               (unsigned long long)row->min, (unsigned long long)row->max);
+}
+
+/* --- a host without port --- */
+
+static int parse_host(const struct option_row *row, const char *text, void *ret_value)
+{
+    char with_port[ADDRESS_TEXT_MAX];
+    struct address address;
+
+    if (strlen(text) > row->max) {
+        return -ERANGE;
+    }
+    snprintf(with_port, sizeof(with_port), strchr(text, ':') != NULL ? "[%s]:1" : "%s:1", text);
+    if (text[0] != '\0' && parse_address(with_port, &address) < 0) {
+        return -EINVAL;
+    }
+    return parse_string(row, text, ret_value);
+}
+
+static void expect_host(const struct option_row *row, int error, struct buf *out)
+{
+    buf_puts(out, "a host name or an address without port");
+    if (error == -ERANGE) {
+        buf_printf(out, " of at most %llu bytes", (unsigned long long)row->max);
+    }
+}
+
+/* --- a path with %i; what it expands to is measured when the instance is known --- */
+
+static int parse_pattern(const struct option_row *row, const char *text, void *ret_value)
+{
+    struct option_row unbounded = {.min = row->min, .max = UINT64_MAX};
+
+    if (!option_pattern_is_valid(text)) {
+        return -EINVAL;
+    }
+    return parse_string(&unbounded, text, ret_value);
+}
+
+static void expect_pattern(const struct option_row *row, int error, struct buf *out)
+{
+    if (error == -ERANGE) {
+        expect_string(row, error, out);
+    } else {
+        buf_puts(out, "a path in which each \"%\" begins \"%i\" or \"%%\"");
+    }
+}
+
+/* --- a time zone --- */
+
+static int parse_zone(const struct option_row *row, const char *text, void *ret_value)
+{
+    static const struct option_row bounds = {.min = 1, .max = 64};
+    struct zone *zone = zone_open(text);
+
+    (void)row;
+    if (zone == NULL) {
+        return -EINVAL;
+    }
+    zone_close(zone);
+    return parse_string(&bounds, text, ret_value);
+}
+
+static void expect_zone(const struct option_row *row, int error, struct buf *out)
+{
+    (void)row;
+    (void)error;
+    buf_puts(out, "\"UTC\", or a time zone of this machine's tz database such as "
+                  "\"Europe/Berlin\"");
+}
+
+/* --- the name of a site --- */
+
+static int parse_site(const struct option_row *row, const char *text, void *ret_value)
+{
+    static const struct option_row bounds = {.min = 1, .max = 64};
+
+    (void)row;
+    if (text[strspn(text, LOWER DIGITS MARKS)] != '\0') {
+        return -EINVAL;
+    }
+    return parse_string(&bounds, text, ret_value);
+}
+
+static void expect_site(const struct option_row *row, int error, struct buf *out)
+{
+    (void)row;
+    (void)error;
+    buf_puts(out, "1 to 64 of a-z, 0-9, '.', '_' and '-' as the name of a site");
+}
+
+/* --- an origin: "https://blog.example", as a browser writes it (RFC 6454, section 6.2) --- */
+
+static int parse_origin(const struct option_row *row, const char *text, void *ret_value)
+{
+    static const struct option_row bounds = {.min = 1, .max = 255};
+    const char *host = strstr(text, "://");
+    size_t scheme = host != NULL ? (size_t)(host - text) : 0;
+    struct address address;
+    struct buf with_port = BUF_EMPTY;
+    int rc;
+
+    (void)row;
+    if (!(scheme == 4 && strncmp(text, "http", 4) == 0) &&
+        !(scheme == 5 && strncmp(text, "https", 5) == 0)) {
+        return -EINVAL;
+    }
+    host += 3;
+    if (host[0] == '\0' || host[strspn(host, LOWER DIGITS "-._[]:")] != '\0') {
+        return -EINVAL;
+    }
+    /* a port follows the last colon, unless that is one of an IPv6 address */
+    buf_printf(&with_port, strchr(host, ']') == NULL && strchr(host, ':') != NULL ? "%s" : "%s:1",
+               host);
+    rc = strstr(host, "]:") != NULL ? parse_address(host, &address)
+                                    : parse_address(with_port.bytes, &address);
+    buf_finish(&with_port);
+    if (rc < 0 || address.is_unix || address.port == 0) {
+        return -EINVAL;
+    }
+    return parse_string(&bounds, text, ret_value);
+}
+
+static void expect_origin(const struct option_row *row, int error, struct buf *out)
+{
+    (void)row;
+    (void)error;
+    buf_puts(out, "an origin in lower case and without path, such as \"https://blog.example\" or "
+                  "\"http://localhost:8000\"");
+}
+
+OPTION_TYPE(STRING, 0, QUOTED, parse_string, expect_string, equals_string, print_string,
+            clear_string);
+OPTION_TYPE(NAME, 0, QUOTED, parse_name, expect_name, equals_string, print_string, clear_string);
+OPTION_TYPE(HOST, 0, QUOTED, parse_host, expect_host, equals_string, print_string, clear_string);
+OPTION_TYPE(PATTERN, 0, QUOTED, parse_pattern, expect_pattern, equals_string, print_string,
+            clear_string);
+OPTION_TYPE(ZONE, 0, QUOTED, parse_zone, expect_zone, equals_string, print_string, clear_string);
+OPTION_TYPE(SITE, 0, QUOTED, parse_site, expect_site, equals_string, print_string, clear_string);
+OPTION_TYPE(ALIASES, sizeof(char *), QUOTED, parse_site, expect_site, equals_string, print_string,
+            clear_string);
+OPTION_TYPE(ORIGINS, sizeof(char *), QUOTED, parse_origin, expect_origin, equals_string,
+            print_string, clear_string);
