@@ -80,7 +80,8 @@ def run_systems(settings, problems):
         results = measure_all(running, settings, problems, twice_at=GOAL_CONNECTIONS)
     columns = COLUMNS[:2] + [PROXY_COLUMN] + COLUMNS[2:]
     return results, ("## Whole systems\n\nnginx with [the configuration that is shipped]"
-                     "(../../etc/nginx/visitcountd.conf), three servers, and Redis.\n\n"
+                     "(../../etc/nginx/visitcountd.conf), three servers, and Redis. nginx asks the servers over unix sockets; "
+                     "on TCP: over loopback.\n\n"
                      + show(results, settings, columns))
 
 

@@ -14,12 +14,15 @@ BUSY = 0.6  # how full a core may be, so that a peak and the loss of a neighbour
 #: where a cost is found: part, rounds in its results, row of its table, key; and where it stands in RESULTS.md
 COSTS = {
     "nginx in front": ("systems", CONNECTIONS, "nginx + 3 visitcountd", "proxy_us", "Whole systems"),
+    "nginx in front, on TCP": ("systems", CONNECTIONS, "nginx + 3 visitcountd on TCP", "proxy_us", "Whole systems"),
     "instance, asked directly": ("direct", CONNECTIONS, "count on Redis", "server_us", "Directly"),
     "instance, asked directly, with tokens": ("direct", CONNECTIONS, "with tokens", "server_us", "Directly"),
     "instance, asked directly, new visitors": ("direct", CONNECTIONS, "hit with visitors", "server_us", "Directly"),
     "instance, one of three asked directly": ("instances", "directly", "3 instances", "server_us", "Instances"),
     "instance behind nginx, one of three":
         ("systems", CONNECTIONS, "nginx + 3 visitcountd", "server_us", "Whole systems"),
+    "instance behind nginx, on TCP":
+        ("systems", CONNECTIONS, "nginx + 3 visitcountd on TCP", "server_us", "Whole systems"),
     "Redis, all visits of one page": ("direct", CONNECTIONS, "count on Redis", "redis_us", "Directly"),
     "Redis, the same with tokens": ("direct", CONNECTIONS, "with tokens", "redis_us", "Directly"),
     "Redis, the same with new visitors": ("direct", CONNECTIONS, "hit with visitors", "redis_us", "Directly"),

@@ -5,7 +5,7 @@ import os
 import pathlib
 import shutil
 
-from processes import ROOT, Failed, Process, http_get
+from processes import ROOT, Failed, Process, address_text, http_get
 
 CONF = ROOT / "etc" / "nginx" / "visitcountd.conf"
 CONF_LISTEN = "listen 5002;"
@@ -45,7 +45,7 @@ def start(stack, places, site, port, modules=()):
     (directory / "site.conf").write_text(site)
     loads = "".join(f"load_module {MODULES / module};\n" for module in modules)
     main = directory / "nginx.conf"
-    # As root it would run its workers as somebody who cannot reach Redis' socket.
+    # As root it would run its workers as somebody who cannot reach the sockets.
     user = "user root;" if os.geteuid() == 0 else ""
     main.write_text(loads + MAIN.format(user=user, directory=directory, site=directory / "site.conf"))
     process = Process(stack, places, [program(), "-p", directory, "-e", "stderr", "-c", main])
@@ -53,12 +53,12 @@ def start(stack, places, site, port, modules=()):
     return process
 
 
-def start_front(stack, places, port, upstream_ports):
-    """The configuration that this project ships, in front of whatever listens on `upstream_ports`."""
+def start_front(stack, places, port, addresses):
+    """The configuration that this project ships, in front of whatever listens on `addresses`."""
     text = CONF.read_text()
     if text.count(CONF_LISTEN) != 1:
         raise Failed(f"{CONF} has no single line \"{CONF_LISTEN}\"")
     upstream = places.disk / "upstream.conf"
-    upstream.write_text("".join(f"server 127.0.0.1:{number} max_fails=0;\n" for number in upstream_ports))
+    upstream.write_text("".join(f"server {address_text(address)} max_fails=0;\n" for address in addresses))
     site = text.replace(CONF_LISTEN, f"listen 127.0.0.1:{port};")
     return start(stack, places, site.replace("visitcountd-upstream.conf", str(upstream)), port)

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 
 import nginx
-from processes import ROOT, Failed, Process, Redis, free_port, http_get
+from processes import ROOT, Failed, Process, Redis, address_text, free_port, http_get
 
 HERE = pathlib.Path(__file__).resolve().parent / "peers"
 #: Where what is built or installed for peers is kept from run to run; not in the repository.
@@ -54,13 +54,13 @@ class Peer:
         return self.redis.number("visits"), self.redis.commands()
 
 
-def start_flask(stack, places, port, workers, environment):
+def start_flask(stack, places, address, workers, environment):
     """gunicorn with threads, which unlike its default keeps connections alive."""
     process = Process(stack, places, [
         "/usr/bin/gunicorn", "--workers", workers, "--worker-class", "gthread", "--threads", 4,
-        "--worker-connections", 2048, "--keep-alive", 60, "--bind", f"127.0.0.1:{port}", "app:app"],
+        "--worker-connections", 2048, "--keep-alive", 60, "--bind", address_text(address), "app:app"],
         environment=environment, directory=HERE / "flask")
-    process.wait_until(lambda: http_get(port, "/count")[0] == 200)
+    process.wait_until(lambda: http_get(address, "/count")[0] == 200)
     return process
 
 

@@ -35,10 +35,20 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def http_get(port, path):
-    """(status, body); status 0 where nobody answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+def address_text(address):
+    """Of a port of this machine or of the path of a unix socket, as an option, nginx and gunicorn take it."""
+    return f"127.0.0.1:{address}" if isinstance(address, int) else f"unix:{address}"
+
+
+def http_get(address, path):
+    """(status, body) from a port or from the path of a unix socket; status 0 where nobody answers."""
+    is_port = isinstance(address, int)
+    connection = http.client.HTTPConnection("127.0.0.1", address if is_port else None, timeout=2)
     try:
+        if not is_port:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.settimeout(2)
+            connection.sock.connect(str(address))
         connection.request("GET", path)
         response = connection.getresponse()
         return response.status, response.read().decode(errors="replace")

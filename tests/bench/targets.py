@@ -11,7 +11,7 @@ import subprocess
 
 import nginx
 import peers
-from processes import BUILD, Failed, Process, Redis, free_port, http_get
+from processes import BUILD, Failed, Process, Redis, address_text, free_port, http_get
 
 
 class Visitcountd:
@@ -31,8 +31,7 @@ class Visitcountd:
         self.processes = {}
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}{self.path}"
-        settings = {"http.listen": f"127.0.0.1:{self.port}", "log.level": "warning",
-                    "admin.socket": self.places.run / "admin", "store.backend": "redis"}
+        settings = {"log.level": "warning", "admin.socket": self.places.run / "admin", "store.backend": "redis"}
         if self.store == "redis":
             self.redis = Redis(self.places)
             self.processes["redis"] = [self.redis.start(stack)]
@@ -42,7 +41,7 @@ class Visitcountd:
         else:
             settings |= {"redis.socket": self.places.run / "nowhere", "journal.max_size": "8GiB",
                          "journal.directory": self.places.disk / "journal"}
-        self.processes["server"] = [start_daemon(stack, self.places, settings | self.settings)]
+        self.processes["server"] = [start_daemon(stack, self.places, self.port, settings | self.settings)]
 
     def status(self):
         return read_status(self.places.run / "admin")
@@ -64,19 +63,18 @@ def read_status(admin_socket):
         raise Failed(f"visitcountctl status: {error}") from error
 
 
-def start_daemon(stack, places, settings):
-    """visitcountd with nothing but these settings, ready."""
-    arguments = [BUILD / "visitcountd", "--config", "/dev/null"]
+def start_daemon(stack, places, address, settings):
+    """visitcountd on `address` with nothing but these settings, ready."""
+    arguments = [BUILD / "visitcountd", "--config", "/dev/null", "--set", f"http.listen={address_text(address)}"]
     for option, value in settings.items():
         arguments += ["--set", f"{option}={value}"]
     process = Process(stack, places, arguments)
-    port = int(settings["http.listen"].rpartition(":")[2])
-    process.wait_until(lambda: http_get(port, "/readyz")[0] == 200)
+    process.wait_until(lambda: http_get(address, "/readyz")[0] == 200)
     return process
 
 
 class System:
-    """Redis, instances of visitcountd and nginx with etc/nginx/visitcountd.conf."""
+    """Redis, instances of visitcountd and nginx with etc/nginx/visitcountd.conf, which asks them over unix sockets."""
 
     is_ours = True
     load = ()
@@ -91,19 +89,21 @@ class System:
         self.processes = {"redis": [self.redis.start(stack)], "server": []}
         self.open(stack, [self.start_instance(stack, number) for number in range(self.instances)])
 
-    def open(self, stack, ports):
+    def open(self, stack, addresses):
         """To the client."""
         port = free_port()
-        self.processes["proxy"] = [nginx.start_front(stack, self.places, port, ports)]
+        self.processes["proxy"] = [nginx.start_front(stack, self.places, port, addresses)]
         self.url = f"http://127.0.0.1:{port}/count"
 
+    def address(self, number):
+        return self.places.run / f"http{number}"
+
     def start_instance(self, stack, number):
-        port = free_port()
-        self.processes["server"].append(start_daemon(stack, self.places, {
-            "instance": number, "http.listen": f"127.0.0.1:{port}", "log.level": "warning",
-            "admin.socket": self.places.run / f"admin{number}",
+        address = self.address(number)
+        self.processes["server"].append(start_daemon(stack, self.places, address, {
+            "instance": number, "log.level": "warning", "admin.socket": self.places.run / f"admin{number}",
             "store.backend": "redis", "redis.socket": self.redis.socket}))
-        return port
+        return address
 
     def counters(self):
         statuses = [read_status(self.places.run / f"admin{number}") for number in range(self.instances)]
@@ -111,7 +111,14 @@ class System:
                 sum(status["store"]["commands"] for status in statuses))
 
 
-class Instances(System):
+class SystemOverTcp(System):
+    """The same, with instances that nginx asks as it would those of other machines."""
+
+    def address(self, number):
+        return free_port()
+
+
+class Instances(SystemOverTcp):
     """The same without nginx: each thread of the client asks an instance of its own."""
 
     def open(self, _stack, ports):
@@ -121,15 +128,15 @@ class Instances(System):
 
 
 class ToySystem(peers.Peer):
-    """The same with replicas of Flask in place of the instances: three of one worker each."""
+    """The same with replicas of Flask in place of the instances: three of one worker each, on unix sockets as well."""
 
     REPLICAS = 3
 
     def start_server(self, stack):
-        ports = [free_port() for _ in range(self.REPLICAS)]
-        self.processes["server"] = [peers.start_flask(stack, self.places, port, 1, self.environment())
-                                    for port in ports]
-        self.processes["proxy"] = [nginx.start_front(stack, self.places, self.port, ports)]
+        addresses = [self.places.run / f"http{number}" for number in range(self.REPLICAS)]
+        self.processes["server"] = [peers.start_flask(stack, self.places, address, 1, self.environment())
+                                    for address in addresses]
+        self.processes["proxy"] = [nginx.start_front(stack, self.places, self.port, addresses)]
 
 
 #: The first one is what the others are compared with.
@@ -149,5 +156,6 @@ DIRECT = {
 
 SYSTEMS = {
     "nginx + 3 visitcountd": System,
+    "nginx + 3 visitcountd on TCP": SystemOverTcp,
     "nginx + 3 Flask": ToySystem,
 }

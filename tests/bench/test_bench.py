@@ -25,6 +25,7 @@ import targets  # noqa: E402
 from processes import ROOT, Failed, http_get  # noqa: E402
 
 OURS = ("constant", "count on Redis", "with tokens", "hit with visitors", "count on SQLite", "journal only")
+SYSTEMS = ("nginx + 3 visitcountd", "nginx + 3 visitcountd on TCP")
 FIGURES = {"cpu_us": 10.0, "server_us": 6.0, "redis_us": 4.0, "proxy_us": 0.0, "rate": 1000.0, "others": 0.0,
            "failed": 0, "requests": 1000, "commands": 0.02, "redis_mib": 4.0}
 
@@ -69,10 +70,12 @@ def test_visitors_are_told_apart(tmp_path):
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="takes two cores")
 def test_one_core_is_compared(tmp_path):
-    done = run_bench(tmp_path, "core", BENCH_TARGETS="constant,count on Redis,nginx + 3 visitcountd")
+    done = run_bench(tmp_path, "core", BENCH_TARGETS=f"constant,count on Redis,{','.join(SYSTEMS)}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "limited by" in done.stdout
-    assert "\n| nginx + 3 visitcountd " in (tmp_path / "RESULTS.md").read_text()
+    text = (tmp_path / "RESULTS.md").read_text()
+    for name in SYSTEMS:
+        assert f"\n| {name} " in text
 
 
 def test_an_unknown_part_is_refused(tmp_path):
@@ -140,7 +143,8 @@ def results_of(constant_us):
     """One round, in which counting costs 10 us and the constant so many."""
     at = {128: [{"constant": FIGURES | {"cpu_us": constant_us}, "count on Redis": FIGURES,
                  "with tokens": FIGURES, "hit with visitors": FIGURES}]}
-    system = {128: [{"nginx + 3 visitcountd": FIGURES | {"proxy_us": 20.0}}]}
+    system = {128: [{"nginx + 3 visitcountd": FIGURES | {"proxy_us": 20.0},
+                     "nginx + 3 visitcountd on TCP": FIGURES | {"proxy_us": 30.0}}]}
     pages = {128: [{"1 page": FIGURES, "1,000,000 pages": FIGURES | {"redis_mib": 104.0},
                     "10,000 sites": FIGURES}],
              "random": [{"1 page": FIGURES, "1,000,000 pages": FIGURES | {"cpu_us": 30.0}, "10,000 sites": FIGURES}]}
@@ -202,7 +206,7 @@ def test_all_listeners_are_told(tmp_path, monkeypatch):
 
 def test_the_model_reckons_with_what_was_measured():
     text = model.describe(results_of(8.0))
-    assert "| nginx in front " in text
+    assert "| nginx in front " in text and "| nginx in front, on TCP " in text
     row = next(line for line in text.splitlines() if line.startswith("| nginx  "))
     assert [cell.strip() for cell in row.split("|")[2:5]] == ["20.00", "20", "34"]
     assert "105 bytes" in text
