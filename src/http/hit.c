@@ -118,7 +118,7 @@ static void respond_not_taken(struct request *request, int error)
     switch (error) {
     case -ENOBUFS:
         refuse(request, REFUSAL_OVERLOADED,
-               "too many visits wait for the store; this one was not counted");
+               "too many visits wait for the store; this visit was not counted");
         break;
     case -ENOSPC:
         refuse(request, REFUSAL_JOURNAL_FULL,

@@ -395,6 +395,19 @@ static const char *find_header(const char *head, const char *name)
     return NULL;
 }
 
+/* what nginx corrects has chunks in place of a length; SIZE_MAX while the last one is not there */
+static size_t find_length(const char *length_text, const char *body)
+{
+    static const char last[] = "\r\n0\r\n\r\n";
+    const char *end;
+
+    if (length_text != NULL) {
+        return strtoul(length_text, NULL, 10);
+    }
+    end = strstr(body, last);
+    return end != NULL ? (size_t)(end - body) + strlen(last) : SIZE_MAX;
+}
+
 static void take_answer(struct visitor *visitor)
 {
     char *end = strstr(visitor->received, "\r\n\r\n");
@@ -410,10 +423,10 @@ static void take_answer(struct visitor *visitor)
     length_text = find_header(visitor->received, "content-length:");
     connection = find_header(visitor->received, "connection:");
     outcome = find_header(visitor->received, "visitcount-status:");
-    body_length = length_text != NULL ? strtoul(length_text, NULL, 10) : 0;
+    body_length = find_length(length_text, end + 4);
     closes = connection != NULL && strncasecmp(connection, " close", 6) == 0;
     end[2] = '\r';
-    if (visitor->length < (size_t)(end + 4 - visitor->received) + body_length) {
+    if (visitor->length - (size_t)(end + 4 - visitor->received) < body_length) {
         return;
     }
     waited = now_ms() - visitor->sent_at_ms;

@@ -165,3 +165,6 @@ def test_who_is_told_not_counted_was_not_counted_when_an_instance_dies(fleet, li
     assert store.total() == 1, "it was counted"
     assert answer.status == 503, answer
     assert answer.headers["visitcount-status"] == "unknown; reason=broken-off"
+    assert answer.error == "store_unavailable"
+    assert answer.json()["error"]["message"].endswith("this visit may be counted, by an instance that broke off")
+    assert "retry-after" in answer.headers

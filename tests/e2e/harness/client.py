@@ -84,16 +84,28 @@ class Connection:
         assert version in ("HTTP/1.1", "HTTP/1.0"), first
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
         assert len(headers) == len(lines), f"a header twice: {lines}"
-        assert "transfer-encoding" not in headers, lines
+        if "transfer-encoding" in headers:
+            assert headers["visitcount-status"] == "unknown; reason=broken-off", "only what nginx corrects has chunks"
+            return Answer(int(status), headers, b"".join(iter(self.chunk, b"")))
         length = 0
         if not is_head and status not in ("204", "304", "100"):
             length = int(headers.get("content-length", -1))
         if length < 0:
             return Answer(int(status), headers, self.rest())
+        return Answer(int(status), headers, self.take(length))
+
+    def take(self, length):
         while len(self.received) < length:
             self.receive()
-        body, self.received = self.received[:length], self.received[length:]
-        return Answer(int(status), headers, body)
+        data, self.received = self.received[:length], self.received[length:]
+        return data
+
+    def chunk(self):
+        """The next piece of a chunked body, empty at its end."""
+        while b"\r\n" not in self.received:
+            self.receive()
+        size, _, self.received = self.received.partition(b"\r\n")
+        return self.take(int(size, 16) + 2)[:-2]
 
     def receive(self):
         data = self.socket.recv(65536)

@@ -8,7 +8,7 @@ that was sent ends in exactly one of these:
     numbers   answered with a number of its own
     repeated  answered that an earlier attempt of a proxy had been counted, with the page's number
     refused   answered 503, "certainly not counted"
-    unknown   answered 504, "may have been counted"
+    unknown   answered "may have been counted"
     broken    the connection ended before the answer: may have been counted
     others    any other answer
 """
@@ -30,7 +30,9 @@ from harness.basics import DEADLINE, wait_until
 NOT_COUNTED = ("store_unavailable", "overloaded", "shutting_down")
 
 LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
+CHUNKED = re.compile(rb"\r\ntransfer-encoding: chunked", re.IGNORECASE)
 REPEATED = re.compile(rb"\r\nvisitcount-status: duplicate", re.IGNORECASE)
+UNKNOWN = re.compile(rb"\r\nvisitcount-status: unknown", re.IGNORECASE)
 CLOSES = re.compile(rb"\r\nconnection: close", re.IGNORECASE)
 COUNT = re.compile(rb'"count":(\d+)')
 
@@ -212,14 +214,15 @@ class Visitors(threading.Thread):
             return
         received = visitor.received + data if visitor.received else data
         head_end = received.find(b"\r\n\r\n")
-        length = LENGTH.search(received, 0, head_end + 2) if head_end >= 0 else None
-        if length is None or len(received) < head_end + 4 + int(length[1]):
+        if head_end < 0 or not is_whole(received, head_end):
             visitor.received = received
             return
         visitor.received = b""
         visitor.is_waiting = False
         if REPEATED.search(received, 0, head_end + 2):
             self.repeated += 1
+        elif UNKNOWN.search(received, 0, head_end + 2):
+            self.unknown += 1
         else:
             self.note(visitor, int(received[9:12]), received[head_end + 4:])
         if CLOSES.search(received, 0, head_end + 2):
@@ -236,10 +239,15 @@ class Visitors(threading.Thread):
         code = error_code(body)
         if status == 503 and code in NOT_COUNTED:
             self.refused += 1
-        elif status == 504 and code == "outcome_unknown":
-            self.unknown += 1
         else:
             self.others.append((status, body.decode(errors="replace")))
+
+
+def is_whole(received, head_end):
+    if CHUNKED.search(received, 0, head_end + 2):
+        return received.endswith(b"\r\n0\r\n\r\n")
+    length = LENGTH.search(received, 0, head_end + 2)
+    return length is not None and len(received) >= head_end + 4 + int(length[1])
 
 
 def error_code(body):
