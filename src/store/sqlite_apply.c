@@ -20,48 +20,48 @@ int sqlite_file_count_pages(struct sqlite_file *file, const char *site, uint64_t
     return 0;
 }
 
-int sqlite_file_has_page(struct sqlite_file *file, const char *site, const struct store_entry *page)
+int sqlite_add_at(struct sqlite_file *file, enum statement which, uint64_t time, int64_t page_id,
+                  int64_t number)
 {
-    int64_t id;
+    sqlite3_stmt *statement = file->statements[which];
 
-    return sqlite_find_page(file, site, page->page, page->page_length, &id);
+    sqlite_bind_u64(statement, 1, time);
+    sqlite3_bind_int64(statement, 2, page_id);
+    sqlite3_bind_int64(statement, 3, number);
+    return sqlite_run(file, which, "write");
 }
 
-static int add_to_series(struct sqlite_file *file, enum statement which, uint64_t time,
-                         sqlite3_int64 page_id, uint64_t hits)
+int sqlite_set_total(struct sqlite_file *file, const char *site, const char *name, size_t length,
+                     int64_t total, struct sqlite_page *page)
 {
-    sqlite_bind_u64(file->statements[which], 1, time);
-    sqlite3_bind_int64(file->statements[which], 2, page_id);
-    sqlite_bind_u64(file->statements[which], 3, hits);
-    return sqlite_run(file, which, "apply");
+    sqlite3_stmt *add = file->statements[ADD_PAGE];
+    sqlite3_stmt *set = file->statements[SET_TOTAL];
+
+    page->total = total;
+    if (page->id != 0) {
+        sqlite3_bind_int64(set, 1, page->id);
+        sqlite3_bind_int64(set, 2, total);
+        return sqlite_run(file, SET_TOTAL, "write");
+    }
+    sqlite_bind_name(add, 1, site, strlen(site));
+    sqlite_bind_name(add, 2, name, length);
+    sqlite3_bind_int64(add, 3, total);
+    if (sqlite_run(file, ADD_PAGE, "write") != 0) {
+        return -EIO;
+    }
+    page->id = sqlite3_last_insert_rowid(file->db);
+    return 0;
 }
 
 int sqlite_file_add(struct sqlite_file *file, const struct store_batch *batch,
-                    const struct store_entry *entry, uint64_t hits, uint64_t *ret_total)
+                    const struct store_entry *entry, uint64_t hits, struct sqlite_page *page)
 {
-    sqlite3_stmt *statement = file->statements[ADD_TO_HITS];
-    sqlite3_int64 page_id = 0;
-    int rc;
-
-    if (hits > INT64_MAX) {
-        return -ERANGE;
-    }
-    sqlite_bind_name(statement, 1, batch->site, strlen(batch->site));
-    sqlite_bind_name(statement, 2, entry->page, entry->page_length);
-    sqlite_bind_u64(statement, 3, hits);
-    rc = sqlite3_step(statement);
-    if (rc == SQLITE_ROW) { /* asking for columns of no row would replace the error */
-        page_id = sqlite3_column_int64(statement, 0);
-        *ret_total = (uint64_t)sqlite3_column_int64(statement, 1);
-    }
-    if (sqlite_end_step(file, statement, rc, "apply") != 0) {
-        /* a sum beyond 2^63 becomes a float, which the column does not take */
-        return file->error_code == SQLITE_CONSTRAINT ? -ERANGE : -EIO;
-    }
-    if (add_to_series(file, ADD_TO_DAY, batch->day, page_id, hits) != 0) {
+    if (sqlite_set_total(file, batch->site, entry->page, entry->page_length,
+                         page->total + (int64_t)hits, page) != 0 ||
+        sqlite_add_at(file, ADD_TO_DAY, batch->day, page->id, (int64_t)hits) != 0) {
         return -EIO;
     }
-    return add_to_series(file, ADD_TO_HOUR, batch->hour, page_id, hits);
+    return sqlite_add_at(file, ADD_TO_HOUR, batch->hour, page->id, (int64_t)hits);
 }
 
 int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
@@ -86,31 +86,22 @@ int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
 }
 
 int sqlite_file_meet(struct sqlite_file *file, const struct store_batch *batch,
-                     const struct store_entry *page, const struct store_visitor *visitors,
+                     const struct sqlite_page *page, const struct store_visitor *visitors,
                      size_t count)
 {
     sqlite3_stmt *add = file->statements[ADD_VISITOR];
-    sqlite3_stmt *sum = file->statements[ADD_TO_UNIQUES];
-    uint64_t fresh = 0;
-    int64_t id;
-    int found = sqlite_find_page(file, batch->site, page->page, page->page_length, &id);
+    int64_t fresh = 0;
 
-    for (size_t i = 0; i < count && found == 1; i++) {
+    for (size_t i = 0; i < count && page->id != 0; i++) {
         sqlite_bind_u64(add, 1, batch->day);
-        sqlite3_bind_int64(add, 2, id);
+        sqlite3_bind_int64(add, 2, page->id);
         sqlite_bind_u64(add, 3, visitors[i].hash);
         if (sqlite_run(file, ADD_VISITOR, "meet") != 0) {
             return -EIO;
         }
-        fresh += (uint64_t)sqlite3_changes(file->db);
+        fresh += sqlite3_changes(file->db);
     }
-    if (found < 0 || fresh == 0) {
-        return found < 0 ? found : 0;
-    }
-    sqlite_bind_u64(sum, 1, batch->day);
-    sqlite3_bind_int64(sum, 2, id);
-    sqlite_bind_u64(sum, 3, fresh);
-    return sqlite_run(file, ADD_TO_UNIQUES, "meet");
+    return fresh != 0 ? sqlite_add_at(file, ADD_TO_UNIQUES, batch->day, page->id, fresh) : 0;
 }
 
 static size_t answer_size(const struct store_batch *batch)

@@ -31,38 +31,80 @@ static int answer_late(struct sqlite_file *file, struct sqlite_call *call)
     return 0;
 }
 
-/* entries of new pages that the site has no room for get the total STORE_NONE, others 0 */
-static int find_refused(struct sqlite_file *file, struct sqlite_call *call)
+/* an entry of a batch, or the site itself, while the batch is applied */
+struct counted {
+    struct store_entry entry;
+    struct sqlite_page page;
+    uint64_t hits; /* that are to be added */
+};
+
+/* the entries as they are in the file, and behind them the site, with its numbers */
+static int find_pages(struct sqlite_file *file, const struct store_batch *batch,
+                      struct counted *counted)
 {
-    const struct store_batch *batch = &call->batch;
-    uint64_t count = 0;
-
-    if (batch->pages_max == 0) {
-        return 0;
-    }
-    if (sqlite_file_count_pages(file, batch->site, &count) != 0) {
-        return -EIO;
-    }
-    if (count + batch->entry_count <= batch->pages_max) {
-        return 0;
-    }
-    for (size_t i = 0; i < batch->entry_count; i++) {
-        int has_page = sqlite_file_has_page(file, batch->site, &batch->entries[i]);
-
-        if (has_page < 0) {
-            return has_page;
-        }
-        if (has_page == 0 && count >= batch->pages_max) {
-            call->answer.totals[i] = STORE_NONE;
-        } else if (has_page == 0) {
-            count++;
+    for (size_t i = 0; i <= batch->entry_count; i++) {
+        counted[i].entry =
+            i < batch->entry_count ? batch->entries[i] : (struct store_entry){.page = ""};
+        counted[i].hits = counted[i].entry.hits;
+        if (sqlite_file_find(file, batch->site, &counted[i].entry, &counted[i].page) != 0) {
+            return -EIO;
         }
     }
     return 0;
 }
 
-/* notes which tokens were seen before, and takes their visits out of `hits`, one per entry */
-static int see_tokens(struct sqlite_file *file, struct sqlite_call *call, uint64_t *hits)
+/* entries of new pages that the site has no room for get the total STORE_NONE, others 0 */
+static int find_refused(struct sqlite_file *file, struct sqlite_call *call,
+                        const struct counted *counted)
+{
+    uint64_t limit = call->batch.pages_max;
+    uint64_t pages = 0;
+    bool is_counted = false;
+
+    for (size_t i = 0; i < call->batch.entry_count && limit != 0; i++) {
+        if (counted[i].page.id != 0) {
+            continue;
+        }
+        if (!is_counted && sqlite_file_count_pages(file, call->batch.site, &pages) != 0) {
+            return -EIO;
+        }
+        is_counted = true;
+        if (pages >= limit) {
+            call->answer.totals[i] = STORE_NONE;
+        } else {
+            pages++;
+        }
+    }
+    return 0;
+}
+
+static bool fits(const struct counted *counted, uint64_t hits)
+{
+    int64_t sum;
+
+    return !__builtin_add_overflow(counted->page.total, hits, &sum);
+}
+
+/* before anything is written: -ERANGE when a number would be too large for the database */
+static int check_sums(const struct sqlite_call *call, const struct counted *counted)
+{
+    size_t count = call->batch.entry_count;
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (call->answer.totals[i] == STORE_NONE) {
+            continue;
+        }
+        if (!fits(&counted[i], counted[i].hits) ||
+            __builtin_add_overflow(sum, counted[i].hits, &sum)) {
+            return -ERANGE;
+        }
+    }
+    return fits(&counted[count], sum) ? 0 : -ERANGE;
+}
+
+/* notes which tokens were seen before, and takes their visits out of what is to be added */
+static int see_tokens(struct sqlite_file *file, struct sqlite_call *call, struct counted *counted)
 {
     const struct store_batch *batch = &call->batch;
 
@@ -77,60 +119,37 @@ static int see_tokens(struct sqlite_file *file, struct sqlite_call *call, uint64
             return seen;
         }
         call->answer.repeated[i] = seen == 1;
-        hits[token->entry] -= (uint64_t)seen;
+        counted[token->entry].hits -= (uint64_t)seen;
     }
     return 0;
 }
 
-static int add_entry(struct sqlite_file *file, struct sqlite_call *call, size_t i, uint64_t hits)
+static int add_hits(struct sqlite_file *file, const struct store_batch *batch,
+                    struct counted *counted)
 {
-    const struct store_batch *batch = &call->batch;
-    uint64_t *total = &call->answer.totals[i];
-
-    if (*total == STORE_NONE) {
-        return 0;
-    }
-    if (hits == 0) {
-        return sqlite_file_read_total(file, batch->site, &batch->entries[i], total);
-    }
-    return sqlite_file_add(file, batch, &batch->entries[i], hits, total);
+    return counted->hits != 0
+               ? sqlite_file_add(file, batch, &counted->entry, counted->hits, &counted->page)
+               : 0;
 }
 
-/* the site's own numbers: those of all entries */
-static int add_to_site(struct sqlite_file *file, struct sqlite_call *call, const uint64_t *hits)
-{
-    const struct store_entry site = {.page = "", .page_length = 0};
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < call->batch.entry_count; i++) {
-        if (call->answer.totals[i] != STORE_NONE && __builtin_add_overflow(sum, hits[i], &sum)) {
-            return -ERANGE;
-        }
-    }
-    return sum != 0 ? sqlite_file_add(file, &call->batch, &site, sum, &call->site_total) : 0;
-}
-
-static int add_hits(struct sqlite_file *file, struct sqlite_call *call)
+/* adds to the entries, and to the site what they have together */
+static int add_all_hits(struct sqlite_file *file, struct sqlite_call *call, struct counted *counted)
 {
     const struct store_batch *batch = &call->batch;
-    uint64_t *hits = calloc(batch->entry_count, sizeof(*hits));
-    int error;
+    struct counted *site = &counted[batch->entry_count];
 
-    if (hits == NULL) {
-        abort();
-    }
     for (size_t i = 0; i < batch->entry_count; i++) {
-        hits[i] = batch->entries[i].hits;
+        if (call->answer.totals[i] == STORE_NONE) {
+            continue;
+        }
+        if (add_hits(file, batch, &counted[i]) != 0) {
+            return -EIO;
+        }
+        call->answer.totals[i] = (uint64_t)counted[i].page.total;
+        site->hits += counted[i].hits;
     }
-    error = see_tokens(file, call, hits);
-    for (size_t i = 0; error == 0 && i < batch->entry_count; i++) {
-        error = add_entry(file, call, i, hits[i]);
-    }
-    if (error == 0) {
-        error = add_to_site(file, call, hits);
-    }
-    free(hits);
-    return error;
+    call->site_total = site->hits != 0 ? (uint64_t)site->page.total + site->hits : 0;
+    return add_hits(file, batch, site);
 }
 
 /* how many visitors an entry's page has on the batch's day, where that is wanted */
@@ -150,10 +169,11 @@ static int read_uniques(struct sqlite_file *file, struct sqlite_call *call, size
                : 0;
 }
 
-static int meet_visitors(struct sqlite_file *file, struct sqlite_call *call)
+static int meet_visitors(struct sqlite_file *file, struct sqlite_call *call,
+                         const struct counted *counted)
 {
-    const struct store_entry site = {.page = "", .page_length = 0};
     const struct store_batch *batch = &call->batch;
+    const struct counted *site = &counted[batch->entry_count];
     size_t next = 0;
 
     for (size_t i = 0; i < batch->entry_count; i++) {
@@ -165,8 +185,8 @@ static int meet_visitors(struct sqlite_file *file, struct sqlite_call *call)
             count++;
         }
         if (count != 0 && call->answer.totals[i] != STORE_NONE &&
-            (sqlite_file_meet(file, batch, &batch->entries[i], visitors, count) != 0 ||
-             sqlite_file_meet(file, batch, &site, visitors, count) != 0)) {
+            (sqlite_file_meet(file, batch, &counted[i].page, visitors, count) != 0 ||
+             sqlite_file_meet(file, batch, &site->page, visitors, count) != 0)) {
             return -EIO;
         }
         if (read_uniques(file, call, i) != 0) {
@@ -176,36 +196,43 @@ static int meet_visitors(struct sqlite_file *file, struct sqlite_call *call)
     return 0;
 }
 
-static int add_entries(struct sqlite_file *file, struct sqlite_call *call)
+static int add_entries(struct sqlite_file *file, struct sqlite_call *call, struct counted *counted)
 {
-    int error = find_refused(file, call);
+    int error = find_pages(file, &call->batch, counted);
 
     if (error == 0) {
-        error = add_hits(file, call);
+        error = find_refused(file, call, counted);
     }
-    return error == 0 ? meet_visitors(file, call) : error;
+    if (error == 0) {
+        error = check_sums(call, counted);
+    }
+    if (error == 0) {
+        error = see_tokens(file, call, counted);
+    }
+    if (error == 0) {
+        error = add_all_hits(file, call, counted);
+    }
+    return error == 0 ? meet_visitors(file, call, counted) : error;
 }
 
 static int add_batch(struct sqlite_file *file, struct sqlite_call *call)
 {
+    struct counted *counted = calloc(call->batch.entry_count + 1, sizeof(*counted));
     int error;
 
-    if (sqlite_file_begin_batch(file) != 0) {
-        return -EIO;
+    if (counted == NULL) {
+        abort();
     }
-    error = add_entries(file, call);
+    error = add_entries(file, call, counted);
+    free(counted);
     if (error == -ERANGE) {
-        refuse(call, "apply: a number is too large for the database");
-        return sqlite_file_end_batch(file, false);
+        return refuse(call, "apply: a number is too large for the database");
     }
     if (error != 0 || sqlite_file_write_ledger(file, &call->batch, &call->answer) != 0) {
         return -EIO;
     }
     /* a new epoch is the time to forget those that are gone */
-    if (call->at.sequence == 0 && sqlite_file_sweep_ledger(file) != 0) {
-        return -EIO;
-    }
-    return sqlite_file_end_batch(file, true);
+    return call->at.sequence == 0 ? sqlite_file_sweep_ledger(file) : 0;
 }
 
 static int apply(struct sqlite_file *file, struct sqlite_call *call)

@@ -10,52 +10,25 @@
 
 /* --- totals --- */
 
-static int read_total(struct sqlite_file *file, const char *site, const char *page,
-                      size_t page_length, uint64_t *ret_total)
+/* adds to the total of a page, which is made when there is none; -ERANGE: nothing was changed */
+static int add_to_total(struct sqlite_file *file, const char *site, const char *name, size_t length,
+                        int64_t number, struct sqlite_page *ret_page)
 {
-    sqlite3_stmt *statement = file->statements[READ_HITS];
     int64_t total;
-    int found;
 
-    sqlite_bind_name(statement, 1, site, strlen(site));
-    sqlite_bind_name(statement, 2, page, page_length);
-    found = sqlite_take_number(file, READ_HITS, "edit", &total);
-    if (found < 0) {
-        return found;
+    if (sqlite_find_page(file, site, name, length, ret_page) != 0) {
+        return -EIO;
     }
-    *ret_total = found == 1 ? (uint64_t)total : STORE_NONE;
-    return 0;
+    if (__builtin_add_overflow(ret_page->total, number, &total)) {
+        return -ERANGE;
+    }
+    return sqlite_set_total(file, site, name, length, total, ret_page);
 }
 
-static int set_total(struct sqlite_file *file, const struct store_edit *edit, uint64_t total)
+static int delete_page(struct sqlite_file *file, const struct sqlite_page *page)
 {
-    sqlite3_stmt *statement = file->statements[SET_HITS];
-
-    sqlite_bind_name(statement, 1, edit->site, strlen(edit->site));
-    sqlite_bind_name(statement, 2, edit->page, edit->page_length);
-    sqlite_bind_u64(statement, 3, total);
-    return sqlite_run(file, SET_HITS, "edit");
-}
-
-/* adds to a page's total, and returns its id */
-static int add_to_total(struct sqlite_file *file, const char *site, const char *page,
-                        size_t page_length, int64_t number, int64_t *ret_id)
-{
-    sqlite3_stmt *statement = file->statements[ADD_TO_HITS];
-
-    sqlite_bind_name(statement, 1, site, strlen(site));
-    sqlite_bind_name(statement, 2, page, page_length);
-    sqlite3_bind_int64(statement, 3, number);
-    return sqlite_take_number(file, ADD_TO_HITS, "edit", ret_id) == 1 ? 0 : -EIO;
-}
-
-static int delete_page(struct sqlite_file *file, const struct store_edit *edit)
-{
-    sqlite3_stmt *statement = file->statements[DELETE_HITS];
-
-    sqlite_bind_name(statement, 1, edit->site, strlen(edit->site));
-    sqlite_bind_name(statement, 2, edit->page, edit->page_length);
-    return sqlite_run(file, DELETE_HITS, "edit");
+    sqlite3_bind_int64(file->statements[DELETE_PAGE], 1, page->id);
+    return sqlite_run(file, DELETE_PAGE, "edit");
 }
 
 /* --- days, hours, visitors --- */
@@ -66,17 +39,6 @@ struct move {
     int64_t to_id;
     int sign;
 };
-
-static int add_at(struct sqlite_file *file, enum statement which, uint64_t time, int64_t page_id,
-                  int64_t number)
-{
-    sqlite3_stmt *statement = file->statements[which];
-
-    sqlite_bind_u64(statement, 1, time);
-    sqlite3_bind_int64(statement, 2, page_id);
-    sqlite3_bind_int64(statement, 3, number);
-    return sqlite_run(file, which, "edit");
-}
 
 /* runs a statement with a time and a page, maybe another one; 1 with its number, 0, or -EIO */
 static int take_at(struct sqlite_file *file, enum statement which, uint64_t time,
@@ -98,7 +60,7 @@ static int move_number(struct sqlite_file *file, enum statement take, enum state
     int64_t number;
     int found = take_at(file, take, time, move, &number);
 
-    return found == 1 ? add_at(file, add, time, move->to_id, move->sign * number) : found;
+    return found == 1 ? sqlite_add_at(file, add, time, move->to_id, move->sign * number) : found;
 }
 
 /* the visitors of a deleted page stay the site's */
@@ -124,7 +86,8 @@ static int move_visitors(struct sqlite_file *file, uint64_t day, const struct mo
         take_at(file, TAKE_UNIQUES, day, move, &number) < 0) {
         return -EIO;
     }
-    return number != common ? add_at(file, ADD_TO_UNIQUES, day, move->to_id, number - common) : 0;
+    return number != common ? sqlite_add_at(file, ADD_TO_UNIQUES, day, move->to_id, number - common)
+                            : 0;
 }
 
 /* from when to when there are numbers; nothing: from after to */
@@ -170,68 +133,81 @@ static int move_series(struct sqlite_file *file, const struct move *move)
 
 /* --- edit --- */
 
-static int set(struct sqlite_file *file, const struct store_edit *edit, uint64_t before,
+static int set(struct sqlite_file *file, const struct store_edit *edit, struct sqlite_page *page,
                uint64_t *ret_after)
 {
-    uint64_t present = before != STORE_NONE ? before : 0;
+    uint64_t present = (uint64_t)page->total;
     uint64_t total = edit->kind == STORE_ADD ? present + edit->number : edit->number;
-    int64_t site_id;
+    struct sqlite_page site;
+    int error;
 
     if (total > STORE_NUMBER_MAX) {
         return -ERANGE;
     }
     *ret_after = total;
-    if (set_total(file, edit, total) != 0) {
-        return -EIO;
-    }
-    return add_to_total(file, edit->site, "", 0, (int64_t)(total - present), &site_id);
+    error = add_to_total(file, edit->site, "", 0, (int64_t)(total - present), &site);
+    return error == 0 ? sqlite_set_total(file, edit->site, edit->page, edit->page_length,
+                                         (int64_t)total, page)
+                      : error;
 }
 
-static int delete (struct sqlite_file *file, const struct store_edit *edit, uint64_t before)
+static int delete (struct sqlite_file *file, const struct store_edit *edit,
+                   const struct sqlite_page *page)
 {
-    struct move move = {.sign = -1};
+    struct move move = {.from_id = page->id, .sign = -1};
+    struct sqlite_page site;
+    int error;
 
-    if (before == STORE_NONE) {
+    if (page->id == 0) {
         return 0;
     }
-    if (sqlite_find_page(file, edit->site, edit->page, edit->page_length, &move.from_id) != 1 ||
-        add_to_total(file, edit->site, "", 0, -(int64_t)before, &move.to_id) != 0 ||
-        move_series(file, &move) != 0) {
-        return -EIO;
+    error = add_to_total(file, edit->site, "", 0, -page->total, &site);
+    if (error != 0) {
+        return error;
     }
-    return delete_page(file, edit);
+    move.to_id = site.id;
+    return move_series(file, &move) == 0 ? delete_page(file, page) : -EIO;
 }
 
-static int rename_page(struct sqlite_file *file, const struct store_edit *edit, uint64_t before,
-                       uint64_t *ret_after)
+static int rename_page(struct sqlite_file *file, const struct store_edit *edit,
+                       const struct sqlite_page *page, uint64_t *ret_after)
 {
-    struct move move = {.sign = 1};
+    struct move move = {.from_id = page->id, .sign = 1};
+    struct sqlite_page to;
+    int error;
 
-    if (before != STORE_NONE &&
-        (sqlite_find_page(file, edit->site, edit->page, edit->page_length, &move.from_id) != 1 ||
-         add_to_total(file, edit->site, edit->to, edit->to_length, (int64_t)before, &move.to_id) !=
-             0 ||
-         move_series(file, &move) != 0 || delete_page(file, edit) != 0)) {
-        return -EIO;
+    if (page->id == 0) {
+        error = sqlite_find_page(file, edit->site, edit->to, edit->to_length, &to);
+        *ret_after = to.id != 0 ? (uint64_t)to.total : STORE_NONE;
+        return error;
     }
-    return read_total(file, edit->site, edit->to, edit->to_length, ret_after);
+    error = add_to_total(file, edit->site, edit->to, edit->to_length, page->total, &to);
+    if (error != 0) {
+        return error;
+    }
+    move.to_id = to.id;
+    *ret_after = (uint64_t)to.total;
+    return move_series(file, &move) == 0 ? delete_page(file, page) : -EIO;
 }
 
 int sqlite_file_edit(struct sqlite_file *file, const struct store_edit *edit, uint64_t *ret_before,
                      uint64_t *ret_after)
 {
-    if (read_total(file, edit->site, edit->page, edit->page_length, ret_before) != 0) {
+    struct sqlite_page page;
+
+    if (sqlite_find_page(file, edit->site, edit->page, edit->page_length, &page) != 0) {
         return -EIO;
     }
+    *ret_before = page.id != 0 ? (uint64_t)page.total : STORE_NONE;
     *ret_after = STORE_NONE;
     switch (edit->kind) {
     case STORE_SET:
     case STORE_ADD:
-        return set(file, edit, *ret_before, ret_after);
+        return set(file, edit, &page, ret_after);
     case STORE_DELETE:
-        return delete (file, edit, *ret_before);
+        return delete (file, edit, &page);
     case STORE_RENAME:
-        return rename_page(file, edit, *ret_before, ret_after);
+        return rename_page(file, edit, &page, ret_after);
     }
     return -EINVAL;
 }

@@ -129,16 +129,6 @@ void sqlite_bind_name(sqlite3_stmt *statement, int index, const char *text, size
     sqlite3_bind_text(statement, index, text, (int)length, SQLITE_STATIC);
 }
 
-int sqlite_find_page(struct sqlite_file *file, const char *site, const char *page,
-                     size_t page_length, int64_t *ret_id)
-{
-    sqlite3_stmt *statement = file->statements[FIND_PAGE];
-
-    sqlite_bind_name(statement, 1, site, strlen(site));
-    sqlite_bind_name(statement, 2, page, page_length);
-    return sqlite_take_number(file, FIND_PAGE, "find", ret_id);
-}
-
 void sqlite_bind_u64(sqlite3_stmt *statement, int index, uint64_t value)
 {
     sqlite3_bind_int64(statement, index, (sqlite3_int64)value);
@@ -359,11 +349,22 @@ static int sweep_series(struct sqlite_file *file)
     return 0;
 }
 
-/* tokens that no batch will be compared with any more */
+/* drops some of the tokens that no batch will be compared with any more, as sweep_series() does */
 static int sweep_seen(struct sqlite_file *file)
 {
-    sqlite_bind_u64(file->statements[SWEEP_SEEN], 1, clock_wall_ms() / 1000);
-    return sqlite_run(file, SWEEP_SEEN, "sweep");
+    uint64_t now_s = clock_wall_ms() / 1000;
+    int dropped = 0;
+
+    if (file->swept_second == now_s) {
+        return 0;
+    }
+    if (sweep(file, SWEEP_SEEN, now_s, &dropped) != 0) {
+        return -EIO;
+    }
+    if (dropped == 0) {
+        file->swept_second = now_s;
+    }
+    return 0;
 }
 
 /* a file that was moved or removed while it is open would take visits to nowhere */
@@ -420,19 +421,6 @@ void sqlite_file_recover(struct sqlite_file *file)
     } else if (file->error_code != SQLITE_BUSY) {
         sqlite_file_close(file);
     }
-}
-
-int sqlite_file_begin_batch(struct sqlite_file *file)
-{
-    return sqlite_run(file, BATCH_BEGIN, "apply");
-}
-
-int sqlite_file_end_batch(struct sqlite_file *file, bool keep)
-{
-    if (!keep && sqlite_run(file, BATCH_UNDO, "apply") != 0) {
-        return -EIO;
-    }
-    return sqlite_run(file, BATCH_END, "apply");
 }
 
 const struct sqlite_file_status *sqlite_file_status(const struct sqlite_file *file)

@@ -63,11 +63,11 @@ enum store_outcome sqlite_file_commit(struct sqlite_file *file);
 /** After an error: rolls back, and closes the file unless the error is one that passes. */
 void sqlite_file_recover(struct sqlite_file *file);
 
-/** Begins a part of the transaction that may be undone alone. */
-int sqlite_file_begin_batch(struct sqlite_file *file);
-
-/** Ends this part; unless `keep`, all of it is undone. */
-int sqlite_file_end_batch(struct sqlite_file *file, bool keep);
+/** A page as it is in the file. */
+struct sqlite_page {
+    int64_t id; /* 0: there is none */
+    int64_t total;
+};
 
 /* --- sqlite_apply.c --- */
 
@@ -81,16 +81,12 @@ struct sqlite_answer {
 /** How many pages a site has. */
 int sqlite_file_count_pages(struct sqlite_file *file, const char *site, uint64_t *ret_count);
 
-/** Whether a site has this page: 1 or 0. */
-int sqlite_file_has_page(struct sqlite_file *file, const char *site,
-                         const struct store_entry *page);
-
 /**
- * Adds `hits` to the total and series of the entry's page. `ret_total` is the new total. -ERANGE:
- * it would be too large a number; then the batch is to be undone.
+ * Adds `hits` to the total and series of a page that was looked for, which is made when there is
+ * none. The sum is at most INT64_MAX.
  */
 int sqlite_file_add(struct sqlite_file *file, const struct store_batch *batch,
-                    const struct store_entry *entry, uint64_t hits, uint64_t *ret_total);
+                    const struct store_entry *entry, uint64_t hits, struct sqlite_page *page);
 
 /**
  * Notes that a token was seen at the batch's second. Returns 1 when it had been seen before, less
@@ -101,7 +97,7 @@ int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
 
 /** Adds visitors to those of a page on the batch's day, unless there is no such page. */
 int sqlite_file_meet(struct sqlite_file *file, const struct store_batch *batch,
-                     const struct store_entry *page, const struct store_visitor *visitors,
+                     const struct sqlite_page *page, const struct store_visitor *visitors,
                      size_t count);
 
 /**
@@ -130,6 +126,10 @@ struct sqlite_list {
 };
 
 void sqlite_list_finish(struct sqlite_list *list);
+
+/** Looks for a site's page. */
+int sqlite_file_find(struct sqlite_file *file, const char *site, const struct store_entry *entry,
+                     struct sqlite_page *ret_page);
 
 /** Reads a page's total, 0 when it is not there. */
 int sqlite_file_read_total(struct sqlite_file *file, const char *site,

@@ -31,8 +31,9 @@ struct sqlite_file {
     uint64_t series_hours_ms;
     sqlite3 *db; /* NULL while closed */
     sqlite3_stmt *statements[STATEMENT_COUNT];
-    bool writes;         /* what the open transaction may do */
-    uint64_t swept_hour; /* the hour in which the series were last free of what is too old */
+    bool writes;           /* what the open transaction may do */
+    uint64_t swept_hour;   /* the hour in which the series were last free of what is too old */
+    uint64_t swept_second; /* likewise the tokens */
     uint64_t busy_since_ms;
     int error_code; /* SQLite's primary code of the last error */
     struct sqlite_file_status status;
@@ -54,9 +55,17 @@ int sqlite_take_number(struct sqlite_file *file, enum statement which, const cha
 void sqlite_bind_u64(sqlite3_stmt *statement, int index, uint64_t value);
 void sqlite_bind_name(sqlite3_stmt *statement, int index, const char *text, size_t length);
 
-/* the id of a site's page: 1, or 0 when there is none, or -EIO */
-int sqlite_find_page(struct sqlite_file *file, const char *site, const char *page,
-                     size_t page_length, int64_t *ret_id);
+/* looks for a site's page */
+int sqlite_find_page(struct sqlite_file *file, const char *site, const char *name, size_t length,
+                     struct sqlite_page *ret_page);
+
+/* sets the total of a page that was looked for; when there was none, it is made */
+int sqlite_set_total(struct sqlite_file *file, const char *site, const char *name, size_t length,
+                     int64_t total, struct sqlite_page *page);
+
+/* adds to the number that a page has at a time */
+int sqlite_add_at(struct sqlite_file *file, enum statement which, uint64_t time, int64_t page_id,
+                  int64_t number);
 
 /* `ago_ms` before `now_ms`, not before 1970 */
 static inline uint64_t sqlite_before(uint64_t now_ms, uint64_t ago_ms)

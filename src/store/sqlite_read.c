@@ -7,18 +7,38 @@
 
 /* --- numbers --- */
 
+int sqlite_find_page(struct sqlite_file *file, const char *site, const char *name, size_t length,
+                     struct sqlite_page *ret_page)
+{
+    sqlite3_stmt *statement = file->statements[FIND_PAGE];
+    int rc;
+
+    sqlite_bind_name(statement, 1, site, strlen(site));
+    sqlite_bind_name(statement, 2, name, length);
+    rc = sqlite3_step(statement);
+    *ret_page = (struct sqlite_page){0};
+    if (rc == SQLITE_ROW) { /* asking for columns of no row would replace the error */
+        ret_page->id = sqlite3_column_int64(statement, 0);
+        ret_page->total = sqlite3_column_int64(statement, 1);
+    }
+    return sqlite_end_step(file, statement, rc, "find");
+}
+
+int sqlite_file_find(struct sqlite_file *file, const char *site, const struct store_entry *entry,
+                     struct sqlite_page *ret_page)
+{
+    return sqlite_find_page(file, site, entry->page, entry->page_length, ret_page);
+}
+
 int sqlite_file_read_total(struct sqlite_file *file, const char *site,
                            const struct store_entry *page, uint64_t *ret_total)
 {
-    sqlite3_stmt *statement = file->statements[READ_HITS];
-    int64_t total = 0;
+    struct sqlite_page found;
 
-    sqlite_bind_name(statement, 1, site, strlen(site));
-    sqlite_bind_name(statement, 2, page->page, page->page_length);
-    if (sqlite_take_number(file, READ_HITS, "read", &total) < 0) {
+    if (sqlite_file_find(file, site, page, &found) != 0) {
         return -EIO;
     }
-    *ret_total = (uint64_t)total;
+    *ret_total = (uint64_t)found.total;
     return 0;
 }
 
@@ -40,15 +60,14 @@ static int read_at(struct sqlite_file *file, enum statement which, uint64_t time
 static int read_series(struct sqlite_file *file, enum statement which,
                        const struct store_span *span, uint64_t *ret_numbers)
 {
-    int64_t id;
-    int found = sqlite_find_page(file, span->site, span->page, span->page_length, &id);
+    struct sqlite_page page;
 
-    if (found < 0) {
-        return found;
+    if (sqlite_find_page(file, span->site, span->page, span->page_length, &page) != 0) {
+        return -EIO;
     }
     memset(ret_numbers, 0, (span->to - span->from + 1) * sizeof(*ret_numbers));
-    for (uint64_t step = span->from; step <= span->to && found == 1; step++) {
-        if (read_at(file, which, step, id, &ret_numbers[step - span->from]) != 0) {
+    for (uint64_t step = span->from; step <= span->to && page.id != 0; step++) {
+        if (read_at(file, which, step, page.id, &ret_numbers[step - span->from]) != 0) {
             return -EIO;
         }
     }
