@@ -109,6 +109,6 @@ void disk_submit(struct disk *disk, struct disk_job *job)
 {
     pthread_mutex_lock(&disk->mutex);
     list_append(&disk->submitted, &job->link);
-    pthread_cond_signal(&disk->changed);
     pthread_mutex_unlock(&disk->mutex);
+    pthread_cond_signal(&disk->changed); /* now, so that the thread does not wake to wait for us */
 }
