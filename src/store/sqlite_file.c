@@ -435,6 +435,8 @@ struct sqlite_file *sqlite_file_create(const struct sqlite_store_options *option
     if (file == NULL || (file->path = strdup(options->path)) == NULL) {
         abort();
     }
+    /* nobody asks how much memory it has, and to know costs a lock each time */
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     file->keep_tokens_ms = options->keep_tokens_ms;
     file->ledger_ttl_ms = options->ledger_ttl_ms;
     file->series_days_ms = options->series_days_ms;
