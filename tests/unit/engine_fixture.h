@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "support/fake_clock.h"
 #include "support/fake_random.h"
+#include "support/fake_database.h"
 #include "support/fake_store.h"
 #include "support/log_capture.h"
 

@@ -3,6 +3,7 @@
 #include "count/flow.h"
 
 #include "support/fake_clock.h"
+#include "support/fake_database.h"
 #include "support/fake_store.h"
 
 #include <setjmp.h>

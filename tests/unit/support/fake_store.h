@@ -3,12 +3,11 @@
  * fake_store: a store in memory that keeps the contract of store.h and fails only on command; for
  * tests of what stands above a store.
  *
- * The *database* is what a server would keep: totals, tokens in buckets, visitors and a ledger,
- * with the rules of apply.lua; only nothing expires. Several stores, as of several instances, may
- * share one. The *store* is an instance's way to it: each call stays open until the test decides
- * its fate. It aborts, with a line that says why, when its user breaks the contract: changes what
- * it passed to an open call, sends a page twice in a batch, more tokens than hits, a batch that is
- * empty or too long, or a second one of an epoch before the first is answered.
+ * It is an instance's way to a database, which several of them may share. Each call stays open
+ * until the test decides its fate. It aborts, with a line that says why, when its user breaks the
+ * contract: changes what it passed to an open call, sends a page twice in a batch, more tokens than
+ * hits, a batch that is empty or too long, or a second one of an epoch before the first is
+ * answered.
  */
 #ifndef VISITCOUNTD_TESTS_FAKE_STORE_H
 #define VISITCOUNTD_TESTS_FAKE_STORE_H
@@ -20,38 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* --- the database --- */
-
 struct fake_database;
-
-struct fake_database *fake_database_create(void);
-
-/** Frees the database, after the stores that use it. NULL is allowed. */
-void fake_database_destroy(struct fake_database *database);
-
-/** The total of a page, 0 when it was never visited. */
-uint64_t fake_database_total(const struct fake_database *database, const char *site,
-                             const char *page);
-
-/** How many visitors a page has on a day. */
-uint64_t fake_database_uniques(const struct fake_database *database, const char *site,
-                               const char *page, uint64_t day);
-
-/** Changes a total, as another instance or an operator would. */
-void fake_database_set(struct fake_database *database, const char *site, const char *page,
-                       uint64_t total);
-
-/** Where the ledger of an epoch is; zeros when there is none. */
-struct store_position fake_database_position(const struct fake_database *database, const char *site,
-                                             const char *epoch);
-
-/** A copy of all that it keeps, for fake_database_restore(). */
-struct fake_database *fake_database_copy(const struct fake_database *database);
-
-/** Goes back in time to `copy`, which stays the caller's. */
-void fake_database_restore(struct fake_database *database, const struct fake_database *copy);
-
-/* --- the store --- */
 
 /** What becomes of a call. */
 enum fake_fate {
