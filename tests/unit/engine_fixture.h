@@ -301,6 +301,62 @@ static inline void count_one(struct fixture *fixture, const char *page, uint64_t
         assert_int_equal(fake_call_hits(sent(fixture), page), (uint64_t)hits); \
     } while (0)
 
+/* --- a store that goes back in time --- */
+
+/* what the store has of "/" of the default site */
+static inline uint64_t total(const struct fixture *fixture)
+{
+    return fake_database_total(fixture->database, "default", "/");
+}
+
+/* counts batches of 1, 2, … visits of "/"; returns the database as it was after `keep` of them */
+static inline struct fake_database *count_batches(struct fixture *fixture, size_t batches,
+                                                  size_t keep)
+{
+    struct fake_database *copy = keep == 0 ? fake_database_copy(fixture->database) : NULL;
+
+    for (size_t i = 1; i <= batches; i++) {
+        for (size_t j = 0; j < i; j++) {
+            visit(fixture, "/");
+        }
+        turn(fixture);
+        assert_sent(fixture, i, "/", i);
+        end(fixture, FAKE_DONE);
+        if (i == keep) {
+            copy = fake_database_copy(fixture->database);
+        }
+    }
+    return copy;
+}
+
+static inline void go_back(struct fixture *fixture, struct fake_database *copy)
+{
+    fake_database_restore(fixture->database, copy);
+    fake_database_destroy(copy);
+}
+
+/* what is sent is `hits` of "/" under `sequence`, behind `after`; it is answered */
+#define heal(fixture, sequence, after, hits)                   \
+    do {                                                       \
+        assert_sent(fixture, sequence, "/", hits);             \
+        assert_int_equal(sent(fixture)->batch.follows, after); \
+        end(fixture, FAKE_DONE);                               \
+        turn(fixture);                                         \
+    } while (0)
+
+/* ends the one open call and returns what was logged meanwhile, from warnings on */
+static inline const char *log_of_end(struct fixture *fixture)
+{
+    const char *log;
+
+    log_set_level(LOG_LEVEL_WARNING);
+    log_capture_begin();
+    end(fixture, FAKE_DONE);
+    log = log_capture_end();
+    log_set_level(LOG_LEVEL_ERROR);
+    return log;
+}
+
 #define TEST(name)      cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_AWAY(name) cmocka_unit_test_setup_teardown(name, setup_away, teardown)
 

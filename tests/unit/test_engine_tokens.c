@@ -2,11 +2,6 @@
 /* Visits that may arrive again: what they are answered, and what others are. */
 #include "engine_fixture.h"
 
-static uint64_t total(const struct fixture *fixture)
-{
-    return fake_database_total(fixture->database, "default", "/");
-}
-
 static size_t visit_key(struct fixture *fixture, const char *token)
 {
     return visit_with(fixture, "/", token, STORE_WINDOW_CLIENT);

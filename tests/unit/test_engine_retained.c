@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* What the engine keeps to heal a store with: what, for how long, and under which epoch. */
+#include "engine_fixture.h"
+
+/* --- what is no longer kept --- */
+
+static void test_what_is_no_longer_kept_is_lost_and_said(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct stats *stats = engine_stats(fixture->engine);
+    const char *log;
+
+    fake_database_destroy(count_batches(fixture, 3, 1)); /* 6 visits */
+    advance(fixture, RETAIN_MS / 2);
+    for (uint64_t i = 0; i < 2; i++) {
+        count_one(fixture, "/", 7 + i);
+    }
+    advance(fixture, RETAIN_MS / 2 + 2000);
+    go_back(fixture, fake_database_create());
+    visit(fixture, "/");
+    turn(fixture);
+    log = log_of_end(fixture);
+    assert_non_null(strstr(log, "sending 2 visits in 2 batches again"));
+    assert_non_null(strstr(log, "6 visits in 3 batches are lost"));
+    assert_int_equal(stats->lost, 6);
+    turn(fixture);
+    heal(fixture, 4, 0, 1);
+    heal(fixture, 5, 4, 1);
+    heal(fixture, 6, 5, 1);
+    assert_counted(fixture, 8, 3);
+    assert_int_equal(stats->healed, 2);
+    assert_int_equal(total(fixture) + stats->lost, stats->applied);
+    count_one(fixture, "/", 4);
+}
+
+static void test_all_is_lost(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct stats *stats = engine_stats(fixture->engine);
+    struct fake_database *copy = count_batches(fixture, 4, 2);
+    const char *log;
+
+    advance(fixture, RETAIN_MS + 2000);
+    go_back(fixture, copy);
+    visit(fixture, "/");
+    turn(fixture);
+    log = log_of_end(fixture);
+    assert_null(strstr(log, "sending"));
+    assert_non_null(strstr(log, "7 visits in 2 batches are lost"));
+    turn(fixture);
+    heal(fixture, 5, 2, 1);
+    assert_counted(fixture, 10, 4);
+    assert_int_equal(stats->lost, 7);
+    assert_int_equal(stats->healed, 0);
+    assert_int_equal(total(fixture) + stats->lost, stats->applied);
+}
+
+static void test_what_is_kept_is_bounded_in_memory(void **state)
+{
+    struct fixture *fixture = *state;
+    struct engine_options options = default_options;
+    char page[STORE_PAGE_MAX + 1];
+
+    options.retain_max_bytes = 10 * 1024;
+    engine_configure(fixture->engine, &options);
+    memset(page, 'p', STORE_PAGE_MAX);
+    page[STORE_PAGE_MAX] = '\0';
+    for (uint64_t i = 1; i <= 40; i++) {
+        count_one(fixture, page, i);
+    }
+    advance(fixture, 2000); /* well within the time for which it would be kept */
+    go_back(fixture, fake_database_create());
+    restart_store(fixture, FAKE_REQUEST_LOST);
+    assert_non_null(strstr(log_of_end(fixture), "are lost"));
+    turn(fixture);
+    while (fake_store_open_count(fixture->store) != 0) {
+        end(fixture, FAKE_DONE);
+        turn(fixture);
+    }
+    assert_in_range(engine_stats(fixture->engine)->healed, 5, 20);
+    assert_int_equal(engine_stats(fixture->engine)->healed + engine_stats(fixture->engine)->lost,
+                     40);
+}
+
+/* --- what is sent again is what was sent --- */
+
+static void test_what_heals_is_complete(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct store_batch *batch;
+
+    fake_clock_advance(HOUR_MS - 1000);
+    visit(fixture, "/a");
+    visit_with(fixture, "/b", "request-1", STORE_WINDOW_ATTEMPT);
+    visit(fixture, "/b");
+    visit_with(fixture, "/a", "key", STORE_WINDOW_CLIENT);
+    turn(fixture);
+    end(fixture, FAKE_DONE);
+    go_back(fixture, fake_database_create());
+    advance(fixture, 2000);
+    restart_store(fixture, FAKE_REQUEST_LOST);
+    end_check(fixture, FAKE_DONE);
+    batch = &sent(fixture)->batch;
+    assert_int_equal(batch->hour, 500000); /* of the visits, not of the healing */
+    assert_int_equal(batch->second, 500000 * 3600 + 3599);
+    assert_int_equal(batch->entry_count, 2);
+    assert_string_equal(batch->entries[0].page, "/a");
+    assert_int_equal(batch->entries[0].hits, 2);
+    assert_string_equal(batch->entries[1].page, "/b");
+    assert_int_equal(batch->entries[1].hits, 2);
+    assert_int_equal(batch->token_count, 2);
+    assert_int_equal(batch->tokens[0].entry, 0);
+    assert_memory_equal(batch->tokens[0].bytes, "key", 3);
+    assert_int_equal(batch->tokens[1].entry, 1);
+    assert_memory_equal(batch->tokens[1].bytes, "request-1", 9);
+    end(fixture, FAKE_DONE);
+    turn(fixture);
+    /* so the tokens are there again as well */
+    visit_with(fixture, "/a", "key", STORE_WINDOW_CLIENT);
+    turn(fixture);
+    end(fixture, FAKE_DONE);
+    assert_repeated(fixture, 4, 2);
+}
+
+/* another instance counted the repetition before this one could heal: still once */
+static void test_a_repetition_elsewhere_before_it_healed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_database *empty = fake_database_create();
+    struct fake_store *other_store = fake_store_create(fixture->database, true);
+    struct engine *first = fixture->engine;
+    struct fake_store *first_store = fixture->store;
+
+    visit_with(fixture, "/", "key", STORE_WINDOW_CLIENT);
+    turn(fixture);
+    end(fixture, FAKE_DONE);
+    go_back(fixture, empty);
+    fixture->store = other_store;
+    fixture->engine = engine_create(fixture->loop, &other_store->store, &default_options);
+    visit_with(fixture, "/", "key", STORE_WINDOW_CLIENT);
+    turn(fixture);
+    end(fixture, FAKE_DONE);
+    assert_counted(fixture, 1, 1);
+    engine_destroy(fixture->engine);
+    store_destroy(&other_store->store);
+    fixture->engine = first;
+    fixture->store = first_store;
+    restart_store(fixture, FAKE_REQUEST_LOST);
+    end_check(fixture, FAKE_DONE);
+    heal(fixture, 1, 0, 1);
+    assert_int_equal(total(fixture), 1);
+}
+
+/* --- epochs --- */
+
+/* the store may have swept what was not used for long: no loss is made of that */
+static void test_an_epoch_that_was_unused_for_long_is_renewed(void **state)
+{
+    struct fixture *fixture = *state;
+    char epoch[STORE_EPOCH_LENGTH + 1];
+
+    visit(fixture, "/");
+    turn(fixture);
+    strcpy(epoch, sent(fixture)->batch.epoch);
+    end(fixture, FAKE_DONE);
+    loop_advance(fixture->loop, LEDGER_TTL_MS / 2 - 10000, 500000);
+    loop_advance(fixture->loop, 5000, 1000);
+    visit(fixture, "/");
+    turn(fixture);
+    assert_sent(fixture, 2, "/", 1);
+    assert_string_equal(sent(fixture)->batch.epoch, epoch);
+    end(fixture, FAKE_DONE);
+    loop_advance(fixture->loop, LEDGER_TTL_MS / 2 + 10000, 500000);
+    visit(fixture, "/");
+    turn(fixture);
+    assert_sent(fixture, 1, "/", 1);
+    assert_string_not_equal(sent(fixture)->batch.epoch, epoch);
+    end(fixture, FAKE_DONE);
+    assert_counted(fixture, 2, 3);
+    assert_int_equal(engine_stats(fixture->engine)->gaps, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_what_is_no_longer_kept_is_lost_and_said),
+        TEST(test_all_is_lost),
+        TEST(test_what_is_kept_is_bounded_in_memory),
+        TEST(test_what_heals_is_complete),
+        TEST(test_a_repetition_elsewhere_before_it_healed),
+        TEST(test_an_epoch_that_was_unused_for_long_is_renewed),
+    };
+
+    return cmocka_run_group_tests_name("engine_retained", tests, NULL, NULL);
+}
