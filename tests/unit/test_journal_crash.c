@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What crashes leave of a journal, and how it is opened again. */
+/* What crashes leave of a journal, how it is opened again, and by whom. */
 #include "journal_fixture.h"
 
+#include <signal.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 static unsigned synced_files; /* by fsync(2) since it was set to 0; directories are not counted */
 
@@ -68,6 +70,130 @@ static void test_another_header_is_refused(void **state)
     assert_non_null(strstr(fixture->errors.bytes, FIRST));
 }
 
+/* --- other processes --- */
+
+static void write_byte(int fd)
+{
+    assert_int_equal(write(fd, "x", 1), 1);
+}
+
+static void test_a_second_process_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    int ready[2];
+    pid_t child;
+    char byte;
+
+    assert_int_equal(pipe(ready), 0);
+    child = fork();
+    if (child == 0) {
+        start_loop(fixture);
+        open_journal(fixture);
+        write_byte(ready[1]);
+        pause();
+        _exit(0);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_false(try_open(fixture));
+    assert_non_null(strstr(fixture->errors.bytes, fixture->directory));
+    assert_non_null(strstr(fixture->errors.bytes, "another process has it"));
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    open_journal(fixture);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+/* in the child: appends for ever, and says the sequence of what is written */
+static int report_fd;
+
+static void on_reported(struct journal_entry *entry, int error)
+{
+    struct note *note = container_of(entry, struct note, entry);
+    struct fixture *fixture = note->fixture;
+    struct journal_record record;
+
+    if (error != 0 || write(report_fd, &note->sequence, 8) != 8) {
+        _exit(1);
+    }
+    note->sequence += 8;
+    record = make_record(note->sequence);
+    journal_append(fixture->journal, &record, entry);
+    parcel_destroy(record.parcel);
+}
+
+static void append_for_ever(struct fixture *fixture, uint64_t first)
+{
+    struct note notes[8];
+
+    start_loop(fixture);
+    open_journal(fixture);
+    for (uint64_t i = 0; i < 8; i++) {
+        append(fixture, &notes[i], first + i);
+        notes[i].entry.on_written = on_reported;
+    }
+    loop_run(fixture->loop);
+}
+
+/* kills a child after it has said `count` sequences, which become true in `is_reported` */
+static void kill_writer(struct fixture *fixture, uint64_t first, int count, bool *is_reported)
+{
+    int reports[2];
+    uint64_t sequence;
+    pid_t child;
+
+    assert_int_equal(pipe(reports), 0);
+    child = fork();
+    if (child == 0) {
+        close(reports[0]);
+        report_fd = reports[1];
+        append_for_ever(fixture, first);
+        _exit(1);
+    }
+    close(reports[1]);
+    while (read(reports[0], &sequence, 8) == 8) {
+        assert_in_range(sequence, first, first + 99998);
+        is_reported[sequence] = true;
+        if (--count == 0) {
+            kill(child, SIGKILL);
+        }
+    }
+    waitpid(child, NULL, 0);
+    assert_true(count <= 0);
+    close(reports[0]);
+}
+
+static void test_what_was_reported_survives_kill_9(void **state)
+{
+    enum { ROUNDS = 20 };
+    struct fixture *fixture = *state;
+    /* by sequence; these begin with 1, as those of an epoch do */
+    bool *is_reported = calloc(ROUNDS * 100000, sizeof(bool));
+    bool *is_left = calloc(ROUNDS * 100000, sizeof(bool));
+
+    assert_non_null(is_reported);
+    assert_non_null(is_left);
+    stop_loop(fixture);
+    for (int round = 0; round < ROUNDS; round++) {
+        kill_writer(fixture, (uint64_t)round * 100000 + 1, 1 + round * 29, is_reported);
+    }
+    start_loop(fixture);
+    log_capture_begin();
+    open_journal(fixture);
+    log_capture_end();
+    list_for_each(link, &fixture->left) {
+        uint64_t sequence = container_of(link, struct note, link)->sequence;
+
+        assert_false(is_left[sequence]);
+        is_left[sequence] = true;
+    }
+    for (size_t i = 0; i < ROUNDS * 100000; i++) {
+        assert_true(is_left[i] || !is_reported[i]);
+    }
+    free(is_reported);
+    free(is_left);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -76,6 +202,8 @@ int main(void)
         TEST(test_what_was_left_is_synced_before_more_is_written),
         TEST(test_a_segment_without_a_header_is_removed_wherever_it_is),
         TEST(test_another_header_is_refused),
+        TEST(test_a_second_process_is_refused),
+        TEST(test_what_was_reported_survives_kill_9),
     };
 
     return cmocka_run_group_tests_name("journal_crash", tests, NULL, NULL);
