@@ -44,6 +44,7 @@
 #define TOKENS_MAX 1000
 /* this one, since a store may drop old ones at any time */
 #define HOUR (clock_wall_ms() / 3600000)
+#define DAY  (HOUR / 24)
 
 #define EPOCH_A "0123456789abcdef0123456789abcdef"
 #define EPOCH_B "fedcba9876543210fedcba9876543210"
@@ -285,6 +286,52 @@ static inline struct store_position position_of(struct fixture *fixture, const c
 static inline uint64_t ledger_of(struct fixture *fixture, const char *epoch)
 {
     return position_of(fixture, epoch).sequence;
+}
+
+/* sequence of EPOCH_A, one more with each batch of a test */
+static inline uint64_t next_sequence(struct fixture *fixture)
+{
+    return ledger_of(fixture, EPOCH_A) + 1;
+}
+
+static inline struct answer visit(struct fixture *fixture, const char *page, uint64_t hits,
+                                  uint64_t hour)
+{
+    struct store_entry entry = entry_of(page, hits);
+    struct store_batch batch = batch_of(EPOCH_A, next_sequence(fixture), hits, &entry, 1);
+
+    batch.hour = hour;
+    batch.day = hour / 24;
+    batch.second = hour * 3600;
+    return apply_batch(fixture, &batch);
+}
+
+static inline uint64_t read_number(struct fixture *fixture, const char *page,
+                                   enum store_number kind, uint64_t from_day, uint64_t to_day)
+{
+    struct store_entry entry = entry_of(page, 0);
+    struct store_query query = {"default", &entry, 1, kind, from_day, to_day};
+    struct answer answer = read_numbers(fixture, &query);
+
+    assert_int_equal(answer.outcome, STORE_OK);
+    return answer.totals[0];
+}
+
+static inline struct answer meet(struct fixture *fixture, const char *page, uint64_t day,
+                                 const uint64_t *hashes, size_t count)
+{
+    struct store_entry entry = entry_of(page, count);
+    struct store_visitor visitors[16];
+    struct store_batch batch = batch_of(EPOCH_A, next_sequence(fixture), count, &entry, 1);
+
+    for (size_t i = 0; i < count; i++) {
+        visitors[i] = (struct store_visitor){hashes[i], 0};
+    }
+    entry.wants_uniques = true;
+    batch.day = day;
+    batch.visitors = visitors;
+    batch.visitor_count = count;
+    return apply_batch(fixture, &batch);
 }
 
 #define assert_total(answer, index, expected)                        \

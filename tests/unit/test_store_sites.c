@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the contract of store.h says beyond visits of pages: sites as pages, limits, visitors,
- * history, lists, edits, admission, salts. Each test runs against both stores.
+ * What the contract of store.h says beyond batches: history, lists, edits, admission, salts. Each
+ * test runs against both stores.
  */
 #include "store_fixture.h"
-
-#define DAY (HOUR / 24)
 
 #define SCANNED (5 * PAGES_MAX)
 
@@ -111,271 +109,6 @@ static void on_salt(void *data, const struct store_salt *salt)
 {
     snprintf(((struct end *)data)->salt, STORE_SALT_LENGTH + 1, "%s", salt->salt);
     end_call(data, salt->outcome, salt->reason);
-}
-
-/* sequence of EPOCH_A, one more with each batch of a test */
-static uint64_t next_sequence(struct fixture *fixture)
-{
-    return ledger_of(fixture, EPOCH_A) + 1;
-}
-
-static struct answer visit(struct fixture *fixture, const char *page, uint64_t hits, uint64_t hour)
-{
-    struct store_entry entry = entry_of(page, hits);
-    struct store_batch batch = batch_of(EPOCH_A, next_sequence(fixture), hits, &entry, 1);
-
-    batch.hour = hour;
-    batch.day = hour / 24;
-    batch.second = hour * 3600;
-    return apply_batch(fixture, &batch);
-}
-
-static uint64_t read_number(struct fixture *fixture, const char *page, enum store_number kind,
-                            uint64_t from_day, uint64_t to_day)
-{
-    struct store_entry entry = entry_of(page, 0);
-    struct store_query query = {"default", &entry, 1, kind, from_day, to_day};
-    struct answer answer = read_numbers(fixture, &query);
-
-    assert_int_equal(answer.outcome, STORE_OK);
-    return answer.totals[0];
-}
-
-/* edits, and leaves what came of it in `ret_edited` */
-static enum store_outcome edit_page(struct fixture *fixture, enum store_edit_kind kind,
-                                    const char *page, uint64_t number, const char *to,
-                                    struct store_edited *ret_edited)
-{
-    struct store_edit edit = {.kind = kind,
-                              .site = "default",
-                              .page = page,
-                              .page_length = strlen(page),
-                              .to = to,
-                              .to_length = to != NULL ? strlen(to) : 0,
-                              .number = number};
-    struct end *end = begin_call(fixture);
-    enum store_outcome outcome;
-
-    store_edit(fixture->store, &edit, on_edited, end);
-    assert_int_equal(end->calls, 0);
-    run_loop(fixture);
-    assert_int_equal(end->calls, 1);
-    *ret_edited = end->edited;
-    outcome = end->outcome;
-    free(end);
-    return outcome;
-}
-
-#define assert_edited(fixture, kind, page, number, to, wanted_before, wanted_after)       \
-    do {                                                                                  \
-        struct store_edited edited_;                                                      \
-                                                                                          \
-        assert_int_equal(edit_page(fixture, kind, page, number, to, &edited_), STORE_OK); \
-        assert_true(edited_.before == (wanted_before));                                   \
-        assert_true(edited_.after == (wanted_after));                                     \
-    } while (0)
-
-/* ---- the site as a page ---- */
-
-static void test_a_site_has_the_sum_of_its_pages(void **state)
-{
-    struct fixture *fixture = open_fixture(state);
-    struct store_entry entries[] = {entry_of("/a", 3), entry_of("/b", 4)};
-    struct store_token token = {"id", 2, 0, STORE_WINDOW_CLIENT};
-    struct store_batch batch = batch_of(EPOCH_A, 1, 7, entries, 2);
-
-    batch.tokens = &token;
-    batch.token_count = 1;
-    apply_batch(fixture, &batch);
-    assert_true(total_of(fixture, "default", "") == 7);
-    batch.sequence = 2;
-    batch.follows = 1;
-    apply_batch(fixture, &batch); /* its token was seen before */
-    assert_true(total_of(fixture, "default", "") == 13);
-    apply_batch(fixture, &batch); /* a duplicate */
-    assert_true(total_of(fixture, "default", "") == 13);
-    assert_true(read_number(fixture, "", STORE_DAYS, DAY, DAY) == 13);
-    assert_true(total_of(fixture, "other", "") == 0);
-}
-
-/* ---- limits ---- */
-
-static void test_new_pages_beyond_the_limit_are_refused(void **state)
-{
-    struct fixture *fixture = open_fixture(state);
-    struct store_entry entries[] = {entry_of("/a", 1), entry_of("/b", 2), entry_of("/c", 3),
-                                    entry_of("/d", 4)};
-    struct store_token tokens[] = {{"a", 1, 0, STORE_WINDOW_CLIENT},
-                                   {"c", 1, 2, STORE_WINDOW_CLIENT}};
-    struct store_batch batch = batch_of(EPOCH_A, 1, 10, entries, 4);
-    struct answer answer;
-
-    batch.pages_max = 2;
-    batch.tokens = tokens;
-    batch.token_count = 2;
-    answer = apply_batch(fixture, &batch);
-    assert_total(answer, 0, 1);
-    assert_total(answer, 1, 2);
-    assert_total(answer, 2, STORE_NONE);
-    assert_total(answer, 3, STORE_NONE);
-    assert_true(total_of(fixture, "default", "/c") == 0);
-    assert_true(total_of(fixture, "default", "") == 3);
-    answer = apply_batch(fixture, &batch); /* a duplicate tells the same */
-    assert_true(answer.duplicate);
-    assert_total(answer, 1, 2);
-    assert_total(answer, 3, STORE_NONE);
-    /* with room again, the page is counted: its token was not remembered */
-    batch.pages_max = 3;
-    batch.sequence = 2;
-    batch.follows = 1;
-    answer = apply_batch(fixture, &batch);
-    assert_true(answer.repeated[0]);
-    assert_false(answer.repeated[1]);
-    assert_total(answer, 0, 1);
-    assert_total(answer, 1, 4);
-    assert_total(answer, 2, 3);
-    assert_total(answer, 3, STORE_NONE);
-    /* a limit that was lowered refuses no page that there is */
-    batch.pages_max = 1;
-    batch.token_count = 0;
-    batch.sequence = 3;
-    batch.follows = 2;
-    answer = apply_batch(fixture, &batch);
-    assert_total(answer, 2, 6);
-    assert_total(answer, 3, STORE_NONE);
-}
-
-static void test_a_page_that_is_deleted_makes_room(void **state)
-{
-    struct fixture *fixture = open_fixture(state);
-    struct store_entry a = entry_of("/a", 1);
-    struct store_entry b = entry_of("/b", 1);
-    struct store_batch batch = batch_of(EPOCH_A, 1, 1, &a, 1);
-
-    batch.pages_max = 1;
-    assert_total(apply_batch(fixture, &batch), 0, 1);
-    batch = batch_of(EPOCH_A, 2, 1, &b, 1);
-    batch.pages_max = 1;
-    assert_total(apply_batch(fixture, &batch), 0, STORE_NONE);
-    assert_edited(fixture, STORE_DELETE, "/a", 0, NULL, 1, STORE_NONE);
-    batch = batch_of(EPOCH_A, 3, 1, &b, 1);
-    batch.pages_max = 1;
-    assert_total(apply_batch(fixture, &batch), 0, 1);
-}
-
-/* ---- visitors ---- */
-
-static struct answer meet(struct fixture *fixture, const char *page, uint64_t day,
-                          const uint64_t *hashes, size_t count)
-{
-    struct store_entry entry = entry_of(page, count);
-    struct store_visitor visitors[16];
-    struct store_batch batch = batch_of(EPOCH_A, next_sequence(fixture), count, &entry, 1);
-
-    for (size_t i = 0; i < count; i++) {
-        visitors[i] = (struct store_visitor){hashes[i], 0};
-    }
-    entry.wants_uniques = true;
-    batch.day = day;
-    batch.visitors = visitors;
-    batch.visitor_count = count;
-    return apply_batch(fixture, &batch);
-}
-
-static void test_visitors_are_told_apart(void **state)
-{
-    struct fixture *fixture = open_fixture(state);
-
-    assert_true(meet(fixture, "/a", DAY, (uint64_t[]){1, 2, 1}, 3).uniques[0] == 2);
-    assert_true(meet(fixture, "/a", DAY, (uint64_t[]){2, UINT64_MAX}, 2).uniques[0] == 3);
-    assert_true(meet(fixture, "/b", DAY, (uint64_t[]){1, 7}, 2).uniques[0] == 2);
-    assert_true(meet(fixture, "/a", DAY + 1, (uint64_t[]){11}, 1).uniques[0] == 1);
-    assert_true(read_number(fixture, "/a", STORE_UNIQUES, DAY, DAY) == 3);
-    assert_true(read_number(fixture, "/a", STORE_UNIQUES, DAY - 5, DAY + 1) == 4);
-    assert_true(read_number(fixture, "", STORE_UNIQUES, DAY, DAY) == 4);
-    assert_true(read_number(fixture, "/none", STORE_UNIQUES, DAY, DAY) == 0);
-}
-
-static void test_uniques_are_told_where_they_are_wanted(void **state)
-{
-    struct fixture *fixture = open_fixture(state);
-    struct store_entry entries[] = {entry_of("/a", 1), entry_of("/b", 1), entry_of("/c", 1)};
-    struct store_visitor visitors[] = {{5, 0}, {5, 1}};
-    struct store_batch batch = batch_of(EPOCH_A, 1, 3, entries, 3);
-    struct answer answer;
-
-    batch.visitors = visitors;
-    batch.visitor_count = 2;
-    entries[1].wants_uniques = true;
-    entries[2].wants_uniques = true;
-    for (int i = 0; i < 2; i++) { /* the second time as a duplicate */
-        answer = apply_batch(fixture, &batch);
-        assert_true(answer.uniques[0] == STORE_NONE);
-        assert_true(answer.uniques[1] == 1);
-        assert_true(answer.uniques[2] == 0);
-    }
-}
-
-/* guards against a journal that is never replayed: its batches do not know what was wanted */
-static void test_uniques_that_are_no_longer_wanted(void **state)
-{
-    struct fixture *fixture = open_fixture(state);
-    struct store_entry entries[] = {entry_of("/a", 1), entry_of("/b", 1)};
-    struct store_visitor visitors[] = {{5, 0}, {5, 1}};
-    struct store_batch batch = batch_of(EPOCH_A, 1, 2, entries, 2);
-    struct answer answer;
-
-    batch.visitors = visitors;
-    batch.visitor_count = 2;
-    for (int wanted = 2; wanted >= 0; wanted--) {
-        entries[0].wants_uniques = wanted > 0;
-        entries[1].wants_uniques = wanted > 1;
-        answer = apply_batch(fixture, &batch);
-        assert_int_equal(answer.duplicate, wanted != 2);
-        assert_total(answer, 0, 1);
-        assert_total(answer, 1, 1);
-    }
-}
-
-static void test_visitors_of_refused_pages_do_not_count(void **state)
-{
-    struct fixture *fixture = open_fixture(state);
-    struct store_entry entries[] = {entry_of("/a", 1), entry_of("/b", 1)};
-    struct store_visitor visitors[] = {{5, 0}, {6, 1}};
-    struct store_batch batch = batch_of(EPOCH_A, 1, 2, entries, 2);
-
-    batch.visitors = visitors;
-    batch.visitor_count = 2;
-    batch.pages_max = 1;
-    apply_batch(fixture, &batch);
-    assert_true(read_number(fixture, "/b", STORE_UNIQUES, DAY, DAY) == 0);
-    assert_true(read_number(fixture, "", STORE_UNIQUES, DAY, DAY) == 1);
-}
-
-static void test_a_token_of_a_day_holds_that_day(void **state)
-{
-    struct fixture *fixture = open_fixture(state);
-    struct store_entry entry = entry_of("/", 1);
-    struct store_token token = {"0123456789abcdef", 16, 0, STORE_WINDOW_DAY};
-    struct store_batch batch = batch_of(EPOCH_A, 1, 1, &entry, 1);
-
-    batch.tokens = &token;
-    batch.token_count = 1;
-    assert_total(apply_batch(fixture, &batch), 0, 1);
-    for (uint64_t sequence = 2; sequence <= 3; sequence++) {
-        batch = batch_of(EPOCH_A, sequence, 1, &entry, 1);
-        batch.tokens = &token;
-        batch.token_count = 1;
-        batch.hour = DAY * 24 + 11 * sequence - 22; /* the first and the twelfth of the day */
-        batch.second = batch.hour * 3600;
-        assert_true(apply_batch(fixture, &batch).repeated[0]);
-    }
-    batch = batch_of(EPOCH_A, 4, 1, &entry, 1);
-    batch.tokens = &token;
-    batch.token_count = 1;
-    batch.day++;
-    assert_false(apply_batch(fixture, &batch).repeated[0]);
-    assert_true(total_of(fixture, "default", "/") == 2);
 }
 
 /* ---- history ---- */
@@ -566,6 +299,40 @@ static void test_sites_are_admitted_up_to_a_limit(void **state)
 
 /* ---- edits ---- */
 
+/* edits, and leaves what came of it in `ret_edited` */
+static enum store_outcome edit_page(struct fixture *fixture, enum store_edit_kind kind,
+                                    const char *page, uint64_t number, const char *to,
+                                    struct store_edited *ret_edited)
+{
+    struct store_edit edit = {.kind = kind,
+                              .site = "default",
+                              .page = page,
+                              .page_length = strlen(page),
+                              .to = to,
+                              .to_length = to != NULL ? strlen(to) : 0,
+                              .number = number};
+    struct end *end = begin_call(fixture);
+    enum store_outcome outcome;
+
+    store_edit(fixture->store, &edit, on_edited, end);
+    assert_int_equal(end->calls, 0);
+    run_loop(fixture);
+    assert_int_equal(end->calls, 1);
+    *ret_edited = end->edited;
+    outcome = end->outcome;
+    free(end);
+    return outcome;
+}
+
+#define assert_edited(fixture, kind, page, number, to, wanted_before, wanted_after)       \
+    do {                                                                                  \
+        struct store_edited edited_;                                                      \
+                                                                                          \
+        assert_int_equal(edit_page(fixture, kind, page, number, to, &edited_), STORE_OK); \
+        assert_true(edited_.before == (wanted_before));                                   \
+        assert_true(edited_.after == (wanted_after));                                     \
+    } while (0)
+
 static void test_set_and_add(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -603,6 +370,24 @@ static void test_delete(void **state)
     assert_true(read_number(fixture, "", STORE_DAYS, DAY - 2, DAY) == 1);
     assert_true(read_number(fixture, "/a", STORE_UNIQUES, DAY, DAY) == 0);
     assert_true(meet(fixture, "/a", DAY, (uint64_t[]){1}, 1).uniques[0] == 1);
+}
+
+static void test_a_page_that_is_deleted_makes_room(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry a = entry_of("/a", 1);
+    struct store_entry b = entry_of("/b", 1);
+    struct store_batch batch = batch_of(EPOCH_A, 1, 1, &a, 1);
+
+    batch.pages_max = 1;
+    assert_total(apply_batch(fixture, &batch), 0, 1);
+    batch = batch_of(EPOCH_A, 2, 1, &b, 1);
+    batch.pages_max = 1;
+    assert_total(apply_batch(fixture, &batch), 0, STORE_NONE);
+    assert_edited(fixture, STORE_DELETE, "/a", 0, NULL, 1, STORE_NONE);
+    batch = batch_of(EPOCH_A, 3, 1, &b, 1);
+    batch.pages_max = 1;
+    assert_total(apply_batch(fixture, &batch), 0, 1);
 }
 
 static void test_rename(void **state)
@@ -663,14 +448,6 @@ static void test_a_day_has_one_salt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FOR_BOTH(test_a_site_has_the_sum_of_its_pages),
-        FOR_BOTH(test_new_pages_beyond_the_limit_are_refused),
-        FOR_BOTH(test_a_page_that_is_deleted_makes_room),
-        FOR_BOTH(test_visitors_are_told_apart),
-        FOR_BOTH(test_uniques_are_told_where_they_are_wanted),
-        FOR_BOTH(test_uniques_that_are_no_longer_wanted),
-        FOR_BOTH(test_visitors_of_refused_pages_do_not_count),
-        FOR_BOTH(test_a_token_of_a_day_holds_that_day),
         FOR_BOTH(test_series_have_zeros_where_nothing_happened),
         FOR_BOTH(test_the_longest_series),
         FOR_BOTH(test_series_of_visitors),
@@ -680,6 +457,7 @@ int main(void)
         FOR_BOTH(test_sites_are_admitted_up_to_a_limit),
         FOR_BOTH(test_set_and_add),
         FOR_BOTH(test_delete),
+        FOR_BOTH(test_a_page_that_is_deleted_makes_room),
         FOR_BOTH(test_rename),
         FOR_BOTH(test_a_day_has_one_salt),
     };
