@@ -205,6 +205,11 @@ void engine_configure(struct engine *engine, const struct engine_options *option
     engine->options = *options;
 }
 
+void engine_forget_visitors(struct engine *engine)
+{
+    known_visitors_forget(&engine->known);
+}
+
 uint64_t engine_retained_bytes(const struct engine *engine)
 {
     uint64_t bytes = 0;

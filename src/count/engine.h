@@ -117,6 +117,9 @@ void engine_configure(struct engine *engine, const struct engine_options *option
 int engine_visit(struct engine *engine, const char *site, const char *page, size_t page_length,
                  struct visit *visit);
 
+/** Tells the store of all visitors again: a page, with its visitors, is no longer what it was. */
+void engine_forget_visitors(struct engine *engine);
+
 /** Memory in which acknowledged visits are kept, to be sent again to a store that lost them. */
 uint64_t engine_retained_bytes(const struct engine *engine);
 

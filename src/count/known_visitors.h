@@ -19,7 +19,10 @@ struct known_visitors {
     uint64_t *marks; /* NULL until the first visitor */
 };
 
-/** Frees the memory; everybody is forgotten. Also for when the store went back in time. */
+/**
+ * Frees the memory; everybody is forgotten. Also for when the store went back in time, or a page
+ * was deleted from it.
+ */
 void known_visitors_forget(struct known_visitors *visitors);
 
 /** Notes that the store knows `visitor`, which is not 0, of the page whose name has this hash. */

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "count/engine.h"
 #include "http/admin_answer.h"
 #include "http/question.h"
 #include "http/server.h"
@@ -78,6 +79,9 @@ static void on_edit_answered(struct request *request, struct question *question)
     struct edit_question *edit = container_of(question, struct edit_question, question);
     bool needs_page = edit->edit.kind == STORE_DELETE || edit->edit.kind == STORE_RENAME;
 
+    if (needs_page) {
+        engine_forget_visitors(server_engine(request->server));
+    }
     if (edit->edited.outcome == STORE_REFUSED && edit->reason[0] != '\0') {
         respond_error(request, 503, "not_done", "nothing was changed: %s", edit->reason);
     } else if (!question->is_complete) {

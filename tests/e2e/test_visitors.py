@@ -336,3 +336,13 @@ def test_unique_visitors_are_counted_beside_the_visits(new_daemon, store):
     assert store.total("s", "/p") == 13
     assert uniques_of(store) == 3
     assert uniques_of(store, "/q") == 1
+
+
+def test_visitors_of_a_page_that_was_deleted_or_renamed_count_anew(new_daemon, store):
+    daemon = start(new_daemon, store, {"sites": ["s"]})
+    for command in (["delete", "s", "/p"], ["rename", "s", "/p", "/old"]):
+        assert visit(daemon).json()["unique_today"] == 1
+        assert daemon.ctl(*command).status == 0
+        assert visit(daemon).json()["unique_today"] == 1
+        assert uniques_of(store) == 1
+    assert uniques_of(store, "/old") == 1

@@ -63,6 +63,20 @@ static void test_a_visitor_who_is_known_is_not_told_again(void **state)
     end(fixture, FAKE_DONE);
 }
 
+static void test_who_was_forgotten_is_told_again(void **state)
+{
+    struct fixture *fixture = *state;
+
+    visit_by(fixture, "/a", 7, TODAY);
+    turn(fixture);
+    end(fixture, FAKE_DONE);
+    engine_forget_visitors(fixture->engine);
+    visit_by(fixture, "/a", 7, TODAY);
+    turn(fixture);
+    assert_int_equal(sent(fixture)->batch.visitor_count, 1);
+    end(fixture, FAKE_DONE);
+}
+
 static void test_a_visitor_whose_batch_is_refused_is_told_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -180,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_visitors_are_told_and_counted),
         TEST(test_a_visitor_who_is_known_is_not_told_again),
+        TEST(test_who_was_forgotten_is_told_again),
         TEST(test_a_visitor_whose_batch_is_refused_is_told_again),
         TEST(test_a_store_that_went_back_is_told_of_all_visitors),
         TEST(test_days_are_batches_of_their_own),
