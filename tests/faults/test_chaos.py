@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: MIT
 """A short storm in each test run; `make chaos` is the long one. See storm.py for what is checked."""
 
+import os
 import pathlib
+import signal
+import subprocess
 
 import pytest
 
+from harness import wait_until
 from storm import Storm
+
+CHAOS = pathlib.Path(__file__).resolve().parent / "chaos"
 
 
 def check(directory, seed, **arguments):
@@ -43,3 +49,42 @@ def test_a_storm_with_journals(directory, seed):
 @pytest.mark.slow
 def test_a_storm_without_nginx(directory):
     check(directory, 5, faults=40, visits=40000, has_nginx=False)
+
+
+def stat_of(pid):
+    """(name, state) by proc(5); None where there is no such process."""
+    try:
+        name, _, rest = pathlib.Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(") ")
+        return name, rest[0]
+    except OSError:
+        return None
+
+
+def processes_below(pid):
+    """All descendants, with their names."""
+    found = {}
+    for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text().split():
+            found |= {child: stat_of(child), **processes_below(child)}
+    return {pid: stat[0] if isinstance(stat, tuple) else stat for pid, stat in found.items() if stat}
+
+
+def is_running(pid):
+    return (stat_of(pid) or " Z")[1] != "Z"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_storm_that_is_cut_short_leaves_no_process_behind(directory, number):
+    """Nor workers of nginx, whose master is killed with the storm."""
+    def all_parts():
+        found = processes_below(storm.pid)
+        names = list(found.values())
+        return found if "crowd" in names and names.count("nginx") == 3 else None
+
+    storm = subprocess.Popen([CHAOS, "--seed", "1", "--faults", "1"], env={**os.environ, "TMPDIR": str(directory)},
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    parts = wait_until(all_parts, "visitors come")
+    storm.send_signal(number)
+    storm.wait()
+    wait_until(lambda: not any(map(is_running, parts)),
+               lambda: f"all of them end: {[name for pid, name in parts.items() if is_running(pid)]}")

@@ -7,7 +7,7 @@ import signal
 import socket
 
 from harness.basics import ROOT, free_port, need_program, wait_until
-from harness.process import Process
+from harness.process import Guard, Process
 
 SITE = ROOT / "etc" / "nginx" / "visitcountd.conf"
 LISTEN = "listen 5002;"
@@ -22,6 +22,7 @@ class Nginx:
         self.workers = workers
         self.instance_addresses = instance_addresses
         self.process = None
+        self.guard = None
 
     def write_config(self):
         """As Debian lays it out: conf.d/*.conf is in the http context, the list is beside nginx.conf."""
@@ -40,10 +41,12 @@ class Nginx:
             f"events {{ worker_connections 2048; }}\nhttp {{\n{places}include conf.d/*.conf;\n}}\n")
 
     def start(self):
+        self.end_workers()
         self.write_config()
         nginx = need_program("nginx", "nginx-light")
         self.process = Process("nginx", [nginx, "-e", "stderr", "-p", self.directory, "-c", self.directory / "nginx.conf"],
                                self.directory)
+        self.guard = Guard(self.process.pid)
         wait_until(self.listens, lambda: f"nginx listens:\n{self.process.log()}")
         return self
 
@@ -57,6 +60,12 @@ class Nginx:
         self.write_config()
         self.process.signal(signal.SIGHUP)
 
+    def end_workers(self):
+        """Those that a master left behind which was killed."""
+        if self.guard is not None:
+            self.guard.end_session()
+
     def finish(self):
         if self.process is not None:
             self.process.end()
+        self.end_workers()

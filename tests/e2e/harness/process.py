@@ -20,6 +20,18 @@ def clean_environment(extra=None):
     return environment
 
 
+class Guard:
+    """Ends a session with SIGKILL when it is told to, or when the test run is gone, in whatever way. For a program with
+    children of its own, which setpriv does not reach."""
+
+    def __init__(self, session):
+        self.child = subprocess.Popen(["sh", "-c", 'read -r _; kill -s KILL -- "-$0"', str(session)],
+                                      stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+
+    def end_session(self):
+        self.child.communicate()
+
+
 class Process:
     """`argv` as a child in a session of its own; standard output and error go to DIRECTORY/NAME.log."""
 
