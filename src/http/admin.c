@@ -299,14 +299,15 @@ static void admin_handle_whoami(struct request *request)
 
 static const struct route rows[] = {
 #define COMMAND(id, name, kind, parameters, required, words, summary, details) \
-    {ROUTE_METHODS_##kind, "/" name, admin_handle_##id, NULL},
+    {ROUTE_METHODS_##kind, H2O_STRLIT("/" name), admin_handle_##id, NULL},
 #define LOCAL_COMMAND(id, name, parameters, required, words, summary, details)
 #include "http/commands.def"
 #undef COMMAND
 #undef LOCAL_COMMAND
 };
 
-static const struct route metrics_rows[] = {{METHOD_GET, "/metrics", admin_handle_metrics, NULL}};
+static const struct route metrics_rows[] = {
+    {METHOD_GET, H2O_STRLIT("/metrics"), admin_handle_metrics, NULL}};
 
 const struct route_table admin_routes = {rows, sizeof(rows) / sizeof(rows[0]), false};
 const struct route_table metrics_routes = {metrics_rows, 1, false};

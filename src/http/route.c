@@ -99,6 +99,7 @@ static void start(struct request *request, const struct response *response, size
     h2o_req_t *req = request->h2o;
 
     req->res.status = response->status;
+    req->res.original.status = response->status; /* or libh2o copies the headers, for its own log */
     req->res.reason = reason_phrase(response->status);
     req->res.content_length = content_length;
     req->compress_hint = H2O_COMPRESS_HINT_DISABLE; /* also tells our answers from libh2o's own */
@@ -240,6 +241,13 @@ static const char *skip_scheme_and_host(const char *target, size_t length)
     return NULL;
 }
 
+static const char *find_or_end(const char *at, const char *end, char c)
+{
+    const char *found = memchr(at, c, (size_t)(end - at));
+
+    return found != NULL ? found : end;
+}
+
 bool route_split_target(h2o_iovec_t target, h2o_iovec_t *ret_path, h2o_iovec_t *ret_query)
 {
     const char *end = target.base + target.len;
@@ -253,18 +261,9 @@ bool route_split_target(h2o_iovec_t target, h2o_iovec_t *ret_path, h2o_iovec_t *
             return false;
         }
     }
-    for (path_end = path; path_end < end && *path_end != '?' && *path_end != '#'; path_end++) {
-    }
-    query = path_end;
-    if (query < end && *query == '?') {
-        const char *fragment;
-
-        query++;
-        fragment = memchr(query, '#', (size_t)(end - query));
-        end = fragment != NULL ? fragment : end;
-    } else {
-        end = query;
-    }
+    end = find_or_end(path, end, '#');
+    path_end = find_or_end(path, end, '?');
+    query = path_end < end ? path_end + 1 : end;
     *ret_query = h2o_iovec_init(query, (size_t)(end - query));
     *ret_path = path == path_end ? h2o_iovec_init(H2O_STRLIT("/"))
                                  : h2o_iovec_init(path, (size_t)(path_end - path));
@@ -275,7 +274,7 @@ bool route_split_target(h2o_iovec_t target, h2o_iovec_t *ret_path, h2o_iovec_t *
 
 static bool route_matches(const struct route *route, h2o_iovec_t path)
 {
-    size_t length = strlen(route->path);
+    size_t length = route->path_length;
     bool is_prefix = length > 1 && route->path[length - 1] == '/';
 
     return (is_prefix ? path.len >= length : path.len == length) &&
@@ -383,14 +382,6 @@ static void dispatch_pathless(struct request *request, bool is_options)
     }
 }
 
-/** What stands behind the route's prefix. */
-static h2o_iovec_t find_rest(const struct route *route, h2o_iovec_t path)
-{
-    size_t matched = strlen(route->path);
-
-    return h2o_iovec_init(path.base + matched, path.len - matched);
-}
-
 /** For answers to OPTIONS, which no handler makes: whose scripts may ask. */
 static void use_site_of_path(struct request *request)
 {
@@ -425,7 +416,8 @@ void route_dispatch(const struct route_table *table, struct server *server, h2o_
         return;
     }
     request->format = request->route->format;
-    request->rest = find_rest(request->route, path);
+    request->rest = h2o_iovec_init(path.base + request->route->path_length,
+                                   path.len - request->route->path_length);
     if (is_options) {
         use_site_of_path(request);
         respond_options(request, allowed_methods(request, path));

@@ -60,6 +60,7 @@ struct request {
 struct route {
     unsigned methods; /* METHOD_* that `handle` takes, ROUTE_COUNTS */
     const char *path; /* the whole path, or, ending in "/", a prefix ("/" alone is a whole path) */
+    size_t path_length;
     void (*handle)(struct request *request);
     const struct format *format; /* the request's, to begin with; may be left out */
 };

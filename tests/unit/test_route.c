@@ -98,10 +98,10 @@ static void handle_nothing(struct request *request)
 }
 
 static const struct route rows[] = {
-    {METHOD_GET, "/", handle_nothing, NULL},
-    {METHOD_GET, "/thing", handle_nothing, NULL},
-    {METHOD_PUT | METHOD_DELETE, "/thing", handle_nothing, NULL},
-    {METHOD_POST, "/tree/", handle_nothing, NULL},
+    {METHOD_GET, H2O_STRLIT("/"), handle_nothing, NULL},
+    {METHOD_GET, H2O_STRLIT("/thing"), handle_nothing, NULL},
+    {METHOD_PUT | METHOD_DELETE, H2O_STRLIT("/thing"), handle_nothing, NULL},
+    {METHOD_POST, H2O_STRLIT("/tree/"), handle_nothing, NULL},
 };
 static const struct route_table table = {rows, 4, true};
 
