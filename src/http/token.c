@@ -17,29 +17,24 @@ static bool is_token(h2o_iovec_t value)
     return true;
 }
 
-/* the value of a digit that $request_id has, or -1 */
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+/* one more than the value of a digit that $request_id has; 0 for other bytes */
+static const unsigned char digits[256] = {
+    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+};
 
 /* the 128 bits of 32 digits */
-static bool pack(h2o_iovec_t value, char ret_bits[static TOKEN_BITS_BYTES])
+static bool pack(const unsigned char text[static TOKEN_DIGITS],
+                 char ret_bits[static TOKEN_BITS_BYTES])
 {
-    if (value.len != TOKEN_DIGITS) {
-        return false;
-    }
     for (size_t i = 0; i < TOKEN_BITS_BYTES; i++) {
-        int high = hex_digit(value.base[2 * i]);
-        int low = hex_digit(value.base[2 * i + 1]);
+        int high = digits[text[2 * i]];
+        int low = digits[text[2 * i + 1]];
 
-        if (high < 0 || low < 0) {
+        if (high == 0 || low == 0) {
             return false;
         }
-        ret_bits[i] = (char)(high << 4 | low);
+        ret_bits[i] = (char)((high - 1) << 4 | (low - 1));
     }
     return true;
 }
@@ -52,10 +47,10 @@ static bool pack(h2o_iovec_t value, char ret_bits[static TOKEN_BITS_BYTES])
 static bool set_token(struct visit *visit, h2o_mem_pool_t *pool, h2o_iovec_t value,
                       enum store_window window)
 {
-    char bits[TOKEN_BITS_BYTES];
+    char *bits = value.len == TOKEN_DIGITS ? h2o_mem_alloc_pool(pool, TOKEN_BITS_BYTES) : NULL;
 
-    if (pack(value, bits)) {
-        value = h2o_strdup(pool, bits, sizeof(bits));
+    if (bits != NULL && pack((const unsigned char *)value.base, bits)) {
+        value = h2o_iovec_init(bits, TOKEN_BITS_BYTES);
     } else if (!is_token(value)) {
         return false;
     } else if (value.len == TOKEN_BITS_BYTES) {
