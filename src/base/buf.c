@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/buf.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +25,11 @@ void buf_clear(struct buf *buf)
     }
 }
 
-static void grow(struct buf *buf, size_t needed)
+void buf_grow(struct buf *buf, size_t capacity_min)
 {
     size_t capacity = buf->capacity != 0 ? buf->capacity : 128;
 
-    while (capacity < needed) {
+    while (capacity < capacity_min) {
         capacity *= 2;
     }
     buf->bytes = realloc(buf->bytes, capacity);
@@ -36,37 +37,6 @@ static void grow(struct buf *buf, size_t needed)
         abort();
     }
     buf->capacity = capacity;
-}
-
-void buf_reserve(struct buf *buf, size_t more)
-{
-    size_t needed = buf->length + more + 1;
-
-    if (needed > buf->capacity) {
-        grow(buf, needed);
-    }
-}
-
-void buf_append(struct buf *buf, const void *bytes, size_t length)
-{
-    buf_reserve(buf, length);
-    if (length != 0) {
-        memcpy(buf->bytes + buf->length, bytes, length);
-    }
-    buf->length += length;
-    buf->bytes[buf->length] = '\0';
-}
-
-void buf_puts(struct buf *buf, const char *string)
-{
-    buf_append(buf, string, strlen(string));
-}
-
-void buf_putc(struct buf *buf, char c)
-{
-    buf_reserve(buf, 1);
-    buf->bytes[buf->length++] = c;
-    buf->bytes[buf->length] = '\0';
 }
 
 size_t format_u64(uint64_t value, char ret_digits[static U64_DIGITS_MAX])
@@ -147,7 +117,7 @@ size_t utf8_sequence_length(const char *bytes, size_t length)
     return 0;
 }
 
-static void put_json_ascii(struct buf *buf, unsigned char c)
+static void put_json_escape(struct buf *buf, unsigned char c)
 {
     switch (c) {
     case '"':
@@ -166,13 +136,45 @@ static void put_json_ascii(struct buf *buf, unsigned char c)
         buf_puts(buf, "\\r");
         break;
     default:
-        /* "<" as well, so that JSON may stand inside a script element */
-        if (c < 0x20 || c == 0x7f || c == '<') {
-            buf_printf(buf, "\\u%04x", c);
-        } else {
-            buf_putc(buf, (char)c);
-        }
+        buf_printf(buf, "\\u%04x", c);
     }
+}
+
+/*
+ * Those that stand for themselves, as nearly all do. "<" does not, so that JSON may stand inside a
+ * script element.
+ */
+static size_t count_plain(const char *bytes, size_t length)
+{
+    static const bool is_plain[256] = {
+        [' ' ... '!'] = true, ['#' ... ';'] = true, ['=' ... '['] = true, [']' ... '~'] = true};
+    size_t count = 0;
+
+    while (count < length && is_plain[(unsigned char)bytes[count]]) {
+        count++;
+    }
+    return count;
+}
+
+/* one sequence of UTF-8 that does not stand for itself everywhere, or a byte that is none */
+static size_t put_json_sequence(struct buf *buf, const char *bytes, size_t length)
+{
+    size_t sequence = utf8_sequence_length(bytes, length);
+
+    if (sequence == 0) {
+        buf_puts(buf, "\\ufffd");
+        return 1;
+    }
+    if (sequence == 1) {
+        put_json_escape(buf, (unsigned char)bytes[0]);
+    } else if (sequence == 3 &&
+               (memcmp(bytes, "\xe2\x80\xa8", 3) == 0 || memcmp(bytes, "\xe2\x80\xa9", 3) == 0)) {
+        /* line ends in JavaScript before 2019, but not in JSON */
+        buf_puts(buf, bytes[2] == '\xa8' ? "\\u2028" : "\\u2029");
+    } else {
+        buf_append(buf, bytes, sequence);
+    }
+    return sequence;
 }
 
 void buf_put_json(struct buf *buf, const char *bytes, size_t length)
@@ -181,21 +183,13 @@ void buf_put_json(struct buf *buf, const char *bytes, size_t length)
 
     buf_putc(buf, '"');
     while (at < length) {
-        size_t sequence = utf8_sequence_length(bytes + at, length - at);
+        size_t plain = count_plain(bytes + at, length - at);
 
-        if (sequence == 0) {
-            buf_puts(buf, "\\ufffd");
-            sequence = 1;
-        } else if (sequence == 1) {
-            put_json_ascii(buf, (unsigned char)bytes[at]);
-        } else if (sequence == 3 && (memcmp(bytes + at, "\xe2\x80\xa8", 3) == 0 ||
-                                     memcmp(bytes + at, "\xe2\x80\xa9", 3) == 0)) {
-            /* line ends in JavaScript before 2019, but not in JSON */
-            buf_puts(buf, bytes[at + 2] == '\xa8' ? "\\u2028" : "\\u2029");
-        } else {
-            buf_append(buf, bytes + at, sequence);
+        buf_append(buf, bytes + at, plain);
+        at += plain;
+        if (at < length) {
+            at += put_json_sequence(buf, bytes + at, length - at);
         }
-        at += sequence;
     }
     buf_putc(buf, '"');
 }

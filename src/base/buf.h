@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct buf {
     char *bytes; /* NUL-terminated once anything was written; NULL before */
@@ -30,17 +31,41 @@ void buf_finish(struct buf *buf);
 /** Forgets the content and keeps the memory. */
 void buf_clear(struct buf *buf);
 
+/** Gets memory of at least `capacity_min` bytes; for buf_reserve(). */
+void buf_grow(struct buf *buf, size_t capacity_min);
+
 /** Makes room for `more` further bytes (and the NUL). */
-void buf_reserve(struct buf *buf, size_t more);
+static inline void buf_reserve(struct buf *buf, size_t more)
+{
+    size_t needed = buf->length + more + 1;
+
+    if (needed > buf->capacity) {
+        buf_grow(buf, needed);
+    }
+}
 
 /** Appends `length` bytes. */
-void buf_append(struct buf *buf, const void *bytes, size_t length);
+static inline void buf_append(struct buf *buf, const void *bytes, size_t length)
+{
+    buf_reserve(buf, length);
+    if (length != 0) {
+        memcpy(buf->bytes + buf->length, bytes, length);
+    }
+    buf->length += length;
+    buf->bytes[buf->length] = '\0';
+}
 
 /** Appends a NUL-terminated string. */
-void buf_puts(struct buf *buf, const char *string);
+static inline void buf_puts(struct buf *buf, const char *string)
+{
+    buf_append(buf, string, strlen(string));
+}
 
 /** Appends one byte. */
-void buf_putc(struct buf *buf, char c);
+static inline void buf_putc(struct buf *buf, char c)
+{
+    buf_append(buf, &c, 1);
+}
 
 /** Most digits that a number has. */
 #define U64_DIGITS_MAX 20
@@ -70,6 +95,14 @@ void buf_put_xml(struct buf *buf, const char *bytes, size_t length);
 /** Hands the NUL-terminated bytes to the caller, who frees them; never NULL. The buffer is empty.
  */
 char *buf_steal(struct buf *buf);
+
+/** Where `c` is found first from `at` on; `end` where it is not. */
+static inline const char *find_byte(const char *at, const char *end, char c)
+{
+    const char *found = memchr(at, c, (size_t)(end - at));
+
+    return found != NULL ? found : end;
+}
 
 /**
  * Length of the valid UTF-8 sequence at `bytes` (1-4), or 0 when there is none: overlong forms,

@@ -14,8 +14,9 @@ struct cursor {
 };
 
 struct segment {
+    const char *bytes; /* of the path, or decoded */
     size_t length;
-    char bytes[STORE_PAGE_MAX];
+    char decoded[STORE_PAGE_MAX];
 };
 
 static int hex_digit(char c)
@@ -81,8 +82,9 @@ static enum key_status check_text(const char *bytes, size_t length)
 }
 
 /** Takes the bytes up to the next "/" or the end. UTF-8 cannot be torn by that. */
-static enum key_status take_segment(struct cursor *cursor, struct segment *segment)
+static enum key_status decode_segment(struct cursor *cursor, struct segment *segment)
 {
+    segment->bytes = segment->decoded;
     segment->length = 0;
     while (cursor->at < cursor->end) {
         char c;
@@ -93,12 +95,31 @@ static enum key_status take_segment(struct cursor *cursor, struct segment *segme
         if (c == '/') {
             break;
         }
-        if (segment->length == sizeof(segment->bytes)) {
+        if (segment->length == sizeof(segment->decoded)) {
             return KEY_TOO_LONG;
         }
-        segment->bytes[segment->length++] = c;
+        segment->decoded[segment->length++] = c;
     }
-    return check_text(segment->bytes, segment->length);
+    return check_text(segment->decoded, segment->length);
+}
+
+/** The same as it stands where nothing is to be decoded or checked, as in nearly all paths. */
+static enum key_status take_segment(struct cursor *cursor, struct segment *segment)
+{
+    static const bool is_plain[256] = {
+        [' ' ... '$'] = true, ['&' ... '.'] = true, ['0' ... '~'] = true};
+    const char *at = cursor->at;
+
+    while (at < cursor->end && is_plain[(unsigned char)*at]) {
+        at++;
+    }
+    if (at < cursor->end && *at != '/') {
+        return decode_segment(cursor, segment);
+    }
+    segment->bytes = cursor->at;
+    segment->length = (size_t)(at - cursor->at);
+    cursor->at = at < cursor->end ? at + 1 : at;
+    return KEY_OK;
 }
 
 static bool segment_is(const struct segment *segment, const char *name, size_t length)
@@ -132,13 +153,9 @@ static enum key_status append_after_index(struct key *key, size_t index_count,
 
 static struct cursor path_without_query(const char *path, size_t length)
 {
-    const char *end = path + length;
-    const char *at = path;
+    const char *end = find_byte(path, path + length, '#');
 
-    while (at < end && *at != '?' && *at != '#') {
-        at++;
-    }
-    return (struct cursor){path, at};
+    return (struct cursor){path, find_byte(path, end, '?')};
 }
 
 enum key_status key_from_path(const char *path, size_t length, struct key *ret_key)

@@ -64,22 +64,6 @@ enum render_form render_negotiate(const char *accept, size_t length)
     return RENDER_TEXT;
 }
 
-/** buf_put_json() in one piece where nothing needs an escape, as in nearly all names. */
-static void put_json(struct buf *out, const char *bytes, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)bytes[i];
-
-        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '<') {
-            buf_put_json(out, bytes, length);
-            return;
-        }
-    }
-    buf_putc(out, '"');
-    buf_append(out, bytes, length);
-    buf_putc(out, '"');
-}
-
 /* whether there is a number to show */
 static bool has_count(const struct render_count *count)
 {
@@ -89,9 +73,9 @@ static bool has_count(const struct render_count *count)
 void render_count_json(struct buf *out, const struct render_count *count)
 {
     buf_puts(out, "{\"site\":");
-    put_json(out, count->site, strlen(count->site));
+    buf_put_json(out, count->site, strlen(count->site));
     buf_puts(out, ",\"page\":");
-    put_json(out, count->page, count->page_length);
+    buf_put_json(out, count->page, count->page_length);
     buf_puts(out, ",\"count\":");
     if (has_count(count)) {
         buf_put_u64(out, count->count);
@@ -107,11 +91,11 @@ void render_count_json(struct buf *out, const struct render_count *count)
     }
     if (count->period != NULL) {
         buf_puts(out, ",\"period\":");
-        put_json(out, count->period, strlen(count->period));
+        buf_put_json(out, count->period, strlen(count->period));
     }
     if (count->status != NULL) {
         buf_puts(out, ",\"status\":");
-        put_json(out, count->status, strlen(count->status));
+        buf_put_json(out, count->status, strlen(count->status));
     }
     if (count->replicas < count->replicas_wanted) {
         buf_printf(out, ",\"replicas\":%llu,\"replicas_wanted\":%llu",
@@ -218,19 +202,19 @@ void render_error_html(struct buf *out, const char *code, const char *message)
 void render_error_json(struct buf *out, const char *code, const char *message)
 {
     buf_puts(out, "{\"error\":{\"code\":");
-    put_json(out, code, strlen(code));
+    buf_put_json(out, code, strlen(code));
     buf_puts(out, ",\"message\":");
-    put_json(out, message, strlen(message));
+    buf_put_json(out, message, strlen(message));
     buf_puts(out, "}}\n");
 }
 
 void render_ready_json(struct buf *out, const char *state, const char *reason)
 {
     buf_printf(out, "{\"ready\":%s,\"state\":", reason == NULL ? "true" : "false");
-    put_json(out, state, strlen(state));
+    buf_put_json(out, state, strlen(state));
     if (reason != NULL) {
         buf_puts(out, ",\"reason\":");
-        put_json(out, reason, strlen(reason));
+        buf_put_json(out, reason, strlen(reason));
     }
     buf_puts(out, "}\n");
 }

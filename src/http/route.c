@@ -241,13 +241,6 @@ static const char *skip_scheme_and_host(const char *target, size_t length)
     return NULL;
 }
 
-static const char *find_or_end(const char *at, const char *end, char c)
-{
-    const char *found = memchr(at, c, (size_t)(end - at));
-
-    return found != NULL ? found : end;
-}
-
 bool route_split_target(h2o_iovec_t target, h2o_iovec_t *ret_path, h2o_iovec_t *ret_query)
 {
     const char *end = target.base + target.len;
@@ -261,8 +254,8 @@ bool route_split_target(h2o_iovec_t target, h2o_iovec_t *ret_path, h2o_iovec_t *
             return false;
         }
     }
-    end = find_or_end(path, end, '#');
-    path_end = find_or_end(path, end, '?');
+    end = find_byte(path, end, '#');
+    path_end = find_byte(path, end, '?');
     query = path_end < end ? path_end + 1 : end;
     *ret_query = h2o_iovec_init(query, (size_t)(end - query));
     *ret_path = path == path_end ? h2o_iovec_init(H2O_STRLIT("/"))
@@ -504,18 +497,16 @@ bool route_find_parameter(h2o_mem_pool_t *pool, h2o_iovec_t query, const char *n
     size_t name_length = strlen(name);
 
     while (at < end) {
-        const char *next = memchr(at, '&', (size_t)(end - at));
-        const char *pair_end = next != NULL ? next : end;
-        const char *equals = memchr(at, '=', (size_t)(pair_end - at));
-        const char *name_end = equals != NULL ? equals : pair_end;
+        const char *pair_end = find_byte(at, end, '&');
+        const char *name_end = find_byte(at, pair_end, '=');
 
         if (h2o_memis(at, (size_t)(name_end - at), name, name_length)) {
-            const char *value = equals != NULL ? equals + 1 : pair_end;
+            const char *value = name_end < pair_end ? name_end + 1 : pair_end;
 
             *ret_value = decode_parameter(pool, value, (size_t)(pair_end - value));
             return true;
         }
-        at = next != NULL ? next + 1 : end;
+        at = pair_end < end ? pair_end + 1 : end;
     }
     return false;
 }
