@@ -144,7 +144,7 @@ static void count_visit(struct request *request, const struct client *client,
                         const struct target *target)
 {
     const struct key *page = &target->page;
-    size_t site_length = strlen(target->site);
+    size_t site_length = target->site_length;
     struct waiting *waiting;
     int error;
 

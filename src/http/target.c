@@ -8,31 +8,34 @@
 
 #include <string.h>
 
-/** The rules of the site; NULL when it is not served, and the request was answered. */
-static const struct site_rules *find_rules(struct request *request, const char *site, size_t length)
-{
-    const struct sites *sites = server_sites(request->server);
-    const struct site_rules *rules = sites_find(sites, site, length);
-
-    if (rules != NULL) {
-        return rules;
-    }
-    rules = sites_open_rules(sites);
-    if (rules == NULL) {
-        refuse(request, REFUSAL_UNKNOWN_SITE, "site %s is not counted here", site);
-    }
-    return rules;
-}
-
-/** Takes the site's own name in place of the alias that was given. */
-static void use_rules(struct request *request, struct target *target,
-                      const struct site_rules *rules)
+/** Takes the site's own name, whatever alias was given. */
+static void use_listed(struct request *request, struct target *target,
+                       const struct site_rules *rules)
 {
     target->rules = rules;
-    if (rules->name_length != 0) {
-        memcpy(target->site, rules->name, rules->name_length + 1);
-    }
+    target->site_length = rules->name_length;
+    memcpy(target->site, rules->name, rules->name_length + 1);
     request_use_site(request, rules);
+}
+
+/** Takes a site that is not known; false when the request was answered. */
+static bool use_open(struct request *request, struct target *target, const char *site,
+                     size_t length)
+{
+    if (!key_is_site(site, length)) {
+        refuse(request, REFUSAL_BAD_SITE, "a site's name is 1 to 64 of a-z 0-9 . _ -");
+        return false;
+    }
+    memcpy(target->site, site, length);
+    target->site[length] = '\0';
+    target->site_length = length;
+    target->rules = sites_open_rules(server_sites(request->server));
+    if (target->rules == NULL) {
+        refuse(request, REFUSAL_UNKNOWN_SITE, "site %s is not counted here", target->site);
+        return false;
+    }
+    request_use_site(request, target->rules);
+    return true;
 }
 
 /** What stands behind the route's prefix, without the suffix of the format. */
@@ -57,17 +60,12 @@ bool target_take(struct request *request, struct target *ret_target)
     const struct site_rules *rules;
     enum key_status status;
 
-    if (!key_is_site(rest.base, site_length)) {
-        refuse(request, REFUSAL_BAD_SITE, "a site's name is 1 to 64 of a-z 0-9 . _ -");
+    rules = sites_find(server_sites(request->server), rest.base, site_length);
+    if (rules != NULL) {
+        use_listed(request, ret_target, rules);
+    } else if (!use_open(request, ret_target, rest.base, site_length)) {
         return false;
     }
-    memcpy(ret_target->site, rest.base, site_length);
-    ret_target->site[site_length] = '\0';
-    rules = find_rules(request, ret_target->site, site_length);
-    if (rules == NULL) {
-        return false;
-    }
-    use_rules(request, ret_target, rules);
     ret_target->is_site = slash == NULL;
     status = key_from_path(rest.base + site_length, rest.len - site_length, &ret_target->page);
     if (status != KEY_OK) {
@@ -80,7 +78,7 @@ bool target_take(struct request *request, struct target *ret_target)
 
 void target_take_default(struct request *request, struct target *ret_target)
 {
-    use_rules(request, ret_target, sites_default_rules(server_sites(request->server)));
+    use_listed(request, ret_target, sites_default_rules(server_sites(request->server)));
     ret_target->is_site = false;
     ret_target->page.length = 1;
     strcpy(ret_target->page.bytes, "/");

@@ -16,6 +16,7 @@
 struct target {
     const struct site_rules *rules; /* those of this turn of the loop: a reload makes others */
     char site[STORE_SITE_MAX + 1];  /* its own name, whatever alias was given */
+    size_t site_length;
     struct key page;
     bool is_site; /* nothing stands behind the site: it may stand for all of it; `page` is "/" */
 };

@@ -40,7 +40,8 @@ struct visitors {
     const struct sites *sites;
     struct loop_timer look;
     struct list calls;
-    bool has_asked; /* all that was wanted first, and the store has answered, whatever it said */
+    bool has_asked;  /* all that was wanted first, and the store has answered, whatever it said */
+    bool is_missing; /* a salt that is needed now is */
     uint64_t missing_since_ms; /* 0: none is */
     bool is_said;              /* in the log, that one is missing */
     struct salt salts[SALTS];
@@ -73,6 +74,16 @@ static void set_key(struct salt *salt, const char *text)
     salt->is_known = true;
 }
 
+static bool is_any_missing(const struct visitors *visitors)
+{
+    for (size_t i = 0; i < SALTS; i++) {
+        if (visitors->salts[i].is_used && !visitors->salts[i].is_known) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_salt(void *data, const struct store_salt *answer)
 {
     struct call *call = data;
@@ -83,6 +94,7 @@ static void on_salt(void *data, const struct store_salt *answer)
         salt->is_asked = false;
         if (answer->outcome == STORE_OK) {
             set_key(salt, answer->salt);
+            visitors->is_missing = is_any_missing(visitors);
         }
     }
     list_remove(&call->link);
@@ -169,22 +181,12 @@ static void forget_past_days(struct visitors *visitors)
     }
 }
 
-static bool is_any_missing(const struct visitors *visitors)
-{
-    for (size_t i = 0; i < SALTS; i++) {
-        if (visitors->salts[i].is_used && !visitors->salts[i].is_known) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /** Says once that a salt is missing for long, and once that it came. */
-static void tell(struct visitors *visitors, bool is_missing)
+static void tell(struct visitors *visitors)
 {
     uint64_t now_ms = loop_now_ms(visitors->loop);
 
-    if (!is_missing) {
+    if (!visitors->is_missing) {
         if (visitors->is_said) {
             log_info("visitors: the store has told the salt; they are told apart again");
         }
@@ -201,13 +203,12 @@ static void tell(struct visitors *visitors, bool is_missing)
 
 static void look(struct visitors *visitors)
 {
-    bool is_missing;
-
     forget_past_days(visitors);
     sites_for_each(visitors->sites, want_days_of, visitors);
-    is_missing = is_any_missing(visitors);
-    tell(visitors, is_missing);
-    loop_timer_start(visitors->loop, &visitors->look, is_missing ? LOOK_AGAIN_MS : LOOK_MS);
+    visitors->is_missing = is_any_missing(visitors);
+    tell(visitors);
+    loop_timer_start(visitors->loop, &visitors->look,
+                     visitors->is_missing ? LOOK_AGAIN_MS : LOOK_MS);
 }
 
 static void on_look(struct loop_timer *timer)
@@ -258,7 +259,7 @@ void visitors_destroy(struct visitors *visitors)
 
 bool visitors_are_told_apart(const struct visitors *visitors)
 {
-    return !is_any_missing(visitors);
+    return !visitors->is_missing;
 }
 
 bool visitors_are_awaited(const struct visitors *visitors)
@@ -302,7 +303,7 @@ static uint64_t hash_visitor(const struct client *client, const struct target *t
         return 0;
     }
     at = mempcpy(at, &client->address, sizeof(client->address));
-    at = mempcpy(at, target->site, strlen(target->site) + 1); /* with the NUL: the rest begins */
+    at = mempcpy(at, target->site, target->site_length + 1); /* with the NUL: the rest begins */
     if (agent.len != 0) {
         at = mempcpy(at, agent.base, agent.len < USER_AGENT_BYTES ? agent.len : USER_AGENT_BYTES);
     }

@@ -105,6 +105,7 @@ static void go_to(struct instance *instance, const char *site, const char *page)
     instance->target.rules = sites_find(instance->sites, site, strlen(site));
     assert_non_null(instance->target.rules);
     strcpy(instance->target.site, instance->target.rules->name);
+    instance->target.site_length = instance->target.rules->name_length;
     strcpy(instance->target.page.bytes, page);
     instance->target.page.length = strlen(page);
 }
