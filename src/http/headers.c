@@ -35,7 +35,7 @@ static const struct known *find_known(const h2o_iovec_t *name)
         return NULL;
     }
     for (const struct known *known = by_length[name->len]; known->name != NULL; known++) {
-        if (memcmp(known->name, name->base, name->len) == 0) {
+        if (known->name[0] == name->base[0] && memcmp(known->name, name->base, name->len) == 0) {
             return known;
         }
     }
