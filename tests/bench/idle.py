@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: MIT
 """What connections cost that are kept open, and do nothing or listen."""
 
-import contextlib
 import resource
 import socket
 
 import live
 import machine
 import targets
-from measure import measure_all, medians, started
+from clients import CONNECTIONS, measured_beside
 from tables import table
 
 IDLE = 10_000
-CONNECTIONS = 128
 REQUEST = b"GET /count HTTP/1.1\r\nHost: localhost\r\n\r\n"
-NAME = "count on Redis"
 
 
 def raise_file_limit(wanted):
@@ -37,27 +34,20 @@ def open_connection(port):
 
 def measure_idle(settings, problems):
     """Its figures, and rows of a table."""
-    factories = {NAME: lambda places: targets.Visitcountd(places, settings={"http.idle_timeout": "10m"})}
-    with contextlib.ExitStack() as clients, started(factories, settings["directory"], problems) as running:
-        if not running:
-            raise targets.Failed("there is nobody to connect to")
-        target = running[NAME]
-        alone = measure_all(running, settings, problems, [CONNECTIONS])
-        daemon = target.processes["server"][0]
-        before = daemon.memory_bytes()
+    def join(target, stack):
         for _ in range(IDLE):
-            clients.enter_context(open_connection(target.port))
-        per_connection = (daemon.memory_bytes() - before) / IDLE
-        beside = measure_all(running, settings, problems, [CONNECTIONS])
-        still_open = target.status()["connections"]["open"]
+            stack.enter_context(open_connection(target.port))
+
+    with measured_beside({"http.idle_timeout": "10m"}, IDLE, join, settings, problems) as idle:
+        still_open = idle.target.status()["connections"]["open"]
     if still_open < IDLE:
         raise targets.Failed(f"{IDLE} connections were opened, {still_open} are open")
-    costs = [medians(rounds[CONNECTIONS])[NAME] for rounds in (alone, beside)]
-    return {"idle_bytes": per_connection, "others": max(figures["others"] for figures in costs)}, [
+    alone, beside = idle.costs
+    return {"idle_bytes": idle.memory_bytes, "others": max(alone["others"], beside["others"])}, [
         ["idle keep-alive connections, each answered once", f"{IDLE:,}"],
-        ["memory of the daemon for each, without the kernel's buffers, KiB", f"{per_connection / 1024:.2f}"],
-        [f"CPU us/visit of {CONNECTIONS} others without them", f"{costs[0]['cpu_us']:.2f}"],
-        [f"CPU us/visit of {CONNECTIONS} others beside them", f"{costs[1]['cpu_us']:.2f}"]]
+        ["memory of the daemon for each, without the kernel's buffers, KiB", f"{idle.memory_bytes / 1024:.2f}"],
+        [f"CPU us/visit of {CONNECTIONS} others without them", f"{alone['cpu_us']:.2f}"],
+        [f"CPU us/visit of {CONNECTIONS} others beside them", f"{beside['cpu_us']:.2f}"]]
 
 
 def run_idle(settings, problems):

@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: MIT
 """What clients of the live stream cost, and that each of them is told."""
 
-import contextlib
 import json
 import subprocess
 import time
 
 import targets
-from measure import HERE, cpu_of, measure_all, medians, started
+from clients import CONNECTIONS, measured_beside
+from measure import HERE, cpu_of
 from processes import PATIENCE_S, http_get
 
 LISTENERS = 10_000
-CONNECTIONS = 128
-NAME = "count on Redis"
 PATH = "/v1/live/default/"
 EVENT_INTERVAL_S = 0.12  # a client is told at most ten numbers a second
 
@@ -65,27 +63,20 @@ def us_per_event(target, listeners, seconds):
 
 def measure_listeners(settings, problems):
     """Its figures, and rows of a table."""
-    create = {NAME: lambda places: targets.Visitcountd(places, settings={"limits.live": LISTENERS})}
-    with contextlib.ExitStack() as stack, started(create, settings["directory"], problems) as running:
-        if not running:
-            raise targets.Failed("there is nobody to listen to")
-        target = running[NAME]
-        alone = measure_all(running, settings, problems, [CONNECTIONS])
-        daemon = target.processes["server"][0]
-        before = daemon.memory_bytes()
+    def join(target, stack):
         listeners = Listeners(stack, target.port, LISTENERS)
         listeners.events_after(target)
-        per_listener = (daemon.memory_bytes() - before) / LISTENERS
-        event_us = us_per_event(target, listeners, settings["rounds"] * settings["seconds"])
-        beside = measure_all(running, settings, problems, [CONNECTIONS])
-        listeners.events_after(target)
-    costs = [medians(rounds[CONNECTIONS])[NAME] for rounds in (alone, beside)]
-    return {"listener_bytes": per_listener, "event_us": event_us, "listening": costs[1]}, [
+        return listeners
+
+    with measured_beside({"limits.live": LISTENERS}, LISTENERS, join, settings, problems) as live:
+        event_us = us_per_event(live.target, live.clients, settings["rounds"] * settings["seconds"])
+    alone, beside = live.costs
+    return {"listener_bytes": live.memory_bytes, "event_us": event_us, "listening": beside}, [
         ["clients of the live stream of one page", f"{LISTENERS:,}"],
         ["of them told the last number, after all that was measured", f"{LISTENERS:,}"],
-        ["memory of the daemon for each, without the kernel's buffers, KiB", f"{per_listener / 1024:.2f}"],
+        ["memory of the daemon for each, without the kernel's buffers, KiB", f"{live.memory_bytes / 1024:.2f}"],
         ["CPU us of the daemon for each event that a client was told", f"{event_us:.2f}"],
-        [f"CPU us/visit of {CONNECTIONS} others, who visit that page, without them", f"{costs[0]['cpu_us']:.2f}"],
-        [f"CPU us/visit of {CONNECTIONS} others beside them, telling included", f"{costs[1]['cpu_us']:.2f}"],
-        ["requests/s of these others without them", f"{costs[0]['rate']:,.0f}"],
-        ["requests/s of these others beside them", f"{costs[1]['rate']:,.0f}"]]
+        [f"CPU us/visit of {CONNECTIONS} others, who visit that page, without them", f"{alone['cpu_us']:.2f}"],
+        [f"CPU us/visit of {CONNECTIONS} others beside them, telling included", f"{beside['cpu_us']:.2f}"],
+        ["requests/s of these others without them", f"{alone['rate']:,.0f}"],
+        ["requests/s of these others beside them", f"{beside['rate']:,.0f}"]]

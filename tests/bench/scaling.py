@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """How the cost of a visit grows: with the number of pages and sites, and with the instances."""
 
-import time
-
 import machine
 import targets
 from compare import COLUMNS, PROXY_COLUMN, failures_of, others_of
@@ -60,19 +58,19 @@ class Spread(targets.Visitcountd):
         process.wait_until(lambda: "aof_rewrite_in_progress:0" in self.redis.command("INFO", "persistence"))
 
 
-def memory_at_rest(running):
-    """MiB of each daemon when it no longer retains what it served (ledger.retain)."""
-    time.sleep(RETAIN_S + 1)
-    return {name: target.processes["server"][0].memory_bytes() / (1 << 20) for name, target in running.items()}
+def memory_at_rest(target):
+    """MiB of the daemon when it no longer retains what it served (ledger.retain)."""
+    daemon = target.processes["server"][0]
+    daemon.wait_until(lambda: target.status()["batches"]["retained_bytes"] == 0)
+    return daemon.memory_bytes() / (1 << 20)
 
 
 def measure_pages(running, settings, problems):
     """Results, and the table of them."""
     results = measure_all(running, settings, problems, [CONNECTIONS])
-    resting = memory_at_rest(running)
     result = medians(results[CONNECTIONS])
     for name, figures in result.items():
-        figures["resting_mib"] = resting[name]
+        figures["resting_mib"] = memory_at_rest(running[name])
     columns = [column for column in COLUMNS if column[0] != "server_mib"]
     columns += [("redis_mib", "Redis MiB", "{:.1f}"), ("resting_mib", "server MiB at rest", "{:.1f}")]
     return results, "\n\n".join([

@@ -16,10 +16,12 @@ sys.path.insert(0, str(HERE))
 import chart  # noqa: E402
 import compare  # noqa: E402
 import goals  # noqa: E402
+import idle  # noqa: E402
 import live  # noqa: E402
 import machine  # noqa: E402
 import measure  # noqa: E402
 import model  # noqa: E402
+import scaling  # noqa: E402
 import tables  # noqa: E402
 import targets  # noqa: E402
 from processes import ROOT, Failed, http_get  # noqa: E402
@@ -202,6 +204,25 @@ def test_all_listeners_are_told(tmp_path, monkeypatch):
     assert problems == []
     assert figures["listening"]["visits"] > 0
     assert ["of them told the last number, after all that was measured", "50"] in rows
+
+
+def test_idle_connections_stay_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(idle, "IDLE", 50)
+    problems = []
+    figures, rows = idle.measure_idle({"rounds": 1, "seconds": 1, "directory": tmp_path}, problems)
+    assert problems == []
+    assert figures["idle_bytes"] > 0
+    assert ["idle keep-alive connections, each answered once", "50"] in rows
+
+
+def test_a_daemon_at_rest_retains_nothing(tmp_path):
+    problems = []
+    create = {"it": lambda places: targets.Visitcountd(places, settings={"ledger.retain": "1s"})}
+    with measure.started(create, tmp_path, problems) as running:
+        assert running["it"].status()["batches"]["retained_bytes"] > 0
+        assert 1 < scaling.memory_at_rest(running["it"]) < 100
+        assert running["it"].status()["batches"]["retained_bytes"] == 0
+    assert problems == []
 
 
 def test_the_model_reckons_with_what_was_measured():
