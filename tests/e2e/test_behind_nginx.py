@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The whole system: nginx with the repository's own file, three instances, one Redis."""
+"""The whole system: nginx with the repository's own file, three instances on unix sockets, one Redis."""
 
 import pytest
 
-from harness import Connection, RedisStore, fetch, free_ports, wait_until
+from harness import Connection, RedisStore, fetch, wait_until
 
 
 @pytest.fixture
@@ -12,10 +12,15 @@ def redis(new_redis):
 
 
 @pytest.fixture
-def instances(new_daemon, redis_store):
-    """On TCP ports, since nginx finds them there."""
-    return [new_daemon({"http.listen": [f"127.0.0.1:{port}"], **redis_store.settings}, name=f"web-{number}").wait_for_store()
-            for number, port in enumerate(free_ports(3), 1)]
+def new_instance(new_daemon, directory):
+    def make(name, settings):
+        return new_daemon({"http.listen": [f"unix:{directory}/%i.sock"], **settings}, name=name)
+    return make
+
+
+@pytest.fixture
+def instances(new_instance, redis_store):
+    return [new_instance(f"web-{number}", redis_store.settings).wait_for_store() for number in (1, 2, 3)]
 
 
 @pytest.fixture
@@ -80,6 +85,14 @@ def test_the_admin_routes_are_not_reachable(nginx, instances):
     assert all(instance.process.is_running() for instance in instances)
 
 
+def test_the_client_is_who_nginx_says(new_nginx, new_instance, redis_store):
+    """A unix socket has no address of its own to tell."""
+    instance = new_instance("web-1", {"log.level": "debug", **redis_store.settings}).wait_for_store()
+    nginx = new_nginx([instance.address])
+    assert fetch(nginx.address, "/count", headers={"X-Real-IP": "192.0.2.9", "X-Forwarded-For": "192.0.2.9"}).number == 1
+    instance.wait_for_log("client 127.0.0.1: X-Real-IP, since the peer is in trusted_proxies or on a unix socket")
+
+
 def test_pipelined_through_nginx(nginx):
     with Connection(nginx.address) as connection:
         connection.send(b"GET /count HTTP/1.1\r\nHost: x\r\n\r\n" * 30)
@@ -117,12 +130,11 @@ def test_an_instance_that_is_killed_under_load(nginx, instances, redis_store, vi
     assert max(crowd.numbers["/count"]) <= redis_store.total()
 
 
-def test_instances_come_and_go(nginx, instances, new_daemon, redis_store, visitors):
+def test_instances_come_and_go(nginx, instances, new_instance, redis_store, visitors):
     """Scaled to five and back to one, by the list and a reload of nginx, which closes kept connections under a client."""
     crowd = visitors([nginx.address], connections=32)
     crowd.wait_for_more(300)
-    more = [new_daemon({"http.listen": [f"127.0.0.1:{port}"], **redis_store.settings}, name=f"more-{number}").wait_for_store()
-            for number, port in enumerate(free_ports(2))]
+    more = [new_instance(f"more-{number}", redis_store.settings).wait_for_store() for number in (1, 2)]
     nginx.instance_addresses = [instance.address for instance in instances + more]
     nginx.reload()
     wait_until(lambda: all(applied(more)), "the new ones get their share")
@@ -136,10 +148,10 @@ def test_instances_come_and_go(nginx, instances, new_daemon, redis_store, visito
     crowd.check_bounds(redis_store.total())
 
 
-def test_without_redis_visitors_get_the_daemons_own_503(new_nginx, new_daemon, new_redis):
+def test_without_redis_visitors_get_the_daemons_own_503(new_nginx, new_instance, new_redis):
     server = new_redis(start=False)
-    instances = [new_daemon({"http.listen": [f"127.0.0.1:{port}"], "count.max_wait": "200ms", "redis.socket": str(server.socket)},
-                            name=f"web-{number}") for number, port in enumerate(free_ports(3), 1)]
+    instances = [new_instance(f"web-{number}", {"count.max_wait": "200ms", "redis.socket": str(server.socket)})
+                 for number in (1, 2, 3)]
     nginx = new_nginx([instance.address for instance in instances])
     for _ in range(10):
         answer = fetch(nginx.address, "/count")

@@ -109,10 +109,11 @@ class Storm:
         for index, proxy in enumerate(self.proxies):
             proxy.start()
             daemon = Daemon(self.directory, {**link_settings(proxy), **HASTY, **self.journal_settings(), "sites": [SITE],
-                                             "http.listen": [f"127.0.0.1:{self.ports[index]}"]}, name=f"i{index}")
+                                             "http.listen": [f"127.0.0.1:{self.ports[index]}", f"unix:{self.directory}/%i.sock"]},
+                            name=f"i{index}")
             self.instances.append(daemon.start().wait_for_store())
         if self.has_nginx:
-            self.nginx = Nginx(self.directory, [("127.0.0.1", port) for port in self.ports])
+            self.nginx = Nginx(self.directory, [daemon.addresses("visitors")[1] for daemon in self.instances])
             self.nginx.start()
         self.crowd = Crowd(self.groups(), self.directory, self.note)
 

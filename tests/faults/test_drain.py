@@ -18,15 +18,16 @@ def store(redis):
 
 
 @pytest.fixture
-def fleet(new_daemon, store):
-    """Three instances on ports that they keep."""
-    return [new_daemon({**store.settings, "http.listen": [f"127.0.0.1:{port}"]}, name=f"i{number}").wait_for_store()
+def fleet(new_daemon, store, directory):
+    """Three instances on ports that they keep, and on unix sockets."""
+    return [new_daemon({**store.settings, "http.listen": [f"127.0.0.1:{port}", f"unix:{directory}/%i.sock"]},
+                       name=f"i{number}").wait_for_store()
             for number, port in enumerate(free_ports(3))]
 
 
-@pytest.fixture
-def nginx(new_nginx, fleet):
-    return new_nginx([daemon.address for daemon in fleet])
+@pytest.fixture(params=["TCP", "unix"])
+def nginx(request, new_nginx, fleet):
+    return new_nginx([daemon.addresses("visitors")[request.param == "unix"] for daemon in fleet])
 
 
 def restart_each(fleet, crowd, rounds):

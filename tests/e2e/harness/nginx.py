@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """nginx with etc/nginx/visitcountd.conf as it is; only its port and the list of instances are the test's."""
 
+import os
 import pathlib
 import re
 import signal
@@ -13,9 +14,15 @@ SITE = ROOT / "etc" / "nginx" / "visitcountd.conf"
 LISTEN = "listen 5002;"
 
 
+def name_of(address):
+    """Of an instance, in nginx's list."""
+    return "%s:%d" % address if isinstance(address, tuple) else f"unix:{address}"
+
+
 class Nginx:
     def __init__(self, directory, instance_addresses, *, workers=2):
-        """`instance_addresses`: ("127.0.0.1", port) of each instance, which does not have to run yet."""
+        """`instance_addresses`: ("127.0.0.1", port), or the path of its unix socket, of each instance, which does not have to
+        run yet."""
         self.directory = pathlib.Path(directory) / "nginx"
         (self.directory / "conf.d").mkdir(parents=True)
         self.address = ("127.0.0.1", free_port())
@@ -34,10 +41,11 @@ class Nginx:
         example = (SITE.parent / "visitcountd-upstream.conf").read_text()
         parameters = re.search(r"^server \S+(.*);$", example, re.MULTILINE)[1]
         (self.directory / "visitcountd-upstream.conf").write_text(
-            "".join(f"server {host}:{port}{parameters};\n" for host, port in self.instance_addresses))
+            "".join(f"server {name_of(address)}{parameters};\n" for address in self.instance_addresses))
         places = "".join(f"{kind}_temp_path {kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        user = "user root;\n" if os.geteuid() == 0 else ""  # who is let into the directory
         (self.directory / "nginx.conf").write_text(
-            f"worker_processes {self.workers};\npid nginx.pid;\nerror_log stderr notice;\ndaemon off;\n"
+            f"{user}worker_processes {self.workers};\npid nginx.pid;\nerror_log stderr notice;\ndaemon off;\n"
             f"events {{ worker_connections 2048; }}\nhttp {{\n{places}include conf.d/*.conf;\n}}\n")
 
     def start(self):
