@@ -12,27 +12,18 @@
 #include "base/clock.h"
 #include "loop/disk.h"
 #include "loop/loop.h"
+#include "redis_server.h"
+#include "store/redis_store.h"
 #include "store/sqlite_store.h"
 #include "store/store.h"
-#if __has_include("store/redis_store.h")
-#include "store/redis_store.h"
-#define HAS_REDIS_STORE 1
-#else
-#define HAS_REDIS_STORE 0
-#endif
 
 #include <ftw.h>
-#include <poll.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -378,7 +369,6 @@ static const struct backend sqlite_backend = {"sqlite", create_sqlite, take_sqli
 
 /* ---- Redis ---- */
 
-#if HAS_REDIS_STORE
 static inline struct store *create_redis(struct fixture *fixture)
 {
     struct redis_store_options options = {.username = "",
@@ -400,83 +390,19 @@ static inline struct store *create_redis(struct fixture *fixture)
     assert_non_null(store);
     return store;
 }
-#else
-static inline struct store *create_redis(struct fixture *fixture)
-{
-    (void)fixture;
-    return NULL;
-}
-#endif
 
-/* whether the server answers; it has no file to wait for that says so */
-static inline bool redis_answers(const char *path)
+static inline void take_redis_away(struct fixture *fixture)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char answer[8] = "";
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool answers;
-
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    answers = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-              write(fd, "PING\r\n", 6) == 6 && read(fd, answer, 7) == 7 &&
-              strcmp(answer, "+PONG\r\n") == 0;
-    close(fd);
-    return answers;
+    redis_server_stop(&fixture->server);
 }
 
-static inline void start_redis(struct fixture *fixture)
+static inline void bring_redis_back(struct fixture *fixture)
 {
-    uint64_t give_up_at_ms = clock_monotonic_ms() + PATIENCE_MS;
-
-    fixture->server = fork();
-    assert_true(fixture->server >= 0);
-    if (fixture->server == 0) {
-        execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", fixture->path,
-               "--dir", fixture->directory, "--save", "", "--appendonly", "no", "--loglevel",
-               "warning", "--logfile", "/dev/null", (char *)NULL);
-        _exit(127);
-    }
-    while (!redis_answers(fixture->path)) {
-        assert_true(clock_monotonic_ms() < give_up_at_ms);
-        assert_int_equal(waitpid(fixture->server, NULL, WNOHANG), 0);
-        poll(NULL, 0, 5);
-    }
+    fixture->server = redis_server_start(fixture->directory, fixture->path);
 }
 
-static inline void stop_redis(struct fixture *fixture)
-{
-    if (fixture->server > 0) {
-        kill(fixture->server, SIGKILL);
-        waitpid(fixture->server, NULL, 0);
-        fixture->server = 0;
-    }
-}
-
-/* sends an inline command and returns the start of the reply */
-static inline const char *ask_redis(struct fixture *fixture, const char *command)
-{
-    static char reply[256];
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ssize_t length;
-
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", fixture->path);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(write(fd, command, strlen(command)), strlen(command));
-    assert_int_equal(write(fd, "\r\n", 2), 2);
-    length = read(fd, reply, sizeof(reply) - 1);
-    assert_true(length > 0);
-    reply[length] = '\0';
-    close(fd);
-    return reply;
-}
-
-static const struct backend redis_backend = {"redis", create_redis, stop_redis, start_redis};
-
-static inline bool has_redis_server(void)
-{
-    return system("command -v redis-server >/dev/null 2>&1") == 0;
-}
+static const struct backend redis_backend = {"redis", create_redis, take_redis_away,
+                                             bring_redis_back};
 
 /* ---- set up and tear down ---- */
 
@@ -507,12 +433,12 @@ static inline int setup_redis(void **state)
     struct fixture *fixture;
 
     *state = NULL;
-    if (!HAS_REDIS_STORE || !has_redis_server()) {
+    if (!redis_server_is_installed()) {
         return getenv("CI") != NULL && strcmp(getenv("CI"), "true") == 0 ? -1 : 0;
     }
     fixture = make_fixture(&redis_backend);
     snprintf(fixture->path, sizeof(fixture->path), "%s/redis.sock", fixture->directory);
-    start_redis(fixture);
+    bring_redis_back(fixture);
     *state = fixture;
     return 0;
 }
@@ -565,7 +491,7 @@ static inline int teardown(void **state)
         loop_timer_stop(&fixture->patience);
         close_store(fixture);
     }
-    stop_redis(fixture);
+    take_redis_away(fixture);
     nftw(fixture->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
     free(fixture);
     return 0;
@@ -575,7 +501,7 @@ static inline int teardown(void **state)
 static inline struct fixture *bare_fixture(void **state)
 {
     if (*state == NULL) {
-        print_message("redis-server is not installed, or there is no redis store yet\n");
+        print_message("redis-server is not installed\n");
         skip();
     }
     return *state;

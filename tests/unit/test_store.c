@@ -285,7 +285,7 @@ static void write_ledger(struct fixture *fixture, const char *entry)
     char command[160];
 
     snprintf(command, sizeof(command), "HSET vc:{default}:ledger " EPOCH_A " \"%s\"", entry);
-    assert_string_equal(ask_redis(fixture, command), ":0\r\n");
+    assert_string_equal(redis_server_ask(fixture->path, command), ":0\r\n");
 }
 
 /* taken for no entry it would make the engine count again what is there */

@@ -382,12 +382,12 @@ static void test_redis_buckets_expire(void **state)
     assert_false(repeats(fixture, "b", STORE_WINDOW_ATTEMPT));
     assert_false(repeats(fixture, "c", STORE_WINDOW_CLIENT));
     bucket_command(command, sizeof(command), "TTL", STORE_WINDOW_ATTEMPT_S, bucket_start(), "");
-    assert_in_range(atoi(ask_redis(fixture, command) + 1), 2 * STORE_WINDOW_ATTEMPT_S,
+    assert_in_range(atoi(redis_server_ask(fixture->path, command) + 1), 2 * STORE_WINDOW_ATTEMPT_S,
                     3 * STORE_WINDOW_ATTEMPT_S);
     bucket_command(command, sizeof(command), "SCARD", STORE_WINDOW_ATTEMPT_S, bucket_start(), "");
-    assert_string_equal(ask_redis(fixture, command), ":2\r\n");
+    assert_string_equal(redis_server_ask(fixture->path, command), ":2\r\n");
     bucket_command(command, sizeof(command), "TTL", STORE_WINDOW_CLIENT_S, bucket_start(), "");
-    assert_in_range(atoi(ask_redis(fixture, command) + 1), 2 * STORE_WINDOW_CLIENT_S,
+    assert_in_range(atoi(redis_server_ask(fixture->path, command) + 1), 2 * STORE_WINDOW_CLIENT_S,
                     3 * STORE_WINDOW_CLIENT_S);
 }
 
@@ -402,7 +402,7 @@ static void test_redis_keeps_tokens_for_journals(void **state)
     open_store(fixture);
     assert_false(repeats(fixture, "a", STORE_WINDOW_ATTEMPT));
     bucket_command(command, sizeof(command), "TTL", STORE_WINDOW_ATTEMPT_S, bucket_start(), "");
-    assert_in_range(atoi(ask_redis(fixture, command) + 1), 640, 645);
+    assert_in_range(atoi(redis_server_ask(fixture->path, command) + 1), 640, 645);
 }
 
 /* an error reply means that nothing was applied: also of what stands before the error */
@@ -423,7 +423,7 @@ static void test_redis_applies_nothing_of_what_fails(void **state)
         uint64_t second = bucket_start() + (i - 1) * STORE_WINDOW_CLIENT_S;
 
         bucket_command(command, sizeof(command), "SET", STORE_WINDOW_CLIENT_S, second, " wrong");
-        assert_string_equal(ask_redis(fixture, command), "+OK\r\n");
+        assert_string_equal(redis_server_ask(fixture->path, command), "+OK\r\n");
         answer = apply_batch(fixture, &batch);
         assert_int_equal(answer.outcome, STORE_REFUSED);
         assert_false(answer.gap);
@@ -431,9 +431,9 @@ static void test_redis_applies_nothing_of_what_fails(void **state)
         assert_true(total_of(fixture, "default", "/a") == 0);
         assert_true(ledger_of(fixture, EPOCH_A) == 0);
         bucket_command(command, sizeof(command), "DEL", STORE_WINDOW_CLIENT_S, second, "");
-        assert_string_equal(ask_redis(fixture, command), ":1\r\n");
+        assert_string_equal(redis_server_ask(fixture->path, command), ":1\r\n");
     }
-    assert_string_equal(ask_redis(fixture, "DBSIZE"), ":0\r\n");
+    assert_string_equal(redis_server_ask(fixture->path, "DBSIZE"), ":0\r\n");
     answer = apply_batch(fixture, &batch);
     assert_total(answer, 0, 1);
     assert_total(answer, 1, 1);
