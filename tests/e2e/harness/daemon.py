@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -221,7 +222,15 @@ class Daemon:
     def wait_for_store(self, available=True):
         wait_until(lambda: self.status()["store"]["available"] == available,
                    lambda: f"store available: {available}; {self.status()['store']}\n{self.log()[-3000:]}")
+        if available:
+            self.wait_for_salt()
         return self
+
+    def wait_for_salt(self):
+        """Until it is ready; for a moment only, since a store may refuse the salt."""
+        end = time.monotonic() + 1
+        while not self.status()["visitors"]["told_apart"] and time.monotonic() < end:
+            time.sleep(0.005)
 
     # --- ending it ---
 
