@@ -3,23 +3,24 @@
 -- replicates its writes together.
 --
 -- KEYS: hits (zset), day (hash), hour (hash), ledger (hash), all of one site;
---       where there are tokens seven sets of them: for each of the first two windows the bucket
---       before, now and after, and the day's;
---       where there are visitors two or more HyperLogLogs: the site's, then those of some pages
+--       then the buckets (sets) of each group of tokens;
+--       then, where there are visitors, two or more HyperLogLogs: the site's, those of some pages
 -- ARGV: epoch, sequence, the sequence that it follows, visits of the epoch up to this batch; the time
 --       that it was made; lifetimes, in one argument since they are seldom looked at: seconds until
 --       the day's and the hour's numbers expire, seconds after which an unused ledger entry is
---       dropped, seconds until the buckets of each window expire; pages that the site may have, 0
---       for any number; channel that is told; number of pages, of tokens, of pages with visitors;
---       then for each page: page, hits;
---       for each page with visitors: number of the page, 1 if their number is wanted or 0, number
---       of visitors, and these;
---       where there are tokens: how many of each window, and numbers of their pages from 1, each in
---       one argument; the tokens, by window
+--       dropped; pages that the site may have, 0 for any number; channel that is told; number of
+--       pages, "" for the site among them; groups of tokens, in one argument, five numbers for each:
+--       tokens, buckets to look them up in, of which they go into the first one, 1 if no token is in
+--       it twice, seconds that this bucket has to live on at least, seconds that it is given if it
+--       has less; number of pages with visitors;
+--       then the pages, the first one for the site, and as many hits;
+--       for each page with visitors: its number, 1 if the number of visitors is wanted or 0, how many
+--       visitors follow, and these;
+--       where there are tokens: numbers of their pages in one argument; the tokens, by group
 --
 -- Answers one string, since that is what costs the client least to parse:
---   OK <total> ...            applied; the total of each page after it, in the order of ARGV; "-"
---                             for a new page that the site has no room for: it is not counted
+--   OK <total> ...            applied; the total of each page after it, but for the site; "-" for a
+--                             new page that the site has no room for: it is not counted
 --   DUP <total> ...           had been applied before; the totals of that time
 --   GAP <sequence> <visits>   not applied: this is where the ledger is, not what the batch follows
 -- After the totals, " ~ <number> ..." names the tokens, from 1, that had been seen before: their
@@ -33,10 +34,12 @@
 local hits_key, day_key, hour_key, ledger_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local epoch, sequence, follows, visits = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local made_at, lifetimes, pages_max, channel = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local page_count, token_count, visited_count = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11]
-local FIRST_PAGE = 12
-local FIRST_VISITED = FIRST_PAGE + 2 * page_count
-local FIRST_TOKEN = #ARGV - token_count + 1
+local page_count, token_groups, visited_count = tonumber(ARGV[9]), ARGV[10], ARGV[11]
+local BEFORE_PAGES = 11
+local LAST_PAGE = BEFORE_PAGES + page_count
+local FIRST_VISITED = LAST_PAGE + page_count + 1
+local FIRST_BUCKET = 5
+local SITE = 1 -- number of the page that stands for the site
 
 -- seconds: a ledger entry's time is not written anew while batches are made so close to it
 local SAME_TIME = 60
@@ -46,6 +49,9 @@ local last, used_at = '0', nil
 local entry = redis.call('HGET', ledger_key, epoch)
 if entry then
     last, used_at = string.match(entry, '^(%d+) %d+ (%d+)')
+    if not last then
+        return redis.error_reply('ERR ' .. ledger_key .. ': unreadable field ' .. epoch)
+    end
 end
 
 if last ~= follows then
@@ -56,41 +62,40 @@ if last ~= follows then
         return 'GAP ' .. (entry and string.match(entry, '^%d+ %d+') or '0 0')
     end
     -- the answer of that time is gone: it was taken, which is why there are later ones
-    local totals = {}
-    for page = 1, page_count do
-        local name = ARGV[FIRST_PAGE + 2 * page - 2]
-        totals[page] = redis.call('ZSCORE', hits_key, name) or '0'
+    local totals = redis.call('ZMSCORE', hits_key, unpack(ARGV, BEFORE_PAGES + 2, LAST_PAGE))
+    for i = 1, #totals do
+        totals[i] = totals[i] or '0'
     end
     return 'DUP ' .. table.concat(totals, ' ')
 end
 
--- hits to add per page: none for a page that the site has no room for. They stay the text that they
--- are unless visits are taken out, since Redis is slow to write Lua's numbers.
-local hits = {}
-local refused = {}
-for page = 1, page_count do
-    hits[page] = ARGV[FIRST_PAGE + 2 * page - 1]
+-- hits to add, by page. They stay the text that they are unless visits are taken out, since Redis is
+-- slow to write Lua's numbers.
+local hits = {unpack(ARGV, LAST_PAGE + 1, LAST_PAGE + page_count)}
+
+-- takes visits of a page out
+local function take_out(page, number)
+    hits[page] = hits[page] - number
+    hits[SITE] = hits[SITE] - number
 end
+
+local refused -- new pages that the site has no room for, as a set; nil while there are none
 if pages_max ~= '0' then
-    local card = redis.call('ZCARD', hits_key)
-    -- the site itself is in there since its first visit
-    local room = tonumber(pages_max) - card + (card ~= 0 and 1 or 0)
+    local room = pages_max - redis.call('ZCARD', hits_key)
     if room < page_count then
-        for page = 1, page_count do
-            if not redis.call('ZSCORE', hits_key, ARGV[FIRST_PAGE + 2 * page - 2]) then
-                if room > 0 then
-                    room = room - 1
-                else
-                    refused[page] = true
-                    hits[page] = 0
-                end
+        local befores = redis.call('ZMSCORE', hits_key, unpack(ARGV, BEFORE_PAGES + 1, LAST_PAGE))
+        -- the site is in there since its first visit
+        room = room + (befores[SITE] and 1 or 0)
+        for page = 2, page_count do
+            room = room - (befores[page] and 0 or 1)
+            if not befores[page] and room < 0 then
+                refused = refused or {}
+                refused[page] = true
+                take_out(page, hits[page])
             end
         end
     end
 end
-
-local repeated = {} -- numbers of tokens
-local fresh = {} -- per window, the tokens that are new
 
 -- the numbers in an argument
 local function numbers_in(text)
@@ -101,55 +106,69 @@ local function numbers_in(text)
     return numbers
 end
 
--- the number of a token's page
-local pages
-local function page_of(number)
-    pages = pages or numbers_in(ARGV[FIRST_TOKEN - 1])
-    return pages[number]
-end
-
--- looks the tokens of one window up in its buckets, and takes the visits that were seen before out
-local next_token = FIRST_TOKEN
-local function look_up(window, count, first_bucket, last_bucket)
-    local first, last = next_token, next_token + count - 1
-    if last < first then
-        return
+local repeated = {} -- numbers of tokens
+local additions = {} -- SADDs to do
+local first_visitors_key = FIRST_BUCKET
+if token_groups ~= '' then
+    local groups = numbers_in(token_groups)
+    local token_count = 0
+    for i = 1, #groups, 5 do
+        token_count = token_count + groups[i]
     end
-    next_token = last + 1
-    local seen = {}
-    for bucket = first_bucket, last_bucket do
-        -- mostly there is none after this one; asking costs less than looking up
-        if redis.call('EXISTS', KEYS[bucket]) == 1 then
-            local found = redis.call('SMISMEMBER', KEYS[bucket], unpack(ARGV, first, last))
-            for i = 1, #found do
-                if found[i] == 1 then
-                    seen[ARGV[first + i - 1]] = true
+    local before_tokens = #ARGV - token_count
+
+    -- the tokens ARGV[first] ... ARGV[last] that are in a bucket, as a set; nil if none is
+    local function find_seen(first, last, first_bucket, bucket_count)
+        local seen
+        for bucket = first_bucket, first_bucket + bucket_count - 1 do
+            -- there may be none beside the first one; asking costs less than looking up
+            if bucket == first_bucket or redis.call('EXISTS', KEYS[bucket]) == 1 then
+                local found = redis.call('SMISMEMBER', KEYS[bucket], unpack(ARGV, first, last))
+                for i = 1, #found do
+                    if found[i] == 1 then
+                        seen = seen or {}
+                        seen[ARGV[first + i - 1]] = true
+                    end
                 end
             end
         end
+        return seen
     end
-    local new = {}
-    local are_all_counted = next(refused) == nil
-    for i = first, last do
-        local token = ARGV[i]
-        if are_all_counted or not refused[page_of(i - FIRST_TOKEN + 1)] then
-            if seen[token] then
-                local number = i - FIRST_TOKEN + 1
-                hits[page_of(number)] = hits[page_of(number)] - 1
+
+    -- takes the visits out whose tokens are in `seen`, or for the second time among these; returns
+    -- the tokens that are new
+    local function take_out_repeated(first, last, seen)
+        local page_of = numbers_in(ARGV[before_tokens])
+        local new = {}
+        for i = first, last do
+            local token, number = ARGV[i], i - before_tokens
+            local page = page_of[number]
+            if refused and refused[page] then
+                -- its visit is not counted, so it is not remembered
+            elseif seen[token] then
+                take_out(page, 1)
                 repeated[#repeated + 1] = number
             else
                 seen[token] = true
                 new[#new + 1] = token
             end
         end
+        return new
     end
-    fresh[window] = new
-end
-if token_count ~= 0 then
-    local counts = numbers_in(ARGV[FIRST_TOKEN - 2])
-    look_up(1, counts[1], 5, 7)
-    look_up(2, counts[2], 8, 10)
-    look_up(3, counts[3], 11, 11)
+
+    local first = before_tokens + 1
+    for i = 1, #groups, 5 do
+        local count, bucket_count, is_distinct, least, full = unpack(groups, i, i + 4)
+        local last = first + count - 1
+        local seen = find_seen(first, last, first_visitors_key, bucket_count)
+        local addition = {KEYS[first_visitors_key], least, full, ARGV, first, last}
+        if seen or refused or is_distinct == 0 then
+            local new = take_out_repeated(first, last, seen or {})
+            addition[4], addition[5], addition[6] = new, 1, #new
+        end
+        additions[#additions + 1] = addition
+        first, first_visitors_key = last + 1, first_visitors_key + bucket_count
+    end
 end
 
 -- asking for the time costs as much as adding to a total, and the batch's maker may have another
@@ -157,12 +176,10 @@ if not used_at or math.abs(made_at - used_at) >= SAME_TIME then
     used_at = redis.call('TIME')[1]
 end
 
--- a lifetime by its place; those of the buckets follow
+-- a lifetime by its place
 local DAY, HOUR, LEDGER = 1, 2, 3
-local ttls
 local function ttl(place)
-    ttls = ttls or numbers_in(lifetimes)
-    return ttls[place]
+    return numbers_in(lifetimes)[place]
 end
 
 if last == '0' then
@@ -171,8 +188,9 @@ if last == '0' then
     redis.call('HSET', ledger_key, epoch, '0 0 ' .. used_at)
     redis.call('ZSCORE', hits_key, '')
     redis.call('EXPIRE', day_key, ttl(DAY))
-    for _, command in ipairs({{'ZINCRBY', ledger_key, 1, ''}, {'SADD', ledger_key, ''}}) do
-        local result = redis.pcall(unpack(command))
+    redis.call('TTL', day_key)
+    for _, command in ipairs({'ZINCRBY', 'SADD'}) do
+        local result = redis.pcall(command, ledger_key, 1, 1)
         if not string.find(result.err, 'WRONGTYPE', 1, true) then
             return redis.error_reply(result.err)
         end
@@ -191,40 +209,24 @@ local function attempt(...)
     return result
 end
 
--- adds to a hash of the series; whether the page is new in it, so that its expiry is to be renewed
-local function count(key, page, number)
-    return attempt('HINCRBY', key, page, number) == tonumber(number)
-end
-
-local grows_day, grows_hour = false, false
-local changed = {} -- lines of the message to the channel
-
--- adds to a page's total, day and hour, and returns the total
-local function add(page, number)
-    local total = redis.call('ZINCRBY', hits_key, number, page)
-    grows_day = count(day_key, page, number) or grows_day
-    grows_hour = count(hour_key, page, number) or grows_hour
-    changed[#changed + 1] = total .. ' ' .. page .. '\n'
-    return total
-end
-
-local sum = hits[1]
-for page = 2, page_count do
-    sum = sum + hits[page]
-end
-if tonumber(sum) ~= 0 then
-    add('', sum)
-end
 local totals = {}
+local changed = {} -- lines of the message to the channel
+local grows_day, grows_hour = false, false -- a page is new in them, so their expiry is to be renewed
 for page = 1, page_count do
-    local name = ARGV[FIRST_PAGE + 2 * page - 2]
-    if refused[page] then
-        totals[page] = '-'
-    elseif tonumber(hits[page]) == 0 then
-        totals[page] = redis.call('ZSCORE', hits_key, name) or '0'
+    local name, number = ARGV[BEFORE_PAGES + page], hits[page]
+    local value = tonumber(number)
+    if value ~= 0 then
+        local total = redis.call('ZINCRBY', hits_key, number, name)
+        grows_day = attempt('HINCRBY', day_key, name, number) == value or grows_day
+        grows_hour = attempt('HINCRBY', hour_key, name, number) == value or grows_hour
+        totals[page] = total
+        changed[#changed + 1] = total .. ' ' .. name .. '\n'
     else
-        totals[page] = add(name, hits[page])
+        totals[page] = redis.call('ZSCORE', hits_key, name) or '0'
     end
+end
+for page in pairs(refused or {}) do
+    totals[page] = '-'
 end
 if grows_day then
     attempt('EXPIRE', day_key, ttl(DAY))
@@ -232,47 +234,49 @@ end
 if grows_hour then
     attempt('EXPIRE', hour_key, ttl(HOUR))
 end
-for window, tokens in pairs(fresh) do
-    if #tokens ~= 0 then
-        local bucket = KEYS[window == 3 and 11 or 3 * window + 3]
-        redis.call('SADD', bucket, unpack(tokens))
-        redis.call('EXPIRE', bucket, ttl(LEDGER + window))
+
+for _, addition in ipairs(additions) do
+    local bucket, least, full, tokens, first, last = unpack(addition)
+    if first <= last then
+        redis.call('SADD', bucket, unpack(tokens, first, last))
+        if redis.call('TTL', bucket) < least then
+            redis.call('EXPIRE', bucket, full)
+        end
     end
 end
 
 local uniques = {}
-
--- adds visitors to a HyperLogLog
-local function meet(key, ...)
-    if attempt('PFADD', key, ...) == 1 then
-        attempt('EXPIRE', key, ttl(DAY))
-    end
-end
-
 if visited_count ~= '0' then
-    local site_key = #KEYS - visited_count
+    -- adds visitors to a HyperLogLog
+    local function meet(key, ...)
+        if attempt('PFADD', key, ...) == 1 then
+            attempt('EXPIRE', key, ttl(DAY))
+        end
+    end
+
     local everybody = {}
     local at = FIRST_VISITED
-    for key = site_key + 1, #KEYS do
+    for i = 1, visited_count do
+        local key = KEYS[first_visitors_key + i]
         local page, first, visitor_count = tonumber(ARGV[at]), at + 3, tonumber(ARGV[at + 2])
         local is_wanted = ARGV[at + 1] == '1'
         at = first + visitor_count
-        if visitor_count ~= 0 and not refused[page] then
-            meet(KEYS[key], unpack(ARGV, first, at - 1))
-            for i = first, at - 1 do
-                everybody[#everybody + 1] = ARGV[i]
+        if visitor_count ~= 0 and not (refused and refused[page]) then
+            meet(key, unpack(ARGV, first, at - 1))
+            for visitor = first, at - 1 do
+                everybody[#everybody + 1] = ARGV[visitor]
             end
         end
         if is_wanted then
-            uniques[#uniques + 1] = attempt('PFCOUNT', KEYS[key]) or '-'
+            uniques[#uniques + 1] = attempt('PFCOUNT', key) or '-'
         end
     end
     if #everybody ~= 0 then
-        meet(KEYS[site_key], unpack(everybody))
+        meet(KEYS[first_visitors_key], unpack(everybody))
     end
 end
 
-local answer = ' ' .. table.concat(totals, ' ')
+local answer = ' ' .. table.concat(totals, ' ', 2)
 if #repeated ~= 0 then
     answer = answer .. ' ~ ' .. table.concat(repeated, ' ')
 end

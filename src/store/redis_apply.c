@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis_request.h"
+#include "store/redis_tokens.h"
 
 #include "base/log.h"
 
@@ -73,32 +74,6 @@ static struct visited *find_visited(const struct store_batch *batch, size_t *ret
     return visited;
 }
 
-/* the buckets before, at and after the batch's time: instances' clocks may differ by one */
-static void add_bucket_keys(struct redis_command *command, const struct store_batch *batch,
-                            uint64_t window_s)
-{
-    uint64_t bucket = batch->second / window_s;
-    char kind[sizeof("seen::") + 2 * U64_DIGITS_MAX];
-    char *digits = stpcpy(kind, "seen:");
-
-    digits += format_u64(window_s, digits);
-    *digits++ = ':';
-    for (uint64_t i = bucket - 1; i != bucket + 2; i++) {
-        digits[format_u64(i, digits)] = '\0';
-        redis_add_key(command, batch->site, kind);
-    }
-}
-
-static void add_token_keys(struct redis_command *command, const struct store_batch *batch)
-{
-    char kind[48];
-
-    add_bucket_keys(command, batch, STORE_WINDOW_ATTEMPT_S);
-    add_bucket_keys(command, batch, STORE_WINDOW_CLIENT_S);
-    snprintf(kind, sizeof(kind), "seen:day:%llu", (unsigned long long)batch->day);
-    redis_add_key(command, batch->site, kind);
-}
-
 static void add_visited_keys(struct redis_store *store, const struct store_batch *batch,
                              const struct visited *visited, size_t visited_count)
 {
@@ -111,19 +86,18 @@ static void add_visited_keys(struct redis_store *store, const struct store_batch
 }
 
 static void add_keys(struct redis_store *store, const struct store_batch *batch,
-                     const struct visited *visited, size_t visited_count)
+                     const struct redis_tokens *tokens, const struct visited *visited,
+                     size_t visited_count)
 {
     struct redis_command *command = &store->command;
 
-    redis_command_add_u64(command, 4 + (batch->token_count != 0 ? 7 : 0) +
+    redis_command_add_u64(command, 4 + redis_tokens_key_count(tokens) +
                                        (visited_count != 0 ? visited_count + 1 : 0));
     redis_add_key(command, batch->site, "hits");
     redis_add_day_key(store, batch->site, batch->day);
     redis_add_hour_key(store, batch->site, batch->hour);
     redis_add_key(command, batch->site, "ledger");
-    if (batch->token_count != 0) {
-        add_token_keys(command, batch);
-    }
+    redis_tokens_add_keys(tokens, command);
     if (visited_count != 0) {
         add_visited_keys(store, batch, visited, visited_count);
     }
@@ -133,7 +107,7 @@ static void add_visited(struct redis_command *command, const struct store_batch 
                         const struct visited *visited, size_t visited_count)
 {
     for (size_t i = 0; i < visited_count; i++) {
-        redis_command_add_u64(command, visited[i].entry + 1);
+        redis_command_add_u64(command, visited[i].entry + 2); /* 1 is the site */
         redis_command_add_text(command, batch->entries[visited[i].entry].wants_uniques ? "1" : "0");
         redis_command_add_u64(command, visited[i].count);
         for (size_t j = 0; j < visited[i].count; j++) {
@@ -143,96 +117,28 @@ static void add_visited(struct redis_command *command, const struct store_batch 
     }
 }
 
-static size_t count_tokens(const struct store_batch *batch, size_t window)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < batch->token_count; i++) {
-        count += batch->tokens[i].window == window ? 1 : 0;
-    }
-    return count;
-}
-
-/* indices of the tokens in the order in which they are sent: by window. Freed by the caller */
-static size_t *order_tokens(const struct store_batch *batch)
-{
-    size_t *order = calloc(batch->token_count + 1, sizeof(*order));
-    size_t count = 0;
-
-    if (order == NULL) {
-        abort();
-    }
-    for (size_t window = 0; window < STORE_WINDOW_COUNT; window++) {
-        for (size_t i = 0; i < batch->token_count; i++) {
-            if (batch->tokens[i].window == window) {
-                order[count++] = i;
-            }
-        }
-    }
-    return order;
-}
-
-/* a list of numbers is one argument: it is begun, numbers are put into it, and it is added */
-static void put_number(struct redis_store *store, uint64_t number)
-{
-    buf_put_u64(&store->list, number);
-    buf_putc(&store->list, ' ');
-}
-
-static void add_list(struct redis_store *store)
-{
-    redis_command_add(&store->command, store->list.bytes, store->list.length);
-}
-
 static void add_lifetimes(struct redis_store *store)
 {
-    buf_clear(&store->list);
-    put_number(store, store->day_ttl_s);
-    put_number(store, store->hour_ttl_s);
-    put_number(store, store->ledger_ttl_s);
-    for (int window = 0; window < STORE_WINDOW_COUNT; window++) {
-        put_number(store, store_token_ttl_s((enum store_window)window, store->keep_tokens_s));
-    }
-    add_list(store);
+    redis_list_begin(store);
+    redis_list_put(store, store->day_ttl_s);
+    redis_list_put(store, store->hour_ttl_s);
+    redis_list_put(store, store->ledger_ttl_s);
+    redis_list_add(store);
 }
 
-static void add_tokens(struct redis_store *store, const struct store_batch *batch)
+/* the site, of which all hits are, and the pages */
+static void add_pages(struct redis_command *command, const struct store_batch *batch)
 {
-    size_t *order = order_tokens(batch);
+    uint64_t hits = 0;
 
-    buf_clear(&store->list);
-    for (size_t window = 0; window < STORE_WINDOW_COUNT; window++) {
-        put_number(store, count_tokens(batch, window));
-    }
-    add_list(store);
-    buf_clear(&store->list);
-    for (size_t i = 0; i < batch->token_count; i++) {
-        put_number(store, batch->tokens[order[i]].entry + 1);
-    }
-    add_list(store);
-    for (size_t i = 0; i < batch->token_count; i++) {
-        const struct store_token *token = &batch->tokens[order[i]];
-
-        redis_command_add(&store->command, token->bytes, token->length);
-    }
-    free(order);
-}
-
-static void add_batch(struct redis_store *store, const struct store_batch *batch,
-                      const struct visited *visited, size_t visited_count)
-{
-    struct redis_command *command = &store->command;
-
-    redis_command_add_u64(command, batch->entry_count);
-    redis_command_add_u64(command, batch->token_count);
-    redis_command_add_u64(command, visited_count);
+    redis_command_add(command, "", 0);
     for (size_t i = 0; i < batch->entry_count; i++) {
         redis_command_add(command, batch->entries[i].page, batch->entries[i].page_length);
-        redis_command_add_u64(command, batch->entries[i].hits);
+        hits += batch->entries[i].hits;
     }
-    add_visited(command, batch, visited, visited_count);
-    if (batch->token_count != 0) {
-        add_tokens(store, batch);
+    redis_command_add_u64(command, hits);
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        redis_command_add_u64(command, batch->entries[i].hits);
     }
 }
 
@@ -267,10 +173,12 @@ static void send_apply(struct applying *applying, bool with_source)
     struct redis_command *command = &store->command;
     size_t visited_count;
     struct visited *visited = find_visited(batch, &visited_count);
+    struct redis_tokens tokens;
 
+    redis_tokens_init(&tokens, batch);
     redis_command_begin(command, with_source ? "EVAL" : "EVALSHA");
     redis_command_add_text(command, with_source ? redis_apply_lua : script_sha(store));
-    add_keys(store, batch, visited, visited_count);
+    add_keys(store, batch, &tokens, visited, visited_count);
     redis_command_add_text(command, batch->epoch);
     redis_command_add_u64(command, batch->sequence);
     redis_command_add_u64(command, batch->follows);
@@ -279,7 +187,13 @@ static void send_apply(struct applying *applying, bool with_source)
     add_lifetimes(store);
     redis_command_add_u64(command, batch->pages_max);
     redis_add_channel(command, batch->site);
-    add_batch(store, batch, visited, visited_count);
+    redis_command_add_u64(command, 1 + batch->entry_count);
+    redis_tokens_add_groups(&tokens, store);
+    redis_command_add_u64(command, visited_count);
+    add_pages(command, batch);
+    add_visited(command, batch, visited, visited_count);
+    redis_tokens_add(&tokens, store);
+    redis_tokens_finish(&tokens);
     free(visited);
     send_and_wait(applying);
 }
@@ -303,12 +217,12 @@ static void warn_of_series(struct redis_store *store, const char *site, const ch
 /* " ~ 2 5": numbers, from 1, of tokens as they were sent; returns what follows them, or NULL */
 static const char *parse_repeated(const char *text, const struct store_batch *batch, bool *repeated)
 {
-    size_t *order;
+    struct redis_tokens tokens;
 
     if (!redis_starts_with(text, " ~ ")) {
         return text;
     }
-    order = order_tokens(batch);
+    redis_tokens_init(&tokens, batch);
     text += 2;
     do {
         uint64_t number;
@@ -318,9 +232,9 @@ static const char *parse_repeated(const char *text, const struct store_batch *ba
             text = NULL;
             break;
         }
-        repeated[order[number - 1]] = true;
+        repeated[tokens.order[number - 1]] = true;
     } while (*text == ' ' && text[1] >= '0' && text[1] <= '9');
-    free(order);
+    redis_tokens_finish(&tokens);
     return text;
 }
 

@@ -109,6 +109,22 @@ struct redis_request *redis_request_create(struct store *store, void *data, redi
     return request;
 }
 
+void redis_list_begin(struct redis_store *store)
+{
+    buf_clear(&store->list);
+}
+
+void redis_list_put(struct redis_store *store, uint64_t number)
+{
+    buf_put_u64(&store->list, number);
+    buf_putc(&store->list, ' ');
+}
+
+void redis_list_add(struct redis_store *store)
+{
+    redis_command_add(&store->command, store->list.bytes, store->list.length);
+}
+
 void redis_request_send(struct redis_request *request)
 {
     struct redis_store *store = request->store;

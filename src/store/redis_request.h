@@ -99,6 +99,11 @@ void redis_add_visitors_key(struct redis_store *store, const char *site, uint64_
 void redis_add_salt_key(struct redis_command *command, uint64_t day);
 void redis_add_channel(struct redis_command *command, const char *site);
 
+/* a list of numbers is one argument: it is begun, numbers are put into it, and it is added */
+void redis_list_begin(struct redis_store *store);
+void redis_list_put(struct redis_store *store, uint64_t number);
+void redis_list_add(struct redis_store *store);
+
 /* sends the store's command; when that cannot be, the request is refused in this turn */
 void redis_request_send(struct redis_request *request);
 

@@ -16,7 +16,7 @@ WRONG = "wr0ng-pa55word"
 NEEDED = {
     "evalsha": "each batch", "eval": "each batch after SCRIPT FLUSH", "script|load": "the greeting", "role": "the greeting and heartbeat",
     "zmscore": "reading", "hget": "apply.lua", "hset": "apply.lua", "zincrby": "apply.lua", "zscore": "apply.lua",
-    "hincrby": "apply.lua", "expire": "apply.lua", "time": "apply.lua", "hrandfield": "apply.lua", "hdel": "apply.lua",
+    "hincrby": "apply.lua", "expire": "apply.lua", "ttl": "apply.lua", "time": "apply.lua", "hrandfield": "apply.lua", "hdel": "apply.lua",
     "wait": "redis.wait_replicas",
     "zcard": "limits.pages", "smismember": "tokens", "sadd": "tokens, sites", "pfadd": "visitors", "pfcount": "visitors",
     "publish": "live numbers", "subscribe": "live numbers", "unsubscribe": "live numbers", "ping": "live numbers: heartbeat",

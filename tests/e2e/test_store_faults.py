@@ -256,8 +256,9 @@ class Ledger:
             return b"-BUSY Redis is busy running a script.\r\n"
         argv = ["", *words[3 + int(words[2]):]]  # from 1, as in apply.lua
         epoch, sequence, follows = argv[1], int(argv[2]), int(argv[3])
-        pages = argv[12:12 + 2 * int(argv[9])]
-        reply = self.apply(epoch, sequence, follows, dict(zip(pages[::2], map(int, pages[1::2])))).encode()
+        count = int(argv[9])  # of pages, the site among them
+        hits = dict(zip(argv[13:12 + count], map(int, argv[13 + count:12 + 2 * count])))
+        reply = self.apply(epoch, sequence, follows, hits).encode()
         return None if self.mood == "silent" else b"$%d\r\n%s\r\n" % (len(reply), reply)
 
     def apply(self, epoch, sequence, follows, hits):

@@ -7,6 +7,9 @@
 
 #include "base/log.h"
 
+/* the stretch of one of Redis' buckets of attempts; those of clients' tokens are of one window */
+#define ATTEMPT_BUCKET_S 60
+
 /*
  * The first second of a bucket of both windows, a few hours ahead: stores forget by their own
  * clocks what is in the past.
@@ -300,18 +303,20 @@ static void test_windows_end(void **state)
 {
     struct fixture *fixture = open_fixture(state);
     static const uint64_t seconds[] = {STORE_WINDOW_ATTEMPT_S, STORE_WINDOW_CLIENT_S};
+    static const uint64_t stretches[] = {ATTEMPT_BUCKET_S, STORE_WINDOW_CLIENT_S}; /* Redis' */
 
     for (int i = STORE_WINDOW_ATTEMPT; i <= STORE_WINDOW_CLIENT; i++) {
         enum store_window window = (enum store_window)i;
         uint64_t length = seconds[i];
+        uint64_t stretch = stretches[i];
 
-        for (uint64_t start = bucket_start(); start < bucket_start() + length;
+        for (uint64_t start = bucket_start(); start < bucket_start() + stretch;
              start += length / 5) {
             check_distance(fixture, window, start, start + 1, true);
             check_distance(fixture, window, start, start + length - 1, true);
             check_distance(fixture, window, start, start + length, true);
-            check_distance(fixture, window, start, start + 2 * length, false);
-            check_distance(fixture, window, start, start + 100 * length, false);
+            check_distance(fixture, window, start, start + 2 * stretch, false);
+            check_distance(fixture, window, start, start + 100 * stretch, false);
         }
     }
 }
@@ -323,6 +328,7 @@ static void test_neighbour_buckets(void **state)
 
     for (int i = STORE_WINDOW_ATTEMPT; i <= STORE_WINDOW_CLIENT; i++) {
         check_distance(fixture, (enum store_window)i, bucket_start() - 1, bucket_start(), true);
+        check_distance(fixture, (enum store_window)i, bucket_start() - 7, bucket_start() + 7, true);
     }
 }
 
@@ -348,10 +354,10 @@ static void test_a_window_begins_anew(void **state)
     uint64_t second = bucket_start();
 
     assert_false(repeats_at(fixture, second, "id", STORE_WINDOW_ATTEMPT));
-    assert_false(repeats_at(fixture, second + 60, "id", STORE_WINDOW_ATTEMPT));
-    assert_true(repeats_at(fixture, second + 60, "id", STORE_WINDOW_ATTEMPT));
-    assert_true(repeats_at(fixture, second + 75, "id", STORE_WINDOW_ATTEMPT));
-    assert_false(repeats_at(fixture, second + 105, "id", STORE_WINDOW_ATTEMPT));
+    assert_false(repeats_at(fixture, second + 120, "id", STORE_WINDOW_ATTEMPT));
+    assert_true(repeats_at(fixture, second + 120, "id", STORE_WINDOW_ATTEMPT));
+    assert_true(repeats_at(fixture, second + 135, "id", STORE_WINDOW_ATTEMPT));
+    assert_false(repeats_at(fixture, second + 250, "id", STORE_WINDOW_ATTEMPT));
 }
 
 static void test_keeps_tokens(void **state)
@@ -366,43 +372,60 @@ static void test_keeps_tokens(void **state)
 
 /* ---- Redis ---- */
 
-static void bucket_command(char *command, size_t size, const char *name, uint64_t window_s,
-                           uint64_t second, const char *rest)
+/* runs a command on a bucket, of attempts or of clients' tokens by its stretch */
+static const char *ask_bucket(struct fixture *fixture, const char *name, uint64_t stretch_s,
+                              uint64_t second, const char *rest)
 {
-    snprintf(command, size, "%s vc:{default}:seen:%llu:%llu%s", name, (unsigned long long)window_s,
-             (unsigned long long)(second / window_s), rest);
+    char command[128];
+
+    snprintf(command, sizeof(command), "%s vc:{default}:seen:%llu:%llu%s", name,
+             (unsigned long long)stretch_s, (unsigned long long)(second / stretch_s), rest);
+    return redis_server_ask(fixture->path, command);
 }
 
+static int ttl_of_bucket(struct fixture *fixture, uint64_t stretch_s)
+{
+    return atoi(ask_bucket(fixture, "TTL", stretch_s, bucket_start(), "") + 1);
+}
+
+/* three windows after the last token that may come into it */
 static void test_redis_buckets_expire(void **state)
 {
     struct fixture *fixture = open_fixture(state);
-    char command[128];
 
     assert_false(repeats(fixture, "a", STORE_WINDOW_ATTEMPT));
     assert_false(repeats(fixture, "b", STORE_WINDOW_ATTEMPT));
     assert_false(repeats(fixture, "c", STORE_WINDOW_CLIENT));
-    bucket_command(command, sizeof(command), "TTL", STORE_WINDOW_ATTEMPT_S, bucket_start(), "");
-    assert_in_range(atoi(redis_server_ask(fixture->path, command) + 1), 2 * STORE_WINDOW_ATTEMPT_S,
-                    3 * STORE_WINDOW_ATTEMPT_S);
-    bucket_command(command, sizeof(command), "SCARD", STORE_WINDOW_ATTEMPT_S, bucket_start(), "");
-    assert_string_equal(redis_server_ask(fixture->path, command), ":2\r\n");
-    bucket_command(command, sizeof(command), "TTL", STORE_WINDOW_CLIENT_S, bucket_start(), "");
-    assert_in_range(atoi(redis_server_ask(fixture->path, command) + 1), 2 * STORE_WINDOW_CLIENT_S,
-                    3 * STORE_WINDOW_CLIENT_S);
+    assert_in_range(ttl_of_bucket(fixture, ATTEMPT_BUCKET_S), 60 + 3 * 15 - 5, 60 + 3 * 15);
+    assert_string_equal(ask_bucket(fixture, "SCARD", ATTEMPT_BUCKET_S, bucket_start(), ""),
+                        ":2\r\n");
+    assert_in_range(ttl_of_bucket(fixture, STORE_WINDOW_CLIENT_S), 4 * 3600 - 5, 4 * 3600);
+}
+
+/* what is sent late is remembered for as long as what is not */
+static void test_redis_buckets_live_on(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+
+    assert_false(repeats(fixture, "a", STORE_WINDOW_ATTEMPT));
+    ask_bucket(fixture, "EXPIRE", ATTEMPT_BUCKET_S, bucket_start(), " 50");
+    assert_false(repeats(fixture, "b", STORE_WINDOW_ATTEMPT)); /* more than it has to have */
+    assert_in_range(ttl_of_bucket(fixture, ATTEMPT_BUCKET_S), 45, 50);
+    ask_bucket(fixture, "EXPIRE", ATTEMPT_BUCKET_S, bucket_start(), " 40");
+    assert_false(repeats(fixture, "c", STORE_WINDOW_ATTEMPT));
+    assert_in_range(ttl_of_bucket(fixture, ATTEMPT_BUCKET_S), 100, 105);
 }
 
 /* another attempt may wait in a journal */
 static void test_redis_keeps_tokens_for_journals(void **state)
 {
     struct fixture *fixture = open_fixture(state);
-    char command[128];
 
     close_store(fixture);
     fixture->keep_tokens_ms = 600000;
     open_store(fixture);
     assert_false(repeats(fixture, "a", STORE_WINDOW_ATTEMPT));
-    bucket_command(command, sizeof(command), "TTL", STORE_WINDOW_ATTEMPT_S, bucket_start(), "");
-    assert_in_range(atoi(redis_server_ask(fixture->path, command) + 1), 640, 645);
+    assert_in_range(ttl_of_bucket(fixture, ATTEMPT_BUCKET_S), 700, 705);
 }
 
 /* an error reply means that nothing was applied: also of what stands before the error */
@@ -414,7 +437,6 @@ static void test_redis_applies_nothing_of_what_fails(void **state)
                                    token_of("two", 1, STORE_WINDOW_CLIENT)};
     struct store_batch batch = batch_of(EPOCH_A, 1, 2, entries, 2);
     struct answer answer;
-    char command[128];
 
     batch.second = bucket_start();
     batch.tokens = tokens;
@@ -422,16 +444,16 @@ static void test_redis_applies_nothing_of_what_fails(void **state)
     for (uint64_t i = 0; i < 3; i++) { /* the buckets before, now and after */
         uint64_t second = bucket_start() + (i - 1) * STORE_WINDOW_CLIENT_S;
 
-        bucket_command(command, sizeof(command), "SET", STORE_WINDOW_CLIENT_S, second, " wrong");
-        assert_string_equal(redis_server_ask(fixture->path, command), "+OK\r\n");
+        assert_string_equal(ask_bucket(fixture, "SET", STORE_WINDOW_CLIENT_S, second, " wrong"),
+                            "+OK\r\n");
         answer = apply_batch(fixture, &batch);
         assert_int_equal(answer.outcome, STORE_REFUSED);
         assert_false(answer.gap);
         assert_non_null(strstr(answer.reason, "WRONGTYPE"));
         assert_true(total_of(fixture, "default", "/a") == 0);
         assert_true(ledger_of(fixture, EPOCH_A) == 0);
-        bucket_command(command, sizeof(command), "DEL", STORE_WINDOW_CLIENT_S, second, "");
-        assert_string_equal(redis_server_ask(fixture->path, command), ":1\r\n");
+        assert_string_equal(ask_bucket(fixture, "DEL", STORE_WINDOW_CLIENT_S, second, ""),
+                            ":1\r\n");
     }
     assert_string_equal(redis_server_ask(fixture->path, "DBSIZE"), ":0\r\n");
     answer = apply_batch(fixture, &batch);
@@ -460,6 +482,7 @@ int main(void)
         FOR_BOTH(test_a_window_begins_anew),
         FOR_BOTH(test_keeps_tokens),
         FOR_REDIS(test_redis_buckets_expire),
+        FOR_REDIS(test_redis_buckets_live_on),
         FOR_REDIS(test_redis_keeps_tokens_for_journals),
         FOR_REDIS(test_redis_applies_nothing_of_what_fails),
     };
