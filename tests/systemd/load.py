@@ -10,6 +10,26 @@ import sys
 REQUEST = b"GET /count.json HTTP/1.1\r\nHost: load\r\n\r\n"
 
 
+async def read_chunks(reader):
+    body = b""
+    while True:
+        size = int(await reader.readuntil(b"\r\n"), 16)
+        body += (await reader.readexactly(size + 2))[:size]
+        if size == 0:
+            return body
+
+
+async def read_answer(reader):
+    """Its status, headers and body, which nginx sends in chunks where it corrects it."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+    if headers.get("transfer-encoding") == "chunked":
+        body = await read_chunks(reader)
+    else:
+        body = await reader.readexactly(int(headers["content-length"]))
+    return head[0].split(" ")[1], headers, body
+
+
 class Load:
     def __init__(self, connections):
         self.connections = connections
@@ -21,10 +41,7 @@ class Load:
     async def visit(self, reader, writer):
         """One visit; returns whether the connection can be used again."""
         writer.write(REQUEST)
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
-        body = await reader.readexactly(int(headers["content-length"]))
-        status = head[0].split(" ")[1]
+        status, headers, body = await read_answer(reader)
         if status == "200":
             self.numbers.append(json.loads(body)["count"])
         else:
