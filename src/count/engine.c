@@ -140,6 +140,7 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     engine->options = *options;
     map_init(&engine->sites);
     map_init(&engine->estimates);
+    list_init(&engine->failing);
     waiting_init(engine);
     sending_init(engine);
     healing_init(engine);

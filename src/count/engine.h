@@ -129,6 +129,16 @@ void engine_stop(struct engine *engine);
 /** Whether the store lacks, or may lack, what it had: that is asked, or sent again, now. */
 bool engine_is_healing(const struct engine *engine);
 
+/** The store is there but takes no batches of a site: where several are, of the longest so. */
+struct engine_failure {
+    const char *site; /* both are gone at the loop's next turn */
+    const char *reason;
+    uint64_t lasted_ms;
+};
+
+/** Whether there is such a failure now. */
+bool engine_failure(const struct engine *engine, struct engine_failure *ret_failure);
+
 /** Whether no visit waits and no batch is open. */
 bool engine_is_idle(const struct engine *engine);
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "count/failing.h"
 #include "count/healing.h"
 #include "count/outage.h"
 #include "count/sending.h"
@@ -44,8 +45,13 @@ static void on_applied(struct flow *flow, struct batch *batch, const struct stor
     outage_note_applied(leg_of(flow), batch, applied);
 }
 
-static void note_success(struct engine *engine, const struct flow_end *end)
+static void note_success(struct leg *leg, const struct flow_end *end)
 {
+    struct engine *engine = leg->site->engine;
+
+    if (end->result != FLOW_CHECKED || !flow_has_work(&leg->flow)) {
+        failing_end(leg);
+    }
     backoff_reset(&engine->backoff);
     engine->failing_since_ms = 0;
     engine->stats.duplicates += end->is_duplicate ? 1 : 0;
@@ -63,6 +69,7 @@ static void note_failure(struct leg *leg, const char *reason)
         leg->site->engine->failing_since_ms = clock_monotonic_ms();
     }
     log_debug("store: site %s: %s", leg->flow.site, reason);
+    failing_note(leg, reason);
 }
 
 static void on_end(struct flow *flow, const struct flow_end *end)
@@ -77,7 +84,7 @@ static void on_end(struct flow *flow, const struct flow_end *end)
             healing_distrust_elsewhere(leg);
         }
     } else {
-        note_success(leg->site->engine, end);
+        note_success(leg, end);
     }
     if (end->result == FLOW_HEALED && ledger_to_heal(&flow->ledger) == NULL) {
         log_info("store: site %s: healed; %llu visits were sent again since the start", flow->site,
@@ -111,6 +118,7 @@ void leg_finish(struct leg *leg)
     list_remove(&leg->queue);
     list_remove(&leg->link);
     outage_forget_leg(leg);
+    failing_forget(leg);
     flow_finish(&leg->flow);
     if (leg != &leg->site->live) {
         free(leg);

@@ -2,7 +2,8 @@
 /**
  * site: the inside of the engine, shared by its parts: engine.c (who is admitted), waiting.c (who
  * waits, and the answers), sending.c (when is sent), leg.c (what becomes of it), healing.c (a store
- * that goes back), outage.c (the journal). Nobody else includes it.
+ * that goes back), outage.c (the journal), failing.c (a store that takes nothing). Nobody else
+ * includes it.
  *
  * A site has legs, each with a flow of its own, so that what waits in one holds up no other: the
  * live one; the backlog, for what went to the journal while the store was away; and one for each
@@ -23,7 +24,8 @@ struct leg {
     struct list queue; /* in ready or resting, or in neither */
     struct site *site;
     struct flow flow;
-    uint64_t used_at_ms; /* when a visit came last */
+    struct failing *failing; /* NULL while the store takes what is sent */
+    uint64_t used_at_ms;     /* when a visit came last */
 };
 
 struct site {
@@ -48,6 +50,7 @@ struct engine {
     struct list awaited; /* sites in which visits may wait: of thousands, a few */
     struct list ready;   /* legs with something to send */
     struct list resting; /* legs that wait for the retry timer, or for the store to come back */
+    struct list failing; /* what is known of legs whose batches are refused: see failing.c */
     struct loop_task flush;
     bool has_gathered; /* since what is ready was sent last: see sending.c */
     struct loop_timer retry;
@@ -60,6 +63,7 @@ struct engine {
     bool is_stopped;
     uint64_t changed_at_ms;    /* when the store came or went last */
     uint64_t failing_since_ms; /* while the store is there but takes no batch; else 0 */
+    uint64_t warned_at_ms;     /* of a leg that fails, last; 0: never */
 };
 
 static inline struct leg *leg_in_site(struct list *link)

@@ -34,6 +34,17 @@ static void report_listeners(struct report *report, const struct server_view *vi
     report_end_list(report);
 }
 
+static void report_failure(struct report *report, const struct engine *engine)
+{
+    struct engine_failure failure;
+
+    if (engine_failure(engine, &failure)) {
+        report_duration(report, "failing_for", failure.lasted_ms);
+        report_text(report, "failing_site", failure.site);
+        report_text(report, "failing_reason", failure.reason);
+    }
+}
+
 static void report_store(struct report *report, const struct server_view *view)
 {
     struct store_health health;
@@ -47,6 +58,7 @@ static void report_store(struct report *report, const struct server_view *view)
     report_duration(report, "changed_ago", loop_now_ms(view->loop) - health.changed_at_ms);
     report_latency(report, "round_trip", health.round_trip_us);
     report_text(report, "last_error", health.last_error);
+    report_failure(report, view->engine);
     report_text(report, "role", health.role);
     report_text(report, "version", health.version);
     report_u64(report, "commands", health.commands);

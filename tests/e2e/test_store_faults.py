@@ -6,6 +6,7 @@ fault is over, the daemon counts again by itself.
 """
 
 import concurrent.futures
+import re
 
 import pytest
 
@@ -307,6 +308,27 @@ def test_out_of_memory(daemon, store):
     last = daemon.count()
     assert 3 <= last <= 3 + daemon.status()["visits"]["unknown"], "whose patience ended while the store was being asked"
     assert store.total() == last
+
+
+def test_a_store_that_takes_nothing_is_said(daemon, store):
+    """Log and status have it while it lasts, and the log when it is over; at the default level."""
+    client = store.client()
+    client.config_set("maxmemory-policy", "noeviction")
+    assert daemon.count() == 1
+    assert "failing_for_s" not in daemon.status()["store"]
+    client.config_set("maxmemory", 1)
+    wait_until(lambda: daemon.fetch("/count").status != 200 and "takes no batches" in daemon.log(), "a warning")
+    daemon.wait_for_log(r"warning store: site default: takes no batches for \d+s: OOM .*; trying again, \d+ visits wait")
+    failing = daemon.status()["store"]
+    assert failing["available"] and failing["failing_for_s"] >= 1
+    assert failing["failing_site"] == "default"
+    assert failing["failing_reason"].startswith("OOM ")
+    assert re.search(r"failing for +\d+s\n +failing site +default\n +failing reason +OOM ", daemon.ctl("status").output)
+    client.config_set("maxmemory", 0)
+    wait_until(lambda: daemon.fetch("/count").status == 200, "it counts again")
+    daemon.wait_for_log(r"info    store: site default: takes batches again, after \d+s")
+    assert "failing_for_s" not in daemon.status()["store"]
+    assert daemon.log().count("takes no batches") == 1
 
 
 def test_writes_switched_off_after_a_failed_save(daemon, store):

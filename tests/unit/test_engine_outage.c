@@ -202,6 +202,142 @@ static void test_a_short_failure_refuses_nobody(void **state)
     }
 }
 
+/* --- what is said of it --- */
+
+#define PATIENCE_MS 600000
+
+/* refuses all batches for `ms`; returns what was logged meanwhile */
+static const char *log_of_refusals(struct fixture *fixture, uint64_t ms)
+{
+    log_set_level(LOG_LEVEL_INFO);
+    log_capture_begin();
+    refuse_for(fixture, ms);
+    log_set_level(LOG_LEVEL_ERROR);
+    return log_capture_end();
+}
+
+/* takes what comes for as long as a retry may take; returns what was logged meanwhile */
+static const char *log_of_recovery(struct fixture *fixture)
+{
+    log_set_level(LOG_LEVEL_INFO);
+    log_capture_begin();
+    for (uint64_t ms = 0; ms < LAST_RETRY_MS; ms += 5) {
+        fake_store_end_all(fixture->store, FAKE_DONE);
+        advance(fixture, 5);
+    }
+    log_set_level(LOG_LEVEL_ERROR);
+    return log_capture_end();
+}
+
+static void test_a_failing_store_is_warned_of_once_a_minute(void **state)
+{
+    struct fixture *fixture = *state;
+    struct engine_failure failure;
+    const char *log;
+
+    set_limits(fixture, PATIENCE_MS, MAX_WAITING);
+    assert_false(engine_failure(fixture->engine, &failure));
+    visit(fixture, "/");
+    visit(fixture, "/");
+    turn(fixture);
+    assert_string_equal(log_of_refusals(fixture, 950), "");
+    log = log_of_refusals(fixture, LAST_RETRY_MS);
+    assert_int_equal(count_in_text(log, "\n"), 1);
+    assert_non_null(strstr(log, "warning store: site default: takes no batches for "));
+    assert_non_null(strstr(log, "s: not now; trying again, 2 visits wait, 0 are in the journal\n"));
+    assert_true(engine_failure(fixture->engine, &failure));
+    assert_string_equal(failure.site, "default");
+    assert_string_equal(failure.reason, "not now");
+    assert_in_range(failure.lasted_ms, 950 + LAST_RETRY_MS - 50, 950 + LAST_RETRY_MS + 50);
+    assert_string_equal(log_of_refusals(fixture, 60000 - 2 * LAST_RETRY_MS), "");
+    log = log_of_refusals(fixture, 3 * LAST_RETRY_MS);
+    assert_int_equal(count_in_text(log, "warning store: site default: takes no batches for 6"), 1);
+    assert_int_equal(count_in_text(log, "\n"), 1);
+    log = log_of_recovery(fixture);
+    assert_int_equal(count_in_text(log, "info    store: site default: takes batches again, after "),
+                     1);
+    assert_int_equal(count_in_text(log, "\n"), 1);
+    assert_false(engine_failure(fixture->engine, &failure));
+}
+
+static void test_nothing_is_said_of_a_short_failure(void **state)
+{
+    struct fixture *fixture = *state;
+    struct engine_failure failure;
+
+    visit(fixture, "/");
+    turn(fixture);
+    assert_string_equal(log_of_refusals(fixture, 500), "");
+    assert_true(engine_failure(fixture->engine, &failure));
+    assert_string_equal(log_of_recovery(fixture), "");
+    assert_false(engine_failure(fixture->engine, &failure));
+}
+
+/* guards: the visits of one site that are taken must not hide that another's are not */
+static void test_one_site_that_is_not_taken_is_warned_of(void **state)
+{
+    struct fixture *fixture = *state;
+    struct engine_failure failure;
+    const char *log;
+
+    set_limits(fixture, PATIENCE_MS, MAX_WAITING);
+    visit_site(fixture, "broken", "/");
+    log_set_level(LOG_LEVEL_INFO);
+    log_capture_begin();
+    for (uint64_t ms = 0; ms < 2 * LAST_RETRY_MS; ms += 5) {
+        struct fake_call *call = fake_store_call_of(fixture->store, "broken");
+
+        if (call != NULL) {
+            fake_store_end(fixture->store, call, FAKE_REFUSED);
+        }
+        fake_store_end_all(fixture->store, FAKE_DONE);
+        visit_site(fixture, "sound", "/");
+        advance(fixture, 20);
+    }
+    log = log_capture_end();
+    log_set_level(LOG_LEVEL_ERROR);
+    assert_int_equal(count_in_text(log, "warning store: site broken: takes no batches for "), 1);
+    assert_int_equal(count_in_text(log, "\n"), 1);
+    assert_true(engine_failure(fixture->engine, &failure));
+    assert_string_equal(failure.site, "broken");
+    log_of_recovery(fixture);
+}
+
+static void test_sites_that_are_not_taken_are_warned_of_in_turn(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *log;
+
+    set_limits(fixture, PATIENCE_MS, MAX_WAITING);
+    visit_site(fixture, "one", "/");
+    visit_site(fixture, "two", "/");
+    turn(fixture);
+    log = log_of_refusals(fixture, 120000 + 3 * LAST_RETRY_MS);
+    assert_int_equal(count_in_text(log, "\n"), 3);
+    assert_int_equal(count_in_text(log, "site one: takes no batches"), 2);
+    assert_int_equal(count_in_text(log, "site two: takes no batches"), 1);
+    log = log_of_recovery(fixture);
+    assert_int_equal(count_in_text(log, "site one: takes batches again"), 1);
+    assert_int_equal(count_in_text(log, "site two: takes batches again"), 1);
+}
+
+/* that is said where the connection is lost */
+static void test_a_store_that_is_away_is_not_said_to_take_no_batches(void **state)
+{
+    struct fixture *fixture = *state;
+    struct engine_failure failure;
+
+    set_limits(fixture, PATIENCE_MS, MAX_WAITING);
+    visit(fixture, "/");
+    turn(fixture);
+    fake_store_go_away(fixture->store, FAKE_REFUSED);
+    assert_string_equal(log_of_refusals(fixture, 120000), "");
+    assert_false(engine_failure(fixture->engine, &failure));
+    fake_store_come_back(fixture->store);
+    assert_string_equal(log_of_refusals(fixture, 500), ""); /* its time begins when it is back */
+    assert_string_equal(log_of_recovery(fixture), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +349,11 @@ int main(void)
         TEST(test_refused_before_the_store_went_away),
         TEST(test_a_failing_store_is_tried_with_one_visit_at_a_time),
         TEST(test_a_short_failure_refuses_nobody),
+        TEST(test_a_failing_store_is_warned_of_once_a_minute),
+        TEST(test_nothing_is_said_of_a_short_failure),
+        TEST(test_one_site_that_is_not_taken_is_warned_of),
+        TEST(test_sites_that_are_not_taken_are_warned_of_in_turn),
+        TEST(test_a_store_that_is_away_is_not_said_to_take_no_batches),
     };
 
     return cmocka_run_group_tests_name("engine_outage", tests, NULL, NULL);

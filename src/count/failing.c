@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#include "count/failing.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/units.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WARN_AFTER_MS    1000
+#define WARN_INTERVAL_MS 60000
+
+struct failing {
+    struct list link; /* in the engine's; what was warned of last is the last */
+    struct leg *leg;
+    uint64_t since_ms;
+    bool is_warned;
+    char reason[256]; /* the latest */
+};
+
+static struct failing *failing_of(struct list *link)
+{
+    return container_of(link, struct failing, link);
+}
+
+static char *format_lasted(const struct failing *failing, uint64_t now_ms,
+                           char text[UNITS_TEXT_MAX])
+{
+    uint64_t lasted_ms = now_ms - failing->since_ms;
+
+    return format_duration(lasted_ms - lasted_ms % 1000, text);
+}
+
+static struct failing *take_failing(struct leg *leg)
+{
+    if (leg->failing == NULL) {
+        leg->failing = calloc(1, sizeof(*leg->failing));
+        if (leg->failing == NULL) {
+            abort();
+        }
+        leg->failing->leg = leg;
+        list_append(&leg->site->engine->failing, &leg->failing->link);
+    }
+    return leg->failing;
+}
+
+static void warn(struct engine *engine, struct failing *failing, uint64_t now_ms)
+{
+    const struct journal_status *journal = engine_journal_status(engine);
+    char duration[UNITS_TEXT_MAX];
+
+    log_warning("store: site %s: takes no batches for %s: %s; trying again, %llu visits wait, %llu "
+                "are in the journal",
+                failing->leg->flow.site, format_lasted(failing, now_ms, duration), failing->reason,
+                (unsigned long long)engine->stats.waiting,
+                journal != NULL ? (unsigned long long)journal->visits : 0);
+    failing->is_warned = true;
+    engine->warned_at_ms = now_ms;
+    list_remove(&failing->link);
+    list_append(&engine->failing, &failing->link);
+}
+
+void failing_note(struct leg *leg, const char *reason)
+{
+    struct engine *engine = leg->site->engine;
+    uint64_t now_ms = clock_monotonic_ms();
+    struct failing *failing;
+
+    if (!engine->is_available) {
+        return;
+    }
+    failing = take_failing(leg);
+    if (failing->since_ms < engine->changed_at_ms) { /* new, or the store was away meanwhile */
+        failing->since_ms = now_ms;
+    }
+    snprintf(failing->reason, sizeof(failing->reason), "%s", reason);
+    failing = failing_of(engine->failing.next);
+    if (now_ms - failing->since_ms >= WARN_AFTER_MS &&
+        (engine->warned_at_ms == 0 || now_ms - engine->warned_at_ms >= WARN_INTERVAL_MS)) {
+        warn(engine, failing, now_ms);
+    }
+}
+
+void failing_end(struct leg *leg)
+{
+    const struct failing *failing = leg->failing;
+    char duration[UNITS_TEXT_MAX];
+
+    if (failing != NULL && failing->is_warned) {
+        log_info("store: site %s: takes batches again, after %s", leg->flow.site,
+                 format_lasted(failing, clock_monotonic_ms(), duration));
+    }
+    failing_forget(leg);
+}
+
+void failing_forget(struct leg *leg)
+{
+    if (leg->failing != NULL) {
+        list_remove(&leg->failing->link);
+        free(leg->failing);
+        leg->failing = NULL;
+    }
+}
+
+bool engine_failure(const struct engine *engine, struct engine_failure *ret_failure)
+{
+    const struct failing *longest = NULL;
+
+    list_for_each(link, &engine->failing) {
+        const struct failing *failing = failing_of(link);
+
+        if (longest == NULL || failing->since_ms < longest->since_ms) {
+            longest = failing;
+        }
+    }
+    if (longest == NULL) {
+        return false;
+    }
+    *ret_failure = (struct engine_failure){
+        .site = longest->leg->flow.site,
+        .reason = longest->reason,
+        .lasted_ms = clock_monotonic_ms() - longest->since_ms,
+    };
+    return true;
+}
