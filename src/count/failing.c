@@ -11,10 +11,14 @@
 #define WARN_AFTER_MS    1000
 #define WARN_INTERVAL_MS 60000
 
+/* who tried nothing for so long does not know whether it still fails */
+#define KNOWN_MS 60000
+
 struct failing {
     struct list link; /* in the engine's; what was warned of last is the last */
     struct leg *leg;
     uint64_t since_ms;
+    uint64_t refused_at_ms; /* last */
     bool is_warned;
     char reason[256]; /* the latest */
 };
@@ -74,6 +78,7 @@ void failing_note(struct leg *leg, const char *reason)
     if (failing->since_ms < engine->changed_at_ms) { /* new, or the store was away meanwhile */
         failing->since_ms = now_ms;
     }
+    failing->refused_at_ms = now_ms;
     snprintf(failing->reason, sizeof(failing->reason), "%s", reason);
     failing = failing_of(engine->failing.next);
     if (now_ms - failing->since_ms >= WARN_AFTER_MS &&
@@ -100,6 +105,21 @@ void failing_forget(struct leg *leg)
         list_remove(&leg->failing->link);
         free(leg->failing);
         leg->failing = NULL;
+    }
+}
+
+void failing_forget_idle(struct engine *engine)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    struct list *link = engine->failing.next;
+
+    while (link != &engine->failing) {
+        struct failing *failing = failing_of(link);
+
+        link = link->next;
+        if (now_ms - failing->refused_at_ms > KNOWN_MS) {
+            failing_forget(failing->leg);
+        }
     }
 }
 

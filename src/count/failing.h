@@ -17,6 +17,9 @@ void failing_note(struct leg *leg, const char *reason);
 /** The store takes what the leg sends; said where it was warned of. */
 void failing_end(struct leg *leg);
 
+/** Forgets legs that have not tried for a minute, since nobody came: called now and then. */
+void failing_forget_idle(struct engine *engine);
+
 /** Forgets it, and says nothing. */
 void failing_forget(struct leg *leg);
 

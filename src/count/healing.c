@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "count/failing.h"
 #include "count/leg.h"
 #include "count/sending.h"
 
@@ -96,6 +97,7 @@ static void on_forget(struct loop_timer *timer)
     map_for_each(node, &engine->sites) {
         forget_in_site(site_of(node), before_ms);
     }
+    failing_forget_idle(engine);
     loop_timer_start(engine->loop, timer, FORGET_INTERVAL_MS);
 }
 

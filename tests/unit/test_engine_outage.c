@@ -273,6 +273,23 @@ static void test_nothing_is_said_of_a_short_failure(void **state)
     assert_false(engine_failure(fixture->engine, &failure));
 }
 
+/* its visits were refused, and nobody comes to find out */
+static void test_a_failure_is_known_for_a_minute(void **state)
+{
+    struct fixture *fixture = *state;
+    struct engine_failure failure;
+
+    visit(fixture, "/");
+    turn(fixture);
+    log_of_refusals(fixture, 2 * MAX_WAIT_MS);
+    log_capture_begin();
+    advance(fixture, 55000);
+    assert_true(engine_failure(fixture->engine, &failure));
+    advance(fixture, 10000);
+    assert_false(engine_failure(fixture->engine, &failure));
+    assert_string_equal(log_capture_end(), "");
+}
+
 /* guards: the visits of one site that are taken must not hide that another's are not */
 static void test_one_site_that_is_not_taken_is_warned_of(void **state)
 {
@@ -350,6 +367,7 @@ int main(void)
         TEST(test_a_failing_store_is_tried_with_one_visit_at_a_time),
         TEST(test_a_short_failure_refuses_nobody),
         TEST(test_a_failing_store_is_warned_of_once_a_minute),
+        TEST(test_a_failure_is_known_for_a_minute),
         TEST(test_nothing_is_said_of_a_short_failure),
         TEST(test_one_site_that_is_not_taken_is_warned_of),
         TEST(test_sites_that_are_not_taken_are_warned_of_in_turn),
