@@ -179,6 +179,16 @@ def test_pages_at_random_are_told_beside_the_goals_of_one_page():
     assert "1,000,000 pages x3.00" in text
 
 
+def test_what_a_token_adds_is_told():
+    results = results_of(8.0)
+    tokens = results["direct"][128][0]["with tokens"]
+    results["direct"][128][0]["with tokens"] = tokens | {"redis_us": tokens["redis_us"] + 1.25, "server_us": tokens["server_us"] + 0.5}
+    assert "A token adds 1.25 us of Redis" in goals.verdicts(results)
+    assert "and 0.50 us of the server" in goals.verdicts(results)
+    del results["direct"][128][0]["with tokens"]
+    assert "A token adds" not in goals.verdicts(results)
+
+
 @pytest.mark.parametrize("client, cpu_us, limit", [(99, 9.0, "client"), (90, 10.0, "servers"), (90, 9.0, "waiting")])
 def test_a_core_that_was_full_is_named(client, cpu_us, limit):
     result = {"a": {"rate": 1e5, "cpu_us": cpu_us, "client": client}}
