@@ -517,8 +517,9 @@ static inline struct fixture *open_fixture(void **state)
 
 /* clang-format off */
 #define FOR_BOTH(test)                                                                             \
-    {"sqlite: " #test, test, setup_sqlite, teardown, NULL},                                        \
+    FOR_SQLITE(test),                                                                              \
     FOR_REDIS(test)
+#define FOR_SQLITE(test) {"sqlite: " #test, test, setup_sqlite, teardown, NULL}
 #define FOR_REDIS(test) {"redis: " #test, test, setup_redis, teardown, NULL}
 /* clang-format on */
 
