@@ -14,7 +14,7 @@ void sending_init(struct engine *engine);
 /** Sends nothing any more. */
 void sending_finish(struct engine *engine);
 
-/** Puts a leg among those that are sent at the end of this turn. */
+/** Puts a leg among those that are sent at the end of this turn, or of the next one. */
 void sending_make_ready(struct leg *leg);
 
 /** Likewise, if it has something to send and is not doing so. */
