@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the contract of store.h says of the ledger: which batch is applied, which one was before, and
- * which one shows a gap. Each test runs against both stores; a few look into Redis' entries.
+ * What the contract of store.h says of the ledger: which batch is applied, which one was before,
+ * and which one shows a gap. Each test runs against both stores; a few look into Redis' entries.
  */
 #include "store_fixture.h"
 
