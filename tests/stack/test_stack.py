@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import shutil
 import re
 import signal
 import socket
@@ -32,7 +33,8 @@ def tools():
 
 
 class Stack:
-    def __init__(self, directory, instances=3, uid=None, **environment):
+    def __init__(self, directory, instances=3, uid=None, script=SCRIPT, **environment):
+        self.script = script
         self.directory = directory
         self.instances = instances
         self.port = 0
@@ -45,7 +47,7 @@ class Stack:
         environment = {**os.environ, "STACK_DIR": str(self.directory), "STACK_INSTANCES": str(self.instances),
                        "STACK_PORT": str(self.port), "STACK_BUILD": str(BUILD), **self.environment}
         self.process = subprocess.Popen(
-            [SCRIPT], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [self.script], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             start_new_session=True, user=self.uid, group=self.uid, extra_groups=[] if self.uid else None)
         return self
 
@@ -221,11 +223,16 @@ def test_the_environment_of_a_container_does_not_lead_it_astray(new_stack):
 
 
 def test_it_needs_no_root(new_stack, directory):
-    """As root, the one test that runs as somebody else."""
+    """As root, the one test that runs as somebody else: from a copy, since this tree may be in a directory of root's."""
     uid = NOBODY if os.getuid() == 0 else None
+    tree = directory / "tree"
+    for part in ("packaging/stack", "etc/nginx"):
+        shutil.copytree(ROOT / part, tree / part)
+    for name in ("visitcountd", "visitcountctl"):
+        shutil.copy2(BUILD / name, tree)
     if uid:
         os.chown(directory, uid, uid)
-    stack = new_stack(uid=uid)
+    stack = new_stack(uid=uid, script=tree / "packaging" / "stack" / "stack", STACK_BUILD=str(tree))
     stack.start()
     assert stack.count() == 1
     assert stack.end()[0] == 0
