@@ -18,8 +18,12 @@
  */
 #define INPUT_BUFFERS_KEPT 256
 
-/* so that a look-up that hangs does not hold up the next one */
-#define LOOKUP_THREADS 4
+/*
+ * So that look-ups that hang do not hold up the next one: one that was given up goes on until the
+ * resolver gives up (by default 20 s with two servers, resolv.conf(5)), and the next is made each
+ * second. A thread is started when all others are busy.
+ */
+#define LOOKUP_THREADS 32
 
 /* libh2o's answers of getaddrinfo and the like arrive through a queue, which wakes the loop up */
 struct loop {

@@ -392,6 +392,7 @@ class TestThePods:
         os.kill(before, 9)
         wait_for(lambda: pods.pid(container) not in (0, before), f"{container} runs again")
         wait_for(lambda: pods.execute(container, "visitcountctl", "ping", check=False).returncode == 0, "it answers")
+        wait_for(lambda: pods.status(f"{pods.name}-1")["store"]["available"], "it has found Redis")
 
     def test_an_instance_that_hangs_is_restarted_by_its_health_check(self, pods):
         container = pods.container(f"{pods.name}-3")
@@ -402,6 +403,7 @@ class TestThePods:
         wait_for(lambda: pods.pid(container) not in (0, before), f"{container} runs again")
         wait_for(lambda: podman("healthcheck", "run", container, check=False).returncode == 0, "it is healthy")
         assert pods.container(f"{pods.name}-3").removesuffix("-visitcountd") in pods.running()
+        wait_for(lambda: pods.status(f"{pods.name}-3")["store"]["available"], "it has found Redis")
 
     def test_nginx_follows_an_instance_to_another_address_and_no_visitor_notices(self, pods):
         pod = f"{pods.name}-2"

@@ -333,16 +333,26 @@ static void test_a_name_that_cannot_be_looked_up(void **state)
     }
 }
 
-/* guards that a name server that does not answer holds up neither the loop nor another look-up */
-static void test_a_look_up_that_hangs(void **state)
+/*
+ * guards that a name server that does not answer holds up neither the loop nor another look-up,
+ * also when it was asked many times and given up on
+ */
+static void test_look_ups_that_hang(void **state)
 {
+    enum { GIVEN_UP = 20 };
     struct fixture *fixture = *state;
     struct stream *hanging;
 
     fake_resolver_hang("slow.test");
+    for (unsigned i = 1; i <= GIVEN_UP; i++) {
+        open_host(fixture, "slow.test");
+        fake_resolver_wait_for_hang(
+            i); /* libh2o starts another thread only when this one is busy */
+        stream_close(fixture->stream);
+    }
     open_host(fixture, "slow.test");
     hanging = fixture->stream;
-    fake_resolver_wait_for_hang(); /* libh2o starts another thread only when this one is busy */
+    fake_resolver_wait_for_hang(GIVEN_UP + 1);
     open_host(fixture, "localhost");
     assert_connected(fixture);
     assert_true(stream_is_resolving(hanging));
@@ -567,7 +577,7 @@ int main(void)
         TEST(test_no_address_answers),
         TEST(test_a_connect_that_fails_at_once),
         TEST(test_a_name_that_cannot_be_looked_up),
-        TEST(test_a_look_up_that_hangs),
+        TEST(test_look_ups_that_hang),
         TEST(test_bytes_before_the_end),
         TEST(test_a_reset_is_a_failure),
         TEST(test_writes_keep_their_order),

@@ -123,10 +123,10 @@ void fake_resolver_forget(void)
     pthread_mutex_unlock(&mutex);
 }
 
-void fake_resolver_wait_for_hang(void)
+void fake_resolver_wait_for_hang(unsigned count)
 {
     pthread_mutex_lock(&mutex);
-    while (hanging == 0) {
+    while (hanging != count) {
         pthread_cond_wait(&changed, &mutex);
     }
     pthread_mutex_unlock(&mutex);
@@ -134,9 +134,5 @@ void fake_resolver_wait_for_hang(void)
 
 void fake_resolver_wait(void)
 {
-    pthread_mutex_lock(&mutex);
-    while (hanging != 0) {
-        pthread_cond_wait(&changed, &mutex);
-    }
-    pthread_mutex_unlock(&mutex);
+    fake_resolver_wait_for_hang(0);
 }

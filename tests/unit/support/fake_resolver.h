@@ -18,8 +18,8 @@ void fake_resolver_hang(const char *name);
 /** Forgets the name; who hangs on it learns that there is no such name. */
 void fake_resolver_forget(void);
 
-/** Waits until somebody hangs, and until nobody does. */
-void fake_resolver_wait_for_hang(void);
+/** Waits until `count` hang, and until nobody does. */
+void fake_resolver_wait_for_hang(unsigned count);
 void fake_resolver_wait(void);
 
 #endif
