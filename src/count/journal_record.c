@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/journal_record.h"
 
+#include "store/stamp.h"
+
 #include <endian.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -233,7 +235,8 @@ static void take_tokens(struct payload *payload, struct store_batch *content, vo
         tokens[i].length = take_number(payload, 1);
         tokens[i].bytes = take(payload, tokens[i].length);
         if (window >= STORE_WINDOW_COUNT || tokens[i].entry >= content->entry_count ||
-            tokens[i].length == 0 || tokens[i].length > STORE_TOKEN_MAX) {
+            tokens[i].length == 0 || tokens[i].length > STORE_TOKEN_MAX ||
+            (window == STORE_WINDOW_STAMPED && tokens[i].length != STAMP_LENGTH)) {
             payload->is_bad = true;
         }
     }

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/token.h"
 
-#define TOKEN_DIGITS     32
-#define TOKEN_BITS_BYTES 16
+#include "store/stamp.h"
+
+#define BITS_BYTES   16
+#define BITS_DIGITS  (2 * BITS_BYTES)
+#define TIME_LENGTH  (sizeof("1764265812.123-") - 1)
+#define TIME_POINT   10
+#define STAMP_DIGITS (TIME_LENGTH + BITS_DIGITS)
 
 static bool is_token(h2o_iovec_t value)
 {
@@ -17,50 +22,125 @@ static bool is_token(h2o_iovec_t value)
     return true;
 }
 
-/* one more than the value of a digit that $request_id has; 0 for other bytes */
-static const unsigned char digits[256] = {
-    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
-    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
-};
+/* a byte in each of eight */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* the 128 bits of 32 digits */
-static bool pack(const unsigned char text[static TOKEN_DIGITS],
-                 char ret_bits[static TOKEN_BITS_BYTES])
+/*
+ * The 32 bits of eight digits 0-9, a-f, all at once: a byte's low half is the value of a figure, or
+ * nine less than that of a letter, which has bit 6. `*wrong` becomes other than 0 when one is no
+ * digit: letters have values from 10 to 15, nothing else has, and value and kind give the byte.
+ */
+static uint64_t parse_eight(const char text[static 8], uint64_t *wrong)
 {
-    for (size_t i = 0; i < TOKEN_BITS_BYTES; i++) {
-        int high = digits[text[2 * i]];
-        int low = digits[text[2 * i + 1]];
+    uint64_t bytes;
+    uint64_t letters;
+    uint64_t values;
 
-        if (high == 0 || low == 0) {
-            return false;
-        }
-        ret_bits[i] = (char)((high - 1) << 4 | (low - 1));
+    memcpy(&bytes, text, sizeof(bytes));
+    bytes = be64toh(bytes);
+    letters = bytes >> 6 & EACH(1);
+    values = (bytes & EACH(15)) + 9 * letters;
+    *wrong |= (values & EACH(16)) | (((values + EACH(6)) >> 4 & EACH(1)) ^ letters) |
+              (bytes ^ (values + EACH('0') + ('a' - '0' - 10) * letters));
+    values = (values | values >> 4) & UINT64_C(0x00ff00ff00ff00ff);
+    values = (values | values >> 8) & UINT64_C(0x0000ffff0000ffff);
+    return (values | values >> 16) & UINT64_C(0xffffffff);
+}
+
+/* the 128 bits of 32 digits; false when they are others than these */
+static bool parse_halves(const char text[static BITS_DIGITS], uint64_t ret_halves[static 2])
+{
+    uint64_t wrong = 0;
+
+    ret_halves[0] = parse_eight(text, &wrong) << 32 | parse_eight(text + 8, &wrong);
+    ret_halves[1] = parse_eight(text + 16, &wrong) << 32 | parse_eight(text + 24, &wrong);
+    return wrong == 0;
+}
+
+/* the number that `count` digits are; `worst` becomes above 9 when one of them is none */
+static uint64_t parse_decimal(const char *text, size_t count, unsigned *worst)
+{
+    uint64_t number = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        unsigned digit = (unsigned char)text[i] - (unsigned)'0';
+
+        *worst = digit > *worst ? digit : *worst;
+        number = 10 * number + digit;
     }
-    return true;
+    return number;
+}
+
+/* "1764265812.123-": seconds and milliseconds since 1970, as nginx's $msec has them */
+static bool parse_time(const char text[static TIME_LENGTH], uint64_t *ret_ms)
+{
+    unsigned worst = 0;
+    uint64_t seconds = parse_decimal(text, TIME_POINT, &worst);
+
+    *ret_ms = 1000 * seconds + parse_decimal(text + TIME_POINT + 1, 3, &worst);
+    return worst <= 9 && text[TIME_POINT] == '.' && text[TIME_LENGTH - 1] == '-';
 }
 
 /*
- * Most tokens are nginx's $request_id, 128 bits as 32 digits: they are kept as 16 bytes. Anything
- * else stays as it is, but for text of 16 bytes, which gets one more: no two become the same. False
- * for what is no token.
+ * "1764265812.123-" and 32 digits, as "$msec-$request_id" of nginx: the 128 bits are folded into
+ * 64, so that those which differ in one half alone stay different.
  */
-static bool set_token(struct visit *visit, h2o_mem_pool_t *pool, h2o_iovec_t value,
+static bool parse_stamp(h2o_iovec_t value, struct stamp *ret_stamp)
+{
+    uint64_t halves[2];
+
+    if (value.len != STAMP_DIGITS || !parse_time(value.base, &ret_stamp->ms) ||
+        !parse_halves(value.base + TIME_LENGTH, halves)) {
+        return false;
+    }
+    ret_stamp->id = halves[0] * UINT64_C(0x9e3779b97f4a7c15) ^ halves[1];
+    return true;
+}
+
+static void set_token(struct visit *visit, h2o_iovec_t token, enum store_window window)
+{
+    visit->token = token.base;
+    visit->token_length = token.len;
+    visit->token_window = window;
+}
+
+/*
+ * 128 bits as 32 digits, nginx's $request_id, are kept as 16 bytes. Anything else stays as it is,
+ * but for text of 16 bytes, which gets one more: no two become the same. False for what is no
+ * token.
+ */
+static bool take_text(struct visit *visit, h2o_mem_pool_t *pool, h2o_iovec_t value,
                       enum store_window window)
 {
-    char *bits = value.len == TOKEN_DIGITS ? h2o_mem_alloc_pool(pool, TOKEN_BITS_BYTES) : NULL;
+    uint64_t halves[2];
 
-    if (bits != NULL && pack((const unsigned char *)value.base, bits)) {
-        value = h2o_iovec_init(bits, TOKEN_BITS_BYTES);
+    if (value.len == BITS_DIGITS && parse_halves(value.base, halves)) {
+        value = h2o_iovec_init(h2o_mem_alloc_pool(pool, BITS_BYTES), BITS_BYTES);
+        halves[0] = htobe64(halves[0]);
+        halves[1] = htobe64(halves[1]);
+        memcpy(value.base, halves, BITS_BYTES);
     } else if (!is_token(value)) {
         return false;
-    } else if (value.len == TOKEN_BITS_BYTES) {
+    } else if (value.len == BITS_BYTES) {
         value = h2o_strdup(pool, value.base, value.len);
         value.len++; /* the NUL behind it */
     }
-    visit->token = value.base;
-    visit->token_length = value.len;
-    visit->token_window = window;
+    set_token(visit, value, window);
     return true;
+}
+
+static void take_attempt(struct visit *visit, h2o_mem_pool_t *pool, h2o_iovec_t value)
+{
+    struct stamp stamp;
+
+    if (parse_stamp(value, &stamp)) {
+        char *bytes = h2o_mem_alloc_pool(pool, STAMP_LENGTH);
+
+        stamp_write(stamp, bytes);
+        set_token(visit, h2o_iovec_init(bytes, STAMP_LENGTH), STORE_WINDOW_STAMPED);
+    } else {
+        (void)take_text(visit, pool, value, STORE_WINDOW_ATTEMPT);
+    }
 }
 
 bool token_take(h2o_mem_pool_t *pool, const struct client *client, struct visit *visit)
@@ -69,10 +149,10 @@ bool token_take(h2o_mem_pool_t *pool, const struct client *client, struct visit 
 
     visit->token = NULL;
     if (headers->idempotency_key.len != 0) {
-        return set_token(visit, pool, headers->idempotency_key, STORE_WINDOW_CLIENT);
+        return take_text(visit, pool, headers->idempotency_key, STORE_WINDOW_CLIENT);
     }
     if (client->is_behind_proxy) {
-        (void)set_token(visit, pool, headers->request_id, STORE_WINDOW_ATTEMPT);
+        take_attempt(visit, pool, headers->request_id);
     }
     return true;
 }

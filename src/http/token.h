@@ -2,7 +2,8 @@
 /**
  * token: by what a request that arrives twice is known: the Idempotency-Key header of anyone
  * (draft-ietf-httpapi-idempotency-key-header), else the X-Request-Id of a trusted proxy, which is
- * the same on every attempt of one request.
+ * the same on every attempt of one request. Where that begins with the time, as our nginx file
+ * makes it, the token is a stamp, which costs a store least.
  */
 #ifndef VISITCOUNTD_HTTP_TOKEN_H
 #define VISITCOUNTD_HTTP_TOKEN_H

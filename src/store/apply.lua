@@ -107,7 +107,7 @@ local function numbers_in(text)
 end
 
 local repeated = {} -- numbers of tokens
-local additions = {} -- SADDs to do
+local additions = {} -- SADDs to do: bucket, lifetime or false, table of tokens, of it first and last
 local first_visitors_key = FIRST_BUCKET
 if token_groups ~= '' then
     local groups = numbers_in(token_groups)
@@ -117,12 +117,15 @@ if token_groups ~= '' then
     end
     local before_tokens = #ARGV - token_count
 
-    -- the tokens ARGV[first] ... ARGV[last] that are in a bucket, as a set; nil if none is
+    -- the tokens ARGV[first] ... ARGV[last] that are in a bucket, as a set, nil if none is; and for
+    -- how many seconds the first bucket is to live, negative if it is not there
     local function find_seen(first, last, first_bucket, bucket_count)
-        local seen
+        local seen, lives
         for bucket = first_bucket, first_bucket + bucket_count - 1 do
-            -- there may be none beside the first one; asking costs less than looking up
-            if bucket == first_bucket or redis.call('EXISTS', KEYS[bucket]) == 1 then
+            local ttl = redis.call('TTL', KEYS[bucket])
+            lives = lives or ttl
+            -- a bucket that is not there has none of them: asking costs less than looking up
+            if ttl ~= -2 then
                 local found = redis.call('SMISMEMBER', KEYS[bucket], unpack(ARGV, first, last))
                 for i = 1, #found do
                     if found[i] == 1 then
@@ -132,7 +135,7 @@ if token_groups ~= '' then
                 end
             end
         end
-        return seen
+        return seen, lives
     end
 
     -- takes the visits out whose tokens are in `seen`, or for the second time among these; returns
@@ -160,11 +163,11 @@ if token_groups ~= '' then
     for i = 1, #groups, 5 do
         local count, bucket_count, is_distinct, least, full = unpack(groups, i, i + 4)
         local last = first + count - 1
-        local seen = find_seen(first, last, first_visitors_key, bucket_count)
-        local addition = {KEYS[first_visitors_key], least, full, ARGV, first, last}
+        local seen, lives = find_seen(first, last, first_visitors_key, bucket_count)
+        local addition = {KEYS[first_visitors_key], lives < least and full, ARGV, first, last}
         if seen or refused or is_distinct == 0 then
             local new = take_out_repeated(first, last, seen or {})
-            addition[4], addition[5], addition[6] = new, 1, #new
+            addition[3], addition[4], addition[5] = new, 1, #new
         end
         additions[#additions + 1] = addition
         first, first_visitors_key = last + 1, first_visitors_key + bucket_count
@@ -236,11 +239,11 @@ if grows_hour then
 end
 
 for _, addition in ipairs(additions) do
-    local bucket, least, full, tokens, first, last = unpack(addition)
+    local bucket, lifetime, tokens, first, last = unpack(addition)
     if first <= last then
         redis.call('SADD', bucket, unpack(tokens, first, last))
-        if redis.call('TTL', bucket) < least then
-            redis.call('EXPIRE', bucket, full)
+        if lifetime then
+            redis.call('EXPIRE', bucket, lifetime)
         end
     end
 end

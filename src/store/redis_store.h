@@ -8,12 +8,15 @@
  *     vc:{site}:day:YYYYMMDD     hash  page -> hits, expires after series.days
  *     vc:{site}:hour:YYYYMMDDHH  hash  page -> hits, expires after series.hours
  *     vc:{site}:uv:YYYYMMDD:PAGE HyperLogLog of visitors, expires after series.days
- *     vc:{site}:seen:S:BUCKET    set   tokens of BUCKET times S seconds since 1970: attempts (S
- * 60), clients' (3600); expires, see redis_tokens.h vc:{site}:seen:day:DAY     set   tokens of a
- * day since 1970 vc:{site}:ledger           hash  epoch -> "sequence visits time total ...", swept
- * after ledger.ttl vc:live:{site}             channel: a line "TOTAL PAGE" for each page that
- * changed vc:sites                   set   sites that were admitted vc:salt:YYYYMMDD           the
- * day's salt, by which visitors are told apart
+ *     vc:{site}:seen:S:BUCKET    set   tokens of a stretch of S seconds since 1970: attempts (60),
+ *                                      clients' (3600); expires, as all of seen: redis_tokens.h
+ *     vc:{site}:seen:stamped:BUCKET    set of stamps, of a stretch of 4 milliseconds
+ *     vc:{site}:seen:day:DAY     set   tokens of a day since 1970
+ *     vc:{site}:ledger           hash  epoch -> "sequence visits time total ...", swept after
+ *                                      ledger.ttl
+ *     vc:live:{site}             channel: a line "TOTAL PAGE" for each page that changed
+ *     vc:sites                   set   sites that were admitted
+ *     vc:salt:YYYYMMDD           the day's salt, by which visitors are told apart
  *
  * The page "" is the site itself. Days are those of the site's time zone, hours those of UTC.
  */

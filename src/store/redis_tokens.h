@@ -4,7 +4,8 @@
  *
  * Tokens are kept in buckets: sets of one site, window and stretch of time, which expire as a
  * whole. A window's stretch is as long as it likes; a token is looked up in the bucket of its
- * batch's time, and in its neighbours where the window reaches so far.
+ * batch's time, and in its neighbours where the window reaches so far. A stamp is looked up in the
+ * bucket of its own time alone, which is why those can be short: a batch has stamps of one or two.
  */
 #ifndef VISITCOUNTD_STORE_REDIS_TOKENS_H
 #define VISITCOUNTD_STORE_REDIS_TOKENS_H
@@ -12,23 +13,24 @@
 #include "store/redis_request.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
-/** The tokens of a batch in one window, and the buckets that they may be in. */
+/** Tokens of a batch that are in one window, and the buckets that they may be in. */
 struct redis_token_group {
     enum store_window window;
     size_t first; /* position of the first one in the order */
     size_t count;
-    uint64_t bucket_s;   /* the stretch of a bucket */
-    uint64_t bucket;     /* that of the batch's time, in which the tokens are put */
+    uint64_t bucket_ms;  /* the stretch of a bucket */
+    uint64_t bucket;     /* in which the tokens are put: how many stretches since 1970 */
     bool reaches_before; /* to the bucket before it */
     bool reaches_after;
 };
 
-/** The tokens of a batch as they are sent: by window, and within it as they came. */
+/** The tokens of a batch as they are sent: by group; those of a group as they came. */
 struct redis_tokens {
     const struct store_batch *batch;
-    size_t *order; /* index in the batch of each one; NULL where there are none */
-    struct redis_token_group groups[STORE_WINDOW_COUNT];
+    uint32_t *order; /* index in the batch of each one; NULL where there are none */
+    struct redis_token_group *groups;
     size_t group_count;
 };
 

@@ -66,21 +66,23 @@ struct store_visitor {
 enum store_window {
     STORE_WINDOW_ATTEMPT, /* 15 s: attempts of one request by a proxy */
     STORE_WINDOW_CLIENT,  /* 1 h: a client that asks again because it got no answer */
-    STORE_WINDOW_DAY      /* the batch's day: a visitor who counts once a day */
+    STORE_WINDOW_DAY,     /* the batch's day: a visitor who counts once a day */
+    STORE_WINDOW_STAMPED  /* 20 s: attempts by a proxy whose tokens are stamps, see stamp.h */
 };
 
-#define STORE_WINDOW_COUNT 3
+#define STORE_WINDOW_COUNT 4
 
 /** What the windows are, in seconds. */
 #define STORE_WINDOW_ATTEMPT_S 15
 #define STORE_WINDOW_CLIENT_S  3600
 #define STORE_WINDOW_DAY_S     86400
+#define STORE_WINDOW_STAMPED_S 20 /* SQLite knows windows by their lengths: each has its own */
 
 /** What a window is, in seconds. */
 static inline uint64_t store_window_s(enum store_window window)
 {
-    static const uint64_t seconds[STORE_WINDOW_COUNT] = {STORE_WINDOW_ATTEMPT_S,
-                                                         STORE_WINDOW_CLIENT_S, STORE_WINDOW_DAY_S};
+    static const uint64_t seconds[STORE_WINDOW_COUNT] = {
+        STORE_WINDOW_ATTEMPT_S, STORE_WINDOW_CLIENT_S, STORE_WINDOW_DAY_S, STORE_WINDOW_STAMPED_S};
 
     return seconds[window];
 }
@@ -100,7 +102,7 @@ static inline uint64_t store_token_ttl_s(enum store_window window, uint64_t keep
  */
 struct store_token {
     const char *bytes;
-    size_t length;  /* 1 … STORE_TOKEN_MAX */
+    size_t length;  /* 1 … STORE_TOKEN_MAX; STAMP_LENGTH in the window of stamps */
     uint32_t entry; /* index of the entry whose hits it is one of */
     enum store_window window;
 };

@@ -2,7 +2,7 @@
 -- load: what wrk asks for, and what it measured as one line of JSON behind "JSON ".
 --
 --   wrk -s load.lua URL                                 URL, again and again
---   wrk -s load.lua URL -- tokens SEED                  with a new X-Request-Id each time
+--   wrk -s load.lua URL -- tokens SEED                  with a new X-Request-Id each time, as etc/nginx makes it
 --   wrk -s load.lua URL -- visitors SEED                of another visitor each time, by X-Real-IP
 --   wrk -s load.lua URL -- instances PORT...            each thread from a server of its own
 --   wrk -s load.lua URL -- pages SITES PAGES random     one of PAGES pages of one of SITES sites
@@ -10,11 +10,25 @@
 --
 -- Of URL, "pages" uses the host. All times are in microseconds.
 
+local ffi = require("ffi")
+ffi.cdef("int gettimeofday(int64_t *seconds_and_us, void *unused);")
+
+-- as nginx's $msec
+local function now()
+    local time = ffi.new("int64_t[2]")
+    ffi.C.gettimeofday(time, nil)
+    return string.format("%d.%03d", tonumber(time[0]), tonumber(time[1] / 1000))
+end
+
+-- the time is asked for once in 16 requests, so that the client is not what is measured
 local function ask_with_tokens(seed)
-    local number = 0
+    local number, time_and_seed = 0, nil
     request = function()
+        if number % 16 == 0 then
+            time_and_seed = now() .. "-" .. seed
+        end
         number = number + 1
-        wrk.headers["X-Request-Id"] = string.format("%s%016x", seed, number)
+        wrk.headers["X-Request-Id"] = string.format("%s%016x", time_and_seed, number)
         return wrk.format()
     end
 end

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "oracle.h"
 #include "sim_copy.h"
+#include "store/stamp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,15 +175,24 @@ struct store_position sim_database_position(const struct sim_database *database,
 static struct token_row row_of(const struct store_batch *batch, const struct store_token *token)
 {
     uint64_t ttl_s = store_token_ttl_s(token->window, SIM_KEEP_TOKENS_S);
-    char text[STORE_TOKEN_MAX + 1];
+    struct token_row row = {.site = (uint32_t)sim_site_number(batch->site),
+                            .until_ms = clock_monotonic_ms() + 1000 * ttl_s,
+                            .window = token->window};
 
-    memcpy(text, token->bytes, token->length);
-    text[token->length] = '\0';
-    return (struct token_row){.site = (uint32_t)sim_site_number(batch->site),
-                              .token = (uint32_t)strtoul(text, NULL, 10),
-                              .bucket = batch->second / store_window_s(token->window),
-                              .until_ms = clock_monotonic_ms() + 1000 * ttl_s,
-                              .window = token->window};
+    if (token->window == STORE_WINDOW_STAMPED) {
+        struct stamp stamp = stamp_read(token->bytes);
+
+        row.token = (uint32_t)stamp.id;
+        row.bucket = stamp.ms;
+    } else {
+        char text[STORE_TOKEN_MAX + 1];
+
+        memcpy(text, token->bytes, token->length);
+        text[token->length] = '\0';
+        row.token = (uint32_t)strtoul(text, NULL, 10);
+        row.bucket = batch->second / store_window_s(token->window);
+    }
+    return row;
 }
 
 /* whether the token is in the bucket before, at or after the batch's time; else it is put there */

@@ -5,6 +5,7 @@
 #include "oracle.h"
 #include "sim_clock.h"
 #include "sim_log.h"
+#include "store/stamp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ struct attempt {
     size_t request;
     uint64_t arrived_at_ms;
     bool is_answered;
-    char token[16];
+    char token[24];
 };
 
 /* what is the same for all attempts of a request */
@@ -151,11 +152,17 @@ static void try_at(struct sim_traffic *traffic, size_t request, struct sim_insta
     attempt->visit.pages_max = traffic->options.pages_max;
     attempt->visit.second = clock_wall_ms() / 1000;
     attempt->arrived_at_ms = clock_monotonic_ms();
-    if (asked->has_token) {
+    if (asked->has_token) { /* a number, or a stamp: proxies make one or the other */
+        bool is_stamp = request % 2 == 0;
+
         attempt->visit.token = attempt->token;
-        attempt->visit.token_length =
-            (size_t)snprintf(attempt->token, sizeof(attempt->token), "%zu", request);
-        attempt->visit.token_window = STORE_WINDOW_ATTEMPT;
+        if (is_stamp) {
+            stamp_write((struct stamp){asked->first_at_ms, request}, attempt->token);
+        } else {
+            snprintf(attempt->token, sizeof(attempt->token), "%zu", request);
+        }
+        attempt->visit.token_length = is_stamp ? STAMP_LENGTH : strlen(attempt->token);
+        attempt->visit.token_window = is_stamp ? STORE_WINDOW_STAMPED : STORE_WINDOW_ATTEMPT;
     }
     snprintf(site, sizeof(site), "site%zu", asked->site);
     snprintf(page, sizeof(page), "/%zu", asked->page);

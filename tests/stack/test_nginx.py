@@ -217,7 +217,7 @@ def test_the_address_of_the_client_is_nginx_s_word_and_not_the_client_s(nginx, i
     (_, _, headers, _), = seen(instances)
     assert headers.get_all("X-Real-IP") == ["127.0.0.1"]
     assert headers.get_all("X-Forwarded-For") == ["127.0.0.1"]
-    assert re.fullmatch("[0-9a-f]{32}", headers["X-Request-Id"])
+    assert re.fullmatch("[0-9]{10}[.][0-9]{3}-[0-9a-f]{32}", headers["X-Request-Id"])
     assert headers["Idempotency-Key"] == "mine"
     assert headers["Host"] == f"127.0.0.1:{nginx.port}"
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What is written is read back, in order, until it is done. */
 #include "journal_fixture.h"
+#include "store/stamp.h"
 #include "support/fake_clock.h"
+
+#include <errno.h>
 
 /* --- writing and reading back --- */
 
@@ -56,6 +59,36 @@ static void test_the_format_is_the_documented_one(void **state)
     assert_memory_equal(bytes.bytes + 24 + 53, "\x3f\x4c\0\0\0\0\0\0", 8); /* the day */
     assert_memory_equal(bytes.bytes + 24 + 69, "\x02\0\0\0\x01\0\0\0\0\0\0\0\x02\0/a", 16);
     buf_finish(&bytes);
+}
+
+/* a stamp has a length, which a store relies on */
+static void test_stamps_are_read_back_whole_or_not_at_all(void **state)
+{
+    struct store_entry entry = {"/", 1, 1, false};
+
+    (void)state;
+    for (size_t length = STAMP_LENGTH - 1; length <= STAMP_LENGTH + 1; length++) {
+        struct store_token token = {"0123456789abcdefg", length, 0, STORE_WINDOW_STAMPED};
+        struct store_batch content = {
+            .entries = &entry, .entry_count = 1, .tokens = &token, .token_count = 1};
+        struct journal_record record = {
+            .site = "s", .epoch = EPOCH, .parcel = parcel_create(&content)};
+        struct journal_record decoded;
+        struct buf bytes = BUF_EMPTY;
+        bool is_right = length == STAMP_LENGTH;
+
+        record.parcel->content.sequence = 1;
+        journal_record_encode(&record, &bytes);
+        assert_int_equal(journal_record_decode(bytes.bytes, bytes.length, &decoded),
+                         is_right ? 0 : -EBADMSG);
+        if (is_right) {
+            assert_int_equal(decoded.parcel->content.tokens[0].window, STORE_WINDOW_STAMPED);
+            assert_memory_equal(decoded.parcel->content.tokens[0].bytes, token.bytes, length);
+            parcel_destroy(decoded.parcel);
+        }
+        parcel_destroy(record.parcel);
+        buf_finish(&bytes);
+    }
 }
 
 static void test_order_is_kept_over_segments_and_restarts(void **state)
@@ -174,6 +207,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_what_is_written_is_read_back),
         TEST(test_the_format_is_the_documented_one),
+        TEST(test_stamps_are_read_back_whole_or_not_at_all),
         TEST(test_order_is_kept_over_segments_and_restarts),
         TEST(test_closing_writes_what_waits),
         TEST(test_closing_waits_for_what_is_under_way),

@@ -6,6 +6,7 @@
 #include "store_fixture.h"
 
 #include "count/batch.h"
+#include "store/stamp.h"
 
 #define FLOOD 1000000
 #define LIMIT 1000
@@ -149,11 +150,72 @@ static void test_a_flood_of_new_pages_does_not_fill_the_store(void **state)
     assert_true(after < before + 65536);
 }
 
+/* --- tokens --- */
+
+/* tokens of STAMP_LENGTH bytes; how many of them have their stamps in the same four milliseconds */
+static void bring_tokens(struct fixture *fixture, enum store_window window, uint64_t first,
+                         uint64_t in_a_bucket)
+{
+    static char bytes[BATCH_TOKENS_MAX][STAMP_LENGTH];
+    static struct store_token tokens[BATCH_TOKENS_MAX];
+    struct store_entry entry = entry_of("/", BATCH_TOKENS_MAX);
+    struct store_batch batch =
+        batch_of(EPOCH_A, ledger_of(fixture, EPOCH_A) + 1, BATCH_TOKENS_MAX, &entry, 1);
+
+    for (uint64_t i = 0; i < BATCH_TOKENS_MAX; i++) {
+        uint64_t bucket = (first + i) / in_a_bucket;
+
+        stamp_write((struct stamp){4 * bucket, hash_of(first + i)}, bytes[i]);
+        tokens[i] = (struct store_token){bytes[i], STAMP_LENGTH, 0, window};
+    }
+    batch.tokens = tokens;
+    batch.token_count = BATCH_TOKENS_MAX;
+    assert_int_equal(apply_batch(fixture, &batch).outcome, STORE_OK);
+}
+
+static double bytes_of_a_token(struct fixture *fixture, enum store_window window,
+                               uint64_t in_a_bucket)
+{
+    static uint64_t first;
+    uint64_t count = 0;
+    uint64_t before;
+
+    bring_tokens(fixture, window, first += 1000000000, in_a_bucket); /* what there is once */
+    before = size_of_store(fixture);
+    for (; count < 100000; count += BATCH_TOKENS_MAX) {
+        bring_tokens(fixture, window, first += 1000000, in_a_bucket);
+    }
+    return (double)(size_of_store(fixture) - before) / (double)count;
+}
+
+/* what README says of it */
+static void test_redis_room_for_tokens(void **state)
+{
+    static const struct {
+        const char *name;
+        enum store_window window;
+        uint64_t in_a_bucket;
+        double bytes_max;
+    } kinds[] = {{"a stamp, of 100,000 a second", STORE_WINDOW_STAMPED, 400, 10},
+                 {"a stamp, of 1,000 a second", STORE_WINDOW_STAMPED, 4, 40},
+                 {"a stamp, of less than 100 a second", STORE_WINDOW_STAMPED, 1, 120},
+                 {"another token of a proxy, of 16 bytes", STORE_WINDOW_ATTEMPT, 1, 80}};
+    struct fixture *fixture = open_fixture(state);
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        double bytes = bytes_of_a_token(fixture, kinds[i].window, kinds[i].in_a_bucket);
+
+        print_message("Redis keeps %s, in %.1f bytes\n", kinds[i].name, bytes);
+        assert_true(bytes > 7 && bytes <= kinds[i].bytes_max);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FOR_BOTH(test_visitors_are_counted_well),
         FOR_BOTH(test_a_flood_of_new_pages_does_not_fill_the_store),
+        FOR_REDIS(test_redis_room_for_tokens),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

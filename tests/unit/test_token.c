@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/token.h"
 
+#include "store/stamp.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -70,6 +72,88 @@ static void test_other_text_stays_and_is_never_as_long(void **state)
     assert_token(&visit, "sixteen-letters!\0", 17);
 }
 
+static struct stamp stamp_of(const struct visit *visit)
+{
+    assert_non_null(visit->token);
+    assert_int_equal(visit->token_window, STORE_WINDOW_STAMPED);
+    assert_int_equal(visit->token_length, STAMP_LENGTH);
+    return stamp_read(visit->token);
+}
+
+static void test_request_ids_with_a_time_are_stamps(void **state)
+{
+    struct visit visit =
+        visit_of_attempt(*state, "1764265812.123-000123456789abcdeffedcba98765432");
+    struct stamp stamp = stamp_of(&visit);
+
+    assert_true(stamp.ms == 1764265812123);
+    visit = visit_of_attempt(*state, "1764265812.123-000123456789abcdeffedcba98765432");
+    assert_true(stamp_of(&visit).id == stamp.id);
+    visit = visit_of_attempt(*state, "1764265813.009-000123456789abcdeffedcba98765432");
+    assert_true(stamp_of(&visit).ms == 1764265813009);
+    assert_true(stamp_of(&visit).id == stamp.id);
+    visit = visit_of_attempt(*state, "0000000000.000-00000000000000000000000000000000");
+    assert_true(stamp_of(&visit).ms == 0);
+    assert_true(stamp_of(&visit).id == 0);
+}
+
+/* each digit makes another stamp of it, and nothing else is a digit */
+static void test_each_digit_of_a_stamp_matters(void **state)
+{
+    static const char original[] = "1764265812.123-000123456789abcdeffedcba98765432";
+    struct visit visit = visit_of_attempt(*state, original);
+    struct stamp stamp = stamp_of(&visit);
+
+    for (size_t i = sizeof("1764265812.123-") - 1; i < sizeof(original) - 1; i++) {
+        for (int byte = '!'; byte <= '~'; byte++) {
+            char other[sizeof(original)];
+            bool is_digit = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f');
+
+            memcpy(other, original, sizeof(other));
+            other[i] = (char)byte;
+            visit = visit_of_attempt(*state, other);
+            if (is_digit) {
+                assert_int_equal(stamp_of(&visit).id == stamp.id, byte == original[i]);
+            } else {
+                assert_token(&visit, other, strlen(other));
+                assert_int_equal(visit.token_window, STORE_WINDOW_ATTEMPT);
+            }
+        }
+    }
+}
+
+static void test_what_is_no_time_makes_no_stamp(void **state)
+{
+    static const char *const others[] = {"1764265812,123-000123456789abcdeffedcba98765432",
+                                         "1764265812.123_000123456789abcdeffedcba98765432",
+                                         "176426581:.123-000123456789abcdeffedcba98765432",
+                                         "/764265812.123-000123456789abcdeffedcba98765432",
+                                         "1764265812.12a-000123456789abcdeffedcba98765432",
+                                         "176426581.1234-000123456789abcdeffedcba98765432",
+                                         "17642658120.123-000123456789abcdeffedcba98765432",
+                                         "1764265812.123-000123456789abcdeffedcba9876543",
+                                         "-000123456789abcdeffedcba98765432"};
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        struct visit visit = visit_of_attempt(*state, others[i]);
+
+        assert_token(&visit, others[i], strlen(others[i]));
+        assert_int_equal(visit.token_window, STORE_WINDOW_ATTEMPT);
+    }
+}
+
+/* what a client chooses is never taken for a proxy's */
+static void test_keys_of_clients_are_no_stamps(void **state)
+{
+    static const char key[] = "1764265812.123-000123456789abcdeffedcba98765432";
+    struct client client = {.headers.idempotency_key = text(key), .is_behind_proxy = true};
+    struct visit visit;
+
+    assert_true(token_take(*state, &client, &visit));
+    assert_token(&visit, key, strlen(key));
+    assert_int_equal(visit.token_window, STORE_WINDOW_CLIENT);
+}
+
 static void test_a_client_is_not_believed_a_request_id(void **state)
 {
     struct client client = {.headers.request_id = text("one")};
@@ -98,6 +182,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_request_ids_of_nginx_are_packed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_other_text_stays_and_is_never_as_long, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_request_ids_with_a_time_are_stamps, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_each_digit_of_a_stamp_matters, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_no_time_makes_no_stamp, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_keys_of_clients_are_no_stamps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_client_is_not_believed_a_request_id, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_keys_of_clients_come_first, set_up, tear_down),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fake_store.h"
 
+#include "store/stamp.h"
+
 #include "count/batch.h"
 #include "fake_database.h"
 
@@ -103,7 +105,8 @@ static void check_tokens(const struct store_batch *batch)
         check(token->length >= 1 && token->length <= STORE_TOKEN_MAX);
         check(token->entry < batch->entry_count);
         check(token->window == STORE_WINDOW_ATTEMPT || token->window == STORE_WINDOW_CLIENT ||
-              token->window == STORE_WINDOW_DAY);
+              token->window == STORE_WINDOW_DAY || token->window == STORE_WINDOW_STAMPED);
+        check(token->window != STORE_WINDOW_STAMPED || token->length == STAMP_LENGTH);
         check(++tokens[token->entry] <= batch->entries[token->entry].hits);
     }
 }

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the contract of store.h says of tokens that are stamps: a visit that arrives again is
+ * counted once, whenever and through whichever instance it comes. Each test runs against both
+ * stores; a few look into Redis.
+ */
+#include "store_fixture.h"
+
+#include "base/log.h"
+#include "store/stamp.h"
+
+/* the stretch of Redis' buckets of stamps */
+#define BUCKET_MS 4
+
+/* a few hours ahead: stores forget by their own clocks what is in the past */
+static uint64_t now_s(void)
+{
+    return (HOUR + 3) * 3600;
+}
+
+static struct stamp stamp_at(uint64_t ms, uint64_t id)
+{
+    return (struct stamp){1000 * now_s() + ms, id};
+}
+
+/* the next batch of EPOCH_A: the visits of "/", all of them with stamps */
+static struct answer apply_stamps_at(struct fixture *fixture, uint64_t second,
+                                     const struct stamp *stamps, size_t count)
+{
+    static char bytes[TOKENS_MAX][STAMP_LENGTH];
+    static struct store_token tokens[TOKENS_MAX];
+    struct store_entry entry = entry_of("/", count);
+    struct store_batch batch = batch_of(EPOCH_A, ledger_of(fixture, EPOCH_A) + 1, count, &entry, 1);
+    struct answer answer;
+
+    for (size_t i = 0; i < count; i++) {
+        stamp_write(stamps[i], bytes[i]);
+        tokens[i] = (struct store_token){bytes[i], STAMP_LENGTH, 0, STORE_WINDOW_STAMPED};
+    }
+    batch.second = second;
+    batch.hour = second / 3600;
+    batch.tokens = tokens;
+    batch.token_count = count;
+    answer = apply_batch(fixture, &batch);
+    assert_int_equal(answer.outcome, STORE_OK);
+    return answer;
+}
+
+static bool repeats_at(struct fixture *fixture, uint64_t second, struct stamp stamp)
+{
+    uint64_t before = total_of(fixture, "default", "/");
+    struct answer answer = apply_stamps_at(fixture, second, &stamp, 1);
+
+    assert_total(answer, 0, before + (answer.repeated[0] ? 0 : 1));
+    return answer.repeated[0];
+}
+
+static bool repeats(struct fixture *fixture, struct stamp stamp)
+{
+    return repeats_at(fixture, now_s(), stamp);
+}
+
+static void test_a_stamp_counts_once(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+
+    assert_false(repeats(fixture, stamp_at(7, 1)));
+    for (int i = 0; i < 3; i++) {
+        assert_true(repeats(fixture, stamp_at(7, 1)));
+    }
+    assert_false(repeats(fixture, stamp_at(7, 2)));
+    assert_true(repeats(fixture, stamp_at(7, 1)));
+    assert_true(total_of(fixture, "default", "/") == 2);
+}
+
+/* ids are chosen by a generator, and may be any number */
+static void test_ids_are_any_number(void **state)
+{
+    static const uint64_t ids[] = {0,         1,          10,         UINT64_MAX,    INT64_MAX,
+                                   INT64_MIN, 1ULL << 32, UINT32_MAX, UINT64_MAX - 1};
+    struct fixture *fixture = open_fixture(state);
+
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+            assert_int_equal(repeats(fixture, stamp_at(0, ids[i])), round == 1);
+        }
+    }
+}
+
+/* another time is another request, from the next bucket on */
+static void test_times_tell_stamps_apart(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(repeats(fixture, stamp_at(0, 5)), round == 1);
+        assert_int_equal(repeats(fixture, stamp_at(BUCKET_MS, 5)), round == 1);
+        assert_int_equal(repeats(fixture, stamp_at(60000, 5)), round == 1);
+        assert_int_equal(repeats(fixture, (struct stamp){0, 5}), round == 1);
+        assert_int_equal(repeats(fixture, (struct stamp){UINT64_MAX, 5}), round == 1);
+    }
+}
+
+/* instances' clocks differ from each other's, and from that of the proxy */
+static void test_instances_clocks_do_not_matter(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    static const int64_t proxy_is_off_s[] = {0, 1, -1, 3600, -86400};
+
+    for (size_t i = 0; i < sizeof(proxy_is_off_s) / sizeof(proxy_is_off_s[0]); i++) {
+        struct stamp stamp = stamp_at((uint64_t)(1000 * proxy_is_off_s[i]), i);
+
+        assert_false(repeats_at(fixture, now_s(), stamp));
+        assert_true(repeats_at(fixture, now_s() + 1, stamp));
+        assert_true(repeats_at(fixture, now_s() + 15, stamp));
+        assert_true(repeats_at(fixture, now_s() - 15, stamp));
+    }
+}
+
+static void test_a_stamp_twice_in_one_batch(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct stamp stamps[] = {stamp_at(1, 7), stamp_at(900, 7), stamp_at(1, 7), stamp_at(1, 8),
+                             stamp_at(1, 7)};
+    struct answer answer = apply_stamps_at(fixture, now_s(), stamps, 5);
+
+    assert_total(answer, 0, 3);
+    assert_int_equal(answer.repeated[0] + answer.repeated[2] + answer.repeated[4], 2);
+    assert_false(answer.repeated[1]);
+    assert_false(answer.repeated[3]);
+}
+
+static void test_windows_do_not_mix(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    char bytes[STAMP_LENGTH];
+    struct store_entry entry = entry_of("/", 4);
+    struct store_token tokens[STORE_WINDOW_COUNT];
+    struct store_batch batch = batch_of(EPOCH_B, 1, 4, &entry, 1);
+    struct answer answer;
+
+    assert_false(repeats(fixture, stamp_at(0, 1)));
+    stamp_write(stamp_at(0, 1), bytes);
+    for (int window = 0; window < STORE_WINDOW_COUNT; window++) {
+        tokens[window] = (struct store_token){bytes, STAMP_LENGTH, 0, (enum store_window)window};
+    }
+    batch.second = now_s();
+    batch.tokens = tokens;
+    batch.token_count = STORE_WINDOW_COUNT;
+    answer = apply_batch(fixture, &batch);
+    for (int window = 0; window < STORE_WINDOW_COUNT; window++) {
+        assert_int_equal(answer.repeated[window], window == STORE_WINDOW_STAMPED);
+    }
+    assert_total(answer, 0, 4);
+}
+
+/* as many as a batch may have, of as many buckets, and some of each between the others */
+static void test_many_stamps(void **state)
+{
+    static struct stamp stamps[TOKENS_MAX];
+    struct fixture *fixture = open_fixture(state);
+
+    for (uint64_t buckets = 1; buckets <= TOKENS_MAX; buckets *= 10) {
+        uint64_t before = total_of(fixture, "default", "/");
+
+        for (uint64_t i = 0; i < TOKENS_MAX; i++) {
+            stamps[i] = stamp_at(i % buckets * BUCKET_MS, i + 1000000 * buckets);
+        }
+        for (int round = 0; round < 2; round++) {
+            struct answer answer = apply_stamps_at(fixture, now_s(), stamps, TOKENS_MAX);
+
+            assert_total(answer, 0, before + TOKENS_MAX);
+            for (size_t i = 0; i < TOKENS_MAX; i++) {
+                assert_int_equal(answer.repeated[i], round == 1);
+            }
+        }
+        /* which ones were seen is told by their places */
+        for (size_t i = 0; i < TOKENS_MAX; i += 3) {
+            stamps[i].id += 1ULL << 40;
+        }
+        struct answer answer = apply_stamps_at(fixture, now_s(), stamps, TOKENS_MAX);
+
+        for (size_t i = 0; i < TOKENS_MAX; i++) {
+            assert_int_equal(answer.repeated[i], i % 3 != 0);
+        }
+    }
+}
+
+static void test_keeps_stamps(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+
+    assert_false(repeats(fixture, stamp_at(0, 1)));
+    close_store(fixture);
+    open_store(fixture);
+    assert_true(repeats(fixture, stamp_at(0, 1)));
+}
+
+/* ---- Redis ---- */
+
+static const char *ask_bucket(struct fixture *fixture, const char *command, const char *rest)
+{
+    char text[128];
+
+    snprintf(text, sizeof(text), "%s vc:{default}:seen:stamped:%llu%s", command,
+             (unsigned long long)(1000 * now_s() / BUCKET_MS), rest);
+    return redis_server_ask(fixture->path, text);
+}
+
+/* what makes them cheap: Redis keeps up to 512 integers in a row */
+static void test_redis_keeps_integers(void **state)
+{
+    static struct stamp stamps[512];
+    struct fixture *fixture = open_fixture(state);
+
+    for (uint64_t i = 0; i < 512; i++) {
+        stamps[i] = stamp_at(i % BUCKET_MS, i * UINT64_C(0x9e3779b97f4a7c15));
+    }
+    assert_total(apply_stamps_at(fixture, now_s(), stamps, 512), 0, 512);
+    assert_string_equal(ask_bucket(fixture, "SCARD", ""), ":512\r\n");
+    assert_string_equal(ask_bucket(fixture, "OBJECT ENCODING", ""), "$6\r\nintset\r\n");
+    assert_false(repeats(fixture, stamp_at(0, 5)));
+    assert_string_equal(ask_bucket(fixture, "OBJECT ENCODING", ""), "$9\r\nhashtable\r\n");
+    for (size_t i = 0; i < 512; i += 73) {
+        assert_true(repeats(fixture, stamps[i]));
+    }
+}
+
+/* three windows after the last one that came into it */
+static void test_redis_buckets_expire(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+
+    assert_false(repeats(fixture, stamp_at(0, 1)));
+    assert_in_range(atoi(ask_bucket(fixture, "TTL", "") + 1), 58, 61);
+    ask_bucket(fixture, "EXPIRE", " 30");
+    assert_false(repeats(fixture, stamp_at(1, 2)));
+    assert_in_range(atoi(ask_bucket(fixture, "TTL", "") + 1), 58, 61);
+    close_store(fixture);
+    fixture->keep_tokens_ms = 600000;
+    open_store(fixture);
+    assert_false(repeats(fixture, stamp_at(2, 3)));
+    assert_in_range(atoi(ask_bucket(fixture, "TTL", "") + 1), 658, 661);
+}
+
+/* an error reply means that nothing was applied */
+static void test_redis_applies_nothing_of_what_fails(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    char bytes[2][STAMP_LENGTH];
+    struct store_entry entry = entry_of("/", 2);
+    struct store_token tokens[2];
+    struct store_batch batch = batch_of(EPOCH_A, 1, 2, &entry, 1);
+    struct answer answer;
+
+    for (uint64_t i = 0; i < 2; i++) {
+        stamp_write(stamp_at(5000 * (1 - i), 9), bytes[i]);
+        tokens[i] = (struct store_token){bytes[i], STAMP_LENGTH, 0, STORE_WINDOW_STAMPED};
+    }
+    batch.second = now_s();
+    batch.tokens = tokens;
+    batch.token_count = 2;
+    assert_string_equal(ask_bucket(fixture, "SET", " wrong"), "+OK\r\n");
+    answer = apply_batch(fixture, &batch);
+    assert_int_equal(answer.outcome, STORE_REFUSED);
+    assert_non_null(strstr(answer.reason, "WRONGTYPE"));
+    assert_string_equal(ask_bucket(fixture, "DEL", ""), ":1\r\n");
+    assert_string_equal(redis_server_ask(fixture->path, "DBSIZE"), ":0\r\n");
+    answer = apply_batch(fixture, &batch);
+    assert_total(answer, 0, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FOR_BOTH(test_a_stamp_counts_once),
+        FOR_BOTH(test_ids_are_any_number),
+        FOR_BOTH(test_times_tell_stamps_apart),
+        FOR_BOTH(test_instances_clocks_do_not_matter),
+        FOR_BOTH(test_a_stamp_twice_in_one_batch),
+        FOR_BOTH(test_windows_do_not_mix),
+        FOR_BOTH(test_many_stamps),
+        FOR_BOTH(test_keeps_stamps),
+        FOR_REDIS(test_redis_keeps_integers),
+        FOR_REDIS(test_redis_buckets_expire),
+        FOR_REDIS(test_redis_applies_nothing_of_what_fails),
+    };
+
+    log_set_level(LOG_LEVEL_ERROR);
+    return cmocka_run_group_tests_name("store_stamps", tests, NULL, NULL);
+}
