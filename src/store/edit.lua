@@ -86,7 +86,7 @@ local function rename()
         end
     end
     for i = FIRST_VISITED, FIRST_VISITED + day_count - 1 do
-        if redis.pcall('EXISTS', KEYS[i]) == 1 then
+        if redis.pcall('TTL', KEYS[i]) ~= -2 then -- it is there
             redis.pcall('PFMERGE', KEYS[i + day_count], KEYS[i])
             redis.pcall('EXPIRE', KEYS[i + day_count], day_ttl)
             redis.pcall('UNLINK', KEYS[i])

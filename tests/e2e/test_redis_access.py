@@ -21,7 +21,7 @@ NEEDED = {
     "zcard": "limits.pages", "smismember": "tokens", "sadd": "tokens, sites", "pfadd": "visitors", "pfcount": "visitors",
     "publish": "live numbers", "subscribe": "live numbers", "unsubscribe": "live numbers", "ping": "live numbers: heartbeat",
     "hmget": "numbers of days", "zrevrange": "top", "zscan": "export", "smembers": "sites", "sismember": "sites", "scard": "sites",
-    "set": "salts", "get": "salts", "zadd": "set, add", "zrem": "delete, rename", "unlink": "delete, rename", "exists": "tokens, rename",
+    "set": "salts", "get": "salts", "zadd": "set, add", "zrem": "delete, rename", "unlink": "delete, rename",
     "pfmerge": "rename",
 }
 
