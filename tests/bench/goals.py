@@ -100,7 +100,7 @@ def remarks(results):
                      "for the store: " + ", ".join(known) + ".")
     added = [tokens_add_us(results, role) for role in ("redis", "server")]
     if None not in added:
-        lines.append(f"A token adds {added[0]:.2f} us of Redis, which looks each one up among all of the last minute and "
+        lines.append(f"A token adds {added[0]:.2f} us of Redis, which looks each one up among those of its time and "
                      f"keeps it, and {added[1]:.2f} us of the server, which reads one more header.")
     return "\n".join(f"- {line}" for line in lines)
 
