@@ -18,8 +18,7 @@
  * A bucket of stamps is so short that Redis keeps it as sorted integers of 8 bytes: up to 512 of
  * them (set-max-intset-entries), which are 128,000 visits of a site in a second. More make a hash
  * table of it, as all others are. Measured with 1,000,000 visits: a stamp costs Redis 0.8 us where
- * a token among all of a minute costs 1.65 (make bench), and 9 bytes where that takes
- * 66 (test_store_scale).
+ * a token among all of a minute cost 1.65, and 9 bytes where that takes 66 (test_store_scale).
  */
 #define STAMP_BUCKET_MS 4
 

@@ -197,8 +197,10 @@ static void test_redis_room_for_tokens(void **state)
         uint64_t in_a_bucket;
         double bytes_max;
     } kinds[] = {{"a stamp, of 100,000 a second", STORE_WINDOW_STAMPED, 400, 10},
+                 {"a stamp, of 10,000 a second", STORE_WINDOW_STAMPED, 40, 15},
                  {"a stamp, of 1,000 a second", STORE_WINDOW_STAMPED, 4, 40},
                  {"a stamp, of less than 100 a second", STORE_WINDOW_STAMPED, 1, 120},
+                 {"a stamp, of more than 128,000 a second", STORE_WINDOW_STAMPED, 1000, 80},
                  {"another token of a proxy, of 16 bytes", STORE_WINDOW_ATTEMPT, 1, 80}};
     struct fixture *fixture = open_fixture(state);
 
