@@ -3,7 +3,8 @@
 -- replicates its writes together.
 --
 -- KEYS: hits (zset), day (hash), hour (hash), ledger (hash), all of one site;
---       then the buckets (sets) of each group of tokens;
+--       then the buckets of each group of tokens: sets, or where it is one of stamps, which are ids of
+--       8 bytes, a string of these and the set of those that came when it was full;
 --       then, where there are visitors, two or more HyperLogLogs: the site's, those of some pages
 -- ARGV: epoch, sequence, the sequence that it follows, visits of the epoch up to this batch; the time
 --       that it was made; lifetimes, in one argument since they are seldom looked at: seconds until
@@ -11,12 +12,14 @@
 --       dropped; pages that the site may have, 0 for any number; channel that is told; number of
 --       pages, "" for the site among them; groups of tokens, in one argument, five numbers for each:
 --       tokens, buckets to look them up in, of which they go into the first one, 1 if no token is in
---       it twice, seconds that this bucket has to live on at least, seconds that it is given if it
---       has less; number of pages with visitors;
+--       it twice, seconds that this bucket has to live on at least, seconds that it is given if it has
+--       less; groups of stamps, in one argument: seconds that their buckets have to live on at least,
+--       and a digit for each group, 1 if no stamp is in it twice; number of pages with visitors;
 --       then the pages, the first one for the site, and as many hits;
 --       for each page with visitors: its number, 1 if the number of visitors is wanted or 0, how many
 --       visitors follow, and these;
---       where there are tokens: numbers of their pages in one argument; the tokens, by group
+--       where there are tokens or stamps: numbers of their pages in one argument; the tokens, by
+--       group; the stamps, one argument for a group
 --
 -- Answers one string, since that is what costs the client least to parse:
 --   OK <total> ...            applied; the total of each page after it, but for the site; "-" for a
@@ -34,8 +37,9 @@
 local hits_key, day_key, hour_key, ledger_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local epoch, sequence, follows, visits = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local made_at, lifetimes, pages_max, channel = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local page_count, token_groups, visited_count = tonumber(ARGV[9]), ARGV[10], ARGV[11]
-local BEFORE_PAGES = 11
+local page_count, token_groups, stamp_groups = tonumber(ARGV[9]), ARGV[10], ARGV[11]
+local visited_count = ARGV[12]
+local BEFORE_PAGES = 12
 local LAST_PAGE = BEFORE_PAGES + page_count
 local FIRST_VISITED = LAST_PAGE + page_count + 1
 local FIRST_BUCKET = 5
@@ -107,31 +111,31 @@ local function numbers_in(text)
 end
 
 local repeated = {} -- numbers of tokens
-local additions = {} -- SADDs to do: bucket, lifetime or false, table of tokens, of it first and last
+local additions = {} -- to do: command, bucket, lifetime or false, table of arguments, first, last
 local first_visitors_key = FIRST_BUCKET
-if token_groups ~= '' then
-    local groups = numbers_in(token_groups)
-    local token_count = 0
+if token_groups ~= '' or stamp_groups ~= '' then
+    local groups = token_groups ~= '' and numbers_in(token_groups) or {}
+    -- not by numbers_in(), which would cost Redis as much as writing the stamps
+    local stamps_live, are_distinct = string.match(stamp_groups, '^(%d+) (%d+)$')
+    stamps_live, are_distinct = tonumber(stamps_live), are_distinct or ''
+    local at = #ARGV + 1 - #are_distinct -- of the next argument to take
     for i = 1, #groups, 5 do
-        token_count = token_count + groups[i]
+        at = at - groups[i]
     end
-    local before_tokens = #ARGV - token_count
+    local pages_at = at - 1
+    local taken = 0 -- tokens of the groups before
 
-    -- the tokens ARGV[first] ... ARGV[last] that are in a bucket, as a set, nil if none is; and for
-    -- how many seconds the first bucket is to live, negative if it is not there
-    local function find_seen(first, last, first_bucket, bucket_count)
-        local seen, lives
-        for bucket = first_bucket, first_bucket + bucket_count - 1 do
-            local ttl = redis.call('TTL', KEYS[bucket])
-            lives = lives or ttl
-            -- a bucket that is not there has none of them: asking costs less than looking up
-            if ttl ~= -2 then
-                local found = redis.call('SMISMEMBER', KEYS[bucket], unpack(ARGV, first, last))
-                for i = 1, #found do
-                    if found[i] == 1 then
-                        seen = seen or {}
-                        seen[ARGV[first + i - 1]] = true
-                    end
+    -- notes which of the tokens from `first` to `last` are in a set, in `seen`, which is made for the
+    -- first one; returns it, and for how many seconds the set is to live, negative if it is not there
+    local function find_in_set(set, tokens, first, last, seen)
+        local lives = redis.call('TTL', set)
+        -- a set that is not there has none of them: asking costs less than looking up
+        if lives ~= -2 then
+            local found = redis.call('SMISMEMBER', set, unpack(tokens, first, last))
+            for i = 1, #found do
+                if found[i] == 1 then
+                    seen = seen or {}
+                    seen[tokens[first + i - 1]] = true
                 end
             end
         end
@@ -140,11 +144,11 @@ if token_groups ~= '' then
 
     -- takes the visits out whose tokens are in `seen`, or for the second time among these; returns
     -- the tokens that are new
-    local function take_out_repeated(first, last, seen)
-        local page_of = numbers_in(ARGV[before_tokens])
+    local function take_out_repeated(tokens, first, last, seen)
+        local page_of = numbers_in(ARGV[pages_at])
         local new = {}
         for i = first, last do
-            local token, number = ARGV[i], i - before_tokens
+            local token, number = tokens[i], taken + i - first + 1
             local page = page_of[number]
             if refused and refused[page] then
                 -- its visit is not counted, so it is not remembered
@@ -159,18 +163,85 @@ if token_groups ~= '' then
         return new
     end
 
-    local first = before_tokens + 1
+    local function add_to_set(set, lifetime, tokens, first, last)
+        if first <= last then
+            additions[#additions + 1] = {'SADD', set, lifetime, tokens, first, last}
+        end
+    end
+
     for i = 1, #groups, 5 do
         local count, bucket_count, is_distinct, least, full = unpack(groups, i, i + 4)
-        local last = first + count - 1
-        local seen, lives = find_seen(first, last, first_visitors_key, bucket_count)
-        local addition = {KEYS[first_visitors_key], lives < least and full, ARGV, first, last}
-        if seen or refused or is_distinct == 0 then
-            local new = take_out_repeated(first, last, seen or {})
-            addition[3], addition[4], addition[5] = new, 1, #new
+        local first, last = at, at + count - 1
+        local bucket = KEYS[first_visitors_key]
+        local seen, lives = find_in_set(bucket, ARGV, first, last)
+        for other = 1, bucket_count - 1 do
+            seen = find_in_set(KEYS[first_visitors_key + other], ARGV, first, last, seen)
         end
-        additions[#additions + 1] = addition
-        first, first_visitors_key = last + 1, first_visitors_key + bucket_count
+        local lifetime = lives < least and full
+        if seen or refused or is_distinct == 0 then
+            local new = take_out_repeated(ARGV, first, last, seen or {})
+            add_to_set(bucket, lifetime, new, 1, #new)
+        else
+            add_to_set(bucket, lifetime, ARGV, first, last)
+        end
+        at, taken, first_visitors_key = last + 1, taken + count, first_visitors_key + bucket_count
+    end
+
+    local STAMP_LENGTH = 8
+    -- bytes of stamps that a bucket has in a row, and looks through for each one
+    local STAMPS_MAX = 1024 * STAMP_LENGTH
+
+    -- the stamps that are in a row
+    local function split(stamps)
+        local parts = {}
+        for first = 1, #stamps, STAMP_LENGTH do
+            parts[#parts + 1] = string.sub(stamps, first, first + STAMP_LENGTH - 1)
+        end
+        return parts
+    end
+
+    -- which stamps of a row are in the row `kept`, as a set; nil if none is
+    local function find_in_row(kept, stamps)
+        local find, sub = string.find, string.sub
+        local seen
+        for first = 1, #stamps, STAMP_LENGTH do
+            local stamp = sub(stamps, first, first + STAMP_LENGTH - 1)
+            local place = find(kept, stamp, 1, true)
+            while place and place % STAMP_LENGTH ~= 1 do
+                place = find(kept, stamp, place + 1, true) -- an end of one and a beginning of the next
+            end
+            if place then
+                seen = seen or {}
+                seen[stamp] = true
+            end
+        end
+        return seen
+    end
+
+    for group = 1, #are_distinct do
+        local row, more, stamps = KEYS[first_visitors_key], KEYS[first_visitors_key + 1], ARGV[at]
+        local count = #stamps / STAMP_LENGTH
+        local kept = redis.call('GET', row) or ''
+        local seen = kept ~= '' and find_in_row(kept, stamps)
+        local lives = kept ~= '' and redis.call('TTL', row) or -2
+        local lifetime = lives < stamps_live and stamps_live + 1
+        if #kept >= STAMPS_MAX then
+            local parts = split(stamps)
+            seen, lives = find_in_set(more, parts, 1, count, seen)
+            parts = take_out_repeated(parts, 1, count, seen or {})
+            add_to_set(more, lives < stamps_live and stamps_live + 1, parts, 1, #parts)
+            if lifetime then -- who finds no row looks into no set
+                additions[#additions + 1] = {'EXPIRE', row, false, {lifetime}, 1, 1}
+            end
+        else
+            if seen or refused or string.sub(are_distinct, group, group) == '0' then
+                stamps = table.concat(take_out_repeated(split(stamps), 1, count, seen or {}))
+            end
+            if stamps ~= '' then
+                additions[#additions + 1] = {'APPEND', row, lifetime, {stamps}, 1, 1}
+            end
+        end
+        at, taken, first_visitors_key = at + 1, taken + count, first_visitors_key + 2
     end
 end
 
@@ -192,8 +263,8 @@ if last == '0' then
     redis.call('ZSCORE', hits_key, '')
     redis.call('EXPIRE', day_key, ttl(DAY))
     redis.call('TTL', day_key)
-    for _, command in ipairs({'ZINCRBY', 'SADD'}) do
-        local result = redis.pcall(command, ledger_key, 1, 1)
+    for command, argument in pairs({ZINCRBY = {1, 1}, SADD = {1}, GET = {}, APPEND = {''}}) do
+        local result = redis.pcall(command, ledger_key, unpack(argument))
         if not string.find(result.err, 'WRONGTYPE', 1, true) then
             return redis.error_reply(result.err)
         end
@@ -239,12 +310,10 @@ if grows_hour then
 end
 
 for _, addition in ipairs(additions) do
-    local bucket, lifetime, tokens, first, last = unpack(addition)
-    if first <= last then
-        redis.call('SADD', bucket, unpack(tokens, first, last))
-        if lifetime then
-            redis.call('EXPIRE', bucket, lifetime)
-        end
+    local command, bucket, lifetime, arguments, first, last = unpack(addition)
+    redis.call(command, bucket, unpack(arguments, first, last))
+    if lifetime then
+        redis.call('EXPIRE', bucket, lifetime)
     end
 end
 

@@ -51,15 +51,6 @@ void redis_command_add_u64(struct redis_command *command, uint64_t number)
     redis_command_add(command, digits, format_u64(number, digits));
 }
 
-void redis_command_add_i64(struct redis_command *command, int64_t number)
-{
-    char digits[1 + U64_DIGITS_MAX] = "-";
-    size_t sign = number < 0 ? 1 : 0;
-    uint64_t amount = number < 0 ? -(uint64_t)number : (uint64_t)number;
-
-    redis_command_add(command, digits, sign + format_u64(amount, digits + sign));
-}
-
 const char *redis_command_bytes(struct redis_command *command, size_t *ret_length)
 {
     char head[HEAD_ROOM];

@@ -35,9 +35,6 @@ void redis_command_add_text(struct redis_command *command, const char *text);
 /** Adds a number in decimal. */
 void redis_command_add_u64(struct redis_command *command, uint64_t number);
 
-/** Adds a number that may be negative. */
-void redis_command_add_i64(struct redis_command *command, int64_t number);
-
 /** What is to be sent; valid until the command is changed. */
 const char *redis_command_bytes(struct redis_command *command, size_t *ret_length);
 

@@ -9,9 +9,10 @@
  *     vc:{site}:hour:YYYYMMDDHH  hash  page -> hits, expires after series.hours
  *     vc:{site}:uv:YYYYMMDD:PAGE HyperLogLog of visitors, expires after series.days
  *     vc:{site}:seen:S:BUCKET    set   tokens of a stretch of S seconds since 1970: attempts (60),
- *                                      clients' (3600); expires, as all of seen: redis_tokens.h
- *     vc:{site}:seen:stamped:BUCKET    set of stamps, of a stretch of 4 milliseconds
+ *                                      clients' (3600); expire, as all of these: redis_tokens.h
  *     vc:{site}:seen:day:DAY     set   tokens of a day since 1970
+ *     vc:{site}:stamps:BUCKET    string  ids of stamps of a stretch of 4 milliseconds, in a row
+ *     vc:{site}:stamps:more:BUCKET  set  of those that came when the row was full
  *     vc:{site}:ledger           hash  epoch -> "sequence visits time total ...", swept after
  *                                      ledger.ttl
  *     vc:live:{site}             channel: a line "TOTAL PAGE" for each page that changed

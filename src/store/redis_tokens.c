@@ -4,6 +4,7 @@
 #include "base/map.h"
 #include "store/stamp.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,8 @@
 #define ATTEMPT_BUCKET_MS ((uint64_t)4000 * STORE_WINDOW_ATTEMPT_S)
 
 /*
- * A bucket of stamps is so short that Redis keeps it as sorted integers of 8 bytes: up to 512 of
- * them (set-max-intset-entries), which are 128,000 visits of a site in a second. More make a hash
- * table of it, as all others are. Measured with 1,000,000 visits: a stamp costs Redis 0.8 us where
- * a token among all of a minute cost 1.65, and 9 bytes where that takes 66 (test_store_scale).
+ * Short, so that few stamps are looked through for one; and not shorter, since behind a proxy a
+ * batch has stamps of some milliseconds, and each bucket more costs it two commands.
  */
 #define STAMP_BUCKET_MS 4
 
@@ -79,21 +78,21 @@ static void add_window(struct redis_tokens *tokens, enum store_window window, si
     }
 }
 
-/* the group of a stamp, made when it is the first of its bucket; most are of the latest one */
-static struct redis_token_group *group_of_stamp(struct redis_tokens *tokens, size_t first_group,
-                                                const struct store_token *token)
+/* the number of a stamp's group, made when it is the first of its bucket; most are of the latest */
+static uint32_t group_of_stamp(struct redis_tokens *tokens, size_t first_group,
+                               const struct store_token *token)
 {
     uint64_t bucket = stamp_read(token->bytes).ms / STAMP_BUCKET_MS;
 
     for (size_t i = tokens->group_count; i-- != first_group;) {
         if (tokens->groups[i].bucket == bucket) {
-            return &tokens->groups[i];
+            return (uint32_t)i;
         }
     }
     add_group(tokens, &(struct redis_token_group){.window = STORE_WINDOW_STAMPED,
                                                   .bucket_ms = STAMP_BUCKET_MS,
                                                   .bucket = bucket});
-    return &tokens->groups[tokens->group_count - 1];
+    return (uint32_t)tokens->group_count - 1;
 }
 
 /* counted first, and put in their places then */
@@ -101,10 +100,15 @@ static void add_stamps(struct redis_tokens *tokens, size_t position)
 {
     const struct store_batch *batch = tokens->batch;
     size_t first_group = tokens->group_count;
+    uint32_t *group_of = calloc(batch->token_count, sizeof(*group_of));
 
+    if (group_of == NULL) {
+        abort();
+    }
     for (size_t i = 0; i < batch->token_count; i++) {
         if (batch->tokens[i].window == STORE_WINDOW_STAMPED) {
-            group_of_stamp(tokens, first_group, &batch->tokens[i])->count++;
+            group_of[i] = group_of_stamp(tokens, first_group, &batch->tokens[i]);
+            tokens->groups[group_of[i]].count++;
         }
     }
     for (size_t i = first_group; i < tokens->group_count; i++) {
@@ -114,12 +118,12 @@ static void add_stamps(struct redis_tokens *tokens, size_t position)
     }
     for (size_t i = 0; i < batch->token_count; i++) {
         if (batch->tokens[i].window == STORE_WINDOW_STAMPED) {
-            struct redis_token_group *group =
-                group_of_stamp(tokens, first_group, &batch->tokens[i]);
+            struct redis_token_group *group = &tokens->groups[group_of[i]];
 
             tokens->order[group->first + group->count++] = (uint32_t)i;
         }
     }
+    free(group_of);
 }
 
 void redis_tokens_init(struct redis_tokens *tokens, const struct store_batch *batch)
@@ -146,9 +150,16 @@ void redis_tokens_finish(struct redis_tokens *tokens)
     free(tokens->groups);
 }
 
-static size_t bucket_count(const struct redis_token_group *group)
+static bool is_stamped(const struct redis_token_group *group)
 {
-    return 1 + (group->reaches_before ? 1 : 0) + (group->reaches_after ? 1 : 0);
+    return group->window == STORE_WINDOW_STAMPED;
+}
+
+/* buckets that are sets; none of a group of stamps */
+static size_t set_count(const struct redis_token_group *group)
+{
+    return is_stamped(group) ? 0
+                             : 1 + (group->reaches_before ? 1 : 0) + (group->reaches_after ? 1 : 0);
 }
 
 size_t redis_tokens_key_count(const struct redis_tokens *tokens)
@@ -156,27 +167,37 @@ size_t redis_tokens_key_count(const struct redis_tokens *tokens)
     size_t count = 0;
 
     for (size_t i = 0; i < tokens->group_count; i++) {
-        count += bucket_count(&tokens->groups[i]);
+        count += is_stamped(&tokens->groups[i]) ? 2 : set_count(&tokens->groups[i]);
     }
     return count;
 }
 
-static void add_key(struct redis_command *command, const char *site,
-                    const struct redis_token_group *group, uint64_t bucket)
+/* "vc:{site}:", a kind and the number of a bucket */
+static void add_key(struct redis_command *command, const char *site, const char *kind,
+                    uint64_t bucket)
 {
-    char kind[sizeof("seen::") + 2 * U64_DIGITS_MAX];
-    char *end = stpcpy(kind, "seen:");
+    char name[REDIS_KEY_MAX];
+    char *end = stpcpy(name, kind);
 
-    if (group->window == STORE_WINDOW_DAY) {
-        end = stpcpy(end, "day");
-    } else if (group->window == STORE_WINDOW_STAMPED) {
-        end = stpcpy(end, "stamped");
-    } else {
-        end += format_u64(group->bucket_ms / 1000, end);
-    }
-    *end++ = ':';
     end[format_u64(bucket, end)] = '\0';
-    redis_add_key(command, site, kind);
+    redis_add_key(command, site, name);
+}
+
+static void add_set_keys(struct redis_command *command, const char *site,
+                         const struct redis_token_group *group)
+{
+    char kind[REDIS_KEY_MAX] = "seen:day:";
+
+    if (group->window != STORE_WINDOW_DAY) {
+        snprintf(kind, sizeof(kind), "seen:%" PRIu64 ":", group->bucket_ms / 1000);
+    }
+    add_key(command, site, kind, group->bucket);
+    if (group->reaches_before) {
+        add_key(command, site, kind, group->bucket - 1);
+    }
+    if (group->reaches_after) {
+        add_key(command, site, kind, group->bucket + 1);
+    }
 }
 
 void redis_tokens_add_keys(const struct redis_tokens *tokens, struct redis_command *command)
@@ -186,12 +207,11 @@ void redis_tokens_add_keys(const struct redis_tokens *tokens, struct redis_comma
     for (size_t i = 0; i < tokens->group_count; i++) {
         const struct redis_token_group *group = &tokens->groups[i];
 
-        add_key(command, site, group, group->bucket);
-        if (group->reaches_before) {
-            add_key(command, site, group, group->bucket - 1);
-        }
-        if (group->reaches_after) {
-            add_key(command, site, group, group->bucket + 1);
+        if (is_stamped(group)) {
+            add_key(command, site, "stamps:", group->bucket);
+            add_key(command, site, "stamps:more:", group->bucket);
+        } else {
+            add_set_keys(command, site, group);
         }
     }
 }
@@ -201,30 +221,37 @@ static bool is_same(const struct store_token *one, const struct store_token *oth
     return one->length == other->length && memcmp(one->bytes, other->bytes, one->length) == 0;
 }
 
-/* the id of a stamp is as random as a hash of it; what clients choose needs a hash with a secret */
+/*
+ * Of a stamp's id, in which a proxy may count, by multiplication, whose high bits depend on all
+ * bits (Knuth, The Art of Computer Programming, volume 3, 6.4); what clients choose needs a hash
+ * with a secret.
+ */
 static uint64_t hash_of(const struct store_token *token)
 {
-    return token->window == STORE_WINDOW_STAMPED ? stamp_read(token->bytes).id
-                                                 : map_hash_key(token->bytes, token->length);
+    return token->window == STORE_WINDOW_STAMPED
+               ? stamp_read(token->bytes).id * UINT64_C(0x9e3779b97f4a7c15)
+               : map_hash_key(token->bytes, token->length);
 }
 
 /* whether no token of a group is in it twice; by a hash table with linear probing */
 static bool are_distinct(const struct redis_tokens *tokens, const struct redis_token_group *group)
 {
     uint32_t *slots; /* positions in the group, from 1 */
-    size_t slot_count = 16;
+    unsigned slot_bits = 4;
+    size_t slot_count;
     bool are_distinct = true;
 
-    while (slot_count < 2 * group->count) {
-        slot_count *= 2;
+    while ((size_t)1 << slot_bits < 2 * group->count) {
+        slot_bits++;
     }
+    slot_count = (size_t)1 << slot_bits;
     slots = calloc(slot_count, sizeof(*slots));
     if (slots == NULL) {
         abort();
     }
     for (size_t i = 0; i < group->count && are_distinct; i++) {
         const struct store_token *token = token_at(tokens, group->first + i);
-        size_t slot = hash_of(token) & (slot_count - 1);
+        size_t slot = hash_of(token) >> (64 - slot_bits);
 
         while (slots[slot] != 0 &&
                !is_same(token_at(tokens, group->first + slots[slot] - 1), token)) {
@@ -244,11 +271,37 @@ void redis_tokens_add_groups(const struct redis_tokens *tokens, struct redis_sto
         const struct redis_token_group *group = &tokens->groups[i];
         uint64_t least_s = store_token_ttl_s(group->window, store->keep_tokens_s);
 
-        redis_list_put(store, group->count);
-        redis_list_put(store, bucket_count(group));
-        redis_list_put(store, are_distinct(tokens, group) ? 1 : 0);
-        redis_list_put(store, least_s);
-        redis_list_put(store, least_s + (group->bucket_ms + 999) / 1000);
+        if (!is_stamped(group)) {
+            redis_list_put(store, group->count);
+            redis_list_put(store, set_count(group));
+            redis_list_put(store, are_distinct(tokens, group) ? 1 : 0);
+            redis_list_put(store, least_s);
+            redis_list_put(store, least_s + (group->bucket_ms + 999) / 1000);
+        }
+    }
+    redis_list_add(store);
+    redis_list_begin(store);
+    for (size_t i = 0; i < tokens->group_count; i++) {
+        const struct redis_token_group *group = &tokens->groups[i];
+
+        if (is_stamped(group)) {
+            if (store->list.length == 0) {
+                redis_list_put(store, store_token_ttl_s(group->window, store->keep_tokens_s));
+            }
+            buf_putc(&store->list, are_distinct(tokens, group) ? '1' : '0');
+        }
+    }
+    redis_list_add(store);
+}
+
+/* the ids of a group of stamps in a row, as one argument */
+static void add_stamp_ids(const struct redis_tokens *tokens, const struct redis_token_group *group,
+                          struct redis_store *store)
+{
+    redis_list_begin(store);
+    for (size_t i = 0; i < group->count; i++) {
+        buf_append(&store->list, token_at(tokens, group->first + i)->bytes + STAMP_ID_AT,
+                   STAMP_ID_LENGTH);
     }
     redis_list_add(store);
 }
@@ -262,15 +315,19 @@ void redis_tokens_add(const struct redis_tokens *tokens, struct redis_store *sto
     }
     redis_list_begin(store);
     for (size_t i = 0; i < batch->token_count; i++) {
-        redis_list_put(store, batch->tokens[tokens->order[i]].entry + 2);
+        redis_list_put(store, token_at(tokens, i)->entry + 2);
     }
     redis_list_add(store);
-    for (size_t i = 0; i < batch->token_count; i++) {
-        const struct store_token *token = token_at(tokens, i);
+    for (size_t i = 0; i < tokens->group_count; i++) {
+        const struct redis_token_group *group = &tokens->groups[i];
 
-        if (token->window == STORE_WINDOW_STAMPED) {
-            redis_command_add_i64(&store->command, (int64_t)stamp_read(token->bytes).id);
-        } else {
+        if (is_stamped(group)) {
+            add_stamp_ids(tokens, group, store);
+            continue;
+        }
+        for (size_t j = 0; j < group->count; j++) {
+            const struct store_token *token = token_at(tokens, group->first + j);
+
             redis_command_add(&store->command, token->bytes, token->length);
         }
     }

@@ -5,7 +5,8 @@
  * Tokens are kept in buckets: sets of one site, window and stretch of time, which expire as a
  * whole. A window's stretch is as long as it likes; a token is looked up in the bucket of its
  * batch's time, and in its neighbours where the window reaches so far. A stamp is looked up in the
- * bucket of its own time alone, which is why those can be short: a batch has stamps of one or two.
+ * bucket of its own time alone, which is why those can be short, and are rows of ids: a batch has
+ * stamps of one or two.
  */
 #ifndef VISITCOUNTD_STORE_REDIS_TOKENS_H
 #define VISITCOUNTD_STORE_REDIS_TOKENS_H
@@ -45,7 +46,8 @@ size_t redis_tokens_key_count(const struct redis_tokens *tokens);
 /** Adds the names of the buckets to the command. */
 void redis_tokens_add_keys(const struct redis_tokens *tokens, struct redis_command *command);
 
-/** Adds the description of the groups to the store's command, an empty one where there are none. */
+/** Adds two arguments: what the groups of tokens are, and those of stamps; empty where there are
+ * none. */
 void redis_tokens_add_groups(const struct redis_tokens *tokens, struct redis_store *store);
 
 /** Adds the numbers of their pages, from 2 since 1 is the site, and the tokens; nothing for none.

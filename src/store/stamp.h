@@ -22,6 +22,10 @@ struct stamp {
 /** How long it is as a token: both numbers, the first byte being the highest. */
 #define STAMP_LENGTH 16
 
+/** Where in it the id is, which goes to its end. */
+#define STAMP_ID_AT     sizeof(uint64_t)
+#define STAMP_ID_LENGTH (STAMP_LENGTH - STAMP_ID_AT)
+
 /** Writes a stamp as a token. */
 static inline void stamp_write(struct stamp stamp, char ret_bytes[static STAMP_LENGTH])
 {

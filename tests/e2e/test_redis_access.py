@@ -18,7 +18,7 @@ NEEDED = {
     "zmscore": "reading", "hget": "apply.lua", "hset": "apply.lua", "zincrby": "apply.lua", "zscore": "apply.lua",
     "hincrby": "apply.lua", "expire": "apply.lua", "ttl": "apply.lua", "time": "apply.lua", "hrandfield": "apply.lua", "hdel": "apply.lua",
     "wait": "redis.wait_replicas",
-    "zcard": "limits.pages", "smismember": "tokens", "sadd": "tokens, sites", "pfadd": "visitors", "pfcount": "visitors",
+    "zcard": "limits.pages", "smismember": "tokens", "sadd": "tokens, sites", "append": "tokens", "pfadd": "visitors", "pfcount": "visitors",
     "publish": "live numbers", "subscribe": "live numbers", "unsubscribe": "live numbers", "ping": "live numbers: heartbeat",
     "hmget": "numbers of days", "zrevrange": "top", "zscan": "export", "smembers": "sites", "sismember": "sites", "scard": "sites",
     "set": "salts", "get": "salts", "zadd": "set, add", "zrem": "delete, rename", "unlink": "delete, rename",

@@ -186,6 +186,36 @@ static void test_many_stamps(void **state)
     }
 }
 
+/* who is refused may come again: where the site has no room for a page, and has some later */
+static void test_what_is_refused_is_not_remembered(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    char bytes[3][STAMP_LENGTH];
+    struct store_entry entries[] = {entry_of("/", 1), entry_of("/new", 2)};
+    struct store_token tokens[3];
+
+    for (uint64_t i = 0; i < 3; i++) {
+        stamp_write(stamp_at(0, i), bytes[i]);
+        tokens[i] =
+            (struct store_token){bytes[i], STAMP_LENGTH, i == 0 ? 0 : 1, STORE_WINDOW_STAMPED};
+    }
+    for (uint64_t round = 1; round <= 3; round++) {
+        struct store_batch batch = batch_of(EPOCH_A, round, 3 * round, entries, 2);
+        struct answer answer;
+
+        batch.second = now_s();
+        batch.tokens = tokens;
+        batch.token_count = 3;
+        batch.pages_max = round == 1 ? 1 : 2;
+        answer = apply_batch(fixture, &batch);
+        assert_total(answer, 0, 1);
+        assert_total(answer, 1, round == 1 ? STORE_NONE : 2);
+        assert_int_equal(answer.repeated[0], round != 1);
+        assert_int_equal(answer.repeated[1], round == 3);
+        assert_int_equal(answer.repeated[2], round == 3);
+    }
+}
+
 static void test_keeps_stamps(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -198,32 +228,79 @@ static void test_keeps_stamps(void **state)
 
 /* ---- Redis ---- */
 
+/* of the bucket at the time 0; `rest` are further arguments, or "more" for the set beside it */
 static const char *ask_bucket(struct fixture *fixture, const char *command, const char *rest)
 {
+    bool is_more = strcmp(rest, "more") == 0;
     char text[128];
 
-    snprintf(text, sizeof(text), "%s vc:{default}:seen:stamped:%llu%s", command,
-             (unsigned long long)(1000 * now_s() / BUCKET_MS), rest);
+    snprintf(text, sizeof(text), "%s vc:{default}:stamps:%s%llu%s", command, is_more ? "more:" : "",
+             (unsigned long long)(1000 * now_s() / BUCKET_MS), is_more ? "" : rest);
     return redis_server_ask(fixture->path, text);
 }
 
-/* what makes them cheap: Redis keeps up to 512 integers in a row */
-static void test_redis_keeps_integers(void **state)
+/* what makes them cheap: 8 bytes for each, in a row */
+static void test_redis_keeps_ids_in_a_row(void **state)
 {
-    static struct stamp stamps[512];
     struct fixture *fixture = open_fixture(state);
+    struct stamp stamps[2] = {stamp_at(0, UINT64_C(0x4142434445464748)),
+                              stamp_at(1, UINT64_C(0x6162636465666768))};
 
-    for (uint64_t i = 0; i < 512; i++) {
-        stamps[i] = stamp_at(i % BUCKET_MS, i * UINT64_C(0x9e3779b97f4a7c15));
-    }
-    assert_total(apply_stamps_at(fixture, now_s(), stamps, 512), 0, 512);
-    assert_string_equal(ask_bucket(fixture, "SCARD", ""), ":512\r\n");
-    assert_string_equal(ask_bucket(fixture, "OBJECT ENCODING", ""), "$6\r\nintset\r\n");
-    assert_false(repeats(fixture, stamp_at(0, 5)));
-    assert_string_equal(ask_bucket(fixture, "OBJECT ENCODING", ""), "$9\r\nhashtable\r\n");
-    for (size_t i = 0; i < 512; i += 73) {
+    apply_stamps_at(fixture, now_s(), stamps, 2);
+    assert_string_equal(ask_bucket(fixture, "GET", ""), "$16\r\nABCDEFGHabcdefgh\r\n");
+    assert_true(repeats(fixture, stamps[0]));
+    assert_string_equal(ask_bucket(fixture, "STRLEN", ""), ":16\r\n");
+}
+
+/* what looks like an id, and is an end of one and a beginning of the next */
+static void test_redis_knows_where_ids_begin(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct stamp stamps[3] = {stamp_at(0, UINT64_C(0x0102030401020304)),
+                              stamp_at(0, UINT64_C(0x0102030401020305)),
+                              stamp_at(0, UINT64_C(0x0304010203050102))};
+
+    assert_total(apply_stamps_at(fixture, now_s(), stamps, 3), 0, 3);
+    assert_false(repeats(fixture, stamp_at(0, UINT64_C(0x0401020304010203))));
+    assert_false(repeats(fixture, stamp_at(0, UINT64_C(0x0102030501020304))));
+    /* the first place where it is found is none, the second is one */
+    assert_false(repeats(fixture, stamp_at(0, UINT64_C(0x0304010203040102))));
+    assert_true(repeats(fixture, stamp_at(0, UINT64_C(0x0304010203040102))));
+    for (size_t i = 0; i < 3; i++) {
         assert_true(repeats(fixture, stamps[i]));
     }
+    assert_true(total_of(fixture, "default", "/") == 6);
+}
+
+/* more than are looked through one by one go into a set */
+static void test_redis_puts_more_into_a_set(void **state)
+{
+    static struct stamp stamps[1000];
+    struct fixture *fixture = open_fixture(state);
+
+    for (uint64_t batch = 0; batch < 4; batch++) {
+        for (uint64_t i = 0; i < 1000; i++) {
+            stamps[i] = stamp_at(i % BUCKET_MS, 1000 * batch + i);
+        }
+        stamps[999].id = stamps[998].id - 2; /* a repetition: of 996, which has the same time */
+        stamps[999].ms = stamps[996].ms;
+        assert_total(apply_stamps_at(fixture, now_s(), stamps, 1000), 0, 999 * (batch + 1));
+    }
+    /* the second batch came when there was room, the third did not */
+    assert_string_equal(ask_bucket(fixture, "STRLEN", ""), ":15984\r\n");
+    assert_string_equal(ask_bucket(fixture, "SCARD", "more"), ":1998\r\n");
+    assert_in_range(atoi(ask_bucket(fixture, "TTL", "more") + 1), 58, 61);
+    for (uint64_t id = 0; id < 3999; id += id % 1000 == 998 ? 2 : 1) {
+        if (id % 37 == 0 || id % 1000 > 990) {
+            assert_true(repeats(fixture, stamp_at(id % BUCKET_MS, id)));
+        }
+    }
+    assert_false(repeats(fixture, stamp_at(0, 5000)));
+    assert_string_equal(ask_bucket(fixture, "SCARD", "more"), ":1999\r\n");
+    /* who finds no row looks into no set */
+    ask_bucket(fixture, "EXPIRE", " 30");
+    assert_false(repeats(fixture, stamp_at(0, 5001)));
+    assert_in_range(atoi(ask_bucket(fixture, "TTL", "") + 1), 58, 61);
 }
 
 /* three windows after the last one that came into it */
@@ -239,7 +316,7 @@ static void test_redis_buckets_expire(void **state)
     close_store(fixture);
     fixture->keep_tokens_ms = 600000;
     open_store(fixture);
-    assert_false(repeats(fixture, stamp_at(2, 3)));
+    assert_false(repeats(fixture, stamp_at(1, 3)));
     assert_in_range(atoi(ask_bucket(fixture, "TTL", "") + 1), 658, 661);
 }
 
@@ -260,7 +337,7 @@ static void test_redis_applies_nothing_of_what_fails(void **state)
     batch.second = now_s();
     batch.tokens = tokens;
     batch.token_count = 2;
-    assert_string_equal(ask_bucket(fixture, "SET", " wrong"), "+OK\r\n");
+    assert_string_equal(ask_bucket(fixture, "SADD", " wrong"), ":1\r\n");
     answer = apply_batch(fixture, &batch);
     assert_int_equal(answer.outcome, STORE_REFUSED);
     assert_non_null(strstr(answer.reason, "WRONGTYPE"));
@@ -280,8 +357,11 @@ int main(void)
         FOR_BOTH(test_a_stamp_twice_in_one_batch),
         FOR_BOTH(test_windows_do_not_mix),
         FOR_BOTH(test_many_stamps),
+        FOR_BOTH(test_what_is_refused_is_not_remembered),
         FOR_BOTH(test_keeps_stamps),
-        FOR_REDIS(test_redis_keeps_integers),
+        FOR_REDIS(test_redis_keeps_ids_in_a_row),
+        FOR_REDIS(test_redis_knows_where_ids_begin),
+        FOR_REDIS(test_redis_puts_more_into_a_set),
         FOR_REDIS(test_redis_buckets_expire),
         FOR_REDIS(test_redis_applies_nothing_of_what_fails),
     };
