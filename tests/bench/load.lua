@@ -20,16 +20,20 @@ local function now()
     return string.format("%d.%03d", tonumber(time[0]), tonumber(time[1] / 1000))
 end
 
--- the time is asked for once in 16 requests, so that the client is not what is measured
+-- A client that works longer for a request sends fewer at once, which costs the server more for each:
+-- so what a request begins with is made once in 16, and digits are looked up by four.
 local function ask_with_tokens(seed)
-    local number, time_and_seed = 0, nil
+    local request_line_and_host = wrk.format():gsub("\r\n$", "")
+    local digits, number, beginning = {}, 0, nil
+    for i = 0, 0xffff do
+        digits[i] = string.format("%04x", i)
+    end
     request = function()
         if number % 16 == 0 then
-            time_and_seed = now() .. "-" .. seed
+            beginning = request_line_and_host .. "X-Request-Id: " .. now() .. "-" .. seed .. "00000000"
         end
         number = number + 1
-        wrk.headers["X-Request-Id"] = string.format("%s%016x", time_and_seed, number)
-        return wrk.format()
+        return beginning .. digits[bit.rshift(number, 16)] .. digits[bit.band(number, 0xffff)] .. "\r\n\r\n"
     end
 end
 

@@ -9,6 +9,7 @@ from processes import ROOT, Failed, Process, address_text, http_get
 
 CONF = ROOT / "etc" / "nginx" / "visitcountd.conf"
 CONF_LISTEN = "listen 5002;"
+CONF_TOKEN = "proxy_set_header X-Request-Id $msec-$request_id;"
 MODULES = pathlib.Path("/usr/lib/nginx/modules")
 
 # Two workers, as many as the machine of the published figures has cores.
@@ -53,12 +54,15 @@ def start(stack, places, site, port, modules=()):
     return process
 
 
-def start_front(stack, places, port, addresses):
+def start_front(stack, places, port, addresses, has_tokens=True):
     """The configuration that this project ships, in front of whatever listens on `addresses`."""
     text = CONF.read_text()
-    if text.count(CONF_LISTEN) != 1:
-        raise Failed(f"{CONF} has no single line \"{CONF_LISTEN}\"")
+    for line in (CONF_LISTEN, CONF_TOKEN):
+        if text.count(line) != 1:
+            raise Failed(f"{CONF} has no single line \"{line}\"")
     upstream = places.disk / "upstream.conf"
     upstream.write_text("".join(f"server {address_text(address)} max_fails=0;\n" for address in addresses))
     site = text.replace(CONF_LISTEN, f"listen 127.0.0.1:{port};")
+    if not has_tokens:
+        site = site.replace(CONF_TOKEN, 'proxy_set_header X-Request-Id "";')
     return start(stack, places, site.replace("visitcountd-upstream.conf", str(upstream)), port)

@@ -77,6 +77,7 @@ class System:
     """Redis, instances of visitcountd and nginx with etc/nginx/visitcountd.conf, which asks them over unix sockets."""
 
     is_ours = True
+    has_tokens = True
     load = ()
     client_threads = 1
 
@@ -92,7 +93,7 @@ class System:
     def open(self, stack, addresses):
         """To the client."""
         port = free_port()
-        self.processes["proxy"] = [nginx.start_front(stack, self.places, port, addresses)]
+        self.processes["proxy"] = [nginx.start_front(stack, self.places, port, addresses, self.has_tokens)]
         self.url = f"http://127.0.0.1:{port}/count"
 
     def address(self, number):
@@ -109,6 +110,12 @@ class System:
         statuses = [read_status(self.places.run / f"admin{number}") for number in range(self.instances)]
         return (sum(status["visits"]["applied"] for status in statuses),
                 sum(status["store"]["commands"] for status in statuses))
+
+
+class SystemWithoutTokens(System):
+    """The same, with a nginx that sends no X-Request-Id."""
+
+    has_tokens = False
 
 
 class SystemOverTcp(System):
@@ -144,6 +151,7 @@ DIRECT = {
     "constant": lambda places: Visitcountd(places, "/livez", "sqlite"),
     "count on Redis": Visitcountd,
     "with tokens": lambda places: Visitcountd(places, load=("tokens",)),
+    "tokens not used": lambda places: Visitcountd(places, load=("tokens",), settings={"trusted_proxies": "192.0.2.1"}),
     "hit with visitors": lambda places: Visitcountd(places, "/v1/hit/default/page", load=("visitors",)),
     "count on SQLite": lambda places: Visitcountd(places, store="sqlite"),
     "journal only": lambda places: Visitcountd(places, store="journal"),
@@ -156,6 +164,7 @@ DIRECT = {
 
 SYSTEMS = {
     "nginx + 3 visitcountd": System,
+    "nginx + 3 visitcountd without tokens": SystemWithoutTokens,
     "nginx + 3 visitcountd on TCP": SystemOverTcp,
     "nginx + 3 Flask": ToySystem,
 }

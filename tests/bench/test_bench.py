@@ -26,8 +26,8 @@ import tables  # noqa: E402
 import targets  # noqa: E402
 from processes import ROOT, Failed, http_get  # noqa: E402
 
-OURS = ("constant", "count on Redis", "with tokens", "hit with visitors", "count on SQLite", "journal only")
-SYSTEMS = ("nginx + 3 visitcountd", "nginx + 3 visitcountd on TCP")
+OURS = ("constant", "count on Redis", "with tokens", "tokens not used", "hit with visitors", "count on SQLite", "journal only")
+SYSTEMS = ("nginx + 3 visitcountd", "nginx + 3 visitcountd without tokens", "nginx + 3 visitcountd on TCP")
 FIGURES = {"cpu_us": 10.0, "server_us": 6.0, "redis_us": 4.0, "proxy_us": 0.0, "rate": 1000.0, "others": 0.0,
            "failed": 0, "requests": 1000, "commands": 0.02, "redis_mib": 4.0}
 
@@ -187,6 +187,16 @@ def test_what_a_token_adds_is_told():
     assert "and 0.50 us of the server" in goals.verdicts(results)
     del results["direct"][128][0]["with tokens"]
     assert "A token adds" not in goals.verdicts(results)
+
+
+@pytest.mark.parametrize("base_us, verdict", [(8.7, "pass"), (8.6, "miss")])
+def test_tokens_are_compared_with_the_same_requests_and_behind_nginx(base_us, verdict):
+    results = results_of(8.0)
+    results["direct"][128][0]["tokens not used"] = FIGURES | {"cpu_us": base_us}
+    results["systems"][128][0]["nginx + 3 visitcountd without tokens"] = FIGURES | {"cpu_us": base_us}
+    text = goals.verdicts(results)
+    assert verdict_of(text, "x such requests when tokens are not used") == verdict
+    assert verdict_of(text, "behind nginx: CPU per visit with tokens, x without") == verdict
 
 
 @pytest.mark.parametrize("client, cpu_us, limit", [(99, 9.0, "client"), (90, 10.0, "servers"), (90, 9.0, "waiting")])
