@@ -79,6 +79,7 @@ struct visit {
 struct engine_options {
     uint64_t max_wait_ms;      /* patience of a visit while the store does not answer */
     uint64_t max_waiting;      /* visits that may wait at once */
+    uint64_t busy_poll_us;     /* the loop stays awake for what follows a lone visit */
     uint64_t retain_ms;        /* how long answered batches are kept to heal the store with */
     uint64_t retain_max_bytes; /* of memory, per site */
     uint64_t ledger_ttl_ms;    /* after which the store forgets an epoch that is not used */

@@ -7,6 +7,17 @@
 /* how often it is looked whether a visit's patience ended; only while visits wait */
 #define EXPIRE_INTERVAL_MS 50
 
+/*
+ * What follows a visit is met awake: its answer by the store, or the next one of its client. Where
+ * more of them are under way, sleeping is rare anyway.
+ */
+static void stay_awake(struct engine *engine)
+{
+    if (engine->stats.waiting <= 1) {
+        loop_stay_awake(engine->loop, engine->options.busy_poll_us);
+    }
+}
+
 /* --- answers --- */
 
 void waiting_answer(struct engine *engine, struct visit *visit, const struct visit_answer *answer)
@@ -24,6 +35,7 @@ void waiting_answer(struct engine *engine, struct visit *visit, const struct vis
     }
     stats->unconfirmed += answer->replicas < answer->replicas_wanted ? 1 : 0;
     stats->waiting--;
+    stay_awake(engine);
     visit->on_answer(visit, answer);
 }
 
@@ -111,6 +123,7 @@ void waiting_begin(struct site *site)
     struct engine *engine = site->engine;
 
     engine->stats.waiting++;
+    stay_awake(engine);
     if (list_is_empty(&site->awaited)) {
         list_append(&engine->awaited, &site->awaited);
     }

@@ -121,6 +121,7 @@ static struct engine_options engine_options(const struct config *config)
     return (struct engine_options){
         .max_wait_ms = config->count_max_wait_ms,
         .max_waiting = config->count_max_waiting,
+        .busy_poll_us = config->count_busy_poll_us,
         .retain_ms = config->ledger_retain_ms,
         .retain_max_bytes = config->ledger_retain_max_bytes,
         .ledger_ttl_ms = config->ledger_ttl_ms,

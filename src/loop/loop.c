@@ -33,6 +33,7 @@ struct loop {
     unsigned lookups; /* of which the answer has not arrived */
     bool stopping;
     bool turning; /* inside libh2o */
+    uint64_t awake_until_us;
 
     /*
      * Timers and tasks run inside libh2o's turn, since it finishes writes only there: `turn` is
@@ -158,13 +159,21 @@ void loop_destroy(struct loop *loop)
     free(loop);
 }
 
+static bool stays_awake(struct loop *loop)
+{
+    if (loop->awake_until_us != 0 && clock_monotonic_us() >= loop->awake_until_us) {
+        loop->awake_until_us = 0;
+    }
+    return loop->awake_until_us != 0;
+}
+
 /* how long the loop may sleep in ms: until the next timer, and not while there are tasks */
-static int32_t sleep_ms(const struct loop *loop)
+static int32_t sleep_ms(struct loop *loop)
 {
     uint64_t now_ms = loop_now_ms(loop);
     uint64_t at_ms;
 
-    if (!list_is_empty(&loop->tasks)) {
+    if (!list_is_empty(&loop->tasks) || stays_awake(loop)) {
         return 0;
     }
     if (list_is_empty(&loop->timers)) {
@@ -200,6 +209,13 @@ bool loop_is_turning(const struct loop *loop)
 void loop_stop(struct loop *loop)
 {
     loop->stopping = true;
+}
+
+void loop_stay_awake(struct loop *loop, uint64_t for_us)
+{
+    if (for_us != 0) {
+        loop->awake_until_us = clock_monotonic_us() + for_us;
+    }
 }
 
 uint64_t loop_now_ms(const struct loop *loop)

@@ -48,6 +48,13 @@ bool loop_is_turning(const struct loop *loop);
 /** Makes loop_run() return after this turn. */
 void loop_stop(struct loop *loop);
 
+/**
+ * For so many microseconds from now the loop does not sleep, but looks for events again and again:
+ * whatever comes meanwhile is met without waking up, at the price of the processor's time. 0: as
+ * it was.
+ */
+void loop_stay_awake(struct loop *loop, uint64_t for_us);
+
 /** Milliseconds of the monotonic clock. */
 uint64_t loop_now_ms(const struct loop *loop);
 

@@ -32,7 +32,7 @@ line { stroke: #d0d7de }
 
 def is_ours(name):
     return name == "constant" or name.startswith((
-        "count on", "with tokens", "tokens not used", "hit with visitors", "journal", "nginx + 3 visitcountd"))
+        "count on", "busy polling", "with tokens", "tokens not used", "hit with visitors", "journal", "nginx + 3 visitcountd"))
 
 
 def text(x, y, content, kind="", anchor="start"):

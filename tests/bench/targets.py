@@ -14,6 +14,10 @@ import peers
 from processes import BUILD, Failed, Process, Redis, address_text, free_port, http_get
 
 
+#: longer than what a lone client and Redis take to come back
+BUSY_POLL_US = 100
+
+
 class Visitcountd:
     """Our daemon with a store of its own: "redis", "sqlite", or "journal", where the store is away."""
 
@@ -150,6 +154,7 @@ class ToySystem(peers.Peer):
 DIRECT = {
     "constant": lambda places: Visitcountd(places, "/livez", "sqlite"),
     "count on Redis": Visitcountd,
+    "busy polling": lambda places: Visitcountd(places, settings={"count.busy_poll_us": BUSY_POLL_US}),
     "with tokens": lambda places: Visitcountd(places, load=("tokens",)),
     "tokens not used": lambda places: Visitcountd(places, load=("tokens",), settings={"trusted_proxies": "192.0.2.1"}),
     "hit with visitors": lambda places: Visitcountd(places, "/v1/hit/default/page", load=("visitors",)),

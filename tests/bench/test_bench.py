@@ -26,7 +26,7 @@ import tables  # noqa: E402
 import targets  # noqa: E402
 from processes import ROOT, Failed, http_get  # noqa: E402
 
-OURS = ("constant", "count on Redis", "with tokens", "tokens not used", "hit with visitors", "count on SQLite", "journal only")
+OURS = ("constant", "count on Redis", "busy polling", "with tokens", "tokens not used", "hit with visitors", "count on SQLite", "journal only")
 SYSTEMS = ("nginx + 3 visitcountd", "nginx + 3 visitcountd without tokens", "nginx + 3 visitcountd on TCP")
 FIGURES = {"cpu_us": 10.0, "server_us": 6.0, "redis_us": 4.0, "proxy_us": 0.0, "rate": 1000.0, "others": 0.0,
            "failed": 0, "requests": 1000, "commands": 0.02, "redis_mib": 4.0}

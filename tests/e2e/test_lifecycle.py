@@ -194,6 +194,18 @@ def test_sighup_with_an_error_changes_nothing(daemon):
     assert daemon.count() == 1
 
 
+def test_busy_polling_begins_with_a_reload_and_ends_when_nothing_comes(daemon):
+    daemon.write_config(count_busy_poll_us=1000)
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_for_log("reload: done")
+    assert [daemon.count() for _ in range(50)] == list(range(1, 51))
+    wait_until(lambda: daemon.process.state() == "S", "it sleeps")
+    daemon.write_config(count_busy_poll_us=1001)
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_for_log(r"reload refused, nothing was changed: .*: count.busy_poll_us: ")
+    assert daemon.count() == 51
+
+
 # --- the service manager ---
 
 def test_what_the_service_manager_is_told(daemon):

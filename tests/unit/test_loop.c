@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -414,6 +415,50 @@ static void test_signals_arrive_in_the_loop(void **state)
     assert_int_equal(caught.signals[0], SIGUSR1);
 }
 
+/* --- busy polling --- */
+
+static uint64_t processor_us(void)
+{
+    struct timespec used;
+
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used), 0);
+    return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
+}
+
+struct nap {
+    struct fixture *fixture;
+    struct loop_timer timer;
+};
+
+static void on_nap(struct loop_timer *timer)
+{
+    loop_stop(container_of(timer, struct nap, timer)->fixture->loop);
+}
+
+/* processor time that 60 ms without anything to do take */
+static uint64_t nap_us(struct fixture *fixture, uint64_t awake_us)
+{
+    struct nap nap = {.fixture = fixture};
+    uint64_t before_us = processor_us();
+
+    loop_timer_init(&nap.timer, on_nap);
+    loop_timer_start(fixture->loop, &nap.timer, 60);
+    loop_stay_awake(fixture->loop, awake_us);
+    run_loop(fixture);
+    return processor_us() - before_us;
+}
+
+/* for as long as was said, and not longer: the next time it sleeps again */
+static void test_a_loop_may_stay_awake(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t asleep_us = nap_us(fixture, 0);
+
+    assert_true(nap_us(fixture, 50000) > 5 * asleep_us);
+    assert_true(nap_us(fixture, 50000) > 2 * nap_us(fixture, 5000));
+    assert_true(nap_us(fixture, 50000) > 5 * nap_us(fixture, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,6 +476,7 @@ int main(void)
         TEST(test_an_eventfd_wakes_the_loop),
         TEST(test_a_loop_can_run_again),
         TEST(test_signals_arrive_in_the_loop),
+        TEST(test_a_loop_may_stay_awake),
     };
 
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
