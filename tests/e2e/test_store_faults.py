@@ -258,7 +258,8 @@ class Ledger:
         argv = ["", *words[3 + int(words[2]):]]  # from 1, as in apply.lua
         epoch, sequence, follows = argv[1], int(argv[2]), int(argv[3])
         count = int(argv[9])  # of pages, the site among them
-        hits = dict(zip(argv[13:12 + count], map(int, argv[13 + count:12 + 2 * count])))
+        first = 13  # the site, of pages and of hits
+        hits = dict(zip(argv[first + 1:first + count], map(int, argv[first + count + 1:first + 2 * count])))
         reply = self.apply(epoch, sequence, follows, hits).encode()
         return None if self.mood == "silent" else b"$%d\r\n%s\r\n" % (len(reply), reply)
 
