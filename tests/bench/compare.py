@@ -46,9 +46,10 @@ def others_of(result):
 
 
 def failures_of(result):
-    """A line for each target whose requests were not all answered."""
-    return [f"- {name}: {figures['failed']:.0f} of {figures['requests']:.0f} requests were not answered well"
-            for name, figures in result.items() if figures["failed"] > 0]
+    """A line for each target whose requests were not all answered, or answered and not counted."""
+    return [f"- {name}: {figures[key]:.0f} of {figures['requests']:.0f} requests {what}"
+            for key, what in (("failed", "were not answered well"), ("missing", "of one round were answered and not counted"))
+            for name, figures in result.items() if figures.get(key, 0) > 0]
 
 
 def show(results, settings, columns):

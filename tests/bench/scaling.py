@@ -81,7 +81,7 @@ def measure_pages(running, settings, problems):
 def run_pages(settings, problems):
     factories = {name: (lambda places, spread=spread: Spread(places, *spread)) for name, spread in SPREADS.items()}
     with started(factories, settings["directory"], problems) as running:
-        one, one_text = measure_pages(running, settings, problems)
+        one, one_text = measure_pages(running, settings | {"rounds": 2 * settings["rounds"]}, problems)
         for target in running.values():
             target.visit_any()
         random, random_text = measure_pages(running, settings, problems)

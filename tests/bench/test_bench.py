@@ -110,6 +110,16 @@ def test_visits_that_do_not_fit_the_answers_are_an_error(visits):
         measure.check_counts(Counted(visits), (0, 0), 100, 8)
 
 
+def test_a_peer_that_counts_less_than_it_answers_is_told_of():
+    peer = Counted(9999)
+    peer.is_ours = False
+    figures = FIGURES | measure.check_counts(peer, (0, 0), 10000, 8)
+    result = measure.medians([{"peer": figures}, {"peer": figures | {"missing": 0}}, {"peer": figures | {"missing": 0}}])
+    assert compare.failures_of(result) == ["- peer: 1 of 1000 requests of one round were answered and not counted"]
+    with pytest.raises(Failed):
+        measure.check_counts(peer, (0, 0), 10010, 8)
+
+
 class Absent:
     def __init__(self, _places):
         pass
@@ -185,6 +195,7 @@ def test_what_a_token_adds_is_told():
     results["direct"][128][0]["with tokens"] = tokens | {"redis_us": tokens["redis_us"] + 1.25, "server_us": tokens["server_us"] + 0.5}
     assert "A token adds 1.25 us of Redis" in goals.verdicts(results)
     assert "and 0.50 us of the server" in goals.verdicts(results)
+    assert "x1.00 against requests without that header" in goals.verdicts(results)
     del results["direct"][128][0]["with tokens"]
     assert "A token adds" not in goals.verdicts(results)
 
@@ -195,8 +206,8 @@ def test_tokens_are_compared_with_the_same_requests_and_behind_nginx(base_us, ve
     results["direct"][128][0]["tokens not used"] = FIGURES | {"cpu_us": base_us}
     results["systems"][128][0]["nginx + 3 visitcountd without tokens"] = FIGURES | {"cpu_us": base_us}
     text = goals.verdicts(results)
-    assert verdict_of(text, "x such requests when tokens are not used") == verdict
-    assert verdict_of(text, "behind nginx: CPU per visit with tokens, x without") == verdict
+    assert verdict_of(text, "x the same requests when they are not used") == verdict
+    assert verdict_of(text, "behind nginx, which makes tokens: CPU per visit, x without") == verdict
 
 
 @pytest.mark.parametrize("client, cpu_us, limit", [(99, 9.0, "client"), (90, 10.0, "servers"), (90, 9.0, "waiting")])
