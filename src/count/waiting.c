@@ -8,8 +8,8 @@
 #define EXPIRE_INTERVAL_MS 50
 
 /*
- * What follows a visit is met awake: its answer by the store, or the next one of its client. Where
- * more of them are under way, sleeping is rare anyway.
+ * What follows a lone visit is met awake: its answer by the store, or the next one of its client.
+ * Where more of them are under way it would cost more than it saves (a third at 16 connections).
  */
 static void stay_awake(struct engine *engine)
 {

@@ -155,10 +155,10 @@ static bool is_stamped(const struct redis_token_group *group)
     return group->window == STORE_WINDOW_STAMPED;
 }
 
-/* buckets that are sets; none of a group of stamps */
-static size_t set_count(const struct redis_token_group *group)
+/* the sets that its tokens may be in; of a group of stamps a row, and the set beside it */
+static size_t bucket_count(const struct redis_token_group *group)
 {
-    return is_stamped(group) ? 0
+    return is_stamped(group) ? 2
                              : 1 + (group->reaches_before ? 1 : 0) + (group->reaches_after ? 1 : 0);
 }
 
@@ -167,7 +167,7 @@ size_t redis_tokens_key_count(const struct redis_tokens *tokens)
     size_t count = 0;
 
     for (size_t i = 0; i < tokens->group_count; i++) {
-        count += is_stamped(&tokens->groups[i]) ? 2 : set_count(&tokens->groups[i]);
+        count += bucket_count(&tokens->groups[i]);
     }
     return count;
 }
@@ -273,7 +273,7 @@ void redis_tokens_add_groups(const struct redis_tokens *tokens, struct redis_sto
 
         if (!is_stamped(group)) {
             redis_list_put(store, group->count);
-            redis_list_put(store, set_count(group));
+            redis_list_put(store, bucket_count(group));
             redis_list_put(store, are_distinct(tokens, group) ? 1 : 0);
             redis_list_put(store, least_s);
             redis_list_put(store, least_s + (group->bucket_ms + 999) / 1000);

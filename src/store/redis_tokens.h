@@ -46,8 +46,7 @@ size_t redis_tokens_key_count(const struct redis_tokens *tokens);
 /** Adds the names of the buckets to the command. */
 void redis_tokens_add_keys(const struct redis_tokens *tokens, struct redis_command *command);
 
-/** Adds two arguments: what the groups of tokens are, and those of stamps; empty where there are
- * none. */
+/** Adds two arguments: what the groups of tokens are, and those of stamps; empty for none. */
 void redis_tokens_add_groups(const struct redis_tokens *tokens, struct redis_store *store);
 
 /** Adds the numbers of their pages, from 2 since 1 is the site, and the tokens; nothing for none.

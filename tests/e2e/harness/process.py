@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 
@@ -90,6 +91,11 @@ class Process:
     def state(self):
         """The letter of proc(5): R, S, T, Z …"""
         return pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2][0]
+
+    def sleeps(self):
+        """How often its first thread has waited for something (proc(5))."""
+        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.MULTILINE)[1])
 
     def kill(self):
         """SIGKILL: no chance to tidy up."""
