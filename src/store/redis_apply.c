@@ -386,6 +386,10 @@ static void finish_apply(struct redis_request *request, const redisReply *reply,
         struct store_applied applied = {0};
 
         applied.outcome = redis_request_failure(request, reply, reason, &applied.reason);
+        if (applied.outcome == STORE_UNKNOWN && reply != NULL) {
+            /* no answer of the script's: another question's, and so would be all that follow */
+            redis_link_reset(applying->request.store->link, applied.reason);
+        }
         end_apply(applying, &applied);
     }
 }

@@ -243,10 +243,10 @@ def test_an_answer_that_is_not_understood_is_no_number(new_daemon, directory, re
 
 class Ledger:
     """apply.lua in a few lines, for a server that misbehaves around it: `mood` is "silent" (applies the batch and does
-    not answer), "busy" (refuses it) or "well"."""
+    not answer), "forgetful" (leaves this one answer out, once), "busy" (refuses it) or "well"."""
 
-    def __init__(self):
-        self.mood = "silent"
+    def __init__(self, mood):
+        self.mood = mood
         self.totals = {}
         self.entries = {}
 
@@ -261,6 +261,9 @@ class Ledger:
         first = 13  # the site, of pages and of hits
         hits = dict(zip(argv[first + 1:first + count], map(int, argv[first + count + 1:first + 2 * count])))
         reply = self.apply(epoch, sequence, follows, hits).encode()
+        if self.mood == "forgetful":
+            self.mood = "well"
+            return b""
         return None if self.mood == "silent" else b"$%d\r\n%s\r\n" % (len(reply), reply)
 
     def apply(self, epoch, sequence, follows, hits):
@@ -278,7 +281,7 @@ class Ledger:
 def test_a_batch_that_may_be_applied_is_not_changed(new_daemon, directory):
     """Its answer is lost, then it is refused for a while, and whoever was in it has gone. It must be sent again as it was:
     with another visit in it, that one would get the number of the first, and not be counted."""
-    ledger = Ledger()
+    ledger = Ledger("silent")
     fake = FakeRedis(directory / "fake.sock", ledger)
     daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY, "count.max_wait": "2s"}).wait_for_store()
     with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -292,6 +295,20 @@ def test_a_batch_that_may_be_applied_is_not_changed(new_daemon, directory):
         assert second.result().number == 2
     assert ledger.totals == {"/": 2}
     assert daemon.status()["batches"]["duplicates"] == 1
+    fake.finish()
+
+
+def test_answers_that_moved_up_are_left_behind(new_daemon, directory):
+    """An answer is missing, and the next question's (the salt's, asked for again and again) comes in its place: so it would
+    be with all that follow on this connection, each in time. It is given up."""
+    ledger = Ledger("forgetful")
+    fake = FakeRedis(directory / "fake.sock", ledger)
+    daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, "redis.command_timeout": "60s",
+                         "count.max_wait": "30s"}).wait_for_store()
+    assert [daemon.count() for _ in range(3)] == [1, 2, 3]
+    daemon.wait_for_log("redis unix:.*fake.sock: a reply that is not understood; retrying")
+    status = daemon.status()
+    assert (status["store"]["connects"], status["batches"]["duplicates"]) == (2, 1)
     fake.finish()
 
 

@@ -91,7 +91,8 @@ class Redis:
 
 
 class FakeRedis:
-    """Listens on a unix socket and gives `answer(words)` (bytes, or None for silence) to each command."""
+    """Listens on a unix socket and gives `answer(words)` to each command: bytes, or None for silence, which lasts for the
+    rest of the connection, as answers come in the order of the questions."""
 
     def __init__(self, path, answer):
         self.path = str(path)
@@ -100,13 +101,15 @@ class FakeRedis:
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self):
+                is_silent = False
                 while True:
                     words = read_command(self.rfile)
                     if words is None:
                         return
                     fake.commands.append(words)
                     reply = answer(words)
-                    if reply is not None:
+                    is_silent = is_silent or reply is None
+                    if not is_silent:
                         self.wfile.write(reply)
 
         class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
