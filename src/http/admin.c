@@ -122,15 +122,18 @@ static void admin_handle_metrics(struct request *request)
 {
     struct server_view view;
     struct store_health health;
+    struct engine_failure failure = {0};
     struct metrics_facts facts;
     struct buf body = BUF_EMPTY;
 
     server_view(request->server, &view);
     store_health(view.store, &health);
+    engine_failure(view.engine, &failure);
     facts = (struct metrics_facts){
         .version = VISITCOUNTD_VERSION,
         .stats = engine_stats(view.engine),
         .store = &health,
+        .failing_ms = failure.lasted_ms,
         .journal = engine_journal_status(view.engine),
         .is_draining = view.is_draining,
         .open_connections = view.open_connections,

@@ -11,8 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MS_PER_S 1000
-#define US_PER_S 1000000
+#define MS_PER_S  1000
+#define US_PER_MS 1000
+#define US_PER_S  1000000
 
 /* The histogram has one bucket per power of two, from the first limit at or above this one. */
 #define FIRST_LIMIT_US 60
@@ -221,12 +222,16 @@ static void put_latency(struct buf *out, const struct stats *stats)
     buf_printf(out, "%s_count %" PRIu64 "\n", name, sum);
 }
 
-static void put_store(struct buf *out, const struct store_health *store)
+static void put_store(struct buf *out, const struct metrics_facts *facts)
 {
     static const char up[] = "visitcountd_store_up";
+    const struct store_health *store = facts->store;
 
     put_head(out, up, "gauge", "Whether the store can be asked now.");
     buf_printf(out, "%s{backend=\"%s\"} %d\n", up, store->backend, store->available);
+    put_seconds(out, "visitcountd_store_failing_seconds", "gauge", facts->failing_ms * US_PER_MS,
+                "For how long the store, though it can be asked, takes no batches of some site; 0: "
+                "it takes them.");
     put_u64(out, "visitcountd_store_commands_total", "counter", store->commands,
             "Commands sent to the store.");
     put_u64(out, "visitcountd_store_connects_total", "counter", store->connects,
@@ -273,7 +278,7 @@ void metrics_write(const struct metrics_facts *facts, struct buf *out)
     buf_printf(out, "visitcountd_build_info{version=\"%s\"} 1\n", facts->version);
     put_visits(out, facts->stats);
     put_latency(out, facts->stats);
-    put_store(out, facts->store);
+    put_store(out, facts);
     put_journal(out, facts->journal);
     put_server(out, facts);
     put_process(out, &facts->process);

@@ -33,6 +33,7 @@ struct metrics_facts {
     const char *version; /* of the daemon */
     const struct stats *stats;
     const struct store_health *store;
+    uint64_t failing_ms; /* for how long the store takes no batches of some site; 0: it does */
     const struct journal_status *journal; /* or NULL */
     struct metrics_process process;
     bool is_draining;

@@ -329,11 +329,15 @@ def test_out_of_memory(daemon, store):
 
 
 def test_a_store_that_takes_nothing_is_said(daemon, store):
-    """Log and status have it while it lasts, and the log when it is over; at the default level."""
+    """Log, status and metrics have it while it lasts, and the log when it is over; at the default level."""
+    def failing_s():
+        return float(re.search(r"^visitcountd_store_failing_seconds (\S+)$", daemon.ctl("metrics").output, re.M).group(1))
+
     client = store.client()
     client.config_set("maxmemory-policy", "noeviction")
     assert daemon.count() == 1
     assert "failing_for_s" not in daemon.status()["store"]
+    assert failing_s() == 0
     client.config_set("maxmemory", 1)
     wait_until(lambda: daemon.fetch("/count").status != 200 and "takes no batches" in daemon.log(), "a warning")
     daemon.wait_for_log(r"warning store: site default: takes no batches for \d+s: OOM .*; trying again, \d+ visits wait")
@@ -341,11 +345,13 @@ def test_a_store_that_takes_nothing_is_said(daemon, store):
     assert failing["available"] and failing["failing_for_s"] >= 1
     assert failing["failing_site"] == "default"
     assert failing["failing_reason"].startswith("OOM ")
+    assert failing_s() >= 1
     assert re.search(r"failing for +\d+s\n +failing site +default\n +failing reason +OOM ", daemon.ctl("status").output)
     client.config_set("maxmemory", 0)
     wait_until(lambda: daemon.fetch("/count").status == 200, "it counts again")
     daemon.wait_for_log(r"info    store: site default: takes batches again, after \d+s")
     assert "failing_for_s" not in daemon.status()["store"]
+    assert failing_s() == 0
     assert daemon.log().count("takes no batches") == 1
 
 
