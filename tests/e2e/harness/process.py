@@ -3,7 +3,6 @@
 
 import os
 import pathlib
-import re
 import signal
 import subprocess
 
@@ -92,10 +91,9 @@ class Process:
         """The letter of proc(5): R, S, T, Z …"""
         return pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2][0]
 
-    def sleeps(self):
-        """How often its first thread has waited for something (proc(5))."""
-        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.MULTILINE)[1])
+    def cpu_us(self):
+        """CPU time of its first thread (Documentation/scheduler/sched-stats.rst of Linux: schedstat's first number, in ns)."""
+        return int(pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/schedstat").read_text().split()[0]) // 1000
 
     def kill(self):
         """SIGKILL: no chance to tidy up."""
