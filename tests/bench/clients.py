@@ -19,7 +19,10 @@ def measured_beside(options, count, join, settings, problems):
     """Visitcountd on Redis with these options, when others were measured beside what join(target, stack) returned: `count`
     clients, who stay as long as this."""
     def cost():
-        return medians(measure_all(running, settings, problems, [CONNECTIONS])[CONNECTIONS])["daemon"]
+        measured = medians(measure_all(running, settings, problems, [CONNECTIONS])[CONNECTIONS])
+        if not measured:
+            raise targets.Failed(problems.pop())
+        return measured["daemon"]
 
     create = {"daemon": lambda places: targets.Visitcountd(places, settings=options)}
     with contextlib.ExitStack() as stack, started(create, settings["directory"], problems) as running:

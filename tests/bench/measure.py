@@ -17,11 +17,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 from processes import TICKS_PER_S, TROUBLE, Failed, Places
 
 HERE = pathlib.Path(__file__).resolve().parent
 WARM_UP_S = 1
+SETTLED_S = 0.05  # a target that counted nothing for so long has nothing left to count
 ROLES = ("server", "redis", "proxy")
 MIB = 1 << 20
 
@@ -64,8 +66,22 @@ def run_wrk(target, connections, seconds):
     return json.loads(figures)
 
 
+def settled_counters(target):
+    """The target's counters when it has counted what an earlier client asked for and did not wait for; None where it
+    counts nothing."""
+    now = target.counters()
+    while now is not None:
+        before = now
+        time.sleep(SETTLED_S)
+        now = target.counters()
+        if now[0] == before[0]:
+            break
+    return now
+
+
 def measure(target, connections, seconds):
-    counters, before, busy_s = target.counters(), cpu_of(target), machine_busy_s() - own_children_s()
+    counters = settled_counters(target)
+    before, busy_s = cpu_of(target), machine_busy_s() - own_children_s()
     client_s = own_children_s()
     figures = run_wrk(target, connections, seconds)
     client_s = own_children_s() - client_s

@@ -99,6 +99,16 @@ class Counted:
         return self.visits, self.visits // 2
 
 
+def test_what_an_earlier_client_left_is_counted_before(monkeypatch):
+    class Late(Counted):
+        def counters(self):
+            self.visits = min(108, self.visits + 4)
+            return super().counters()
+
+    monkeypatch.setattr(measure, "SETTLED_S", 0)
+    assert measure.settled_counters(Late(100)) == (108, 54)
+
+
 @pytest.mark.parametrize("visits", [100, 108])
 def test_visits_may_exceed_answers_by_what_was_broken_off(visits):
     assert measure.check_counts(Counted(visits), (0, 0), 100, 8)["commands"] == 0.5
