@@ -3,11 +3,13 @@
 
 import os
 import pathlib
+import re
 import shutil
 
 from processes import ROOT, Failed, Process, address_text, http_get
 
 CONF = ROOT / "etc" / "nginx" / "visitcountd.conf"
+UPSTREAM = ROOT / "etc" / "nginx" / "visitcountd-upstream.conf"
 CONF_LISTEN = "listen 5002;"
 CONF_TOKEN = "proxy_set_header X-Request-Id $msec-$request_id;"
 MODULES = pathlib.Path("/usr/lib/nginx/modules")
@@ -54,14 +56,25 @@ def start(stack, places, site, port, modules=()):
     return process
 
 
-def start_front(stack, places, port, addresses, has_tokens=True):
+def parameters_of(count, stands_by):
+    """What the list of instances that this project ships says of each: of its first proposal, or of the second, where one
+    serves and the others stand by."""
+    start = "#server" if stands_by else "server"
+    found = re.findall(rf"^{start} \S+ (.*);$", UPSTREAM.read_text(), re.MULTILINE)
+    if not found:
+        raise Failed(f"{UPSTREAM} has no line \"{start} ...;\"")
+    return found[:1] + found[-1:] * (count - 1)
+
+
+def start_front(stack, places, port, addresses, has_tokens=True, stands_by=False):
     """The configuration that this project ships, in front of whatever listens on `addresses`."""
     text = CONF.read_text()
     for line in (CONF_LISTEN, CONF_TOKEN):
         if text.count(line) != 1:
             raise Failed(f"{CONF} has no single line \"{line}\"")
     upstream = places.disk / "upstream.conf"
-    upstream.write_text("".join(f"server {address_text(address)} max_fails=0;\n" for address in addresses))
+    parameters = parameters_of(len(addresses), stands_by)
+    upstream.write_text("".join(f"server {address_text(address)} {said};\n" for address, said in zip(addresses, parameters)))
     site = text.replace(CONF_LISTEN, f"listen 127.0.0.1:{port};")
     if not has_tokens:
         site = site.replace(CONF_TOKEN, 'proxy_set_header X-Request-Id "";')

@@ -82,6 +82,7 @@ class System:
 
     is_ours = True
     has_tokens = True
+    stands_by = False  # all instances but the first one
     load = ()
     client_threads = 1
 
@@ -97,7 +98,7 @@ class System:
     def open(self, stack, addresses):
         """To the client."""
         port = free_port()
-        self.processes["proxy"] = [nginx.start_front(stack, self.places, port, addresses, self.has_tokens)]
+        self.processes["proxy"] = [nginx.start_front(stack, self.places, port, addresses, self.has_tokens, self.stands_by)]
         self.url = f"http://127.0.0.1:{port}/count"
 
     def address(self, number):
@@ -120,6 +121,12 @@ class SystemWithoutTokens(System):
     """The same, with a nginx that sends no X-Request-Id."""
 
     has_tokens = False
+
+
+class SystemStandingBy(System):
+    """The same, where one instance serves and the others stand by."""
+
+    stands_by = True
 
 
 class SystemOverTcp(System):
@@ -170,6 +177,7 @@ DIRECT = {
 SYSTEMS = {
     "nginx + 3 visitcountd": System,
     "nginx + 3 visitcountd without tokens": SystemWithoutTokens,
+    "nginx + 1 visitcountd + 2 standing by": SystemStandingBy,
     "nginx + 3 visitcountd on TCP": SystemOverTcp,
     "nginx + 3 Flask": ToySystem,
 }

@@ -21,13 +21,15 @@ import live  # noqa: E402
 import machine  # noqa: E402
 import measure  # noqa: E402
 import model  # noqa: E402
+import nginx  # noqa: E402
 import scaling  # noqa: E402
 import tables  # noqa: E402
 import targets  # noqa: E402
 from processes import ROOT, Failed, http_get  # noqa: E402
 
 OURS = ("constant", "count on Redis", "busy polling", "with tokens", "tokens not used", "hit with visitors", "count on SQLite", "journal only")
-SYSTEMS = ("nginx + 3 visitcountd", "nginx + 3 visitcountd without tokens", "nginx + 3 visitcountd on TCP")
+SYSTEMS = ("nginx + 3 visitcountd", "nginx + 3 visitcountd without tokens", "nginx + 1 visitcountd + 2 standing by",
+           "nginx + 3 visitcountd on TCP")
 FIGURES = {"cpu_us": 10.0, "server_us": 6.0, "redis_us": 4.0, "proxy_us": 0.0, "rate": 1000.0, "others": 0.0,
            "failed": 0, "requests": 1000, "commands": 0.02, "redis_mib": 4.0}
 
@@ -78,6 +80,12 @@ def test_one_core_is_compared(tmp_path):
     text = (tmp_path / "RESULTS.md").read_text()
     for name in SYSTEMS:
         assert f"\n| {name} " in text
+
+
+def test_one_serves_while_two_stand_by():
+    first, *others = nginx.parameters_of(3, stands_by=True)
+    assert first.startswith("max_fails=0 max_conns=") and others == ["max_fails=0 backup"] * 2
+    assert nginx.parameters_of(3, stands_by=False) == ["max_fails=0"] * 3
 
 
 def test_an_unknown_part_is_refused(tmp_path):

@@ -112,7 +112,8 @@ def send_one_event_and_linger(instance, request):
 class Nginx:
     """A real nginx with Debian's layout: conf.d/*.conf is in the http context, the list beside nginx.conf."""
 
-    def __init__(self, directory, port, instances):
+    def __init__(self, directory, port, instances, *, stands_by=False):
+        """`stands_by`: with the list's second proposal, where the first instance serves and the others stand by."""
         self.directory = directory
         self.port = port
         (directory / "conf.d").mkdir()
@@ -120,6 +121,8 @@ class Nginx:
         assert text.count(LISTEN) == 1
         (directory / "conf.d" / "visitcountd.conf").write_text(text.replace(LISTEN, f"listen {port};"))
         servers = (NGINX_FILES / "visitcountd-upstream.conf").read_text()
+        if stands_by:
+            servers = re.sub(r"^server .*\n", "", servers, flags=re.M).replace("#server ", "server ")
         for number, instance in enumerate(instances, 1):
             servers, replaced = re.subn(rf"^server unix:/run/visitcountd/http-{number}\.sock\b", f"server {instance.name()}", servers,
                                         flags=re.M)
@@ -179,6 +182,13 @@ def instances(request, directory):
 @pytest.fixture
 def nginx(tmp_path, instances):
     server = Nginx(tmp_path, free_ports(1)[0], instances)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def standby(tmp_path, instances):
+    server = Nginx(tmp_path, free_ports(1)[0], instances, stands_by=True)
     yield server
     server.stop()
 
@@ -251,6 +261,31 @@ def test_an_instance_that_is_down_costs_nothing(nginx, instances):
     for _ in range(20):
         assert nginx.request("GET", "/count").status == 200
     assert len(instances[2].requests) == 20
+
+
+def test_one_serves_while_the_others_stand_by(standby, instances):
+    for _ in range(20):
+        assert standby.request("GET", "/count").status == 200
+    assert [len(instance.requests) for instance in instances] == [20, 0, 0]
+    instances[0].stop()
+    instances[0].answer = break_off  # on connections that are kept
+    for _ in range(20):
+        assert standby.request("GET", "/count").status == 200
+    assert len(seen(instances[1:])) == 20
+
+
+def test_an_instance_that_hangs_is_sent_no_more_than_max_conns(standby, instances):
+    limit = int(re.search(r"max_conns=(\d+)", (NGINX_FILES / "visitcountd-upstream.conf").read_text())[1])
+    instances[0].answer = lambda instance, request: instance.lingering.wait(30)
+    with contextlib.ExitStack() as waiting:
+        for number in range(1, limit + 1):
+            client = waiting.enter_context(socket.create_connection(("127.0.0.1", standby.port)))
+            client.sendall(b"GET /count HTTP/1.1\r\nHost: a\r\n\r\n")
+            wait_for(lambda: len(instances[0].requests) == number, "it has the request")
+        for _ in range(20):
+            assert standby.request("GET", "/count").status == 200
+    assert len(instances[0].requests) == limit
+    assert len(seen(instances)) == limit + 20
 
 
 @pytest.mark.parametrize("instances", ["unix"], indirect=True)
