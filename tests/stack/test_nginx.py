@@ -22,6 +22,9 @@ import pytest
 from stack_tools import NGINX_FILES, free_ports, program, wait_for
 
 LISTEN = "listen 5002;"
+#: Of an instance while others stand by: so few that the test sends them long before nginx gives the first one up.
+MAX_CONNS = 8
+
 REFUSED_BY_ALL, MAY_BE_COUNTED = "refused; reason=store-unavailable", "unknown; reason=broken-off"
 
 #: Bodies that go with them, the first as an instance sends it.
@@ -123,6 +126,8 @@ class Nginx:
         servers = (NGINX_FILES / "visitcountd-upstream.conf").read_text()
         if stands_by:
             servers = re.sub(r"^server .*\n", "", servers, flags=re.M).replace("#server ", "server ")
+            servers, limited = re.subn(r"\bmax_conns=\d+", f"max_conns={MAX_CONNS}", servers)
+            assert limited == 1
         for number, instance in enumerate(instances, 1):
             servers, replaced = re.subn(rf"^server unix:/run/visitcountd/http-{number}\.sock\b", f"server {instance.name()}", servers,
                                         flags=re.M)
@@ -267,25 +272,28 @@ def test_one_serves_while_the_others_stand_by(standby, instances):
     for _ in range(20):
         assert standby.request("GET", "/count").status == 200
     assert [len(instance.requests) for instance in instances] == [20, 0, 0]
+    instances[0].answer = answer_503
+    for _ in range(20):
+        assert standby.request("GET", "/count").status == 200
+    assert len(seen(instances[1:])) == 20
     instances[0].stop()
     instances[0].answer = break_off  # on connections that are kept
     for _ in range(20):
         assert standby.request("GET", "/count").status == 200
-    assert len(seen(instances[1:])) == 20
+    assert len(seen(instances[1:])) == 40
 
 
 def test_an_instance_that_hangs_is_sent_no_more_than_max_conns(standby, instances):
-    limit = int(re.search(r"max_conns=(\d+)", (NGINX_FILES / "visitcountd-upstream.conf").read_text())[1])
     instances[0].answer = lambda instance, request: instance.lingering.wait(30)
     with contextlib.ExitStack() as waiting:
-        for number in range(1, limit + 1):
+        for number in range(1, MAX_CONNS + 1):
             client = waiting.enter_context(socket.create_connection(("127.0.0.1", standby.port)))
             client.sendall(b"GET /count HTTP/1.1\r\nHost: a\r\n\r\n")
             wait_for(lambda: len(instances[0].requests) == number, "it has the request")
         for _ in range(20):
             assert standby.request("GET", "/count").status == 200
-    assert len(instances[0].requests) == limit
-    assert len(seen(instances)) == limit + 20
+    assert len(instances[0].requests) == MAX_CONNS
+    assert len(seen(instances)) == MAX_CONNS + 20
 
 
 @pytest.mark.parametrize("instances", ["unix"], indirect=True)
