@@ -6,154 +6,15 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <glob.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #define HEAD_MAX 16384
 #define BODY_MAX (16 * 1024 * 1024)
-
-/* The socket */
-
-/** A variable of the environment, where an empty one counts as absent. */
-static const char *getenv_or(const char *name, const char *fallback)
-{
-    const char *value = getenv(name);
-
-    return value != NULL && value[0] != '\0' ? value : fallback;
-}
-
-static const char *run_dir(void)
-{
-    return getenv_or("VISITCOUNTCTL_RUN_DIR", CTL_RUN_DIR);
-}
-
-static enum ctl_exit use_path(const char *path, struct ctl_socket *ret_socket, struct buf *error)
-{
-    size_t length = strlen(path);
-
-    if (length == 0 || length >= sizeof(ret_socket->path)) {
-        buf_printf(error, "%s: the path of a socket has 1 to %zu bytes, this one %zu", path,
-                   sizeof(ret_socket->path) - 1, length);
-        return CTL_USAGE;
-    }
-    memcpy(ret_socket->path, path, length + 1);
-    return CTL_DONE;
-}
-
-static enum ctl_exit use_instance(const char *name, struct ctl_socket *ret_socket,
-                                  struct buf *error)
-{
-    struct buf path = BUF_EMPTY;
-    enum ctl_exit result;
-
-    if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL) {
-        buf_printf(error, "\"%s\" is no name of an instance", name);
-        return CTL_USAGE;
-    }
-    buf_printf(&path, "%s/%s/admin.sock", run_dir(), name);
-    result = use_path(path.bytes, ret_socket, error);
-    buf_finish(&path);
-    return result;
-}
-
-/** The daemon's own variable for the option admin.socket, in which %i is its instance's name. */
-static enum ctl_exit use_preset(const char *pattern, struct ctl_socket *ret_socket,
-                                struct buf *error)
-{
-    const char *name = getenv_or("VISITCOUNTD_INSTANCE", "default");
-    struct buf path = BUF_EMPTY;
-    enum ctl_exit result;
-
-    for (; *pattern != '\0'; pattern++) {
-        if (pattern[0] == '%' && pattern[1] == 'i') {
-            buf_puts(&path, name);
-            pattern++;
-        } else {
-            pattern += pattern[0] == '%' && pattern[1] == '%';
-            buf_putc(&path, *pattern);
-        }
-    }
-    result = use_path(path.bytes, ret_socket, error);
-    buf_finish(&path);
-    return result;
-}
-
-/** The instance's name in the path of its socket: RUN_DIR/NAME/admin.sock. */
-static void put_instance_name(struct buf *out, const char *path)
-{
-    const char *end = strrchr(path, '/');
-    const char *start = end;
-
-    while (start > path && start[-1] != '/') {
-        start--;
-    }
-    buf_append(out, start, (size_t)(end - start));
-}
-
-/** The pattern for glob(3) of all sockets in the run directory. */
-static void put_pattern(struct buf *out, const char *directory)
-{
-    for (; *directory != '\0'; directory++) {
-        if (strchr("*?[\\", *directory) != NULL) {
-            buf_putc(out, '\\');
-        }
-        buf_putc(out, *directory);
-    }
-    buf_puts(out, "/*/admin.sock");
-}
-
-static enum ctl_exit use_only_one(struct ctl_socket *ret_socket, struct buf *error)
-{
-    struct buf pattern = BUF_EMPTY;
-    glob_t found = {0};
-    enum ctl_exit result;
-
-    put_pattern(&pattern, run_dir());
-    if (glob(pattern.bytes, 0, NULL, &found) == 0 && found.gl_pathc == 1) {
-        result = use_path(found.gl_pathv[0], ret_socket, error);
-    } else if (found.gl_pathc > 1) {
-        buf_puts(error, "several instances, name one with --instance:");
-        for (size_t i = 0; i < found.gl_pathc; i++) {
-            buf_putc(error, ' ');
-            put_instance_name(error, found.gl_pathv[i]);
-        }
-        result = CTL_USAGE;
-    } else {
-        buf_printf(
-            error,
-            "found no %s/*/admin.sock: visitcountd does not run, or has its socket elsewhere "
-            "(--socket), or you are not in the group visitcountd",
-            run_dir());
-        result = CTL_UNREACHABLE;
-    }
-    globfree(&found);
-    buf_finish(&pattern);
-    return result;
-}
-
-enum ctl_exit ctl_find_socket(const char *path, const char *name, struct ctl_socket *ret_socket,
-                              struct buf *error)
-{
-    const char *preset = getenv_or("VISITCOUNTD_ADMIN_SOCKET", NULL);
-
-    if (path != NULL) {
-        return use_path(path, ret_socket, error);
-    }
-    if (name != NULL) {
-        return use_instance(name, ret_socket, error);
-    }
-    if (preset != NULL) {
-        return use_preset(preset, ret_socket, error);
-    }
-    return use_only_one(ret_socket, error);
-}
 
 /* The request */
 

@@ -32,7 +32,7 @@ const struct ctl_option ctl_options[] = {
      "The instance, by its name; its socket is then /run/visitcountd/NAME/admin.sock."},
     {"json", NULL, 'j', "", "Answer in JSON, for programs."},
     {"timeout", "duration", 't', "1s 5s 30s",
-     "How long to wait for the answer: a number with ms, s or m. Without it: 5s."},
+     "How long to wait for the answer of an instance: a number with ms, s or m. Without it: 5s."},
     {"watch", NULL, 'w', "",
      "Ask again each second until interrupted. Only for commands that change nothing."},
     {"help", NULL, 'h', "", "Show all commands and options, or what the given command does."},

@@ -5,6 +5,7 @@
  */
 #include "ctl_client.h"
 #include "ctl_commands.h"
+#include "ctl_fleet.h"
 #include "ctl_journal.h"
 #include "ctl_pages.h"
 #include "ctl_perform.h"
@@ -83,6 +84,17 @@ static int print(const struct buf *text)
         return fail(CTL_OUTPUT, "cannot write the answer: %s", strerror(errno));
     }
     return CTL_DONE;
+}
+
+/** Writes what a command has to say, and frees it. Returns how it ends. */
+static int print_result(int result, struct buf *out, struct buf *error)
+{
+    int printed = print(out);
+
+    fail_with(result, error);
+    buf_finish(out);
+    buf_finish(error);
+    return result != CTL_DONE ? result : printed;
 }
 
 /* Command line */
@@ -254,8 +266,18 @@ static int redraw(const struct buf *text)
     return status;
 }
 
+/** Asks the instance, or all of them for their status, which no other command asks several for. */
+static enum ctl_exit ask(const struct ctl_sockets *sockets, const struct ctl_request *request,
+                         struct buf *out, struct buf *error)
+{
+    if (sockets->count > 1) {
+        return ctl_fleet_status(sockets, request->timeout_ms, request->wants_json, out, error);
+    }
+    return ctl_perform(&sockets->sockets[0], request, out, error);
+}
+
 /** Asks each second. An instance that was reached once may go away and come back meanwhile. */
-static int watch(const struct ctl_socket *socket, const struct ctl_request *request)
+static int watch(const struct ctl_sockets *sockets, const struct ctl_request *request)
 {
     bool is_terminal = isatty(STDOUT_FILENO);
     int status = CTL_DONE;
@@ -263,12 +285,13 @@ static int watch(const struct ctl_socket *socket, const struct ctl_request *requ
     for (bool is_first = true; status == CTL_DONE; is_first = false) {
         struct buf out = BUF_EMPTY;
         struct buf error = BUF_EMPTY;
-        int result = ctl_perform(socket, request, &out, &error);
+        int result = ask(sockets, request, &out, &error);
 
-        if (result != CTL_DONE && is_first) {
+        if (result != CTL_DONE && is_first && sockets->count == 1) {
             status = fail_with(result, &error);
         } else if (is_terminal) {
-            status = redraw(result == CTL_DONE ? &out : &error);
+            buf_append(&out, error.bytes, error.length);
+            status = redraw(&out);
         } else {
             fail_with(result, &error);
             status = print(&out);
@@ -282,17 +305,13 @@ static int watch(const struct ctl_socket *socket, const struct ctl_request *requ
     return status;
 }
 
-static int run_once(const struct ctl_socket *socket, const struct ctl_request *request)
+static int run_once(const struct ctl_sockets *sockets, const struct ctl_request *request)
 {
     struct buf out = BUF_EMPTY;
     struct buf error = BUF_EMPTY;
-    int result = ctl_perform(socket, request, &out, &error);
-    int printed = print(&out);
+    int result = ask(sockets, request, &out, &error);
 
-    fail_with(result, &error);
-    buf_finish(&out);
-    buf_finish(&error);
-    return result != CTL_DONE ? result : printed;
+    return print_result(result, &out, &error);
 }
 
 static int run_remote(const struct invocation *invocation)
@@ -301,7 +320,7 @@ static int run_remote(const struct invocation *invocation)
     bool is_act = command->kind == CTL_KIND_ACT ||
                   (command->kind == CTL_KIND_TUNE && invocation->argument_count != 0);
     struct buf text = BUF_EMPTY;
-    struct ctl_socket socket;
+    struct ctl_sockets sockets;
     struct ctl_request request = {
         .method = is_act ? "POST" : "GET",
         .wants_json = invocation->wants_json,
@@ -312,14 +331,18 @@ static int run_remote(const struct invocation *invocation)
     if (is_act && invocation->watches) {
         return fail(CTL_USAGE, "%s changes something: --watch is not for it", command->name);
     }
-    status = ctl_find_socket(invocation->socket, invocation->instance, &socket, &text);
+    status = ctl_find_sockets(invocation->socket, invocation->instance, &sockets, &text);
+    if (status == CTL_DONE && strcmp(command->name, "status") != 0) {
+        status = ctl_expect_one(&sockets, &text);
+    }
     if (status != CTL_DONE) {
         fail_with(status, &text);
     } else {
         ctl_put_target(&text, command, invocation->arguments, invocation->argument_count);
         request.target = text.bytes;
-        status = invocation->watches ? watch(&socket, &request) : run_once(&socket, &request);
+        status = invocation->watches ? watch(&sockets, &request) : run_once(&sockets, &request);
     }
+    ctl_sockets_finish(&sockets);
     buf_finish(&text);
     return status;
 }
@@ -334,12 +357,8 @@ static int print_inspection(enum ctl_exit (*inspect)(const char *directory, bool
     struct buf out = BUF_EMPTY;
     struct buf error = BUF_EMPTY;
     int result = inspect(invocation->arguments[1], invocation->wants_json, &out, &error);
-    int printed = print(&out);
 
-    fail_with(result, &error);
-    buf_finish(&out);
-    buf_finish(&error);
-    return result != CTL_DONE ? result : printed;
+    return print_result(result, &out, &error);
 }
 
 /** Asks until the replay that was begun is done, or the time is over. */
@@ -347,7 +366,10 @@ static int await_replay(const struct invocation *invocation, const struct ctl_so
                         struct ctl_request request)
 {
     uint64_t end_ms = clock_monotonic_ms() + invocation->timeout_ms;
+    struct buf shown = BUF_EMPTY;
+    struct buf trouble = BUF_EMPTY;
     bool is_done = false;
+    int status;
 
     request.method = "GET";
     request.wants_json = true;
@@ -371,7 +393,8 @@ static int await_replay(const struct invocation *invocation, const struct ctl_so
         usleep(is_done ? 0 : REPLAY_INTERVAL_US);
     }
     request.wants_json = invocation->wants_json;
-    return run_once(socket, &request);
+    status = ctl_perform(socket, &request, &shown, &trouble);
+    return print_result(status, &shown, &trouble);
 }
 
 /** Begins a replay and waits for its end; prints how it went. */

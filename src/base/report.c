@@ -129,6 +129,15 @@ static void write_row(const struct report_row *row, size_t column, struct buf *o
     buf_putc(out, '\n');
 }
 
+static void free_rows(struct report *report)
+{
+    for (size_t i = 0; i < report->row_count; i++) {
+        buf_finish(&report->rows[i].key);
+        buf_finish(&report->rows[i].value);
+    }
+    free(report->rows);
+}
+
 static void write_text(struct report *report, struct buf *out)
 {
     size_t column = 0;
@@ -142,10 +151,25 @@ static void write_text(struct report *report, struct buf *out)
     }
     for (size_t i = 0; i < report->row_count; i++) {
         write_row(&report->rows[i], column, out);
-        buf_finish(&report->rows[i].key);
-        buf_finish(&report->rows[i].value);
     }
-    free(report->rows);
+    free_rows(report);
+}
+
+static void put_cell(struct buf *out, const struct buf *text, bool is_last)
+{
+    buf_append(out, text->bytes, text->length);
+    buf_putc(out, is_last ? '\n' : '\t');
+}
+
+static void write_line(struct report *report, struct buf *out)
+{
+    for (size_t i = 0; i < report->row_count; i++) {
+        put_cell(out, &report->rows[i].key, i + 1 == report->row_count);
+    }
+    for (size_t i = 0; i < report->row_count; i++) {
+        put_cell(out, &report->rows[i].value, i + 1 == report->row_count);
+    }
+    free_rows(report);
 }
 
 /* JSON */
@@ -178,6 +202,8 @@ void report_finish(struct report *report, struct buf *out)
         buf_append(out, report->json.bytes, report->json.length);
         buf_puts(out, "}\n");
         buf_finish(&report->json);
+    } else if (report->form == REPORT_LINE) {
+        write_line(report, out);
     } else {
         write_text(report, out);
     }
@@ -189,6 +215,7 @@ void report_finish(struct report *report, struct buf *out)
 static void begin(struct report *report, const char *key, bool is_list)
 {
     assert(report->depth + 1 < REPORT_DEPTH_MAX && !report->in_row);
+    assert(report->form != REPORT_LINE);
     assert((key == NULL) == report->in_list[report->depth]);
     if (report->form == REPORT_JSON) {
         put_json_key(report, key, "");

@@ -22,7 +22,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum report_form { REPORT_TEXT, REPORT_JSON };
+/**
+ * LINE is text for a table of several reports: a line with the keys and one with the values, each
+ * separated by tabs. Such a report has neither sections nor lists.
+ */
+enum report_form { REPORT_TEXT, REPORT_JSON, REPORT_LINE };
 
 /** Sections and lists may be this deep inside each other. */
 #define REPORT_DEPTH_MAX 8

@@ -20,12 +20,18 @@
 
 static void admin_handle_status(struct request *request)
 {
+    const char *format = admin_parameter(request, "format");
     struct report report;
     struct server_view view;
 
     server_view(request->server, &view);
-    report_init(&report, admin_wanted_form(request));
-    admin_status_report(&report, &view);
+    if (format != NULL && strcmp(format, "line") == 0) {
+        report_init(&report, REPORT_LINE);
+        admin_status_summary(&report, &view);
+    } else {
+        report_init(&report, admin_wanted_form(request));
+        admin_status_report(&report, &view);
+    }
     admin_respond_report(request, 200, &report);
 }
 

@@ -168,3 +168,43 @@ void admin_status_report(struct report *report, const struct server_view *view)
     report_end_section(report);
     report_listeners(report, view);
 }
+
+/* what is wrong with the instance, or NULL: of several things what keeps it most from counting */
+static const char *find_trouble(const struct server_view *view, const struct store_health *store,
+                                const struct engine_failure *failure)
+{
+    const struct journal_status *journal = engine_journal_status(view->engine);
+
+    if (!store->available) {
+        return store->last_error[0] != '\0' ? store->last_error : "the store is away";
+    }
+    if (failure != NULL) {
+        return failure->reason;
+    }
+    if (journal != NULL && journal->error[0] != '\0') {
+        return journal->error;
+    }
+    return view->visitors_are_told_apart ? NULL : "visitors are not told apart";
+}
+
+void admin_status_summary(struct report *report, const struct server_view *view)
+{
+    const struct stats *stats = engine_stats(view->engine);
+    const struct journal_status *journal = engine_journal_status(view->engine);
+    struct store_health store;
+    struct engine_failure failure;
+    bool is_failing = engine_failure(view->engine, &failure);
+
+    store_health(view->store, &store);
+    report_text(report, "instance", view->config->instance);
+    report_text(report, "state", view->is_draining ? "draining" : "running");
+    report_duration(report, "uptime", loop_now_ms(view->loop) - view->started_at_ms);
+    report_text(report, "store", store.available && is_failing ? "failing" : store.state);
+    report_rate(report, "rate", stats_rate(stats, loop_now_ms(view->loop)));
+    report_latency(report, "p99", stats_latency_us(stats, 99));
+    report_u64(report, "waiting", stats->waiting);
+    report_u64(report, "journal", journal != NULL ? journal->visits : 0);
+    report_u64(report, "refused", stats->refused);
+    report_u64(report, "unknown", stats->unknown);
+    report_text(report, "trouble", find_trouble(view, &store, is_failing ? &failure : NULL));
+}

@@ -11,4 +11,7 @@
 /** Writes the whole status, at one moment of the loop. */
 void admin_status_report(struct report *report, const struct server_view *view);
 
+/** Writes what an operator looks at first: one line of a table of instances. */
+void admin_status_summary(struct report *report, const struct server_view *view);
+
 #endif

@@ -207,7 +207,7 @@ def test_several_instances_have_to_be_named(new_daemon, directory):
     run_dir = {"VISITCOUNTCTL_RUN_DIR": directory / "run"}
     for name in ("one", "two"):
         new_daemon(name=name)
-    result = run_ctl("status", environment=run_dir)
+    result = run_ctl("ping", environment=run_dir)
     assert result.status == USAGE
     assert "name one with --instance: one two" in result.errors
     for name in ("one", "two"):
@@ -226,6 +226,89 @@ def test_the_daemons_own_variable_names_the_socket(daemon, directory):
     environment = {"VISITCOUNTD_ADMIN_SOCKET": f"{directory}/run/%i/admin.sock"}
     assert run_ctl("ping", environment=environment).status == DONE
     assert run_ctl("ping", environment={**environment, "VISITCOUNTD_INSTANCE": "other"}).status == UNREACHABLE
+
+
+# --- the status of several instances ---
+
+def fleet(directory, *arguments):
+    return run_ctl(*arguments, "status", environment={"VISITCOUNTCTL_RUN_DIR": directory / "run"})
+
+
+def rows(output):
+    """By the name of the instance, what stands in each column of the table. Columns begin where their names do."""
+    names, *lines = output.splitlines()
+    starts = [match.start() for match in re.finditer(r"(?<!\S)\S", names)]
+    cells = [[line[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)] for line in lines]
+    return {cell[0]: dict(zip(names.split(), cell, strict=True)) for cell in cells}
+
+
+def test_several_instances_are_lines_of_a_table(new_daemon, directory):
+    daemons = {name: new_daemon(name=name).wait_for_store() for name in ("9", "10", "with-a-long-name")}
+    daemons["10"].count()
+    result = fleet(directory)
+    assert (result.status, result.errors) == (DONE, "")
+    table = rows(result.output)
+    assert list(table) == ["9", "10", "with-a-long-name"], "10 comes after 9"
+    assert all(row.items() >= {"state": "running", "store": "ready", "waiting": "0", "journal": "0", "refused": "0", "unknown": "0",
+                               "trouble": "-"}.items() for row in table.values())
+    assert all(re.fullmatch(r"\d+s", row["uptime"]) and re.fullmatch(r"[0-9.]+/s", row["rate"]) for row in table.values())
+    assert [row["p99"] == "0 us" for row in table.values()] == [True, False, True]
+
+
+def test_several_instances_in_json_are_an_object_in_a_line_each(new_daemon, directory):
+    daemons = {name: new_daemon(name=name).wait_for_store() for name in ("1", "2", "3")}
+    daemons["2"].process.kill()
+    result = fleet(directory, "--json")
+    assert [json.loads(line)["instance"] for line in result.output.splitlines()] == ["1", "3"]
+    assert result.status == UNREACHABLE
+    assert re.fullmatch(r"visitcountctl: .*/2/admin\.sock: nobody listens; the instance has ended\n", result.errors)
+
+
+def test_instances_that_do_not_answer_have_a_line_too(new_daemon, directory):
+    daemons = {name: new_daemon(name=name).wait_for_store() for name in ("alive", "dead", "frozen")}
+    daemons["dead"].process.kill()
+    daemons["frozen"].process.pause()
+    result = fleet(directory, "--timeout", "300ms")
+    daemons["frozen"].process.resume()
+    assert (result.status, result.errors) == (UNREACHABLE, "")
+    lines = result.output.splitlines()
+    assert re.match(r"alive +running ", lines[1])
+    assert re.fullmatch(r"dead +no answer: .*/dead/admin\.sock: nobody listens; the instance has ended", lines[2])
+    assert re.fullmatch(r"frozen +no answer: .*/frozen/admin\.sock: no answer within 300ms", lines[3])
+    assert len(lines) == 4
+    assert fleet(directory).output.splitlines()[3].split()[1] == "running"
+
+
+def test_trouble_of_one_instance_is_in_its_line(new_daemon, directory):
+    new_daemon(name="good").wait_for_store()
+    bad = new_daemon({"store.backend": "redis", "redis.socket": f"{directory}/nowhere.sock", "count.max_wait": "100ms"}, name="bad")
+    assert bad.fetch("/count").status == 503
+    result = fleet(directory)
+    table = rows(result.output)
+    assert result.status == DONE, "all have answered"
+    assert table["good"].items() >= {"store": "ready", "refused": "0", "trouble": "-"}.items()
+    assert table["bad"]["store"] != "ready"
+    assert table["bad"]["refused"] == "1"
+    assert "No such file" in table["bad"]["trouble"]
+
+
+def test_watching_several_instances(new_daemon, directory):
+    """One that goes away does not end it."""
+    daemons = {name: new_daemon(name=name).wait_for_store() for name in ("one", "two")}
+    watch = subprocess.Popen([BUILD / "visitcountctl", "--watch", "status"], stdout=subprocess.PIPE, text=True,
+                             env={**os.environ, "VISITCOUNTCTL_RUN_DIR": str(directory / "run")})
+
+    def look():
+        return [watch.stdout.readline().split()[:2] for _ in range(3)]
+
+    try:
+        assert look() == [["instance", "state"], ["one", "running"], ["two", "running"]]
+        daemons["two"].process.kill()
+        wait_until(lambda: look()[1:] == [["one", "running"], ["two", "no"]], "the next look shows it")
+    finally:
+        watch.terminate()
+        watch.wait()
+        watch.stdout.close()
 
 
 # --- reload ---

@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from harness import FakeRedis, RedisStore, visit, wait_until
+from harness import FakeRedis, RedisStore, fetch, visit, wait_until
 from harness.faults import HASTY, check_is_away, check_refused, error_to_apply, refusal
 
 
@@ -347,6 +347,8 @@ def test_a_store_that_takes_nothing_is_said(daemon, store):
     assert failing["failing_reason"].startswith("OOM ")
     assert failing_s() >= 1
     assert re.search(r"failing for +\d+s\n +failing site +default\n +failing reason +OOM ", daemon.ctl("status").output)
+    line = fetch(daemon.admin_socket, "/status?format=line").text.split("\n")[1].split("\t")
+    assert line[3] == "failing" and line[-1].startswith("OOM ")
     client.config_set("maxmemory", 0)
     wait_until(lambda: daemon.fetch("/count").status == 200, "it counts again")
     daemon.wait_for_log(r"info    store: site default: takes batches again, after \d+s")

@@ -82,7 +82,7 @@ class Stack:
         return json.loads(self.get("/count.json"))["count"]
 
     def status(self, instance):
-        command = [BUILD / "visitcountctl", "--socket", self.directory / "run" / f"{instance}.sock", "status", "--json"]
+        command = [BUILD / "visitcountctl", "--socket", self.directory / "run" / str(instance) / "admin.sock", "status", "--json"]
         return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
     def processes(self):
@@ -155,10 +155,10 @@ def test_sigterm_ends_it_as_ctrl_c_does(stack):
 
 def test_the_command_it_prints_shows_the_status(stack):
     output = stack.start()
-    command = re.search(r"status +(.+ status) ", output)[1]
+    command = re.search(r"status +(.+ status)$", output, re.M)[1]
     result = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=os.getcwd(), check=False)
     assert result.returncode == 0, result.stderr
-    assert "redis" in result.stdout
+    assert re.findall(r"^(\d+) +running .* ready ", result.stdout, re.M) == ["1", "2", "3"]
 
 
 def test_each_visit_gets_a_number_of_its_own(stack):

@@ -218,6 +218,7 @@ def test_the_target_starts_three_instances_that_count_in_one_store(machine):
         assert status["instance"] == str(instance)
         assert status["store"]["backend"] == "redis"
         assert machine.run(f"visitcountctl --instance {instance} ping").stdout == ""
+    assert re.findall(r"^(\d+) +running .* ready ", machine.run("visitcountctl status").stdout, re.M) == ["1", "2", "3"]
     assert "redis" in machine.show("visitcountd@1", "StatusText")
 
 

@@ -84,6 +84,23 @@ static void test_sections(void **state)
                   "\"commands\":18446744073709551615},\"ready\":false}\n");
 }
 
+static void fill_line(struct report *report)
+{
+    report_text(report, "instance", "a\tb\nc");
+    report_duration(report, "uptime", 61000);
+    report_latency(report, "latency_p99", 312);
+    report_text(report, "trouble", NULL);
+}
+
+/** Nothing in a value can be taken for what separates them. */
+static void test_line(void **state)
+{
+    (void)state;
+    assert_report(fill_line, REPORT_LINE,
+                  "instance\tuptime\tlatency p99\ttrouble\n"
+                  "a?b?c\t1m 1s\t312 us\t-\n");
+}
+
 static void fill_list(struct report *report)
 {
     report_begin_list(report, "listeners");
@@ -241,7 +258,7 @@ int main(void)
         cmocka_unit_test(test_sections),     cmocka_unit_test(test_list),
         cmocka_unit_test(test_lines),        cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_alignment_counts_characters),
-        cmocka_unit_test(test_units),
+        cmocka_unit_test(test_units),        cmocka_unit_test(test_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
