@@ -151,7 +151,7 @@ gallery: all
 	/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/browser/make_gallery.py
 
 format:
-	clang-format -i $$(git ls-files '*.c' '*.h')
+	clang-format -i $$(git ls-files --cached --others --exclude-standard '*.c' '*.h')
 
 # --- tests ---
 

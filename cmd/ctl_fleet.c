@@ -134,9 +134,8 @@ static enum ctl_exit show_table(const struct ctl_sockets *sockets,
     return first;
 }
 
-static enum ctl_exit show_json(const struct ctl_sockets *sockets,
-                               const struct ctl_request *request, struct buf *out,
-                               struct buf *error)
+static enum ctl_exit show_json(const struct ctl_sockets *sockets, const struct ctl_request *request,
+                               struct buf *out, struct buf *error)
 {
     enum ctl_exit first = CTL_DONE;
 
