@@ -18,13 +18,18 @@ struct table {
     size_t widths[COLUMNS_MAX]; /* of all columns but the last one of a line */
 };
 
-/** Characters, of which a terminal shows each in one column. */
+/** Whether a character of UTF-8 begins with this byte; a terminal takes each for one column. */
+static bool begins_character(char byte)
+{
+    return ((unsigned char)byte & 0xc0) != 0x80;
+}
+
 static size_t width_of(const char *text, size_t length)
 {
     size_t width = 0;
 
     for (size_t i = 0; i < length; i++) {
-        width += ((unsigned char)text[i] & 0xc0) != 0x80;
+        width += begins_character(text[i]);
     }
     return width;
 }
@@ -58,7 +63,7 @@ static void finish_table(struct table *table, struct buf *out)
     for (const char *at = table->lines.bytes; *at != '\0'; at++) {
         if (*at != '\t' && *at != '\n') {
             buf_putc(out, *at);
-            width += ((unsigned char)*at & 0xc0) != 0x80;
+            width += begins_character(*at);
             continue;
         }
         if (*at == '\n') {
@@ -96,13 +101,14 @@ static void add_answer(struct table *table, struct buf *names, const struct buf 
     }
 }
 
-static void add_failure(struct table *table, const struct ctl_socket *socket,
+static void add_failure(struct table *table, const struct ctl_socket *socket, enum ctl_exit result,
                         const struct buf *reason)
 {
     struct buf line = BUF_EMPTY;
 
     ctl_put_instance(&line, socket);
-    buf_printf(&line, "\tno answer: %.*s", (int)strcspn(reason->bytes, "\n"), reason->bytes);
+    buf_printf(&line, "\t%s: %.*s", result == CTL_UNREACHABLE ? "no answer" : "refused",
+               (int)strcspn(reason->bytes, "\n"), reason->bytes);
     add_line(table, line.bytes, line.length);
     buf_finish(&line);
 }
@@ -123,7 +129,7 @@ static enum ctl_exit show_table(const struct ctl_sockets *sockets,
         if (result == CTL_DONE) {
             add_answer(&table, &names, &answer);
         } else {
-            add_failure(&table, &sockets->sockets[i], &reason);
+            add_failure(&table, &sockets->sockets[i], result, &reason);
             first = first == CTL_DONE ? result : first;
         }
         buf_finish(&answer);

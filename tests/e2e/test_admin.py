@@ -279,6 +279,28 @@ def test_instances_that_do_not_answer_have_a_line_too(new_daemon, directory):
     assert fleet(directory).output.splitlines()[3].split()[1] == "running"
 
 
+def test_an_instance_that_refuses_has_a_line_too(new_daemon, directory):
+    """Another version, which does not know the question."""
+    new_daemon(name="1").wait_for_store()
+    (directory / "run" / "other").mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(directory / "run" / "other" / "admin.sock"))
+        listener.listen()
+
+        def answer():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        result = fleet(directory)
+        thread.join()
+    assert (result.status, result.errors) == (REFUSED, "")
+    assert re.fullmatch(r"other +refused: the daemon answered 404", result.output.splitlines()[2])
+
+
 def test_trouble_of_one_instance_is_in_its_line(new_daemon, directory):
     new_daemon(name="good").wait_for_store()
     bad = new_daemon({"store.backend": "redis", "redis.socket": f"{directory}/nowhere.sock", "count.max_wait": "100ms"}, name="bad")
