@@ -83,6 +83,7 @@ struct visitor {
     uint64_t sent_at_ms;
     uint64_t resume_at_ms;
     uint64_t refused_since_ms; /* 0: the last visit was counted */
+    const char *refused_with;  /* the code of the last refusal */
     size_t length;
     char received[RECEIVED_MAX];
 };
@@ -273,9 +274,10 @@ static void note_doubtful(struct visitor *visitor)
     }
 }
 
-static void note_refused(struct visitor *visitor)
+static void note_refused(struct visitor *visitor, const char *code)
 {
     visitor->group->refused++;
+    visitor->refused_with = code;
     if (visitor->refused_since_ms == 0) {
         visitor->refused_since_ms = visitor->sent_at_ms;
     }
@@ -289,8 +291,9 @@ static void note_end_of_refusal(const struct visitor *visitor, uint64_t lasted_m
 {
     if (lasted_ms > longest_refusal_ms) {
         longest_refusal_ms = lasted_ms;
-        printf("refusal connection %d of %s was refused for %llu ms until now\n", visitor->number,
-               visitor->group->name, (unsigned long long)lasted_ms);
+        printf("refusal connection %d of %s was refused for %llu ms until now, at last as %s\n",
+               visitor->number, visitor->group->name, (unsigned long long)lasted_ms,
+               visitor->refused_with);
     }
 }
 
@@ -335,12 +338,18 @@ static bool has_code(const char *body, const char *code)
     return strstr(body, text) != NULL;
 }
 
-/* whether it promises that the visit was not counted; behind nginx the code alone does not */
-static bool is_refusal(const char *outcome, const char *body)
+/* the code of a promise that the visit was not counted, or NULL; behind nginx it alone is none */
+static const char *find_refusal(const char *outcome, const char *body)
 {
-    return strncmp(outcome, " refused;", 9) == 0 &&
-           (has_code(body, "store_unavailable") || has_code(body, "overloaded") ||
-            has_code(body, "shutting_down") || has_code(body, "journal_full"));
+    static const char *const codes[] = {"store_unavailable", "overloaded", "shutting_down",
+                                        "journal_full"};
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (strncmp(outcome, " refused;", 9) == 0 && has_code(body, codes[i])) {
+            return codes[i];
+        }
+    }
+    return NULL;
 }
 
 static bool is_unknown(int status, const char *outcome, const char *body)
@@ -366,14 +375,15 @@ static bool note_answer(struct visitor *visitor, const char *answer, const char 
 {
     int status = atoi(answer + 9);
     const char *count = strstr(body, "\"count\":");
+    const char *refusal = find_refusal(outcome, body);
 
     if ((status == 200 || status == 202) && count != NULL) {
         note_counted(visitor, strtoull(count + 8, NULL, 10),
                      strstr(body, "\"status\":\"duplicate\"") != NULL, status == 202);
         return true;
     }
-    if (status == 503 && is_refusal(outcome, body)) {
-        note_refused(visitor);
+    if (status == 503 && refusal != NULL) {
+        note_refused(visitor, refusal);
     } else if (is_unknown(status, outcome, body)) {
         note_doubtful(visitor);
     } else {
