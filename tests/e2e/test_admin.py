@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """visitcountctl, and the admin socket behind it."""
 
+import contextlib
 import json
 import os
 import re
@@ -166,12 +167,11 @@ def test_an_instance_that_does_not_answer(daemon):
     assert daemon.ctl("ping").status == DONE
 
 
-@pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", b"SSH-2.0-OpenSSH\r\n", b"x" * 100000,
-                                   b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n"],
-                         ids=["nothing", "cut off", "ssh", "endless", "too long"])
-def test_something_else_answers(directory, reply):
+@contextlib.contextmanager
+def somebody_else(path, reply):
+    """Who answers one request on this socket."""
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(directory / "other.sock"))
+        listener.bind(str(path))
         listener.listen()
 
         def answer():
@@ -182,8 +182,16 @@ def test_something_else_answers(directory, reply):
 
         thread = threading.Thread(target=answer)
         thread.start()
-        result = run_ctl("--socket", directory / "other.sock", "status")
+        yield
         thread.join()
+
+
+@pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", b"SSH-2.0-OpenSSH\r\n", b"x" * 100000,
+                                   b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n"],
+                         ids=["nothing", "cut off", "ssh", "endless", "too long"])
+def test_something_else_answers(directory, reply):
+    with somebody_else(directory / "other.sock", reply):
+        result = run_ctl("--socket", directory / "other.sock", "status")
     assert (result.status, result.output) == (UNREACHABLE, "")
     assert result.errors.startswith("visitcountctl: ")
 
@@ -283,20 +291,8 @@ def test_an_instance_that_refuses_has_a_line_too(new_daemon, directory):
     """Another version, which does not know the question."""
     new_daemon(name="1").wait_for_store()
     (directory / "run" / "other").mkdir()
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(directory / "run" / "other" / "admin.sock"))
-        listener.listen()
-
-        def answer():
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(4096)
-                connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
-
-        thread = threading.Thread(target=answer)
-        thread.start()
+    with somebody_else(directory / "run" / "other" / "admin.sock", b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"):
         result = fleet(directory)
-        thread.join()
     assert (result.status, result.errors) == (REFUSED, "")
     assert re.fullmatch(r"other +refused: the daemon answered 404", result.output.splitlines()[2])
 
