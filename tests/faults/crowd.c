@@ -18,7 +18,7 @@
  *     page GROUP SITE PAGE COUNTED DOUBTFUL
  *     group NAME COUNTED REFUSED DOUBTFUL JOURNALED REPEATED DISORDERED
  *     all SENT TWICE HUNG LONGEST_REFUSAL_MS LONGEST_WAIT_MS
- *     refusal TEXT             the longest so far has ended
+ *     refusal CODE TEXT        the longest so far has ended; what it was told last
  *     disordered GROUP TEXT    the first number of a group that is not the one that follows
  *     other TEXT               an answer that is none of the above
  */
@@ -291,9 +291,9 @@ static void note_end_of_refusal(const struct visitor *visitor, uint64_t lasted_m
 {
     if (lasted_ms > longest_refusal_ms) {
         longest_refusal_ms = lasted_ms;
-        printf("refusal connection %d of %s was refused for %llu ms until now, at last as %s\n",
-               visitor->number, visitor->group->name, (unsigned long long)lasted_ms,
-               visitor->refused_with);
+        printf("refusal %s connection %d of %s was refused for %llu ms until now\n",
+               visitor->refused_with, visitor->number, visitor->group->name,
+               (unsigned long long)lasted_ms);
     }
 }
 

@@ -26,6 +26,7 @@ class Crowd:
         self.disordered = {}  # group: the first that was seen
         self.others = []
         self.twice = self.hung = self.longest_refusal_ms = self.longest_wait_ms = 0
+        self.longest_refused_with = None
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 
@@ -44,7 +45,8 @@ class Crowd:
             elif word == "all":
                 self.sent, self.twice, self.hung, self.longest_refusal_ms, self.longest_wait_ms = map(int, rest.split())
             elif word == "refusal":
-                self.note(rest)
+                self.longest_refused_with, _, text = rest.partition(" ")
+                self.note(f"{text}: {self.longest_refused_with}")
             elif word == "disordered":
                 name, _, text = rest.partition(" ")
                 self.disordered[name] = text

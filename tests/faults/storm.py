@@ -466,6 +466,7 @@ class Storm:
             ("answered as not known, or not at all", self.doubtful),
             ("refused", crowd.sum("refused")),
             ("longest refusal", f"{crowd.longest_refusal_ms} ms"),
+            ("which said", crowd.longest_refused_with or "-"),
             ("longest wait for an answer", f"{crowd.longest_wait_ms} ms"),
             ("requests sent", crowd.sent),
             ("asked again under the same key", sum(group["doubtful"] for name, group in crowd.groups.items() if "key" in name)),
