@@ -10,74 +10,51 @@
 /** Spaces between columns. */
 #define GAP 2
 
-/* A table */
+/* A table: lines of cells that are separated by tabs; also the last line has its end */
 
-/** Lines of cells that are separated by tabs, the last one without an end. */
-struct table {
-    struct buf lines;
-    size_t widths[COLUMNS_MAX]; /* of all columns but the last one of a line */
-};
-
-/** Whether a character of UTF-8 begins with this byte; a terminal takes each for one column. */
-static bool begins_character(char byte)
+static bool ends_line(const char *cell_end)
 {
-    return ((unsigned char)byte & 0xc0) != 0x80;
+    return *cell_end != '\t';
 }
 
-static size_t width_of(const char *text, size_t length)
-{
-    size_t width = 0;
-
-    for (size_t i = 0; i < length; i++) {
-        width += begins_character(text[i]);
-    }
-    return width;
-}
-
-static void add_line(struct table *table, const char *line, size_t length)
-{
-    const char *end = line + length;
-    const char *cell = line;
-    const char *tab;
-
-    for (size_t column = 0;
-         column < COLUMNS_MAX && (tab = memchr(cell, '\t', (size_t)(end - cell))) != NULL;
-         column++) {
-        size_t width = width_of(cell, (size_t)(tab - cell));
-
-        if (width > table->widths[column]) {
-            table->widths[column] = width;
-        }
-        cell = tab + 1;
-    }
-    buf_append(&table->lines, line, length);
-    buf_putc(&table->lines, '\n');
-}
-
-/** Appends the table with its columns aligned, and frees it. */
-static void finish_table(struct table *table, struct buf *out)
+/** How wide each column is, but for the last cells of lines. */
+static void measure(const char *table, size_t *ret_widths)
 {
     size_t column = 0;
-    size_t width = 0;
+    size_t length;
 
-    for (const char *at = table->lines.bytes; *at != '\0'; at++) {
-        if (*at != '\t' && *at != '\n') {
-            buf_putc(out, *at);
-            width += begins_character(*at);
-            continue;
+    for (const char *cell = table; *cell != '\0'; cell += length + 1) {
+        length = strcspn(cell, "\t\n");
+        if (ends_line(cell + length)) {
+            column = 0;
+        } else if (column < COLUMNS_MAX) {
+            size_t width = utf8_width(cell, length);
+
+            ret_widths[column] = width > ret_widths[column] ? width : ret_widths[column];
+            column++;
         }
-        if (*at == '\n') {
+    }
+}
+
+/** Appends the table with its columns aligned. */
+static void put_aligned(struct buf *out, const char *table)
+{
+    size_t widths[COLUMNS_MAX] = {0};
+    size_t column = 0;
+    size_t length;
+
+    measure(table, widths);
+    for (const char *cell = table; *cell != '\0'; cell += length + 1) {
+        length = strcspn(cell, "\t\n");
+        buf_append(out, cell, length);
+        if (ends_line(cell + length)) {
             buf_putc(out, '\n');
             column = 0;
         } else if (column < COLUMNS_MAX) {
-            for (; width < table->widths[column] + GAP; width++) {
-                buf_putc(out, ' ');
-            }
+            buf_printf(out, "%*s", (int)(widths[column] + GAP - utf8_width(cell, length)), "");
             column++;
         }
-        width = 0;
     }
-    buf_finish(&table->lines);
 }
 
 /* Asking */
@@ -86,38 +63,32 @@ static void finish_table(struct table *table, struct buf *out)
  * Adds what an instance answered: a line of names and one of values. The names are shown once, and
  * again where another version of the daemon has others.
  */
-static void add_answer(struct table *table, struct buf *names, const struct buf *answer)
+static void add_answer(struct buf *table, struct buf *names, const struct buf *answer)
 {
-    const char *end = strchrnul(answer->bytes, '\n');
-    size_t length = (size_t)(end - answer->bytes);
+    size_t length = strcspn(answer->bytes, "\n");
+    const char *values = answer->bytes + length + (answer->bytes[length] == '\n');
 
     if (names->length != length || memcmp(names->bytes, answer->bytes, length) != 0) {
         buf_clear(names);
         buf_append(names, answer->bytes, length);
-        add_line(table, names->bytes, length);
+        buf_printf(table, "%s\n", names->bytes);
     }
-    if (*end == '\n') {
-        add_line(table, end + 1, strcspn(end + 1, "\n"));
-    }
+    buf_printf(table, "%.*s\n", (int)strcspn(values, "\n"), values);
 }
 
-static void add_failure(struct table *table, const struct ctl_socket *socket, enum ctl_exit result,
+static void add_failure(struct buf *table, const struct ctl_socket *socket, enum ctl_exit result,
                         const struct buf *reason)
 {
-    struct buf line = BUF_EMPTY;
-
-    ctl_put_instance(&line, socket);
-    buf_printf(&line, "\t%s: %.*s", result == CTL_UNREACHABLE ? "no answer" : "refused",
-               (int)strcspn(reason->bytes, "\n"), reason->bytes);
-    add_line(table, line.bytes, line.length);
-    buf_finish(&line);
+    ctl_put_instance(table, socket);
+    buf_printf(table, "\t%s: %s\n", result == CTL_UNREACHABLE ? "no answer" : "refused",
+               reason->bytes);
 }
 
 static enum ctl_exit show_table(const struct ctl_sockets *sockets,
                                 const struct ctl_request *request, struct buf *out)
 {
     enum ctl_exit first = CTL_DONE;
-    struct table table = {.lines = BUF_EMPTY};
+    struct buf table = BUF_EMPTY;
     struct buf names = BUF_EMPTY;
 
     buf_puts(&names, ""); /* to compare with */
@@ -135,7 +106,8 @@ static enum ctl_exit show_table(const struct ctl_sockets *sockets,
         buf_finish(&answer);
         buf_finish(&reason);
     }
-    finish_table(&table, out);
+    put_aligned(out, table.bytes);
+    buf_finish(&table);
     buf_finish(&names);
     return first;
 }

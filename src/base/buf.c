@@ -117,6 +117,16 @@ size_t utf8_sequence_length(const char *bytes, size_t length)
     return 0;
 }
 
+size_t utf8_width(const char *bytes, size_t length)
+{
+    size_t width = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        width += ((unsigned char)bytes[i] & 0xc0) != 0x80; /* no continuation */
+    }
+    return width;
+}
+
 static void put_json_escape(struct buf *buf, unsigned char c)
 {
     switch (c) {

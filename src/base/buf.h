@@ -110,4 +110,7 @@ static inline const char *find_byte(const char *at, const char *end, char c)
  */
 size_t utf8_sequence_length(const char *bytes, size_t length);
 
+/** How many columns of a terminal valid UTF-8 takes, each character being taken for one. */
+size_t utf8_width(const char *bytes, size_t length);
+
 #endif

@@ -93,20 +93,9 @@ static void add_text(struct report *report, const char *key, const char *value, 
     }
 }
 
-/** Columns of a terminal, taking each character for one. */
-static size_t text_width(const struct buf *text)
-{
-    size_t width = 0;
-
-    for (size_t i = 0; i < text->length; i++) {
-        width += ((unsigned char)text->bytes[i] & 0xc0) != 0x80;
-    }
-    return width;
-}
-
 static size_t row_key_width(const struct report_row *row)
 {
-    return 2 * (size_t)row->depth + text_width(&row->key);
+    return 2 * (size_t)row->depth + utf8_width(row->key.bytes, row->key.length);
 }
 
 static void write_row(const struct report_row *row, size_t column, struct buf *out)

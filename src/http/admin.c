@@ -25,7 +25,7 @@ static void admin_handle_status(struct request *request)
     struct server_view view;
 
     server_view(request->server, &view);
-    if (format != NULL && strcmp(format, "line") == 0) {
+    if (format != NULL && strcmp(format, "line") == 0) { /* of visitcountctl's table of instances */
         report_init(&report, REPORT_LINE);
         admin_status_summary(&report, &view);
     } else {
