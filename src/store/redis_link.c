@@ -417,6 +417,7 @@ struct redis_link *redis_link_create(struct loop *loop, const struct redis_link_
     loop_timer_init(&link->timer, on_timer);
     redis_greeting_init(&link->greeting, &link->options, &link->health);
     link->health.backend = "redis";
+    link->health.replicated_before_ms = UINT64_MAX;
     format_address(&options->address, link->health.address);
     link->health.changed_at_ms = loop_now_ms(loop);
     link->down_since_ms = link->health.changed_at_ms;

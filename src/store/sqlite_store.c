@@ -479,8 +479,10 @@ struct store *sqlite_store_create(struct loop *loop, struct disk *disk,
     loop_timer_init(&store->retry, on_retry);
     loop_timer_init(&store->poll, on_poll);
     watchlist_init(&store->watched);
-    store->health = (struct store_health){
-        .backend = "sqlite", .state = "opening", .changed_at_ms = loop_now_ms(loop)};
+    store->health = (struct store_health){.backend = "sqlite",
+                                          .state = "opening",
+                                          .changed_at_ms = loop_now_ms(loop),
+                                          .replicated_before_ms = UINT64_MAX};
     snprintf(store->health.address, sizeof(store->health.address), "%s", options->path);
     snprintf(store->health.version, sizeof(store->health.version), "%s",
              sqlite_file_library_version());

@@ -107,7 +107,8 @@ void waiting_call_answer(struct waiting_call *call)
         answer_sites(call, ok, reason);
         break;
     case SQLITE_CALL_LEDGER:
-        call->on_ledger(call->data, &(struct store_ledger){sql->outcome, sql->at, reason});
+        call->on_ledger(call->data, &(struct store_ledger){
+                                        .outcome = sql->outcome, .at = sql->at, .reason = reason});
         break;
     case SQLITE_CALL_EDIT:
         call->on_edited(call->data, &(struct store_edited){sql->outcome, sql->numbers[0],

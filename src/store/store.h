@@ -23,6 +23,12 @@ enum store_outcome {
     STORE_UNKNOWN  /* may have been applied: must be sent again, unchanged, under its number */
 };
 
+/** Whom a refusal concerns. */
+enum store_scope {
+    STORE_SCOPE_SITE,  /* this site only: an error of its own keys */
+    STORE_SCOPE_SERVER /* every site: the server takes no writes now, or the file is full or busy */
+};
+
 /** Longest site and page, in bytes, without NUL. */
 #define STORE_SITE_MAX 64
 #define STORE_PAGE_MAX 512
@@ -98,7 +104,7 @@ static inline uint64_t store_token_ttl_s(enum store_window window, uint64_t keep
 
 /**
  * One visit of an entry that may arrive again, under the same token: the store counts it once per
- * site and window.
+ * site, page and window. The same token on another page is another visit.
  */
 struct store_token {
     const char *bytes;
@@ -129,6 +135,11 @@ struct store_batch {
     size_t token_count;                   /* may be 0 */
     const struct store_visitor *visitors; /* in the order of their entries */
     size_t visitor_count;                 /* may be 0 */
+    /**
+     * Tokens are also looked up in the form that versions before 0.2 kept, without the page. Set
+     * while such a version may have written to the site; see `old_version_s`.
+     */
+    bool finds_old_tokens;
 };
 
 /** Where the store's ledger is for an epoch: at its last batch; zeros when it knows none. */
@@ -164,8 +175,33 @@ struct store_applied {
      */
     bool gap;
     struct store_position at;
+    enum store_scope scope; /* STORE_REFUSED, unless gap: who is refused */
+    /**
+     * STORE_REFUSED: the keys of the site contradict each other: one of them was lost, or was
+     * restored without the other. Nothing is written to the site until an operator repairs it.
+     */
+    bool is_torn;
+    /**
+     * STORE_REFUSED: the site was repaired, and the epoch is older than that. The epoch is of no
+     * use any more: its batches may be part of what the operator put in. New epochs begin in
+     * `generation`.
+     */
+    bool is_outdated;
+    uint64_t generation; /* is_outdated: of the site now */
+    /**
+     * STORE_OK: for how many seconds tokens are to be looked up in their old form as well, since a
+     * version before 0.2 wrote to the site within STORE_OLD_VERSION_S; 0: none did.
+     */
+    uint64_t old_version_s;
+    bool is_unproven;   /* STORE_OK: such a version may still write, so the keys prove nothing */
     const char *reason; /* unless STORE_OK: what failed and why, for the log; never NULL */
 };
+
+/**
+ * How long a site remembers that a version before 0.2 wrote to it, in seconds: three windows of a
+ * client's token, and an hour for what waits in a journal.
+ */
+#define STORE_OLD_VERSION_S (4 * STORE_WINDOW_CLIENT_S)
 
 typedef void (*store_on_applied)(void *data, const struct store_applied *applied);
 
@@ -306,6 +342,7 @@ typedef void (*store_on_visits)(void *data, const char *site, const struct store
 struct store_ledger {
     enum store_outcome outcome; /* STORE_OK or STORE_REFUSED */
     struct store_position at;
+    enum store_scope scope; /* STORE_REFUSED: who is refused */
     const char *reason;
 };
 
@@ -325,6 +362,11 @@ struct store_health {
     uint64_t connects;      /* successful connects or opens since the start */
     uint64_t in_flight;     /* commands without an answer */
     uint64_t changed_at_ms; /* loop time of the last change of `available` */
+    /**
+     * Loop time: what was answered before is on every replica that is known. UINT64_MAX: there is
+     * no replica to wait for, or the server does not tell.
+     */
+    uint64_t replicated_before_ms;
 };
 
 struct store;

@@ -289,8 +289,8 @@ static void execute(struct sim_store *store, struct call *call)
         free_request(request);
     } else if (call->on_ledger != NULL) {
         call->ledger = (struct store_ledger){
-            STORE_OK, sim_database_position(request->node->database, request->site, request->epoch),
-            NULL};
+            .outcome = STORE_OK,
+            .at = sim_database_position(request->node->database, request->site, request->epoch)};
         free_request(request);
     } else {
         call->answer = allocate(sizeof(*call->answer));
@@ -452,7 +452,8 @@ bool sim_store_is_available(const struct sim_store *store)
 
 static void health(struct store *base, struct store_health *ret_health)
 {
-    *ret_health = (struct store_health){.backend = "sim", .available = sim_of(base)->available};
+    *ret_health = (struct store_health){
+        .backend = "sim", .replicated_before_ms = UINT64_MAX, .available = sim_of(base)->available};
 }
 
 void sim_store_orphan(struct sim_store *store, struct list *left)

@@ -219,6 +219,7 @@ static void ledger(struct store *store, const char *site, const char *epoch,
 static void health(struct store *store, struct store_health *ret_health)
 {
     *ret_health = (struct store_health){.backend = "fake",
+                                        .replicated_before_ms = UINT64_MAX,
                                         .available = fake_of(store)->available,
                                         .state = fake_of(store)->available ? "ready" : "down"};
 }
