@@ -2,7 +2,7 @@
 #include "http/admin_answer.h"
 
 #include "http/render.h"
-#include "http/server_view.h"
+#include "http/app_view.h"
 
 #include <string.h>
 
@@ -52,9 +52,9 @@ void admin_respond_report(struct request *request, int status, struct report *re
 bool admin_take_site(struct request *request, char ret_site[STORE_SITE_MAX + 1])
 {
     const char *site = admin_parameter(request, "site");
-    struct server_view view;
+    struct app_view view;
 
-    server_view(request->server, &view);
+    app_view(request->app, &view);
     if (site == NULL) {
         site = view.default_site;
     }
@@ -88,10 +88,10 @@ bool admin_take_page(struct request *request, const char *name, struct key *ret_
 
 void admin_respond_unavailable(struct request *request)
 {
-    struct server_view view;
+    struct app_view view;
     struct store_health health;
 
-    server_view(request->server, &view);
+    app_view(request->app, &view);
     store_health(view.store, &health);
     respond_error(request, 503, "store_unavailable", "%s %s did not answer (%s%s%s)",
                   health.backend, health.address, health.state,

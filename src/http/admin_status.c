@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/admin_status.h"
 
+#include "config/config.h"
 #include "count/adoption.h"
+#include "count/engine.h"
 #include "count/journal.h"
 #include "http/version.h"
+#include "loop/loop.h"
+#include "store/store.h"
 
 #include <unistd.h>
 
@@ -18,11 +22,11 @@ static const char *listener_kind_name(enum listener_kind kind)
     return names[kind];
 }
 
-static void report_listeners(struct report *report, const struct server_view *view)
+static void report_listeners(struct report *report, const struct app_view *view)
 {
     report_begin_list(report, "listeners");
-    for (size_t i = 0; i < view->listener_count; i++) {
-        const struct listener_view *listener = &view->listeners[i];
+    for (size_t i = 0; i < view->server.listener_count; i++) {
+        const struct listener_view *listener = &view->server.listeners[i];
         char address[ADDRESS_TEXT_MAX];
 
         report_begin_section(report, NULL);
@@ -45,7 +49,7 @@ static void report_failure(struct report *report, const struct engine *engine)
     }
 }
 
-static void report_store(struct report *report, const struct server_view *view)
+static void report_store(struct report *report, const struct app_view *view)
 {
     struct store_health health;
 
@@ -67,7 +71,7 @@ static void report_store(struct report *report, const struct server_view *view)
     report_end_section(report);
 }
 
-static void report_visits(struct report *report, const struct server_view *view)
+static void report_visits(struct report *report, const struct app_view *view)
 {
     const struct stats *stats = engine_stats(view->engine);
 
@@ -86,7 +90,7 @@ static void report_visits(struct report *report, const struct server_view *view)
     report_end_section(report);
 }
 
-static void report_journal(struct report *report, const struct server_view *view)
+static void report_journal(struct report *report, const struct app_view *view)
 {
     const struct journal_status *status = engine_journal_status(view->engine);
 
@@ -106,7 +110,7 @@ static void report_journal(struct report *report, const struct server_view *view
     report_end_section(report);
 }
 
-static void report_batches(struct report *report, const struct server_view *view)
+static void report_batches(struct report *report, const struct app_view *view)
 {
     const struct stats *stats = engine_stats(view->engine);
 
@@ -123,7 +127,7 @@ static void report_batches(struct report *report, const struct server_view *view
     report_end_section(report);
 }
 
-static void report_replays(struct report *report, const struct server_view *view)
+static void report_replays(struct report *report, const struct app_view *view)
 {
     size_t count = adoptions_count(view->adoptions);
 
@@ -144,7 +148,7 @@ static void report_replays(struct report *report, const struct server_view *view
     report_end_list(report);
 }
 
-void admin_status_report(struct report *report, const struct server_view *view)
+void admin_status_report(struct report *report, const struct app_view *view)
 {
     report_text(report, "instance", view->config->instance);
     report_text(report, "version", VISITCOUNTD_VERSION);
@@ -161,16 +165,16 @@ void admin_status_report(struct report *report, const struct server_view *view)
     report_bool(report, "told_apart", view->visitors_are_told_apart);
     report_end_section(report);
     report_begin_section(report, "connections");
-    report_u64(report, "open", view->open_connections);
-    report_u64(report, "accepted", view->accepted_connections);
+    report_u64(report, "open", view->server.open_connections);
+    report_u64(report, "accepted", view->server.accepted_connections);
     report_u64(report, "live", view->live_clients);
-    report_u64(report, "requests", view->requests);
+    report_u64(report, "requests", view->server.requests);
     report_end_section(report);
     report_listeners(report, view);
 }
 
 /* what is wrong with the instance, or NULL: of several things what keeps it most from counting */
-static const char *find_trouble(const struct server_view *view, const struct store_health *store,
+static const char *find_trouble(const struct app_view *view, const struct store_health *store,
                                 const struct engine_failure *failure)
 {
     const struct journal_status *journal = engine_journal_status(view->engine);
@@ -187,7 +191,7 @@ static const char *find_trouble(const struct server_view *view, const struct sto
     return view->visitors_are_told_apart ? NULL : "visitors are not told apart";
 }
 
-void admin_status_summary(struct report *report, const struct server_view *view)
+void admin_status_summary(struct report *report, const struct app_view *view)
 {
     const struct stats *stats = engine_stats(view->engine);
     const struct journal_status *journal = engine_journal_status(view->engine);

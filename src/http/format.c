@@ -3,7 +3,7 @@
 
 #include "http/etag.h"
 #include "http/refusal.h"
-#include "http/server.h"
+#include "http/app.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -211,7 +211,7 @@ static void respond_kept(struct request *request, const struct buf *body)
 
 void format_respond_count(struct request *request, const struct render_count *count)
 {
-    struct buf *body = server_scratch(request->server);
+    struct buf *body = app_scratch(request->app);
 
     request->format->render(request, body, count);
     if (request->may_be_kept) {

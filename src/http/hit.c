@@ -3,16 +3,18 @@
 
 #include "count/engine.h"
 #include "http/admission.h"
+#include "http/app.h"
 #include "http/client.h"
 #include "http/connection.h"
 #include "http/format.h"
 #include "http/read.h"
 #include "http/refusal.h"
-#include "http/server.h"
 #include "http/site_admit.h"
+#include "http/sites.h"
 #include "http/target.h"
 #include "http/token.h"
 #include "http/visitor.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -157,18 +159,18 @@ static void count_visit(struct request *request, const struct client *client,
     }
     waiting->visit.second = second_of(request);
     site_admit_listed(request, target->rules, waiting->visit.second);
-    visitors_identify(server_visitors(request->server), &request->h2o->pool, client, target,
+    visitors_identify(request->app->visitors, &request->h2o->pool, client, target,
                       &waiting->visit);
     waiting->visit.wants_uniques = request->format->tells_uniques && request->period == NULL &&
                                    target->rules->keeps_visitors &&
-                                   visitors_are_told_apart(server_visitors(request->server));
+                                   visitors_are_told_apart(request->app->visitors);
     waiting->visit.on_answer = on_answer;
     waiting->request = request;
     waiting->site_length = site_length;
     waiting->page_length = page->length;
     memcpy(waiting->names, target->site, site_length + 1);
     memcpy(waiting->names + site_length + 1, page->bytes, page->length + 1);
-    error = engine_visit(server_engine(request->server), target->site, page->bytes, page->length,
+    error = engine_visit(request->app->engine, target->site, page->bytes, page->length,
                          &waiting->visit);
     if (error == 0) {
         connection_begin_wait(request->h2o);
@@ -235,7 +237,7 @@ static void judge_visit(struct request *request, const struct target *target)
     struct client client;
 
     client_take(request, &client);
-    admission_judge(server_admission(request->server), server_config(request->server), &client,
+    admission_judge(request->app->admission, request->app->config, &client,
                     target, &verdict);
     switch (verdict.result) {
     case ADMISSION_COUNT:

@@ -2,9 +2,10 @@
 #include "http/probe.h"
 
 #include "count/engine.h"
+#include "http/app.h"
 #include "http/render.h"
-#include "http/server.h"
 #include "http/visitor.h"
+#include "store/store.h"
 
 void probe_handle_livez(struct request *request)
 {
@@ -19,20 +20,20 @@ void probe_handle_livez(struct request *request)
 
 void probe_handle_readyz(struct request *request)
 {
-    struct buf *body = server_scratch(request->server);
+    struct buf *body = app_scratch(request->app);
     struct store_health health;
     bool is_ready = false;
 
-    store_health(server_store(request->server), &health);
-    if (server_is_draining(request->server)) {
+    store_health(request->app->store, &health);
+    if (request->app->is_draining) {
         render_ready_json(body, "draining", "this instance ends");
-    } else if (!health.available && engine_can_journal(server_engine(request->server))) {
+    } else if (!health.available && engine_can_journal(request->app->engine)) {
         is_ready = true;
         render_ready_json(body, "journaling", NULL);
     } else if (!health.available) {
         /* not the store's error: it may name addresses that are nobody's business here */
         render_ready_json(body, "store_unavailable", health.state);
-    } else if (visitors_are_awaited(server_visitors(request->server))) {
+    } else if (visitors_are_awaited(request->app->visitors)) {
         render_ready_json(body, "starting", "the store is asked for the salt of the day");
     } else {
         is_ready = true;

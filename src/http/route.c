@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/route.h"
 
+#include "http/app.h"
 #include "http/format.h"
 #include "http/render.h"
-#include "http/server.h"
+#include "http/sites.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -104,7 +105,7 @@ static void start(struct request *request, const struct response *response, size
     req->res.content_length = content_length;
     req->compress_hint = H2O_COMPRESS_HINT_DISABLE; /* also tells our answers from libh2o's own */
     set_headers(request, response);
-    if (server_is_draining(request->server)) {
+    if (request->app->is_draining) {
         req->http1_is_persistent = 0;
     }
     h2o_start_response(req, generator);
@@ -381,20 +382,20 @@ static void use_site_of_path(struct request *request)
     h2o_iovec_t rest = request->rest;
     const char *slash = memchr(rest.base, '/', rest.len);
     size_t length = slash != NULL ? (size_t)(slash - rest.base) : rest.len;
-    const struct site_rules *rules = sites_find(server_sites(request->server), rest.base, length);
+    const struct site_rules *rules = sites_find(request->app->sites, rest.base, length);
 
     if (rules != NULL) {
         request_use_site(request, rules);
     }
 }
 
-void route_dispatch(const struct route_table *table, struct server *server, h2o_req_t *req)
+void route_dispatch(const struct route_table *table, struct app *app, h2o_req_t *req)
 {
     struct request *request = h2o_mem_alloc_pool(&req->pool, sizeof(*request));
     bool is_options = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS"));
     h2o_iovec_t path;
 
-    *request = (struct request){.h2o = req, .server = server, .table = table};
+    *request = (struct request){.h2o = req, .app = app, .table = table};
     if (table->is_public) {
         request->allow_origin = h2o_iovec_init(H2O_STRLIT("*"));
     }

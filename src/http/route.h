@@ -18,7 +18,7 @@
 struct format;
 struct period;
 struct site_rules;
-struct server;
+struct app;
 
 enum {
     METHOD_GET = 1 << 0, /* HEAD as well: answered as GET without its body */
@@ -37,7 +37,7 @@ struct route;
  */
 struct request {
     h2o_req_t *h2o;
-    struct server *server;
+    struct app *app;
     const struct route_table *table;
     const struct route *route;   /* NULL until one is found */
     unsigned method;             /* METHOD_GET for HEAD too; 0 for methods that no table has */
@@ -85,7 +85,7 @@ bool route_find_parameter(h2o_mem_pool_t *pool, h2o_iovec_t query, const char *n
                           h2o_iovec_t *ret_value);
 
 /** Finds the route of a request of libh2o and calls its handler, or answers the error. */
-void route_dispatch(const struct route_table *table, struct server *server, h2o_req_t *req);
+void route_dispatch(const struct route_table *table, struct app *app, h2o_req_t *req);
 
 /** A header beyond those that respond() sets itself. */
 struct response_header {

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/site_admit.h"
 
+#include "config/config.h"
+#include "http/app.h"
 #include "http/connection.h"
-#include "http/server.h"
 #include "http/sites.h"
+#include "loop/loop.h"
+#include "store/store.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +72,7 @@ static void on_limit(struct loop_timer *timer)
 static enum site_admission take_in(const struct site_admit *admit)
 {
     const struct site_rules *rules =
-        sites_admit(server_sites(admit->request->server), admit->site, strlen(admit->site));
+        sites_admit(admit->request->app->sites, admit->site, strlen(admit->site));
 
     if (rules == NULL) {
         return SITE_TOO_MANY;
@@ -114,8 +117,8 @@ static struct site_admit *create(struct request *request, const struct target *t
 void site_admit_start(struct request *request, const struct target *target,
                       site_admit_callback callback)
 {
-    struct server *server = request->server;
-    uint64_t limit_ms = server_config(server)->count_max_wait_ms;
+    const struct app *app = request->app;
+    uint64_t limit_ms = app->config->count_max_wait_ms;
     struct site_admit *admit;
 
     if (open_count >= OPEN_MAX) {
@@ -124,8 +127,8 @@ void site_admit_start(struct request *request, const struct target *target,
     }
     open_count++;
     admit = create(request, target, callback);
-    loop_timer_start(server_loop(server), &admit->limit, limit_ms > LIMIT_MS ? limit_ms : LIMIT_MS);
-    store_admit(server_store(server), admit->site, sites_open_limit(server_sites(server)),
+    loop_timer_start(app->loop, &admit->limit, limit_ms > LIMIT_MS ? limit_ms : LIMIT_MS);
+    store_admit(app->store, admit->site, sites_open_limit(app->sites),
                 on_admitted, admit);
     connection_begin_wait(request->h2o);
 }
@@ -142,6 +145,6 @@ static void on_listed(void *data, const struct store_admitted *result)
 void site_admit_listed(struct request *request, const struct site_rules *rules, uint64_t second)
 {
     if (sites_is_due(rules, second)) {
-        store_admit(server_store(request->server), rules->name, 0, on_listed, NULL);
+        store_admit(request->app->store, rules->name, 0, on_listed, NULL);
     }
 }

@@ -3,7 +3,7 @@
 
 #include "http/format.h"
 #include "http/refusal.h"
-#include "http/server.h"
+#include "http/app.h"
 #include "http/sites.h"
 
 #include <string.h>
@@ -29,7 +29,7 @@ static bool use_open(struct request *request, struct target *target, const char 
     memcpy(target->site, site, length);
     target->site[length] = '\0';
     target->site_length = length;
-    target->rules = sites_open_rules(server_sites(request->server));
+    target->rules = sites_open_rules(request->app->sites);
     if (target->rules == NULL) {
         refuse(request, REFUSAL_UNKNOWN_SITE, "site %s is not counted here", target->site);
         return false;
@@ -60,7 +60,7 @@ bool target_take(struct request *request, struct target *ret_target)
     const struct site_rules *rules;
     enum key_status status;
 
-    rules = sites_find(server_sites(request->server), rest.base, site_length);
+    rules = sites_find(request->app->sites, rest.base, site_length);
     if (rules != NULL) {
         use_listed(request, ret_target, rules);
     } else if (!use_open(request, ret_target, rest.base, site_length)) {
@@ -78,7 +78,7 @@ bool target_take(struct request *request, struct target *ret_target)
 
 void target_take_default(struct request *request, struct target *ret_target)
 {
-    use_listed(request, ret_target, sites_default_rules(server_sites(request->server)));
+    use_listed(request, ret_target, sites_default_rules(request->app->sites));
     ret_target->is_site = false;
     ret_target->page.length = 1;
     strcpy(ret_target->page.bytes, "/");
