@@ -4,7 +4,7 @@
 #include "http/admin.h"
 #include "http/admission.h"
 #include "http/live.h"
-#include "http/route.h"
+#include "http/router.h"
 #include "http/routes.h"
 #include "http/server.h"
 #include "http/sites.h"
@@ -34,7 +34,7 @@ static void on_request(void *data, h2o_req_t *req)
 {
     const struct service *service = data;
 
-    route_dispatch(service->table, service->app, req);
+    router_dispatch(service->table, service->app, req);
 }
 
 static struct server *create_server(struct app_memory *memory, const struct app_options *options,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/admin.h"
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/report.h"
 #include "count/adoption.h"
@@ -11,6 +12,7 @@
 #include "http/app_view.h"
 #include "http/metrics.h"
 #include "http/page_read.h"
+#include "http/response.h"
 #include "http/version.h"
 #include "http/whoami.h"
 #include "store/store.h"
@@ -320,5 +322,5 @@ static const struct route rows[] = {
 static const struct route metrics_rows[] = {
     {METHOD_GET, H2O_STRLIT("/metrics"), admin_handle_metrics, NULL}};
 
-const struct route_table admin_routes = {rows, sizeof(rows) / sizeof(rows[0]), false};
-const struct route_table metrics_routes = {metrics_rows, 1, false};
+const struct route_table admin_routes = {rows, sizeof(rows) / sizeof(rows[0]), false, NULL};
+const struct route_table metrics_routes = {metrics_rows, 1, false, NULL};

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/admin_answer.h"
 
-#include "http/render.h"
 #include "http/app_view.h"
+#include "http/render.h"
+#include "http/response.h"
 
 #include <string.h>
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/admin_pages.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/units.h"
 #include "count/engine.h"
 #include "http/admin_answer.h"
 #include "http/app.h"
 #include "http/question.h"
+#include "http/response.h"
 #include "http/sites.h"
 #include "store/store.h"
 

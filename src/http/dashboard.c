@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/dashboard.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "http/access.h"
 #include "http/app.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/history.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "http/access.h"
 #include "http/app.h"
@@ -64,7 +65,7 @@ static void on_top_known(struct request *request, struct question *question)
     buf_puts(body, ",\"pages\":[");
     buf_append(body, top->pages.bytes, top->pages.length);
     buf_puts(body, "]}\n");
-    format_respond(request, 200, request->format, body);
+    format_respond(request, 200, format_of(request), body);
 }
 
 /** Takes `n`; false when the request was answered. */
@@ -161,7 +162,7 @@ static void on_series_known(struct request *request, struct question *question)
         buf_putc(body, '}');
     }
     buf_puts(body, "]}\n");
-    format_respond(request, 200, request->format, body);
+    format_respond(request, 200, format_of(request), body);
 }
 
 /** Takes one end of the span; false when the request was answered. */

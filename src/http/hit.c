@@ -9,6 +9,7 @@
 #include "http/format.h"
 #include "http/read.h"
 #include "http/refusal.h"
+#include "http/response.h"
 #include "http/site_admit.h"
 #include "http/sites.h"
 #include "http/target.h"
@@ -159,9 +160,8 @@ static void count_visit(struct request *request, const struct client *client,
     }
     waiting->visit.second = second_of(request);
     site_admit_listed(request, target->rules, waiting->visit.second);
-    visitors_identify(request->app->visitors, &request->h2o->pool, client, target,
-                      &waiting->visit);
-    waiting->visit.wants_uniques = request->format->tells_uniques && request->period == NULL &&
+    visitors_identify(request->app->visitors, &request->h2o->pool, client, target, &waiting->visit);
+    waiting->visit.wants_uniques = format_of(request)->tells_uniques && request->period == NULL &&
                                    target->rules->keeps_visitors &&
                                    visitors_are_told_apart(request->app->visitors);
     waiting->visit.on_answer = on_answer;
@@ -237,8 +237,7 @@ static void judge_visit(struct request *request, const struct target *target)
     struct client client;
 
     client_take(request, &client);
-    admission_judge(request->app->admission, request->app->config, &client,
-                    target, &verdict);
+    admission_judge(request->app->admission, request->app->config, &client, target, &verdict);
     switch (verdict.result) {
     case ADMISSION_COUNT:
         count_on_site(request, &client, target);
@@ -263,8 +262,8 @@ static void serve_page(struct request *request, const struct target *target)
         ignore_visit(request, target, status_readonly);
     } else if (request->is_head) {
         request->visit_status = status_head;
-        respond(request,
-                &(struct response){.status = 200, .content_type = request->format->content_type});
+        respond(request, &(struct response){.status = 200,
+                                            .content_type = format_of(request)->content_type});
     } else {
         judge_visit(request, target);
     }
@@ -272,7 +271,7 @@ static void serve_page(struct request *request, const struct target *target)
 
 void hit_handle_count(struct request *request)
 {
-    request->format = format_negotiate(request);
+    request->format = &format_negotiate(request)->base;
     hit_handle_count_as(request);
 }
 

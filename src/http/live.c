@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/live.h"
 
+#include "base/buf.h"
 #include "base/map.h"
 #include "config/config.h"
 #include "http/access.h"
 #include "http/app.h"
 #include "http/live_client.h"
 #include "http/refusal.h"
+#include "http/response.h"
 #include "http/target.h"
 
 #include <stdlib.h>

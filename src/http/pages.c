@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/pages.h"
 
+#include "base/buf.h"
 #include "http/access.h"
+#include "http/app.h"
 #include "http/assets.h"
 #include "http/dashboard.h"
 #include "http/format.h"
 #include "http/number.h"
 #include "http/page_read.h"
-#include "http/app.h"
 #include "http/target.h"
 
 /* the welcome page shows up without a number after this time */

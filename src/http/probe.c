@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/probe.h"
 
+#include "base/buf.h"
 #include "count/engine.h"
 #include "http/app.h"
 #include "http/render.h"
+#include "http/response.h"
 #include "http/visitor.h"
 #include "store/store.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/read.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "config/config.h"
 #include "http/access.h"
@@ -178,7 +179,7 @@ static void on_many_known(struct request *request, struct question *question)
         buf_putc(body, '}');
     }
     buf_puts(body, "]}\n");
-    format_respond(request, 200, request->format, body);
+    format_respond(request, 200, format_of(request), body);
 }
 
 static void ask_many(struct request *request, const struct target *target,

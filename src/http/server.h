@@ -47,8 +47,8 @@ struct server *server_create(const struct server_options *options, struct buf *e
 /**
  * Starts to drain: no new connections of visitors are taken beyond those that the kernel already
  * has for us, and after a short grace, in which busy connections end with an answer, idle ones are
- * closed, a little later also those with half a request. `on_drained` runs in the loop, once, when the last visitor's connection is
- * gone. Admin and metrics go on being answered.
+ * closed, a little later also those with half a request. `on_drained` runs in the loop, once, when
+ * the last visitor's connection is gone. Admin and metrics go on being answered.
  */
 void server_drain(struct server *server, void (*on_drained)(void *data), void *data);
 

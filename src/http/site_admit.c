@@ -128,8 +128,7 @@ void site_admit_start(struct request *request, const struct target *target,
     open_count++;
     admit = create(request, target, callback);
     loop_timer_start(app->loop, &admit->limit, limit_ms > LIMIT_MS ? limit_ms : LIMIT_MS);
-    store_admit(app->store, admit->site, sites_open_limit(app->sites),
-                on_admitted, admit);
+    store_admit(app->store, admit->site, sites_open_limit(app->sites), on_admitted, admit);
     connection_begin_wait(request->h2o);
 }
 

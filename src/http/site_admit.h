@@ -7,7 +7,7 @@
 #ifndef VISITCOUNTD_HTTP_SITE_ADMIT_H
 #define VISITCOUNTD_HTTP_SITE_ADMIT_H
 
-#include "http/route.h"
+#include "http/request.h"
 #include "http/target.h"
 
 /** What the store says. */
