@@ -385,6 +385,46 @@ static void test_finds_old_tokens_of_counted_pages_only(void **state)
     }
 }
 
+/*
+ * Such a version counted an attempt, and had another one in its journal; this one replays that,
+ * under the number and the time of then, as often as it takes
+ */
+static void test_finds_old_tokens_of_a_record(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entries[] = {entry_of("/a", WINDOWS), entry_of("/b", 1)};
+    static char bytes[2][STAMP_LENGTH];
+    struct store_token tokens[WINDOWS + 1];
+    struct store_batch batch;
+
+    memcpy(bytes[0], bytes_of('1'), STAMP_LENGTH);
+    memcpy(bytes[1], bytes_of('2'), STAMP_LENGTH);
+    for (size_t i = 0; i < WINDOWS; i++) {
+        put_old(fixture, '1', windows[i]);
+        tokens[i] = token_of(bytes[0], 0, windows[i]);
+    }
+    tokens[WINDOWS] = token_of(bytes[1], 1, STORE_WINDOW_ATTEMPT);
+    apply_page(fixture, EPOCH_A, 1, "/a", 3); /* what that version counted */
+    batch = batch_of(EPOCH_B, 1, WINDOWS + 1, entries, 2);
+    batch.second = now_s();
+    batch.tokens = tokens;
+    batch.token_count = WINDOWS + 1;
+    batch.finds_old_tokens = true;
+    for (int round = 0; round < 3; round++) {
+        struct answer answer = apply_batch(fixture, &batch);
+
+        assert_int_equal(answer.duplicate, round != 0);
+        assert_total(answer, 0, 3);
+        assert_total(answer, 1, 1);
+        for (size_t i = 0; i <= WINDOWS; i++) {
+            assert_int_equal(answer.repeated[i], i != WINDOWS);
+        }
+        batch.finds_old_tokens = false; /* an answer that was given stays */
+    }
+    assert_true(repeats(fixture, "/b", '2', STORE_WINDOW_ATTEMPT));
+    assert_true(total_of(fixture, "default", "/a") == 3);
+}
+
 static void test_finds_old_tokens_of_their_window_only(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -556,6 +596,7 @@ int main(void)
         FOR_BOTH(test_finds_old_tokens_among_others),
         FOR_BOTH(test_finds_many_old_tokens),
         FOR_BOTH(test_finds_old_tokens_of_counted_pages_only),
+        FOR_BOTH(test_finds_old_tokens_of_a_record),
         FOR_BOTH(test_finds_old_tokens_of_their_window_only),
         FOR_REDIS(test_redis_finds_old_tokens_when_it_is_asked_to),
         FOR_REDIS(test_redis_keeps_no_old_form),
