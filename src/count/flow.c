@@ -69,6 +69,7 @@ static void finish_batch(struct flow *flow, struct batch *batch,
 {
     struct flow_end end = {.result = FLOW_APPLIED,
                            .is_duplicate = applied->duplicate,
+                           .is_written = !applied->duplicate,
                            .is_resent = batch->attempts > 1,
                            .hits = batch->parcel->hits};
 
@@ -116,8 +117,10 @@ static void find_gap(struct flow *flow, struct store_position at, const char *re
 static void finish_heal(struct flow *flow, struct parcel *parcel,
                         const struct store_applied *applied)
 {
-    struct flow_end end = {
-        .result = FLOW_HEALED, .is_duplicate = applied->duplicate, .hits = parcel->hits};
+    struct flow_end end = {.result = FLOW_HEALED,
+                           .is_duplicate = applied->duplicate,
+                           .is_written = !applied->duplicate,
+                           .hits = parcel->hits};
 
     flow->is_heal_doubtful = false;
     parcel->answered_at_ms = clock_monotonic_ms();
@@ -140,6 +143,16 @@ static void fail_batch(struct batch *batch, const struct store_applied *applied)
             batch_destroy(batch);
         }
     }
+}
+
+static void end_refused(struct flow *flow, const struct store_applied *applied)
+{
+    bool is_refused = applied->outcome == STORE_REFUSED;
+
+    end_with(flow, (struct flow_end){.result = FLOW_FAILED,
+                                     .reason = applied->reason,
+                                     .scope = is_refused ? applied->scope : STORE_SCOPE_SITE,
+                                     .is_torn = is_refused && applied->is_torn});
 }
 
 static void on_applied(void *data, const struct store_applied *applied)
@@ -168,7 +181,7 @@ static void on_applied(void *data, const struct store_applied *applied)
     if (applied->gap) {
         find_gap(flow, applied->at, applied->reason);
     } else {
-        end_with(flow, (struct flow_end){.result = FLOW_FAILED, .reason = applied->reason});
+        end_refused(flow, applied);
     }
 }
 
@@ -183,7 +196,9 @@ static void on_ledger(void *data, const struct store_ledger *ledger)
         flow->must_check = false;
         find_gap(flow, ledger->at, NULL);
     } else {
-        end_with(flow, (struct flow_end){.result = FLOW_FAILED, .reason = ledger->reason});
+        end_with(flow, (struct flow_end){.result = FLOW_FAILED,
+                                         .reason = ledger->reason,
+                                         .scope = ledger->scope});
     }
 }
 

@@ -120,6 +120,7 @@ struct answer {
     enum store_outcome outcome;
     bool duplicate;
     bool gap;
+    enum store_scope scope;
     struct store_position at;
     char reason[256];
     size_t count; /* of totals */
@@ -154,6 +155,7 @@ static inline void on_applied(void *data, const struct store_applied *applied)
 
     answer->duplicate = applied->duplicate;
     answer->gap = applied->gap;
+    answer->scope = applied->scope;
     answer->at = applied->at;
     if (applied->outcome == STORE_OK) {
         assert_non_null(applied->repeated);
@@ -172,6 +174,7 @@ static inline void on_read(void *data, const struct store_read *read)
 static inline void on_ledger(void *data, const struct store_ledger *ledger)
 {
     ((struct answer *)data)->at = ledger->at;
+    ((struct answer *)data)->scope = ledger->scope;
     keep_answer(data, ledger->outcome, NULL, ledger->reason);
 }
 
