@@ -41,6 +41,7 @@ struct site *engine_take_site(struct engine *engine, const char *name)
     strncpy(site->name, name, STORE_SITE_MAX);
     list_init(&site->awaited);
     list_init(&site->legs);
+    site->old_version.until_ms = UINT64_MAX;
     map_insert(&engine->sites, &site->node, site->name, strlen(site->name));
     leg_init(&site->live, site);
     return site;

@@ -2,8 +2,8 @@
 /**
  * site: the inside of the engine, shared by its parts: engine.c (who is admitted), waiting.c (who
  * waits, and the answers), sending.c (when is sent), leg.c (what becomes of it), healing.c (a store
- * that goes back), outage.c (the journal), failing.c (a store that takes nothing). Nobody else
- * includes it.
+ * that goes back), outdated.c (a site that was repaired), outage.c (the journal), failing.c (a
+ * store that takes nothing). Nobody else includes it.
  *
  * A site has legs, each with a flow of its own, so that what waits in one holds up no other: the
  * live one; the backlog, for what went to the journal while the store was away; and one for each
@@ -24,6 +24,7 @@ struct leg {
     struct list queue; /* in ready or resting, or in neither */
     struct site *site;
     struct flow flow;
+    bool is_blind; /* its epoch began when the site's generation was not known, and still is not */
     struct failing *failing; /* NULL while the store takes what is sent */
     uint64_t used_at_ms;     /* when a visit came last */
 };
@@ -35,6 +36,9 @@ struct site {
     struct list legs;    /* the live one is the first */
     struct leg live;
     struct leg *backlog; /* NULL until the store is away for the first time */
+    struct flow_old_version old_version;
+    uint64_t generation;   /* as far as we know; see outdated.h */
+    bool knows_generation; /* the store has answered */
     char name[STORE_SITE_MAX + 1];
 };
 
