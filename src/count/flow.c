@@ -151,6 +151,16 @@ static void note_answer(struct flow *flow, const struct store_applied *applied)
     }
 }
 
+static void end_refused(struct flow *flow, const struct store_applied *applied)
+{
+    bool is_refused = applied->outcome == STORE_REFUSED;
+
+    end_with(flow, (struct flow_end){.result = FLOW_FAILED,
+                                     .reason = applied->reason,
+                                     .scope = is_refused ? applied->scope : STORE_SCOPE_SITE,
+                                     .is_torn = is_refused && applied->is_torn});
+}
+
 static void fail(struct flow *flow, const struct store_applied *applied)
 {
     if (applied->gap) {
@@ -160,7 +170,7 @@ static void fail(struct flow *flow, const struct store_applied *applied)
                                          .generation = applied->generation,
                                          .reason = applied->reason});
     } else {
-        end_with(flow, (struct flow_end){.result = FLOW_FAILED, .reason = applied->reason});
+        end_refused(flow, applied);
     }
 }
 
@@ -206,7 +216,10 @@ static void on_ledger(void *data, const struct store_ledger *ledger)
                                          .generation = ledger->generation,
                                          .reason = ledger->reason});
     } else {
-        end_with(flow, (struct flow_end){.result = FLOW_FAILED, .reason = ledger->reason});
+        end_with(flow, (struct flow_end){.result = FLOW_FAILED,
+                                         .reason = ledger->reason,
+                                         .scope = ledger->scope,
+                                         .is_torn = ledger->is_torn});
     }
 }
 

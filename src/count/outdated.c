@@ -87,7 +87,7 @@ static void begin_generation(struct leg *leg)
     engine->stats.outdated += doubt.dropped + doubt.aside;
     failing_end(leg);
     tell(leg, &doubt);
-    waiting_answer_uncounted(engine, &doubt.visits, VISIT_UNKNOWN,
+    waiting_answer_uncounted(leg->site, &doubt.visits, VISIT_UNKNOWN,
                              "the site was repaired while the store had not confirmed the visit; "
                              "it may have been counted");
 }
