@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/outdated.h"
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "count/breaker.h"
 #include "count/failing.h"
 #include "count/outage.h"
 #include "count/sending.h"
 #include "count/waiting.h"
+
+#include <string.h>
 
 /* what a leg has that may be in the totals */
 struct doubt {
@@ -124,4 +128,70 @@ void outdated_learn(struct leg *leg, uint64_t generation)
         begin_generation(leg); /* of an earlier run */
     }
     outage_write(site);
+}
+
+/* --- what is told of it --- */
+
+static struct site *find_site(const struct engine *engine, const char *name)
+{
+    struct map_node *node = map_find(&engine->sites, name, strlen(name));
+
+    return node != NULL ? site_of(node) : NULL;
+}
+
+static void add_doubts(const struct leg *leg, struct engine_doubts *doubts)
+{
+    doubts->retained += flow_retained_visits(&leg->flow);
+    list_for_each(link, &leg->flow.batches) {
+        const struct batch *batch = container_of(link, struct batch, link);
+
+        if (outage_has_record(batch)) {
+            doubts->journaled += batch->parcel->hits;
+        } else if (batch->is_frozen) {
+            doubts->unconfirmed += batch->parcel->hits;
+        }
+    }
+}
+
+void engine_doubts(const struct engine *engine, const char *site_name,
+                   struct engine_doubts *ret_doubts)
+{
+    const struct site *site = find_site(engine, site_name);
+
+    *ret_doubts = (struct engine_doubts){0};
+    if (site == NULL) {
+        return;
+    }
+    ret_doubts->generation = site->generation;
+    list_for_each(link, &site->legs) {
+        add_doubts(leg_in_site(link), ret_doubts);
+    }
+}
+
+void engine_note_repair(struct engine *engine, const char *site_name, uint64_t generation)
+{
+    struct site *site = find_site(engine, site_name);
+
+    if (site == NULL) {
+        return;
+    }
+    site->knows_generation = true;
+    breaker_note_applied(&site->live, false);
+    known_visitors_forget(&engine->known);
+    outdated_note_generation(site, generation);
+}
+
+void engine_list_unproven(const struct engine *engine,
+                          void (*on_site)(void *data, const char *site), void *data)
+{
+    const uint64_t proven_ms = (STORE_OLD_VERSION_S - STORE_UNPROVEN_S) * UINT64_C(1000);
+    uint64_t now_ms = clock_monotonic_ms();
+
+    map_for_each(node, &engine->sites) {
+        uint64_t until_ms = site_of(node)->old_version.until_ms;
+
+        if (until_ms != UINT64_MAX && until_ms > now_ms + proven_ms) {
+            on_site(data, site_of(node)->name);
+        }
+    }
 }
