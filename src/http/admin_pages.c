@@ -402,7 +402,7 @@ static bool take_span(struct request *request, struct store_span *span)
     if (!take_number(request, 1, STORE_STEPS_MAX, &count)) {
         return false;
     }
-    span->from = span->to + 1 - count;
+    span->from = span->to + 1 > count ? span->to + 1 - count : 0; /* a clock may be near 1970 */
     return true;
 }
 

@@ -184,10 +184,3 @@ int sqlite_file_write_ledger(struct sqlite_file *file, const struct store_batch 
     sqlite3_bind_blob64(statement, 6, bytes, answer_size(batch), free);
     return sqlite_run(file, WRITE_LEDGER, "write the ledger");
 }
-
-int sqlite_file_sweep_ledger(struct sqlite_file *file)
-{
-    sqlite_bind_u64(file->statements[SWEEP_LEDGER], 1,
-                    sqlite_before(clock_wall_ms(), file->ledger_ttl_ms));
-    return sqlite_run(file, SWEEP_LEDGER, "sweep the ledger");
-}

@@ -50,6 +50,7 @@ struct sqlite_store {
     unsigned failures; /* in a row, without a commit between them */
     uint64_t commits;
     uint64_t logged_at_ms;
+    bool is_clock_far; /* as it was logged last */
     struct store_health health;
 
     struct watchlist watched;
@@ -184,6 +185,18 @@ static void set_available(struct sqlite_store *store, bool available)
     store_notify(&store->store, available);
 }
 
+/* what is kept for longer than was asked for is said, once */
+static void tell_of_clock(struct sqlite_store *store, bool is_far)
+{
+    if (is_far && !store->is_clock_far) {
+        log_warning("sqlite %s: the wall clock is more than 31 days after the newest day with "
+                    "visits; no numbers by day or hour are deleted until visits on three days "
+                    "confirm it; is the clock right?",
+                    store->path);
+    }
+    store->is_clock_far = is_far;
+}
+
 /* takes over what the job found out about the file */
 static void update(struct sqlite_store *store)
 {
@@ -204,6 +217,7 @@ static void update(struct sqlite_store *store)
     health->commands = status->transactions;
     health->round_trip_us = clock_monotonic_us() - store->submitted_at_us;
     health->state = status->ready ? "ready" : "down";
+    tell_of_clock(store, status->is_clock_far);
     set_available(store, status->ready);
 }
 
