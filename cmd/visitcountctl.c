@@ -6,6 +6,7 @@
 #include "ctl_client.h"
 #include "ctl_commands.h"
 #include "ctl_fleet.h"
+#include "ctl_import.h"
 #include "ctl_journal.h"
 #include "ctl_pages.h"
 #include "ctl_perform.h"
@@ -36,6 +37,7 @@ struct invocation {
     const char *instance;
     bool wants_json;
     bool watches;
+    bool is_forced;
     bool wants_help;
     bool wants_version;
     const char *reference;
@@ -117,6 +119,9 @@ static bool take_option(struct invocation *invocation, int value)
     case 'w':
         invocation->watches = true;
         break;
+    case 'f':
+        invocation->is_forced = true;
+        break;
     case 'h':
         invocation->wants_help = true;
         break;
@@ -185,6 +190,9 @@ static int parse_command(int argc, char **argv, struct invocation *invocation)
     invocation->command = command;
     invocation->arguments = argv + 1;
     invocation->argument_count = (size_t)argc - 1;
+    if (invocation->is_forced && !ctl_command_takes_force(command)) {
+        return fail(CTL_USAGE, "--force is not for %s", command->name);
+    }
     if (!invocation->wants_help && (invocation->argument_count < command->required ||
                                     invocation->argument_count > ctl_command_maximum(command))) {
         struct buf usage = BUF_EMPTY;
@@ -339,6 +347,9 @@ static int run_remote(const struct invocation *invocation)
         fail_with(status, &text);
     } else {
         ctl_put_target(&text, command, invocation->arguments, invocation->argument_count);
+        if (invocation->is_forced) {
+            buf_printf(&text, "%cforce=1", strchr(text.bytes, '?') != NULL ? '&' : '?');
+        }
         request.target = text.bytes;
         status = invocation->watches ? watch(&sockets, &request) : run_once(&sockets, &request);
     }
@@ -462,6 +473,9 @@ static int run_journal(const struct invocation *invocation)
 static int run_pages(const struct invocation *invocation)
 {
     bool is_import = strcmp(invocation->command->name, "import") == 0;
+    struct ctl_request request = {.method = "GET",
+                                  .wants_json = invocation->wants_json,
+                                  .timeout_ms = invocation->timeout_ms};
     struct buf error = BUF_EMPTY;
     struct ctl_socket socket;
     int status;
@@ -471,10 +485,10 @@ static int run_pages(const struct invocation *invocation)
     }
     status = ctl_find_socket(invocation->socket, invocation->instance, &socket, &error);
     if (status == CTL_DONE && is_import) {
-        status = ctl_import(&socket, invocation->timeout_ms, invocation->wants_json, &error);
+        status = ctl_import(&socket, &request, invocation->is_forced, &error);
     } else if (status == CTL_DONE) {
         status =
-            ctl_export(&socket, invocation->timeout_ms, invocation->wants_json,
+            ctl_export(&socket, &request, invocation->is_forced,
                        invocation->argument_count != 0 ? invocation->arguments[0] : NULL, &error);
     }
     fail_with(status, &error);

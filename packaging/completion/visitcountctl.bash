@@ -3,7 +3,7 @@
 
 # BEGIN visitcountctl --print-reference bash
 _visitcountctl_commands='status ping get set add delete rename top series sites export whoami config check reload drain journal log-level version metrics import help'
-_visitcountctl_options='--socket --instance --json --timeout --watch --help --version --print-reference'
+_visitcountctl_options='--socket --instance --json --timeout --watch --force --help --version --print-reference'
 _visitcountctl_words() {
     case $1 in
     series) echo 'day hour unique' ;;

@@ -175,10 +175,13 @@ static int rename_page(struct sqlite_file *file, const struct store_edit *edit,
     struct sqlite_page to;
     int error;
 
-    if (page->id == 0) {
-        error = sqlite_find_page(file, edit->site, edit->to, edit->to_length, &to);
+    error = sqlite_find_page(file, edit->site, edit->to, edit->to_length, &to);
+    if (error != 0 || page->id == 0) {
         *ret_after = to.id != 0 ? (uint64_t)to.total : STORE_NONE;
         return error;
+    }
+    if ((uint64_t)page->total + (uint64_t)to.total > STORE_NUMBER_MAX) {
+        return -ERANGE;
     }
     error = add_to_total(file, edit->site, edit->to, edit->to_length, page->total, &to);
     if (error != 0) {
