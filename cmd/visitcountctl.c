@@ -3,6 +3,7 @@
  * visitcountctl: one command, one request over the admin socket, its answer on standard output.
  * What commands there are is in http/commands.def; what they answer is the daemon's.
  */
+#include "ctl_backup.h"
 #include "ctl_client.h"
 #include "ctl_commands.h"
 #include "ctl_fleet.h"
@@ -496,6 +497,28 @@ static int run_pages(const struct invocation *invocation)
     return status;
 }
 
+/* Backup */
+
+static int run_backup(const struct invocation *invocation)
+{
+    struct ctl_request request = {.wants_json = invocation->wants_json,
+                                  .timeout_ms = invocation->timeout_ms};
+    struct buf out = BUF_EMPTY;
+    struct buf error = BUF_EMPTY;
+    struct ctl_socket socket;
+    int status;
+
+    if (invocation->watches) {
+        return fail(CTL_USAGE, "--watch is not for backup");
+    }
+    status = ctl_find_socket(invocation->socket, invocation->instance, &socket, &error);
+    if (status == CTL_DONE) {
+        status = ctl_backup(&socket, &request, invocation->is_forced, invocation->arguments[0],
+                            &out, &error);
+    }
+    return print_result(status, &out, &error);
+}
+
 int main(int argc, char **argv)
 {
     struct invocation invocation = {.timeout_ms = DEFAULT_TIMEOUT_MS};
@@ -529,6 +552,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(invocation.command->name, "journal") == 0) {
         return run_journal(&invocation);
+    }
+    if (strcmp(invocation.command->name, "backup") == 0) {
+        return run_backup(&invocation);
     }
     return run_remote(&invocation);
 }

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "store/salt.h"
+#include "store/sqlite_backup.h"
 #include "store/sqlite_file.h"
 #include "store/sqlite_waiting.h"
 #include "store/watchlist.h"
@@ -52,6 +53,8 @@ struct sqlite_store {
     uint64_t logged_at_ms;
     bool is_clock_far; /* as it was logged last */
     struct store_health health;
+
+    struct sqlite_backup *backup; /* that is being made, or NULL */
 
     struct watchlist watched;
     struct loop_timer poll;
@@ -376,6 +379,13 @@ static void read_salt(struct store *base, uint64_t day, store_on_salt on_salt, v
     call->on_salt = on_salt;
 }
 
+static void begin_backup(struct store *base, store_on_backup on_backup, void *data)
+{
+    struct sqlite_store *store = sqlite_store_of(base);
+
+    sqlite_backup_start(&store->backup, store->disk, store->path, on_backup, data);
+}
+
 /* --- watching --- */
 
 static void on_version(void *data, uint64_t version)
@@ -438,6 +448,7 @@ static void destroy(struct store *base)
     loop_timer_stop(&store->retry);
     loop_timer_stop(&store->poll);
     store->destroyed = true;
+    sqlite_backup_cancel(store->backup);
     disk_submit(store->disk, &store->closing);
     while (sem_wait(&store->closed) != 0) {
         continue; /* EINTR */
@@ -463,6 +474,7 @@ static const struct store_operations operations = {
     .salt = read_salt,
     .watch = watch,
     .unwatch = unwatch,
+    .backup = begin_backup,
     .health = health,
     .destroy = destroy,
 };
