@@ -71,4 +71,4 @@ _visitcountctl() {
     esac
 }
 
-complete -F _visitcountctl visitcountctl
+complete -o default -F _visitcountctl visitcountctl

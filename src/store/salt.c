@@ -11,7 +11,7 @@
 #define SECONDS_PER_DAY 86400
 #define TTL_MIN_S       3600
 /* longer than that only a clock makes it that was ahead when the day was chosen */
-#define TTL_MAX_S       (6 * SECONDS_PER_DAY)
+#define TTL_MAX_S (6 * SECONDS_PER_DAY)
 
 void salt_draw(char ret_salt[STORE_SALT_LENGTH + 1])
 {
