@@ -177,6 +177,10 @@ int sqlite_file_begin_sweeping(struct sqlite_file *file);
  */
 int sqlite_file_sweep(struct sqlite_file *file);
 
+/** The time of a use of the ledger: a clock that is behind does not make an entry in use look old.
+ */
+uint64_t sqlite_file_used_at_ms(struct sqlite_file *file);
+
 /** Drops the ledger entries that were not used for ledger_ttl_ms, as far as the clock is proven. */
 int sqlite_file_sweep_ledger(struct sqlite_file *file);
 

@@ -103,6 +103,12 @@ static void look_at_clock(struct sqlite_file *file)
     sweep_clock_look(&file->sweep_clock, clock_wall_ms(), clock_monotonic_ms());
 }
 
+uint64_t sqlite_file_used_at_ms(struct sqlite_file *file)
+{
+    look_at_clock(file);
+    return sweep_clock_latest_ms(&file->sweep_clock);
+}
+
 /* --- what is dropped --- */
 
 /*

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sweep_clock.h"
 
+/* a known time is that of a day: so much later than the clock it may be, and the clock is right */
+#define ROUNDED_MS (2 * UINT64_C(86400000))
+
 void sweep_clock_init(struct sweep_clock *clock, uint64_t known_ms, uint64_t wall_ms,
                       uint64_t monotonic_ms)
 {
+    if (known_ms == SWEEP_UNKNOWN || (known_ms > wall_ms && known_ms - wall_ms <= ROUNDED_MS)) {
+        known_ms = wall_ms;
+    }
     *clock = (struct sweep_clock){.wall_ms = wall_ms,
                                   .monotonic_ms = monotonic_ms,
                                   .agreed_wall_ms = wall_ms,
                                   .agreed_monotonic_ms = monotonic_ms,
-                                  .known_ms = known_ms < wall_ms ? known_ms : wall_ms,
+                                  .known_ms = known_ms,
                                   .known_monotonic_ms = monotonic_ms};
 }
 
@@ -63,4 +69,11 @@ uint64_t sweep_clock_now_ms(const struct sweep_clock *clock)
     uint64_t known_ms = known_now_ms(clock);
 
     return sweep_clock_is_proven(clock) || clock->wall_ms < known_ms ? clock->wall_ms : known_ms;
+}
+
+uint64_t sweep_clock_latest_ms(const struct sweep_clock *clock)
+{
+    uint64_t known_ms = known_now_ms(clock);
+
+    return clock->wall_ms > known_ms ? clock->wall_ms : known_ms;
 }

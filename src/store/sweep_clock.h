@@ -36,10 +36,7 @@ struct sweep_clock {
     uint64_t known_monotonic_ms;
 };
 
-/**
- * Begins; `known_ms` is a time that has certainly come, or SWEEP_UNKNOWN. Where it is not before
- * `wall_ms`, that is the known time.
- */
+/** Begins; `known_ms` is the end of a day that has certainly come, or SWEEP_UNKNOWN. */
 void sweep_clock_init(struct sweep_clock *clock, uint64_t known_ms, uint64_t wall_ms,
                       uint64_t monotonic_ms);
 
@@ -60,5 +57,8 @@ bool sweep_clock_is_proven(const struct sweep_clock *clock);
 
 /** The wall clock when it is proven, else the earlier one of it and the known time. */
 uint64_t sweep_clock_now_ms(const struct sweep_clock *clock);
+
+/** The later one of the wall clock and the known time: for what must not look old too early. */
+uint64_t sweep_clock_latest_ms(const struct sweep_clock *clock);
 
 #endif

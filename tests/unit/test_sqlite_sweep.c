@@ -203,6 +203,23 @@ static void test_a_clock_that_is_ahead_forgets_no_epoch(void **state)
     assert_true(ledger_of(fixture, EPOCH_A) == 1);
 }
 
+/* guards: an entry that was used under a clock that was behind looked as old as that clock */
+static void test_a_clock_that_was_behind_forgets_no_epoch(void **state)
+{
+    struct fixture *fixture = open_with_history(state);
+
+    close_store(fixture);
+    set_clocks(DAY_MS);
+    open_store(fixture);
+    apply_page(fixture, EPOCH_A, 1, "/", 1);
+    set_clocks(WALL_MS);
+    apply_page(fixture, EPOCH_B, 1, "/", 1);
+    assert_true(ledger_of(fixture, EPOCH_A) == 1);
+    pass(AN_HOUR);
+    apply_page(fixture, "00000000000000000000000000000000", 1, "/", 1);
+    assert_true(ledger_of(fixture, EPOCH_A) == 1);
+}
+
 /* guards: a jump between two attempts of one request, and both were counted */
 static void test_a_clock_that_is_ahead_forgets_no_token(void **state)
 {
@@ -278,6 +295,7 @@ int main(void)
         TEST(test_visitors_and_salts_go_by_the_clock),
         TEST(test_what_a_clock_left_in_the_future_goes),
         TEST(test_a_clock_that_is_ahead_forgets_no_epoch),
+        TEST(test_a_clock_that_was_behind_forgets_no_epoch),
         TEST(test_a_clock_that_is_ahead_forgets_no_token),
         TEST(test_an_edit_does_not_walk_through_gaps),
     };

@@ -95,6 +95,18 @@ static void test_an_unknown_time_is_the_clocks(void **state)
     assert_true(sweep_clock_now_ms(&clock) == WALL + 1000);
 }
 
+static void test_a_clock_that_is_behind(void **state)
+{
+    struct sweep_clock clock = begin(WALL + 500 * DAY_MS);
+
+    (void)state;
+    assert_true(sweep_clock_now_ms(&clock) == WALL);
+    assert_true(sweep_clock_latest_ms(&clock) == WALL + 500 * DAY_MS);
+    sweep_clock_look(&clock, WALL + AGREED, MONO + AGREED);
+    assert_true(sweep_clock_is_proven(&clock));
+    assert_true(sweep_clock_latest_ms(&clock) == WALL + AGREED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +115,7 @@ int main(void)
         cmocka_unit_test(test_a_jump_begins_anew),
         cmocka_unit_test(test_a_far_clock_is_not_proven_by_an_hour),
         cmocka_unit_test(test_an_unknown_time_is_the_clocks),
+        cmocka_unit_test(test_a_clock_that_is_behind),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
