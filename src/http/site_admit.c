@@ -124,7 +124,8 @@ void site_admit_start(struct request *request, const struct target *target,
     }
     open_count++;
     admit = create(request, target, callback);
-    loop_timer_start(server_loop(server), &admit->limit, limit_ms > LIMIT_MS ? limit_ms : LIMIT_MS);
+    loop_timer_start_patience(server_loop(server), &admit->limit,
+                              limit_ms > LIMIT_MS ? limit_ms : LIMIT_MS);
     store_admit(server_store(server), admit->site, sites_open_limit(server_sites(server)),
                 on_admitted, admit);
     connection_begin_wait(request->h2o);
