@@ -63,6 +63,7 @@ static bool is_hopeless(const struct engine *engine, uint64_t now_ms)
 static int admit(struct engine *engine, struct visit *visit, uint64_t now_us, bool *ret_shelter)
 {
     uint64_t now_ms = now_us / 1000;
+    uint64_t lost_ms = loop_lost_ms(engine->loop); /* deadlines are by loop_patience_ms() */
 
     *ret_shelter = engine->journal != NULL &&
                    (outage_has_begun(engine, now_ms) || is_hopeless(engine, now_ms));
@@ -73,14 +74,14 @@ static int admit(struct engine *engine, struct visit *visit, uint64_t now_us, bo
         return -ENOBUFS;
     }
     if (*ret_shelter) {
-        visit->deadline_ms = now_ms;
+        visit->deadline_ms = now_ms - lost_ms;
         return journal_has_room(engine->journal) ? 0 : -ENOSPC;
     }
     if (is_hopeless(engine, now_ms)) {
         return -EHOSTDOWN;
     }
-    visit->deadline_ms =
-        engine->options.max_wait_ms + (engine->is_available ? now_ms : engine->changed_at_ms);
+    visit->deadline_ms = engine->options.max_wait_ms - lost_ms +
+                         (engine->is_available ? now_ms : engine->changed_at_ms);
     return 0;
 }
 

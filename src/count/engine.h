@@ -73,7 +73,7 @@ struct visit {
     struct list link;
     uint64_t position; /* among the page's visits of the batch, from 0 */
     uint64_t accepted_at_us;
-    uint64_t deadline_ms;
+    uint64_t deadline_ms; /* by loop_patience_ms() */
 };
 
 struct engine_options {
