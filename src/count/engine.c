@@ -112,6 +112,11 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     return 0;
 }
 
+void engine_note_refused(struct engine *engine)
+{
+    engine->stats.refused++;
+}
+
 /* --- the engine itself --- */
 
 static void on_store_change(struct store_listener *listener, bool available)

@@ -118,6 +118,9 @@ void engine_configure(struct engine *engine, const struct engine_options *option
 int engine_visit(struct engine *engine, const char *site, const char *page, size_t page_length,
                  struct visit *visit);
 
+/** A visit was refused before it came here: counts it among the refused ones. */
+void engine_note_refused(struct engine *engine);
+
 /** Tells the store of all visitors again: a page, with its visitors, is no longer what it was. */
 void engine_forget_visitors(struct engine *engine);
 
