@@ -10,6 +10,7 @@
 #include "http/live.h"
 #include "http/protocol_error.h"
 #include "http/server_view.h"
+#include "http/site_admit.h"
 #include "http/visitor.h"
 #include "http/routes.h"
 
@@ -55,6 +56,7 @@ struct server {
     struct sites *sites;
     struct admission admission;
     struct visitors *visitors;
+    struct site_admits *site_admits;
     struct live *live;
     struct buf scratch;
 
@@ -326,6 +328,7 @@ struct server *server_create(const struct server_options *options, struct buf *e
     server->live = live_create(server->loop, server->store);
     admission_init(&server->admission);
     server->visitors = visitors_create(server->loop, server->store, server->sites);
+    server->site_admits = site_admits_create(server->loop, server->store);
     loop_timer_init(&server->drain_step, on_drain_step);
     loop_task_init(&server->drained, on_drained);
     connections_init(&server->connections, server->loop, config->http_idle_timeout_ms);
@@ -359,6 +362,7 @@ void server_destroy(struct server *server)
     connections_close_all(&server->connections, &server->context);
     connections_finish(&server->connections);
     finish_h2o(server);
+    site_admits_destroy(server->site_admits);
     visitors_destroy(server->visitors);
     sites_destroy(server->sites);
     admission_finish(&server->admission);
@@ -418,6 +422,11 @@ struct store *server_store(const struct server *server)
     return server->store;
 }
 
+struct site_admits *server_site_admits(const struct server *server)
+{
+    return server->site_admits;
+}
+
 struct buf *server_scratch(struct server *server)
 {
     buf_clear(&server->scratch);
@@ -437,6 +446,8 @@ void server_view(const struct server *server, struct server_view *ret_view)
         .started_at_ms = server->started_at_ms,
         .is_draining = server->is_draining,
         .visitors_are_told_apart = visitors_are_told_apart(server->visitors),
+        .salt_trouble = visitors_trouble(server->visitors),
+        .site_trouble = site_admits_trouble(server->site_admits),
         .open_connections = server->connections.open[LISTENER_VISITORS],
         .accepted_connections = server->connections.accepted[LISTENER_VISITORS],
         .live_clients = live_client_count(server->live),
