@@ -1,12 +1,23 @@
 # SPDX-License-Identifier: MIT
 """The daemon stands still for longer than a visit may wait (a paused machine, SIGSTOP), with a healthy store."""
 
+import pathlib
+import shutil
+import tempfile
 import time
 
 import pytest
 
 FROZEN_SECONDS = 0.35
 MAX_WAIT = {"count.max_wait": "300ms", "redis.command_timeout": "300ms"}
+
+
+@pytest.fixture
+def directory():
+    """In memory: on a disk one fsync may take longer than a visit waits here, and that is no freeze."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="vc-", dir="/dev/shm"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def freeze(process):

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import pytest
 
 from harness import Connection, FakeRedis, wait_until
-from harness.faults import HASTY, check_refused
+from harness.faults import HASTY, LONG, PATIENT, SHORT, check_refused
 
 ANY_SITE = {"sites": ["*"], **HASTY}
 
@@ -34,10 +34,11 @@ REFUSALS = {
 def test_a_store_that_admits_no_site(new_daemon, redis_store, kind):
     """Its visits are refused, counted as such, and the reason is in the log, in status and in the metrics."""
     refuse, undo, reason = REFUSALS[kind]
-    daemon = new_daemon({**ANY_SITE, **redis_store.settings}).wait_for_store()
+    daemon = new_daemon({"sites": ["*"], **PATIENT, **redis_store.settings}).wait_for_store()
     client = redis_store.client()
     assert daemon.fetch("/v1/hit/known/x").json()["count"] == 1
     refuse(client)
+    daemon.set_patience(SHORT)
     refused = 0
     while not re.search(rf"warning store: sites that are not listed: refused for \d+s: .*(?:{reason}).*; asking again", daemon.log()):
         check_refused(daemon.fetch("/v1/hit/new/x"))
@@ -49,6 +50,7 @@ def test_a_store_that_admits_no_site(new_daemon, redis_store, kind):
     assert metric(daemon, "visitcountd_sites_failing_seconds") >= 1
     assert metric(daemon, r'visitcountd_visits_total\{result="refused"\}') == refused
     assert re.search(reason, daemon.ctl("status").output)
+    daemon.set_patience(LONG)
     undo(client)
     wait_until(lambda: daemon.fetch("/v1/hit/new/x").status == 200, "the site is admitted")
     assert daemon.fetch("/v1/hit/known/x").json()["count"] == 2
@@ -92,7 +94,7 @@ def test_one_visit_at_a_time_waits_for_a_store_that_refuses(new_daemon, redis_st
 def test_a_salt_that_cannot_be_read(new_daemon, redis_store):
     """Visits are counted, visitors are not told apart, and the reason is where it is looked for."""
     redis_store.client().rpush(salt_key(), "x")
-    daemon = new_daemon({**HASTY, **redis_store.settings})
+    daemon = new_daemon({**PATIENT, **redis_store.settings})
     wait_until(lambda: daemon.status()["store"]["available"], "connected")
     daemon.wait_for_log(r"warning store: salt of the day: refused for \d+s: .*WRONGTYPE.*; asking again, until then visitors are not told apart")
     assert daemon.count() == 1
@@ -107,7 +109,7 @@ def test_a_salt_that_cannot_be_read(new_daemon, redis_store):
 
 def test_a_salt_that_is_there_is_told_by_a_store_that_takes_nothing(new_daemon, redis_store):
     """A restart while Redis has no memory: reading the salt writes nothing."""
-    daemon = new_daemon({**HASTY, **redis_store.settings}).wait_for_store()
+    daemon = new_daemon({**PATIENT, **redis_store.settings}).wait_for_store()
     daemon.stop()
     redis_store.client().config_set("maxmemory", 1)
     daemon.start().wait_for_store()
