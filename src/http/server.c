@@ -375,6 +375,7 @@ void server_configure(struct server *server, const struct config *config)
     struct sites *previous = server->sites;
 
     server->sites = sites_create(config);
+    sites_remember(server->sites, previous);
     server->config = config;
     visitors_configure(server->visitors, server->sites);
     sites_destroy(previous);

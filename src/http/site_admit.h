@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * site_admit: makes sites known to the store, which keeps the list of them for all instances. One
- * that is not listed in the configuration asks whether there is room for it, once in a process and
- * configuration, before its first visit counts; one that is listed is just put there.
+ * that is not listed in the configuration asks whether there is room for it, once in a process,
+ * before its first visit counts; one that is listed is just put there.
  *
  * The first visit of a site waits for that answer like for its number: while the store is away or
  * refuses the question, it is asked again, up to count.max_wait. Then the visit is refused, with a

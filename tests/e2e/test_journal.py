@@ -102,6 +102,14 @@ def test_a_moment_is_waited_for(daemon, redis_store):
     assert daemon.status()["visits"]["journaled"] == 0
 
 
+def test_a_reload_forgets_no_site_that_was_admitted(daemon, redis_store):
+    """During an outage nobody could be asked again whether there is room for it."""
+    assert daemon.fetch("/v1/hit/not-listed/x").json()["count"] == 1
+    take_away(daemon, redis_store)
+    assert daemon.ctl("reload").status == 0
+    check_journaled(daemon.fetch("/v1/hit/not-listed/x"))
+
+
 def test_a_visit_in_flight_goes_to_the_journal(new_daemon, settings, redis_store):
     """Redis is frozen: the visit was sent, and nobody knows whether it was applied. It is counted once."""
     daemon = new_daemon({**settings, "redis.command_timeout": "2s"}).wait_for_store()
