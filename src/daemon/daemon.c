@@ -289,7 +289,7 @@ static void drain(void *data)
     systemd_notify_status("draining");
     log_info("drain: begins; ends within %llu ms",
              (unsigned long long)daemon->config->drain_timeout_ms);
-    loop_timer_start(daemon->loop, &daemon->drain_end, daemon->config->drain_timeout_ms);
+    loop_timer_start_patience(daemon->loop, &daemon->drain_end, daemon->config->drain_timeout_ms);
     loop_timer_start(daemon->loop, &daemon->drain_poll, DRAIN_POLL_MS);
     server_drain(daemon->server, on_drained, daemon);
 }

@@ -3,6 +3,7 @@
 
 #include "count/adoption.h"
 #include "count/journal.h"
+#include "http/trouble.h"
 #include "http/version.h"
 
 #include <unistd.h>
@@ -97,6 +98,28 @@ static void report_failure(struct report *report, const struct engine *engine)
     report_u64(report, "failing_sites", failure.site_count);
     report_torn(report, engine);
     report_unproven(report, engine);
+}
+
+/** Nothing while the store answers the question. */
+static void report_trouble(struct report *report, const struct trouble *trouble)
+{
+    struct trouble_view view;
+
+    if (trouble_view(trouble, &view)) {
+        report_duration(report, "failing_for", view.lasted_ms);
+        report_text(report, "failing_reason", view.reason);
+    }
+}
+
+static void report_sites(struct report *report, const struct server_view *view)
+{
+    struct trouble_view trouble;
+
+    if (trouble_view(view->site_trouble, &trouble)) {
+        report_begin_section(report, "sites");
+        report_trouble(report, view->site_trouble);
+        report_end_section(report);
+    }
 }
 
 static void report_store(struct report *report, const struct server_view *view)
@@ -218,7 +241,9 @@ void admin_status_report(struct report *report, const struct server_view *view)
     report_replays(report, view);
     report_begin_section(report, "visitors");
     report_bool(report, "told_apart", view->visitors_are_told_apart);
+    report_trouble(report, view->salt_trouble);
     report_end_section(report);
+    report_sites(report, view);
     report_begin_section(report, "connections");
     report_u64(report, "open", view->open_connections);
     report_u64(report, "accepted", view->accepted_connections);
@@ -233,6 +258,7 @@ static const char *find_trouble(const struct server_view *view, const struct sto
                                 const struct engine_failure *failure)
 {
     const struct journal_status *journal = engine_journal_status(view->engine);
+    struct trouble_view trouble;
 
     if (!store->available) {
         return store->last_error[0] != '\0' ? store->last_error : "the store is away";
@@ -245,6 +271,9 @@ static const char *find_trouble(const struct server_view *view, const struct sto
     }
     if (journal != NULL && journal->error[0] != '\0') {
         return journal->error;
+    }
+    if (trouble_view(view->site_trouble, &trouble) || trouble_view(view->salt_trouble, &trouble)) {
+        return trouble.reason;
     }
     return view->visitors_are_told_apart ? NULL : "visitors are not told apart";
 }

@@ -247,6 +247,14 @@ static void put_store(struct buf *out, const struct metrics_facts *facts)
     put_u64(out, "visitcountd_unproven_sites", "gauge", facts->unproven_sites,
             "Sites of which a version before 0.2 has written lately, so that keys which were lost "
             "would not be noticed.");
+    put_seconds(out, "visitcountd_sites_failing_seconds", "gauge",
+                facts->site_failing_ms * US_PER_MS,
+                "For how long the store, though it can be asked, does not say whether sites that "
+                "are not listed may be counted; 0: it does.");
+    put_seconds(out, "visitcountd_salt_failing_seconds", "gauge",
+                facts->salt_failing_ms * US_PER_MS,
+                "For how long the store, though it can be asked, does not tell the salt of the "
+                "day; 0: it does.");
     put_u64(out, "visitcountd_store_commands_total", "counter", store->commands,
             "Commands sent to the store.");
     put_u64(out, "visitcountd_store_connects_total", "counter", store->connects,

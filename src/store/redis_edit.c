@@ -25,8 +25,11 @@ static const char admit_lua[] =
     "return 0 end "
     "return redis.call('SADD', KEYS[1], ARGV[1])";
 
-static const char salt_lua[] = "redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2]) "
-                               "return redis.call('GET', KEYS[1])";
+/* read first: a server that takes no writes still tells the salt that there is */
+static const char salt_lua[] = "local salt = redis.call('GET', KEYS[1]) "
+                               "if salt then return salt end "
+                               "redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) "
+                               "return ARGV[1]";
 
 /* --- edit --- */
 

@@ -89,7 +89,7 @@ static void set_state(struct redis_link *link, enum link_state state)
         abort();
     }
     link->state = state;
-    loop_timer_start(link->loop, &link->timer, timer_ms(link));
+    loop_timer_start_patience(link->loop, &link->timer, timer_ms(link));
     if (was_ready == is_ready) {
         return;
     }
@@ -181,9 +181,15 @@ static void write_command(struct redis_link *link, struct redis_command *command
     }
 }
 
+/* without pauses of the process: a command that waited through one has not waited for the server */
+static uint64_t now_us(const struct redis_link *link)
+{
+    return clock_monotonic_us() - loop_lost_ms(link->loop) * 1000;
+}
+
 static void submit(struct redis_link *link, struct redis_call *call, struct redis_command *command)
 {
-    call->sent_at_us = clock_monotonic_us();
+    call->sent_at_us = now_us(link);
     list_append(&link->calls, &call->link);
     link->call_count++;
     write_command(link, command);
@@ -219,7 +225,7 @@ int redis_link_send(struct redis_link *link, struct redis_call *call, struct red
         return -ENOBUFS;
     }
     if (list_is_empty(&link->calls)) {
-        loop_timer_start(link->loop, &link->timer, link->options.command_timeout_ms);
+        loop_timer_start_patience(link->loop, &link->timer, link->options.command_timeout_ms);
     }
     submit(link, call, command);
     return 0;
@@ -228,7 +234,7 @@ int redis_link_send(struct redis_link *link, struct redis_call *call, struct red
 /* the timer of a ready link: the oldest command's patience, or the next heartbeat */
 static void restart_ready_timer(struct redis_link *link)
 {
-    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t now_ms = loop_patience_ms(link->loop);
     uint64_t end_ms;
 
     if (list_is_empty(&link->calls)) {
@@ -237,12 +243,12 @@ static void restart_ready_timer(struct redis_link *link)
     }
     end_ms = container_of(link->calls.next, struct redis_call, link)->sent_at_us / 1000 +
              link->options.command_timeout_ms;
-    loop_timer_start(link->loop, &link->timer, end_ms > now_ms ? end_ms - now_ms : 1);
+    loop_timer_start_patience(link->loop, &link->timer, end_ms > now_ms ? end_ms - now_ms : 1);
 }
 
 static void note_round_trip(struct redis_link *link, const struct redis_call *call)
 {
-    link->health.round_trip_us = clock_monotonic_us() - call->sent_at_us;
+    link->health.round_trip_us = now_us(link) - call->sent_at_us;
 }
 
 /* whether a reply is for a subscriber's owner: not the one to its heartbeat, ["pong", ""] */
@@ -396,7 +402,7 @@ static void on_timer(struct loop_timer *timer)
         connect_now(link);
     } else if (link->state == LINK_READY && list_is_empty(&link->calls)) {
         submit_own(link, link->options.on_message != NULL ? REDIS_PING : REDIS_ROLE);
-        loop_timer_start(link->loop, &link->timer, link->options.command_timeout_ms);
+        loop_timer_start_patience(link->loop, &link->timer, link->options.command_timeout_ms);
     } else {
         on_timeout(link);
     }

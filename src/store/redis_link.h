@@ -30,7 +30,7 @@ struct ssl_ctx_st;
 /** A command in flight, embedded in its owner, who keeps it until `on_reply` was called. */
 struct redis_call {
     struct list link;
-    uint64_t sent_at_us;
+    uint64_t sent_at_us; /* without the pauses of the process before: see loop_lost_ms() */
     /**
      * Once, in the loop. `reply` is gone afterwards; NULL when the connection was lost, with
      * `reason` in words: the command may have been executed.

@@ -7,7 +7,7 @@ import pytest
 import redis as client_library
 
 from harness import ROOT, RedisStore, free_port, make_certificates, run_ctl, run_daemon, wait_until
-from harness.faults import HASTY, check_is_away
+from harness.faults import HASTY, PATIENT, SHORT, check_is_away
 
 PASSWORD = "s3cret \"quoted\" \\ pa$$word"
 WRONG = "wr0ng-pa55word"
@@ -36,7 +36,7 @@ RARE = {"eval", "hget", "zscore", "hdel", "expire", "hincrby", "pfadd", "pfcount
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_over_tcp(new_daemon, new_redis, host):
     server = new_redis(port=free_port())
-    daemon = new_daemon({"redis.host": host, "redis.port": server.port, **HASTY}).wait_for_store()
+    daemon = new_daemon({"redis.host": host, "redis.port": server.port, **PATIENT}).wait_for_store()
     assert daemon.count() == 1
     status = daemon.status()["store"]
     assert (status["backend"], status["address"], status["role"]) == ("redis", f"{host}:{server.port}", "master")
@@ -78,7 +78,7 @@ def start_guarded(server):
 
 def test_the_right_password(new_daemon, guarded):
     start_guarded(guarded)
-    daemon = new_daemon({"redis.socket": str(guarded.socket), "redis.password": PASSWORD, **HASTY}).wait_for_store()
+    daemon = new_daemon({"redis.socket": str(guarded.socket), "redis.password": PASSWORD, **PATIENT}).wait_for_store()
     assert daemon.count() == 1
     check_secret_is_kept(daemon, PASSWORD)
 
@@ -164,7 +164,7 @@ def limited(new_redis):
 
 
 def settings_of(server, user="counter"):
-    return {"store.backend": "redis", "redis.socket": str(server.socket), "redis.username": user, "redis.password": WRONG, **HASTY}
+    return {"store.backend": "redis", "redis.socket": str(server.socket), "redis.username": user, "redis.password": WRONG, **PATIENT}
 
 
 def test_the_commands_that_are_needed_suffice(new_daemon, limited):
@@ -195,7 +195,7 @@ def test_the_commands_that_are_needed_suffice(new_daemon, limited):
 def test_each_of_them_is_needed(new_daemon, new_redis, missing):
     """Otherwise the list in the documentation would grow for ever."""
     server = new_redis(config={"user": [f"counter on >{WRONG} resetkeys {acl(set(NEEDED) - {missing})}"]})
-    daemon = new_daemon({**settings_of(server), "redis.wait_replicas": 1})
+    daemon = new_daemon({**settings_of(server), "count.max_wait": SHORT, "redis.wait_replicas": 1})
     answers = [daemon.fetch(target, headers={"Idempotency-Key": target}) for target in ("/count", "/count.json", "/v1/get/default/")]
     assert [answer.status for answer in answers] != [200, 200, 200] or "NOPERM" in daemon.log(), f"it works without {missing}"
     counted = sum(answer.status == 200 for answer in answers[:2])
@@ -214,7 +214,7 @@ def test_all_other_commands_are_refused_to_that_user(limited):
 
 def test_a_user_without_permission_is_said(new_daemon, new_redis):
     server = new_redis(config={"user": [f"counter on >{WRONG} resetkeys {acl(['role', 'script|load', 'zmscore'])}"]})
-    daemon = new_daemon({**settings_of(server), "log.level": "debug"}).wait_for_store()
+    daemon = new_daemon({**settings_of(server), "count.max_wait": SHORT, "log.level": "debug"}).wait_for_store()
 
     def is_refused():
         answer = daemon.fetch("/count")
@@ -236,7 +236,7 @@ def tls_redis(new_redis, certificates, *, version="TLSv1.2 TLSv1.3", **arguments
     port = free_port()
     server = new_redis(config={"tls-port": port, "tls-protocols": f'"{version}"', "tls-cert-file": certificates["cert"], "tls-key-file": certificates["key"],
                                "tls-ca-cert-file": certificates["ca"], "tls-auth-clients": "no"}, **arguments)
-    settings = {"redis.host": "localhost", "redis.port": port, "redis.tls": True, "redis.tls_ca": str(certificates["ca"]), **HASTY}
+    settings = {"redis.host": "localhost", "redis.port": port, "redis.tls": True, "redis.tls_ca": str(certificates["ca"]), **PATIENT}
     return settings, server
 
 
@@ -250,7 +250,7 @@ def test_tls(new_daemon, new_redis, certificates, version):
 
 def test_tls_under_load_and_restarts(new_daemon, new_redis, certificates, visitors):
     settings, server = tls_redis(new_redis, certificates, aof=True)
-    daemon = new_daemon({**settings, "count.max_wait": "30s"}).wait_for_store()
+    daemon = new_daemon(settings).wait_for_store()
     crowd = visitors([daemon.address], connections=32)
     for _ in range(3):
         crowd.wait_for_more(300)
@@ -264,7 +264,7 @@ def test_tls_under_load_and_restarts(new_daemon, new_redis, certificates, visito
 def test_a_certificate_of_another_authority_is_refused(new_daemon, new_redis, certificates, directory):
     settings, _ = tls_redis(new_redis, certificates)
     other = make_certificates(directory / "other")
-    daemon = new_daemon({**settings, "redis.tls_ca": str(other["ca"])})
+    daemon = new_daemon({**settings, "count.max_wait": SHORT, "redis.tls_ca": str(other["ca"])})
     daemon.wait_for_log(r"warning redis localhost:\d+: TLS: .*(issuer|signed|certificate|verif).*; retrying in")
     wait_until(lambda: daemon.fetch("/count").status == 503, "503")
     check_is_away(daemon)

@@ -4,7 +4,7 @@
 import pytest
 
 from harness import FakeRedis, RedisStore, free_port, need_program, visit, wait_until
-from harness.faults import HASTY, check_is_away, check_refused, error_to_apply, refusal
+from harness.faults import LONG, PATIENT, SHORT, check_is_away, check_refused, error_to_apply, refusal
 
 
 @pytest.fixture
@@ -34,13 +34,15 @@ def wait_for_copy(replica, count):
 
 
 def test_a_replica_is_not_ready_until_promoted(new_daemon, replica, store):
-    daemon = new_daemon({**RedisStore(replica).settings, **HASTY})
+    daemon = new_daemon({**RedisStore(replica).settings, **PATIENT})
     daemon.wait_for_log("the server is a replica: it takes no writes; retrying")
+    daemon.set_patience(SHORT)
     wait_until(lambda: daemon.fetch("/count").status == 503, "503")
     check_is_away(daemon)
     status = daemon.status()["store"]
     assert status["role"] in ("slave", "replica")
     assert "replica" in status["last_error"]
+    daemon.set_patience(LONG)
     replica.client().replicaof("NO", "ONE")
     daemon.wait_for_store()
     assert daemon.count() == 1
@@ -49,12 +51,14 @@ def test_a_replica_is_not_ready_until_promoted(new_daemon, replica, store):
 
 def test_a_master_that_becomes_a_replica(new_daemon, replica, store):
     """As after a failover: READONLY is a refusal, and nothing is lost when it is the master again."""
-    daemon = new_daemon({**store.settings, **HASTY}).wait_for_store()
+    daemon = new_daemon({**store.settings, **PATIENT}).wait_for_store()
     assert [daemon.count(), daemon.count()] == [1, 2]
     wait_for_copy(replica, 2)
     replica.client().replicaof("NO", "ONE")
     store.client().replicaof("127.0.0.1", replica.port)
+    daemon.set_patience(SHORT)
     check_refused(refusal(daemon))
+    daemon.set_patience(LONG)
     daemon.wait_for_store(False)
     daemon.wait_for_log("replica|READONLY")
     store.client().replicaof("NO", "ONE")
@@ -64,7 +68,7 @@ def test_a_master_that_becomes_a_replica(new_daemon, replica, store):
 
 def test_an_idle_link_notices_that_the_master_was_demoted(new_daemon, replica, store):
     """Before a visit has to find out: the role is asked for every few seconds."""
-    daemon = new_daemon({**store.settings, **HASTY}).wait_for_store()
+    daemon = new_daemon({**store.settings, **PATIENT}).wait_for_store()
     store.client().replicaof("127.0.0.1", replica.port)
     daemon.wait_for_store(False)
     assert daemon.status()["visits"]["accepted"] == 0
@@ -74,7 +78,7 @@ def test_failover_to_the_replica(new_daemon, replica, store, directory):
     """The address leads to another server afterwards. The ledger has come along: nothing is counted twice or from 1."""
     address = directory / "the-master.sock"
     address.symlink_to(store.server.socket)
-    daemon = new_daemon({"store.backend": "redis", "redis.socket": str(address), **HASTY}).wait_for_store()
+    daemon = new_daemon({"store.backend": "redis", "redis.socket": str(address), **PATIENT}).wait_for_store()
     assert [daemon.count(), daemon.count()] == [1, 2]
     wait_for_copy(replica, 2)
     store.server.kill()
@@ -90,7 +94,7 @@ def test_failover_to_a_replica_that_lagged(new_daemon, replica, store, directory
     """It does not have the last three visits: the ledger shows it, they are sent again, and the log says so."""
     address = directory / "the-master.sock"
     address.symlink_to(store.server.socket)
-    daemon = new_daemon({"store.backend": "redis", "redis.socket": str(address), **HASTY}).wait_for_store()
+    daemon = new_daemon({"store.backend": "redis", "redis.socket": str(address), **PATIENT}).wait_for_store()
     assert daemon.count() == 1
     wait_for_copy(replica, 1)
     replica.client().replicaof("NO", "ONE")
