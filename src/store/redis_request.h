@@ -37,7 +37,12 @@ struct redis_store {
     struct redis_wait wait;
     struct redis_live *live;
     uint64_t series_error_logged_at_ms;
-    char *strings[2]; /* copies of the options' */
+    uint64_t scripts_brought; /* EVALs of batches that were answered */
+    uint64_t
+        scripts_missed; /* as many as that when EVALSHA found none, although EVAL had brought it */
+    unsigned missing_scripts; /* how often that happened in a row */
+    bool sends_source;        /* EVALSHA is of no use on this connection: EVAL for each batch */
+    char *strings[2];         /* copies of the options' */
     char client_name[96];
     struct redis_command command; /* the one that is being written */
     struct buf list;              /* an argument of it: numbers */

@@ -37,6 +37,8 @@ static void on_change(void *data, bool ready)
 {
     struct redis_store *store = data;
 
+    store->missing_scripts = 0;
+    store->sends_source = false;
     store_notify(&store->store, ready);
 }
 
@@ -100,6 +102,7 @@ static void copy_options(struct redis_store *store, const struct redis_store_opt
     link->script = redis_apply_lua;
     link->connect_timeout_ms = options->connect_timeout_ms;
     link->command_timeout_ms = options->command_timeout_ms;
+    link->replica_grace_ms = options->replica_grace_ms;
     link->on_change = on_change;
     link->data = store;
 }
@@ -130,6 +133,11 @@ struct store *redis_store_create(struct loop *loop, const struct redis_store_opt
     store->wait.link = store->link;
     store->live = redis_live_create(loop, &store->store, &link);
     return &store->store;
+}
+
+void redis_store_set_replica_grace(struct store *base, uint64_t grace_ms)
+{
+    redis_link_set_replica_grace(container_of(base, struct redis_store, store)->link, grace_ms);
 }
 
 #define TEXT_OF(x)  TEXT_OF_(x)
