@@ -47,9 +47,6 @@ static void report_failure(struct report *report, const struct engine *engine)
 
 static void report_replicas(struct report *report, const struct store_health *health)
 {
-    if (health->replica_count == 0) {
-        return;
-    }
     report_begin_list(report, "replicas");
     for (size_t i = 0; i < health->replica_count; i++) {
         const struct store_replica *replica = &health->replicas[i];
@@ -60,6 +57,20 @@ static void report_replicas(struct report *report, const struct store_health *he
         report_u64(report, "lag_bytes", replica->lag_bytes);
         report_duration(report, "gone", replica->gone_ms);
         report_end_section(report);
+    }
+    report_end_list(report);
+}
+
+static void report_warnings(struct report *report, const struct store_health *health)
+{
+    report_begin_list(report, "warnings");
+    for (size_t i = 0; i < health->warning_count; i++) {
+        if (health->warnings[i].text[0] != '\0') {
+            report_begin_section(report, NULL);
+            report_text(report, "check", health->warnings[i].check);
+            report_text(report, "text", health->warnings[i].text);
+            report_end_section(report);
+        }
     }
     report_end_list(report);
 }
@@ -95,6 +106,7 @@ static void report_store(struct report *report, const struct server_view *view)
     report_u64(report, "connects", health.connects);
     report_replicated(report, &health, loop_now_ms(view->loop));
     report_replicas(report, &health);
+    report_warnings(report, &health);
     report_end_section(report);
 }
 

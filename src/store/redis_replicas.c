@@ -238,6 +238,11 @@ static void format_replica(const char *host, const char *port, char ret_address[
 
     snprintf(ret_address, ADDRESS_TEXT_MAX, "%s%.255s%s:%.16s", has_colon ? "[" : "", host,
              has_colon ? "]" : "", port);
+    for (char *at = ret_address; *at != '\0'; at++) {
+        if (*at < ' ' || *at == '"' || *at == '\\' || *at == 0x7f) {
+            *at = '?'; /* it goes into metrics */
+        }
+    }
 }
 
 /* [host, port, offset] */

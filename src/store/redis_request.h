@@ -12,6 +12,7 @@
 #include "loop/loop.h"
 #include "store/redis_command.h"
 #include "store/redis_link.h"
+#include "store/redis_look.h"
 #include "store/redis_wait.h"
 #include "store/store.h"
 
@@ -36,6 +37,8 @@ struct redis_store {
     struct loop_task refuse;
     struct redis_wait wait;
     struct redis_live *live;
+    struct redis_look look;
+    char address[ADDRESS_TEXT_MAX];
     uint64_t series_error_logged_at_ms;
     uint64_t scripts_brought; /* EVALs of batches that were answered */
     uint64_t

@@ -20,7 +20,11 @@ static void on_refuse(struct loop_task *task)
 
 static void health(struct store *store, struct store_health *ret_health)
 {
-    redis_link_health(container_of(store, struct redis_store, store)->link, ret_health);
+    struct redis_store *own = container_of(store, struct redis_store, store);
+
+    redis_link_health(own->link, ret_health);
+    ret_health->warnings = own->look.warnings;
+    ret_health->warning_count = own->look.warning_count;
 }
 
 static void watch(struct store *store, const char *site)
@@ -40,6 +44,7 @@ static void on_change(void *data, bool ready)
     store->missing_scripts = 0;
     store->sends_source = false;
     store_notify(&store->store, ready);
+    redis_look_note(&store->look, ready);
 }
 
 static void destroy(struct store *base)
@@ -50,6 +55,7 @@ static void destroy(struct store *base)
     /* what is called from the callbacks of these ends is refused like the rest */
     store->link = NULL;
     store->wait.link = NULL;
+    redis_look_finish(&store->look);
     redis_live_destroy(store->live);
     redis_link_destroy(link);
     redis_wait_finish(&store->wait);
@@ -129,8 +135,10 @@ struct store *redis_store_create(struct loop *loop, const struct redis_store_opt
     loop_task_init(&store->refuse, on_refuse);
     copy_options(store, options, &link);
     redis_wait_init(&store->wait, loop, options->wait_replicas, options->wait_timeout_ms);
+    redis_look_init(&store->look, loop, format_address(&options->address, store->address));
     store->link = redis_link_create(loop, &link);
     store->wait.link = store->link;
+    store->look.link = store->link;
     store->live = redis_live_create(loop, &store->store, &link);
     return &store->store;
 }

@@ -358,6 +358,12 @@ struct store_replica {
     uint64_t seen_at_ms; /* loop time at which the store was asked that named it last */
 };
 
+/** A setting or state of the store that was looked at. */
+struct store_warning {
+    const char *check; /* "eviction": its name in metrics */
+    const char *text;  /* what is wrong, what comes of it, and the remedy; empty: nothing is */
+};
+
 /** How the store is, for status and metrics. */
 struct store_health {
     const char *backend; /* "redis", "sqlite" */
@@ -381,6 +387,8 @@ struct store_health {
     /** Valid until the loop turns. */
     const struct store_replica *replicas;
     size_t replica_count;
+    const struct store_warning *warnings; /* likewise; those with a text are to be told */
+    size_t warning_count;
 };
 
 struct store;
