@@ -67,6 +67,7 @@ static struct store *create_redis(const struct daemon *daemon)
         .command_timeout_ms = config->redis_command_timeout_ms,
         .wait_replicas = config->redis_wait_replicas,
         .wait_timeout_ms = config->redis_wait_timeout_ms,
+        .replica_grace_ms = config->ledger_replica_grace_ms,
         .keep_tokens_ms = keep_tokens_ms(config),
         .ledger_ttl_ms = config->ledger_ttl_ms,
         .series_days_ms = config->series_days_ms,
@@ -180,6 +181,9 @@ static void take_over(struct daemon *daemon, struct config *next)
     engine_configure(daemon->engine, &options);
     if (daemon->journal != NULL) {
         journal_configure(daemon->journal, next->journal_max_size_bytes);
+    }
+    if (config_store_backend(next) == STORE_BACKEND_REDIS) {
+        redis_store_set_replica_grace(daemon->store, next->ledger_replica_grace_ms);
     }
     server_configure(daemon->server, next);
     config_unload(previous);

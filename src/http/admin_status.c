@@ -122,6 +122,45 @@ static void report_sites(struct report *report, const struct server_view *view)
     }
 }
 
+static void report_replicas(struct report *report, const struct store_health *health)
+{
+    report_begin_list(report, "replicas");
+    for (size_t i = 0; i < health->replica_count; i++) {
+        const struct store_replica *replica = &health->replicas[i];
+
+        report_begin_section(report, NULL);
+        report_text(report, "address", replica->address);
+        report_bool(report, "connected", replica->is_connected);
+        report_u64(report, "lag_bytes", replica->lag_bytes);
+        report_duration(report, "gone", replica->gone_ms);
+        report_end_section(report);
+    }
+    report_end_list(report);
+}
+
+static void report_warnings(struct report *report, const struct store_health *health)
+{
+    report_begin_list(report, "warnings");
+    for (size_t i = 0; i < health->warning_count; i++) {
+        if (health->warnings[i].text[0] != '\0') {
+            report_begin_section(report, NULL);
+            report_text(report, "check", health->warnings[i].check);
+            report_text(report, "text", health->warnings[i].text);
+            report_end_section(report);
+        }
+    }
+    report_end_list(report);
+}
+
+/* how old what is proven to be on every replica is; nothing without replicas */
+static void report_replicated(struct report *report, const struct store_health *health,
+                              uint64_t now_ms)
+{
+    if (health->replicated_before_ms != UINT64_MAX && health->replicated_before_ms != 0) {
+        report_duration(report, "replicated_ago", now_ms - health->replicated_before_ms);
+    }
+}
+
 static void report_store(struct report *report, const struct server_view *view)
 {
     struct store_health health;
@@ -130,6 +169,7 @@ static void report_store(struct report *report, const struct server_view *view)
     report_begin_section(report, "store");
     report_text(report, "backend", health.backend);
     report_text(report, "address", health.address);
+    report_text(report, "peer", health.peer);
     report_text(report, "state", health.state);
     report_bool(report, "available", health.available);
     report_duration(report, "changed_ago", loop_now_ms(view->loop) - health.changed_at_ms);
@@ -141,6 +181,9 @@ static void report_store(struct report *report, const struct server_view *view)
     report_u64(report, "commands", health.commands);
     report_u64(report, "in_flight", health.in_flight);
     report_u64(report, "connects", health.connects);
+    report_replicated(report, &health, loop_now_ms(view->loop));
+    report_replicas(report, &health);
+    report_warnings(report, &health);
     report_end_section(report);
 }
 

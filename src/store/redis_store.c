@@ -20,7 +20,11 @@ static void on_refuse(struct loop_task *task)
 
 static void health(struct store *store, struct store_health *ret_health)
 {
-    redis_link_health(container_of(store, struct redis_store, store)->link, ret_health);
+    struct redis_store *own = container_of(store, struct redis_store, store);
+
+    redis_link_health(own->link, ret_health);
+    ret_health->warnings = own->look.warnings;
+    ret_health->warning_count = own->look.warning_count;
 }
 
 static void watch(struct store *store, const char *site)
@@ -37,7 +41,10 @@ static void on_change(void *data, bool ready)
 {
     struct redis_store *store = data;
 
+    store->missing_scripts = 0;
+    store->sends_source = false;
     store_notify(&store->store, ready);
+    redis_look_note(&store->look, ready);
 }
 
 static void destroy(struct store *base)
@@ -48,6 +55,7 @@ static void destroy(struct store *base)
     /* what is called from the callbacks of these ends is refused like the rest */
     store->link = NULL;
     store->wait.link = NULL;
+    redis_look_finish(&store->look);
     redis_live_destroy(store->live);
     redis_link_destroy(link);
     redis_wait_finish(&store->wait);
@@ -101,6 +109,7 @@ static void copy_options(struct redis_store *store, const struct redis_store_opt
     link->script = redis_apply_lua;
     link->connect_timeout_ms = options->connect_timeout_ms;
     link->command_timeout_ms = options->command_timeout_ms;
+    link->replica_grace_ms = options->replica_grace_ms;
     link->on_change = on_change;
     link->data = store;
 }
@@ -127,10 +136,17 @@ struct store *redis_store_create(struct loop *loop, const struct redis_store_opt
     loop_task_init(&store->refuse, on_refuse);
     copy_options(store, options, &link);
     redis_wait_init(&store->wait, loop, options->wait_replicas, options->wait_timeout_ms);
+    redis_look_init(&store->look, loop, format_address(&options->address, store->address));
     store->link = redis_link_create(loop, &link);
     store->wait.link = store->link;
+    store->look.link = store->link;
     store->live = redis_live_create(loop, &store->store, &link);
     return &store->store;
+}
+
+void redis_store_set_replica_grace(struct store *base, uint64_t grace_ms)
+{
+    redis_link_set_replica_grace(container_of(base, struct redis_store, store)->link, grace_ms);
 }
 
 #define TEXT_OF(x)  TEXT_OF_(x)

@@ -37,9 +37,10 @@ struct redis_store_options {
     const char *instance; /* name shown by CLIENT LIST */
     uint64_t connect_timeout_ms;
     uint64_t command_timeout_ms;
-    uint64_t wait_replicas;   /* that have to confirm a batch before it is answered; 0: none */
-    uint64_t wait_timeout_ms; /* after which it is answered anyway */
-    uint64_t keep_tokens_ms;  /* how much longer than their windows; see store_token_ttl_s() */
+    uint64_t wait_replicas;    /* that have to confirm a batch before it is answered; 0: none */
+    uint64_t wait_timeout_ms;  /* after which it is answered anyway */
+    uint64_t replica_grace_ms; /* for how long a replica that is gone holds back what is proven */
+    uint64_t keep_tokens_ms;   /* how much longer than their windows; see store_token_ttl_s() */
     uint64_t ledger_ttl_ms;
     uint64_t series_days_ms;
     uint64_t series_hours_ms;
@@ -52,6 +53,9 @@ struct redis_store_options {
  */
 struct store *redis_store_create(struct loop *loop, const struct redis_store_options *options,
                                  const char **ret_reason);
+
+/** For how long a replica that is gone is remembered from now on. `store` is of this kind. */
+void redis_store_set_replica_grace(struct store *store, uint64_t grace_ms);
 
 /** The version of hiredis. */
 const char *redis_store_library_version(void);

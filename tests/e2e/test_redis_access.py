@@ -6,15 +6,15 @@ import re
 import pytest
 import redis as client_library
 
-from harness import ROOT, RedisStore, free_port, make_certificates, run_ctl, run_daemon, wait_until
-from harness.faults import HASTY, PATIENT, SHORT, check_is_away
+from harness import ROOT, FakeRedis, RedisStore, free_port, make_certificates, run_ctl, run_daemon, wait_until
+from harness.faults import HASTY, PATIENT, SHORT, check_is_away, error_to_apply
 
 PASSWORD = "s3cret \"quoted\" \\ pa$$word"
 WRONG = "wr0ng-pa55word"
 
 #: What the daemon needs of Redis: an access list with the commands that it uses, and what they are used for.
 NEEDED = {
-    "evalsha": "each batch", "eval": "each batch after SCRIPT FLUSH", "script|load": "the greeting", "role": "the greeting and heartbeat",
+    "evalsha": "each batch", "eval": "each batch after SCRIPT FLUSH", "script|load": "the greeting", "role": "the greeting, a failover, replicas",
     "zmscore": "apply.lua, reading", "hmget": "apply.lua, numbers of days", "zadd": "apply.lua, set, add", "hget": "series, edits", "hset": "apply.lua", "zincrby": "apply.lua", "zscore": "apply.lua",
     "hincrby": "apply.lua", "expire": "apply.lua", "ttl": "apply.lua", "time": "apply.lua", "hrandfield": "apply.lua", "hdel": "apply.lua",
     "wait": "redis.wait_replicas",
@@ -26,7 +26,7 @@ NEEDED = {
 }
 
 #: Those without which a visit is counted and a page read; they are needed on other ways.
-RARE = {"eval", "hget", "zscore", "hdel", "expire", "hincrby", "pfadd", "pfcount", "publish",
+RARE = {"role", "script|load", "eval", "hget", "zscore", "hdel", "expire", "hincrby", "pfadd", "pfcount", "publish",
         "subscribe", "unsubscribe", "ping", "zrevrange", "zscan", "smembers", "sismember", "scard", "set", "get", "zrem",
         "unlink", "pfmerge"}
 
@@ -187,7 +187,7 @@ def test_the_commands_that_are_needed_suffice(new_daemon, limited):
     limited.client().client_kill_filter(user="counter")
     assert daemon.wait_for_store().count() == 6
     assert not re.search("NOPERM", daemon.log())
-    refused = [entry for entry in limited.client().acl_log() if entry["object"] not in ("client|setname", "info")]
+    refused = [entry for entry in limited.client().acl_log() if entry["object"] not in ("client|setname", "info", "config|get")]
     assert refused == [], "a command was refused that is not merely a convenience"
 
 
@@ -200,6 +200,74 @@ def test_each_of_them_is_needed(new_daemon, new_redis, missing):
     assert [answer.status for answer in answers] != [200, 200, 200] or "NOPERM" in daemon.log(), f"it works without {missing}"
     counted = sum(answer.status == 200 for answer in answers[:2])
     assert int(server.client().zscore("vc:{default}:hits", "/") or 0) == counted, "what fails half-way is counted with each attempt"
+
+
+@pytest.mark.parametrize("missing", [{"role"}, {"script|load"}, {"role", "script|load", "ping"}], ids=["role", "script", "both"])
+def test_what_managed_servers_lack(new_daemon, new_redis, missing):
+    """Neither ROLE nor SCRIPT LOAD; CLIENT, INFO and CONFIG are not among the commands that are needed either."""
+    server = new_redis(config={"user": [f"counter on >{WRONG} resetkeys {acl(set(NEEDED) - missing)}"]})
+    daemon = new_daemon(settings_of(server)).wait_for_store()
+    assert [daemon.count() for _ in range(5)] == [1, 2, 3, 4, 5]
+    server.client().script_flush()
+    assert [daemon.count() for _ in range(3)] == [6, 7, 8]
+    assert server.client().info("commandstats")["cmdstat_evalsha"]["failed_calls"] <= 2, "the script is sent once"
+
+
+def test_commands_that_have_other_names(new_daemon, new_redis):
+    """As on Redis Enterprise, where ROLE is unknown, and behind proxies."""
+    server = new_redis(config={"rename-command": ['ROLE ""', 'SCRIPT ""', 'CLIENT ""', 'CONFIG ""']})
+    daemon = new_daemon({"redis.socket": str(server.socket), **HASTY}).wait_for_store()
+    assert [daemon.count() for _ in range(3)] == [1, 2, 3]
+    assert daemon.status()["store"]["role"] == "master", "INFO tells it"
+
+
+def test_a_replica_without_role_is_noticed(new_daemon, new_redis):
+    master = new_redis(port=free_port())
+    replica = new_redis(name="replica", config={"replicaof": f"127.0.0.1 {master.port}", "rename-command": ['ROLE ""']})
+    daemon = new_daemon({"redis.socket": str(replica.socket), **HASTY})
+    daemon.wait_for_log("the server is a replica: it takes no writes")
+
+
+@pytest.mark.parametrize("reply", [b"-NOSCRIPT No matching script\r\n", b"-ERR unknown command 'EVALSHA'\r\n"], ids=["noscript", "unknown"])
+def test_a_server_that_never_finds_the_script(new_daemon, directory, reply):
+    """EVAL is used then, and nothing is sent twice for ever."""
+    def answer(words):
+        if words[0] == "EVAL" and "vc:{default}:ledger" in words:
+            return b"$4\r\nOK 7\r\n"
+        return reply if words[0] == "EVALSHA" else error_to_apply(None)(words)
+
+    fake = FakeRedis(directory / "fake.sock", answer)
+    daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY}).wait_for_store()
+    for _ in range(10):
+        assert daemon.count() == 7
+    asked = sum(words[0] == "EVALSHA" for words in fake.commands)
+    assert asked <= 5, "EVALSHA is given up"
+    daemon.stop()
+    fake.finish()
+
+
+def test_neither_script_command(new_daemon, directory):
+    """A refusal with its reason, not a loop."""
+    fake = FakeRedis(directory / "fake.sock", lambda words: (b"-NOSCRIPT No matching script\r\n" if words[0] in ("EVAL", "EVALSHA")
+                                                             else error_to_apply(None)(words)))
+    daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY})
+    wait_until(lambda: daemon.status()["store"]["available"], "available")
+    assert daemon.fetch("/count").status == 503
+    assert sum(words[0] in ("EVAL", "EVALSHA") for words in fake.commands) < 50
+    fake.finish()
+
+
+def test_a_server_that_hangs_up_in_the_greeting(new_daemon, directory):
+    """The log names the command."""
+    def answer(words):
+        if words[0] == "AUTH":
+            raise ConnectionError("hang up")
+        return error_to_apply(None)(words)
+
+    fake = FakeRedis(directory / "fake.sock", answer)
+    daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, "redis.password": "x", **HASTY})
+    daemon.wait_for_log("warning redis unix:.*: AUTH: the server closed the connection; retrying in")
+    fake.finish()
 
 
 def test_all_other_commands_are_refused_to_that_user(limited):

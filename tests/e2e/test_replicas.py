@@ -186,3 +186,40 @@ def test_the_wait_goes_out_with_the_batch(new_daemon, directory):
     writes = [line for line in trace.read_text().splitlines() if "EVALSHA" in line]
     assert len(writes) == 1 and "WAIT" in writes[0], writes
     assert chunks.count("WAIT") == 1 and chunks.count("EVALSHA") == 2
+
+
+# --- what replicas are known to have ---
+
+def known_replicas(daemon):
+    """{address: …} of what the status says, once ROLE was asked after the last change."""
+    return {replica["address"]: replica for replica in daemon.status()["store"].get("replicas", [])}
+
+
+@pytest.mark.slow
+def test_the_status_knows_the_replicas(new_daemon, replica, store):
+    """ROLE is asked every 15 s, also under visits. A replica that hangs is behind; one that is gone is remembered."""
+    address = f"127.0.0.1:{replica.port}"
+    daemon = new_daemon(store.settings).wait_for_store()
+    assert daemon.count() == 1
+    assert set(known_replicas(daemon)) == {address}
+    wait_until(lambda: daemon.status()["store"].get("replicated_ago_s") is not None and known_replicas(daemon)[address]["lag_bytes"] == 0,
+               "the replica has what was answered", 40)
+    replica.pause()
+    assert daemon.count() == 2
+    wait_until(lambda: daemon.count() and known_replicas(daemon)[address]["lag_bytes"] > 0, "the replica is behind, says a busy link", 40)
+    assert known_replicas(daemon)[address]["connected"] is True
+    replica.finish()
+    wait_until(lambda: known_replicas(daemon)[address]["connected"] is False, "the replica is gone, and known", 40)
+    replicated = daemon.status()["store"]["replicated_ago_s"]
+    wait_until(lambda: daemon.status()["store"]["replicated_ago_s"] > replicated + 16, "nothing is proven any more", 40)
+
+
+@pytest.mark.slow
+def test_a_replica_is_forgotten_after_the_grace(new_daemon, replica, store):
+    daemon = new_daemon({**store.settings, "ledger.replica_grace": "1s"}).wait_for_store()
+    assert len(known_replicas(daemon)) == 1
+    replica.finish()
+    line = f"replica 127.0.0.1:{replica.port}: not seen for 1s; answered batches no longer wait for it"
+    wait_until(lambda: line in daemon.log(), line, 60)
+    assert known_replicas(daemon) == {}
+    assert daemon.status()["store"].get("replicated_ago_s") is None
