@@ -151,6 +151,88 @@ def test_the_configuration_does_not_show_secrets(directory):
     assert run_ctl("--print-reference", "markdown").status == 0
 
 
+# --- credentials that change ---
+
+def start_with_password_file(new_daemon, server, path, password, **settings):
+    path.write_text(password + "\n")
+    return new_daemon({"store.backend": "redis", "redis.socket": str(server.socket), "redis.password_file": str(path), **HASTY, **settings}).wait_for_store()
+
+
+def test_a_password_that_is_rotated(new_daemon, new_redis, directory):
+    """The file is read again when the server does not accept the old one: no reload, no restart."""
+    server = new_redis(aof=True, password="old")
+    daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
+    assert daemon.count() == 1
+    server.client().config_set("requirepass", "new")
+    server.password = "new"
+    assert daemon.count() == 2, "a connection stays authenticated"
+    server.client().client_kill_filter(skipme=True)
+    daemon.wait_for_log("WRONGPASS")
+    (directory / "password").write_text("new\n")
+    daemon.wait_for_store()
+    assert daemon.count() == 3
+    for secret in ("old", "new"):
+        assert f'"{secret}"' not in daemon.log()
+
+
+def test_a_password_that_is_rotated_before(new_daemon, new_redis, directory):
+    server = new_redis(aof=True, password="old")
+    daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
+    (directory / "password").write_text("new\n")
+    server.client().config_set("requirepass", "new")
+    server.password = "new"
+    server.client().client_kill_filter(skipme=True)
+    wait_until(lambda: daemon.status()["store"]["connects"] == 2, "connected with the new one")
+    assert daemon.count() == 1
+
+
+def test_a_password_file_that_cannot_be_read_any_more(new_daemon, new_redis, directory):
+    server = new_redis(aof=True, password="old")
+    daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
+    (directory / "password").unlink()
+    assert daemon.ctl("reload").status == 0
+    daemon.wait_for_log("reload: .*redis.password_file: .*/password: No such file or directory; the secret that was read before is kept")
+    daemon.wait_for_log("reload: done")
+    server.client().client_kill_filter(skipme=True)
+    daemon.wait_for_store()
+    assert daemon.count() == 1
+    server.client().config_set("requirepass", "new")
+    server.password = "new"
+    server.client().client_kill_filter(skipme=True)
+    daemon.wait_for_log("redis.password_file: .*/password: No such file or directory; going on with the password that was read before")
+    (directory / "password").write_text("new\n")
+    daemon.wait_for_store()
+    assert daemon.count() == 2
+
+
+def test_a_reload_with_another_password(new_daemon, new_redis, directory):
+    """It does not stand in the way of other options, and is used at once; one that is wrong leaves the connection as it is."""
+    server = new_redis(aof=True, password="old", config={"user": ["other on >theirs ~* &* +@all"]})
+    daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
+    (directory / "password").write_text("wrong\n")
+    assert daemon.ctl("reload").status == 0
+    daemon.wait_for_log("the new user or password: AUTH: WRONGPASS .*; the connection goes on with the old one")
+    assert daemon.count() == 1
+    server.client().config_set("requirepass", "new")
+    server.password = "new"
+    (directory / "password").write_text("new\n")
+    assert daemon.ctl("reload").status == 0
+    daemon.wait_for_log("authenticated with the new user or password")
+    assert daemon.count() == 2
+    assert daemon.status()["store"]["connects"] == 1
+
+
+def test_a_user_without_a_password(new_daemon, new_redis):
+    """Is not silently the default user, who may do all."""
+    server = new_redis(config={"user": [f"counter on nopass resetkeys {acl(NEEDED)}", "locked on >x ~* +@all"]})
+    daemon = new_daemon({"redis.socket": str(server.socket), "redis.username": "counter", **HASTY}).wait_for_store()
+    assert daemon.count() == 1
+    assert {client["user"] for client in server.client().client_list() if "visitcountd" in client["name"] or client["user"] == "counter"} == {"counter"}
+    other = new_daemon({"redis.socket": str(server.socket), "redis.username": "locked", **HASTY}, name="other")
+    other.wait_for_log("AUTH: WRONGPASS")
+    assert other.status()["store"]["connects"] == 0
+
+
 # --- access lists ---
 
 def acl(commands):
