@@ -6,7 +6,7 @@ import re
 import pytest
 import redis as client_library
 
-from harness import ROOT, FakeRedis, RedisStore, free_port, make_certificates, run_ctl, run_daemon, wait_until
+from harness import ROOT, FakeRedis, Process, RedisStore, free_port, make_certificates, need_program, run_ctl, run_daemon, wait_until
 from harness.faults import HASTY, check_is_away, error_to_apply
 
 PASSWORD = "s3cret \"quoted\" \\ pa$$word"
@@ -450,8 +450,61 @@ def test_tls_to_a_port_without_it(new_daemon, new_redis, certificates):
     server = new_redis(port=free_port())
     daemon = new_daemon({"redis.host": "127.0.0.1", "redis.port": server.port, "redis.tls": True, "redis.tls_ca": str(certificates["ca"]),
                          **HASTY})
-    daemon.wait_for_log("TLS: |connecting: no answer within")
+    daemon.wait_for_log("TLS: (no answer within .*, as of a port without TLS: see redis.tls|the server does not speak TLS on this port)")
     assert daemon.status()["store"]["connects"] == 0
+
+
+def test_no_tls_to_a_port_with_it(new_daemon, new_redis, certificates):
+    settings, _ = tls_redis(new_redis, certificates)
+    daemon = new_daemon({**settings, "redis.tls": False})
+    daemon.wait_for_log("the server closed the connection, as one that expects TLS does: see redis.tls|the server speaks TLS on this port: see redis.tls")
+
+
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+def test_a_server_that_wants_a_certificate(new_daemon, new_redis, certificates, version):
+    """tls-auth-clients is yes unless somebody says otherwise."""
+    settings, server = tls_redis(new_redis, certificates, version=version)
+    server.client().config_set("tls-auth-clients", "yes")
+    daemon = new_daemon(settings)
+    wait_until(lambda: daemon.status()["store"]["connects"] or daemon.status()["store"]["last_error"], "connected or not")
+    server.client().client_kill_filter(skipme=True)
+    daemon.wait_for_log("TLS: the server requires a certificate of its clients, and visitcountd has none: set tls-auth-clients")
+    server.client().config_set("tls-auth-clients", "optional")
+    daemon.wait_for_store()
+    assert daemon.count() == 1
+
+
+def test_a_certificate_says_what_is_wrong_with_it(new_daemon, new_redis, directory):
+    settings, _ = tls_redis(new_redis, make_certificates(directory / "tls", "DNS:redis.example"))
+    daemon = new_daemon(settings)
+    daemon.wait_for_log("TLS: .*: the certificate is for another name than redis.host")
+    other = new_daemon({**settings, "redis.tls_ca": str(make_certificates(directory / "other")["ca"])}, name="other")
+    other.wait_for_log("TLS: .*redis.tls_ca (does not have|has another)")
+
+
+def test_a_sentinel(new_daemon, new_redis, bench, directory):
+    """It keeps no data: the log says so, and not what a script begins with."""
+    server = new_redis(port=free_port())
+    port = free_port()
+    path = directory / "sentinel.conf"
+    path.write_text(f"port {port}\nbind 127.0.0.1\ndir {directory}\nsentinel monitor mymaster 127.0.0.1 {server.port} 1\n")
+    sentinel = Process("sentinel", [need_program("redis-server", "redis-server"), path, "--sentinel"], directory)
+    try:
+        daemon = new_daemon({"redis.host": "127.0.0.1", "redis.port": port, **HASTY})
+        daemon.wait_for_log("this is a Sentinel, which keeps no data: set redis.host and redis.port to the master")
+        assert "SPDX" not in daemon.log()
+    finally:
+        sentinel.kill()
+
+
+def test_the_address_behind_a_name(new_daemon, new_redis):
+    server = new_redis(port=free_port())
+    daemon = new_daemon({"redis.host": "localhost", "redis.port": server.port, **HASTY}).wait_for_store()
+    assert daemon.status()["store"]["address"] == f"localhost:{server.port}"
+    assert daemon.status()["store"]["peer"] == f"127.0.0.1:{server.port}"
+    daemon.wait_for_log(rf"redis localhost:{server.port}: ready after .* \(127.0.0.1:{server.port}\)")
+    server.kill()
+    daemon.wait_for_log(rf"redis localhost:{server.port}: connect: Connection refused \(.*:{server.port}\); retrying in")
 
 
 @pytest.mark.parametrize("content", [None, "not a certificate\n", ""], ids=["absent", "text", "empty"])
