@@ -5,6 +5,7 @@
 #include "count/adoption.h"
 #include "count/engine.h"
 #include "count/journal.h"
+#include "daemon/password.h"
 #include "daemon/systemd.h"
 #include "http/server.h"
 #include "loop/disk.h"
@@ -32,6 +33,7 @@ struct daemon {
     struct loop *loop;
     struct disk *disk; /* with the embedded store or a journal only, or NULL */
     struct store *store;
+    struct password password; /* of Redis */
     struct engine *engine;
     struct journal *journal; /* or NULL */
     struct adoptions *adoptions;
@@ -52,7 +54,27 @@ static uint64_t keep_tokens_ms(const struct config *config)
     return *config->journal_directory != '\0' ? config->journal_keep_tokens_ms : 0;
 }
 
-static struct store *create_redis(const struct daemon *daemon)
+/* the server did not accept the password: the file may have another one by now */
+static void on_denied(void *data)
+{
+    struct daemon *daemon = data;
+    const char *path = daemon->config->secret_files[CONFIG_redis_password];
+
+    if (path != NULL) {
+        password_read(&daemon->password, path);
+    }
+}
+
+static void on_password(void *data, const char *password)
+{
+    struct daemon *daemon = data;
+
+    if (daemon->store != NULL) {
+        redis_store_set_credentials(daemon->store, daemon->config->redis_username, password);
+    }
+}
+
+static struct store *create_redis(struct daemon *daemon)
 {
     const struct config *config = daemon->config;
     const char *reason = "";
@@ -72,6 +94,8 @@ static struct store *create_redis(const struct daemon *daemon)
         .ledger_ttl_ms = config->ledger_ttl_ms,
         .series_days_ms = config->series_days_ms,
         .series_hours_ms = config->series_hours_ms,
+        .on_denied = on_denied,
+        .on_denied_data = daemon,
     };
     struct store *store;
 
@@ -151,10 +175,17 @@ static void log_lines(enum log_level level, const char *prefix, const struct buf
 
 /* --- reload --- */
 
-/* a configuration that may replace the current one, or NULL with what is wrong in `message` */
+/*
+ * A configuration that may replace the current one, or NULL with what is wrong in `message`. The
+ * file of a secret that cannot be read any more is said, and does not stand in the way.
+ */
 static struct config *load_next(struct daemon *daemon, struct buf *message)
 {
-    struct config *next = config_load(daemon->request, message);
+    struct buf warnings = BUF_EMPTY;
+    struct config *next = config_load_again(daemon->request, daemon->config, &warnings, message);
+
+    log_lines(LOG_LEVEL_WARNING, "reload: ", &warnings);
+    buf_finish(&warnings);
 
     if (next != NULL && !config_check_reload(daemon->config, next, message)) {
         config_unload(next);
@@ -184,6 +215,7 @@ static void take_over(struct daemon *daemon, struct config *next)
     }
     if (config_store_backend(next) == STORE_BACKEND_REDIS) {
         redis_store_set_replica_grace(daemon->store, next->ledger_replica_grace_ms);
+        redis_store_set_credentials(daemon->store, next->redis_username, next->redis_password);
     }
     server_configure(daemon->server, next);
     config_unload(previous);
@@ -453,6 +485,7 @@ static bool create_parts(struct daemon *daemon)
     daemon->loop = loop_create();
     watch_signals(daemon);
     create_disk(daemon);
+    password_init(&daemon->password, daemon->loop, on_password, daemon);
     if (!create_store(daemon)) {
         return false;
     }
@@ -476,6 +509,8 @@ static void destroy_parts(struct daemon *daemon)
     adoptions_destroy(daemon->adoptions);
     engine_destroy(daemon->engine);
     store_destroy(daemon->store);
+    daemon->store = NULL;
+    password_finish(&daemon->password);
     disk_destroy(daemon->disk);
     loop_destroy(daemon->loop);
     config_unload(daemon->config);

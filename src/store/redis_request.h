@@ -46,7 +46,10 @@ struct redis_store {
         scripts_missed; /* as many as that when EVALSHA found none, although EVAL had brought it */
     unsigned missing_scripts; /* how often that happened in a row */
     bool sends_source;        /* EVALSHA is of no use on this connection: EVAL for each batch */
-    char *strings[2];         /* copies of the options' */
+    char *username;
+    char *password;
+    void (*on_denied)(void *data); /* the options' */
+    void *on_denied_data;
     char client_name[96];
     struct redis_command command; /* the one that is being written */
     struct buf list;              /* an argument of it: numbers */

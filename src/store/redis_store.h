@@ -44,6 +44,9 @@ struct redis_store_options {
     uint64_t ledger_ttl_ms;
     uint64_t series_days_ms;
     uint64_t series_hours_ms;
+    /** The server did not accept the user or password, or wants one; in the loop. May be NULL. */
+    void (*on_denied)(void *data);
+    void *on_denied_data;
 };
 
 /**
@@ -53,6 +56,12 @@ struct redis_store_options {
  */
 struct store *redis_store_create(struct loop *loop, const struct redis_store_options *options,
                                  const char **ret_reason);
+
+/**
+ * Other credentials, which are copied: for the next connections, and the one that is open. The same
+ * ones as before change nothing. `store` is of this kind.
+ */
+void redis_store_set_credentials(struct store *store, const char *username, const char *password);
 
 /** For how long a replica that is gone is remembered from now on. `store` is of this kind. */
 void redis_store_set_replica_grace(struct store *store, uint64_t grace_ms);

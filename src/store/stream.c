@@ -303,7 +303,7 @@ static void on_socket_readable(h2o_socket_t *socket, const char *error)
         fail_reading(stream, error);
         return;
     }
-    if (stream->target->tls != NULL) {
+    if (stream->target->tls != NULL && socket->input->size != 0) {
         notes_of(stream)->wants_certificate = false; /* it does not insist */
     }
     enter(stream);

@@ -6,7 +6,7 @@ import re
 import pytest
 import redis as client_library
 
-from harness import ROOT, FakeRedis, RedisStore, free_port, make_certificates, run_ctl, run_daemon, wait_until
+from harness import ROOT, FakeRedis, Process, RedisStore, free_port, make_certificates, need_program, run_ctl, run_daemon, wait_until
 from harness.faults import HASTY, PATIENT, SHORT, check_is_away, error_to_apply
 
 PASSWORD = "s3cret \"quoted\" \\ pa$$word"
@@ -149,6 +149,88 @@ def test_the_configuration_does_not_show_secrets(directory):
         result = run_daemon("--config", path, "--print-config", environment=environment)
         assert WRONG not in result.output + result.errors, environment
     assert run_ctl("--print-reference", "markdown").status == 0
+
+
+# --- credentials that change ---
+
+def start_with_password_file(new_daemon, server, path, password, **settings):
+    path.write_text(password + "\n")
+    return new_daemon({"store.backend": "redis", "redis.socket": str(server.socket), "redis.password_file": str(path), **HASTY, **settings}).wait_for_store()
+
+
+def test_a_password_that_is_rotated(new_daemon, new_redis, directory):
+    """The file is read again when the server does not accept the old one: no reload, no restart."""
+    server = new_redis(aof=True, password="old")
+    daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
+    assert daemon.count() == 1
+    server.client().config_set("requirepass", "new")
+    server.password = "new"
+    assert daemon.count() == 2, "a connection stays authenticated"
+    server.client().client_kill_filter(skipme=True)
+    daemon.wait_for_log("WRONGPASS")
+    (directory / "password").write_text("new\n")
+    daemon.wait_for_store()
+    assert daemon.count() == 3
+    for secret in ("old", "new"):
+        assert f'"{secret}"' not in daemon.log()
+
+
+def test_a_password_that_is_rotated_before(new_daemon, new_redis, directory):
+    server = new_redis(aof=True, password="old")
+    daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
+    (directory / "password").write_text("new\n")
+    server.client().config_set("requirepass", "new")
+    server.password = "new"
+    server.client().client_kill_filter(skipme=True)
+    wait_until(lambda: daemon.status()["store"]["connects"] == 2, "connected with the new one")
+    assert daemon.count() == 1
+
+
+def test_a_password_file_that_cannot_be_read_any_more(new_daemon, new_redis, directory):
+    server = new_redis(aof=True, password="old")
+    daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
+    (directory / "password").unlink()
+    assert daemon.ctl("reload").status == 0
+    daemon.wait_for_log("reload: .*redis.password_file: .*/password: No such file or directory; the secret that was read before is kept")
+    daemon.wait_for_log("reload: done")
+    server.client().client_kill_filter(skipme=True)
+    daemon.wait_for_store()
+    assert daemon.count() == 1
+    server.client().config_set("requirepass", "new")
+    server.password = "new"
+    server.client().client_kill_filter(skipme=True)
+    daemon.wait_for_log("redis.password_file: .*/password: No such file or directory; going on with the password that was read before")
+    (directory / "password").write_text("new\n")
+    daemon.wait_for_store()
+    assert daemon.count() == 2
+
+
+def test_a_reload_with_another_password(new_daemon, new_redis, directory):
+    """It does not stand in the way of other options, and is used at once; one that is wrong leaves the connection as it is."""
+    server = new_redis(aof=True, password="old", config={"user": ["other on >theirs ~* &* +@all"]})
+    daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
+    (directory / "password").write_text("wrong\n")
+    assert daemon.ctl("reload").status == 0
+    daemon.wait_for_log("the new user or password: AUTH: WRONGPASS .*; the connection goes on with the old one")
+    assert daemon.count() == 1
+    server.client().config_set("requirepass", "new")
+    server.password = "new"
+    (directory / "password").write_text("new\n")
+    assert daemon.ctl("reload").status == 0
+    daemon.wait_for_log("authenticated with the new user or password")
+    assert daemon.count() == 2
+    assert daemon.status()["store"]["connects"] == 1
+
+
+def test_a_user_without_a_password(new_daemon, new_redis):
+    """Is not silently the default user, who may do all."""
+    server = new_redis(config={"user": [f"counter on nopass resetkeys {acl(NEEDED)}", "locked on >x ~* +@all"]})
+    daemon = new_daemon({"redis.socket": str(server.socket), "redis.username": "counter", **HASTY}).wait_for_store()
+    assert daemon.count() == 1
+    assert {client["user"] for client in server.client().client_list() if "visitcountd" in client["name"] or client["user"] == "counter"} == {"counter"}
+    other = new_daemon({"redis.socket": str(server.socket), "redis.username": "locked", **HASTY}, name="other")
+    other.wait_for_log("AUTH: WRONGPASS")
+    assert other.status()["store"]["connects"] == 0
 
 
 # --- access lists ---
@@ -368,8 +450,61 @@ def test_tls_to_a_port_without_it(new_daemon, new_redis, certificates):
     server = new_redis(port=free_port())
     daemon = new_daemon({"redis.host": "127.0.0.1", "redis.port": server.port, "redis.tls": True, "redis.tls_ca": str(certificates["ca"]),
                          **HASTY})
-    daemon.wait_for_log("TLS: |connecting: no answer within")
+    daemon.wait_for_log("TLS: (no answer within .*, as of a port without TLS: see redis.tls|the server does not speak TLS on this port)")
     assert daemon.status()["store"]["connects"] == 0
+
+
+def test_no_tls_to_a_port_with_it(new_daemon, new_redis, certificates):
+    settings, _ = tls_redis(new_redis, certificates)
+    daemon = new_daemon({**settings, "redis.tls": False})
+    daemon.wait_for_log("the server closed the connection, as one that expects TLS does: see redis.tls|the server speaks TLS on this port: see redis.tls")
+
+
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+def test_a_server_that_wants_a_certificate(new_daemon, new_redis, certificates, version):
+    """tls-auth-clients is yes unless somebody says otherwise."""
+    settings, server = tls_redis(new_redis, certificates, version=version)
+    server.client().config_set("tls-auth-clients", "yes")
+    daemon = new_daemon(settings)
+    wait_until(lambda: daemon.status()["store"]["connects"] or daemon.status()["store"]["last_error"], "connected or not")
+    server.client().client_kill_filter(skipme=True)
+    daemon.wait_for_log("TLS: the server requires a certificate of its clients, and visitcountd has none: set tls-auth-clients")
+    server.client().config_set("tls-auth-clients", "optional")
+    daemon.wait_for_store()
+    assert daemon.count() == 1
+
+
+def test_a_certificate_says_what_is_wrong_with_it(new_daemon, new_redis, directory):
+    settings, _ = tls_redis(new_redis, make_certificates(directory / "tls", "DNS:redis.example"))
+    daemon = new_daemon(settings)
+    daemon.wait_for_log("TLS: .*: the certificate is for another name than redis.host")
+    other = new_daemon({**settings, "redis.tls_ca": str(make_certificates(directory / "other")["ca"])}, name="other")
+    other.wait_for_log("TLS: .*redis.tls_ca (does not have|has another)")
+
+
+def test_a_sentinel(new_daemon, new_redis, bench, directory):
+    """It keeps no data: the log says so, and not what a script begins with."""
+    server = new_redis(port=free_port())
+    port = free_port()
+    path = directory / "sentinel.conf"
+    path.write_text(f"port {port}\nbind 127.0.0.1\ndir {directory}\nsentinel monitor mymaster 127.0.0.1 {server.port} 1\n")
+    sentinel = Process("sentinel", [need_program("redis-server", "redis-server"), path, "--sentinel"], directory)
+    try:
+        daemon = new_daemon({"redis.host": "127.0.0.1", "redis.port": port, **HASTY})
+        daemon.wait_for_log("this is a Sentinel, which keeps no data: set redis.host and redis.port to the master")
+        assert "SPDX" not in daemon.log()
+    finally:
+        sentinel.kill()
+
+
+def test_the_address_behind_a_name(new_daemon, new_redis):
+    server = new_redis(port=free_port())
+    daemon = new_daemon({"redis.host": "localhost", "redis.port": server.port, **HASTY}).wait_for_store()
+    assert daemon.status()["store"]["address"] == f"localhost:{server.port}"
+    assert daemon.status()["store"]["peer"] == f"127.0.0.1:{server.port}"
+    daemon.wait_for_log(rf"redis localhost:{server.port}: ready after .* \(127.0.0.1:{server.port}\)")
+    server.kill()
+    daemon.wait_for_log(rf"redis localhost:{server.port}: connect: Connection refused \(.*:{server.port}\); retrying in")
 
 
 @pytest.mark.parametrize("content", [None, "not a certificate\n", ""], ids=["absent", "text", "empty"])

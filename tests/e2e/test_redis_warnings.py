@@ -121,3 +121,16 @@ def test_idle_connections_that_redis_closes(new_daemon, new_redis):
     wait_until(lambda: time.monotonic() > end, "some times as long as that")
     assert daemon.log().count("\n") == lines
     assert daemon.status()["store"]["connects"] == 1
+
+
+@pytest.mark.slow
+def test_idle_connections_that_redis_closes_unseen(new_daemon, new_redis):
+    """A user who may not see the timeout learns it: after the second time the connection lives."""
+    server = new_redis(aof=True, config={"timeout": "1", "user": ["counter on nopass ~* &* +@all -config"]})
+    daemon = new_daemon({**settings_of(server), "redis.username": "counter"}).wait_for_store()
+    wait_until(lambda: "idle connections are closed after about" in daemon.log(), "learnt", 20)
+    connects = daemon.wait_for_store().status()["store"]["connects"]
+    lines = daemon.log().count("\n")
+    end = time.monotonic() + 5
+    wait_until(lambda: time.monotonic() > end, "some times as long as that")
+    assert (daemon.log().count("\n"), daemon.status()["store"]["connects"]) == (lines, connects)
