@@ -35,6 +35,14 @@
  */
 struct config *config_load(const struct config_request *request, struct buf *errors);
 
+/**
+ * The same for a running daemon. A secret whose file cannot be read any more, while `previous` has
+ * it from that file, keeps its value; a line that says so is appended to `warnings`.
+ */
+struct config *config_load_again(const struct config_request *request,
+                                 const struct config *previous, struct buf *warnings,
+                                 struct buf *errors);
+
 /** Frees `config`; NULL is allowed. (config_destroy is a symbol of libconfig's.) */
 void config_unload(struct config *config);
 

@@ -107,6 +107,8 @@ struct config {
      * "--set", "credential redis.password", "/run/secrets/x (VISITCOUNTD_REDIS_PASSWORD_FILE)".
      */
     char *sources[CONFIG_OPTION_COUNT];
+    /** The file that each secret was read from; NULL: none. */
+    char *secret_files[CONFIG_OPTION_COUNT];
 };
 
 /** What config_load() reads besides the machine's files. */

@@ -7,6 +7,7 @@
 #include "http/router.h"
 #include "http/routes.h"
 #include "http/server.h"
+#include "http/site_admit.h"
 #include "http/sites.h"
 #include "http/visitor.h"
 #include "loop/loop.h"
@@ -81,6 +82,7 @@ struct app *app_create(const struct app_options *options, struct buf *errors)
     app->admission = &memory->admission;
     admission_init(app->admission);
     app->visitors = visitors_create(app->loop, app->store, app->sites);
+    app->site_admits = site_admits_create(app->loop, app->store);
     app->server = create_server(memory, options, errors);
     if (app->server == NULL) {
         app_destroy(app);
@@ -94,6 +96,7 @@ void app_configure(struct app *app, const struct config *config)
     struct sites *previous = app->sites;
 
     app->sites = sites_create(config);
+    sites_remember(app->sites, previous);
     app->config = config;
     visitors_configure(app->visitors, app->sites);
     sites_destroy(previous);
@@ -114,6 +117,7 @@ void app_destroy(struct app *app)
     app->is_draining = true;
     live_destroy(app->live);
     server_destroy(app->server);
+    site_admits_destroy(app->site_admits);
     visitors_destroy(app->visitors);
     sites_destroy(app->sites);
     admission_finish(app->admission);

@@ -20,6 +20,7 @@ struct engine;
 struct live;
 struct loop;
 struct server;
+struct site_admits;
 struct sites;
 struct store;
 struct visitors;
@@ -48,6 +49,7 @@ struct app {
     struct sites *sites;
     struct admission *admission;
     struct visitors *visitors;
+    struct site_admits *site_admits;
     struct live *live;
     struct buf scratch;     /* of app_scratch() */
     uint64_t started_at_ms; /* loop time */

@@ -2,6 +2,7 @@
 #include "http/app_view.h"
 
 #include "http/live.h"
+#include "http/site_admit.h"
 #include "http/sites.h"
 #include "http/visitor.h"
 
@@ -18,6 +19,8 @@ void app_view(const struct app *app, struct app_view *ret_view)
         .started_at_ms = app->started_at_ms,
         .is_draining = app->is_draining,
         .visitors_are_told_apart = visitors_are_told_apart(app->visitors),
+        .salt_trouble = visitors_trouble(app->visitors),
+        .site_trouble = site_admits_trouble(app->site_admits),
         .live_clients = live_client_count(app->live),
     };
     server_count(app->server, &ret_view->server);

@@ -20,6 +20,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct trouble;
+
 struct app_view {
     const struct config *config; /* the one in force, after reloads */
     struct loop *loop;
@@ -32,7 +34,9 @@ struct app_view {
     uint64_t started_at_ms; /* loop time of the daemon's start */
     bool is_draining;
     bool visitors_are_told_apart;
-    uint64_t live_clients; /* that listen to live numbers */
+    const struct trouble *salt_trouble; /* of the question for the day's salt */
+    const struct trouble *site_trouble; /* whether a site that is not listed may be counted */
+    uint64_t live_clients;              /* that listen to live numbers */
 
     struct server_counts server;
 };

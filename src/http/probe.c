@@ -2,12 +2,15 @@
 #include "http/probe.h"
 
 #include "base/buf.h"
+#include "config/config.h"
 #include "count/engine.h"
 #include "http/app.h"
 #include "http/render.h"
 #include "http/response.h"
 #include "http/visitor.h"
 #include "store/store.h"
+
+#include <string.h>
 
 void probe_handle_livez(struct request *request)
 {
@@ -20,26 +23,44 @@ void probe_handle_livez(struct request *request)
     respond(request, &alive);
 }
 
+/* whether visits of one of the sites can be counted or journaled; of those not listed, always */
+static bool serves_a_site(const struct engine *engine, const struct config_sites *sites)
+{
+    for (size_t i = 0; i < sites->count; i++) {
+        if (strcmp(sites->items[i].name, "*") == 0 || engine_serves(engine, sites->items[i].name)) {
+            return true;
+        }
+    }
+    return sites->count == 0;
+}
+
+/* of the store only what is nobody's secret: its errors may name addresses, and sites */
 void probe_handle_readyz(struct request *request)
 {
+    const struct engine *engine = request->app->engine;
     struct buf *body = app_scratch(request->app);
+    struct engine_failure failure = {0};
     struct store_health health;
-    bool is_ready = false;
+    const char *state = "ready";
+    const char *reason = NULL;
 
     store_health(request->app->store, &health);
+    engine_failure(engine, &failure);
     if (request->app->is_draining) {
-        render_ready_json(body, "draining", "this instance ends");
-    } else if (!health.available && engine_can_journal(request->app->engine)) {
-        is_ready = true;
-        render_ready_json(body, "journaling", NULL);
-    } else if (!health.available) {
-        /* not the store's error: it may name addresses that are nobody's business here */
-        render_ready_json(body, "store_unavailable", health.state);
+        state = "draining";
+        reason = "this instance ends";
+    } else if (!engine_serves(engine, NULL)) {
+        state = health.available ? "store_refuses" : "store_unavailable";
+        reason = health.available ? "the store takes no visits now" : health.state;
+    } else if (!health.available || failure.is_server_wide) {
+        state = engine_can_journal(engine) ? "journaling" : "ready";
+    } else if (!serves_a_site(engine, &request->app->config->sites)) {
+        state = "sites_refused";
+        reason = "the store takes visits of no site";
     } else if (visitors_are_awaited(request->app->visitors)) {
-        render_ready_json(body, "starting", "the store is asked for the salt of the day");
-    } else {
-        is_ready = true;
-        render_ready_json(body, "ready", NULL);
+        state = "starting";
+        reason = "the store is asked for the salt of the day";
     }
-    respond_buf(request, is_ready ? 200 : 503, render_content_type(RENDER_JSON), body);
+    render_ready_sites_json(body, state, reason, failure.site_count);
+    respond_buf(request, reason == NULL ? 200 : 503, render_content_type(RENDER_JSON), body);
 }

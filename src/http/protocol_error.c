@@ -2,6 +2,7 @@
 #include "http/protocol_error.h"
 
 #include "http/connection.h"
+#include "http/response.h"
 
 #include <string.h>
 

@@ -93,12 +93,24 @@ static void init_h2o(struct server *server, const struct server_handler *handler
     h2o_config_init(globalconf);
     globalconf->server_name = h2o_iovec_init("", 0); /* no Server header */
     globalconf->max_request_entity_size = BODY_MAX_BYTES;
-    globalconf->http1.req_timeout = server->config->http_idle_timeout_ms;
     globalconf->http1.upgrade_to_http2 = 0;
     init_kind(server, LISTENER_VISITORS, "visitors", &handlers[LISTENER_VISITORS]);
     init_kind(server, LISTENER_ADMIN, "admin", &handlers[LISTENER_ADMIN]);
     init_kind(server, LISTENER_METRICS, "metrics", &handlers[LISTENER_METRICS]);
     h2o_context_init(&server->context, loop_h2o(server->loop), globalconf);
+    /* out of the loop: it goes by the wall clock, and `connection` has deadlines of its own */
+    h2o_timeout_dispose(loop_h2o(server->loop), &server->context.http1.req_timeout);
+}
+
+static void finish_h2o(struct server *server)
+{
+    h2o_multithread_queue_t *queue = server->context.queue;
+
+    /* only so that libh2o can take it out */
+    h2o_timeout_init(loop_h2o(server->loop), &server->context.http1.req_timeout, 0);
+    h2o_context_dispose(&server->context);
+    free(queue); /* which libh2o leaves to its user */
+    h2o_config_dispose(&server->globalconf);
 }
 
 /* Listeners */
@@ -283,12 +295,9 @@ struct server *server_create(const struct server_options *options, struct buf *e
 
 void server_destroy(struct server *server)
 {
-    h2o_multithread_queue_t *queue;
-
     if (server == NULL) {
         return;
     }
-    queue = server->context.queue;
     loop_timer_stop(&server->drain_step);
     loop_task_cancel(&server->drained);
     server->on_drained = NULL;
@@ -296,9 +305,7 @@ void server_destroy(struct server *server)
     acceptor_finish(&server->acceptor);
     connections_close_all(&server->connections, &server->context);
     connections_finish(&server->connections);
-    h2o_context_dispose(&server->context);
-    free(queue); /* which libh2o leaves to its user */
-    h2o_config_dispose(&server->globalconf);
+    finish_h2o(server);
     free(server);
 }
 
