@@ -7,6 +7,7 @@
 #include "count/healing.h"
 #include "count/leg.h"
 #include "count/outage.h"
+#include "count/outdated.h"
 #include "count/sending.h"
 #include "count/site.h"
 #include "count/waiting.h"
@@ -47,7 +48,7 @@ static struct site *create_site(struct engine *engine, const char *name)
     return site;
 }
 
-struct site *engine_take_site(struct engine *engine, const char *name)
+static struct site *find_or_create_site(struct engine *engine, const char *name)
 {
     struct site *site = find_site(engine, name);
 
@@ -222,7 +223,7 @@ void engine_use_journal(struct engine *engine, struct journal *journal)
 
 struct journal_entry *engine_restore(void *engine, struct journal_record *record)
 {
-    return outage_restore(engine, record);
+    return outage_restore(find_or_create_site(engine, record->site), record);
 }
 
 bool engine_can_journal(const struct engine *engine)
@@ -277,6 +278,36 @@ bool engine_serves(const struct engine *engine, const char *name)
     bool is_refused = !engine->is_available || failing_is_known(engine, site);
 
     return !is_refused || (engine_can_journal(engine) && !is_torn);
+}
+
+bool engine_failure(const struct engine *engine, struct engine_failure *ret_failure)
+{
+    return failing_find_longest(engine, ret_failure);
+}
+
+void engine_doubts(const struct engine *engine, const char *name, struct engine_doubts *ret_doubts)
+{
+    const struct site *site = find_site(engine, name);
+
+    *ret_doubts = (struct engine_doubts){0};
+    if (site != NULL) {
+        outdated_count_doubts(site, ret_doubts);
+    }
+}
+
+void engine_note_repair(struct engine *engine, const char *name, uint64_t generation)
+{
+    struct site *site = find_site(engine, name);
+
+    if (site != NULL) {
+        outdated_note_repair(site, generation);
+    }
+}
+
+void engine_list_unproven(const struct engine *engine,
+                          void (*on_site)(void *data, const char *site), void *data)
+{
+    outdated_list_unproven(engine, on_site, data);
 }
 
 void engine_stop(struct engine *engine)

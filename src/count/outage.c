@@ -467,9 +467,9 @@ static struct leg *leg_of_epoch(struct site *site, const char *epoch)
     return leg;
 }
 
-struct journal_entry *outage_restore(struct engine *engine, struct journal_record *record)
+struct journal_entry *outage_restore(struct site *site, struct journal_record *record)
 {
-    struct leg *leg = leg_of_epoch(engine_take_site(engine, record->site), record->epoch);
+    struct leg *leg = leg_of_epoch(site, record->epoch);
     struct batch *batch = batch_restore(record->parcel);
     struct shelter *shelter = calloc(1, sizeof(*shelter));
     const struct store_batch *content = &record->parcel->content;
@@ -483,7 +483,7 @@ struct journal_entry *outage_restore(struct engine *engine, struct journal_recor
     batch->shelter = shelter;
     list_append(&leg->flow.batches, &batch->link);
     for (size_t i = 0; i < content->entry_count; i++) {
-        take_estimate(engine, record->site, content->entries[i].page,
+        take_estimate(site->engine, site->name, content->entries[i].page,
                       content->entries[i].page_length)
             ->pending += content->entries[i].hits;
     }

@@ -48,7 +48,7 @@ void outage_set_aside(struct leg *leg, struct batch *batch);
 void outage_recall(struct batch *batch);
 
 /** A record that an earlier run left: joins the leg of its epoch. See journal_open(). */
-struct journal_entry *outage_restore(struct engine *engine, struct journal_record *record);
+struct journal_entry *outage_restore(struct site *site, struct journal_record *record);
 
 /** Frees what is kept of a leg's batches; the journal is closed, or has none of them. */
 void outage_forget_leg(struct leg *leg);

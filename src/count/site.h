@@ -15,10 +15,12 @@
 
 #include "base/backoff.h"
 #include "base/map.h"
-#include "count/engine.h"
+#include "count/engine_types.h"
 #include "count/flow.h"
 #include "count/journal.h"
 #include "count/known_visitors.h"
+#include "count/stats.h"
+#include "count/visit.h"
 
 struct leg {
     struct list link;  /* in its site */
@@ -101,8 +103,5 @@ static inline struct site *site_of(struct map_node *node)
 {
     return container_of(node, struct site, node);
 }
-
-/** The site of this name, made when there is none. */
-struct site *engine_take_site(struct engine *engine, const char *name);
 
 #endif
