@@ -3,13 +3,16 @@
 
 #include "base/clock.h"
 #include "count/breaker.h"
+#include "count/dispatcher.h"
 #include "count/failing.h"
 #include "count/healing.h"
 #include "count/leg.h"
 #include "count/outage.h"
+#include "count/outcome.h"
 #include "count/outdated.h"
 #include "count/sending.h"
 #include "count/site.h"
+#include "count/visit_timeouts.h"
 #include "count/waiting.h"
 
 #include <errno.h>
@@ -174,8 +177,9 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     map_init(&engine->estimates);
     list_init(&engine->failing);
     list_init(&engine->torn);
-    waiting_init(engine);
-    sending_init(engine);
+    engine->flow_events = &outcome_events;
+    visit_timeouts_init(engine);
+    dispatcher_init(engine);
     healing_init(engine);
     store_health(store, &health);
     engine->is_available = health.available;
@@ -205,8 +209,8 @@ void engine_destroy(struct engine *engine)
     engine_abandon(engine);
     store_unlisten(engine->store, &engine->listener);
     healing_finish(engine);
-    sending_finish(engine);
-    waiting_finish(engine);
+    dispatcher_finish(engine);
+    visit_timeouts_finish(engine);
     map_for_each(node, &engine->sites) {
         destroy_site(site_of(node));
     }
@@ -223,7 +227,11 @@ void engine_use_journal(struct engine *engine, struct journal *journal)
 
 struct journal_entry *engine_restore(void *engine, struct journal_record *record)
 {
-    return outage_restore(find_or_create_site(engine, record->site), record);
+    struct site *site = find_or_create_site(engine, record->site);
+    struct leg *leg = leg_find_or_create(site, record->epoch);
+
+    outdated_note_generation(site, leg->flow.ledger.generation);
+    return outage_restore(leg, record);
 }
 
 bool engine_can_journal(const struct engine *engine)
