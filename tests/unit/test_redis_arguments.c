@@ -134,8 +134,7 @@ static void write_token(const struct traffic *traffic, size_t i, char text[STORE
 {
     memset(text, 0, STORE_TOKEN_MAX + 1);
     if (traffic->window == STORE_WINDOW_STAMPED) {
-        struct stamp stamp = {.ms = WALL_MS + (traffic->is_spread ? 4 * i : 0),
-                              .id = i};
+        struct stamp stamp = {.ms = WALL_MS + (traffic->is_spread ? 4 * i : 0), .id = i};
 
         stamp_write(stamp, text);
     } else {
