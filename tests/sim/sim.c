@@ -74,13 +74,30 @@ static void show_tally(const struct sim_tally *tally, uint64_t wrong)
         const char *name;
         uint64_t count;
     } rows[] = {
-        {"requests", tally->requests},     {"attempts", tally->attempts},
-        {"counted", tally->counted},       {"repeated", tally->repeated},
-        {"journaled", tally->journaled},   {"refused", tally->refused},
-        {"unknown", tally->unknown},       {"replayed", tally->replayed},
-        {"healed", tally->healed},         {"lost, as said", tally->lost},
-        {"duplicates", tally->duplicates}, {"outages", tally->outages},
-        {"deaths", tally->deaths},         {"rollbacks", tally->rollbacks},
+        {"requests", tally->requests},
+        {"attempts", tally->attempts},
+        {"counted", tally->counted},
+        {"repeated", tally->repeated},
+        {"journaled", tally->journaled},
+        {"refused", tally->refused},
+        {"unknown", tally->unknown},
+        {"replayed", tally->replayed},
+        {"healed", tally->healed},
+        {"lost, as said", tally->lost},
+        {"duplicates", tally->duplicates},
+        {"outages", tally->outages},
+        {"deaths", tally->deaths},
+        {"rollbacks", tally->rollbacks},
+        {"refusals by a server", tally->refusals},
+        {"refusals of a site", tally->refusals_of_site},
+        {"replicas cut off", tally->cuts},
+        {"promotions", tally->promotions},
+        {"keys lost", tally->keys_lost},
+        {"sites torn", tally->torn},
+        {"repairs", tally->repairs},
+        {"clock jumps", tally->clock_jumps},
+        {"calm runs", tally->calm_runs},
+        {"shared tokens", tally->tokens_shared},
     };
 
     printf("%llu runs, %llu wrong", (unsigned long long)tally->runs, (unsigned long long)wrong);

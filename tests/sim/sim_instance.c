@@ -50,6 +50,7 @@ void sim_instance_start(struct sim_instance *instance, struct sim_node *node, bo
     struct sim_instances *common = instance->common;
 
     sim_say("instance %zu starts%s", instance->number, available ? "" : " without the store");
+    sim_clock_use(instance->wall_off_ms);
     instance->generation++;
     instance->is_gone = false;
     instance->stalled_until_ms = 0;
@@ -60,7 +61,8 @@ void sim_instance_start(struct sim_instance *instance, struct sim_node *node, bo
     instance->loop = loop_create();
     instance->disk = disk_create(instance->loop);
     sim_disk_set_latency(instance->disk, common->disk_latency_ms);
-    instance->store = sim_store_create(node, available, &common->weather, instance->number);
+    instance->store =
+        sim_store_create(node, available, &common->weather, instance->number, instance->version);
     instance->engine =
         engine_create(instance->loop, sim_store_base(instance->store), &common->options);
     if (common->has_journal) {
@@ -110,6 +112,7 @@ void sim_instance_stop(struct sim_instance *instance, enum sim_death death)
     static const char *const names[] = {"ends", "is killed", "loses its power"};
 
     sim_say("instance %zu %s", instance->number, names[death]);
+    sim_clock_use(instance->wall_off_ms);
     if (death == SIM_ENDS) {
         sim_files_live_on(instance->files); /* it was quicker */
     } else {
@@ -153,6 +156,7 @@ void sim_instance_run_due(struct sim_instance *instance)
     if (!sim_instance_is_up(instance)) {
         return;
     }
+    sim_clock_use(instance->wall_off_ms);
     sim_store_run_due(instance->store, !is_stalled(instance));
     if (is_stalled(instance)) {
         return;

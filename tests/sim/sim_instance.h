@@ -48,6 +48,8 @@ struct sim_instance {
     unsigned generation;         /* how often it was started */
     enum sim_death death;        /* that comes when sim_files_is_dead() */
     uint64_t stalled_until_ms;   /* it does not run */
+    int64_t wall_off_ms;         /* of its wall clock */
+    enum sim_version version;    /* with which it is started next */
     uint64_t ends_at_ms;         /* of whatever a fault began */
     uint64_t disk_mended_at_ms;  /* until then it is bad */
     uint64_t taken, turned_away; /* since it was started */

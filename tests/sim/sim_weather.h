@@ -12,9 +12,10 @@
 #include <stdint.h>
 
 enum sim_climate {
-    SIM_STEADY,   /* the store never goes back in time */
-    SIM_CRASHING, /* by what it applied in the last second */
-    SIM_COPIED    /* two servers take turns */
+    SIM_STEADY,    /* the store never goes back in time */
+    SIM_CRASHING,  /* by what it applied in the last second */
+    SIM_COPIED,    /* two servers take turns */
+    SIM_REPLICATED /* a master has replicas that lag */
 };
 
 struct sim_weather {
@@ -24,7 +25,13 @@ struct sim_weather {
     uint64_t outage_ms;            /* at most */
     uint64_t stall_ms;             /* at most; 0: none */
     bool kills;                    /* instances end and die */
-    bool sets_wall;                /* the wall clock */
+    uint64_t refusal_ms;           /* at most; 0: none */
+    uint64_t lag_ms;               /* of replicas, at most */
+    uint64_t grace_ms;             /* for which a replica that is gone is waited for */
+    bool tells_replicas;           /* the server says what they have */
+    bool loses_keys;               /* of a site, one by one */
+    bool is_calm;                  /* nothing happens but to site 0 */
+    bool sets_wall;                /* the wall clocks */
     bool may_lose;                 /* batches are retained for less than the store may go back */
     struct sim_files_weather disk; /* while it is bad */
 };
