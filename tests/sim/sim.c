@@ -2,14 +2,16 @@
 /*
  * sim: runs the engine, its ledger and its journal in a simulated world; see sim_world.h.
  *
- *     sim [--first N] [--seeds N] [--wrong N] [--seed N] [--verbose]
+ *     sim [--first N] [--seeds N] [--wrong N] [--seed N] [--without KIND]... [--verbose]
  *
  * --seeds N runs seeds 1 to N, by default 1000, or as many from --first on; --seed N only that one.
  * Each wrong run is named with what was wrong and the command that repeats it; the status is then
- * 1, and it ends after --wrong of them, by default 10.
+ * 1, and it ends after --wrong of them, by default 10. --without leaves a kind of faults out:
+ * refusals, replicas, keys, clocks, tokens or calm. It tells which kind a wrong run needs.
  */
 #include "sim_clock.h"
 #include "sim_log.h"
+#include "sim_weather.h"
 #include "sim_world.h"
 
 #include "base/map.h"
@@ -107,6 +109,20 @@ static void show_tally(const struct sim_tally *tally, uint64_t wrong)
     printf("\n");
 }
 
+/* the bit of a kind of faults: see enum sim_kind */
+static unsigned parse_kind(const char *text)
+{
+    static const char *const names[] = {"refusals", "replicas", "keys", "clocks", "tokens", "calm"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            return 1U << i;
+        }
+    }
+    fprintf(stderr, "sim: no kind of faults: \"%s\"\n", text);
+    exit(64);
+}
+
 static uint64_t parse_number(const char *text)
 {
     char *end;
@@ -121,15 +137,19 @@ static uint64_t parse_number(const char *text)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"seeds", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
-        {"first", required_argument, NULL, 'f'}, {"wrong", required_argument, NULL, 'w'},
-        {"verbose", no_argument, NULL, 'v'},     {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"seeds", required_argument, NULL, 'n'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"first", required_argument, NULL, 'f'},
+                                            {"wrong", required_argument, NULL, 'w'},
+                                            {"verbose", no_argument, NULL, 'v'},
+                                            {"without", required_argument, NULL, 'o'},
+                                            {NULL, 0, NULL, 0}};
     struct sim_tally tally = {0};
     uint64_t first = 1;
     uint64_t seeds = 1000;
     uint64_t wrong_max = 10;
     uint64_t wrong;
+    unsigned left_out = 0;
     int option;
 
     program = argv[0];
@@ -145,9 +165,13 @@ int main(int argc, char **argv)
             wrong_max = parse_number(optarg);
         } else if (option == 'v') {
             sim_log_show(true);
+        } else if (option == 'o') {
+            left_out |= parse_kind(optarg);
+            sim_weather_leave_out(left_out);
         } else {
             fprintf(stderr,
-                    "usage: sim [--first N] [--seeds N] [--wrong N] [--seed N] [--verbose]\n");
+                    "usage: sim [--first N] [--seeds N] [--wrong N] [--seed N] [--without KIND] "
+                    "[--verbose]\n");
             return 64;
         }
     }

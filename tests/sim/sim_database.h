@@ -82,6 +82,10 @@ void sim_database_lose(struct sim_database *database, size_t site, unsigned keys
 void sim_database_restore(struct sim_database *database, size_t site, unsigned keys,
                           const struct sim_database *from);
 
+/** Whether the proofs in the keys of a site are not those of `from`. */
+bool sim_database_differs(const struct sim_database *database, size_t site,
+                          const struct sim_database *from);
+
 /** Whether the keys of a site contradict each other. */
 bool sim_database_is_torn(const struct sim_database *database, size_t site);
 

@@ -2,6 +2,8 @@
 #include "sim_copy.h"
 #include "sim_database_inside.h"
 
+#include <string.h>
+
 uint64_t sim_epoch_generation(const char *epoch)
 {
     (void)epoch;
@@ -71,6 +73,9 @@ void sim_database_restore(struct sim_database *database, size_t site, unsigned k
         copy_rows(database, site, from);
         own->ledger = old->ledger;
     }
+    if (keys == (SIM_HITS | SIM_LEDGER)) { /* the site as a whole */
+        memcpy(database->hours[site], from->hours[site], sizeof(database->hours[site]));
+    }
 }
 
 /* --- the proof --- */
@@ -82,6 +87,16 @@ bool sim_database_is_torn(const struct sim_database *database, size_t site)
     return own->hits.is_there != own->ledger.is_there ||
            (own->hits.is_there &&
             (own->hits.generation != own->ledger.generation || own->total != own->ledger.total));
+}
+
+bool sim_database_differs(const struct sim_database *database, size_t site,
+                          const struct sim_database *from)
+{
+    const struct sim_mark *own = &database->sites[site].ledger;
+    const struct sim_mark *old = &from->sites[site].ledger;
+
+    return own->is_there != old->is_there || own->generation != old->generation ||
+           own->total != old->total;
 }
 
 void sim_database_repair(struct sim_database *database, size_t site)

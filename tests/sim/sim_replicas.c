@@ -7,6 +7,9 @@
 /* until a master that was replaced is a replica of the new one */
 #define REJOIN_MAX_MS 10000
 
+/* for how long a replica is cut off while its master goes on: longer than batches are retained */
+#define CUT_MAX_MS 30000
+
 static bool is_replicated(const struct world *world)
 {
     return world->weather.climate == SIM_REPLICATED;
@@ -93,14 +96,10 @@ static struct sim_replica *choose(struct world *world)
     return NULL;
 }
 
-void sim_replicas_promote(struct world *world)
+static void promote(struct world *world, struct sim_replica *chosen)
 {
-    struct sim_replica *chosen = choose(world);
     struct sim_node *before = world->active;
 
-    if (chosen == NULL) {
-        return;
-    }
     sim_servers_go_back(world);
     world->tally->promotions++;
     world->may_lose |= !chosen->is_known;
@@ -121,6 +120,15 @@ void sim_replicas_promote(struct world *world)
     sim_servers_cut_all_off(world, 3000);
 }
 
+void sim_replicas_promote(struct world *world)
+{
+    struct sim_replica *chosen = choose(world);
+
+    if (chosen != NULL) {
+        promote(world, chosen);
+    }
+}
+
 /*
  * The master is alone: it goes on for a while, and then it refuses, as with min-replicas-to-write.
  * If it tells nothing of replicas, that is soon.
@@ -136,6 +144,16 @@ static void isolate_master(struct world *world)
     }
 }
 
+static bool has_heir(const struct world *world)
+{
+    for (size_t i = 0; i < SIM_NODES; i++) {
+        if (world->replicas[i].is_heir) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void sim_replicas_strike(struct world *world)
 {
     struct sim_replica *replica = choose(world);
@@ -144,12 +162,16 @@ void sim_replicas_strike(struct world *world)
     if (replica == NULL) {
         return;
     }
+    if (has_heir(world) && sim_chance(800)) {
+        return; /* the longer the master goes on without it, the more it lacks */
+    }
     if (!is_refusing && world->weather.refusal_ms != 0 && sim_chance(400)) {
         isolate_master(world);
     } else if (replica->is_attached && world->weather.tells_replicas && sim_chance(500)) {
-        cut(world, replica, clock_monotonic_ms() + sim_draw_skewed(1000, 60000));
-    } else {
-        sim_replicas_promote(world);
+        cut(world, replica, clock_monotonic_ms() + sim_draw_between(1000, CUT_MAX_MS));
+        replica->is_heir = sim_chance(500);
+    } else if (replica->is_attached || sim_chance(100)) { /* who is cut off stays so for a while */
+        promote(world, replica);
     }
 }
 
@@ -182,7 +204,9 @@ static void run_due(struct world *world, struct sim_replica *replica)
         sim_say("nobody waits for replica %zu any more", (size_t)(replica - world->replicas));
         replica->is_known = false;
     }
-    if (replica->copy_at_ms <= now_ms) {
+    if (replica->copy_at_ms <= now_ms && replica->is_heir) {
+        promote(world, replica);
+    } else if (replica->copy_at_ms <= now_ms) {
         attach(world, replica);
     }
 }

@@ -29,13 +29,17 @@ static void lose_key(struct world *world, size_t site)
     unsigned key = sim_chance(500) ? SIM_HITS : SIM_LEDGER;
     const char *name = key == SIM_HITS ? "hits" : "the ledger";
 
-    world->tally->keys_lost++;
+    if (sim_database_is_torn(database, site)) {
+        return; /* with the other key as well it would be a site that went back by any time */
+    }
     if (sim_chance(600)) {
         sim_say("site %zu loses %s", site, name);
         sim_database_lose(database, site, key);
-    } else {
+        world->tally->keys_lost++;
+    } else if (sim_database_differs(database, site, world->backup)) {
         sim_say("site %zu gets older: %s", site, name);
         sim_database_restore(database, site, key, world->backup);
+        world->tally->keys_lost++;
     }
     note_torn(world, site);
 }
@@ -82,6 +86,7 @@ static void repair(struct world *world, size_t site)
     sim_database_repair(world->active->database, site);
     oracle_repaired(site, world->active->database);
     sim_database_copy(world->snapshot, world->active->database);
+    sim_database_copy(world->backup, world->active->database);
     sim_replicas_sync_all(world);
 }
 

@@ -23,6 +23,13 @@
 /* longer than any run */
 #define FOR_GOOD_MS 3600000
 
+static unsigned left_out; /* kinds */
+
+void sim_weather_leave_out(unsigned kinds)
+{
+    left_out = kinds;
+}
+
 /* in some runs nothing of a kind happens, in some it is nearly all that happens */
 static unsigned draw_chance(unsigned most)
 {
@@ -85,7 +92,7 @@ static void draw_traffic(const struct sim_weather *weather, struct sim_instances
     traffic->sites = sim_chance(250) && !weather->is_calm ? 1 : sim_draw_between(2, SIM_SITES_MAX);
     traffic->is_calm = weather->is_calm;
     traffic->only_stamps = weather->sets_wall;
-    traffic->shares_tokens = sim_chance(500) ? 200 : 0;
+    traffic->shares_tokens = sim_chance(500) && (left_out & SIM_KIND_TOKENS) == 0 ? 200 : 0;
     traffic->shared_pages = sim_chance(500) ? sim_draw_between(1, ORACLE_SHARED_PAGES) : 0;
     /* room is a matter of when: it is judged only where what was refused once stays so */
     traffic->pages_max = weather->climate == SIM_STEADY && sim_chance(300)
@@ -121,6 +128,7 @@ static void draw_replicas(struct sim_weather *weather)
     weather->grace_ms = sim_chance(200) ? sim_draw_between(5000, 20000) : FOR_GOOD_MS;
     if (weather->climate == SIM_REPLICATED && sim_chance(500)) {
         weather->storm_ms += 30000;
+        weather->fault_ms += 3000;
     }
 }
 
@@ -135,6 +143,13 @@ static void calm_down(struct sim_weather *weather, struct sim_instances *common)
         .latency_ms = 5, .timeout_ms = 1000, .heed_ms = common->weather.heed_ms};
     common->options.max_wait_ms = sim_draw_skewed(200, 3000);
     common->options.max_waiting = sim_draw_skewed(5 * CALM_CROWD_MAX, 500);
+}
+
+static void leave_out(struct sim_weather *weather)
+{
+    weather->refusal_ms = (left_out & SIM_KIND_REFUSALS) != 0 ? 0 : weather->refusal_ms;
+    weather->loses_keys = weather->loses_keys && (left_out & SIM_KIND_KEYS) == 0;
+    weather->sets_wall = weather->sets_wall && (left_out & SIM_KIND_CLOCKS) == 0;
 }
 
 void sim_weather_draw(struct sim_weather *weather, struct sim_instances *common,
@@ -164,9 +179,14 @@ void sim_weather_draw(struct sim_weather *weather, struct sim_instances *common,
     draw_network(&common->weather);
     draw_disk(&weather->disk);
     draw_retention(weather, common);
+    if ((left_out & SIM_KIND_REPLICAS) != 0 && weather->climate == SIM_REPLICATED) {
+        weather->climate = SIM_STEADY;
+    }
+    weather->is_calm = weather->is_calm && (left_out & SIM_KIND_CALM) == 0;
     if (weather->is_calm) {
         calm_down(weather, common);
     }
+    leave_out(weather);
     if (weather->climate == SIM_COPIED) { /* copies of before a repair would come back */
         weather->loses_keys = false;
     }

@@ -36,6 +36,19 @@ struct sim_weather {
     struct sim_files_weather disk; /* while it is bad */
 };
 
+/** Kinds of faults that can be left out, as bits, to find out which of them a wrong run needs. */
+enum sim_kind {
+    SIM_KIND_REFUSALS = 1,
+    SIM_KIND_REPLICAS = 2,
+    SIM_KIND_KEYS = 4,
+    SIM_KIND_CLOCKS = 8,
+    SIM_KIND_TOKENS = 16, /* that are shared */
+    SIM_KIND_CALM = 32    /* calm runs */
+};
+
+/** Leaves kinds out of all runs from here on. */
+void sim_weather_leave_out(unsigned kinds);
+
 /** Draws the weather, and what depends on it in what instances have in common and in traffic. */
 void sim_weather_draw(struct sim_weather *weather, struct sim_instances *common,
                       struct sim_traffic_options *traffic);

@@ -19,6 +19,7 @@ struct sim_replica {
     bool is_replica;     /* it may take over */
     bool is_attached;    /* and gets what the master does */
     bool is_known;       /* to the master, which waits for it */
+    bool is_heir;        /* it is cut off, and takes over at `copy_at_ms` */
     uint64_t copy_at_ms; /* when it gets it next; when it is attached, if it is not */
     uint64_t synced_at_ms;
     uint64_t gone_at_ms;
@@ -87,7 +88,7 @@ void sim_replicas_run_due(struct world *world);
 /** Something happens to replicas. */
 void sim_replicas_strike(struct world *world);
 
-/** One of them takes over. */
+/** One of them takes over, which may be one that lags. */
 void sim_replicas_promote(struct world *world);
 
 /** All of them have what the master has. */
