@@ -113,7 +113,7 @@ static void refuse_entries(struct sim_database *database, const struct store_bat
 
 /* takes the visits out of `hits` whose tokens were seen before */
 static void see_tokens(struct sim_database *database, const struct store_batch *batch,
-                       uint64_t *hits, struct sim_answer *answer)
+                       enum sim_version version, uint64_t *hits, struct sim_answer *answer)
 {
     for (size_t i = 0; i < batch->token_count; i++) {
         uint32_t entry = batch->tokens[i].entry;
@@ -125,7 +125,7 @@ static void see_tokens(struct sim_database *database, const struct store_batch *
 }
 
 static void add_entries(struct sim_database *database, const struct store_batch *batch,
-                        struct sim_answer *answer)
+                        enum sim_version version, struct sim_answer *answer)
 {
     struct ledger_row *row = demand_row(database, sim_site_number(batch->site), batch->epoch);
     uint64_t hits[SIM_PAGES_MAX];
@@ -135,7 +135,7 @@ static void add_entries(struct sim_database *database, const struct store_batch 
         hits[i] = batch->entries[i].hits;
     }
     refuse_entries(database, batch, answer);
-    see_tokens(database, batch, hits, answer);
+    see_tokens(database, batch, version, hits, answer);
     for (size_t i = 0; i < batch->entry_count; i++) {
         uint32_t *total = &database->totals[sim_page_number(batch->entries[i].page)];
 
@@ -147,6 +147,7 @@ static void add_entries(struct sim_database *database, const struct store_batch 
     }
     add_hour(database, batch, sum);
     database->sites[sim_site_number(batch->site)].total += sum;
+    row->used_at_ms = clock_monotonic_ms();
     row->at = (struct store_position){batch->sequence, batch->visits};
     sim_let_answer_go(row->answer);
     row->answer = keep(answer);
@@ -180,47 +181,54 @@ static void repeat_answer(const struct sim_database *database, const struct stor
 
 /* --- the proof --- */
 
-static bool refuse(struct store_applied *applied, const struct store_applied *refusal)
+bool sim_database_refuses(const struct sim_database *database, const struct store_batch *batch,
+                          struct store_applied *ret_applied)
 {
-    *applied = *refusal;
-    applied->outcome = STORE_REFUSED;
-    applied->scope = STORE_SCOPE_SITE;
+    size_t site = sim_site_number(batch->site);
+    uint64_t generation = sim_database_generation(database, site);
+
+    *ret_applied = (struct store_applied){.outcome = STORE_REFUSED, .scope = STORE_SCOPE_SITE};
+    if (sim_database_is_torn(database, site)) {
+        ret_applied->is_torn = true;
+        ret_applied->reason = "the site is torn";
+        return true;
+    }
+    if (sim_epoch_generation(batch->epoch) < generation) {
+        ret_applied->is_outdated = true;
+        ret_applied->generation = generation;
+        ret_applied->reason = "the site was repaired";
+        return true;
+    }
     return false;
 }
 
-/* whether the keys of the site prove each other, and the epoch is of their generation */
-static bool may_apply(struct sim_database *database, const struct store_batch *batch,
-                      struct store_applied *ret_applied)
-{
-    size_t site = sim_site_number(batch->site);
-    uint64_t generation = database->sites[site].ledger.generation;
-
-    if (sim_database_is_torn(database, site)) {
-        return refuse(ret_applied,
-                      &(struct store_applied){.is_torn = true, .reason = "the site is torn"});
-    }
-    if (sim_epoch_generation(batch->epoch) < generation) {
-        return refuse(ret_applied, &(struct store_applied){.is_outdated = true,
-                                                           .generation = generation,
-                                                           .reason = "the site was repaired"});
-    }
-    return true;
-}
-
 /* both keys get what proves the other one */
-static void prove(struct sim_database *database, const struct store_batch *batch)
+static void prove(struct sim_database *database, const struct store_batch *batch,
+                  uint64_t old_at_ms)
 {
     struct sim_site *site = &database->sites[sim_site_number(batch->site)];
-    uint64_t generation = sim_epoch_generation(batch->epoch);
 
-    site->hits = (struct sim_mark){true, generation, site->total};
+    site->hits.is_there = true;
+    site->hits.generation = sim_epoch_generation(batch->epoch);
     site->ledger = site->hits;
+    site->ledger.total = site->total;
+    site->ledger.old_at_ms = sim_is_old_epoch(batch->epoch) ? clock_monotonic_ms() : old_at_ms;
+}
+
+static void tell_old_version(struct store_applied *applied, uint64_t old_at_ms)
+{
+    uint64_t past_s = (clock_monotonic_ms() - old_at_ms) / 1000;
+
+    if (old_at_ms != 0 && past_s < STORE_OLD_VERSION_S) {
+        applied->old_version_s = STORE_OLD_VERSION_S - past_s;
+        applied->is_unproven = past_s < STORE_UNPROVEN_S;
+    }
 }
 
 /* --- a batch --- */
 
 static void apply(struct sim_database *database, const struct store_batch *batch,
-                  struct sim_answer *answer, struct store_applied *ret_applied)
+                  enum sim_version version, struct sim_answer *answer, struct store_applied *ret_applied)
 {
     const struct ledger_row *row =
         sim_find_row(database, sim_site_number(batch->site), batch->epoch);
@@ -235,7 +243,7 @@ static void apply(struct sim_database *database, const struct store_batch *batch
                                               .at = at,
                                               .reason = "the store went back in time"};
     } else {
-        add_entries(database, batch, answer);
+        add_entries(database, batch, version, answer);
     }
 }
 
@@ -243,6 +251,9 @@ void sim_database_apply(struct sim_database *database, const struct store_batch 
                         enum sim_version version, struct sim_answer *answer,
                         struct store_applied *ret_applied)
 {
+    struct store_applied refusal;
+    uint64_t old_at_ms;
+
     answer->entry_count = batch->entry_count;
     answer->token_count = batch->token_count;
     memset(answer->uniques, 0xff, batch->entry_count * sizeof(*answer->uniques)); /* STORE_NONE */
@@ -251,11 +262,20 @@ void sim_database_apply(struct sim_database *database, const struct store_batch 
                                           .uniques = answer->uniques,
                                           .repeated = answer->repeated};
     if (version == SIM_OLD) {
-        apply(database, batch, answer, ret_applied);
-    } else if (may_apply(database, batch, ret_applied)) {
-        apply(database, batch, answer, ret_applied);
-        if (ret_applied->outcome == STORE_OK && !ret_applied->duplicate) {
-            prove(database, batch);
+        apply(database, batch, version, answer, ret_applied);
+        return;
+    }
+    if (sim_database_refuses(database, batch, &refusal)) {
+        *ret_applied = refusal;
+        return;
+    }
+    sim_examine(database, sim_site_number(batch->site), &old_at_ms);
+    apply(database, batch, version, answer, ret_applied);
+    if (ret_applied->outcome == STORE_OK) {
+        if (!ret_applied->duplicate) {
+            prove(database, batch, old_at_ms);
+            old_at_ms = database->sites[sim_site_number(batch->site)].ledger.old_at_ms;
         }
+        tell_old_version(ret_applied, old_at_ms);
     }
 }

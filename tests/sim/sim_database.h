@@ -72,8 +72,16 @@ void sim_database_apply(struct sim_database *database, const struct store_batch 
                         enum sim_version version, struct sim_answer *answer,
                         struct store_applied *ret_applied);
 
-/** The generation in which an epoch began. */
+/**
+ * Whether a batch, or a question for the ledger of which only site and epoch are set, is refused
+ * since the site is torn or was repaired.
+ */
+bool sim_database_refuses(const struct sim_database *database, const struct store_batch *batch,
+                          struct store_applied *ret_applied);
+
+/** The generation of an epoch, and that of a site. */
 uint64_t sim_epoch_generation(const char *epoch);
+uint64_t sim_database_generation(const struct sim_database *database, size_t site);
 
 /** Takes keys of a site away, as an eviction or a DEL does. */
 void sim_database_lose(struct sim_database *database, size_t site, unsigned keys);

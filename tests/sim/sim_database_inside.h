@@ -25,6 +25,7 @@ struct ledger_row {
     char epoch[STORE_EPOCH_LENGTH + 1];
     size_t site;
     struct store_position at;
+    uint64_t used_at_ms; /* on the server's clock, which is the monotonic one */
     struct kept_answer *answer;
 };
 
@@ -37,18 +38,19 @@ struct token_row {
     enum store_window window;
 };
 
-/** The proof in one key of a site: the other key has the same one. */
+/** The proof in one key of a site, as in proof.lua. */
 struct sim_mark {
     bool is_there;
     uint64_t generation;
-    uint64_t total; /* of the site */
+    uint64_t total;     /* of the site; in the ledger only: hits has the total itself */
+    uint64_t old_at_ms; /* likewise: when a version before 0.2 wrote last; 0: never */
 };
 
 struct sim_site {
-    uint64_t pages;         /* in hits */
-    uint64_t total;         /* in hits */
-    struct sim_mark hits;   /* its total is not looked at: the one above is */
-    struct sim_mark ledger; /* in the ledger */
+    uint64_t pages; /* in hits */
+    uint64_t total; /* in hits */
+    struct sim_mark hits;
+    struct sim_mark ledger;
 };
 
 struct sim_database {
@@ -65,6 +67,15 @@ struct sim_database {
 /** The ledger's row of an epoch; NULL when there is none. */
 const struct ledger_row *sim_find_row(const struct sim_database *database, size_t site,
                                       const char *epoch);
+
+/** Whether an epoch is one of a version before 0.2. */
+bool sim_is_old_epoch(const char *epoch);
+
+/**
+ * Whether the keys of a site prove each other, as examine() in proof.lua. `ret_old_at_ms`: when a
+ * version before 0.2 was last seen writing, 0 for never.
+ */
+bool sim_examine(const struct sim_database *database, size_t site, uint64_t *ret_old_at_ms);
 
 /** Frees an answer that nobody uses any more. NULL is allowed. */
 void sim_let_answer_go(struct kept_answer *kept);

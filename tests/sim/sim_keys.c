@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "sim_copy.h"
+#include "base/clock.h"
 #include "sim_database_inside.h"
 
+#include <stdlib.h>
 #include <string.h>
-
-uint64_t sim_epoch_generation(const char *epoch)
-{
-    (void)epoch;
-    return 0;
-}
 
 /* --- keys that get lost --- */
 
@@ -80,13 +75,80 @@ void sim_database_restore(struct sim_database *database, size_t site, unsigned k
 
 /* --- the proof --- */
 
-bool sim_database_is_torn(const struct sim_database *database, size_t site)
+bool sim_is_old_epoch(const char *epoch)
+{
+    return *epoch != 'g';
+}
+
+uint64_t sim_epoch_generation(const char *epoch)
+{
+    char digits[8] = "";
+
+    if (!sim_is_old_epoch(epoch)) {
+        memcpy(digits, epoch + 1, sizeof(digits) - 1);
+    }
+    return strtoull(digits, NULL, 10);
+}
+
+/* when an epoch of a version before 0.2 was used last, or 0 */
+static uint64_t find_writers(const struct sim_database *database, size_t site, bool *ret_has_new)
+{
+    uint64_t last_ms = 0;
+
+    *ret_has_new = false;
+    for (size_t i = 0; i < database->ledger_count; i++) {
+        const struct ledger_row *row = &database->ledger[i];
+
+        if (row->site == site && !sim_is_old_epoch(row->epoch)) {
+            *ret_has_new = true;
+        } else if (row->site == site && row->used_at_ms > last_ms) {
+            last_ms = row->used_at_ms;
+        }
+    }
+    return last_ms;
+}
+
+static bool is_within(uint64_t at_ms, uint64_t seconds)
+{
+    return at_ms != 0 && clock_monotonic_ms() - at_ms < 1000 * seconds;
+}
+
+bool sim_examine(const struct sim_database *database, size_t site, uint64_t *ret_old_at_ms)
 {
     const struct sim_site *own = &database->sites[site];
+    bool has_new;
+    uint64_t last_ms;
 
-    return own->hits.is_there != own->ledger.is_there ||
-           (own->hits.is_there &&
-            (own->hits.generation != own->ledger.generation || own->total != own->ledger.total));
+    *ret_old_at_ms = own->ledger.old_at_ms;
+    if (!own->hits.is_there && !own->ledger.is_there) {
+        *ret_old_at_ms = find_writers(database, site, &has_new);
+        return !has_new;
+    }
+    if (!own->hits.is_there || !own->ledger.is_there ||
+        own->hits.generation != own->ledger.generation) {
+        return false;
+    }
+    if (own->total == own->ledger.total) {
+        return true;
+    }
+    last_ms = find_writers(database, site, &has_new);
+    if (is_within(last_ms, STORE_UNPROVEN_S)) {
+        *ret_old_at_ms = clock_monotonic_ms();
+        return true;
+    }
+    return is_within(own->ledger.old_at_ms, STORE_UNPROVEN_S);
+}
+
+bool sim_database_is_torn(const struct sim_database *database, size_t site)
+{
+    uint64_t old_at_ms;
+
+    return !sim_examine(database, site, &old_at_ms);
+}
+
+uint64_t sim_database_generation(const struct sim_database *database, size_t site)
+{
+    return database->sites[site].hits.generation;
 }
 
 bool sim_database_differs(const struct sim_database *database, size_t site,
@@ -105,7 +167,15 @@ void sim_database_repair(struct sim_database *database, size_t site)
     uint64_t generation = own->hits.generation > own->ledger.generation ? own->hits.generation
                                                                         : own->ledger.generation;
 
+    for (size_t i = 0; i < database->ledger_count; i++) {
+        const struct ledger_row *row = &database->ledger[i];
+
+        if (row->site == site && sim_epoch_generation(row->epoch) > generation) {
+            generation = sim_epoch_generation(row->epoch);
+        }
+    }
     drop_rows(database, site);
-    own->hits = (struct sim_mark){true, generation + 1, own->total};
+    own->hits = (struct sim_mark){.is_there = true, .generation = generation + 1};
     own->ledger = own->hits;
+    own->ledger.total = own->total;
 }
