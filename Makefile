@@ -42,7 +42,7 @@ JOURNAL  = $(patsubst %,$(BUILD)/src/count/%.o,journal_inspect journal_record jo
 SUPPORT  = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/unit/support/*.c)))
 UNITS    = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 SIM      = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/sim/*.c)))
-SIMULATED = $(filter $(BUILD)/src/count/%,$(OBJECTS)) $(filter-out %/clock.o %/log.o,$(BASE))
+SIMULATED = $(filter $(BUILD)/src/count/%,$(OBJECTS)) $(BUILD)/src/store/token_key.o $(filter-out %/clock.o %/log.o,$(BASE))
 CROWD    = $(BUILD)/tests/faults/crowd
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 

@@ -12,14 +12,18 @@
 --       dropped; pages that the site may have, 0 for any number; channel that is told; number of
 --       pages, "" for the site among them; groups of tokens, in one argument, five numbers for each:
 --       tokens, buckets to look them up in, of which they go into the first one, 1 if no token is in
---       it twice, seconds that this bucket has to live on at least, seconds that it is given if it has
---       less; groups of stamps, in one argument: seconds that their buckets have to live on at least,
---       and a digit for each group, 1 if no stamp is in it twice; number of pages with visitors;
+--       it twice and 2 more if their old forms are looked up, seconds that this bucket has to live on
+--       at least, seconds that it is given if it has less; groups of stamps, in one argument: seconds
+--       that their buckets have to live on at least, a digit for each group, 1 if no stamp is in it
+--       twice, and "+" if their old forms are looked up; number of pages with visitors;
 --       then the pages, the first one for the site, and as many hits;
 --       for each page with visitors: its number, 1 if the number of visitors is wanted or 0, how many
 --       visitors follow, and these;
 --       where there are tokens or stamps: numbers of their pages in one argument; the tokens, by
---       group; the stamps, one argument for a group
+--       group: 8 bytes for the page, then the token; the stamps, one argument for a group: ids that
+--       differ by page; where their old forms are looked up, the ids as they came in one more
+--
+-- An old form is without the page: as versions before 0.2 kept tokens. It is never written.
 --
 -- Answers one string, since that is what costs the client least to parse:
 --   OK <total> ...            applied; the total of each page after it, but for the site; "-" for a
@@ -116,22 +120,24 @@ local first_visitors_key = FIRST_BUCKET
 if token_groups ~= '' or stamp_groups ~= '' then
     local groups = token_groups ~= '' and numbers_in(token_groups) or {}
     -- not by numbers_in(), which would cost Redis as much as writing the stamps
-    local stamps_live, are_distinct = string.match(stamp_groups, '^(%d+) (%d+)$')
+    local stamps_live, are_distinct, old = string.match(stamp_groups, '^(%d+) (%d+)(%+?)$')
     stamps_live, are_distinct = tonumber(stamps_live), are_distinct or ''
-    local at = #ARGV + 1 - #are_distinct -- of the next argument to take
+    local stamp_arguments = old == '+' and 2 or 1 -- of a group
+    local at = #ARGV + 1 - stamp_arguments * #are_distinct -- of the next argument to take
     for i = 1, #groups, 5 do
         at = at - groups[i]
     end
     local pages_at = at - 1
     local taken = 0 -- tokens of the groups before
 
-    -- notes which of the tokens from `first` to `last` are in a set, in `seen`, which is made for the
-    -- first one; returns it, and for how many seconds the set is to live, negative if it is not there
-    local function find_in_set(set, tokens, first, last, seen)
+    -- notes which of the tokens from `first` to `last` are in a set, where they have `forms`; in
+    -- `seen`, which is made for the first one; returns it, and for how many seconds the set is to
+    -- live, negative if it is not there
+    local function find_in_set(set, forms, tokens, first, last, seen)
         local lives = redis.call('TTL', set)
         -- a set that is not there has none of them: asking costs less than looking up
         if lives ~= -2 then
-            local found = redis.call('SMISMEMBER', set, unpack(tokens, first, last))
+            local found = redis.call('SMISMEMBER', set, unpack(forms, first, last))
             for i = 1, #found do
                 if found[i] == 1 then
                     seen = seen or {}
@@ -169,16 +175,31 @@ if token_groups ~= '' or stamp_groups ~= '' then
         end
     end
 
+    -- the tokens from `first` to `last` without their pages
+    local function old_forms(first, last)
+        local forms = {}
+        for i = first, last do
+            forms[i] = string.sub(ARGV[i], 9)
+        end
+        return forms
+    end
+
     for i = 1, #groups, 5 do
-        local count, bucket_count, is_distinct, least, full = unpack(groups, i, i + 4)
+        local count, bucket_count, flags, least, full = unpack(groups, i, i + 4)
         local first, last = at, at + count - 1
         local bucket = KEYS[first_visitors_key]
-        local seen, lives = find_in_set(bucket, ARGV, first, last)
+        local seen, lives = find_in_set(bucket, ARGV, ARGV, first, last)
         for other = 1, bucket_count - 1 do
-            seen = find_in_set(KEYS[first_visitors_key + other], ARGV, first, last, seen)
+            seen = find_in_set(KEYS[first_visitors_key + other], ARGV, ARGV, first, last, seen)
+        end
+        if flags >= 2 then
+            local forms = old_forms(first, last)
+            for other = 0, bucket_count - 1 do
+                seen = find_in_set(KEYS[first_visitors_key + other], forms, ARGV, first, last, seen)
+            end
         end
         local lifetime = lives < least and full
-        if seen or refused or is_distinct == 0 then
+        if seen or refused or flags % 2 == 0 then
             local new = take_out_repeated(ARGV, first, last, seen or {})
             add_to_set(bucket, lifetime, new, 1, #new)
         else
@@ -200,19 +221,19 @@ if token_groups ~= '' or stamp_groups ~= '' then
         return parts
     end
 
-    -- which stamps of a row are in the row `kept`, as a set; nil if none is
-    local function find_in_row(kept, stamps)
+    -- notes which stamps of a row are in the row `kept`, where they have `forms`; in `seen`, which is
+    -- made for the first one; returns it
+    local function find_in_row(kept, forms, stamps, seen)
         local find, sub = string.find, string.sub
-        local seen
-        for first = 1, #stamps, STAMP_LENGTH do
-            local stamp = sub(stamps, first, first + STAMP_LENGTH - 1)
-            local place = find(kept, stamp, 1, true)
+        for first = 1, #forms, STAMP_LENGTH do
+            local form = sub(forms, first, first + STAMP_LENGTH - 1)
+            local place = find(kept, form, 1, true)
             while place and place % STAMP_LENGTH ~= 1 do
-                place = find(kept, stamp, place + 1, true) -- an end of one and a beginning of the next
+                place = find(kept, form, place + 1, true) -- an end of one and a beginning of the next
             end
             if place then
                 seen = seen or {}
-                seen[stamp] = true
+                seen[sub(stamps, first, first + STAMP_LENGTH - 1)] = true
             end
         end
         return seen
@@ -220,14 +241,21 @@ if token_groups ~= '' or stamp_groups ~= '' then
 
     for group = 1, #are_distinct do
         local row, more, stamps = KEYS[first_visitors_key], KEYS[first_visitors_key + 1], ARGV[at]
+        local old_ids = stamp_arguments == 2 and ARGV[at + 1]
         local count = #stamps / STAMP_LENGTH
         local kept = redis.call('GET', row) or ''
-        local seen = kept ~= '' and find_in_row(kept, stamps)
+        local seen = kept ~= '' and find_in_row(kept, stamps, stamps)
+        if old_ids and kept ~= '' then
+            seen = find_in_row(kept, old_ids, stamps, seen)
+        end
         local lives = kept ~= '' and redis.call('TTL', row) or -2
         local lifetime = lives < stamps_live and stamps_live + 1
         if #kept >= STAMPS_MAX then
             local parts = split(stamps)
-            seen, lives = find_in_set(more, parts, 1, count, seen)
+            seen, lives = find_in_set(more, parts, parts, 1, count, seen)
+            if old_ids then
+                seen = find_in_set(more, split(old_ids), parts, 1, count, seen)
+            end
             parts = take_out_repeated(parts, 1, count, seen or {})
             add_to_set(more, lives < stamps_live and stamps_live + 1, parts, 1, #parts)
             if lifetime then -- who finds no row looks into no set
@@ -241,7 +269,7 @@ if token_groups ~= '' or stamp_groups ~= '' then
                 additions[#additions + 1] = {'APPEND', row, lifetime, {stamps}, 1, 1}
             end
         end
-        at, taken, first_visitors_key = at + 1, taken + count, first_visitors_key + 2
+        at, taken, first_visitors_key = at + stamp_arguments, taken + count, first_visitors_key + 2
     end
 end
 

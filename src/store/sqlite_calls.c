@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite_calls.h"
 
+#include "store/token_key.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -103,17 +105,38 @@ static int check_sums(const struct sqlite_call *call, const struct counted *coun
     return fits(&counted[count], sum) ? 0 : -ERANGE;
 }
 
+/*
+ * Whether a token was seen before, in its present form or, where `finds_old`, in that of versions
+ * before 0.2; else it is noted. 1, 0 or an error.
+ */
+static int see_token(struct sqlite_file *file, const struct store_batch *batch,
+                     const struct store_token *token, uint64_t page, bool finds_old)
+{
+    int seen = finds_old ? sqlite_file_find_old(file, batch, token) : 0;
+
+    return seen == 0 ? sqlite_file_see(file, batch, token, page) : seen;
+}
+
 /* notes which tokens were seen before, and takes their visits out of what is to be added */
 static int see_tokens(struct sqlite_file *file, struct sqlite_call *call, struct counted *counted)
 {
     const struct store_batch *batch = &call->batch;
+    int finds_old = batch->token_count != 0 ? sqlite_file_has_old_tokens(file) : 0;
+    uint64_t page = 0;
 
+    if (finds_old < 0) {
+        return finds_old;
+    }
     for (size_t i = 0; i < batch->token_count; i++) {
         const struct store_token *token = &batch->tokens[i];
+        const struct store_entry *entry = &batch->entries[token->entry];
         int seen = 0;
 
+        if (i == 0 || token->entry != batch->tokens[i - 1].entry) {
+            page = token_key_page(entry->page, entry->page_length);
+        }
         if (call->answer.totals[token->entry] != STORE_NONE) {
-            seen = sqlite_file_see(file, batch, token);
+            seen = see_token(file, batch, token, page, finds_old == 1);
         }
         if (seen < 0) {
             return seen;

@@ -22,6 +22,7 @@
 
 #define TABLE(sql) sql ";"
 #define UPGRADE(sql)
+#define ENSURE(sql)
 #define STATEMENT(name, sql)
 static const char schema_sql[] =
 #include "store/sqlite_sql.def"
@@ -35,15 +36,24 @@ static const char upgrade_sql[] =
 #include "store/sqlite_sql.def"
     ;
 #undef UPGRADE
-#undef STATEMENT
+#undef ENSURE
 
 #define UPGRADE(sql)
+#define ENSURE(sql) sql ";"
+static const char ensure_sql[] =
+#include "store/sqlite_sql.def"
+    ;
+#undef ENSURE
+#undef STATEMENT
+
+#define ENSURE(sql)
 #define STATEMENT(name, sql) sql,
 static const char *const statement_sql[STATEMENT_COUNT] = {
 #include "store/sqlite_sql.def"
 };
 #undef TABLE
 #undef UPGRADE
+#undef ENSURE
 #undef STATEMENT
 
 const char *sqlite_file_library_version(void)
@@ -218,10 +228,11 @@ static int make_tables(struct sqlite_file *file)
     if (check_identity(file, &version) != 0) {
         return -EIO;
     }
-    if (version == SCHEMA_VERSION) {
-        return 0;
+    if (version != SCHEMA_VERSION &&
+        execute(file, version == 0 ? schema_sql : upgrade_sql, "open") != 0) {
+        return -EIO;
     }
-    return execute(file, version == 0 ? schema_sql : upgrade_sql, "open");
+    return execute(file, ensure_sql, "open");
 }
 
 /* makes the tables where need be; the commit proves that the file can be written */

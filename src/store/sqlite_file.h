@@ -89,11 +89,18 @@ int sqlite_file_add(struct sqlite_file *file, const struct store_batch *batch,
                     const struct store_entry *entry, uint64_t hits, struct sqlite_page *page);
 
 /**
- * Notes that a token was seen at the batch's second. Returns 1 when it had been seen before, less
- * than its window ago, else 0.
+ * Notes that a token was seen at the batch's second, on the page that token_key_page() returned
+ * `page` for. Returns 1 when it had been seen there before, less than its window ago, else 0.
  */
 int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
-                    const struct store_token *token);
+                    const struct store_token *token, uint64_t page);
+
+/** Returns 1 when there are tokens that a version before 0.2 kept, without their pages, else 0. */
+int sqlite_file_has_old_tokens(struct sqlite_file *file);
+
+/** Returns 1 when such a version saw the token, less than its window ago, else 0. */
+int sqlite_file_find_old(struct sqlite_file *file, const struct store_batch *batch,
+                         const struct store_token *token);
 
 /** Adds visitors to those of a page on the batch's day, unless there is no such page. */
 int sqlite_file_meet(struct sqlite_file *file, const struct store_batch *batch,

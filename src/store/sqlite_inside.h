@@ -14,12 +14,14 @@
 
 #define TABLE(sql)
 #define UPGRADE(sql)
+#define ENSURE(sql)
 #define STATEMENT(name, sql) name,
 enum statement {
 #include "store/sqlite_sql.def"
     STATEMENT_COUNT
 };
 #undef STATEMENT
+#undef ENSURE
 #undef UPGRADE
 #undef TABLE
 

@@ -104,7 +104,8 @@ static inline uint64_t store_token_ttl_s(enum store_window window, uint64_t keep
 
 /**
  * One visit of an entry that may arrive again, under the same token: the store counts it once per
- * site, page and window. The same token on another page is another visit.
+ * site, page and window. The same token on another page is another visit; but for a token of a day,
+ * which whoever makes it makes of the page, too. See token_key.h.
  */
 struct store_token {
     const char *bytes;
@@ -137,7 +138,8 @@ struct store_batch {
     size_t visitor_count;                 /* may be 0 */
     /**
      * Tokens are also looked up in the form that versions before 0.2 kept, without the page. Set
-     * while such a version may have written to the site; see `old_version_s`.
+     * while such a version may have written to the site; see `old_version_s`. SQLite needs not be
+     * told: its file says whether it has such tokens.
      */
     bool finds_old_tokens;
 };

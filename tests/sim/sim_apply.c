@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
+#include "base/map.h"
 #include "oracle.h"
 #include "sim_copy.h"
 #include "sim_database_inside.h"
-#include "store/stamp.h"
+#include "store/token_key.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,13 @@ static struct ledger_row *demand_row(struct sim_database *database, size_t site,
 
 /* --- tokens --- */
 
+static uint64_t hash(const char *bytes, size_t length)
+{
+    static const uint64_t no_secret[2];
+
+    return map_hash(no_secret, bytes, length);
+}
+
 static struct token_row row_of(const struct store_batch *batch, const struct store_token *token)
 {
     uint64_t ttl_s = store_token_ttl_s(token->window, SIM_KEEP_TOKENS_S);
@@ -50,38 +58,53 @@ static struct token_row row_of(const struct store_batch *batch, const struct sto
                             .until_ms = clock_monotonic_ms() + 1000 * ttl_s,
                             .window = token->window};
 
-    if (token->window == STORE_WINDOW_STAMPED) {
-        struct stamp stamp = stamp_read(token->bytes);
-
-        row.token = (uint32_t)stamp.id;
-        row.bucket = stamp.ms;
-    } else {
-        char text[STORE_TOKEN_MAX + 1];
-
-        memcpy(text, token->bytes, token->length);
-        text[token->length] = '\0';
-        row.token = (uint32_t)strtoul(text, NULL, 10);
-        row.bucket = batch->second / store_window_s(token->window);
-    }
+    row.bucket = token->window == STORE_WINDOW_STAMPED
+                     ? stamp_read(token->bytes).ms
+                     : batch->second / store_window_s(token->window);
     return row;
 }
 
-/* whether the token is in the bucket before, at or after the batch's time; else it is put there */
-static bool see(struct sim_database *database, const struct token_row *new)
+/* as it is kept: with its page */
+static uint64_t key_of(const struct store_batch *batch, const struct store_token *token)
+{
+    const struct store_entry *entry = &batch->entries[token->entry];
+    struct token_key key;
+
+    token_key_write(token, token_key_page(entry->page, entry->page_length), &key);
+    return hash(key.bytes, key.length);
+}
+
+/* whether a token is in the bucket before, at or after the batch's time */
+static bool is_kept(const struct sim_database *database, const struct token_row *token)
 {
     for (size_t i = database->token_count; i-- != 0;) {
         const struct token_row *row = &database->tokens[i];
 
-        if (row->token == new->token && row->window == new->window && row->site == new->site &&
-            row->bucket + 1 >= new->bucket && row->bucket <= new->bucket + 1 &&
+        if (row->key == token->key && row->window == token->window && row->site == token->site &&
+            row->bucket + 1 >= token->bucket && row->bucket <= token->bucket + 1 &&
             row->until_ms > clock_monotonic_ms()) {
             return true;
         }
     }
+    return false;
+}
+
+/* whether a token was seen before, in its own form, and in that of before 0.2; else it is kept */
+static bool see(struct sim_database *database, const struct store_batch *batch,
+                const struct store_token *token, enum sim_version version)
+{
+    struct token_row old = row_of(batch, token);
+    struct token_row new = old;
+
+    old.key = hash(token->bytes, token->length);
+    new.key = version == SIM_OLD ? old.key : key_of(batch, token);
+    if (is_kept(database, &new) || (batch->finds_old_tokens && is_kept(database, &old))) {
+        return true;
+    }
     if (database->token_count == TOKENS_MAX) {
         abort();
     }
-    database->tokens[database->token_count++] = *new;
+    database->tokens[database->token_count++] = new;
     return false;
 }
 
@@ -117,9 +140,9 @@ static void see_tokens(struct sim_database *database, const struct store_batch *
 {
     for (size_t i = 0; i < batch->token_count; i++) {
         uint32_t entry = batch->tokens[i].entry;
-        struct token_row token = row_of(batch, &batch->tokens[i]);
 
-        answer->repeated[i] = answer->totals[entry] != STORE_NONE && see(database, &token);
+        answer->repeated[i] =
+            answer->totals[entry] != STORE_NONE && see(database, batch, &batch->tokens[i], version);
         hits[entry] -= answer->repeated[i] ? 1 : 0;
     }
 }
@@ -228,7 +251,8 @@ static void tell_old_version(struct store_applied *applied, uint64_t old_at_ms)
 /* --- a batch --- */
 
 static void apply(struct sim_database *database, const struct store_batch *batch,
-                  enum sim_version version, struct sim_answer *answer, struct store_applied *ret_applied)
+                  enum sim_version version, struct sim_answer *answer,
+                  struct store_applied *ret_applied)
 {
     const struct ledger_row *row =
         sim_find_row(database, sim_site_number(batch->site), batch->epoch);

@@ -12,6 +12,10 @@
 #define EPOCHS_MAX 2048
 #define TOKENS_MAX 4096
 
+#ifndef STORE_UNPROVEN_S
+#define STORE_UNPROVEN_S 900
+#endif
+
 /** The last answer of an epoch. Copies of a database share it. It never changes. */
 struct kept_answer {
     unsigned users;
@@ -32,7 +36,7 @@ struct ledger_row {
 /** A member of a bucket. */
 struct token_row {
     uint32_t site;
-    uint32_t token; /* its number */
+    uint64_t key; /* a hash of what is kept */
     uint64_t bucket;
     uint64_t until_ms; /* on the monotonic clock; not known any more from then on */
     enum store_window window;
