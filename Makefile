@@ -90,9 +90,11 @@ $(CROWD): $(CROWD).o
 # the real engine and journal; below them a simulated loop, disk, store, clock and system
 FILE_CALLS = open openat close mkdir flock pwrite read fstat fsync fdatasync ftruncate unlinkat \
              fdopendir readdir closedir
+EPOCH_CALLS = ledger_init ledger_renew
+COMMA := ,
 $(BUILD)/sim: $(SIM) $(SIMULATED)
 	@echo '  LINK $@'
-	@$(LINK) $(FILE_CALLS:%=-Wl,--wrap=%) -o $@ $^ -lpthread
+	@$(LINK) $(patsubst %,-Wl$(COMMA)--wrap=%,$(FILE_CALLS) $(EPOCH_CALLS)) -o $@ $^ -lpthread
 
 -include $(SIM:.o=.d) $(OBJECTS:.o=.d) $(DAEMON:.o=.d) $(CTL:.o=.d) $(SUPPORT:.o=.d) $(UNITS:=.d) \
          $(FUZZERS:=.d) $(BUILD)/tests/fuzz/replay.d $(CROWD).d

@@ -7,7 +7,8 @@
  * --seeds N runs seeds 1 to N, by default 1000, or as many from --first on; --seed N only that one.
  * Each wrong run is named with what was wrong and the command that repeats it; the status is then
  * 1, and it ends after --wrong of them, by default 10. --without leaves a kind of faults out:
- * refusals, replicas, keys, clocks, tokens or calm. It tells which kind a wrong run needs.
+ * refusals, replicas, keys, clocks, tokens, calm or upgrades. It tells which kind a wrong run
+ * needs.
  */
 #include "sim_clock.h"
 #include "sim_log.h"
@@ -98,6 +99,7 @@ static void show_tally(const struct sim_tally *tally, uint64_t wrong)
         {"sites torn", tally->torn},
         {"repairs", tally->repairs},
         {"clock jumps", tally->clock_jumps},
+        {"upgrades", tally->upgrades},
         {"calm runs", tally->calm_runs},
         {"shared tokens", tally->tokens_shared},
     };
@@ -112,7 +114,8 @@ static void show_tally(const struct sim_tally *tally, uint64_t wrong)
 /* the bit of a kind of faults: see enum sim_kind */
 static unsigned parse_kind(const char *text)
 {
-    static const char *const names[] = {"refusals", "replicas", "keys", "clocks", "tokens", "calm"};
+    static const char *const names[] = {"refusals", "replicas", "keys",    "clocks",
+                                        "tokens",   "calm",     "upgrades"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         if (strcmp(text, names[i]) == 0) {

@@ -9,9 +9,16 @@
 #include "sim_disk.h"
 #include "sim_log.h"
 #include "sim_loop.h"
+#include "sim_version.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+void sim_instance_enter(const struct sim_instance *instance)
+{
+    sim_clock_use(instance->wall_off_ms);
+    sim_version_use(instance->version);
+}
 
 bool sim_instance_is_up(const struct sim_instance *instance)
 {
@@ -50,7 +57,7 @@ void sim_instance_start(struct sim_instance *instance, struct sim_node *node, bo
     struct sim_instances *common = instance->common;
 
     sim_say("instance %zu starts%s", instance->number, available ? "" : " without the store");
-    sim_clock_use(instance->wall_off_ms);
+    sim_instance_enter(instance);
     instance->generation++;
     instance->is_gone = false;
     instance->stalled_until_ms = 0;
@@ -112,7 +119,7 @@ void sim_instance_stop(struct sim_instance *instance, enum sim_death death)
     static const char *const names[] = {"ends", "is killed", "loses its power"};
 
     sim_say("instance %zu %s", instance->number, names[death]);
-    sim_clock_use(instance->wall_off_ms);
+    sim_instance_enter(instance);
     if (death == SIM_ENDS) {
         sim_files_live_on(instance->files); /* it was quicker */
     } else {
@@ -156,7 +163,7 @@ void sim_instance_run_due(struct sim_instance *instance)
     if (!sim_instance_is_up(instance)) {
         return;
     }
-    sim_clock_use(instance->wall_off_ms);
+    sim_instance_enter(instance);
     sim_store_run_due(instance->store, !is_stalled(instance));
     if (is_stalled(instance)) {
         return;

@@ -50,12 +50,16 @@ struct sim_instance {
     uint64_t stalled_until_ms;   /* it does not run */
     int64_t wall_off_ms;         /* of its wall clock */
     enum sim_version version;    /* with which it is started next */
+    uint64_t upgraded_at_ms;     /* when another version comes */
     uint64_t ends_at_ms;         /* of whatever a fault began */
     uint64_t disk_mended_at_ms;  /* until then it is bad */
     uint64_t taken, turned_away; /* since it was started */
     uint64_t told[VISIT_UNKNOWN + 1];
     uint64_t lost; /* visits of which its engines said so */
 };
+
+/** Its code runs from here on, with its clock and as its version. */
+void sim_instance_enter(const struct sim_instance *instance);
 
 /** Starts it on `node`. Accuses when its journal is refused. */
 void sim_instance_start(struct sim_instance *instance, struct sim_node *node, bool available);

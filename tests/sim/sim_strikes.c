@@ -132,3 +132,24 @@ void sim_strikes_clock(struct world *world, struct sim_instance *instance)
                 (long long)(instance->wall_off_ms / 1000));
     }
 }
+
+/* one of them may write beside the others for long */
+void sim_strikes_begin_old(struct world *world, struct sim_instance *instance)
+{
+    if (world->weather.upgrades) {
+        instance->version = SIM_OLD;
+        instance->upgraded_at_ms =
+            clock_monotonic_ms() + sim_draw_skewed(1, world->weather.storm_ms);
+    }
+}
+
+void sim_strikes_upgrade(struct world *world, struct sim_instance *instance)
+{
+    sim_say("instance %zu is to be of the new version", instance->number);
+    world->tally->upgrades++;
+    instance->upgraded_at_ms = SIM_NEVER;
+    if (sim_instance_is_up(instance)) {
+        restart(instance);
+    }
+    instance->version = SIM_NEW;
+}

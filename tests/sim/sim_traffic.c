@@ -166,7 +166,7 @@ static void try_at(struct sim_traffic *traffic, size_t request, struct sim_insta
     if (traffic->attempt_count == ATTEMPTS_MAX) {
         return;
     }
-    sim_clock_use(instance->wall_off_ms);
+    sim_instance_enter(instance);
     *attempt = (struct attempt){.traffic = traffic, .instance = instance, .request = request};
     attempt->visit.on_answer = on_answer;
     attempt->visit.pages_max = traffic->options.pages_max;

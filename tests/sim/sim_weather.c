@@ -92,7 +92,8 @@ static void draw_traffic(const struct sim_weather *weather, struct sim_instances
     traffic->sites = sim_chance(250) && !weather->is_calm ? 1 : sim_draw_between(2, SIM_SITES_MAX);
     traffic->is_calm = weather->is_calm;
     traffic->only_stamps = weather->sets_wall;
-    traffic->shares_tokens = sim_chance(500) && (left_out & SIM_KIND_TOKENS) == 0 ? 200 : 0;
+    traffic->shares_tokens =
+        sim_chance(500) && !weather->upgrades && (left_out & SIM_KIND_TOKENS) == 0 ? 200 : 0;
     traffic->shared_pages = sim_chance(500) ? sim_draw_between(1, ORACLE_SHARED_PAGES) : 0;
     /* room is a matter of when: it is judged only where what was refused once stays so */
     traffic->pages_max = weather->climate == SIM_STEADY && sim_chance(300)
@@ -139,6 +140,7 @@ static void calm_down(struct sim_weather *weather, struct sim_instances *common)
     weather->kills = false;
     weather->refusal_ms = sim_draw_skewed(1000, 20000);
     weather->loses_keys = true;
+    weather->upgrades = false;
     common->weather = (struct sim_store_weather){
         .latency_ms = 5, .timeout_ms = 1000, .heed_ms = common->weather.heed_ms};
     common->options.max_wait_ms = sim_draw_skewed(200, 3000);
@@ -149,6 +151,7 @@ static void leave_out(struct sim_weather *weather)
 {
     weather->refusal_ms = (left_out & SIM_KIND_REFUSALS) != 0 ? 0 : weather->refusal_ms;
     weather->loses_keys = weather->loses_keys && (left_out & SIM_KIND_KEYS) == 0;
+    weather->upgrades = weather->upgrades && (left_out & SIM_KIND_UPGRADES) == 0;
     weather->sets_wall = weather->sets_wall && (left_out & SIM_KIND_CLOCKS) == 0;
 }
 
@@ -162,6 +165,7 @@ void sim_weather_draw(struct sim_weather *weather, struct sim_instances *common,
                                     .stall_ms = sim_chance(300) ? sim_draw_skewed(1, 3000) : 0,
                                     .kills = sim_chance(500),
                                     .loses_keys = sim_chance(250),
+                                    .upgrades = sim_chance(150),
                                     .is_calm = sim_chance(100),
                                     .sets_wall = sim_chance(300)};
     if (weather->climate == SIM_CRASHING && sim_chance(300)) {
@@ -187,6 +191,9 @@ void sim_weather_draw(struct sim_weather *weather, struct sim_instances *common,
         calm_down(weather, common);
     }
     leave_out(weather);
+    if (weather->upgrades) { /* an older version proves nothing, and knows tokens without pages */
+        weather->loses_keys = false;
+    }
     if (weather->climate == SIM_COPIED) { /* copies of before a repair would come back */
         weather->loses_keys = false;
     }

@@ -29,6 +29,7 @@ struct sim_weather {
     uint64_t lag_ms;               /* of replicas, at most */
     uint64_t grace_ms;             /* for which a replica that is gone is waited for */
     bool tells_replicas;           /* the server says what they have */
+    bool upgrades;                 /* instances are of an older version at first */
     bool loses_keys;               /* of a site, one by one */
     bool is_calm;                  /* nothing happens but to site 0 */
     bool sets_wall;                /* the wall clocks */
@@ -43,7 +44,8 @@ enum sim_kind {
     SIM_KIND_KEYS = 4,
     SIM_KIND_CLOCKS = 8,
     SIM_KIND_TOKENS = 16, /* that are shared */
-    SIM_KIND_CALM = 32    /* calm runs */
+    SIM_KIND_CALM = 32,   /* calm runs */
+    SIM_KIND_UPGRADES = 64
 };
 
 /** Leaves kinds out of all runs from here on. */

@@ -47,6 +47,7 @@ static uint64_t next_event_ms(const struct world *world)
 
     for (size_t i = 0; i < world->instance_count; i++) {
         next_ms = sim_earlier(next_ms, sim_instance_next_ms(&world->instances[i]));
+        next_ms = sim_earlier(next_ms, world->instances[i].upgraded_at_ms);
     }
     next_ms = sim_earlier(next_ms, sim_servers_next_ms(world));
     if (!world->is_quiet) {
@@ -74,6 +75,9 @@ static void step(struct world *world)
     for (size_t i = 0; i < world->instance_count; i++) {
         if (world->instances[i].disk_mended_at_ms <= now_ms) {
             sim_strikes_mend_disk(&world->instances[i]);
+        }
+        if (world->instances[i].upgraded_at_ms <= now_ms) {
+            sim_strikes_upgrade(world, &world->instances[i]);
         }
         if (world->instances[i].ends_at_ms <= now_ms) {
             sim_strikes_mend(world, &world->instances[i]);
@@ -131,6 +135,11 @@ static void become_quiet(struct world *world)
     sim_say("the world becomes quiet");
     world->is_quiet = true;
     sim_servers_mend(world);
+    for (size_t i = 0; i < world->instance_count; i++) {
+        if (world->instances[i].upgraded_at_ms != SIM_NEVER) {
+            sim_strikes_upgrade(world, &world->instances[i]);
+        }
+    }
     sim_traffic_end(world->traffic);
     reconnect_all(world);
     settle(world);
@@ -162,7 +171,9 @@ static struct world *create_world(struct sim_tally *tally)
                                                     .number = i,
                                                     .files = sim_files_create(i),
                                                     .version = SIM_NEW,
+                                                    .upgraded_at_ms = SIM_NEVER,
                                                     .disk_mended_at_ms = SIM_NEVER};
+        sim_strikes_begin_old(world, &world->instances[i]);
         sim_instance_start(&world->instances[i], world->active, true);
     }
     world->traffic = sim_traffic_create(&traffic);

@@ -52,6 +52,7 @@ struct sim_tally {
     uint64_t torn;             /* sites, by that */
     uint64_t repairs;
     uint64_t clock_jumps;
+    uint64_t upgrades; /* of instances from an older version */
     uint64_t calm_runs;
     uint64_t tokens_shared; /* by requests of two pages */
 };

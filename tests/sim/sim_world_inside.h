@@ -112,6 +112,10 @@ void sim_strikes_instance(struct world *world, struct sim_instance *instance);
 void sim_strikes_disk(struct world *world, struct sim_instance *instance);
 void sim_strikes_clock(struct world *world, struct sim_instance *instance);
 
+/** In some runs instances begin as ones of an older version; they are replaced one by one. */
+void sim_strikes_begin_old(struct world *world, struct sim_instance *instance);
+void sim_strikes_upgrade(struct world *world, struct sim_instance *instance);
+
 /** What had begun is over. */
 void sim_strikes_mend_disk(struct sim_instance *instance);
 void sim_strikes_mend(struct world *world, struct sim_instance *instance);
