@@ -142,6 +142,16 @@ static void fail_batch(struct batch *batch, const struct store_applied *applied)
     }
 }
 
+static void end_refused(struct flow *flow, const struct store_applied *applied)
+{
+    bool is_refused = applied->outcome == STORE_REFUSED;
+
+    end_with(flow, (struct flow_end){.result = FLOW_FAILED,
+                                     .reason = applied->reason,
+                                     .scope = is_refused ? applied->scope : STORE_SCOPE_SITE,
+                                     .is_torn = is_refused && applied->is_torn});
+}
+
 static void on_applied(void *data, const struct store_applied *applied)
 {
     struct flow_call *call = data;
@@ -168,7 +178,7 @@ static void on_applied(void *data, const struct store_applied *applied)
     if (applied->gap) {
         find_gap(flow, applied->at, applied->reason);
     } else {
-        end_with(flow, (struct flow_end){.result = FLOW_FAILED, .reason = applied->reason});
+        end_refused(flow, applied);
     }
 }
 
@@ -183,7 +193,9 @@ static void on_ledger(void *data, const struct store_ledger *ledger)
         flow->must_check = false;
         find_gap(flow, ledger->at, NULL);
     } else {
-        end_with(flow, (struct flow_end){.result = FLOW_FAILED, .reason = ledger->reason});
+        end_with(flow, (struct flow_end){.result = FLOW_FAILED,
+                                         .reason = ledger->reason,
+                                         .scope = ledger->scope});
     }
 }
 

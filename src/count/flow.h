@@ -38,6 +38,12 @@ struct flow_end {
     struct ledger_gap gap; /* FLOW_GAP */
     bool is_surprise;      /* FLOW_GAP: the store was not asked; other flows may not know yet */
     const char *reason;    /* FLOW_FAILED: why; gone when the callback returns */
+    /**
+     * FLOW_FAILED: who is refused. A batch of which nothing is known, though the store is there,
+     * says nothing of other sites.
+     */
+    enum store_scope scope;
+    bool is_torn; /* FLOW_FAILED: the site's keys contradict each other */
 };
 
 struct flow_events {

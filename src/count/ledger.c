@@ -159,13 +159,19 @@ bool ledger_store_is_at(struct ledger *ledger, struct store_position at, struct 
     return true;
 }
 
-void ledger_forget(struct ledger *ledger, uint64_t before_ms, size_t max_bytes)
+uint64_t ledger_forget(struct ledger *ledger, uint64_t before_ms, size_t max_bytes)
 {
+    uint64_t unprotected = 0;
+
     while (!list_is_empty(&ledger->retained) && ledger->retained.next != ledger->heal) {
-        if (parcel_of(ledger->retained.next)->answered_at_ms >= before_ms &&
-            ledger->retained_bytes <= max_bytes) {
-            return;
+        const struct parcel *oldest = parcel_of(ledger->retained.next);
+        bool is_needed = oldest->answered_at_ms >= before_ms;
+
+        if (is_needed && ledger->retained_bytes <= max_bytes) {
+            break;
         }
+        unprotected += is_needed ? oldest->hits : 0;
         drop_oldest(ledger);
     }
+    return unprotected;
 }

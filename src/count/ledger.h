@@ -73,7 +73,10 @@ void ledger_healed(struct ledger *ledger);
 bool ledger_store_is_at(struct ledger *ledger, struct store_position at,
                         struct ledger_gap *ret_gap);
 
-/** Drops what was answered before `before_ms`, and the oldest beyond `max_bytes`. */
-void ledger_forget(struct ledger *ledger, uint64_t before_ms, size_t max_bytes);
+/**
+ * Drops what was answered before `before_ms`, and the oldest beyond `max_bytes`. Returns how many
+ * visits were in those that were dropped only since there was no room.
+ */
+uint64_t ledger_forget(struct ledger *ledger, uint64_t before_ms, size_t max_bytes);
 
 #endif

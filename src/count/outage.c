@@ -163,7 +163,7 @@ static void answer_journaled(void *data, struct visit *visit, size_t entry)
     if (context->pages[entry].total != 0) {
         answer.count = context->pages[entry].total + visit->position + 1;
     }
-    engine->stats.waiting--;
+    waiting_end(context->shelter->leg->site);
     engine->stats.journaled++;
     visit->on_answer(visit, &answer);
 }
@@ -183,7 +183,7 @@ static void finish_written(struct shelter *shelter)
     note_pending(leg, batch, pages);
     batch_release(batch, answer_journaled, &context);
     free(pages);
-    waiting_answer_uncounted(leg->site->engine, &context.unknown, VISIT_UNKNOWN,
+    waiting_answer_uncounted(leg->site, &context.unknown, VISIT_UNKNOWN,
                              "the store did not confirm the visit in time; its page may be one "
                              "more than the site may have");
 }
@@ -198,7 +198,6 @@ static void take_out(void *data, struct visit *visit, size_t entry)
 static void finish_unwritten(struct shelter *shelter, int error)
 {
     struct leg *leg = shelter->leg;
-    struct engine *engine = leg->site->engine;
     struct batch *batch = shelter->batch;
     struct list visits;
 
@@ -208,7 +207,7 @@ static void finish_unwritten(struct shelter *shelter, int error)
     free(shelter);
     if (leg == &leg->site->live) {
         /* it was sent to the store, and stays to be sent again */
-        waiting_answer_uncounted(engine, &visits, VISIT_UNKNOWN,
+        waiting_answer_uncounted(leg->site, &visits, VISIT_UNKNOWN,
                                  "the store did not confirm the visit, and the journal cannot be "
                                  "written; it may have been counted");
         return;
@@ -216,12 +215,14 @@ static void finish_unwritten(struct shelter *shelter, int error)
     list_remove(&batch->link);
     batch_destroy(batch);
     if (error == -ENOTRECOVERABLE) {
-        waiting_answer_uncounted(engine, &visits, VISIT_UNKNOWN,
+        waiting_answer_uncounted(leg->site, &visits, VISIT_UNKNOWN,
                                  "the store is away, and the journal's disk fails; it may be "
                                  "counted if that ends with a crash");
     } else {
-        waiting_answer_uncounted(engine, &visits, VISIT_REFUSED,
-                                 "the store is away, and the journal cannot be written");
+        waiting_answer_uncounted(
+            leg->site, &visits, VISIT_REFUSED,
+            "the store is away, and the journal cannot be written; the visit was "
+            "not counted");
     }
 }
 

@@ -33,6 +33,9 @@ struct stats {
     uint64_t healed;     /* visits sent again after a gap, which the store has again */
     uint64_t lost;       /* visits that a gap took and that were no longer kept */
 
+    /* visits that are no longer kept to heal the store with, since there was no room */
+    uint64_t unprotected;
+
     /* of those applied or repeated: too few replicas have confirmed them in time */
     uint64_t unconfirmed;
 

@@ -385,6 +385,7 @@ static void finish_apply(struct redis_request *request, const redisReply *reply,
     } else {
         struct store_applied applied = {0};
 
+        applied.scope = redis_request_scope(reply);
         applied.outcome = redis_request_failure(request, reply, reason, &applied.reason);
         if (applied.outcome == STORE_UNKNOWN && reply != NULL) {
             /* no answer of the script's: another question's, and so would be all that follow */

@@ -387,6 +387,7 @@ static void finish_ledger(struct redis_request *request, const redisReply *reply
 
     if (reply == NULL || (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_NIL)) {
         ledger.outcome = STORE_REFUSED;
+        ledger.scope = redis_request_scope(reply);
         ledger.reason = reason_of(request, reply, reason);
     } else if (reply->type == REDIS_REPLY_STRING && !parse_position(reply->str, &ledger.at)) {
         snprintf(unreadable, sizeof(unreadable),

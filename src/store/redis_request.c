@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis_request.h"
+#include "store/redis_error.h"
 
 #include <hiredis/hiredis.h>
 
@@ -172,6 +173,14 @@ enum store_outcome redis_request_failure(struct redis_request *request, const re
         redis_link_reset(request->store->link, reply->str);
     }
     return STORE_REFUSED;
+}
+
+enum store_scope redis_request_scope(const redisReply *reply)
+{
+    if (reply == NULL) {
+        return STORE_SCOPE_SERVER;
+    }
+    return reply->type == REDIS_REPLY_ERROR ? redis_error_scope(reply->str) : STORE_SCOPE_SITE;
 }
 
 /* --- replies --- */

@@ -115,6 +115,9 @@ enum store_outcome redis_request_failure(struct redis_request *request,
                                          const struct redisReply *reply, const char *reason,
                                          const char **ret_reason);
 
+/* whom a request concerns that was refused: without a connection nobody's can be sent */
+enum store_scope redis_request_scope(const struct redisReply *reply);
+
 /* refuses what the link did not take */
 void redis_request_refuse_unsent(struct redis_store *store);
 

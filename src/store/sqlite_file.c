@@ -390,6 +390,7 @@ static int check_place(struct sqlite_file *file)
 int sqlite_file_begin(struct sqlite_file *file, bool writes)
 {
     if (file->db == NULL) {
+        file->error_code = SQLITE_CANTOPEN; /* whatever the reason in the status is */
         return -EIO;
     }
     file->status.transactions++;
@@ -418,6 +419,19 @@ enum store_outcome sqlite_file_commit(struct sqlite_file *file)
                                                                               : STORE_UNKNOWN;
 }
 
+enum store_scope sqlite_file_error_scope(const struct sqlite_file *file)
+{
+    switch (file->error_code) {
+    case SQLITE_CONSTRAINT: /* also what a trigger raises */
+    case SQLITE_MISMATCH:
+    case SQLITE_RANGE:
+    case SQLITE_TOOBIG:
+        return STORE_SCOPE_SITE;
+    default: /* full, busy, read-only, an I/O error, no database, damaged, no memory … */
+        return STORE_SCOPE_SERVER;
+    }
+}
+
 void sqlite_file_recover(struct sqlite_file *file)
 {
     if (file->db == NULL) {
@@ -429,7 +443,8 @@ void sqlite_file_recover(struct sqlite_file *file)
     /* what passes by itself leaves the file open: locked by others, or no room, but readable */
     if (file->error_code == SQLITE_FULL) {
         file->status.ready = false;
-    } else if (file->error_code != SQLITE_BUSY) {
+    } else if (file->error_code != SQLITE_BUSY &&
+               sqlite_file_error_scope(file) == STORE_SCOPE_SERVER) {
         sqlite_file_close(file);
     }
 }

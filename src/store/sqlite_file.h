@@ -60,6 +60,9 @@ int sqlite_file_begin(struct sqlite_file *file, bool writes);
  */
 enum store_outcome sqlite_file_commit(struct sqlite_file *file);
 
+/** Whom the last error concerns: all sites, unless it is one of what stands in the tables. */
+enum store_scope sqlite_file_error_scope(const struct sqlite_file *file);
+
 /** After an error: rolls back, and closes the file unless the error is one that passes. */
 void sqlite_file_recover(struct sqlite_file *file);
 

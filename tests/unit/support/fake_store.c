@@ -218,10 +218,11 @@ static void ledger(struct store *store, const char *site, const char *epoch,
 
 static void health(struct store *store, struct store_health *ret_health)
 {
-    *ret_health = (struct store_health){.backend = "fake",
-                                        .replicated_before_ms = UINT64_MAX,
-                                        .available = fake_of(store)->available,
-                                        .state = fake_of(store)->available ? "ready" : "down"};
+    *ret_health =
+        (struct store_health){.backend = "fake",
+                              .replicated_before_ms = fake_of(store)->replicated_before_ms,
+                              .available = fake_of(store)->available,
+                              .state = fake_of(store)->available ? "ready" : "down"};
 }
 
 /* --- fates --- */
@@ -235,9 +236,11 @@ static void end_apply(struct fake_store *fake, struct fake_call *call, enum fake
         applied = fake_database_apply(fake->database, &call->batch, answer);
     } else if (fate == FAKE_REPLY_LOST) {
         fake_database_apply(fake->database, &call->batch, answer);
-    } else if (fate == FAKE_REFUSED) {
+    } else if (fate == FAKE_REFUSED || fate == FAKE_REFUSED_ALL || fate == FAKE_TORN) {
         applied.outcome = STORE_REFUSED;
-        applied.reason = "not now";
+        applied.scope = fate == FAKE_REFUSED_ALL ? STORE_SCOPE_SERVER : STORE_SCOPE_SITE;
+        applied.is_torn = fate == FAKE_TORN;
+        applied.reason = fate == FAKE_TORN ? "a key was lost" : "not now";
     }
     call->on_applied(call->data, &applied);
     free(answer); /* gone after the callback */
@@ -258,7 +261,10 @@ static void end_read(struct fake_store *fake, struct fake_call *call, enum fake_
 
 static void end_ledger(struct fake_store *fake, struct fake_call *call, enum fake_fate fate)
 {
-    struct store_ledger answer = {.outcome = STORE_REFUSED, .reason = "not now"};
+    struct store_ledger answer = {.outcome = STORE_REFUSED,
+                                  .scope = fate == FAKE_REFUSED_ALL ? STORE_SCOPE_SERVER
+                                                                    : STORE_SCOPE_SITE,
+                                  .reason = "not now"};
 
     if (fate == FAKE_DONE) {
         answer = (struct store_ledger){
@@ -356,6 +362,7 @@ struct fake_store *fake_store_create(struct fake_database *database, bool availa
     fake->store.operations = &operations;
     fake->database = database;
     fake->available = available;
+    fake->replicated_before_ms = UINT64_MAX;
     list_init(&fake->calls);
     list_init(&fake->late);
     return fake;
