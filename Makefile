@@ -67,8 +67,10 @@ $(BUILD)/src/base/zone.o: GLIB = $(patsubst -I%,-isystem %,$(shell pkg-config --
 
 # what ASSET() embeds
 $(BUILD)/src/http/bots.o: src/http/bots.txt
-$(BUILD)/src/store/redis_apply.o: src/store/apply.lua
-$(BUILD)/src/store/redis_edit.o: src/store/edit.lua
+$(BUILD)/src/store/redis_apply.o: src/store/proof.lua src/store/apply.lua
+$(BUILD)/src/store/redis_edit.o: src/store/proof.lua src/store/edit.lua
+$(BUILD)/src/store/redis_ledger.o: src/store/proof.lua src/store/ledger.lua
+$(BUILD)/src/store/redis_repair.o: src/store/proof.lua src/store/repair.lua
 $(BUILD)/src/store/redis_read.o: src/store/read.lua
 $(BUILD)/src/web/web.o: $(wildcard src/web/*.html src/web/*.css src/web/*.js)
 

@@ -3,28 +3,39 @@
 
 #include "base/backoff.h"
 
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
 static struct parcel *parcel_of(struct list *link)
 {
     return container_of(link, struct parcel, link);
 }
 
+/* what stands before an epoch's random bits */
+#define GENERATION_LENGTH 8
+
 static void draw_epoch(struct ledger *ledger)
 {
     static const char digits[] = "0123456789abcdef";
-    unsigned char bits[STORE_EPOCH_LENGTH / 2];
+    unsigned char bits[(STORE_EPOCH_LENGTH - GENERATION_LENGTH) / 2];
+    char *end;
 
     random_bytes(bits, sizeof(bits));
+    end = ledger->epoch +
+          snprintf(ledger->epoch, sizeof(ledger->epoch), "g%07" PRIu64, ledger->generation);
     for (size_t i = 0; i < sizeof(bits); i++) {
-        ledger->epoch[2 * i] = digits[bits[i] >> 4];
-        ledger->epoch[2 * i + 1] = digits[bits[i] & 15];
+        *end++ = digits[bits[i] >> 4];
+        *end++ = digits[bits[i] & 15];
     }
-    ledger->epoch[STORE_EPOCH_LENGTH] = '\0';
+    *end = '\0';
 }
 
 void ledger_init(struct ledger *ledger)
 {
     list_init(&ledger->retained);
     ledger->retained_bytes = 0;
+    ledger->generation = 0;
     ledger_renew(ledger);
 }
 
@@ -41,6 +52,13 @@ void ledger_finish(struct ledger *ledger)
     while (!list_is_empty(&ledger->retained)) {
         drop_oldest(ledger);
     }
+}
+
+void ledger_begin_generation(struct ledger *ledger, uint64_t generation)
+{
+    assert(generation <= STORE_GENERATION_MAX);
+    ledger->generation = generation;
+    ledger_renew(ledger);
 }
 
 void ledger_renew(struct ledger *ledger)

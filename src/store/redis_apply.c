@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-ASSET(redis_apply_lua, "src/store/apply.lua");
+ASSET_JOINED(redis_apply_lua, "src/store/proof.lua", "src/store/apply.lua");
 
 /* an open apply call */
 struct applying {
@@ -262,6 +262,20 @@ static const char *parse_uniques(const char *text, const struct store_batch *bat
     return text;
 }
 
+/* " ? 8": seconds since a version before 0.2 wrote; returns what follows them, or NULL */
+static const char *parse_old_version(const char *text, struct store_applied *applied)
+{
+    if (!redis_starts_with(text, " ? ")) {
+        return text;
+    }
+    text = redis_parse_numbers(text + 2, &applied->old_version_s, 1);
+    if (applied->old_version_s > STORE_OLD_VERSION_S) {
+        return NULL;
+    }
+    applied->is_unproven = applied->old_version_s > STORE_OLD_VERSION_S - STORE_UNPROVEN_S;
+    return text;
+}
+
 /* all of an answer; returns the error in it, "" where there is none, or NULL */
 static const char *parse_answer(const char *text, struct applying *applying)
 {
@@ -273,6 +287,9 @@ static const char *parse_answer(const char *text, struct applying *applying)
     }
     if (text != NULL) {
         text = parse_uniques(text, batch, applying->totals + batch->entry_count);
+    }
+    if (text != NULL) {
+        text = parse_old_version(text, &applying->applied);
     }
     if (text == NULL || *text == '\0') {
         return text;
@@ -327,11 +344,11 @@ static void finish_with_totals(struct applying *applying, const char *text, bool
     if (*error != '\0') {
         warn_of_series(applying->request.store, batch->site, error);
     }
-    applying->applied = (struct store_applied){.outcome = STORE_OK,
-                                               .totals = applying->totals,
-                                               .uniques = applying->totals + batch->entry_count,
-                                               .repeated = applying->repeated,
-                                               .duplicate = duplicate};
+    applying->applied.outcome = STORE_OK;
+    applying->applied.totals = applying->totals;
+    applying->applied.uniques = applying->totals + batch->entry_count;
+    applying->applied.repeated = applying->repeated;
+    applying->applied.duplicate = duplicate;
     if (list_is_empty(&applying->waiter.link)) {
         end_confirmed(applying);
     }
@@ -358,19 +375,21 @@ static void finish_gap(struct applying *applying, const struct store_position *a
                                                 .reason = "the store went back in time"});
 }
 
-/* what the script answered; "" when that is something else, or goes on behind a NUL */
-static const char *text_of(const redisReply *reply)
+static void finish_verdict(struct applying *applying, const struct redis_verdict *verdict)
 {
-    bool is_text = reply != NULL && reply->type == REDIS_REPLY_STRING &&
-                   strlen(reply->str) == (size_t)reply->len;
-
-    return is_text ? reply->str : "";
+    end_apply(applying, &(struct store_applied){.outcome = STORE_REFUSED,
+                                                .scope = STORE_SCOPE_SITE,
+                                                .is_torn = verdict->is_torn,
+                                                .is_outdated = verdict->is_outdated,
+                                                .generation = verdict->generation,
+                                                .reason = verdict->reason});
 }
 
 static void finish_apply(struct redis_request *request, const redisReply *reply, const char *reason)
 {
     struct applying *applying = applying_of(request);
-    const char *text = text_of(reply);
+    const char *text = redis_text_of(reply);
+    struct redis_verdict verdict;
     struct store_position at;
 
     if (reply != NULL && reply->type == REDIS_REPLY_ERROR &&
@@ -382,6 +401,8 @@ static void finish_apply(struct redis_request *request, const redisReply *reply,
         finish_with_totals(applying, text + 3, true);
     } else if (redis_starts_with(text, "GAP") && parse_gap(text + 3, &at)) {
         finish_gap(applying, &at);
+    } else if (redis_parse_verdict(text, applying->batch->site, &verdict)) {
+        finish_verdict(applying, &verdict);
     } else {
         struct store_applied applied = {0};
 

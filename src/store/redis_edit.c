@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-ASSET(redis_edit_lua, "src/store/edit.lua");
+ASSET_JOINED(redis_edit_lua, "src/store/proof.lua", "src/store/edit.lua");
 ASSET_DECLARE(redis_edit_lua);
 
 #define SECONDS_PER_HOUR 3600
@@ -30,20 +30,29 @@ static const char salt_lua[] = "redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', 
 
 /* --- edit --- */
 
+struct editing {
+    struct redis_request request;
+    char site[STORE_SITE_MAX + 1];
+};
+
 static void finish_edit(struct redis_request *request, const redisReply *reply, const char *reason)
 {
+    struct editing *editing = container_of(request, struct editing, request);
     struct store_edited edited = {.outcome = STORE_OK};
+    const char *text = redis_text_of(reply);
+    struct redis_verdict verdict;
     uint64_t numbers[2];
 
-    if (reply != NULL && reply->type == REDIS_REPLY_STRING &&
-        redis_parse_numbers(reply->str, numbers, 2) != NULL) {
+    if (redis_parse_numbers(text, numbers, 2) != NULL) {
         edited.before = numbers[0];
         edited.after = numbers[1];
+    } else if (redis_parse_verdict(text, editing->site, &verdict)) {
+        edited = (struct store_edited){.outcome = STORE_REFUSED, .reason = verdict.reason};
     } else {
         edited.outcome = redis_request_failure(request, reply, reason, &edited.reason);
     }
     request->on_edited(request->data, &edited);
-    free(request);
+    free(editing);
 }
 
 /* which days and hours there may be numbers of: also tomorrow's, for zones ahead of UTC */
@@ -74,8 +83,9 @@ static void add_edit_keys(struct redis_store *store, const struct store_edit *ed
     struct redis_command *command = &store->command;
     uint64_t pages = edit->kind == STORE_RENAME ? 2 : 1;
 
-    redis_command_add_u64(command, 1 + (1 + pages) * kept->day_count + kept->hour_count);
+    redis_command_add_u64(command, 2 + (1 + pages) * kept->day_count + kept->hour_count);
     redis_add_key(command, edit->site, "hits");
+    redis_add_key(command, edit->site, "ledger");
     for (uint64_t i = 0; i < kept->day_count; i++) {
         redis_add_day_key(store, edit->site, kept->first_day + i);
     }
@@ -96,9 +106,18 @@ void redis_edit(struct store *store, const struct store_edit *edit, store_on_edi
                 void *data)
 {
     static const char *const operations[] = {"SET", "ADD", "DELETE", "RENAME"};
-    struct redis_request *request = redis_request_create(store, data, finish_edit);
-    struct redis_command *command = &request->store->command;
-    struct kept kept = find_kept(request->store, edit);
+    struct editing *editing = calloc(1, sizeof(*editing));
+    struct redis_request *request = &editing->request;
+    struct redis_command *command;
+    struct kept kept;
+
+    if (editing == NULL) {
+        abort();
+    }
+    redis_request_init(request, store, data, finish_edit);
+    strncpy(editing->site, edit->site, STORE_SITE_MAX);
+    command = &request->store->command;
+    kept = find_kept(request->store, edit);
 
     request->on_edited = on_edited;
     redis_command_begin(command, "EVAL");

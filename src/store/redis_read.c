@@ -12,6 +12,9 @@
 ASSET(redis_read_lua, "src/store/read.lua");
 ASSET_DECLARE(redis_read_lua);
 
+/* members of hits that are no pages */
+#define HIDDEN_COUNT 2
+
 /* members that one step of a scan looks at, about */
 #define SCAN_COUNT 1000
 
@@ -209,7 +212,13 @@ void redis_series(struct store *store, const struct store_span *span, store_on_s
 
 /* --- lists of pages --- */
 
-/* page, total, page, total ...; without the site itself. Freed by the caller */
+/* whether a member of hits is no page: the site itself, or the mark of proof.lua */
+static bool is_hidden(const redisReply *member)
+{
+    return member->len == 0 || *member->str == '\1';
+}
+
+/* page, total, page, total ...; without what is hidden. Freed by the caller */
 static struct store_page *parse_pages(const redisReply *reply, size_t *ret_count)
 {
     struct store_page *pages = calloc(reply->elements / 2 + 1, sizeof(*pages));
@@ -223,7 +232,7 @@ static struct store_page *parse_pages(const redisReply *reply, size_t *ret_count
         const redisReply *total = reply->element[i + 1];
 
         if (page->type == REDIS_REPLY_STRING && total->type == REDIS_REPLY_STRING &&
-            page->len != 0) {
+            !is_hidden(page)) {
             pages[count++] =
                 (struct store_page){page->str, (size_t)page->len, strtoull(total->str, NULL, 10)};
         }
@@ -274,7 +283,7 @@ void redis_top(struct store *store, const char *site, size_t count, store_on_pag
     redis_command_begin(command, "ZREVRANGE");
     redis_add_key(command, site, "hits");
     redis_command_add_text(command, "0");
-    redis_command_add_u64(command, count); /* one more, for the site itself is among them */
+    redis_command_add_u64(command, count - 1 + HIDDEN_COUNT);
     redis_command_add_text(command, "WITHSCORES");
     redis_request_send(request);
 }
@@ -354,66 +363,4 @@ void redis_sites(struct store *store, store_on_sites on_sites, void *data)
     redis_command_begin(command, "SMEMBERS");
     redis_command_add_text(command, REDIS_SITES_KEY);
     redis_request_send(request);
-}
-
-/* --- ledger --- */
-
-struct asking {
-    struct redis_request request;
-    const char *site;
-    const char *epoch;
-};
-
-/* "12 345 1700000000 ...": sequence, visits and time of an entry; false when it is no entry */
-static bool parse_position(const char *text, struct store_position *ret_at)
-{
-    uint64_t numbers[2];
-
-    text = redis_parse_number(text, &ret_at->sequence);
-    if (text == NULL || redis_parse_numbers(text, numbers, 2) == NULL || numbers[0] == STORE_NONE ||
-        numbers[1] == STORE_NONE) {
-        return false;
-    }
-    ret_at->visits = numbers[0];
-    return true;
-}
-
-static void finish_ledger(struct redis_request *request, const redisReply *reply,
-                          const char *reason)
-{
-    struct asking *asking = container_of(request, struct asking, request);
-    struct store_ledger ledger = {.outcome = STORE_OK};
-    char unreadable[REDIS_KEY_MAX + STORE_EPOCH_LENGTH + 64];
-
-    if (reply == NULL || (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_NIL)) {
-        ledger.outcome = STORE_REFUSED;
-        ledger.scope = redis_request_scope(reply);
-        ledger.reason = reason_of(request, reply, reason);
-    } else if (reply->type == REDIS_REPLY_STRING && !parse_position(reply->str, &ledger.at)) {
-        snprintf(unreadable, sizeof(unreadable),
-                 "the ledger is unreadable: vc:{%s}:ledger, field %s", asking->site, asking->epoch);
-        ledger = (struct store_ledger){.outcome = STORE_REFUSED, .reason = unreadable};
-    }
-    request->on_ledger(request->data, &ledger);
-    free(asking);
-}
-
-void redis_ledger(struct store *store, const char *site, const char *epoch,
-                  store_on_ledger on_ledger, void *data)
-{
-    struct asking *asking = calloc(1, sizeof(*asking));
-    struct redis_command *command;
-
-    if (asking == NULL) {
-        abort();
-    }
-    redis_request_init(&asking->request, store, data, finish_ledger);
-    asking->request.on_ledger = on_ledger;
-    asking->site = site;
-    asking->epoch = epoch;
-    command = &asking->request.store->command;
-    redis_command_begin(command, "HGET");
-    redis_add_key(command, site, "ledger");
-    redis_command_add_text(command, epoch);
-    redis_request_send(&asking->request);
 }

@@ -5,6 +5,7 @@
 #include <hiredis/hiredis.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -219,4 +220,37 @@ const char *redis_parse_numbers(const char *text, uint64_t *ret_numbers, size_t 
         }
     }
     return text;
+}
+
+const char *redis_text_of(const redisReply *reply)
+{
+    bool is_text = reply != NULL && reply->type == REDIS_REPLY_STRING &&
+                   strlen(reply->str) == (size_t)reply->len;
+
+    return is_text ? reply->str : "";
+}
+
+bool redis_parse_verdict(const char *text, const char *site, struct redis_verdict *ret_verdict)
+{
+    struct redis_verdict verdict = {0};
+
+    if (redis_starts_with(text, "TORN ")) {
+        verdict.is_torn = true;
+        snprintf(verdict.reason, sizeof(verdict.reason),
+                 "the keys of the site contradict each other: %.120s; visitcountctl repair %s",
+                 text + 5, site);
+    } else if (redis_starts_with(text, "OUTDATED")) {
+        text = redis_parse_numbers(text + 8, &verdict.generation, 1);
+        if (text == NULL || *text != '\0' || verdict.generation > STORE_GENERATION_MAX) {
+            return false;
+        }
+        verdict.is_outdated = true;
+        snprintf(verdict.reason, sizeof(verdict.reason),
+                 "the site was repaired, and is of generation %llu now",
+                 (unsigned long long)verdict.generation);
+    } else {
+        return false;
+    }
+    *ret_verdict = verdict;
+    return true;
 }

@@ -2,7 +2,8 @@
 /**
  * redis_request: the inside of redis_store: a call of the contract as a command of Redis, from its
  * arguments to its reply. Used by redis_store.c, which has the store itself, redis_apply.c,
- * redis_read.c, redis_edit.c and redis_live.c; nobody else includes it.
+ * redis_read.c, redis_ledger.c, redis_edit.c, redis_repair.c and redis_live.c; nobody else includes
+ * it.
  */
 #ifndef VISITCOUNTD_STORE_REDIS_REQUEST_H
 #define VISITCOUNTD_STORE_REDIS_REQUEST_H
@@ -70,6 +71,7 @@ struct redis_request {
         store_on_sites on_sites;
         store_on_ledger on_ledger;
         store_on_edited on_edited;
+        store_on_repaired on_repaired;
         store_on_admitted on_admitted;
         store_on_salt on_salt;
     };
@@ -133,6 +135,20 @@ const char *redis_parse_number(const char *text, uint64_t *ret_number);
  */
 const char *redis_parse_numbers(const char *text, uint64_t *ret_numbers, size_t count);
 
+/* what a script says instead of doing anything: see apply.lua */
+struct redis_verdict {
+    bool is_torn;
+    bool is_outdated;
+    uint64_t generation; /* is_outdated */
+    char reason[256];
+};
+
+/* "TORN ..." or "OUTDATED 3" of `site`; false when it is neither */
+bool redis_parse_verdict(const char *text, const char *site, struct redis_verdict *ret_verdict);
+
+/* what a script answered; "" when that is something else, or goes on behind a NUL */
+const char *redis_text_of(const struct redisReply *reply);
+
 ASSET_DECLARE(redis_apply_lua);
 
 /* the operations of the contract, each in the source that is named after what it does */
@@ -151,6 +167,8 @@ void redis_ledger(struct store *store, const char *site, const char *epoch,
                   store_on_ledger on_ledger, void *data);
 void redis_edit(struct store *store, const struct store_edit *edit, store_on_edited on_edited,
                 void *data);
+void redis_repair(struct store *store, const struct store_repair *repair,
+                  store_on_repaired on_repaired, void *data);
 void redis_admit(struct store *store, const char *site, uint64_t limit,
                  store_on_admitted on_admitted, void *data);
 void redis_salt(struct store *store, uint64_t day, store_on_salt on_salt, void *data);

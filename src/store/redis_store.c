@@ -73,6 +73,7 @@ static const struct store_operations operations = {
     .sites = redis_sites,
     .ledger = redis_ledger,
     .edit = redis_edit,
+    .repair = redis_repair,
     .admit = redis_admit,
     .salt = redis_salt,
     .watch = watch,

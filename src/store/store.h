@@ -33,8 +33,15 @@ enum store_scope {
 #define STORE_SITE_MAX 64
 #define STORE_PAGE_MAX 512
 
-/** Length of an epoch: 128 random bits in hexadecimal, without NUL. */
+/**
+ * Length of an epoch, without NUL: "g", the generation of the site that it belongs to in seven
+ * digits, 96 random bits in hexadecimal. Versions before 0.2 used 128 random bits; these belong to
+ * generation 0. A site's generation is 0, and one more after each repair.
+ */
 #define STORE_EPOCH_LENGTH 32
+
+/** Largest generation that an epoch can name. */
+#define STORE_GENERATION_MAX UINT64_C(9999999)
 
 /** In place of a number that there is none of. */
 #define STORE_NONE UINT64_MAX
@@ -189,7 +196,7 @@ struct store_applied {
      * `generation`.
      */
     bool is_outdated;
-    uint64_t generation; /* is_outdated: of the site now */
+    uint64_t generation; /* is_outdated: of the site now, at most STORE_GENERATION_MAX */
     /**
      * STORE_OK: for how many seconds tokens are to be looked up in their old form as well, since a
      * version before 0.2 wrote to the site within STORE_OLD_VERSION_S; 0: none did.
@@ -204,6 +211,9 @@ struct store_applied {
  * client's token, and an hour for what waits in a journal.
  */
 #define STORE_OLD_VERSION_S (4 * STORE_WINDOW_CLIENT_S)
+
+/** For how long after that the keys prove nothing, in seconds. */
+#define STORE_UNPROVEN_S 900
 
 typedef void (*store_on_applied)(void *data, const struct store_applied *applied);
 
@@ -319,6 +329,35 @@ struct store_edited {
 
 typedef void (*store_on_edited)(void *data, const struct store_edited *edited);
 
+/** What an operator decides of a site that is torn; see struct store_applied. */
+struct store_repair {
+    const char *site;
+    bool is_look;        /* nothing is changed: the answer says how the site is */
+    bool is_forced;      /* a site that is not torn is repaired as well */
+    bool trusts_hits;    /* the site's total is what the totals say, else `number` */
+    uint64_t number;     /* at most STORE_NUMBER_MAX */
+    uint64_t generation; /* of which the caller knows; the new one is above it */
+};
+
+/**
+ * The end of a repair call. The totals of pages, days and hours stay as they are. After
+ * STORE_UNKNOWN nobody knows; a site that is not torn any more was repaired.
+ */
+struct store_repaired {
+    enum store_outcome outcome;
+    const char *torn;          /* STORE_OK: what contradicts what; "" where nothing does */
+    bool is_done;              /* STORE_OK: there is a new generation */
+    uint64_t ledger_total;     /* of the site by the ledger; STORE_NONE: not known */
+    uint64_t hits_total;       /* by the totals; STORE_NONE: not known */
+    uint64_t pages;            /* that there are */
+    uint64_t generation;       /* before */
+    uint64_t generation_after; /* is_done */
+    uint64_t total;            /* is_done: of the site now */
+    const char *reason;        /* unless STORE_OK */
+};
+
+typedef void (*store_on_repaired)(void *data, const struct store_repaired *repaired);
+
 /** The end of an admit call. */
 struct store_admitted {
     enum store_outcome outcome; /* STORE_UNKNOWN too: asking again is harmless */
@@ -344,6 +383,9 @@ typedef void (*store_on_visits)(void *data, const char *site, const struct store
 struct store_ledger {
     enum store_outcome outcome; /* STORE_OK or STORE_REFUSED */
     struct store_position at;
+    bool is_torn; /* STORE_REFUSED: these three as of struct store_applied */
+    bool is_outdated;
+    uint64_t generation;
     enum store_scope scope; /* STORE_REFUSED: who is refused */
     const char *reason;
 };
@@ -390,6 +432,9 @@ struct store_operations {
                    store_on_ledger on_ledger, void *data);
     void (*edit)(struct store *store, const struct store_edit *edit, store_on_edited on_edited,
                  void *data);
+    /* NULL: the keys of a site cannot contradict each other */
+    void (*repair)(struct store *store, const struct store_repair *repair,
+                   store_on_repaired on_repaired, void *data);
     void (*admit)(struct store *store, const char *site, uint64_t limit,
                   store_on_admitted on_admitted, void *data);
     void (*salt)(struct store *store, uint64_t day, store_on_salt on_salt, void *data);
@@ -470,6 +515,19 @@ static inline void store_edit(struct store *store, const struct store_edit *edit
                               store_on_edited on_edited, void *data)
 {
     store->operations->edit(store, edit, on_edited, data);
+}
+
+/** Whether a site can be torn, and store_repair() may be called. */
+static inline bool store_can_repair(const struct store *store)
+{
+    return store->operations->repair != NULL;
+}
+
+/** Begins a new generation of a torn site, in which its numbers are what an operator says. */
+static inline void store_repair(struct store *store, const struct store_repair *repair,
+                                store_on_repaired on_repaired, void *data)
+{
+    store->operations->repair(store, repair, on_repaired, data);
 }
 
 /** Puts a site among those that there are, unless there are `limit` others; 0: no limit. */

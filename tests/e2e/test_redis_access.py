@@ -15,19 +15,19 @@ WRONG = "wr0ng-pa55word"
 #: What the daemon needs of Redis: an access list with the commands that it uses, and what they are used for.
 NEEDED = {
     "evalsha": "each batch", "eval": "each batch after SCRIPT FLUSH", "script|load": "the greeting", "role": "the greeting and heartbeat",
-    "zmscore": "reading", "hget": "apply.lua", "hset": "apply.lua", "zincrby": "apply.lua", "zscore": "apply.lua",
+    "zmscore": "apply.lua, reading", "hmget": "apply.lua, numbers of days", "zadd": "apply.lua, set, add", "hget": "series, edits", "hset": "apply.lua", "zincrby": "apply.lua", "zscore": "apply.lua",
     "hincrby": "apply.lua", "expire": "apply.lua", "ttl": "apply.lua", "time": "apply.lua", "hrandfield": "apply.lua", "hdel": "apply.lua",
     "wait": "redis.wait_replicas",
-    "zcard": "limits.pages", "smismember": "tokens", "sadd": "tokens, sites", "append": "tokens", "pfadd": "visitors", "pfcount": "visitors",
+    "zcard": "apply.lua, limits.pages", "smismember": "tokens", "sadd": "tokens, sites", "append": "tokens", "pfadd": "visitors", "pfcount": "visitors",
     "publish": "live numbers", "subscribe": "live numbers", "unsubscribe": "live numbers", "ping": "live numbers: heartbeat",
-    "hmget": "numbers of days", "zrevrange": "top", "zscan": "export", "smembers": "sites", "sismember": "sites", "scard": "sites",
-    "set": "salts", "get": "salts", "zadd": "set, add", "zrem": "delete, rename", "unlink": "delete, rename",
+    "zrevrange": "top", "zscan": "export", "smembers": "sites", "sismember": "sites", "scard": "sites",
+    "set": "salts", "get": "salts", "zrem": "delete, rename", "unlink": "delete, rename",
     "pfmerge": "rename",
 }
 
 #: Those without which a visit is counted and a page read; they are needed on other ways.
-RARE = {"eval", "zscore", "hrandfield", "hdel", "expire", "hincrby", "zcard", "pfadd", "pfcount", "publish",
-        "subscribe", "unsubscribe", "ping", "hmget", "zrevrange", "zscan", "smembers", "sismember", "scard", "set", "get", "zadd", "zrem",
+RARE = {"eval", "hget", "zscore", "hdel", "expire", "hincrby", "pfadd", "pfcount", "publish",
+        "subscribe", "unsubscribe", "ping", "zrevrange", "zscan", "smembers", "sismember", "scard", "set", "get", "zrem",
         "unlink", "pfmerge"}
 
 

@@ -12,10 +12,6 @@
 #define EPOCHS_MAX 2048
 #define TOKENS_MAX 4096
 
-#ifndef STORE_UNPROVEN_S
-#define STORE_UNPROVEN_S 900
-#endif
-
 /** The last answer of an epoch. Copies of a database share it. It never changes. */
 struct kept_answer {
     unsigned users;

@@ -162,6 +162,7 @@ static void execute(struct sim_store *store, struct call *call)
     if (call->fate == FATE_REQUEST_LOST || call->fate == FATE_REFUSED) {
         sim_request_destroy(request);
     } else if (call->on_ledger != NULL) {
+        call->executed_at_ms = clock_monotonic_ms();
         sim_request_read(request, &call->ledger);
         sim_request_destroy(request);
     } else {
@@ -182,7 +183,7 @@ static void note_heard(struct sim_store *store, const struct call *call)
     enum store_scope scope = is_batch ? call->applied.scope : call->ledger.scope;
     unsigned sites = scope == STORE_SCOPE_SERVER ? SIM_ALL_SITES : call->site;
 
-    if (is_batch && (outcome == STORE_OK || call->applied.is_outdated)) {
+    if (is_batch ? outcome == STORE_OK || call->applied.is_outdated : call->ledger.is_outdated) {
         oracle_heard(store->instance, (size_t)__builtin_ctz(call->site), call->executed_at_ms);
     }
     if (outcome == STORE_OK && is_batch) {

@@ -90,6 +90,7 @@ static void draw_traffic(const struct sim_weather *weather, struct sim_instances
                          struct sim_traffic_options *traffic)
 {
     traffic->sites = sim_chance(250) && !weather->is_calm ? 1 : sim_draw_between(2, SIM_SITES_MAX);
+    common->options.has_many_sites = traffic->sites > 1;
     traffic->is_calm = weather->is_calm;
     traffic->only_stamps = weather->sets_wall;
     traffic->shares_tokens =
@@ -144,7 +145,7 @@ static void calm_down(struct sim_weather *weather, struct sim_instances *common)
     common->weather = (struct sim_store_weather){
         .latency_ms = 5, .timeout_ms = 1000, .heed_ms = common->weather.heed_ms};
     common->options.max_wait_ms = sim_draw_skewed(200, 3000);
-    common->options.max_waiting = sim_draw_skewed(5 * CALM_CROWD_MAX, 500);
+    common->options.max_waiting = sim_draw_skewed(12 * CALM_CROWD_MAX, 500);
 }
 
 static void leave_out(struct sim_weather *weather)

@@ -121,6 +121,11 @@ struct answer {
     bool duplicate;
     bool gap;
     struct store_position at;
+    bool is_torn;
+    bool is_outdated;
+    uint64_t generation;
+    uint64_t old_version_s;
+    bool is_unproven;
     char reason[256];
     size_t count; /* of totals */
     uint64_t totals[PAGES_MAX];
@@ -155,6 +160,11 @@ static inline void on_applied(void *data, const struct store_applied *applied)
     answer->duplicate = applied->duplicate;
     answer->gap = applied->gap;
     answer->at = applied->at;
+    answer->is_torn = applied->is_torn;
+    answer->is_outdated = applied->is_outdated;
+    answer->generation = applied->generation;
+    answer->old_version_s = applied->old_version_s;
+    answer->is_unproven = applied->is_unproven;
     if (applied->outcome == STORE_OK) {
         assert_non_null(applied->repeated);
         assert_non_null(applied->uniques);
@@ -171,8 +181,13 @@ static inline void on_read(void *data, const struct store_read *read)
 
 static inline void on_ledger(void *data, const struct store_ledger *ledger)
 {
-    ((struct answer *)data)->at = ledger->at;
-    keep_answer(data, ledger->outcome, NULL, ledger->reason);
+    struct answer *answer = data;
+
+    answer->at = ledger->at;
+    answer->is_torn = ledger->is_torn;
+    answer->is_outdated = ledger->is_outdated;
+    answer->generation = ledger->generation;
+    keep_answer(answer, ledger->outcome, NULL, ledger->reason);
 }
 
 static inline struct store_entry entry_of(const char *page, uint64_t hits)
