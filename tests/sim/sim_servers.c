@@ -76,6 +76,7 @@ void sim_servers_end_refusal(struct world *world)
 
     world->refuses_at_ms = SIM_NEVER;
     world->refusal_ends_at_ms = SIM_NEVER;
+    world->backup_sites = 0;
     if (node->refuses || node->refused != 0) {
         sim_say("the server refuses nothing any more");
         node->refuses = false;
@@ -190,16 +191,16 @@ void sim_servers_strike(struct world *world)
 /* --- time --- */
 
 /* a site that was refused because its keys were broken gets older ones */
-static void restore_sites(struct world *world)
+static void restore_sites(struct world *world, unsigned sites)
 {
+    sim_servers_go_back(world);
     for (size_t site = 0; site < world->site_count; site++) {
-        if ((world->backup_sites & 1U << site) != 0) {
+        if ((sites & 1U << site) != 0) {
             sim_say("site %zu goes back to what it was before", site);
             sim_database_restore(world->active->database, site, SIM_HITS | SIM_LEDGER,
                                  world->backup);
         }
     }
-    world->backup_sites = 0;
     sim_servers_cut_all_off(world, 1000);
 }
 
@@ -207,11 +208,11 @@ static void restore_sites(struct world *world)
 static void let_refusal_end(struct world *world)
 {
     bool goes_back = world->active->refuses && sim_chance(500);
+    unsigned sites = world->backup_sites;
 
     sim_servers_end_refusal(world);
-    if (world->backup_sites != 0) {
-        sim_servers_go_back(world);
-        restore_sites(world);
+    if (sites != 0) {
+        restore_sites(world, sites);
     } else if (goes_back) {
         go_back_somehow(world);
     }
