@@ -50,7 +50,7 @@ static void refuse(struct world *world, size_t site)
         return;
     }
     sim_servers_refuse(world, 1U << site);
-    if (world->weather.climate == SIM_CRASHING && sim_chance(500)) {
+    if (world->weather.climate == SIM_CRASHING && !world->weather.is_calm && sim_chance(500)) {
         sim_database_copy(world->backup, world->active->database);
         world->backup_sites = 1U << site;
     }
