@@ -108,6 +108,7 @@ static void promote(struct world *world, struct sim_replica *chosen)
             (size_t)(chosen - world->replicas),
             (unsigned long long)(clock_monotonic_ms() - chosen->synced_at_ms));
     before->incarnation++;
+    sim_database_copy(world->backup, world->active->database);
     *chosen = (struct sim_replica){.copy_at_ms = SIM_NEVER};
     world->replicas[before - world->nodes] = (struct sim_replica){
         .copy_at_ms = clock_monotonic_ms() + sim_draw_skewed(1, REJOIN_MAX_MS)};

@@ -108,6 +108,7 @@ static void crash(struct world *world, uint64_t most_ms)
     sim_servers_go_back(world);
     world->active->incarnation++;
     sim_database_copy(world->active->database, world->snapshot);
+    sim_database_copy(world->backup, world->snapshot);
     sim_servers_cut_all_off(world, most_ms);
 }
 

@@ -33,8 +33,12 @@ struct world {
     struct sim_node *active;       /* the one that instances connect to */
     struct sim_database *snapshot; /* what the active one goes back to */
     uint64_t snapshot_at_ms;       /* the next */
-    struct sim_database *backup;   /* an old copy, of which keys are restored */
-    uint64_t refuses_at_ms;        /* a refusal that was decided begins */
+    /*
+     * An old copy, of which keys are restored. It is of the same history: a key of another one
+     * could have the same total by chance, which proves then what is not so.
+     */
+    struct sim_database *backup;
+    uint64_t refuses_at_ms; /* a refusal that was decided begins */
     uint64_t refusal_ends_at_ms;
     unsigned backup_sites; /* bits: that go back to the backup when the refusal ends */
     uint64_t repair_at_ms[SIM_SITES_MAX];
