@@ -174,7 +174,15 @@ bool failing_is_known(const struct engine *engine, const struct site *site)
             }
         }
     }
-    return site != NULL && site->is_failing && is_fresh(site->live.failing, now_ms);
+    if (site == NULL || !site->is_failing) {
+        return false;
+    }
+    list_for_each(link, &site->legs) {
+        if (is_fresh(leg_in_site(link)->failing, now_ms)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void failing_forget_idle(struct engine *engine)

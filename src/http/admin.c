@@ -140,6 +140,8 @@ static void admin_handle_metrics(struct request *request)
         .stats = engine_stats(view.engine),
         .store = &health,
         .failing_ms = failure.lasted_ms,
+        .failing_sites = failure.site_count,
+        .torn_sites = engine_torn_count(view.engine),
         .journal = engine_journal_status(view.engine),
         .is_draining = view.is_draining,
         .open_connections = view.open_connections,

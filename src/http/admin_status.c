@@ -34,15 +34,36 @@ static void report_listeners(struct report *report, const struct server_view *vi
     report_end_list(report);
 }
 
+static void put_name(void *data, const char *site)
+{
+    buf_puts(data, site);
+    buf_putc(data, '\n');
+}
+
+static void report_torn(struct report *report, const struct engine *engine)
+{
+    struct buf names = BUF_EMPTY;
+
+    report_u64(report, "torn_sites", engine_torn_count(engine));
+    if (engine_torn_count(engine) != 0) {
+        engine_list_torn(engine, put_name, &names);
+        report_lines(report, "torn_site_names", names.bytes);
+    }
+    buf_finish(&names);
+}
+
 static void report_failure(struct report *report, const struct engine *engine)
 {
-    struct engine_failure failure;
+    struct engine_failure failure = {0};
 
     if (engine_failure(engine, &failure)) {
         report_duration(report, "failing_for", failure.lasted_ms);
         report_text(report, "failing_site", failure.site);
         report_text(report, "failing_reason", failure.reason);
+        report_bool(report, "refuses_all_sites", failure.is_server_wide);
     }
+    report_u64(report, "failing_sites", failure.site_count);
+    report_torn(report, engine);
 }
 
 static void report_store(struct report *report, const struct server_view *view)
@@ -119,6 +140,7 @@ static void report_batches(struct report *report, const struct server_view *view
     report_bool(report, "healing", engine_is_healing(view->engine));
     report_u64(report, "healed_visits", stats->healed);
     report_u64(report, "lost_visits", stats->lost);
+    report_u64(report, "unprotected_visits", stats->unprotected);
     report_u64(report, "retained_bytes", engine_retained_bytes(view->engine));
     report_end_section(report);
 }
@@ -180,6 +202,9 @@ static const char *find_trouble(const struct server_view *view, const struct sto
     }
     if (failure != NULL) {
         return failure->reason;
+    }
+    if (engine_torn_count(view->engine) != 0) {
+        return "the keys of a site contradict each other";
     }
     if (journal != NULL && journal->error[0] != '\0') {
         return journal->error;

@@ -166,6 +166,9 @@ static void put_visits(struct buf *out, const struct stats *stats)
             "Visits that the store had lost and has again.");
     put_u64(out, "visitcountd_visits_lost_total", "counter", stats->lost,
             "Visits that the store lost when they were no longer kept here.");
+    put_u64(out, "visitcountd_visits_unprotected_total", "counter", stats->unprotected,
+            "Visits that are no longer kept here to be sent again, since ledger.retain_max was "
+            "reached.");
     put_u64(out, "visitcountd_visits_unconfirmed_total", "counter", stats->unconfirmed,
             "Visits that were answered before as many replicas had them as redis.wait_replicas.");
     put_u64(out, "visitcountd_visits_replayed_total", "counter", stats->replayed,
@@ -232,6 +235,11 @@ static void put_store(struct buf *out, const struct metrics_facts *facts)
     put_seconds(out, "visitcountd_store_failing_seconds", "gauge", facts->failing_ms * US_PER_MS,
                 "For how long the store, though it can be asked, takes no batches of some site; 0: "
                 "it takes them.");
+    put_u64(out, "visitcountd_store_failing_sites", "gauge", facts->failing_sites,
+            "Sites of which the store, though it can be asked, takes no batches.");
+    put_u64(out, "visitcountd_torn_sites", "gauge", facts->torn_sites,
+            "Sites of which the keys contradict each other, and that count nothing until they are "
+            "repaired.");
     put_u64(out, "visitcountd_store_commands_total", "counter", store->commands,
             "Commands sent to the store.");
     put_u64(out, "visitcountd_store_connects_total", "counter", store->connects,

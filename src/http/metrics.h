@@ -34,6 +34,8 @@ struct metrics_facts {
     const struct stats *stats;
     const struct store_health *store;
     uint64_t failing_ms; /* for how long the store takes no batches of some site; 0: it does */
+    uint64_t failing_sites;
+    uint64_t torn_sites;
     const struct journal_status *journal; /* or NULL */
     struct metrics_process process;
     bool is_draining;

@@ -120,6 +120,7 @@ struct answer {
     enum store_outcome outcome;
     bool duplicate;
     bool gap;
+    enum store_scope scope;
     struct store_position at;
     bool is_torn;
     bool is_outdated;
@@ -159,6 +160,7 @@ static inline void on_applied(void *data, const struct store_applied *applied)
 
     answer->duplicate = applied->duplicate;
     answer->gap = applied->gap;
+    answer->scope = applied->scope;
     answer->at = applied->at;
     answer->is_torn = applied->is_torn;
     answer->is_outdated = applied->is_outdated;
@@ -184,6 +186,7 @@ static inline void on_ledger(void *data, const struct store_ledger *ledger)
     struct answer *answer = data;
 
     answer->at = ledger->at;
+    answer->scope = ledger->scope;
     answer->is_torn = ledger->is_torn;
     answer->is_outdated = ledger->is_outdated;
     answer->generation = ledger->generation;
