@@ -196,6 +196,13 @@ uint64_t sim_replicas_next_ms(const struct world *world)
     return next_ms;
 }
 
+/* where nobody is told what replicas have, they are cut off only while the master refuses */
+static bool is_cut_in_vain(const struct world *world, const struct sim_replica *replica)
+{
+    return replica->is_replica && !replica->is_attached && !world->weather.tells_replicas &&
+           !world->active->refuses && world->refuses_at_ms == SIM_NEVER;
+}
+
 static void run_due(struct world *world, struct sim_replica *replica)
 {
     uint64_t now_ms = clock_monotonic_ms();
@@ -207,7 +214,7 @@ static void run_due(struct world *world, struct sim_replica *replica)
     }
     if (replica->copy_at_ms <= now_ms && replica->is_heir) {
         promote(world, replica);
-    } else if (replica->copy_at_ms <= now_ms) {
+    } else if (replica->copy_at_ms <= now_ms || is_cut_in_vain(world, replica)) {
         attach(world, replica);
     }
 }

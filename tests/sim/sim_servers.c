@@ -50,6 +50,16 @@ static void tell_refusal(struct world *world, unsigned sites)
     }
 }
 
+/* where they may last long, half of them last longer than batches are retained */
+static uint64_t draw_refusal_ms(const struct world *world)
+{
+    uint64_t most_ms = world->weather.refusal_ms;
+    uint64_t retain_ms = world->common.options.retain_ms;
+
+    return most_ms > retain_ms && sim_chance(500) ? sim_draw_between(retain_ms, most_ms)
+                                                  : sim_draw_skewed(100, most_ms);
+}
+
 void sim_servers_refuse(struct world *world, unsigned sites)
 {
     struct sim_node *node = world->active;
@@ -58,8 +68,7 @@ void sim_servers_refuse(struct world *world, unsigned sites)
     node->refuses_reads = sim_chance(300);
     node->refused = node->refuses ? 0 : sites;
     world->refuses_at_ms = SIM_NEVER;
-    world->refusal_ends_at_ms =
-        clock_monotonic_ms() + sim_draw_skewed(100, world->weather.refusal_ms);
+    world->refusal_ends_at_ms = clock_monotonic_ms() + draw_refusal_ms(world);
     if (node->refuses) {
         sim_say("the server refuses everybody%s", node->refuses_reads ? ", and reads" : "");
         world->tally->refusals++;
@@ -208,7 +217,7 @@ static void restore_sites(struct world *world, unsigned sites)
 /* right after a refusal the store may have gone back */
 static void let_refusal_end(struct world *world)
 {
-    bool goes_back = world->active->refuses && sim_chance(500);
+    bool goes_back = world->active->refuses && sim_chance(700);
     unsigned sites = world->backup_sites;
 
     sim_servers_end_refusal(world);

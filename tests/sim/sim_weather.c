@@ -100,7 +100,9 @@ static void draw_traffic(const struct sim_weather *weather, struct sim_instances
     traffic->pages_max = weather->climate == SIM_STEADY && sim_chance(300)
                              ? sim_draw_skewed(1, traffic->shared_pages != 0 ? 10 : 300)
                              : 0;
-    traffic->pause_ms = sim_draw_skewed(weather->storm_ms > LONG_STORM_MS ? 500 : 50, 1000);
+    traffic->pause_ms = weather->storm_ms > LONG_STORM_MS
+                            ? sim_draw_between(weather->storm_ms / 60, weather->storm_ms / 20)
+                            : sim_draw_skewed(50, 1000);
     traffic->crowd_max = sim_draw_skewed(1, weather->is_calm ? CALM_CROWD_MAX : 20);
     traffic->with_token = sim_chance(300) ? 0 : 100 + (unsigned)sim_draw(900);
     traffic->patience_ms = common->options.max_wait_ms + EXPIRE_MS + weather->stall_ms;
@@ -120,6 +122,7 @@ static void draw_refusals(struct sim_weather *weather)
     if (weather->refusal_ms > 5000) {
         weather->storm_ms += weather->refusal_ms;
         weather->fault_ms += 2000;
+        weather->is_lasting = sim_chance(700);
     }
 }
 

@@ -22,8 +22,13 @@ static struct sim_instance *draw_instance(struct world *world)
 static void strike(struct world *world)
 {
     const struct sim_weather *weather = &world->weather;
+    bool is_refusing = world->active->refuses || world->active->refused != 0;
     uint64_t what = sim_draw(10);
 
+    world->fault_at_ms = clock_monotonic_ms() + sim_draw_skewed(1, weather->fault_ms);
+    if (is_refusing && weather->is_lasting && sim_chance(900)) {
+        return; /* a link that breaks makes instances keep what the refusal alone has to */
+    }
     if (what == 0 && weather->sets_wall) {
         sim_strikes_clock(world, draw_instance(world));
     } else if (what <= 1 || weather->is_calm) {
@@ -35,7 +40,6 @@ static void strike(struct world *world)
     } else {
         sim_strikes_instance(world, draw_instance(world));
     }
-    world->fault_at_ms = clock_monotonic_ms() + sim_draw_skewed(1, weather->fault_ms);
 }
 
 /* --- time --- */
