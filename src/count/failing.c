@@ -19,7 +19,7 @@
  * Who has not been tried for so long may work again. A load balancer that goes by /readyz sends
  * nobody who would find out.
  */
-#define FRESH_MS 10000
+#define FRESH_MS 5000
 
 struct failing {
     struct list link; /* in the engine's; what was warned of last is the last */
