@@ -47,6 +47,9 @@ size_t ctl_command_maximum(const struct ctl_command *command);
 void ctl_put_target(struct buf *out, const struct ctl_command *command, char *const *arguments,
                     size_t argument_count);
 
+/** Appends one more parameter to a target, which ends with NUL. */
+void ctl_put_parameter(struct buf *target, const char *name, const char *value);
+
 /** Appends "usage: …", all commands and all options. */
 void ctl_put_help(struct buf *out);
 

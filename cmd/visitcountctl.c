@@ -36,6 +36,8 @@ struct invocation {
     const char *instance;
     bool wants_json;
     bool watches;
+    bool is_forced;
+    const char *trust;
     bool wants_help;
     bool wants_version;
     const char *reference;
@@ -117,6 +119,12 @@ static bool take_option(struct invocation *invocation, int value)
     case 'w':
         invocation->watches = true;
         break;
+    case 'f':
+        invocation->is_forced = true;
+        break;
+    case 'r':
+        invocation->trust = optarg;
+        break;
     case 'h':
         invocation->wants_help = true;
         break;
@@ -185,6 +193,11 @@ static int parse_command(int argc, char **argv, struct invocation *invocation)
     invocation->command = command;
     invocation->arguments = argv + 1;
     invocation->argument_count = (size_t)argc - 1;
+    if (strcmp(command->name, "repair") != 0 &&
+        (invocation->trust != NULL || invocation->is_forced)) {
+        return fail(CTL_USAGE, "--%s is not for %s", invocation->is_forced ? "force" : "trust",
+                    command->name);
+    }
     if (!invocation->wants_help && (invocation->argument_count < command->required ||
                                     invocation->argument_count > ctl_command_maximum(command))) {
         struct buf usage = BUF_EMPTY;
@@ -339,6 +352,12 @@ static int run_remote(const struct invocation *invocation)
         fail_with(status, &text);
     } else {
         ctl_put_target(&text, command, invocation->arguments, invocation->argument_count);
+        if (invocation->is_forced) {
+            ctl_put_parameter(&text, "force", "1");
+        }
+        if (invocation->trust != NULL) {
+            ctl_put_parameter(&text, "trust", invocation->trust);
+        }
         request.target = text.bytes;
         status = invocation->watches ? watch(&sockets, &request) : run_once(&sockets, &request);
     }
@@ -448,13 +467,17 @@ static int run_journal(const struct invocation *invocation)
     if (strcmp(action, "show") == 0) {
         return print_inspection(ctl_journal_show, invocation);
     }
+    if (strcmp(action, "aside") == 0) {
+        return print_inspection(ctl_journal_aside, invocation);
+    }
     if (strcmp(action, "verify") == 0) {
         return print_inspection(ctl_journal_verify, invocation);
     }
     if (strcmp(action, "replay") == 0) {
         return run_replay(invocation);
     }
-    return fail(CTL_USAGE, "journal: expected show, verify or replay, not \"%s\"", action);
+    return fail(CTL_USAGE, "journal: expected show, verify or replay, or aside, not \"%s\"",
+                action);
 }
 
 /* Export and import */

@@ -66,6 +66,7 @@ struct batch *batch_restore(struct parcel *parcel)
 
     batch->is_frozen = true;
     batch->is_doubtful = true;
+    batch->may_be_applied = true; /* by an earlier run */
     batch->attempts = 1;
     batch->parcel = parcel;
     return batch;

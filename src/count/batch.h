@@ -34,14 +34,15 @@
 struct shelter;
 
 struct batch {
-    struct list link;   /* the owner's */
-    uint64_t second;    /* since 1970-01-01T00:00:00Z, of the first visit */
-    uint64_t day;       /* since 1970, in the site's time zone */
-    uint64_t pages_max; /* as the last visit said */
-    bool is_frozen;     /* sent, and not known to be refused */
-    bool is_doubtful;   /* the store did not say what became of it, at least once */
-    unsigned attempts;  /* how often it was sent */
-    struct list pages;  /* in the order of arrival */
+    struct list link;    /* the owner's */
+    uint64_t second;     /* since 1970-01-01T00:00:00Z, of the first visit */
+    uint64_t day;        /* since 1970, in the site's time zone */
+    uint64_t pages_max;  /* as the last visit said */
+    bool is_frozen;      /* sent, and not known to be refused */
+    bool is_doubtful;    /* never thawed: the store may have it, or its number is in the journal */
+    bool may_be_applied; /* the store did not say what became of it, at least once */
+    unsigned attempts;   /* how often it was sent */
+    struct list pages;   /* in the order of arrival */
     struct map by_name;
     const struct known_visitors *known; /* whom the store need not be told; the owner's, or NULL */
     struct batch_page *latest;          /* most visits are of the page of the visit before */

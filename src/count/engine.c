@@ -41,6 +41,7 @@ static struct site *create_site(struct engine *engine, const char *name)
     list_init(&site->unwritten);
     list_init(&site->torn);
     list_init(&site->legs);
+    site->old_version.until_ms = UINT64_MAX;
     map_insert(&engine->sites, &site->node, site->name, strlen(site->name));
     leg_init(&site->live, site);
     return site;

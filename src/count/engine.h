@@ -157,6 +157,26 @@ void engine_list_torn(const struct engine *engine, void (*on_site)(void *data, c
  */
 bool engine_serves(const struct engine *engine, const char *site);
 
+/**
+ * Visits of a site of which only the operator can know whether a total has them in it; what of them
+ * was sent before a repair is not sent again.
+ */
+struct engine_doubts {
+    uint64_t unconfirmed; /* sent, and not answered */
+    uint64_t retained;    /* answered, and kept to heal the store with */
+    uint64_t journaled;   /* in the journal */
+    uint64_t generation;  /* of the site, as far as it is known */
+};
+
+void engine_doubts(const struct engine *engine, const char *site, struct engine_doubts *ret_doubts);
+
+/** The site was repaired, and is of this generation now: other instances find out by themselves. */
+void engine_note_repair(struct engine *engine, const char *site, uint64_t generation);
+
+/** Calls back for each site whose keys prove nothing yet, since an older version may write. */
+void engine_list_unproven(const struct engine *engine,
+                          void (*on_site)(void *data, const char *site), void *data);
+
 /** Whether no visit waits and no batch is open. */
 bool engine_is_idle(const struct engine *engine);
 

@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static struct parcel *parcel_of(struct list *link)
 {
@@ -59,6 +61,17 @@ void ledger_begin_generation(struct ledger *ledger, uint64_t generation)
     assert(generation <= STORE_GENERATION_MAX);
     ledger->generation = generation;
     ledger_renew(ledger);
+}
+
+void ledger_continue(struct ledger *ledger, const char *epoch)
+{
+    char digits[GENERATION_LENGTH] = "0"; /* of a version before 0.2 */
+
+    memcpy(ledger->epoch, epoch, sizeof(ledger->epoch));
+    if (*epoch == 'g') {
+        memcpy(digits, epoch + 1, GENERATION_LENGTH - 1);
+    }
+    ledger->generation = strtoull(digits, NULL, 10);
 }
 
 void ledger_renew(struct ledger *ledger)

@@ -55,6 +55,9 @@ void ledger_renew(struct ledger *ledger);
 /** Begins a new epoch of another generation. What was retained is dropped. */
 void ledger_begin_generation(struct ledger *ledger, uint64_t generation);
 
+/** Goes on with an epoch that an earlier run began. Nothing was sent yet. */
+void ledger_continue(struct ledger *ledger, const char *epoch);
+
 /** The parcel that has to be sent before any new one, or NULL. */
 struct parcel *ledger_to_heal(const struct ledger *ledger);
 

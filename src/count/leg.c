@@ -7,6 +7,7 @@
 #include "count/failing.h"
 #include "count/healing.h"
 #include "count/outage.h"
+#include "count/outdated.h"
 #include "count/sending.h"
 #include "count/waiting.h"
 
@@ -87,8 +88,15 @@ static void on_end(struct flow *flow, const struct flow_end *end)
 {
     struct leg *leg = leg_of(flow);
 
+    if (end->result != FLOW_FAILED && end->result != FLOW_OUTDATED) {
+        leg->is_blind = false;
+        leg->site->knows_generation = true;
+    }
     if (end->result == FLOW_FAILED) {
         note_failure(leg, end);
+    } else if (end->result == FLOW_OUTDATED) {
+        breaker_note_applied(leg, false); /* it was repaired */
+        outdated_learn(leg, end->generation);
     } else if (end->result == FLOW_GAP) {
         healing_note_gap(leg, &end->gap);
         if (end->is_surprise) {
@@ -119,6 +127,11 @@ void leg_init(struct leg *leg, struct site *site)
     leg->site = site;
     flow_init(&leg->flow, site->engine->store, site->node.key, &flow_events);
     leg->flow.known = &site->engine->known;
+    leg->flow.old_version = &site->old_version;
+    leg->is_blind = !site->knows_generation;
+    if (site->generation != 0) {
+        flow_begin_generation(&leg->flow, site->generation);
+    }
     list_append(&site->legs, &leg->link);
 }
 

@@ -2,8 +2,9 @@
 /**
  * site: the inside of the engine, shared by its parts: engine.c (who is admitted), waiting.c (who
  * waits, and the answers), sending.c (when is sent), leg.c (what becomes of it), breaker.c (whom
- * the store refuses), healing.c (a store that goes back), outage.c (the journal), failing.c (what
- * is said of a store that refuses). Nobody else includes it.
+ * the store refuses), healing.c (a store that goes back), outdated.c (a site that was repaired),
+ * outage.c (the journal), failing.c (what is said of a store that refuses). Nobody else includes
+ * it.
  *
  * A site has legs, each with a flow of its own, so that what waits in one holds up no other: the
  * live one; the backlog, for what went to the journal while the store was away; and one for each
@@ -24,6 +25,7 @@ struct leg {
     struct list queue; /* in ready or resting, or in neither */
     struct site *site;
     struct flow flow;
+    bool is_blind; /* its epoch began when the site's generation was not known, and still is not */
     struct backoff backoff;
     struct loop_timer retry; /* after a refusal that concerns this site only */
     struct failing *failing; /* NULL while the store takes what is sent */
@@ -47,6 +49,9 @@ struct site {
     uint64_t failing_legs;        /* of which failing.c knows something */
     uint64_t unprotected;         /* visits dropped for want of room, and not said yet */
     uint64_t unprotected_said_at_ms;
+    struct flow_old_version old_version;
+    uint64_t generation;   /* as far as we know; see outdated.h */
+    bool knows_generation; /* the store has answered */
     char name[STORE_SITE_MAX + 1];
 };
 

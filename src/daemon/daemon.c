@@ -428,6 +428,13 @@ static bool create_journal(struct daemon *daemon)
 
         log_info("journal %s: open, with %llu visits for the store", directory,
                  (unsigned long long)status->visits);
+        if (status->aside_visits != 0) {
+            log_warning(
+                "journal %s: %llu visits are set aside, since their site was repaired: "
+                "visitcountctl journal aside %s; remove *.aside when you have decided about "
+                "them",
+                directory, (unsigned long long)status->aside_visits, directory);
+        }
         engine_use_journal(daemon->engine, daemon->journal);
     }
     buf_finish(&errors);

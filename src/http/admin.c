@@ -6,6 +6,7 @@
 #include "count/adoption.h"
 #include "http/admin_answer.h"
 #include "http/admin_pages.h"
+#include "http/admin_repair.h"
 #include "http/admin_status.h"
 #include "http/metrics.h"
 #include "http/page_read.h"
@@ -44,6 +45,9 @@ static void respond_replay(struct request *request, int status, const struct ado
     report_text(&report, "state", replay->is_done ? "done" : "replaying");
     report_u64(&report, "visits", replay->visits);
     report_u64(&report, "left", replay->left);
+    if (replay->aside != 0) {
+        report_u64(&report, "aside", replay->aside);
+    }
     admin_respond_report(request, status, &report);
 }
 
@@ -124,6 +128,12 @@ static void admin_handle_version(struct request *request)
     admin_respond_report(request, 200, &report);
 }
 
+static void count_site(void *data, const char *site)
+{
+    (void)site;
+    ++*(uint64_t *)data;
+}
+
 static void admin_handle_metrics(struct request *request)
 {
     struct server_view view;
@@ -149,6 +159,7 @@ static void admin_handle_metrics(struct request *request)
         .live_clients = view.live_clients,
         .requests = view.requests,
     };
+    engine_list_unproven(view.engine, count_site, &facts.unproven_sites);
     metrics_read_process(&facts.process);
     metrics_write(&facts, &body);
     respond_buf(request, 200, METRICS_CONTENT_TYPE, &body);

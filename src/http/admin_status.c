@@ -7,6 +7,9 @@
 
 #include <unistd.h>
 
+/* names of sites that status shows of each kind */
+#define NAMES_MAX 20
+
 static const char *listener_kind_name(enum listener_kind kind)
 {
     static const char *const names[] = {
@@ -52,6 +55,34 @@ static void report_torn(struct report *report, const struct engine *engine)
     buf_finish(&names);
 }
 
+/* names of sites, as many as a page of status has room for */
+struct some_names {
+    struct buf names;
+    uint64_t count;
+};
+
+static void count_name(void *data, const char *site)
+{
+    struct some_names *some = data;
+
+    if (some->count++ < NAMES_MAX) {
+        put_name(&some->names, site);
+    }
+}
+
+/* after an upgrade, until no older version writes any more */
+static void report_unproven(struct report *report, const struct engine *engine)
+{
+    struct some_names some = {0};
+
+    engine_list_unproven(engine, count_name, &some);
+    report_u64(report, "unproven_sites", some.count);
+    if (some.count != 0) {
+        report_lines(report, "unproven_site_names", some.names.bytes);
+    }
+    buf_finish(&some.names);
+}
+
 static void report_failure(struct report *report, const struct engine *engine)
 {
     struct engine_failure failure = {0};
@@ -64,6 +95,7 @@ static void report_failure(struct report *report, const struct engine *engine)
     }
     report_u64(report, "failing_sites", failure.site_count);
     report_torn(report, engine);
+    report_unproven(report, engine);
 }
 
 static void report_store(struct report *report, const struct server_view *view)
@@ -123,6 +155,8 @@ static void report_journal(struct report *report, const struct server_view *view
     report_u64(report, "segments", status->segments);
     report_u64(report, "written", status->written);
     report_u64(report, "syncs", status->syncs);
+    report_u64(report, "aside_visits", status->aside_visits);
+    report_u64(report, "aside_records", status->aside_records);
     report_text(report, "error", status->error);
     report_end_section(report);
 }
@@ -140,6 +174,7 @@ static void report_batches(struct report *report, const struct server_view *view
     report_bool(report, "healing", engine_is_healing(view->engine));
     report_u64(report, "healed_visits", stats->healed);
     report_u64(report, "lost_visits", stats->lost);
+    report_u64(report, "outdated_visits", stats->outdated);
     report_u64(report, "unprotected_visits", stats->unprotected);
     report_u64(report, "retained_bytes", engine_retained_bytes(view->engine));
     report_end_section(report);
@@ -160,6 +195,7 @@ static void report_replays(struct report *report, const struct server_view *view
         report_text(report, "directory", replay.directory);
         report_u64(report, "visits", replay.visits);
         report_u64(report, "left", replay.left);
+        report_u64(report, "aside", replay.aside);
         report_bool(report, "is_done", replay.is_done);
         report_end_section(report);
     }

@@ -169,6 +169,8 @@ static void put_visits(struct buf *out, const struct stats *stats)
     put_u64(out, "visitcountd_visits_unprotected_total", "counter", stats->unprotected,
             "Visits that are no longer kept here to be sent again, since ledger.retain_max was "
             "reached.");
+    put_u64(out, "visitcountd_visits_outdated_total", "counter", stats->outdated,
+            "Visits that are not sent again or were set aside, since their site was repaired.");
     put_u64(out, "visitcountd_visits_unconfirmed_total", "counter", stats->unconfirmed,
             "Visits that were answered before as many replicas had them as redis.wait_replicas.");
     put_u64(out, "visitcountd_visits_replayed_total", "counter", stats->replayed,
@@ -189,6 +191,8 @@ static void put_journal(struct buf *out, const struct journal_status *journal)
             "Records in it that the store does not have.");
     put_u64(out, "visitcountd_journal_visits", "gauge", journal->visits,
             "Visits in these records.");
+    put_u64(out, "visitcountd_journal_aside_visits", "gauge", journal->aside_visits,
+            "Visits that were set aside, since their site was repaired.");
     put_u64(out, "visitcountd_journal_records_written_total", "counter", journal->written,
             "Records written.");
     put_u64(out, "visitcountd_journal_syncs_total", "counter", journal->syncs,
@@ -240,6 +244,9 @@ static void put_store(struct buf *out, const struct metrics_facts *facts)
     put_u64(out, "visitcountd_torn_sites", "gauge", facts->torn_sites,
             "Sites of which the keys contradict each other, and that count nothing until they are "
             "repaired.");
+    put_u64(out, "visitcountd_unproven_sites", "gauge", facts->unproven_sites,
+            "Sites of which a version before 0.2 has written lately, so that keys which were lost "
+            "would not be noticed.");
     put_u64(out, "visitcountd_store_commands_total", "counter", store->commands,
             "Commands sent to the store.");
     put_u64(out, "visitcountd_store_connects_total", "counter", store->connects,

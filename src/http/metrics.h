@@ -36,6 +36,7 @@ struct metrics_facts {
     uint64_t failing_ms; /* for how long the store takes no batches of some site; 0: it does */
     uint64_t failing_sites;
     uint64_t torn_sites;
+    uint64_t unproven_sites;              /* a version before 0.2 may write to them */
     const struct journal_status *journal; /* or NULL */
     struct metrics_process process;
     bool is_draining;

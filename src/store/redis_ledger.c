@@ -71,6 +71,7 @@ static void finish_ledger(struct redis_request *request, const redisReply *reply
         ledger.generation = verdict.generation;
         ledger.reason = verdict.reason;
     } else {
+        ledger.scope = redis_request_scope(reply);
         redis_request_failure(request, reply, reason, &ledger.reason);
         ledger.scope = redis_request_scope(reply);
     }

@@ -237,7 +237,8 @@ bool redis_parse_verdict(const char *text, const char *site, struct redis_verdic
     if (redis_starts_with(text, "TORN ")) {
         verdict.is_torn = true;
         snprintf(verdict.reason, sizeof(verdict.reason),
-                 "the keys of the site contradict each other: %.120s; visitcountctl repair %s",
+                 "the keys of the site contradict each other: %.120s; repair it by visitcountctl "
+                 "repair %s --trust hits|NUMBER",
                  text + 5, site);
     } else if (redis_starts_with(text, "OUTDATED")) {
         text = redis_parse_numbers(text + 8, &verdict.generation, 1);

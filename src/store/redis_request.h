@@ -140,7 +140,7 @@ struct redis_verdict {
     bool is_torn;
     bool is_outdated;
     uint64_t generation; /* is_outdated */
-    char reason[256];
+    char reason[384];
 };
 
 /* "TORN ..." or "OUTDATED 3" of `site`; false when it is neither */
