@@ -17,6 +17,7 @@ struct request {
     bool is_at_risk;
     bool is_old;        /* tried before the last repair of its site */
     bool was_possible;  /* or promised, before that */
+    bool was_blind;     /* journaled by an instance that had not reached the store yet */
     unsigned instances; /* bits: where it was tried */
     unsigned hours;     /* bits: when */
 };
@@ -33,9 +34,10 @@ static struct {
     struct request requests[ORACLE_REQUESTS_MAX];
     size_t hour_count;
     uint64_t hours[SIM_HOURS_MAX];
-    uint64_t repaired[SIM_PAGES_MAX];               /* totals that operators put in */
-    uint64_t repaired_at_ms[SIM_SITES_MAX];         /* 0: never */
-    bool is_heard[ORACLE_INSTANCES][SIM_SITES_MAX]; /* the last repair, by the instance */
+    uint64_t repaired[SIM_PAGES_MAX];                    /* totals that operators put in */
+    uint64_t repaired_at_ms[SIM_SITES_MAX];              /* 0: never */
+    bool is_heard[ORACLE_INSTANCES][SIM_SITES_MAX];      /* the last repair, by the instance */
+    bool is_acquainted[ORACLE_INSTANCES][SIM_SITES_MAX]; /* the instance has had an answer */
     uint64_t sent[SIM_PAGES_MAX];
     uint64_t latest[ORACLE_INSTANCES][ORACLE_SHARED_PAGES];
     bool given[ORACLE_SHARED_PAGES][ORACLE_REQUESTS_MAX + 1]; /* by number */
@@ -150,6 +152,7 @@ void oracle_answered(size_t request, size_t instance, const struct visit_answer 
         promise(own, true);
         break;
     case VISIT_JOURNALED:
+        own->was_blind |= !oracle.is_acquainted[instance][own->site];
         promise(own, may_journal(own, instance));
         break;
     case VISIT_UNKNOWN:
@@ -168,6 +171,7 @@ void oracle_unanswered(size_t request)
 
 void oracle_instance_gone(size_t instance)
 {
+    memset(oracle.is_acquainted[instance], 0, sizeof(oracle.is_acquainted[instance]));
     for (size_t i = 0; i < oracle.request_count && !oracle.is_steady; i++) {
         if ((oracle.requests[i].instances & 1U << instance) != 0) {
             oracle.requests[i].is_at_risk = true;
@@ -206,6 +210,7 @@ void oracle_repaired(size_t site, const struct sim_database *database)
 
 void oracle_heard(size_t instance, size_t site, uint64_t executed_at_ms)
 {
+    oracle.is_acquainted[instance][site] = true;
     if (executed_at_ms > oracle.repaired_at_ms[site]) {
         oracle.is_heard[instance][site] = true;
     }
@@ -253,7 +258,7 @@ static uint64_t judge(const char *what, size_t number, const struct bounds *boun
                       (unsigned long long)total);
     }
     if (total < bounds->promised) {
-        sim_say("%s %zu: %llu promised, the store has %llu", what, number,
+        sim_say("%s %zu: %llu promised, it has %llu", what, number,
                 (unsigned long long)bounds->promised, (unsigned long long)total);
         return bounds->promised - total;
     }
@@ -272,7 +277,14 @@ static uint64_t judge_pages(const struct sim_database *database)
         pages[page] = (struct bounds){oracle.repaired[page], oracle.repaired[page]};
     }
     for (size_t i = 0; i < oracle.request_count; i++) {
-        add(&pages[oracle.requests[i].page], &oracle.requests[i], true);
+        const struct request *request = &oracle.requests[i];
+
+        add(&pages[request->page], request, true);
+        /* it was never sent before the repair, so it may go on */
+        pages[request->page].most +=
+            request->is_old && request->was_blind && !request->is_promised && !request->is_possible
+                ? 1
+                : 0;
     }
     for (size_t page = 0; page < SIM_PAGES_MAX; page++) {
         missing += judge("page", page, &pages[page], sim_database_total(database, page));
@@ -309,8 +321,12 @@ static uint64_t judge_hours(const struct sim_database *database)
 
 void oracle_judge(const struct sim_database *database, bool is_final)
 {
-    uint64_t of_pages = judge_pages(database);
-    uint64_t of_hours = judge_hours(database);
+    uint64_t of_pages;
+    uint64_t of_hours;
+
+    sim_say("%s:", is_final ? "what the store has in the end" : "what a copy has");
+    of_pages = judge_pages(database);
+    of_hours = judge_hours(database);
 
     if (is_final && (of_pages != 0 || of_hours != 0)) {
         oracle_accuse("lost: %llu visits that were promised are not in the store, or %llu not in "

@@ -33,6 +33,7 @@ struct asked {
     size_t site;
     size_t page;
     bool has_token;
+    bool is_new;  /* it was tried at an instance that is not of an older version */
     size_t token; /* the number of the request whose token it is */
     uint64_t token_at_ms;
     uint64_t first_at_ms;
@@ -196,6 +197,7 @@ static void try_at(struct sim_traffic *traffic, size_t request, struct sim_insta
     }
     sim_say("instance %zu: attempt %zu is request %zu, of %s%s%s", instance->number,
             traffic->attempt_count, request, site, page, asked->has_token ? ", with a token" : "");
+    traffic->asked[request].is_new |= instance->version != SIM_OLD;
     traffic->attempt_count++;
     instance->taken++;
     oracle_attempt(request, instance->number, oracle_hour(clock_wall_ms() / MS_PER_HOUR));
@@ -281,6 +283,12 @@ static void arrive(struct sim_traffic *traffic)
     traffic->arrival_at_ms = clock_monotonic_ms() + sim_draw_skewed(0, traffic->options.pause_ms);
 }
 
+/* an older version does not know the form in which this one keeps tokens */
+static bool may_repeat_at(const struct asked *asked, const struct sim_instance *instance)
+{
+    return !asked->is_new || instance->version != SIM_OLD;
+}
+
 static void retry_due(struct sim_traffic *traffic)
 {
     size_t i = 0;
@@ -295,7 +303,7 @@ static void retry_due(struct sim_traffic *traffic)
         }
         traffic->retries[i] = traffic->retries[--traffic->retry_count];
         instance = choose_instance(traffic, retry.not_instance);
-        if (instance != NULL) {
+        if (instance != NULL && may_repeat_at(&traffic->asked[retry.request], instance)) {
             try_at(traffic, retry.request, instance);
         }
     }
