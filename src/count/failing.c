@@ -77,8 +77,9 @@ static void warn(struct engine *engine, struct failing *failing, uint64_t now_ms
 
 static void warn_torn(struct engine *engine, struct failing *failing, uint64_t now_ms)
 {
-    log_warning("store: site %s: %s; until then its visits are refused", failing->leg->flow.site,
-                failing->reason);
+    log_warning("store: site %s: %s; no visits of the site are counted until it is repaired: "
+                "visitcountctl repair %s --trust hits|NUMBER",
+                failing->leg->flow.site, failing->reason, failing->leg->flow.site);
     failing->is_warned = true;
     engine->warned_at_ms = now_ms;
     list_remove(&failing->link);

@@ -96,12 +96,31 @@ static void begin_generation(struct leg *leg)
                              "it may have been counted");
 }
 
+/*
+ * The call that is open tells the backlog that it is outdated. What comes until then must not join
+ * it, or it would be set aside: it gets a backlog of its own, and the old one becomes a leg of an
+ * earlier generation.
+ */
+static void replace_backlog(struct site *site)
+{
+    struct leg *old = site->backlog;
+
+    site->backlog = NULL;
+    flow_move_open(&old->flow, &outage_backlog(site)->flow);
+    outage_write(site);
+}
+
 /* a leg of this run; those of earlier ones find out for themselves, by the epoch that they have */
 static void follow(struct leg *leg)
 {
-    if (leg->flow.ledger.generation < leg->site->generation && !flow_is_busy(&leg->flow)) {
+    if (leg->flow.ledger.generation >= leg->site->generation) {
+        return;
+    }
+    if (!flow_is_busy(&leg->flow)) {
         begin_generation(leg);
         sending_wake(leg);
+    } else if (leg == leg->site->backlog) {
+        replace_backlog(leg->site);
     }
 }
 

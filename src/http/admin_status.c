@@ -51,6 +51,7 @@ static void report_torn(struct report *report, const struct engine *engine)
     if (engine_torn_count(engine) != 0) {
         engine_list_torn(engine, put_name, &names);
         report_lines(report, "torn_site_names", names.bytes);
+        report_text(report, "torn_remedy", "visitcountctl repair SITE --trust hits|NUMBER");
     }
     buf_finish(&names);
 }

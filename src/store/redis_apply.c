@@ -401,7 +401,7 @@ static void finish_apply(struct redis_request *request, const redisReply *reply,
         finish_with_totals(applying, text + 3, true);
     } else if (redis_starts_with(text, "GAP") && parse_gap(text + 3, &at)) {
         finish_gap(applying, &at);
-    } else if (redis_parse_verdict(text, applying->batch->site, &verdict)) {
+    } else if (redis_parse_verdict(text, &verdict)) {
         finish_verdict(applying, &verdict);
     } else {
         struct store_applied applied = {0};

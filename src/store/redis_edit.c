@@ -41,13 +41,16 @@ static void finish_edit(struct redis_request *request, const redisReply *reply, 
     struct store_edited edited = {.outcome = STORE_OK};
     const char *text = redis_text_of(reply);
     struct redis_verdict verdict;
+    char torn[sizeof(verdict.reason) + STORE_SITE_MAX + 64];
     uint64_t numbers[2];
 
     if (redis_parse_numbers(text, numbers, 2) != NULL) {
         edited.before = numbers[0];
         edited.after = numbers[1];
-    } else if (redis_parse_verdict(text, editing->site, &verdict)) {
-        edited = (struct store_edited){.outcome = STORE_REFUSED, .reason = verdict.reason};
+    } else if (redis_parse_verdict(text, &verdict)) {
+        snprintf(torn, sizeof(torn), "%s; repair it: visitcountctl repair %s --trust hits|NUMBER",
+                 verdict.reason, editing->site);
+        edited = (struct store_edited){.outcome = STORE_REFUSED, .reason = torn};
     } else {
         edited.outcome = redis_request_failure(request, reply, reason, &edited.reason);
     }

@@ -65,7 +65,7 @@ static void finish_ledger(struct redis_request *request, const redisReply *reply
         finish_at(asking, text + 2);
         return;
     }
-    if (redis_parse_verdict(text, asking->site, &verdict)) {
+    if (redis_parse_verdict(text, &verdict)) {
         ledger.is_torn = verdict.is_torn;
         ledger.is_outdated = verdict.is_outdated;
         ledger.generation = verdict.generation;

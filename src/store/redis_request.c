@@ -230,16 +230,14 @@ const char *redis_text_of(const redisReply *reply)
     return is_text ? reply->str : "";
 }
 
-bool redis_parse_verdict(const char *text, const char *site, struct redis_verdict *ret_verdict)
+bool redis_parse_verdict(const char *text, struct redis_verdict *ret_verdict)
 {
     struct redis_verdict verdict = {0};
 
     if (redis_starts_with(text, "TORN ")) {
         verdict.is_torn = true;
         snprintf(verdict.reason, sizeof(verdict.reason),
-                 "the keys of the site contradict each other: %.120s; repair it by visitcountctl "
-                 "repair %s --trust hits|NUMBER",
-                 text + 5, site);
+                 "the keys of the site contradict each other: %.120s", text + 5);
     } else if (redis_starts_with(text, "OUTDATED")) {
         text = redis_parse_numbers(text + 8, &verdict.generation, 1);
         if (text == NULL || *text != '\0' || verdict.generation > STORE_GENERATION_MAX) {

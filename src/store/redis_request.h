@@ -140,11 +140,11 @@ struct redis_verdict {
     bool is_torn;
     bool is_outdated;
     uint64_t generation; /* is_outdated */
-    char reason[384];
+    char reason[256];
 };
 
-/* "TORN ..." or "OUTDATED 3" of `site`; false when it is neither */
-bool redis_parse_verdict(const char *text, const char *site, struct redis_verdict *ret_verdict);
+/* "TORN ..." or "OUTDATED 3"; false when it is neither */
+bool redis_parse_verdict(const char *text, struct redis_verdict *ret_verdict);
 
 /* what a script answered; "" when that is something else, or goes on behind a NUL */
 const char *redis_text_of(const struct redisReply *reply);

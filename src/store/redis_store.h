@@ -4,7 +4,7 @@
  *
  * Layout; all keys of a site carry the hash tag {site}, so that a batch is one slot of a Cluster:
  *
- *     vc:{site}:hits             zset  page -> total (exact to 2^53)
+ *     vc:{site}:hits             zset  page -> total (exact to 2^53); "\1generation" -> generation
  *     vc:{site}:day:YYYYMMDD     hash  page -> hits, expires after series.days
  *     vc:{site}:hour:YYYYMMDDHH  hash  page -> hits, expires after series.hours
  *     vc:{site}:uv:YYYYMMDD:PAGE HyperLogLog of visitors, expires after series.days
@@ -14,7 +14,7 @@
  *     vc:{site}:stamps:BUCKET    string  ids of stamps of a stretch of 4 milliseconds, in a row
  *     vc:{site}:stamps:more:BUCKET  set  of those that came when the row was full
  *     vc:{site}:ledger           hash  epoch -> "sequence visits time total ...", swept after
- *                                      ledger.ttl
+ *                                      ledger.ttl; "proof" -> see proof.lua
  *     vc:live:{site}             channel: a line "TOTAL PAGE" for each page that changed
  *     vc:sites                   set   sites that were admitted
  *     vc:salt:YYYYMMDD           the day's salt, by which visitors are told apart

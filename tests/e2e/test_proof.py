@@ -58,7 +58,7 @@ def check_torn(daemon, redis_store, total):
     assert redis_store.total() == total
     daemon.wait_for_log("site default: the keys of the site contradict each other: .*visitcountctl repair default --trust hits|NUMBER")
     store = daemon.status()["store"]
-    assert store["torn_sites"] == 1
+    assert store["torn_sites"] == 1 and "visitcountctl repair" in store["torn_remedy"]
     assert "contradict each other" in store["failing_reason"]
     assert "visitcountd_torn_sites 1" in daemon.ctl("metrics").output.splitlines()
     assert daemon.fetch("/v1/hit/other/").status == 200, "the other site notices nothing"

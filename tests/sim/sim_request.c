@@ -59,6 +59,16 @@ static size_t count_refused(const struct sim_request *request, const struct stor
     return count;
 }
 
+static size_t count_repeated(const struct sim_request *request, const struct store_applied *applied)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; applied->repeated != NULL && i < request->batch.token_count; i++) {
+        count += applied->repeated[i] ? 1 : 0;
+    }
+    return count;
+}
+
 static const char *result_of(const struct store_applied *applied)
 {
     if (applied->outcome == STORE_OK) {
@@ -88,10 +98,12 @@ void sim_request_apply(const struct sim_request *request, struct sim_answer *ans
         sim_database_apply(node->database, batch, request->version, answer, ret_applied);
         oracle_applied(node->database, batch);
     }
-    sim_say("store: batch %llu of %s (%.4s), after %llu, %s and %zu more: %s, %zu refused",
+    sim_say("store: batch %llu of %s (%.12s), after %llu, %s and %zu more: %s, %zu refused, %zu "
+            "repeated%s",
             (unsigned long long)batch->sequence, request->site, request->epoch,
             (unsigned long long)batch->follows, batch->entries[0].page, batch->entry_count - 1,
-            result_of(ret_applied), count_refused(request, ret_applied));
+            result_of(ret_applied), count_refused(request, ret_applied),
+            count_repeated(request, ret_applied), batch->finds_old_tokens ? ", old forms too" : "");
 }
 
 void sim_request_read(const struct sim_request *request, struct store_ledger *ret_ledger)

@@ -114,7 +114,7 @@ static struct call *add_call(struct sim_store *store, const struct store_batch *
         call->answer_at_ms += weather->timeout_ms / 2 + sim_draw(weather->timeout_ms / 2 + 1);
     }
     list_append(&store->calls, &call->link);
-    sim_say("instance %zu %s %llu of %s (%.4s): %s", store->instance,
+    sim_say("instance %zu %s %llu of %s (%.12s): %s", store->instance,
             batch->entry_count != 0 ? "sends batch" : "asks for the ledger",
             (unsigned long long)batch->sequence, batch->site, batch->epoch, names[call->fate]);
     return call;

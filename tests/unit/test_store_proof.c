@@ -62,7 +62,7 @@ static void assert_torn(struct fixture *fixture)
     assert_int_equal(answer.outcome, STORE_REFUSED);
     assert_true(answer.is_torn);
     assert_false(answer.gap);
-    assert_non_null(strstr(answer.reason, "visitcountctl repair default"));
+    assert_non_null(strstr(answer.reason, "contradict each other"));
     assert_true(apply_batch(fixture, &batch).is_torn);             /* of a new epoch */
     assert_true(apply_page(fixture, EPOCH_0, 1, "/", 10).is_torn); /* that it had */
     assert_true(apply_page(fixture, EPOCH_0, 9, "/", 1).is_torn);  /* a gap */
