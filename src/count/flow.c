@@ -69,6 +69,7 @@ static void finish_batch(struct flow *flow, struct batch *batch,
 {
     struct flow_end end = {.result = FLOW_APPLIED,
                            .is_duplicate = applied->duplicate,
+                           .is_written = !applied->duplicate,
                            .is_resent = batch->attempts > 1,
                            .hits = batch->parcel->hits};
 
@@ -116,8 +117,10 @@ static void find_gap(struct flow *flow, struct store_position at, const char *re
 static void finish_heal(struct flow *flow, struct parcel *parcel,
                         const struct store_applied *applied)
 {
-    struct flow_end end = {
-        .result = FLOW_HEALED, .is_duplicate = applied->duplicate, .hits = parcel->hits};
+    struct flow_end end = {.result = FLOW_HEALED,
+                           .is_duplicate = applied->duplicate,
+                           .is_written = !applied->duplicate,
+                           .hits = parcel->hits};
 
     flow->is_heal_doubtful = false;
     parcel->answered_at_ms = clock_monotonic_ms();

@@ -34,6 +34,7 @@ enum flow_result {
 struct flow_end {
     enum flow_result result;
     bool is_duplicate;     /* applied, healed: the store had it already */
+    bool is_written;       /* applied, healed: the store wrote it now */
     bool is_resent;        /* it was not the first time that this was sent */
     uint64_t hits;         /* applied, healed: visits in it */
     struct ledger_gap gap; /* FLOW_GAP */

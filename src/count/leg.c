@@ -57,7 +57,7 @@ static void note_success(struct leg *leg, const struct flow_end *end)
         failing_end(leg);
     }
     if (is_applied) {
-        breaker_note_applied(leg, !end->is_duplicate);
+        breaker_note_applied(leg, end->is_written);
     }
     if (is_refusing && !engine->is_refusing) {
         failing_end_for_all(engine);
