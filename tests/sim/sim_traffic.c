@@ -33,7 +33,9 @@ struct asked {
     size_t site;
     size_t page;
     bool has_token;
-    bool is_new;  /* it was tried at an instance that is not of an older version */
+    bool is_new; /* it was tried at an instance of now, */
+    bool is_old; /* and at one of an older version */
+    bool was_counted;
     size_t token; /* the number of the request whose token it is */
     uint64_t token_at_ms;
     uint64_t first_at_ms;
@@ -135,6 +137,8 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
                       (size_t)(attempt - attempt->traffic->attempts));
     }
     attempt->is_answered = true;
+    attempt->traffic->asked[attempt->request].was_counted |=
+        !instance->is_gone && answer->status == VISIT_COUNTED;
     judge_calm(attempt, answer);
     sim_say("instance %zu: attempt %zu is %s", instance->number,
             (size_t)(attempt - attempt->traffic->attempts),
@@ -197,7 +201,8 @@ static void try_at(struct sim_traffic *traffic, size_t request, struct sim_insta
     }
     sim_say("instance %zu: attempt %zu is request %zu, of %s%s%s", instance->number,
             traffic->attempt_count, request, site, page, asked->has_token ? ", with a token" : "");
-    traffic->asked[request].is_new |= instance->version != SIM_OLD;
+    traffic->asked[request].is_new |= instance->version == SIM_NEW;
+    traffic->asked[request].is_old |= instance->version == SIM_OLD;
     traffic->attempt_count++;
     instance->taken++;
     oracle_attempt(request, instance->number, oracle_hour(clock_wall_ms() / MS_PER_HOUR));
@@ -283,10 +288,17 @@ static void arrive(struct sim_traffic *traffic)
     traffic->arrival_at_ms = clock_monotonic_ms() + sim_draw_skewed(0, traffic->options.pause_ms);
 }
 
-/* an older version does not know the form in which this one keeps tokens */
-static bool may_repeat_at(const struct asked *asked, const struct sim_instance *instance)
+/*
+ * An older version does not know the form in which this one keeps tokens: nothing goes back to it,
+ * and what it has yet to apply, or to heal, is not tried elsewhere.
+ */
+static bool may_repeat_at(const struct sim_traffic *traffic, const struct asked *asked,
+                          const struct sim_instance *instance)
 {
-    return !asked->is_new || instance->version != SIM_OLD;
+    if (instance->version == SIM_OLD) {
+        return !asked->is_new;
+    }
+    return !asked->is_old || (traffic->options.is_steady && asked->was_counted);
 }
 
 static void retry_due(struct sim_traffic *traffic)
@@ -303,7 +315,7 @@ static void retry_due(struct sim_traffic *traffic)
         }
         traffic->retries[i] = traffic->retries[--traffic->retry_count];
         instance = choose_instance(traffic, retry.not_instance);
-        if (instance != NULL && may_repeat_at(&traffic->asked[retry.request], instance)) {
+        if (instance != NULL && may_repeat_at(traffic, &traffic->asked[retry.request], instance)) {
             try_at(traffic, retry.request, instance);
         }
     }

@@ -21,6 +21,7 @@ struct sim_traffic_options {
     unsigned with_token;    /* per mille */
     unsigned shares_tokens; /* per mille of these: with a request of another page */
     bool only_stamps;       /* the windows of other tokens mean nothing where clocks jump */
+    bool is_steady;         /* the store never goes back in time */
     bool is_calm;           /* what is not of site 0 has to be counted */
     uint64_t patience_ms;
     uint64_t pages_max; /* that a site may have; 0: no limit */

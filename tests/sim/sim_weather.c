@@ -91,6 +91,7 @@ static void draw_traffic(const struct sim_weather *weather, struct sim_instances
 {
     traffic->sites = sim_chance(250) && !weather->is_calm ? 1 : sim_draw_between(2, SIM_SITES_MAX);
     common->options.has_many_sites = traffic->sites > 1;
+    traffic->is_steady = weather->climate == SIM_STEADY && !weather->loses_keys;
     traffic->is_calm = weather->is_calm;
     traffic->only_stamps = weather->sets_wall;
     traffic->shares_tokens =
