@@ -17,7 +17,7 @@ struct request {
     bool is_at_risk;
     bool is_old;        /* tried before the last repair of its site */
     bool was_possible;  /* or promised, before that */
-    bool was_blind;     /* journaled by an instance that had not reached the store yet */
+    bool was_blind;     /* journaled by an instance that may not have known the site's generation */
     unsigned instances; /* bits: where it was tried */
     unsigned hours;     /* bits: when */
 };
@@ -38,6 +38,7 @@ static struct {
     uint64_t repaired_at_ms[SIM_SITES_MAX];              /* 0: never */
     bool is_heard[ORACLE_INSTANCES][SIM_SITES_MAX];      /* the last repair, by the instance */
     bool is_acquainted[ORACLE_INSTANCES][SIM_SITES_MAX]; /* the instance has had an answer */
+    bool was_blind[ORACLE_INSTANCES][SIM_SITES_MAX];     /* and visits before that */
     uint64_t sent[SIM_PAGES_MAX];
     uint64_t latest[ORACLE_INSTANCES][ORACLE_SHARED_PAGES];
     bool given[ORACLE_SHARED_PAGES][ORACLE_REQUESTS_MAX + 1]; /* by number */
@@ -96,6 +97,8 @@ void oracle_attempt(size_t request, size_t instance, size_t hour)
 {
     oracle.requests[request].instances |= 1U << instance;
     oracle.requests[request].hours |= 1U << hour;
+    oracle.was_blind[instance][oracle.requests[request].site] |=
+        !oracle.is_acquainted[instance][oracle.requests[request].site];
 }
 
 static void judge_number(size_t page, size_t instance, uint64_t number, uint64_t total)
@@ -152,10 +155,11 @@ void oracle_answered(size_t request, size_t instance, const struct visit_answer 
         promise(own, true);
         break;
     case VISIT_JOURNALED:
-        own->was_blind |= !oracle.is_acquainted[instance][own->site];
+        own->was_blind |= oracle.was_blind[instance][own->site];
         promise(own, may_journal(own, instance));
         break;
     case VISIT_UNKNOWN:
+        own->was_blind |= oracle.was_blind[instance][own->site];
         own->is_possible = true;
         break;
     case VISIT_REFUSED:
@@ -172,6 +176,8 @@ void oracle_unanswered(size_t request)
 void oracle_instance_gone(size_t instance)
 {
     memset(oracle.is_acquainted[instance], 0, sizeof(oracle.is_acquainted[instance]));
+    memset(oracle.was_blind[instance], 0, sizeof(oracle.was_blind[instance]));
+    memset(oracle.is_heard[instance], 0, sizeof(oracle.is_heard[instance]));
     for (size_t i = 0; i < oracle.request_count && !oracle.is_steady; i++) {
         if ((oracle.requests[i].instances & 1U << instance) != 0) {
             oracle.requests[i].is_at_risk = true;

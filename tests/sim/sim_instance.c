@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
-#include "count/journal.h"
+#include "count/journal_job.h"
 #include "oracle.h"
 #include "sim_clock.h"
 #include "sim_disk.h"
@@ -181,10 +181,24 @@ void sim_instance_run_due(struct sim_instance *instance)
     sim_loop_run_due(instance->loop);
 }
 
+uint64_t sim_instance_waiting_asides(const struct sim_instance *instance)
+{
+    uint64_t count = 0;
+
+    if (instance->journal == NULL) {
+        return 0;
+    }
+    list_for_each(link, &instance->journal->asides.waiting) {
+        count++;
+    }
+    return count;
+}
+
 bool sim_instance_is_done(const struct sim_instance *instance)
 {
     return instance->ends_at_ms == SIM_NEVER && instance->disk_mended_at_ms == SIM_NEVER &&
            sim_instance_is_up(instance) && engine_is_idle(instance->engine) &&
            sim_store_is_quiet(instance->store) &&
-           (instance->journal == NULL || journal_status(instance->journal)->records == 0);
+           (instance->journal == NULL ||
+            journal_status(instance->journal)->records == sim_instance_waiting_asides(instance));
 }

@@ -75,6 +75,12 @@ uint64_t sim_instance_next_ms(const struct sim_instance *instance);
 /** Does what is due; it may die of it, when its disk was told so. */
 void sim_instance_run_due(struct sim_instance *instance);
 
+/**
+ * Records that could not be set aside when that was due: they wait for the next write, or the next
+ * start.
+ */
+uint64_t sim_instance_waiting_asides(const struct sim_instance *instance);
+
 /** Whether nothing is left to be done: all was answered, healed and replayed. */
 bool sim_instance_is_done(const struct sim_instance *instance);
 
