@@ -97,15 +97,22 @@ static void begin_generation(struct leg *leg)
 }
 
 /*
- * The call that is open tells the backlog that it is outdated. What comes until then must not join
- * it, or it would be set aside: it gets a backlog of its own, and the old one becomes a leg of an
- * earlier generation.
+ * The backlog learns from its open call that it is outdated. Visits that come before that, or are
+ * not on the disk yet, must not be in it then, or they would be set aside. They get a new backlog,
+ * and the old one becomes a leg of an earlier generation.
  */
 static void replace_backlog(struct site *site)
 {
     struct leg *old = site->backlog;
 
     site->backlog = NULL;
+    list_for_each(link, &old->flow.batches) {
+        struct batch *batch = container_of(link, struct batch, link);
+
+        if (batch->is_frozen && !outage_has_record(batch)) {
+            outage_recall(batch);
+        }
+    }
     flow_move_open(&old->flow, &outage_backlog(site)->flow);
     outage_write(site);
 }
