@@ -40,4 +40,12 @@ static inline bool breaker_is_torn(const struct site *site)
     return !list_is_empty(&site->torn);
 }
 
+/** Whether the store is there and is not known to refuse `site`, or all sites. Made for each visit.
+ */
+static inline bool breaker_is_closed(const struct engine *engine, const struct site *site)
+{
+    return engine->is_available && !engine->is_refusing &&
+           (site == NULL || (!site->is_failing && !breaker_is_torn(site)));
+}
+
 #endif

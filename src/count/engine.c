@@ -78,16 +78,22 @@ static bool has_place(const struct engine *engine, const struct site *site)
 static int admit(const struct engine *engine, const struct site *site, struct visit *visit,
                  uint64_t now_ms, bool *ret_shelter)
 {
-    bool is_open = breaker_is_open(engine, site, now_ms);
+    bool is_open;
 
-    *ret_shelter = engine->journal != NULL && (is_open || outage_has_begun(engine, now_ms)) &&
-                   !(site != NULL && breaker_is_torn(site));
+    *ret_shelter = false;
     if (engine->is_stopped) {
         return -ESHUTDOWN;
     }
     if (!has_place(engine, site)) {
         return -ENOBUFS;
     }
+    if (breaker_is_closed(engine, site)) {
+        visit->deadline_ms = now_ms + engine->options.max_wait_ms;
+        return 0;
+    }
+    is_open = breaker_is_open(engine, site, now_ms);
+    *ret_shelter = engine->journal != NULL && (is_open || outage_has_begun(engine, now_ms)) &&
+                   !(site != NULL && breaker_is_torn(site));
     if (*ret_shelter) {
         visit->deadline_ms = now_ms;
         return journal_has_room(engine->journal) ? 0 : -ENOSPC;
