@@ -225,6 +225,14 @@ bool sim_database_refuses(const struct sim_database *database, const struct stor
     return false;
 }
 
+bool sim_database_would_write(const struct sim_database *database, const struct store_batch *batch)
+{
+    struct store_applied refusal;
+
+    return !sim_database_refuses(database, batch, &refusal) &&
+           sim_database_position(database, batch->site, batch->epoch).sequence == batch->follows;
+}
+
 /* both keys get what proves the other one */
 static void prove(struct sim_database *database, const struct store_batch *batch,
                   uint64_t old_at_ms)

@@ -79,6 +79,9 @@ void sim_database_apply(struct sim_database *database, const struct store_batch 
 bool sim_database_refuses(const struct sim_database *database, const struct store_batch *batch,
                           struct store_applied *ret_applied);
 
+/** Whether a batch would be applied now: what writes nothing is answered by who takes no writes. */
+bool sim_database_would_write(const struct sim_database *database, const struct store_batch *batch);
+
 /** The generation of an epoch, and that of a site. */
 uint64_t sim_epoch_generation(const char *epoch);
 uint64_t sim_database_generation(const struct sim_database *database, size_t site);
@@ -86,7 +89,7 @@ uint64_t sim_database_generation(const struct sim_database *database, size_t sit
 /** Takes keys of a site away, as an eviction or a DEL does. */
 void sim_database_lose(struct sim_database *database, size_t site, unsigned keys);
 
-/** Makes keys of a site what they are in `from`. */
+/** Makes keys of a site what they are in `from`; both of them, and the site is as it was there. */
 void sim_database_restore(struct sim_database *database, size_t site, unsigned keys,
                           const struct sim_database *from);
 

@@ -31,6 +31,24 @@ static void copy_rows(struct sim_database *database, size_t site, const struct s
     }
 }
 
+static void restore_tokens(struct sim_database *database, size_t site,
+                           const struct sim_database *from)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < database->token_count; i++) {
+        if (database->tokens[i].site != site) {
+            database->tokens[kept++] = database->tokens[i];
+        }
+    }
+    for (size_t i = 0; i < from->token_count; i++) {
+        if (from->tokens[i].site == site) {
+            database->tokens[kept++] = from->tokens[i];
+        }
+    }
+    database->token_count = kept;
+}
+
 void sim_database_lose(struct sim_database *database, size_t site, unsigned keys)
 {
     struct sim_site *own = &database->sites[site];
@@ -70,6 +88,7 @@ void sim_database_restore(struct sim_database *database, size_t site, unsigned k
     }
     if (keys == (SIM_HITS | SIM_LEDGER)) { /* the site as a whole */
         memcpy(database->hours[site], from->hours[site], sizeof(database->hours[site]));
+        restore_tokens(database, site, from);
     }
 }
 

@@ -200,7 +200,8 @@ uint64_t sim_replicas_next_ms(const struct world *world)
 static bool is_cut_in_vain(const struct world *world, const struct sim_replica *replica)
 {
     return replica->is_replica && !replica->is_attached && !world->weather.tells_replicas &&
-           !world->active->refuses && world->refuses_at_ms == SIM_NEVER;
+           !world->active->refuses && world->refuses_at_ms == SIM_NEVER &&
+           world->goes_back_at_ms == SIM_NEVER;
 }
 
 static void run_due(struct world *world, struct sim_replica *replica)

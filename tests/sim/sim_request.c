@@ -88,7 +88,7 @@ void sim_request_apply(const struct sim_request *request, struct sim_answer *ans
     const struct sim_node *node = request->node;
     const struct store_batch *batch = &request->batch;
 
-    if (node->refuses) {
+    if (node->refuses && (node->refuses_reads || sim_database_would_write(node->database, batch))) {
         *ret_applied = (struct store_applied){
             .outcome = STORE_REFUSED, .scope = STORE_SCOPE_SERVER, .reason = "no writes now"};
     } else if (is_site_refused(request)) {

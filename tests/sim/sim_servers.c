@@ -9,6 +9,9 @@
 /* how often a server's memory reaches its disk */
 #define EVERYSEC_MS 1000
 
+/* until it turns out after a refusal that the store had lost something before: see HEED_MS */
+#define GO_BACK_MAX_MS 2500
+
 /* --- links --- */
 
 void sim_servers_cut_off(struct world *world, struct sim_instance *instance, struct sim_node *node,
@@ -97,6 +100,7 @@ void sim_servers_end_refusal(struct world *world)
 void sim_servers_go_back(struct world *world)
 {
     world->tally->rollbacks++;
+    world->goes_back_at_ms = SIM_NEVER;
     sim_servers_end_refusal(world);
     for (size_t i = 0; i < world->instance_count; i++) {
         for (size_t site = 0; site < world->site_count; site++) {
@@ -124,7 +128,8 @@ static void crash(struct world *world, uint64_t most_ms)
 /* a disk that takes nothing is why the server refuses: then nothing reaches it */
 static void take_snapshot(struct world *world)
 {
-    if (world->weather.climate != SIM_CRASHING || !world->active->refuses) {
+    if (world->weather.climate != SIM_CRASHING ||
+        (!world->active->refuses && world->goes_back_at_ms == SIM_NEVER)) {
         sim_database_copy(world->snapshot, world->active->database);
     }
     world->snapshot_at_ms = world->weather.climate == SIM_CRASHING && !world->is_quiet
@@ -214,7 +219,7 @@ static void restore_sites(struct world *world, unsigned sites)
     sim_servers_cut_all_off(world, 1000);
 }
 
-/* right after a refusal the store may have gone back */
+/* right after a refusal, or a bit later, the store may have gone back */
 static void let_refusal_end(struct world *world)
 {
     bool goes_back = world->active->refuses && sim_chance(700);
@@ -223,8 +228,10 @@ static void let_refusal_end(struct world *world)
     sim_servers_end_refusal(world);
     if (sites != 0) {
         restore_sites(world, sites);
-    } else if (goes_back) {
+    } else if (goes_back && sim_chance(500)) {
         go_back_somehow(world);
+    } else if (goes_back) {
+        world->goes_back_at_ms = clock_monotonic_ms() + sim_draw_between(1, GO_BACK_MAX_MS);
     }
 }
 
@@ -233,6 +240,7 @@ uint64_t sim_servers_next_ms(const struct world *world)
     uint64_t next_ms = sim_earlier(world->snapshot_at_ms, world->refuses_at_ms);
 
     next_ms = sim_earlier(next_ms, world->refusal_ends_at_ms);
+    next_ms = sim_earlier(next_ms, world->goes_back_at_ms);
     next_ms = sim_earlier(next_ms, sim_replicas_next_ms(world));
     return sim_earlier(next_ms, sim_sites_next_ms(world));
 }
@@ -248,6 +256,10 @@ void sim_servers_run_due(struct world *world)
     if (world->refusal_ends_at_ms <= now_ms) {
         let_refusal_end(world);
     }
+    if (world->goes_back_at_ms <= now_ms) {
+        go_back_somehow(world);
+        world->goes_back_at_ms = SIM_NEVER;
+    }
     if (world->refuses_at_ms <= now_ms) {
         sim_servers_refuse(world, SIM_ALL_SITES);
     }
@@ -257,6 +269,7 @@ void sim_servers_run_due(struct world *world)
 void sim_servers_mend(struct world *world)
 {
     world->snapshot_at_ms = SIM_NEVER;
+    world->goes_back_at_ms = SIM_NEVER;
     if (world->backup_sites != 0) {
         let_refusal_end(world);
     }
@@ -282,6 +295,7 @@ void sim_servers_create(struct world *world)
     world->backup = sim_database_create(world->site_count);
     world->refuses_at_ms = SIM_NEVER;
     world->refusal_ends_at_ms = SIM_NEVER;
+    world->goes_back_at_ms = SIM_NEVER;
     take_snapshot(world);
     sim_replicas_create(world);
 }

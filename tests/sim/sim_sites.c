@@ -51,7 +51,7 @@ static void refuse(struct world *world, size_t site)
     }
     sim_servers_refuse(world, 1U << site);
     if (world->weather.climate == SIM_CRASHING && !world->weather.is_calm && sim_chance(500)) {
-        sim_database_copy(world->backup, world->active->database);
+        sim_database_copy(world->backup, world->snapshot);
         world->backup_sites = 1U << site;
     }
 }

@@ -186,7 +186,7 @@ static void note_heard(struct sim_store *store, const struct call *call)
     if (is_batch ? outcome == STORE_OK || call->applied.is_outdated : call->ledger.is_outdated) {
         oracle_heard(store->instance, (size_t)__builtin_ctz(call->site), call->executed_at_ms);
     }
-    if (outcome == STORE_OK && is_batch) {
+    if (outcome == STORE_OK && is_batch && !call->applied.duplicate) {
         sim_heed_forget(&store->heed, SIM_ALL_SITES);
     } else if (outcome == STORE_REFUSED && !call->applied.gap) {
         sim_heed_hear(&store->heed, sites, store->weather.heed_ms);

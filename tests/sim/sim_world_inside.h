@@ -40,6 +40,8 @@ struct world {
     struct sim_database *backup;
     uint64_t refuses_at_ms; /* a refusal that was decided begins */
     uint64_t refusal_ends_at_ms;
+    uint64_t
+        goes_back_at_ms;   /* after a refusal; until then no copy gets what the active one does */
     unsigned backup_sites; /* bits: that go back to the backup when the refusal ends */
     uint64_t repair_at_ms[SIM_SITES_MAX];
     struct sim_instance instances[ORACLE_INSTANCES];
