@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* site and epoch, each with its NUL, and the sequence */
 #define KEY_MAX (STORE_SITE_MAX + 1 + STORE_EPOCH_LENGTH + 1 + sizeof(uint64_t))
@@ -179,9 +178,6 @@ void journal_aside_work(struct journal *journal)
         asides->error =
             journal_file_make(journal->fd, journal_aside_name(asides->next_number, name),
                               &asides->bytes, &asides->what);
-        if (asides->error != 0) {
-            unlinkat(journal->fd, name, 0); /* as good as it goes: a part of it harms nobody */
-        }
     }
 }
 

@@ -165,5 +165,8 @@ int journal_file_make(int directory_fd, const char *name, const struct buf *byte
     }
     error = fill(directory_fd, fd, bytes, ret_what);
     close(fd);
+    if (error != 0) {
+        unlinkat(directory_fd, name, 0); /* if that fails as well, a part of it is left */
+    }
     return error;
 }

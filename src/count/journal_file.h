@@ -35,8 +35,8 @@ int journal_file_append(struct journal_file *file, const struct buf *bytes, cons
 
 /**
  * Makes a file of this name in a directory, with `bytes`, and waits until both are on the disk.
- * Returns 0; or -errno with `ret_what` saying what failed, and there may be a file with a part of
- * them.
+ * Returns 0; or -errno with `ret_what` saying what failed; where the disk fails at everything,
+ * there is a file with a part of them.
  */
 int journal_file_make(int directory_fd, const char *name, const struct buf *bytes,
                       const char **ret_what);

@@ -196,7 +196,9 @@ static void report_replays(struct report *report, const struct server_view *view
         report_text(report, "directory", replay.directory);
         report_u64(report, "visits", replay.visits);
         report_u64(report, "left", replay.left);
-        report_u64(report, "aside", replay.aside);
+        if (replay.aside != 0) {
+            report_u64(report, "aside", replay.aside);
+        }
         report_bool(report, "is_done", replay.is_done);
         report_end_section(report);
     }

@@ -44,6 +44,7 @@ struct sim_instance {
     struct engine *engine;
     struct journal *journal;
 
+    bool may_lose;               /* it could not know of a refusal in time */
     bool is_gone;                /* its answers do not leave any more */
     unsigned generation;         /* how often it was started */
     enum sim_death death;        /* that comes when sim_files_is_dead() */

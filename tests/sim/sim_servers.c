@@ -108,6 +108,7 @@ void sim_servers_go_back(struct world *world)
                 sim_store_has_missed(world->instances[i].store, site)) {
                 sim_say("instance %zu could not know of the refusal of site %zu in time", i, site);
                 oracle_missed(i, site);
+                world->instances[i].may_lose = true;
             }
         }
     }

@@ -44,6 +44,7 @@ struct sim_store {
     bool available;
     bool refuses;
     enum sim_version version;
+    unsigned knows_old; /* bits: sites of which it was told that an older version wrote */
     struct sim_store_weather weather;
     struct sim_heed heed;
     uint64_t asked_at_ms; /* what the replicas have; 0: not yet */
@@ -185,6 +186,9 @@ static void note_heard(struct sim_store *store, const struct call *call)
 
     if (is_batch ? outcome == STORE_OK || call->applied.is_outdated : call->ledger.is_outdated) {
         oracle_heard(store->instance, (size_t)__builtin_ctz(call->site), call->executed_at_ms);
+    }
+    if (outcome == STORE_OK && is_batch && call->applied.old_version_s != 0) {
+        store->knows_old |= call->site;
     }
     if (outcome == STORE_OK && is_batch && !call->applied.duplicate) {
         sim_heed_forget(&store->heed, SIM_ALL_SITES);
@@ -344,6 +348,11 @@ void sim_store_note_refusal(struct sim_store *store, unsigned sites)
 void sim_store_note_no_refusal(struct sim_store *store)
 {
     sim_heed_end(&store->heed, store->weather.heed_ms);
+}
+
+bool sim_store_knows_old(const struct sim_store *store, size_t site)
+{
+    return (store->knows_old & 1U << site) != 0;
 }
 
 bool sim_store_has_missed(const struct sim_store *store, size_t site)

@@ -58,6 +58,9 @@ void sim_store_note_no_refusal(struct sim_store *store);
 /** Whether the instance could not know of the last refusal of a site in time. */
 bool sim_store_has_missed(const struct sim_store *store, size_t site);
 
+/** Whether the instance was told that an older version wrote to a site. */
+bool sim_store_knows_old(const struct sim_store *store, size_t site);
+
 void sim_store_set_weather(struct sim_store *store, const struct sim_store_weather *weather);
 
 /** The link breaks, or is there again. Open calls end first, or after the listener was told. */

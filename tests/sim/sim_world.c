@@ -212,7 +212,8 @@ static void judge(struct world *world)
             continue;
         }
         own = instance->lost + engine_stats(instance->engine)->lost;
-        if (own != 0 && (is_steady || (instance->generation == 1 && !may_lose))) {
+        if (own != 0 &&
+            (is_steady || (instance->generation == 1 && !may_lose && !instance->may_lose))) {
             oracle_accuse("instance %zu says that %llu visits are lost", instance->number,
                           (unsigned long long)own);
         }

@@ -227,12 +227,28 @@ static void health(struct store *store, struct store_health *ret_health)
 
 /* --- fates --- */
 
+/* whether the site was repaired since the epoch of a call began */
+static bool is_outdated(const struct fake_store *fake, const struct fake_call *call)
+{
+    char digits[8] = "0"; /* of a version before 0.2 */
+
+    if (*call->batch.epoch == 'g') {
+        memcpy(digits, call->batch.epoch + 1, 7);
+    }
+    return strtoull(digits, NULL, 10) < fake->generation;
+}
+
 static void end_apply(struct fake_store *fake, struct fake_call *call, enum fake_fate fate)
 {
     struct store_applied applied = {.outcome = STORE_UNKNOWN, .reason = "the reply was lost"};
     struct fake_answer *answer = allocate(1, sizeof(*answer));
 
-    if (fate == FAKE_DONE) {
+    if (fate == FAKE_DONE && is_outdated(fake, call)) {
+        applied = (struct store_applied){.outcome = STORE_REFUSED,
+                                         .is_outdated = true,
+                                         .generation = fake->generation,
+                                         .reason = "the site was repaired"};
+    } else if (fate == FAKE_DONE) {
         applied = fake_database_apply(fake->database, &call->batch, answer);
     } else if (fate == FAKE_REPLY_LOST) {
         fake_database_apply(fake->database, &call->batch, answer);
@@ -266,7 +282,10 @@ static void end_ledger(struct fake_store *fake, struct fake_call *call, enum fak
                                                                     : STORE_SCOPE_SITE,
                                   .reason = "not now"};
 
-    if (fate == FAKE_DONE) {
+    if (fate == FAKE_DONE && is_outdated(fake, call)) {
+        answer.is_outdated = true;
+        answer.generation = fake->generation;
+    } else if (fate == FAKE_DONE) {
         answer = (struct store_ledger){
             .outcome = STORE_OK,
             .at = fake_database_position(fake->database, call->batch.site, call->batch.epoch)};

@@ -23,7 +23,7 @@ struct fake_database;
 
 /** What becomes of a call. */
 enum fake_fate {
-    FAKE_DONE,         /* executed, and answered as the ledger says: OK, duplicate or gap */
+    FAKE_DONE,         /* executed, and answered as the ledger says: OK, duplicate, gap, outdated */
     FAKE_REFUSED,      /* not executed, for the site's sake, and the caller is told so */
     FAKE_REPLY_LOST,   /* executed, but the caller hears only that nobody knows */
     FAKE_REQUEST_LOST, /* not executed, but the caller hears only that nobody knows */
@@ -53,6 +53,7 @@ struct fake_store {
     struct list calls;             /* open, in the order in which they were made */
     struct list late;              /* of fate FAKE_LATE, not executed yet */
     uint64_t apply_count;          /* apply calls since the start */
+    uint64_t generation;           /* of all sites: epochs of earlier ones are outdated */
     uint64_t replicated_before_ms; /* what its health says; no replica at first */
 };
 
