@@ -37,7 +37,9 @@ const struct ctl_option ctl_options[] = {
      "Ask again each second until interrupted. Only for commands that change nothing."},
     {"trust", "hits|number", 'r', "hits",
      "For repair: what is taken for right, the numbers as they are or this number of the site."},
-    {"force", NULL, 'f', "", "For repair: also where nothing is wrong."},
+    {"force", NULL, 'f', "",
+     "Take a site that is not counted here all the same; for backup: replace the file that is "
+     "there; for repair: also where nothing is wrong."},
     {"help", NULL, 'h', "", "Show all commands and options, or what the given command does."},
     {"version", NULL, 'V', "", "Show the version of visitcountctl."},
     {"print-reference", "form", 'p', "man markdown bash",
@@ -67,6 +69,18 @@ const char *ctl_command_suggest(const char *name)
     }
     nearest = suggestion_get(&suggestion);
     return nearest != NULL ? ctl_command_find(nearest)->name : NULL;
+}
+
+bool ctl_command_takes_force(const struct ctl_command *command)
+{
+    static const char *const others[] = {"import", "backup", "repair"};
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (strcmp(command->name, others[i]) == 0) {
+            return true;
+        }
+    }
+    return strstr(command->parameters, "site") != NULL;
 }
 
 /* Parameters of a command */

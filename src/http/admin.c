@@ -5,6 +5,7 @@
 #include "base/report.h"
 #include "count/adoption.h"
 #include "http/admin_answer.h"
+#include "http/admin_backup.h"
 #include "http/admin_pages.h"
 #include "http/admin_repair.h"
 #include "http/admin_status.h"

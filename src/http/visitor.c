@@ -170,13 +170,16 @@ static void want_days_of(void *data, const struct site_rules *rules)
     }
 }
 
-static void forget_past_days(struct visitors *visitors)
+/** Past ones, and those that a clock asked for which was ahead: they would stay until then. */
+static void forget_other_days(struct visitors *visitors)
 {
     uint64_t today = clock_wall_ms() / 1000 / DAY_S;
 
     for (size_t i = 0; i < SALTS; i++) {
-        if (visitors->salts[i].is_used && visitors->salts[i].day + KEPT_DAYS <= today) {
-            sodium_memzero(&visitors->salts[i], sizeof(visitors->salts[i]));
+        struct salt *salt = &visitors->salts[i];
+
+        if (salt->is_used && (salt->day + KEPT_DAYS <= today || salt->day > today + KEPT_DAYS)) {
+            sodium_memzero(salt, sizeof(*salt));
         }
     }
 }
@@ -203,7 +206,7 @@ static void tell(struct visitors *visitors)
 
 static void look(struct visitors *visitors)
 {
-    forget_past_days(visitors);
+    forget_other_days(visitors);
     sites_for_each(visitors->sites, want_days_of, visitors);
     visitors->is_missing = is_any_missing(visitors);
     tell(visitors);

@@ -427,12 +427,21 @@ end
 if last == '0' then
     -- a new epoch: look at a few entries and drop those of instances that are long gone, more
     -- than one instance adds, so that the ledger stays small. The last use may be later than an
-    -- entry says, by as long as batches are close to its time.
+    -- entry says, by as long as batches are close to its time. A clock that is ahead, the server's or
+    -- the batch's maker's, must not drop entries in use: so age counts from the earliest of both
+    -- and of the latest time among the others.
     local some = redis.pcall('HRANDFIELD', ledger_key, 16, 'WITHVALUES')
-    local long_ago = used_at - ttl(LEDGER) - 2 * SAME_TIME
+    local other_at, latest = {}, 0
     for i = 1, #some, 2 do
-        local other_at = tonumber(string.match(some[i + 1], '^%d+ %d+ (%d+)'))
-        if other_at and other_at < long_ago then
+        other_at[i] = tonumber(string.match(some[i + 1], '^%d+ %d+ (%d+)'))
+        if other_at[i] and some[i] ~= epoch then
+            latest = math.max(latest, other_at[i])
+        end
+    end
+    local now = math.min(tonumber(used_at), tonumber(made_at), latest)
+    local long_ago = now - ttl(LEDGER) - 2 * SAME_TIME
+    for i = 1, #some, 2 do
+        if other_at[i] and other_at[i] < long_ago then
             redis.pcall('HDEL', ledger_key, some[i])
         end
     end

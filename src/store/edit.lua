@@ -47,13 +47,17 @@ local function take(key)
     end
 end
 
+local function too_large()
+    return redis.error_reply('ERR the number would be larger than ' .. ARGV[7])
+end
+
 local function set()
     local total = tonumber(operand)
     if operation == 'ADD' then
         total = total + tonumber(before or 0)
     end
     if total > largest then
-        return redis.error_reply('ERR the number would be larger than ' .. ARGV[7])
+        return too_large()
     end
     redis.call('ZADD', hits_key, total, page)
     add_to_site(total - tonumber(before or 0))
@@ -83,6 +87,9 @@ local function rename()
     if not before then
         after = redis.call('ZSCORE', hits_key, operand) or '-'
         return
+    end
+    if tonumber(before) + tonumber(redis.call('ZSCORE', hits_key, operand) or 0) > largest then
+        return too_large()
     end
     after = redis.call('ZINCRBY', hits_key, before, operand)
     redis.call('ZREM', hits_key, page)

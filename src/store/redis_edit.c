@@ -66,6 +66,12 @@ struct kept {
     uint64_t hour_count;
 };
 
+/* the first one of `count` before `end`; a clock may be near 1970 */
+static uint64_t first_of(uint64_t end, uint64_t count)
+{
+    return end > count ? end - count : 0;
+}
+
 static struct kept find_kept(const struct redis_store *store, const struct store_edit *edit)
 {
     uint64_t now_s = clock_wall_ms() / 1000;
@@ -73,9 +79,9 @@ static struct kept find_kept(const struct redis_store *store, const struct store
 
     if (edit->kind == STORE_DELETE || edit->kind == STORE_RENAME) {
         kept.day_count = store->day_ttl_s / SECONDS_PER_DAY + 4;
-        kept.first_day = now_s / SECONDS_PER_DAY + 2 - kept.day_count;
+        kept.first_day = first_of(now_s / SECONDS_PER_DAY + 2, kept.day_count);
         kept.hour_count = store->hour_ttl_s / SECONDS_PER_HOUR + 3;
-        kept.first_hour = now_s / SECONDS_PER_HOUR + 2 - kept.hour_count;
+        kept.first_hour = first_of(now_s / SECONDS_PER_HOUR + 2, kept.hour_count);
     }
     return kept;
 }

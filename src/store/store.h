@@ -392,6 +392,29 @@ struct store_ledger {
 
 typedef void (*store_on_ledger)(void *data, const struct store_ledger *ledger);
 
+/** A copy of the whole store as it was at one moment, in a file that has no name. */
+struct store_copy;
+
+/** Gets the bytes that were read, at least one; NULL where that failed. */
+typedef void (*store_on_copy_read)(void *data, const char *bytes, size_t length);
+
+struct store_copy {
+    uint64_t bytes; /* its length */
+    /** Reads some bytes from `offset` on, of which there are some; one read at a time. */
+    void (*read)(struct store_copy *copy, uint64_t offset, store_on_copy_read on_read, void *data);
+    /** Frees the copy. A read under way is not answered. */
+    void (*destroy)(struct store_copy *copy);
+};
+
+/** The end of a backup call. */
+struct store_backup {
+    enum store_outcome outcome; /* STORE_OK or STORE_REFUSED */
+    struct store_copy *copy;    /* STORE_OK: the callee's */
+    const char *reason;
+};
+
+typedef void (*store_on_backup)(void *data, const struct store_backup *backup);
+
 /** How the store is, for status and metrics. */
 struct store_health {
     const char *backend; /* "redis", "sqlite" */
@@ -440,6 +463,8 @@ struct store_operations {
     void (*salt)(struct store *store, uint64_t day, store_on_salt on_salt, void *data);
     void (*watch)(struct store *store, const char *site);
     void (*unwatch)(struct store *store, const char *site);
+    /** NULL: the store is a server, which has its own ways. */
+    void (*backup)(struct store *store, store_on_backup on_backup, void *data);
     void (*health)(struct store *store, struct store_health *ret_health);
     void (*destroy)(struct store *store);
 };
@@ -567,6 +592,21 @@ static inline void store_listen_visits(struct store *store, store_on_visits on_v
 {
     store->on_visits = on_visits;
     store->on_visits_data = data;
+}
+
+/** Whether store_backup() may be called. */
+static inline bool store_has_backup(const struct store *store)
+{
+    return store->operations->backup != NULL;
+}
+
+/**
+ * Copies the whole store while it is in use, with all that was answered before; one at a time.
+ * Takes as long as it takes.
+ */
+static inline void store_backup(struct store *store, store_on_backup on_backup, void *data)
+{
+    store->operations->backup(store, on_backup, data);
 }
 
 /** Fills `ret_health`; asks nobody. */

@@ -352,6 +352,9 @@ static void test_set_and_add(void **state)
     assert_edited(fixture, STORE_SET, "/a", STORE_NUMBER_MAX, NULL, 1, STORE_NUMBER_MAX);
     assert_int_equal(edit_page(fixture, STORE_ADD, "/a", 1, NULL, &edited), STORE_REFUSED);
     assert_true(total_of(fixture, "default", "/a") == STORE_NUMBER_MAX);
+    assert_int_equal(edit_page(fixture, STORE_RENAME, "/b", 0, "/a", &edited), STORE_REFUSED);
+    assert_true(total_of(fixture, "default", "/a") == STORE_NUMBER_MAX);
+    assert_true(total_of(fixture, "default", "/b") == 10);
 }
 
 static void test_delete(void **state)
