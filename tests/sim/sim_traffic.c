@@ -289,18 +289,18 @@ static void arrive(struct sim_traffic *traffic)
 }
 
 /*
- * An older version does not know the form in which this one keeps tokens: nothing goes back to it,
- * and what it has yet to apply, or to heal, is not tried elsewhere. This version looks for the
- * older form where it was told that an older version writes: not before that.
+ * An older version does not know the form in which this one keeps tokens. So nothing goes back to
+ * it, and what it has yet to apply, to replay or to heal is not tried elsewhere. This version looks
+ * for the older form where it was told that an older version writes: not before that.
  */
 static bool may_repeat_at(const struct sim_traffic *traffic, const struct asked *asked,
                           const struct sim_instance *instance)
 {
-    if (instance->version == SIM_OLD) {
-        return !asked->is_new;
+    if (!asked->is_old) {
+        return instance->version != SIM_OLD;
     }
-    return !asked->is_old || (traffic->options.is_steady && asked->was_counted &&
-                              sim_store_knows_old(instance->store, asked->site));
+    return !asked->is_new && traffic->options.is_steady && asked->was_counted &&
+           (instance->version == SIM_OLD || sim_store_knows_old(instance->store, asked->site));
 }
 
 static void retry_due(struct sim_traffic *traffic)
