@@ -167,7 +167,10 @@ static void execute(struct sim_store *store, struct call *call)
         sim_request_read(request, &call->ledger);
         sim_request_destroy(request);
     } else {
-        call->answer = allocate(sizeof(*call->answer));
+        call->answer = malloc(sizeof(*call->answer)); /* large, and written before it is read */
+        if (call->answer == NULL) {
+            abort();
+        }
         call->executed_at_ms = clock_monotonic_ms();
         sim_request_apply(request, call->answer, &call->applied);
         /* who repeats a request in between does so for want of an answer, not after a refusal */
