@@ -195,7 +195,7 @@ FIRST = $(shell date +%s)
 soak: sim
 	$(BUILD)/sim --first $(FIRST) --seeds $(SEEDS)
 
-mutants: sim
+mutants: sim all unit-tests
 	@BUILD=$(BUILD) tests/sim/mutate
 
 chaos: deps-test
