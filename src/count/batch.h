@@ -31,6 +31,17 @@
 /** Visitors in one batch; likewise. */
 #define BATCH_VISITORS_MAX 1000
 
+/**
+ * A command of Redis has at most 3,900 arguments (redis_command.h). This is what a batch takes of
+ * them at most: a page its name, its number and, with visitors, four more; a token that is a stamp
+ * of a bucket of its own three; and some for the batch as a whole.
+ */
+#define BATCH_ARGUMENTS_MAX     3900
+#define BATCH_ARGUMENTS_ALWAYS  50
+#define BATCH_ARGUMENTS_PAGE    6
+#define BATCH_ARGUMENTS_TOKEN   3
+#define BATCH_ARGUMENTS_VISITOR 1
+
 struct shelter;
 
 struct batch {

@@ -78,6 +78,7 @@ static bool has_place(const struct engine *engine, const struct site *site)
 static int admit(const struct engine *engine, const struct site *site, struct visit *visit,
                  uint64_t now_ms, bool *ret_shelter)
 {
+    uint64_t lost_ms = loop_lost_ms(engine->loop); /* deadlines are by loop_patience_ms() */
     bool is_open;
 
     *ret_shelter = false;
@@ -88,20 +89,20 @@ static int admit(const struct engine *engine, const struct site *site, struct vi
         return -ENOBUFS;
     }
     if (breaker_is_closed(engine, site)) {
-        visit->deadline_ms = now_ms + engine->options.max_wait_ms;
+        visit->deadline_ms = now_ms + engine->options.max_wait_ms - lost_ms;
         return 0;
     }
     is_open = breaker_is_open(engine, site, now_ms);
     *ret_shelter = engine->journal != NULL && (is_open || outage_has_begun(engine, now_ms)) &&
                    !(site != NULL && breaker_is_torn(site));
     if (*ret_shelter) {
-        visit->deadline_ms = now_ms;
+        visit->deadline_ms = now_ms - lost_ms;
         return journal_has_room(engine->journal) ? 0 : -ENOSPC;
     }
     if (is_open) {
         return -EHOSTDOWN;
     }
-    visit->deadline_ms = breaker_deadline_ms(engine, site, now_ms);
+    visit->deadline_ms = breaker_deadline_ms(engine, site, now_ms) - lost_ms;
     return 0;
 }
 
@@ -134,6 +135,11 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     }
     waiting_begin(site);
     return 0;
+}
+
+void engine_note_refused(struct engine *engine)
+{
+    engine->stats.refused++;
 }
 
 /* --- the engine itself --- */

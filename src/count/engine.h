@@ -73,7 +73,7 @@ struct visit {
     struct list link;
     uint64_t position; /* among the page's visits of the batch, from 0 */
     uint64_t accepted_at_us;
-    uint64_t deadline_ms;
+    uint64_t deadline_ms; /* by loop_patience_ms() */
 };
 
 struct engine_options {
@@ -120,6 +120,9 @@ void engine_configure(struct engine *engine, const struct engine_options *option
  */
 int engine_visit(struct engine *engine, const char *site, const char *page, size_t page_length,
                  struct visit *visit);
+
+/** A visit was refused before it came here: counts it among the refused ones. */
+void engine_note_refused(struct engine *engine);
 
 /** Tells the store of all visitors again: a page, with its visitors, is no longer what it was. */
 void engine_forget_visitors(struct engine *engine);

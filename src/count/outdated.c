@@ -87,7 +87,7 @@ static void begin_generation(struct leg *leg)
     list_init(&doubt.visits);
     give_up_batches(leg, &doubt);
     flow_begin_generation(&leg->flow, leg->site->generation);
-    leg->is_blind = false;
+    leg->is_blind = !leg->site->knows_generation; /* an earlier run's records may have told it */
     engine->stats.outdated += doubt.dropped + doubt.aside;
     failing_end(leg);
     tell(leg, &doubt);

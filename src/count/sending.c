@@ -174,7 +174,8 @@ void sending_note_success(struct leg *leg)
     struct engine *engine = leg->site->engine;
 
     backoff_reset(&leg->backoff);
-    if (!engine->is_refusing && engine->backoff.failures != 0) { /* it refused all until now */
+    if (!engine->is_refusing &&
+        backoff_has_begun(&engine->backoff)) { /* it refused all until now */
         go_on(engine);
     }
     if (flow_has_work(&leg->flow)) {

@@ -111,16 +111,17 @@ static bool has_batches(const struct site *site)
 }
 
 /* whether visits of a site, which came for the store, are to go to the journal instead */
-static bool waits_in_vain(const struct site *site, uint64_t now_ms)
+static bool waits_in_vain(const struct site *site, uint64_t patience_ms)
 {
-    return flow_is_overdue(&site->live.flow, now_ms) ||
-           (outage_has_begun(site->engine, now_ms) && !list_is_empty(&site->live.flow.batches));
+    return flow_is_overdue(&site->live.flow, patience_ms) ||
+           (outage_has_begun(site->engine, clock_monotonic_ms()) &&
+            !list_is_empty(&site->live.flow.batches));
 }
 
 static void on_expire(struct loop_timer *timer)
 {
     struct engine *engine = container_of(timer, struct engine, expire);
-    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t now_ms = loop_patience_ms(engine->loop);
     struct list *link = engine->awaited.next;
 
     while (link != &engine->awaited) {

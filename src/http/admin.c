@@ -12,6 +12,7 @@
 #include "http/metrics.h"
 #include "http/page_read.h"
 #include "http/server_view.h"
+#include "http/trouble.h"
 #include "http/version.h"
 #include "http/whoami.h"
 
@@ -140,12 +141,16 @@ static void admin_handle_metrics(struct request *request)
     struct server_view view;
     struct store_health health;
     struct engine_failure failure = {0};
+    struct trouble_view sites = {0};
+    struct trouble_view salt = {0};
     struct metrics_facts facts;
     struct buf body = BUF_EMPTY;
 
     server_view(request->server, &view);
     store_health(view.store, &health);
     engine_failure(view.engine, &failure);
+    trouble_view(view.site_trouble, &sites);
+    trouble_view(view.salt_trouble, &salt);
     facts = (struct metrics_facts){
         .version = VISITCOUNTD_VERSION,
         .stats = engine_stats(view.engine),
@@ -153,6 +158,8 @@ static void admin_handle_metrics(struct request *request)
         .failing_ms = failure.lasted_ms,
         .failing_sites = failure.site_count,
         .torn_sites = engine_torn_count(view.engine),
+        .site_failing_ms = sites.lasted_ms,
+        .salt_failing_ms = salt.lasted_ms,
         .journal = engine_journal_status(view.engine),
         .is_draining = view.is_draining,
         .open_connections = view.open_connections,

@@ -3,6 +3,7 @@
 
 #include "count/adoption.h"
 #include "count/journal.h"
+#include "http/trouble.h"
 #include "http/version.h"
 
 #include <unistd.h>
@@ -99,6 +100,67 @@ static void report_failure(struct report *report, const struct engine *engine)
     report_unproven(report, engine);
 }
 
+/** Nothing while the store answers the question. */
+static void report_trouble(struct report *report, const struct trouble *trouble)
+{
+    struct trouble_view view;
+
+    if (trouble_view(trouble, &view)) {
+        report_duration(report, "failing_for", view.lasted_ms);
+        report_text(report, "failing_reason", view.reason);
+    }
+}
+
+static void report_sites(struct report *report, const struct server_view *view)
+{
+    struct trouble_view trouble;
+
+    if (trouble_view(view->site_trouble, &trouble)) {
+        report_begin_section(report, "sites");
+        report_trouble(report, view->site_trouble);
+        report_end_section(report);
+    }
+}
+
+static void report_replicas(struct report *report, const struct store_health *health)
+{
+    report_begin_list(report, "replicas");
+    for (size_t i = 0; i < health->replica_count; i++) {
+        const struct store_replica *replica = &health->replicas[i];
+
+        report_begin_section(report, NULL);
+        report_text(report, "address", replica->address);
+        report_bool(report, "connected", replica->is_connected);
+        report_u64(report, "lag_bytes", replica->lag_bytes);
+        report_duration(report, "gone", replica->gone_ms);
+        report_end_section(report);
+    }
+    report_end_list(report);
+}
+
+static void report_warnings(struct report *report, const struct store_health *health)
+{
+    report_begin_list(report, "warnings");
+    for (size_t i = 0; i < health->warning_count; i++) {
+        if (health->warnings[i].text[0] != '\0') {
+            report_begin_section(report, NULL);
+            report_text(report, "check", health->warnings[i].check);
+            report_text(report, "text", health->warnings[i].text);
+            report_end_section(report);
+        }
+    }
+    report_end_list(report);
+}
+
+/* how old what is proven to be on every replica is; nothing without replicas */
+static void report_replicated(struct report *report, const struct store_health *health,
+                              uint64_t now_ms)
+{
+    if (health->replicated_before_ms != UINT64_MAX && health->replicated_before_ms != 0) {
+        report_duration(report, "replicated_ago", now_ms - health->replicated_before_ms);
+    }
+}
+
 static void report_store(struct report *report, const struct server_view *view)
 {
     struct store_health health;
@@ -107,6 +169,7 @@ static void report_store(struct report *report, const struct server_view *view)
     report_begin_section(report, "store");
     report_text(report, "backend", health.backend);
     report_text(report, "address", health.address);
+    report_text(report, "peer", health.peer);
     report_text(report, "state", health.state);
     report_bool(report, "available", health.available);
     report_duration(report, "changed_ago", loop_now_ms(view->loop) - health.changed_at_ms);
@@ -118,6 +181,9 @@ static void report_store(struct report *report, const struct server_view *view)
     report_u64(report, "commands", health.commands);
     report_u64(report, "in_flight", health.in_flight);
     report_u64(report, "connects", health.connects);
+    report_replicated(report, &health, loop_now_ms(view->loop));
+    report_replicas(report, &health);
+    report_warnings(report, &health);
     report_end_section(report);
 }
 
@@ -220,7 +286,9 @@ void admin_status_report(struct report *report, const struct server_view *view)
     report_replays(report, view);
     report_begin_section(report, "visitors");
     report_bool(report, "told_apart", view->visitors_are_told_apart);
+    report_trouble(report, view->salt_trouble);
     report_end_section(report);
+    report_sites(report, view);
     report_begin_section(report, "connections");
     report_u64(report, "open", view->open_connections);
     report_u64(report, "accepted", view->accepted_connections);
@@ -235,6 +303,7 @@ static const char *find_trouble(const struct server_view *view, const struct sto
                                 const struct engine_failure *failure)
 {
     const struct journal_status *journal = engine_journal_status(view->engine);
+    struct trouble_view trouble;
 
     if (!store->available) {
         return store->last_error[0] != '\0' ? store->last_error : "the store is away";
@@ -247,6 +316,9 @@ static const char *find_trouble(const struct server_view *view, const struct sto
     }
     if (journal != NULL && journal->error[0] != '\0') {
         return journal->error;
+    }
+    if (trouble_view(view->site_trouble, &trouble) || trouble_view(view->salt_trouble, &trouble)) {
+        return trouble.reason;
     }
     return view->visitors_are_told_apart ? NULL : "visitors are not told apart";
 }

@@ -203,6 +203,9 @@ static void on_site(struct request *request, struct target *target, enum site_ad
 {
     struct client client;
 
+    if (admission != SITE_ADMITTED) {
+        engine_note_refused(server_engine(request->server));
+    }
     switch (admission) {
     case SITE_ADMITTED:
         client_take(request, &client);

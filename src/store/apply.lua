@@ -271,7 +271,7 @@ if token_groups ~= '' or stamp_groups ~= '' then
     for group = 1, #are_distinct do
         local row, more, stamps = KEYS[first_visitors_key], KEYS[first_visitors_key + 1], ARGV[at]
         local old_ids = stamp_arguments == 2 and ARGV[at + 1]
-        local count = #stamps / STAMP_LENGTH
+        local count = math.floor(#stamps / STAMP_LENGTH) -- Lua 5.4 would write a quotient as 4.0
         local kept = redis.call('GET', row) or ''
         local seen = kept ~= '' and find_in_row(kept, stamps, stamps)
         if old_ids and kept ~= '' then

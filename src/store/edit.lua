@@ -5,7 +5,9 @@
 -- KEYS: hits (zset), ledger (hash); then the site's days and hours (hashes), then the page's visitors of each day
 --       (HyperLogLogs), then for RENAME those of the page that it becomes
 -- ARGV: SET, ADD, DELETE or RENAME; page; number, or the page that it becomes; number of days and
---       of hours; seconds until a day's numbers expire; largest total; channel that is told
+--       of hours; seconds until a day's numbers expire; largest total; channel that is told; 1 if
+--       only the days, hours and visitors in KEYS are to be changed, since there are too many for one
+--       command and the totals follow with the last ones, else 0
 --
 -- Answers " <before> <after>": the page's total, "-" where there is none; after RENAME that of the
 -- page that it became. "TORN <what is wrong>": totals and ledger contradict each other, see proof.lua; then,
@@ -14,6 +16,7 @@ local hits_key, ledger_key = KEYS[1], KEYS[2]
 local operation, page, operand = ARGV[1], ARGV[2], ARGV[3]
 local day_count, hour_count = tonumber(ARGV[4]), tonumber(ARGV[5])
 local day_ttl, largest, channel = ARGV[6], tonumber(ARGV[7]), ARGV[8]
+local is_part = ARGV[9] == '1'
 local FIRST_DAY = 3
 local FIRST_VISITED = FIRST_DAY + day_count + hour_count
 
@@ -69,9 +72,11 @@ local function delete()
     if not before then
         return
     end
-    redis.call('ZREM', hits_key, page)
-    add_to_site(-tonumber(before))
-    publish(page, '0')
+    if not is_part then
+        redis.call('ZREM', hits_key, page)
+        add_to_site(-tonumber(before))
+        publish(page, '0')
+    end
     for i = FIRST_DAY, FIRST_VISITED - 1 do
         local number = take(KEYS[i])
         if number then
@@ -91,10 +96,12 @@ local function rename()
     if tonumber(before) + tonumber(redis.call('ZSCORE', hits_key, operand) or 0) > largest then
         return too_large()
     end
-    after = redis.call('ZINCRBY', hits_key, before, operand)
-    redis.call('ZREM', hits_key, page)
-    publish(operand, after)
-    publish(page, '0')
+    if not is_part then
+        after = redis.call('ZINCRBY', hits_key, before, operand)
+        redis.call('ZREM', hits_key, page)
+        publish(operand, after)
+        publish(page, '0')
+    end
     for i = FIRST_DAY, FIRST_VISITED - 1 do
         local number = take(KEYS[i])
         if number then

@@ -12,9 +12,14 @@
 
 ASSET_JOINED(redis_apply_lua, "src/store/proof.lua", "src/store/apply.lua");
 
+/* so many EVALSHA that find no script, each after EVAL has brought it, are no coincidence */
+#define MISSING_SCRIPTS_MAX 3
+
 /* an open apply call */
 struct applying {
     struct redis_request request;
+    bool with_source;         /* sent by EVAL */
+    uint64_t scripts_brought; /* by EVAL before it was sent */
     const struct store_batch *batch;
     struct store_applied applied; /* what is answered when the replicas have it */
     uint64_t *totals;             /* NULL until it was applied; uniques stand behind them */
@@ -175,6 +180,8 @@ static void send_apply(struct applying *applying, bool with_source)
     struct visited *visited = find_visited(batch, &visited_count);
     struct redis_tokens tokens;
 
+    applying->with_source = with_source;
+    applying->scripts_brought = store->scripts_brought;
     redis_tokens_init(&tokens, batch);
     redis_command_begin(command, with_source ? "EVAL" : "EVALSHA");
     redis_command_add_text(command, with_source ? redis_apply_lua : script_sha(store));
@@ -385,6 +392,38 @@ static void finish_verdict(struct applying *applying, const struct redis_verdict
                                                 .reason = verdict->reason});
 }
 
+/* whether EVALSHA is a command that the server does not have; NOPERM is for an operator to mend */
+static bool is_unknown_command(const char *error)
+{
+    return redis_starts_with(error, "ERR") &&
+           (strcasestr(error, "unknown command") != NULL ||
+            strcasestr(error, "unsupported") != NULL || strcasestr(error, "not supported") != NULL);
+}
+
+/* whether the batch was not executed for want of the script, so that it is to be sent with it */
+static bool lacks_script(struct applying *applying, const redisReply *reply)
+{
+    struct redis_store *store = applying->request.store;
+
+    if (reply == NULL || reply->type != REDIS_REPLY_ERROR || applying->with_source) {
+        return false;
+    }
+    if (is_unknown_command(reply->str)) {
+        store->sends_source = true;
+        return true;
+    }
+    if (!redis_starts_with(reply->str, "NOSCRIPT")) {
+        return false;
+    }
+    /* SCRIPT FLUSH, or the first batches where the script could not be loaded; once for each EVAL
+     */
+    if (applying->scripts_brought > store->scripts_missed) {
+        store->scripts_missed = store->scripts_brought;
+        store->sends_source = ++store->missing_scripts >= MISSING_SCRIPTS_MAX;
+    }
+    return true;
+}
+
 static void finish_apply(struct redis_request *request, const redisReply *reply, const char *reason)
 {
     struct applying *applying = applying_of(request);
@@ -392,10 +431,16 @@ static void finish_apply(struct redis_request *request, const redisReply *reply,
     struct redis_verdict verdict;
     struct store_position at;
 
-    if (reply != NULL && reply->type == REDIS_REPLY_ERROR &&
-        redis_starts_with(reply->str, "NOSCRIPT")) {
-        send_apply(applying, true); /* SCRIPT FLUSH: not executed, and loaded again by this */
-    } else if (redis_starts_with(text, "OK")) {
+    if (lacks_script(applying, reply)) {
+        send_apply(applying, true);
+        return;
+    }
+    if (applying->with_source) {
+        request->store->scripts_brought++;
+    } else {
+        request->store->missing_scripts = 0;
+    }
+    if (redis_starts_with(text, "OK")) {
         finish_with_totals(applying, text + 2, false);
     } else if (redis_starts_with(text, "DUP")) {
         finish_with_totals(applying, text + 3, true);
@@ -429,5 +474,5 @@ void redis_apply(struct store *store, const struct store_batch *batch, store_on_
     applying->batch = batch;
     applying->waiter.on_waited = on_waited;
     list_init(&applying->waiter.link);
-    send_apply(applying, false);
+    send_apply(applying, applying->request.store->sends_source);
 }

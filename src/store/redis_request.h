@@ -13,6 +13,7 @@
 #include "loop/loop.h"
 #include "store/redis_command.h"
 #include "store/redis_link.h"
+#include "store/redis_look.h"
 #include "store/redis_wait.h"
 #include "store/store.h"
 
@@ -37,8 +38,18 @@ struct redis_store {
     struct loop_task refuse;
     struct redis_wait wait;
     struct redis_live *live;
+    struct redis_look look;
+    char address[ADDRESS_TEXT_MAX];
     uint64_t series_error_logged_at_ms;
-    char *strings[2]; /* copies of the options' */
+    uint64_t scripts_brought; /* EVALs of batches that were answered */
+    uint64_t
+        scripts_missed; /* as many as that when EVALSHA found none, although EVAL had brought it */
+    unsigned missing_scripts; /* how often that happened in a row */
+    bool sends_source;        /* EVALSHA is of no use on this connection: EVAL for each batch */
+    char *username;
+    char *password;
+    void (*on_denied)(void *data); /* the options' */
+    void *on_denied_data;
     char client_name[96];
     struct redis_command command; /* the one that is being written */
     struct buf list;              /* an argument of it: numbers */

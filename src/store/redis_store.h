@@ -37,12 +37,16 @@ struct redis_store_options {
     const char *instance; /* name shown by CLIENT LIST */
     uint64_t connect_timeout_ms;
     uint64_t command_timeout_ms;
-    uint64_t wait_replicas;   /* that have to confirm a batch before it is answered; 0: none */
-    uint64_t wait_timeout_ms; /* after which it is answered anyway */
-    uint64_t keep_tokens_ms;  /* how much longer than their windows; see store_token_ttl_s() */
+    uint64_t wait_replicas;    /* that have to confirm a batch before it is answered; 0: none */
+    uint64_t wait_timeout_ms;  /* after which it is answered anyway */
+    uint64_t replica_grace_ms; /* for how long a replica that is gone holds back what is proven */
+    uint64_t keep_tokens_ms;   /* how much longer than their windows; see store_token_ttl_s() */
     uint64_t ledger_ttl_ms;
     uint64_t series_days_ms;
     uint64_t series_hours_ms;
+    /** The server did not accept the user or password, or wants one; in the loop. May be NULL. */
+    void (*on_denied)(void *data);
+    void *on_denied_data;
 };
 
 /**
@@ -52,6 +56,15 @@ struct redis_store_options {
  */
 struct store *redis_store_create(struct loop *loop, const struct redis_store_options *options,
                                  const char **ret_reason);
+
+/**
+ * Other credentials, which are copied: for the next connections, and the one that is open. The same
+ * ones as before change nothing. `store` is of this kind.
+ */
+void redis_store_set_credentials(struct store *store, const char *username, const char *password);
+
+/** For how long a replica that is gone is remembered from now on. `store` is of this kind. */
+void redis_store_set_replica_grace(struct store *store, uint64_t grace_ms);
 
 /** The version of hiredis. */
 const char *redis_store_library_version(void);

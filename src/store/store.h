@@ -415,12 +415,29 @@ struct store_backup {
 
 typedef void (*store_on_backup)(void *data, const struct store_backup *backup);
 
+/** A replica that the store has, or had until lately. */
+struct store_replica {
+    char address[ADDRESS_TEXT_MAX]; /* as the store tells it */
+    bool is_connected;
+    uint64_t offset;     /* that it has acknowledged, in bytes of the replication stream */
+    uint64_t lag_bytes;  /* how far it was behind the store when the store was asked last */
+    uint64_t gone_ms;    /* for how long it has been missing; 0 while it is connected */
+    uint64_t seen_at_ms; /* loop time at which the store was asked that named it last */
+};
+
+/** A setting or state of the store that was looked at. */
+struct store_warning {
+    const char *check; /* "eviction": its name in metrics */
+    const char *text;  /* what is wrong, what comes of it, and the remedy; empty: nothing is */
+};
+
 /** How the store is, for status and metrics. */
 struct store_health {
     const char *backend; /* "redis", "sqlite" */
     bool available;      /* calls have a chance now */
     const char *state;   /* "ready", "connecting", …: of the link, or of the file */
     char address[ADDRESS_TEXT_MAX];
+    char peer[64];          /* numeric, of the address of a name that was tried last; or empty */
     char version[64];       /* of the server or library; empty when not known */
     char role[16];          /* "master", "replica"; empty when it has none */
     char last_error[256];   /* empty when there was none */
@@ -434,6 +451,11 @@ struct store_health {
      * no replica to wait for, or the server does not tell.
      */
     uint64_t replicated_before_ms;
+    /** Valid until the loop turns. */
+    const struct store_replica *replicas;
+    size_t replica_count;
+    const struct store_warning *warnings; /* likewise; those with a text are to be told */
+    size_t warning_count;
 };
 
 struct store;

@@ -18,9 +18,8 @@
 #define PAGES 3
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
-struct stream *__wrap_stream_open(struct loop *loop, const struct address *address,
-                                  struct ssl_ctx_st *tls, const struct stream_callbacks *callbacks,
-                                  void *data);
+struct stream *__wrap_stream_open(struct loop *loop, struct stream_target *target,
+                                  const struct stream_callbacks *callbacks, void *data);
 bool __wrap_stream_is_resolving(const struct stream *stream);
 void __wrap_stream_write(struct stream *stream, const char *bytes, size_t length);
 void __wrap_stream_close(struct stream *stream);
@@ -42,11 +41,10 @@ struct stream {
 
 static struct stream stream;
 
-struct stream *__wrap_stream_open(struct loop *loop, const struct address *address,
-                                  struct ssl_ctx_st *tls, const struct stream_callbacks *callbacks,
-                                  void *data)
+struct stream *__wrap_stream_open(struct loop *loop, struct stream_target *target,
+                                  const struct stream_callbacks *callbacks, void *data)
 {
-    (void)loop, (void)address, (void)tls;
+    (void)loop, (void)target;
     stream = (struct stream){callbacks, data, true};
     return &stream;
 }

@@ -55,6 +55,8 @@ struct fixture {
     char path[96]; /* of the database, or of the server's socket */
     uint64_t ledger_ttl_ms;
     uint64_t keep_tokens_ms;
+    uint64_t series_days; /* how long numbers by day are kept, and those by hour */
+    uint64_t series_hours_days;
     pid_t server;
 
     struct loop *loop;
@@ -358,8 +360,9 @@ static inline struct store *create_sqlite(struct fixture *fixture)
         &(struct sqlite_store_options){.path = fixture->path,
                                        .keep_tokens_ms = fixture->keep_tokens_ms,
                                        .ledger_ttl_ms = fixture->ledger_ttl_ms,
-                                       .series_days_ms = 400 * UINT64_C(86400000),
-                                       .series_hours_ms = 14 * UINT64_C(86400000)});
+                                       .series_days_ms = fixture->series_days * UINT64_C(86400000),
+                                       .series_hours_ms =
+                                           fixture->series_hours_days * UINT64_C(86400000)});
 }
 
 /* a file where the database's directory belongs; unlike permissions this stops root, too */
@@ -389,16 +392,17 @@ static const struct backend sqlite_backend = {"sqlite", create_sqlite, take_sqli
 
 static inline struct store *create_redis(struct fixture *fixture)
 {
-    struct redis_store_options options = {.username = "",
-                                          .password = "",
-                                          .tls_ca = "",
-                                          .instance = "test",
-                                          .connect_timeout_ms = 1000,
-                                          .command_timeout_ms = 5000,
-                                          .keep_tokens_ms = fixture->keep_tokens_ms,
-                                          .ledger_ttl_ms = fixture->ledger_ttl_ms,
-                                          .series_days_ms = 400 * UINT64_C(86400000),
-                                          .series_hours_ms = 14 * UINT64_C(86400000)};
+    struct redis_store_options options = {
+        .username = "",
+        .password = "",
+        .tls_ca = "",
+        .instance = "test",
+        .connect_timeout_ms = 1000,
+        .command_timeout_ms = 5000,
+        .keep_tokens_ms = fixture->keep_tokens_ms,
+        .ledger_ttl_ms = fixture->ledger_ttl_ms,
+        .series_days_ms = fixture->series_days * UINT64_C(86400000),
+        .series_hours_ms = fixture->series_hours_days * UINT64_C(86400000)};
     struct store *store;
     const char *reason;
 
@@ -431,6 +435,8 @@ static inline struct fixture *make_fixture(const struct backend *backend)
     assert_non_null(fixture);
     fixture->backend = backend;
     fixture->ledger_ttl_ms = 7 * UINT64_C(86400000);
+    fixture->series_days = 400;
+    fixture->series_hours_days = 14;
     strcpy(fixture->directory, "/tmp/visitcountd-test-XXXXXX");
     assert_non_null(mkdtemp(fixture->directory));
     return fixture;

@@ -103,7 +103,7 @@ static void refuse_at(struct fixture *fixture, const char *site, enum fake_fate 
         advance(fixture, 200);
         fake_store_end_all(fixture->store, fate);
     }
-    for (uint64_t passed = 0; engine_stats(fixture->engine)->waiting != 0; passed += 5) {
+    while (engine_stats(fixture->engine)->waiting != 0) {
         fake_store_end_all(fixture->store, fate);
         advance(fixture, 5);
     }

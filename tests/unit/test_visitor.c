@@ -43,7 +43,8 @@ static void keep_salt_call(struct store *store, uint64_t day, store_on_salt on_s
 
 static void tell_health(struct store *store, struct store_health *ret_health)
 {
-    ret_health->available = container_of(store, struct salt_store, store)->is_there;
+    *ret_health =
+        (struct store_health){.available = container_of(store, struct salt_store, store)->is_there};
 }
 
 /** The salt of a day, the same for all instances. */
