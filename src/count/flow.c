@@ -146,7 +146,8 @@ static void fail_batch(struct batch *batch, const struct store_applied *applied)
     }
 }
 
-/* A copy of the store that went back may not know of what was told before: the later time counts. */
+/* A copy of the store that went back may not know of what was told before: the later time counts.
+ */
 static void note_answer(struct flow *flow, const struct store_applied *applied)
 {
     struct flow_old_version *old = flow->old_version;
