@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "count/journal.h"
 #include "count/journal_job.h"
 #include "oracle.h"
 #include "sim_clock.h"
