@@ -96,12 +96,38 @@ static void begin_generation(struct leg *leg)
                              "it may have been counted");
 }
 
+/*
+ * The backlog learns from its open call that it is outdated. Visits that come before that, or are
+ * not on the disk yet, must not be in it then, or they would be set aside. They get a new backlog,
+ * and the old one becomes a leg of an earlier generation.
+ */
+static void replace_backlog(struct site *site)
+{
+    struct leg *old = site->backlog;
+
+    site->backlog = NULL;
+    list_for_each(link, &old->flow.batches) {
+        struct batch *batch = container_of(link, struct batch, link);
+
+        if (batch->is_frozen && !outage_has_record(batch)) {
+            outage_recall(batch);
+        }
+    }
+    flow_move_open(&old->flow, &outage_backlog(site)->flow);
+    outage_write(site);
+}
+
 /* a leg of this run; those of earlier ones find out for themselves, by the epoch that they have */
 static void follow(struct leg *leg)
 {
-    if (leg->flow.ledger.generation < leg->site->generation && !flow_is_busy(&leg->flow)) {
+    if (leg->flow.ledger.generation >= leg->site->generation) {
+        return;
+    }
+    if (!flow_is_busy(&leg->flow)) {
         begin_generation(leg);
         sending_wake(leg);
+    } else if (leg == leg->site->backlog) {
+        replace_backlog(leg->site);
     }
 }
 
