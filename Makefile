@@ -44,6 +44,7 @@ UNITS    = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tes
 SIM      = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/sim/*.c)))
 SIMULATED = $(filter $(BUILD)/src/count/%,$(OBJECTS)) $(filter-out %/clock.o %/log.o,$(BASE))
 CROWD    = $(BUILD)/tests/faults/crowd
+VISITORS = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/faults/crowd*.c)))
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .PHONY: all
@@ -83,7 +84,7 @@ $(FUZZERS): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/r
 # the real store and link; below them a connection of the fuzzer's
 $(BUILD)/tests/fuzz/fuzz_reply: WRAPPED = stream_open stream_is_resolving stream_write stream_close
 
-$(CROWD): $(CROWD).o
+$(CROWD): $(VISITORS)
 	@echo '  LINK $@'
 	@$(LINK) -o $@ $^
 
@@ -95,7 +96,7 @@ $(BUILD)/sim: $(SIM) $(SIMULATED)
 	@$(LINK) $(FILE_CALLS:%=-Wl,--wrap=%) -o $@ $^ -lpthread
 
 -include $(SIM:.o=.d) $(OBJECTS:.o=.d) $(DAEMON:.o=.d) $(CTL:.o=.d) $(SUPPORT:.o=.d) $(UNITS:=.d) \
-         $(FUZZERS:=.d) $(BUILD)/tests/fuzz/replay.d $(CROWD).d
+         $(FUZZERS:=.d) $(BUILD)/tests/fuzz/replay.d $(VISITORS:.o=.d)
 
 .PHONY: unit-tests fuzzers sim crowd
 unit-tests: $(UNITS)
