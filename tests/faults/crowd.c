@@ -16,6 +16,7 @@
  *
  * Standard input: "stop", or its end: no further visits. "forgot SITE": the store has lost keys of
  * the site; of each page as many visits are doubtful as attempts until now had no answer.
+ * "only SITE": visitors of other sites pause, until "all".
  *
  * Standard output: ten times a second the groups and a line "at COUNTED SENT"; at the end what was
  * found, for chaos to compare with the store:
@@ -55,6 +56,7 @@ static int poll_fd;
 static int run; /* makes keys those of this run */
 static bool is_stopping;
 static int open_visitors;
+static char only_site[sizeof(groups[0].site)]; /* whose visitors do not pause; empty: all sites */
 
 static uint64_t clock_ms(clockid_t clock)
 {
@@ -163,6 +165,10 @@ static void send_visit(struct visitor *visitor)
 
     if (is_stopping && !visitor->is_open) {
         finish_visitor(visitor);
+        return;
+    }
+    if (only_site[0] != '\0' && strcmp(group->site, only_site) != 0) {
+        pause_visitor(visitor);
         return;
     }
     book_format_page(visitor, page, sizeof(page));
@@ -297,6 +303,10 @@ static void obey(const char *order)
 {
     if (strncmp(order, "forgot ", 7) == 0) {
         forget_keys(order + 7);
+    } else if (strncmp(order, "only ", 5) == 0) {
+        snprintf(only_site, sizeof(only_site), "%s", order + 5);
+    } else if (strcmp(order, "all") == 0) {
+        only_site[0] = '\0';
     } else if (strcmp(order, "stop") == 0) {
         is_stopping = true;
     } else {

@@ -70,6 +70,13 @@ class Crowd:
         """The store has lost keys of requests that a site has seen."""
         self.order(f"forgot {site}")
 
+    def only(self, site):
+        """The visitors of the other sites pause, until all()."""
+        self.order(f"only {site}")
+
+    def all(self):
+        self.order("all")
+
     def finish(self, deadline):
         """Waits until every visit has come to an end."""
         try:

@@ -12,6 +12,9 @@ from store_faults import StoreFaults
 #: Seconds after which the visits of the other sites have to be counted without a refusal.
 OTHERS_MAX_S = 5
 
+#: Seconds between visits of the other sites where there are few: longer than a visit waits.
+A_FEW_S = 0.7
+
 #: Seconds after which every instance has to have noticed that a site is torn.
 NOTICE_MAX_S = 10
 
@@ -35,15 +38,32 @@ class SiteFaults(StoreFaults):
             fault.arguments["is_alone"] = calm()  # else this machine is too busy to tell anything from refusals
 
     def check_others(self, fault, site):
-        """While a site is refused, the others are counted."""
-        if not fault.arguments["is_alone"]:
-            return
+        """While a site is refused, the others are counted: few visits among many of the refused site, and as many as usual."""
+        if fault.arguments["is_alone"]:
+            self.storm.judged += 1
+            yield from self.check_a_few(fault, site)
+            yield from self.check_many(fault, site)
+
+    def check_a_few(self, fault, site):
+        storm = self.storm
+        others = [(index, other) for index in range(len(storm.instances)) for other in SITES if other != site]
+        end = time.monotonic() + OTHERS_MAX_S
+        refused = others
+        storm.crowd.only(site)
+        while refused and time.monotonic() < end:
+            yield A_FEW_S
+            refused = [(index, other) for index, other in others if not storm.answers(index, storm.flush_page(index, other))]
+        storm.crowd.all()
+        if refused:
+            storm.problems.append(f"{fault.name}: only {site} has to be refused, but for {OTHERS_MAX_S} s a visit now and then "
+                                  f"was so, too: by (instance, site) {refused}")
+
+    def check_many(self, fault, site):
         calm = Calm(self.storm.crowd, [other for other in SITES if other != site])
         yield from self.wait_for(calm, OTHERS_MAX_S)
-        self.storm.judged += 1
         if not calm():
-            self.storm.problems.append(f"{fault.name}: within {OTHERS_MAX_S} s other sites were not counted without refusals; "
-                                       f"{calm.worst or 'some'} was refused, though only {site} had to be")
+            self.storm.problems.append(f"{fault.name}: only {site} has to be refused, but for {OTHERS_MAX_S} s "
+                                       f"{calm.worst or 'some group'} was so, too, or was not counted")
 
     def end_alone(self):
         self.storm.wants_calm = False

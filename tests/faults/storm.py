@@ -100,6 +100,7 @@ class Storm:
         if self.has_nginx:
             self.nginx = Nginx(self.directory, [daemon.addresses("visitors")[1] for daemon in self.instances])
             self.nginx.start()
+        wait_until(self.all_looked, "each instance counts each site")
         self.crowd = Crowd(self.groups(), self.directory, self.note)
 
     def make_instance(self, index):
