@@ -45,6 +45,7 @@ SIM      = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/sim/*.c)))
 SIMULATED = $(filter $(BUILD)/src/count/%,$(OBJECTS)) $(filter-out %/clock.o %/log.o,$(BASE))
 CROWD    = $(BUILD)/tests/faults/crowd
 VISITORS = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/faults/crowd*.c)))
+WALL     = $(BUILD)/tests/clock/wall.so
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .PHONY: all
@@ -84,6 +85,12 @@ $(FUZZERS): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/r
 # the real store and link; below them a connection of the fuzzer's
 $(BUILD)/tests/fuzz/fuzz_reply: WRAPPED = stream_open stream_is_resolving stream_write stream_close
 
+# a clock that tests set, loaded into programs that are built with sanitizers or not
+$(WALL): tests/clock/wall.c Makefile
+	@mkdir -p $(@D)
+	@echo '  LINK $@'
+	@$(CC) $(STD) $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
+
 $(CROWD): $(VISITORS)
 	@echo '  LINK $@'
 	@$(LINK) -o $@ $^
@@ -98,11 +105,12 @@ $(BUILD)/sim: $(SIM) $(SIMULATED)
 -include $(SIM:.o=.d) $(OBJECTS:.o=.d) $(DAEMON:.o=.d) $(CTL:.o=.d) $(SUPPORT:.o=.d) $(UNITS:=.d) \
          $(FUZZERS:=.d) $(BUILD)/tests/fuzz/replay.d $(VISITORS:.o=.d)
 
-.PHONY: unit-tests fuzzers sim crowd
+.PHONY: unit-tests fuzzers sim crowd wall
 unit-tests: $(UNITS)
 sim: $(BUILD)/sim
 fuzzers: $(FUZZERS)
 crowd: $(CROWD)
+wall: $(WALL)
 
 # --- running ---
 
@@ -188,7 +196,7 @@ mutants: sim
 	@BUILD=$(BUILD) tests/sim/mutate
 
 chaos: deps-test
-	@$(MAKE) --no-print-directory all crowd
+	@$(MAKE) --no-print-directory all crowd wall
 	@tests/faults/chaos --results tests/faults/RESULTS.md $(CHAOS)
 
 .PHONY: clean help
