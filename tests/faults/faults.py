@@ -94,6 +94,14 @@ class InstanceFaults(Faults):
         daemon.process.resume()
 
 
+class ClockFaults(Faults):
+    def jump(self, fault):
+        clock = self.storm.clocks[fault.index]
+        clock.set_ahead(fault.arguments["ahead"])
+        yield fault.seconds
+        clock.set_ahead(0)
+
+
 class NginxFaults(Faults):
     def kill(self, fault):
         process = self.storm.nginx.process
@@ -118,4 +126,4 @@ def faults_of(storm):
     """By family: see plan.py."""
     return {"link": LinkFaults(storm), "address": AddressFaults(storm), "redis": RedisFaults(storm),
             "refusal": RefusalFaults(storm), "site": SiteFaults(storm), "instance": InstanceFaults(storm),
-            "nginx": NginxFaults(storm)}
+            "clock": ClockFaults(storm), "nginx": NginxFaults(storm)}

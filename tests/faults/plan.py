@@ -117,18 +117,25 @@ def instance_fault(draw):
     return draw.choice([("kill", 0.2, {}), ("kill", 0.2, {}), ("stop", 1.2, {}), ("restart", 0.1, {})])
 
 
+def clock_fault(draw):
+    """The wall clock of an instance is set, and set back. Clocks that differ by less than half an hour are within what
+    keys of visits take."""
+    return "jump", 1.0, {"ahead": round(draw.choice([-1, 1]) * draw.choice([3, 60, 1700]) * draw.uniform(0.5, 1))}
+
+
 def nginx_fault(draw):
     return draw.choice([("kill", 0.1, {}), ("stop", 0.8, {}), ("reload", 0.0, {})])
 
 
 #: family: (how many of a hundred, what draws a fault, lane). What changes the state of the store has one lane.
 FAMILIES = {
-    "link": (45, link_fault, "link"),
+    "link": (42, link_fault, "link"),
     "redis": (15, redis_fault, "redis"),
     "refusal": (8, refusal_fault, "redis"),
     "site": (10, site_fault, "redis"),
     "address": (3, address_fault, "link"),
     "instance": (14, instance_fault, "instance"),
+    "clock": (3, clock_fault, "clock"),
     "nginx": (5, nginx_fault, "nginx"),
 }
 
@@ -139,7 +146,7 @@ def draw_fault(draw, families):
     kind, longest, arguments = draw_kind(draw)
     index = NAMED if family == "address" else draw.randrange(INSTANCES)
     seconds = RETAIN_S + draw.uniform(1, 2) if arguments.get("is_long") else draw.uniform(0, longest)
-    if lane in ("link", "instance"):
+    if lane in ("link", "instance", "clock"):
         lane = f"{lane} {index}"
     return Fault(kind, family, lane, index, seconds, arguments)
 

@@ -16,7 +16,7 @@ import pathlib
 import signal
 import time
 
-from harness import Daemon, Nginx, fetch, free_ports, wait_until
+from harness import Daemon, Nginx, WallClock, fetch, free_ports, wait_until
 from harness.client import Closed
 
 from addresses import Addresses
@@ -73,6 +73,7 @@ class Storm:
         self.servers = Servers(self.directory, fsync=self.fsync, seed=seed * 10 + 9)
         self.proxies = [Proxy(self.redis.socket, seed=seed * 10 + index) for index in range(INSTANCES) if index != NAMED]
         self.addresses = Addresses(self.directory, self.servers, ADDRESSES, seed=seed * 10 + INSTANCES)
+        self.clocks = [WallClock(self.directory, f"i{index}") for index in range(INSTANCES)]
         self.instances = []
         self.ports = free_ports(INSTANCES)
         self.nginx = None
@@ -108,7 +109,8 @@ class Storm:
         link = self.addresses.settings if has_name else link_settings(self.proxies[index])
         return Daemon(self.directory, {**link, **HASTY, **self.journal_settings(), "sites": list(SITES),
                                        "http.listen": [f"127.0.0.1:{self.ports[index]}", f"unix:{self.directory}/%i.sock"]},
-                      name=f"i{index}", wrapper=Addresses.wrapper(self.addresses.hosts) if has_name else ())
+                      name=f"i{index}", environment=self.clocks[index].environment,
+                      wrapper=Addresses.wrapper(self.addresses.hosts) if has_name else ())
 
     def journal_settings(self):
         return {"journal.directory": f"{self.directory}/journal-%i"} if self.has_journal else {}
