@@ -328,13 +328,14 @@ class Storm:
 
     def judge_numbers(self):
         """While one instance has not yet healed what the store lost, another gives numbers out that were given before: the
-        numbers of a page are in order as far as they come from one instance. After totals are lost they begin anew."""
+        numbers of a page are in order as far as they come from one instance. After totals are lost they begin anew,
+        and a visit whose token was lost may be counted twice."""
         crowd = self.crowd
         was_rolled_back = any("roll back" in kind or "fail over" in kind for kind in self.kinds)
         if crowd.twice and not was_rolled_back:
             self.problems.append(f"{crowd.twice} numbers of pages of all were given twice")
         for name, text in crowd.disordered.items():
-            if crowd.sites[name] != TORN and (name.startswith("direct") or not was_rolled_back):
+            if crowd.sites[name] not in (TORN, FORGETFUL) and (name.startswith("direct") or not was_rolled_back):
                 self.problems.append(f"{crowd.groups[name]['disordered']} numbers are not those that follow: {text}")
 
     # --- the report ---
