@@ -136,7 +136,13 @@ class Servers:
         """A snapshot that cannot be written."""
         server.client().config_set("dbfilename", NO_FILE)
         server.client().config_set("save", "3600 1")
-        server.client().bgsave(schedule=True)
+        wait_until(lambda: self.begins_snapshot(server), "a snapshot begins")
+
+    @staticmethod
+    def begins_snapshot(server):
+        """Not while another one is made, as for a replica."""
+        with contextlib.suppress(client_library.ResponseError):
+            return server.client().bgsave(schedule=True)
 
     def accept_misconf(self, server):
         server.client().config_set("dbfilename", "dump.rdb")
