@@ -42,7 +42,7 @@ JOURNAL  = $(patsubst %,$(BUILD)/src/count/%.o,journal_inspect journal_record jo
 SUPPORT  = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/unit/support/*.c)))
 UNITS    = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 SIM      = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/sim/*.c)))
-SIMULATED = $(filter $(BUILD)/src/count/%,$(OBJECTS)) $(filter-out %/clock.o %/log.o,$(BASE))
+SIMULATED = $(filter $(BUILD)/src/count/%,$(OBJECTS)) $(BUILD)/src/store/token_key.o $(filter-out %/clock.o %/log.o,$(BASE))
 CROWD    = $(BUILD)/tests/faults/crowd
 VISITORS = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/faults/crowd*.c)))
 WALL     = $(BUILD)/tests/clock/wall.so
@@ -69,8 +69,10 @@ $(BUILD)/src/base/zone.o: GLIB = $(patsubst -I%,-isystem %,$(shell pkg-config --
 
 # what ASSET() embeds
 $(BUILD)/src/http/bots.o: src/http/bots.txt
-$(BUILD)/src/store/redis_apply.o: src/store/apply.lua
-$(BUILD)/src/store/redis_edit.o: src/store/edit.lua
+$(BUILD)/src/store/redis_apply.o: src/store/proof.lua src/store/apply.lua
+$(BUILD)/src/store/redis_edit.o: src/store/proof.lua src/store/edit.lua
+$(BUILD)/src/store/redis_ledger.o: src/store/proof.lua src/store/ledger.lua
+$(BUILD)/src/store/redis_repair.o: src/store/proof.lua src/store/repair.lua
 $(BUILD)/src/store/redis_read.o: src/store/read.lua
 $(BUILD)/src/web/web.o: $(wildcard src/web/*.html src/web/*.css src/web/*.js)
 

@@ -12,28 +12,36 @@
 --       dropped; pages that the site may have, 0 for any number; channel that is told; number of
 --       pages, "" for the site among them; groups of tokens, in one argument, five numbers for each:
 --       tokens, buckets to look them up in, of which they go into the first one, 1 if no token is in
---       it twice, seconds that this bucket has to live on at least, seconds that it is given if it has
---       less; groups of stamps, in one argument: seconds that their buckets have to live on at least,
---       and a digit for each group, 1 if no stamp is in it twice; number of pages with visitors;
+--       it twice and 2 more if their old forms are looked up, seconds that this bucket has to live on
+--       at least, seconds that it is given if it has less; groups of stamps, in one argument: seconds
+--       that their buckets have to live on at least, a digit for each group, 1 if no stamp is in it
+--       twice, and "+" if their old forms are looked up; number of pages with visitors;
 --       then the pages, the first one for the site, and as many hits;
 --       for each page with visitors: its number, 1 if the number of visitors is wanted or 0, how many
 --       visitors follow, and these;
 --       where there are tokens or stamps: numbers of their pages in one argument; the tokens, by
---       group; the stamps, one argument for a group
+--       group: 8 bytes for the page, then the token; the stamps, one argument for a group: ids that
+--       differ by page; where their old forms are looked up, the ids as they came in one more
+--
+-- An old form is without the page: as versions before 0.2 kept tokens. It is never written.
 --
 -- Answers one string, since that is what costs the client least to parse:
 --   OK <total> ...            applied; the total of each page after it, but for the site; "-" for a
 --                             new page that the site has no room for: it is not counted
 --   DUP <total> ...           had been applied before; the totals of that time
 --   GAP <sequence> <visits>   not applied: this is where the ledger is, not what the batch follows
+--   TORN <what is wrong>      not applied: totals and ledger contradict each other, see proof.lua
+--   OUTDATED <generation>     not applied: the site was repaired since the epoch began
 -- After the totals, " ~ <number> ..." names the tokens, from 1, that had been seen before: their
--- visits are not counted. " ^ <number> ..." tells the wanted numbers of visitors. Then " ! <error>"
+-- visits are not counted. " ^ <number> ..." tells the wanted numbers of visitors. " ? <seconds>" says for
+-- how long it is to be remembered that a version before 0.2 wrote to the site. Then " ! <error>"
 -- says that a number by day or hour or of visitors was not written.
 --
--- Nothing after the first write can fail: what this user may do was proved when the epoch was new, the
--- types of the ledger and of the buckets by reading them, hits is written first, and all that is
--- written of days, hours and visitors is written with pcall. So an error reply always means that
--- nothing was applied.
+-- Totals and ledger are examined before anything is answered or written. Nothing after the first write that
+-- counts can fail: what this user may do was proved when the epoch or the mark was new, the types of totals,
+-- ledger and buckets by reading them, and all that is written of days, hours and visitors is
+-- written with pcall. So an error reply always means that nothing was applied, and that totals and proof
+-- agree as before.
 local hits_key, day_key, hour_key, ledger_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local epoch, sequence, follows, visits = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local made_at, lifetimes, pages_max, channel = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
@@ -48,9 +56,34 @@ local SITE = 1 -- number of the page that stands for the site
 -- seconds: a ledger entry's time is not written anew while batches are made so close to it
 local SAME_TIME = 60
 
+-- the proof: read with what is needed anyway, and compared as text where nothing is special
+local kept = redis.call('HMGET', ledger_key, epoch, PROOF)
+local scores = redis.call('ZMSCORE', hits_key, '', MARK)
+local mark, old_at = scores[2], 0
+if not mark or kept[2] ~= 'g' .. mark .. ' ' .. (scores[1] or '0') .. ' 0' then
+    local wrong
+    wrong, old_at = examine(hits_key, ledger_key, scores[1], mark, kept[2])
+    if wrong then
+        return 'TORN ' .. wrong
+    end
+end
+-- as generation_of(), which costs four times as much
+local is_old_epoch = string.byte(epoch) ~= 103 -- "g"
+local generation = is_old_epoch and 0 or tonumber(string.sub(epoch, 2, 8))
+if mark and generation < tonumber(mark) then
+    return 'OUTDATED ' .. mark
+end
+-- new, of an older version, or older than a repair
+local is_remarked = not mark or generation > tonumber(mark)
+
+-- what is told of a version before 0.2; "" if none wrote
+local function tell_old_version()
+    return old_at ~= 0 and ' ? ' .. remembers_s(old_at) or ''
+end
+
 -- an entry of the ledger: sequence, visits, time of its last use, answer
 local last, used_at = '0', nil
-local entry = redis.call('HGET', ledger_key, epoch)
+local entry = kept[1]
 if entry then
     last, used_at = string.match(entry, '^(%d+) %d+ (%d+)')
     if not last then
@@ -60,7 +93,7 @@ end
 
 if last ~= follows then
     if last == sequence then
-        return 'DUP' .. string.match(entry, '^%d+ %d+ %d+(.*)$')
+        return 'DUP' .. string.match(entry, '^%d+ %d+ %d+(.*)$') .. tell_old_version()
     end
     if tonumber(last) < tonumber(sequence) then
         return 'GAP ' .. (entry and string.match(entry, '^%d+ %d+') or '0 0')
@@ -70,7 +103,7 @@ if last ~= follows then
     for i = 1, #totals do
         totals[i] = totals[i] or '0'
     end
-    return 'DUP ' .. table.concat(totals, ' ')
+    return 'DUP ' .. table.concat(totals, ' ') .. tell_old_version()
 end
 
 -- hits to add, by page. They stay the text that they are unless visits are taken out, since Redis is
@@ -88,8 +121,8 @@ if pages_max ~= '0' then
     local room = pages_max - redis.call('ZCARD', hits_key)
     if room < page_count then
         local befores = redis.call('ZMSCORE', hits_key, unpack(ARGV, BEFORE_PAGES + 1, LAST_PAGE))
-        -- the site is in there since its first visit
-        room = room + (befores[SITE] and 1 or 0)
+        -- the site is in there since its first visit, and so is the mark
+        room = room + (befores[SITE] and 1 or 0) + (mark and 1 or 0)
         for page = 2, page_count do
             room = room - (befores[page] and 0 or 1)
             if not befores[page] and room < 0 then
@@ -116,22 +149,24 @@ local first_visitors_key = FIRST_BUCKET
 if token_groups ~= '' or stamp_groups ~= '' then
     local groups = token_groups ~= '' and numbers_in(token_groups) or {}
     -- not by numbers_in(), which would cost Redis as much as writing the stamps
-    local stamps_live, are_distinct = string.match(stamp_groups, '^(%d+) (%d+)$')
+    local stamps_live, are_distinct, old = string.match(stamp_groups, '^(%d+) (%d+)(%+?)$')
     stamps_live, are_distinct = tonumber(stamps_live), are_distinct or ''
-    local at = #ARGV + 1 - #are_distinct -- of the next argument to take
+    local stamp_arguments = old == '+' and 2 or 1 -- of a group
+    local at = #ARGV + 1 - stamp_arguments * #are_distinct -- of the next argument to take
     for i = 1, #groups, 5 do
         at = at - groups[i]
     end
     local pages_at = at - 1
     local taken = 0 -- tokens of the groups before
 
-    -- notes which of the tokens from `first` to `last` are in a set, in `seen`, which is made for the
-    -- first one; returns it, and for how many seconds the set is to live, negative if it is not there
-    local function find_in_set(set, tokens, first, last, seen)
+    -- notes which of the tokens from `first` to `last` are in a set, where they have `forms`; in
+    -- `seen`, which is made for the first one; returns it, and for how many seconds the set is to
+    -- live, negative if it is not there
+    local function find_in_set(set, forms, tokens, first, last, seen)
         local lives = redis.call('TTL', set)
         -- a set that is not there has none of them: asking costs less than looking up
         if lives ~= -2 then
-            local found = redis.call('SMISMEMBER', set, unpack(tokens, first, last))
+            local found = redis.call('SMISMEMBER', set, unpack(forms, first, last))
             for i = 1, #found do
                 if found[i] == 1 then
                     seen = seen or {}
@@ -169,16 +204,31 @@ if token_groups ~= '' or stamp_groups ~= '' then
         end
     end
 
+    -- the tokens from `first` to `last` without their pages
+    local function old_forms(first, last)
+        local forms = {}
+        for i = first, last do
+            forms[i] = string.sub(ARGV[i], 9)
+        end
+        return forms
+    end
+
     for i = 1, #groups, 5 do
-        local count, bucket_count, is_distinct, least, full = unpack(groups, i, i + 4)
+        local count, bucket_count, flags, least, full = unpack(groups, i, i + 4)
         local first, last = at, at + count - 1
         local bucket = KEYS[first_visitors_key]
-        local seen, lives = find_in_set(bucket, ARGV, first, last)
+        local seen, lives = find_in_set(bucket, ARGV, ARGV, first, last)
         for other = 1, bucket_count - 1 do
-            seen = find_in_set(KEYS[first_visitors_key + other], ARGV, first, last, seen)
+            seen = find_in_set(KEYS[first_visitors_key + other], ARGV, ARGV, first, last, seen)
+        end
+        if flags >= 2 then
+            local forms = old_forms(first, last)
+            for other = 0, bucket_count - 1 do
+                seen = find_in_set(KEYS[first_visitors_key + other], forms, ARGV, first, last, seen)
+            end
         end
         local lifetime = lives < least and full
-        if seen or refused or is_distinct == 0 then
+        if seen or refused or flags % 2 == 0 then
             local new = take_out_repeated(ARGV, first, last, seen or {})
             add_to_set(bucket, lifetime, new, 1, #new)
         else
@@ -200,19 +250,19 @@ if token_groups ~= '' or stamp_groups ~= '' then
         return parts
     end
 
-    -- which stamps of a row are in the row `kept`, as a set; nil if none is
-    local function find_in_row(kept, stamps)
+    -- notes which stamps of a row are in the row `kept`, where they have `forms`; in `seen`, which is
+    -- made for the first one; returns it
+    local function find_in_row(kept, forms, stamps, seen)
         local find, sub = string.find, string.sub
-        local seen
-        for first = 1, #stamps, STAMP_LENGTH do
-            local stamp = sub(stamps, first, first + STAMP_LENGTH - 1)
-            local place = find(kept, stamp, 1, true)
+        for first = 1, #forms, STAMP_LENGTH do
+            local form = sub(forms, first, first + STAMP_LENGTH - 1)
+            local place = find(kept, form, 1, true)
             while place and place % STAMP_LENGTH ~= 1 do
-                place = find(kept, stamp, place + 1, true) -- an end of one and a beginning of the next
+                place = find(kept, form, place + 1, true) -- an end of one and a beginning of the next
             end
             if place then
                 seen = seen or {}
-                seen[stamp] = true
+                seen[sub(stamps, first, first + STAMP_LENGTH - 1)] = true
             end
         end
         return seen
@@ -220,14 +270,21 @@ if token_groups ~= '' or stamp_groups ~= '' then
 
     for group = 1, #are_distinct do
         local row, more, stamps = KEYS[first_visitors_key], KEYS[first_visitors_key + 1], ARGV[at]
-        local count = #stamps / STAMP_LENGTH
+        local old_ids = stamp_arguments == 2 and ARGV[at + 1]
+        local count = math.floor(#stamps / STAMP_LENGTH) -- Lua 5.4 would write a quotient as 4.0
         local kept = redis.call('GET', row) or ''
-        local seen = kept ~= '' and find_in_row(kept, stamps)
+        local seen = kept ~= '' and find_in_row(kept, stamps, stamps)
+        if old_ids and kept ~= '' then
+            seen = find_in_row(kept, old_ids, stamps, seen)
+        end
         local lives = kept ~= '' and redis.call('TTL', row) or -2
         local lifetime = lives < stamps_live and stamps_live + 1
         if #kept >= STAMPS_MAX then
             local parts = split(stamps)
-            seen, lives = find_in_set(more, parts, 1, count, seen)
+            seen, lives = find_in_set(more, parts, parts, 1, count, seen)
+            if old_ids then
+                seen = find_in_set(more, split(old_ids), parts, 1, count, seen)
+            end
             parts = take_out_repeated(parts, 1, count, seen or {})
             add_to_set(more, lives < stamps_live and stamps_live + 1, parts, 1, #parts)
             if lifetime then -- who finds no row looks into no set
@@ -241,7 +298,7 @@ if token_groups ~= '' or stamp_groups ~= '' then
                 additions[#additions + 1] = {'APPEND', row, lifetime, {stamps}, 1, 1}
             end
         end
-        at, taken, first_visitors_key = at + 1, taken + count, first_visitors_key + 2
+        at, taken, first_visitors_key = at + stamp_arguments, taken + count, first_visitors_key + 2
     end
 end
 
@@ -256,19 +313,25 @@ local function ttl(place)
     return numbers_in(lifetimes)[place]
 end
 
-if last == '0' then
-    -- a new epoch: what an access list forbids has to fail here, where nothing was applied yet. What
-    -- is allowed fails as well, by the ledger's type, or changes nothing.
-    redis.call('HSET', ledger_key, epoch, '0 0 ' .. used_at)
+if last == '0' or is_remarked then
+    -- what an access list forbids has to fail here, where nothing was applied yet. What is allowed fails as
+    -- well, by the ledger's type, or changes nothing.
+    redis.call('HSET', ledger_key, epoch, last ~= '0' and entry or '0 0 ' .. used_at)
     redis.call('ZSCORE', hits_key, '')
     redis.call('EXPIRE', day_key, ttl(DAY))
     redis.call('TTL', day_key)
-    for command, argument in pairs({ZINCRBY = {1, 1}, SADD = {1}, GET = {}, APPEND = {''}}) do
-        local result = redis.pcall(command, ledger_key, unpack(argument))
-        if not string.find(result.err, 'WRONGTYPE', 1, true) then
-            return redis.error_reply(result.err)
-        end
+    local forbidden = find_forbidden(ledger_key, {ZADD = {1, 1}, ZINCRBY = {1, 1}, SADD = {1}, GET = {},
+                                                  APPEND = {''}})
+    if forbidden then
+        return forbidden
     end
+end
+if is_remarked then
+    mark = tostring(generation)
+    redis.call('ZADD', hits_key, mark, MARK)
+end
+if is_old_epoch then
+    old_at = redis.call('TIME')[1]
 end
 
 local failed = ''
@@ -355,7 +418,8 @@ end
 if #uniques ~= 0 then
     answer = answer .. ' ^ ' .. table.concat(uniques, ' ')
 end
-redis.call('HSET', ledger_key, epoch, sequence .. ' ' .. visits .. ' ' .. used_at .. answer)
+redis.call('HSET', ledger_key, epoch, sequence .. ' ' .. visits .. ' ' .. used_at .. answer,
+           PROOF, make_proof(mark, totals[SITE], old_at))
 if #changed ~= 0 then
     attempt('PUBLISH', channel, table.concat(changed))
 end
@@ -363,15 +427,24 @@ end
 if last == '0' then
     -- a new epoch: look at a few entries and drop those of instances that are long gone, more
     -- than one instance adds, so that the ledger stays small. The last use may be later than an
-    -- entry says, by as long as batches are close to its time.
+    -- entry says, by as long as batches are close to its time. A clock that is ahead, the server's or
+    -- the batch's maker's, must not drop entries in use: so age counts from the earliest of both
+    -- and of the latest time among the others.
     local some = redis.pcall('HRANDFIELD', ledger_key, 16, 'WITHVALUES')
-    local long_ago = used_at - ttl(LEDGER) - 2 * SAME_TIME
+    local other_at, latest = {}, 0
     for i = 1, #some, 2 do
-        local other_at = tonumber(string.match(some[i + 1], '^%d+ %d+ (%d+)'))
-        if other_at and other_at < long_ago then
+        other_at[i] = tonumber(string.match(some[i + 1], '^%d+ %d+ (%d+)'))
+        if other_at[i] and some[i] ~= epoch then
+            latest = math.max(latest, other_at[i])
+        end
+    end
+    local now = math.min(tonumber(used_at), tonumber(made_at), latest)
+    local long_ago = now - ttl(LEDGER) - 2 * SAME_TIME
+    for i = 1, #some, 2 do
+        if other_at[i] and other_at[i] < long_ago then
             redis.pcall('HDEL', ledger_key, some[i])
         end
     end
 end
 
-return 'OK' .. answer .. failed
+return 'OK' .. answer .. tell_old_version() .. failed

@@ -2,7 +2,7 @@
 #include "store/redis_tokens.h"
 
 #include "base/map.h"
-#include "store/stamp.h"
+#include "store/token_key.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -126,6 +126,16 @@ static void add_stamps(struct redis_tokens *tokens, size_t position)
     free(group_of);
 }
 
+/* once for an entry, since many tokens may be of one */
+static void hash_pages(struct redis_tokens *tokens)
+{
+    const struct store_batch *batch = tokens->batch;
+
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        tokens->pages[i] = token_key_page(batch->entries[i].page, batch->entries[i].page_length);
+    }
+}
+
 void redis_tokens_init(struct redis_tokens *tokens, const struct store_batch *batch)
 {
     size_t position = 0;
@@ -134,10 +144,13 @@ void redis_tokens_init(struct redis_tokens *tokens, const struct store_batch *ba
     if (batch->token_count == 0) {
         return;
     }
-    tokens->order = calloc(batch->token_count, sizeof(*tokens->order));
-    if (tokens->order == NULL) {
+    tokens->pages = malloc(batch->entry_count * sizeof(*tokens->pages) +
+                           batch->token_count * sizeof(*tokens->order));
+    if (tokens->pages == NULL) {
         abort();
     }
+    tokens->order = (uint32_t *)(tokens->pages + batch->entry_count);
+    hash_pages(tokens);
     add_window(tokens, STORE_WINDOW_ATTEMPT, &position);
     add_window(tokens, STORE_WINDOW_CLIENT, &position);
     add_window(tokens, STORE_WINDOW_DAY, &position);
@@ -146,7 +159,7 @@ void redis_tokens_init(struct redis_tokens *tokens, const struct store_batch *ba
 
 void redis_tokens_finish(struct redis_tokens *tokens)
 {
-    free(tokens->order);
+    free(tokens->pages);
     free(tokens->groups);
 }
 
@@ -216,9 +229,17 @@ void redis_tokens_add_keys(const struct redis_tokens *tokens, struct redis_comma
     }
 }
 
-static bool is_same(const struct store_token *one, const struct store_token *other)
+/* what stands for the page in what is kept of a token; 0 where nothing does */
+static uint64_t page_of(const struct redis_tokens *tokens, const struct store_token *token)
 {
-    return one->length == other->length && memcmp(one->bytes, other->bytes, one->length) == 0;
+    return token_key_has_page(token->window) ? tokens->pages[token->entry] : 0;
+}
+
+static bool is_same(const struct redis_tokens *tokens, const struct store_token *one,
+                    const struct store_token *other)
+{
+    return one->length == other->length && memcmp(one->bytes, other->bytes, one->length) == 0 &&
+           page_of(tokens, one) == page_of(tokens, other);
 }
 
 /*
@@ -226,11 +247,13 @@ static bool is_same(const struct store_token *one, const struct store_token *oth
  * bits (Knuth, The Art of Computer Programming, volume 3, 6.4); what clients choose needs a hash
  * with a secret.
  */
-static uint64_t hash_of(const struct store_token *token)
+static uint64_t hash_of(const struct redis_tokens *tokens, const struct store_token *token)
 {
+    uint64_t page = page_of(tokens, token);
+
     return token->window == STORE_WINDOW_STAMPED
-               ? stamp_read(token->bytes).id * UINT64_C(0x9e3779b97f4a7c15)
-               : map_hash_key(token->bytes, token->length);
+               ? token_key_stamp_id(token->bytes, page) * UINT64_C(0x9e3779b97f4a7c15)
+               : map_hash_key(token->bytes, token->length) ^ page;
 }
 
 /* whether no token of a group is in it twice; by a hash table with linear probing */
@@ -251,10 +274,10 @@ static bool are_distinct(const struct redis_tokens *tokens, const struct redis_t
     }
     for (size_t i = 0; i < group->count && are_distinct; i++) {
         const struct store_token *token = token_at(tokens, group->first + i);
-        size_t slot = hash_of(token) >> (64 - slot_bits);
+        size_t slot = hash_of(tokens, token) >> (64 - slot_bits);
 
         while (slots[slot] != 0 &&
-               !is_same(token_at(tokens, group->first + slots[slot] - 1), token)) {
+               !is_same(tokens, token_at(tokens, group->first + slots[slot] - 1), token)) {
             slot = (slot + 1) & (slot_count - 1);
         }
         are_distinct = slots[slot] == 0;
@@ -262,6 +285,13 @@ static bool are_distinct(const struct redis_tokens *tokens, const struct redis_t
     }
     free(slots);
     return are_distinct;
+}
+
+/* whether a version before 0.2 would have kept them in another form, which is looked up, too */
+static bool finds_old_forms(const struct redis_tokens *tokens,
+                            const struct redis_token_group *group)
+{
+    return tokens->batch->finds_old_tokens && token_key_has_page(group->window);
 }
 
 void redis_tokens_add_groups(const struct redis_tokens *tokens, struct redis_store *store)
@@ -274,7 +304,8 @@ void redis_tokens_add_groups(const struct redis_tokens *tokens, struct redis_sto
         if (!is_stamped(group)) {
             redis_list_put(store, group->count);
             redis_list_put(store, bucket_count(group));
-            redis_list_put(store, are_distinct(tokens, group) ? 1 : 0);
+            redis_list_put(store, (are_distinct(tokens, group) ? 1 : 0) +
+                                      (finds_old_forms(tokens, group) ? 2 : 0));
             redis_list_put(store, least_s);
             redis_list_put(store, least_s + (group->bucket_ms + 999) / 1000);
         }
@@ -291,6 +322,9 @@ void redis_tokens_add_groups(const struct redis_tokens *tokens, struct redis_sto
             buf_putc(&store->list, are_distinct(tokens, group) ? '1' : '0');
         }
     }
+    if (tokens->batch->finds_old_tokens && store->list.length != 0) {
+        buf_putc(&store->list, '+');
+    }
     redis_list_add(store);
 }
 
@@ -300,10 +334,33 @@ static void add_stamp_ids(const struct redis_tokens *tokens, const struct redis_
 {
     redis_list_begin(store);
     for (size_t i = 0; i < group->count; i++) {
+        const struct store_token *token = token_at(tokens, group->first + i);
+        uint64_t id = htobe64(token_key_stamp_id(token->bytes, tokens->pages[token->entry]));
+
+        buf_append(&store->list, &id, sizeof(id));
+    }
+    redis_list_add(store);
+}
+
+/* the same as they came, which the script cannot make of those */
+static void add_old_stamp_ids(const struct redis_tokens *tokens,
+                              const struct redis_token_group *group, struct redis_store *store)
+{
+    redis_list_begin(store);
+    for (size_t i = 0; i < group->count; i++) {
         buf_append(&store->list, token_at(tokens, group->first + i)->bytes + STAMP_ID_AT,
                    STAMP_ID_LENGTH);
     }
     redis_list_add(store);
+}
+
+static void add_token(const struct redis_tokens *tokens, const struct store_token *token,
+                      struct redis_command *command)
+{
+    struct token_key key;
+
+    token_key_write(token, tokens->pages[token->entry], &key);
+    redis_command_add(command, key.bytes, key.length);
 }
 
 void redis_tokens_add(const struct redis_tokens *tokens, struct redis_store *store)
@@ -323,12 +380,13 @@ void redis_tokens_add(const struct redis_tokens *tokens, struct redis_store *sto
 
         if (is_stamped(group)) {
             add_stamp_ids(tokens, group, store);
+            if (batch->finds_old_tokens) {
+                add_old_stamp_ids(tokens, group, store);
+            }
             continue;
         }
         for (size_t j = 0; j < group->count; j++) {
-            const struct store_token *token = token_at(tokens, group->first + j);
-
-            redis_command_add(&store->command, token->bytes, token->length);
+            add_token(tokens, token_at(tokens, group->first + j), &store->command);
         }
     }
 }

@@ -30,7 +30,8 @@ struct redis_token_group {
 /** The tokens of a batch as they are sent: by group; those of a group as they came. */
 struct redis_tokens {
     const struct store_batch *batch;
-    uint32_t *order; /* index in the batch of each one; NULL where there are none */
+    uint64_t *pages; /* token_key_page() of each entry; NULL where there are no tokens */
+    uint32_t *order; /* index in the batch of each token; part of `pages` */
     struct redis_token_group *groups;
     size_t group_count;
 };
@@ -49,7 +50,9 @@ void redis_tokens_add_keys(const struct redis_tokens *tokens, struct redis_comma
 /** Adds two arguments: what the groups of tokens are, and those of stamps; empty for none. */
 void redis_tokens_add_groups(const struct redis_tokens *tokens, struct redis_store *store);
 
-/** Adds the numbers of their pages, from 2 since 1 is the site, and the tokens; nothing for none.
+/**
+ * Adds the numbers of their pages, from 2 since 1 is the site, and the tokens in the form in which
+ * they are kept, see token_key.h; nothing for none.
  */
 void redis_tokens_add(const struct redis_tokens *tokens, struct redis_store *store);
 

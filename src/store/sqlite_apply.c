@@ -2,6 +2,7 @@
 #include "store/sqlite_inside.h"
 
 #include "base/clock.h"
+#include "store/token_key.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -65,17 +66,20 @@ int sqlite_file_add(struct sqlite_file *file, const struct store_batch *batch,
 }
 
 int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
-                    const struct store_token *token)
+                    const struct store_token *token, uint64_t page)
 {
     sqlite3_stmt *statement = file->statements[ADD_TO_SEEN];
     uint64_t window_s = store_window_s(token->window);
     bool is_daily = token->window == STORE_WINDOW_DAY;
     uint64_t at_s = is_daily ? batch->day * window_s : batch->second;
     uint64_t ttl_s = store_token_ttl_s(token->window, file->keep_tokens_ms / 1000);
+    struct token_key key;
 
+    token_key_write(token, page, &key);
     sqlite_bind_name(statement, 1, batch->site, strlen(batch->site));
-    sqlite_bind_u64(statement, 2, window_s);
-    sqlite3_bind_blob(statement, 3, token->bytes, (int)token->length, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 2,
+                       (token_key_has_page(token->window) ? -1 : 1) * (int64_t)window_s);
+    sqlite3_bind_blob(statement, 3, key.bytes, (int)key.length, SQLITE_STATIC);
     sqlite_bind_u64(statement, 4, at_s);
     sqlite_bind_u64(statement, 5, is_daily ? at_s : sqlite_before(at_s, window_s));
     sqlite_bind_u64(statement, 6, clock_wall_ms() / 1000 + ttl_s);
@@ -83,6 +87,30 @@ int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
         return -EIO;
     }
     return sqlite3_changes(file->db) == 0 ? 1 : 0;
+}
+
+int sqlite_file_has_old_tokens(struct sqlite_file *file)
+{
+    int64_t one;
+
+    return sqlite_take_number(file, HAS_OLD_TOKENS, "see", &one);
+}
+
+int sqlite_file_find_old(struct sqlite_file *file, const struct store_batch *batch,
+                         const struct store_token *token)
+{
+    sqlite3_stmt *statement = file->statements[FIND_OLD_TOKEN];
+    uint64_t window_s = store_window_s(token->window);
+    int64_t one;
+
+    if (!token_key_has_page(token->window)) {
+        return 0; /* it is kept in the same form */
+    }
+    sqlite_bind_name(statement, 1, batch->site, strlen(batch->site));
+    sqlite_bind_u64(statement, 2, window_s);
+    sqlite3_bind_blob(statement, 3, token->bytes, (int)token->length, SQLITE_STATIC);
+    sqlite_bind_u64(statement, 4, sqlite_before(batch->second, window_s));
+    return sqlite_take_number(file, FIND_OLD_TOKEN, "see", &one);
 }
 
 int sqlite_file_meet(struct sqlite_file *file, const struct store_batch *batch,
@@ -180,14 +208,7 @@ int sqlite_file_write_ledger(struct sqlite_file *file, const struct store_batch 
     sqlite_bind_name(statement, 2, batch->epoch, strlen(batch->epoch));
     sqlite_bind_u64(statement, 3, batch->sequence);
     sqlite_bind_u64(statement, 4, batch->visits);
-    sqlite_bind_u64(statement, 5, clock_wall_ms());
+    sqlite_bind_u64(statement, 5, sqlite_file_used_at_ms(file));
     sqlite3_bind_blob64(statement, 6, bytes, answer_size(batch), free);
     return sqlite_run(file, WRITE_LEDGER, "write the ledger");
-}
-
-int sqlite_file_sweep_ledger(struct sqlite_file *file)
-{
-    sqlite_bind_u64(file->statements[SWEEP_LEDGER], 1,
-                    sqlite_before(clock_wall_ms(), file->ledger_ttl_ms));
-    return sqlite_run(file, SWEEP_LEDGER, "sweep the ledger");
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite_calls.h"
 
+#include "store/token_key.h"
+
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct sqlite_call *call_of(struct list *link)
 {
@@ -12,6 +15,7 @@ static struct sqlite_call *call_of(struct list *link)
 static int refuse(struct sqlite_call *call, const char *reason)
 {
     call->outcome = STORE_REFUSED;
+    call->scope = STORE_SCOPE_SITE;
     call->reason = reason;
     return 0;
 }
@@ -103,17 +107,38 @@ static int check_sums(const struct sqlite_call *call, const struct counted *coun
     return fits(&counted[count], sum) ? 0 : -ERANGE;
 }
 
+/*
+ * Whether a token was seen before, in its present form or, where `finds_old`, in that of versions
+ * before 0.2; else it is noted. 1, 0 or an error.
+ */
+static int see_token(struct sqlite_file *file, const struct store_batch *batch,
+                     const struct store_token *token, uint64_t page, bool finds_old)
+{
+    int seen = finds_old ? sqlite_file_find_old(file, batch, token) : 0;
+
+    return seen == 0 ? sqlite_file_see(file, batch, token, page) : seen;
+}
+
 /* notes which tokens were seen before, and takes their visits out of what is to be added */
 static int see_tokens(struct sqlite_file *file, struct sqlite_call *call, struct counted *counted)
 {
     const struct store_batch *batch = &call->batch;
+    int finds_old = batch->token_count != 0 ? sqlite_file_has_old_tokens(file) : 0;
+    uint64_t page = 0;
 
+    if (finds_old < 0) {
+        return finds_old;
+    }
     for (size_t i = 0; i < batch->token_count; i++) {
         const struct store_token *token = &batch->tokens[i];
+        const struct store_entry *entry = &batch->entries[token->entry];
         int seen = 0;
 
+        if (i == 0 || token->entry != batch->tokens[i - 1].entry) {
+            page = token_key_page(entry->page, entry->page_length);
+        }
         if (call->answer.totals[token->entry] != STORE_NONE) {
-            seen = sqlite_file_see(file, batch, token);
+            seen = see_token(file, batch, token, page, finds_old == 1);
         }
         if (seen < 0) {
             return seen;
@@ -313,24 +338,71 @@ static bool any_writes(const struct list *calls)
     return false;
 }
 
-static enum store_outcome run_transaction(struct sqlite_file *file, const struct list *calls)
+/* `ret_failed`: the call that was refused by what stands in the tables, or NULL */
+static enum store_outcome run_transaction(struct sqlite_file *file, const struct list *calls,
+                                          struct sqlite_call **ret_failed)
 {
+    *ret_failed = NULL;
     if (sqlite_file_begin(file, any_writes(calls)) != 0) {
         return STORE_REFUSED;
     }
     list_for_each(it, calls) {
-        call_of(it)->outcome = STORE_OK;
-        if (run(file, call_of(it)) != 0) {
+        struct sqlite_call *call = call_of(it);
+
+        if (call->is_left_out) {
+            continue;
+        }
+        call->outcome = STORE_OK;
+        if (run(file, call) != 0) {
+            bool is_sites = sqlite_file_error_scope(file) == STORE_SCOPE_SITE;
+
+            *ret_failed = is_sites ? call : NULL;
             return STORE_REFUSED;
         }
     }
     return sqlite_file_commit(file);
 }
 
+/* a call as it was before it was run */
+static void reset(struct sqlite_call *call)
+{
+    call->duplicate = false;
+    call->gap = false;
+    call->site_total = 0;
+    sqlite_list_finish(&call->list);
+    call->list = (struct sqlite_list){0};
+    if (call->kind == SQLITE_CALL_APPLY) {
+        memset(call->answer.totals, 0, call->batch.entry_count * sizeof(*call->answer.totals));
+    } else if (call->kind == SQLITE_CALL_SERIES) {
+        memset(call->numbers, 0, (call->span->to - call->span->from + 1) * sizeof(*call->numbers));
+    }
+}
+
+static void leave_out(struct sqlite_call *call, const char *reason)
+{
+    call->own_reason = strdup(reason);
+    if (call->own_reason == NULL) {
+        abort();
+    }
+    refuse(call, call->own_reason);
+    call->is_left_out = true;
+}
+
 void sqlite_calls_run(struct sqlite_file *file, const struct list *calls)
 {
-    enum store_outcome outcome = run_transaction(file, calls);
+    struct sqlite_call *failed;
+    enum store_outcome outcome = run_transaction(file, calls, &failed);
 
+    while (failed != NULL) {
+        sqlite_file_recover(file);
+        list_for_each(it, calls) {
+            if (!call_of(it)->is_left_out) {
+                reset(call_of(it));
+            }
+        }
+        leave_out(failed, sqlite_file_status(file)->error);
+        outcome = run_transaction(file, calls, &failed);
+    }
     if (outcome != STORE_OK) {
         sqlite_file_recover(file);
         sqlite_calls_end(calls, outcome, sqlite_file_status(file)->error);
@@ -343,7 +415,11 @@ void sqlite_calls_end(const struct list *calls, enum store_outcome outcome, cons
         struct sqlite_call *call = call_of(it);
         bool in_doubt = writes(call) && call->outcome == STORE_OK;
 
+        if (call->is_left_out) {
+            continue;
+        }
         call->outcome = in_doubt ? outcome : STORE_REFUSED;
+        call->scope = STORE_SCOPE_SERVER;
         call->gap = false;
         call->reason = reason;
     }

@@ -5,7 +5,8 @@
  * stamp, it is looked for among those of its time alone, whatever the instances' clocks say.
  *
  * Two requests of the same four milliseconds (see redis_tokens.c) have the same 64 bits with a
- * probability of 2^-64: at 100,000 visits a second one is taken for another in 29,000 years.
+ * probability of 2^-64: at 100,000 visits a second one is taken for another in 29,000 years. What
+ * is kept of the 64 bits depends on the page as well, see token_key.h.
  */
 #ifndef VISITCOUNTD_STORE_STAMP_H
 #define VISITCOUNTD_STORE_STAMP_H

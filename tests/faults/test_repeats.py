@@ -3,6 +3,7 @@
 number. The instances here count a visit and then break before they can say so."""
 
 import concurrent.futures
+import time
 
 import pytest
 
@@ -76,6 +77,26 @@ def test_two_instances_count_and_die(fleet, links, nginx, store, ask):
     assert store.series_totals() == (1, 1)
 
 
+def test_a_repetition_of_nginx_and_another_page_under_one_key(fleet, links, nginx, store, ask):
+    """The instance that counted a page dies before it says so; nginx asks another one, and that finds the page's own token."""
+    key = {"headers": {"Idempotency-Key": "order-17"}}
+    other = fetch(fleet[1].address, "/v1/hit/default/other", **key)
+    assert (other.json()["count"], other.headers["visitcount-status"]) == (1, "counted")
+    batches = store.client().info("commandstats")["cmdstat_evalsha"]["calls"]
+    for link in links:
+        link.set("down", hold=True)
+    visit = ask(nginx.address, "/count.json", **key)
+    first = the_one_that_waits(fleet)
+    wait_for_batches(store, batches + 1)
+    for daemon, link in zip(fleet, links):
+        if daemon is not first:
+            link.clear()
+    first.kill()
+    answer = visit.result(30)
+    assert (answer.status, answer.json()["count"], answer.headers["visitcount-status"]) == (200, 1, "duplicate"), answer
+    assert store.totals() == {("default", "/"): 1, ("default", "/other"): 1}
+
+
 def test_a_post_is_not_repeated_by_nginx_but_by_who_sent_it(fleet, links, nginx, store, ask):
     for link in links:
         link.set("down", hold=True)
@@ -106,27 +127,33 @@ def test_a_client_asks_again_elsewhere_before_the_first_attempt_is_settled(fleet
     assert store.total() == 1
 
 
-def test_an_attempt_waits_in_a_journal(new_daemon, links, store, directory):
+@pytest.mark.parametrize("header, value, window_s, stretch_s", [
+    ("X-Request-Id", "0123456789abcdef", 15, 60), ("X-Request-Id", "{:.3f}-{:032x}", 20, 1), ("Idempotency-Key", "order-17", 3600, 3600)])
+def test_an_attempt_waits_in_a_journal(new_daemon, links, store, directory, header, value, window_s, stretch_s):
     """Its instance dies before it answers, or its answer is lost, and another one counts the next attempt. The first
-    must not count beside it when it is replayed, much later than requests are remembered without journals."""
+    must not count beside it when it is replayed, much later than requests are remembered without journals. A visit of
+    another page under the same token does not stand for either."""
     settings = {**PATIENT, "journal.directory": f"{directory}/%i"}
     first, second = (new_daemon({**link_settings(link), **settings}, name=name).wait_for_store()
                      for name, link in zip("ab", links))
     links[0].refuse()
     links[0].cut()
     first.wait_for_store(False)
-    attempt = {"headers": {"X-Request-Id": "0123456789abcdef"}}
-    answer = first.fetch("/count.json", **attempt)
-    assert (answer.status, answer.headers["visitcount-status"]) == (202, "journaled")
+    attempt = {"headers": {header: value.format(time.time(), 7)}}
+    for page in ("/count.json", "/v1/hit/default/journaled", "/v1/hit/default/a"):
+        answer = first.fetch(page, **attempt)
+        assert (answer.status, answer.headers["visitcount-status"]) == (202, "journaled")
     first.kill()
-    answer = second.fetch("/count.json", **attempt)
-    assert (answer.json()["count"], answer.headers["visitcount-status"]) == (1, "counted")
-    (bucket,) = store.client().keys("vc:{default}:seen:60:*")
-    assert 700 <= store.client().ttl(bucket) <= 705, "its minute, three windows, and journal.keep_tokens"
+    for page in ("/count.json", "/v1/hit/default/a", "/v1/hit/default/b"):
+        answer = second.fetch(page, **attempt)
+        assert (answer.json()["count"], answer.headers["visitcount-status"]) == (1, "counted"), page
+    (bucket,) = store.client().keys("vc:{default}:seen:*") + store.client().keys("vc:{default}:stamps:*")
+    lifetime_s = stretch_s + 3 * window_s + 600  # its stretch, three windows, and journal.keep_tokens
+    assert lifetime_s - 5 <= store.client().ttl(bucket) <= lifetime_s
     links[0].clear()
     first.start().wait_for_store()
     wait_until(lambda: first.status()["journal"]["visits"] == 0, "it is replayed")
-    assert store.total() == 1
+    assert store.totals() == {("default", page): 1 for page in ("/", "/a", "/b", "/journaled")}
     assert second.count() == 2
 
 

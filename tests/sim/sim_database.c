@@ -2,9 +2,10 @@
 #include "sim_database.h"
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "oracle.h"
 #include "sim_copy.h"
-#include "store/stamp.h"
+#include "store/token_key.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ struct ledger_row {
 /* a member of a bucket */
 struct token_row {
     uint32_t site;
-    uint32_t token; /* its number */
+    uint64_t key; /* a hash of what is kept */
     uint64_t bucket;
     uint64_t until_ms; /* on the monotonic clock; not known any more from then on */
     enum store_window window;
@@ -174,24 +175,19 @@ struct store_position sim_database_position(const struct sim_database *database,
 
 static struct token_row row_of(const struct store_batch *batch, const struct store_token *token)
 {
+    static const uint64_t no_secret[2];
+    const struct store_entry *entry = &batch->entries[token->entry];
+    struct token_key key;
     uint64_t ttl_s = store_token_ttl_s(token->window, SIM_KEEP_TOKENS_S);
     struct token_row row = {.site = (uint32_t)sim_site_number(batch->site),
                             .until_ms = clock_monotonic_ms() + 1000 * ttl_s,
                             .window = token->window};
 
-    if (token->window == STORE_WINDOW_STAMPED) {
-        struct stamp stamp = stamp_read(token->bytes);
-
-        row.token = (uint32_t)stamp.id;
-        row.bucket = stamp.ms;
-    } else {
-        char text[STORE_TOKEN_MAX + 1];
-
-        memcpy(text, token->bytes, token->length);
-        text[token->length] = '\0';
-        row.token = (uint32_t)strtoul(text, NULL, 10);
-        row.bucket = batch->second / store_window_s(token->window);
-    }
+    token_key_write(token, token_key_page(entry->page, entry->page_length), &key);
+    row.key = map_hash(no_secret, key.bytes, key.length);
+    row.bucket = token->window == STORE_WINDOW_STAMPED
+                     ? stamp_read(token->bytes).ms
+                     : batch->second / store_window_s(token->window);
     return row;
 }
 
@@ -201,7 +197,7 @@ static bool see(struct sim_database *database, const struct token_row *new)
     for (size_t i = database->token_count; i-- != 0;) {
         const struct token_row *row = &database->tokens[i];
 
-        if (row->token == new->token && row->window == new->window && row->site == new->site &&
+        if (row->key == new->key && row->window == new->window && row->site == new->site &&
             row->bucket + 1 >= new->bucket && row->bucket <= new->bucket + 1 &&
             row->until_ms > clock_monotonic_ms()) {
             return true;

@@ -7,7 +7,7 @@
 #include "store_fixture.h"
 
 #include "base/log.h"
-#include "store/stamp.h"
+#include "store/token_key.h"
 
 /* the stretch of Redis' buckets of stamps */
 #define BUCKET_MS 4
@@ -239,12 +239,18 @@ static const char *ask_bucket(struct fixture *fixture, const char *command, cons
     return redis_server_ask(fixture->path, text);
 }
 
+/* the id of which `kept` is what is kept of it on the page "/" */
+static uint64_t id_of(uint64_t kept)
+{
+    return kept ^ token_key_page("/", 1);
+}
+
 /* what makes them cheap: 8 bytes for each, in a row */
 static void test_redis_keeps_ids_in_a_row(void **state)
 {
     struct fixture *fixture = open_fixture(state);
-    struct stamp stamps[2] = {stamp_at(0, UINT64_C(0x4142434445464748)),
-                              stamp_at(1, UINT64_C(0x6162636465666768))};
+    struct stamp stamps[2] = {stamp_at(0, id_of(UINT64_C(0x4142434445464748))),
+                              stamp_at(1, id_of(UINT64_C(0x6162636465666768)))};
 
     apply_stamps_at(fixture, now_s(), stamps, 2);
     assert_string_equal(ask_bucket(fixture, "GET", ""), "$16\r\nABCDEFGHabcdefgh\r\n");
@@ -256,16 +262,16 @@ static void test_redis_keeps_ids_in_a_row(void **state)
 static void test_redis_knows_where_ids_begin(void **state)
 {
     struct fixture *fixture = open_fixture(state);
-    struct stamp stamps[3] = {stamp_at(0, UINT64_C(0x0102030401020304)),
-                              stamp_at(0, UINT64_C(0x0102030401020305)),
-                              stamp_at(0, UINT64_C(0x0304010203050102))};
+    struct stamp stamps[3] = {stamp_at(0, id_of(UINT64_C(0x0102030401020304))),
+                              stamp_at(0, id_of(UINT64_C(0x0102030401020305))),
+                              stamp_at(0, id_of(UINT64_C(0x0304010203050102)))};
 
     assert_total(apply_stamps_at(fixture, now_s(), stamps, 3), 0, 3);
-    assert_false(repeats(fixture, stamp_at(0, UINT64_C(0x0401020304010203))));
-    assert_false(repeats(fixture, stamp_at(0, UINT64_C(0x0102030501020304))));
+    assert_false(repeats(fixture, stamp_at(0, id_of(UINT64_C(0x0401020304010203)))));
+    assert_false(repeats(fixture, stamp_at(0, id_of(UINT64_C(0x0102030501020304)))));
     /* the first place where it is found is none, the second is one */
-    assert_false(repeats(fixture, stamp_at(0, UINT64_C(0x0304010203040102))));
-    assert_true(repeats(fixture, stamp_at(0, UINT64_C(0x0304010203040102))));
+    assert_false(repeats(fixture, stamp_at(0, id_of(UINT64_C(0x0304010203040102)))));
+    assert_true(repeats(fixture, stamp_at(0, id_of(UINT64_C(0x0304010203040102)))));
     for (size_t i = 0; i < 3; i++) {
         assert_true(repeats(fixture, stamps[i]));
     }

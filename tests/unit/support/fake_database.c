@@ -20,6 +20,7 @@ struct ledger_row {
 /* a member of a bucket */
 struct token_row {
     char site[STORE_SITE_MAX + 1];
+    char page[STORE_PAGE_MAX + 1];
     enum store_window window;
     uint64_t bucket;
     size_t length;
@@ -210,7 +211,14 @@ static uint64_t bucket_of(const struct store_batch *batch, const struct store_to
            (token->window == STORE_WINDOW_ATTEMPT ? STORE_WINDOW_ATTEMPT_S : STORE_WINDOW_CLIENT_S);
 }
 
-/* whether the token is in the bucket before, at or after the batch's time, or in the day's */
+static const char *page_of(const struct store_batch *batch, const struct store_token *token)
+{
+    return batch->entries[token->entry].page;
+}
+
+/*
+ * Whether the page's token is in the bucket before, at or after the batch's time, or in the day's
+ */
 static bool is_seen(const struct fake_database *database, const struct store_batch *batch,
                     const struct store_token *token)
 {
@@ -223,7 +231,7 @@ static bool is_seen(const struct fake_database *database, const struct store_bat
         if (row->window == token->window && row->bucket + around >= bucket &&
             row->bucket <= bucket + around && row->length == token->length &&
             memcmp(row->bytes, token->bytes, token->length) == 0 &&
-            strcmp(row->site, batch->site) == 0) {
+            strcmp(row->site, batch->site) == 0 && strcmp(row->page, page_of(batch, token)) == 0) {
             return true;
         }
     }
@@ -238,6 +246,7 @@ static void see(struct fake_database *database, const struct store_batch *batch,
 
     database->tokens = rows;
     strcpy(row->site, batch->site);
+    strcpy(row->page, page_of(batch, token));
     row->window = token->window;
     row->bucket = bucket_of(batch, token);
     row->length = token->length;

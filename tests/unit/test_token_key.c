@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* The form in which tokens are kept: it never changes, or an upgrade counts repetitions. */
+#include "store/token_key.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define PAGE "/blog/2026/11/counting"
+
+static struct token_key key_of(const char *page, enum store_window window, const char *bytes,
+                               size_t length)
+{
+    struct store_token token = {.bytes = bytes, .length = length, .window = window};
+    struct token_key key;
+
+    token_key_write(&token, token_key_page(page, strlen(page)), &key);
+    return key;
+}
+
+static void check(struct token_key key, const char *bytes, size_t length)
+{
+    assert_int_equal(key.length, length);
+    assert_memory_equal(key.bytes, bytes, length);
+}
+
+/* by an implementation of SipHash-1-3 of its own, in Python, which has CPython's vectors */
+static void test_pages_are_hashed(void **state)
+{
+    (void)state;
+    assert_true(token_key_page("", 0) == UINT64_C(0xfb134c94509b1bb3));
+    assert_true(token_key_page("/", 1) == UINT64_C(0x8954d6dc1725560c));
+    assert_true(token_key_page("/a", 2) == UINT64_C(0xb97b1baac2b7462d));
+    assert_true(token_key_page("/b", 2) == UINT64_C(0x344ac86ba55f4099));
+    assert_true(token_key_page(PAGE, strlen(PAGE)) == UINT64_C(0x4949fd9baf5bea8a));
+}
+
+static void test_the_page_comes_before_the_token(void **state)
+{
+    static const enum store_window windows[] = {STORE_WINDOW_ATTEMPT, STORE_WINDOW_CLIENT};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        check(key_of("/a", windows[i], "7f3c", 4),
+              "\xb9\x7b\x1b\xaa\xc2\xb7\x46\x2d"
+              "7f3c",
+              12);
+        check(key_of(PAGE, windows[i], "\0", 1), "\x49\x49\xfd\x9b\xaf\x5b\xea\x8a\0", 9);
+        check(key_of("/", windows[i], "0123456789abcdef", 16),
+              "\x89\x54\xd6\xdc\x17\x25\x56\x0c"
+              "0123456789abcdef",
+              24);
+    }
+}
+
+static void test_the_longest_token_fits(void **state)
+{
+    char bytes[STORE_TOKEN_MAX];
+    struct token_key key;
+
+    (void)state;
+    memset(bytes, 'x', sizeof(bytes));
+    key = key_of("/a", STORE_WINDOW_CLIENT, bytes, sizeof(bytes));
+    assert_int_equal(key.length, 8 + STORE_TOKEN_MAX);
+    assert_memory_equal(key.bytes, "\xb9\x7b\x1b\xaa\xc2\xb7\x46\x2d", 8);
+    assert_memory_equal(key.bytes + 8, bytes, sizeof(bytes));
+}
+
+/* its time stays, since the bucket depends on it, and so does its length */
+static void test_a_stamp_has_the_page_in_its_id(void **state)
+{
+    static const uint64_t ids[] = {0, 1, UINT64_MAX, UINT64_C(0xb97b1baac2b7462d)};
+    char bytes[STAMP_LENGTH];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        struct token_key key;
+
+        stamp_write((struct stamp){1764265812123, ids[i]}, bytes);
+        key = key_of("/a", STORE_WINDOW_STAMPED, bytes, STAMP_LENGTH);
+        assert_int_equal(key.length, STAMP_LENGTH);
+        assert_true(stamp_read(key.bytes).ms == 1764265812123);
+        assert_true(stamp_read(key.bytes).id == (ids[i] ^ UINT64_C(0xb97b1baac2b7462d)));
+        assert_true(token_key_stamp_id(bytes, token_key_page("/a", 2)) == stamp_read(key.bytes).id);
+    }
+}
+
+static void test_a_token_of_a_day_stays_as_it_is(void **state)
+{
+    (void)state;
+    assert_false(token_key_has_page(STORE_WINDOW_DAY));
+    check(key_of("/a", STORE_WINDOW_DAY, "0123456789abcdef", 16), "0123456789abcdef", 16);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pages_are_hashed),
+        cmocka_unit_test(test_the_page_comes_before_the_token),
+        cmocka_unit_test(test_the_longest_token_fits),
+        cmocka_unit_test(test_a_stamp_has_the_page_in_its_id),
+        cmocka_unit_test(test_a_token_of_a_day_stays_as_it_is),
+    };
+
+    return cmocka_run_group_tests_name("token_key", tests, NULL, NULL);
+}
