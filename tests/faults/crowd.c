@@ -24,6 +24,7 @@
  *     group NAME COUNTED REFUSED DOUBTFUL JOURNALED REPEATED DISORDERED
  *     all SENT TWICE HUNG LONGEST_REFUSAL_MS LONGEST_WAIT_MS
  *     refusal CODE TEXT        the longest so far has ended; what it was told last
+ *     wait TEXT                the longest wait for an answer so far
  *     disordered GROUP TEXT    the first number of a group that is not the one that follows
  *     other TEXT               an answer that is none of the above
  */

@@ -100,6 +100,9 @@ void book_refused(struct visitor *visitor, const char *code);
  */
 void book_counted(struct visitor *visitor, uint64_t number, bool is_repeated, bool is_estimate);
 
+/** How long the visitor waited for an answer. */
+void book_wait(const struct visitor *visitor, const char *answer);
+
 /** The store forgot keys of the visitor's site: attempts until now may be counted beside later
  * ones. */
 void book_forget_keys(struct visitor *visitor);

@@ -52,6 +52,8 @@ class Crowd:
             elif word == "refusal":
                 self.longest_refused_with, _, text = rest.partition(" ")
                 self.note(f"{text}: {self.longest_refused_with}")
+            elif word == "wait":
+                self.note(rest)
             elif word == "disordered":
                 name, _, text = rest.partition(" ")
                 self.disordered[name] = text

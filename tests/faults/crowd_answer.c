@@ -104,7 +104,6 @@ bool answer_take(struct visitor *visitor, bool *ret_closes, bool *ret_goes_on)
     const char *length_text, *connection, *outcome;
     size_t body_length;
     bool closes;
-    uint64_t waited;
 
     if (end == NULL) {
         return false;
@@ -119,11 +118,8 @@ bool answer_take(struct visitor *visitor, bool *ret_closes, bool *ret_goes_on)
     if (visitor->length - (size_t)(end + 4 - visitor->received) < body_length) {
         return false;
     }
-    waited = crowd_now_ms() - visitor->sent_at_ms;
-    if (waited > sums.longest_wait_ms) {
-        sums.longest_wait_ms = waited;
-    }
     visitor->length = 0;
+    book_wait(visitor, visitor->received);
     *ret_closes = closes;
     *ret_goes_on = note_answer(visitor, visitor->received, outcome != NULL ? outcome : "", end + 4);
     return true;

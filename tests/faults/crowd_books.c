@@ -183,6 +183,17 @@ void book_counted(struct visitor *visitor, uint64_t number, bool is_repeated, bo
     end_visit(visitor);
 }
 
+void book_wait(const struct visitor *visitor, const char *answer)
+{
+    uint64_t waited = crowd_now_ms() - visitor->sent_at_ms;
+
+    if (waited > sums.longest_wait_ms) {
+        sums.longest_wait_ms = waited;
+        printf("wait connection %d of %s waited %llu ms for %.12s\n", visitor->number,
+               visitor->group->name, (unsigned long long)waited, answer);
+    }
+}
+
 void book_forget_keys(struct visitor *visitor)
 {
     for (unsigned side = 0; side < SIDES_MAX; side++) {

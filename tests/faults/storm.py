@@ -172,12 +172,19 @@ class Storm:
         """A page of the storm's own, which is not in the books."""
         return f"/v1/hit/{site}/flush/{index}"
 
+    def ask(self, index, target):
+        """The status of an instance's answer; None while it stands still or does not answer."""
+        process = self.instances[index].process
+        if process.is_paused or not process.is_running():
+            return None
+        try:
+            return fetch(("127.0.0.1", self.ports[index]), target, timeout=2).status
+        except (OSError, Closed):
+            return None
+
     def answers(self, index, target):
         """With 200: a visit that went to the journal shows nothing."""
-        try:
-            return fetch(("127.0.0.1", self.ports[index]), target, timeout=2).status == 200
-        except (OSError, Closed):
-            return False
+        return self.ask(index, target) == 200
 
     def all_looked(self):
         """Whether each instance has counted a visit of each site in the store of now, and sent again what that lacked."""
@@ -191,8 +198,8 @@ class Storm:
             return True
 
     def all_refuse_torn(self):
-        """Whether no instance counts a visit of the torn site."""
-        return not any(self.answers(index, self.flush_page(index, TORN)) for index in range(INSTANCES))
+        """Whether each instance refuses a visit of the torn site."""
+        return all(self.ask(index, self.flush_page(index, TORN)) == 503 for index in range(INSTANCES))
 
     def repair(self, site, trust):
         """An operator says which of a torn site's keys is right. All instances run."""
