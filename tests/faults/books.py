@@ -5,7 +5,7 @@ import collections
 
 from harness import RedisStore
 
-from plan import SITES
+from plan import SITES, TORN
 
 #: Pages of one group of visitors that are told, at most.
 TOLD_MAX = 3
@@ -23,7 +23,7 @@ class Books:
         self.problems = problems
         self.lost_totals = collections.Counter()    # (site, page): visits
         self.lost_history = collections.Counter()   # (site, "day" or "hour"): visits
-        self.in_doubt = collections.Counter()       # site: visits, by what a repair said
+        self.aside = collections.Counter()          # (site, page): journaled visits that may have been counted
         self.told = collections.Counter()           # by group of visitors
         self.counted = self.doubtful = self.stored = self.losses = self.doubles = 0
 
@@ -37,6 +37,12 @@ class Books:
         """A day or an hour of a site was lost."""
         self.lost_history[site, kind] += sum(int(number) for page, number in numbers.items() if page.startswith("/"))
 
+    def set_aside(self, journal):
+        """`visitcountctl journal aside --json` of an instance: what was journaled before its site was repaired is not
+        replayed. An operator decides about it."""
+        for record in journal["records"]:
+            self.aside[record["site"], record["page"]] += record["visits"]
+
     def compare(self, server, pages):
         """`pages`: what the visitors were told, (counted, doubtful) by (site, page)."""
         totals = collections.Counter(RedisStore(server).totals())
@@ -44,11 +50,12 @@ class Books:
         for site, page in set(totals) | set(pages):
             if is_visitors(page):
                 self.judge(site, page, *pages.get((site, page), (0, 0)), totals[site, page])
+        self.judge_aside()
         for site in SITES:
             self.judge_history(server, site, sum(total for (of, page), total in totals.items() if of == site and page[0] == "/"))
 
     def judge(self, site, page, counted, doubtful, stored):
-        lost = max(0, counted - stored)
+        lost = max(0, counted - self.aside[site, page] - stored)
         double = max(0, stored - counted - doubtful)
         self.counted += counted
         self.doubtful += doubtful
@@ -58,7 +65,14 @@ class Books:
         group = page.rpartition("/")[0].split("/")[1:3]
         self.told[site, *group] += lost != 0 or double != 0
         if (lost or double) and self.told[site, *group] <= TOLD_MAX:
-            self.problems.append(f"{site} {page}: {counted} answered as counted, {doubtful} not known, {stored} in the store")
+            self.problems.append(f"{site} {page}: {counted} answered as counted, {doubtful} not known, {stored} in the store, "
+                                 f"{self.aside[site, page]} set aside")
+
+    def judge_aside(self):
+        """Only the site that was repaired has any."""
+        others = {site for site, _ in self.aside} - {TORN}
+        if others:
+            self.problems.append(f"visits of {others} are set aside, though these sites were not repaired")
 
     def judge_history(self, server, site, total):
         """By day and by hour it is the same as in total."""

@@ -16,7 +16,7 @@ import pathlib
 import signal
 import time
 
-from harness import Daemon, Nginx, WallClock, fetch, free_ports, wait_until
+from harness import Daemon, Nginx, WallClock, fetch, free_ports, run_ctl, wait_until
 from harness.client import Closed
 
 from addresses import Addresses
@@ -312,6 +312,9 @@ class Storm:
 
     def count(self):
         """Compares what the visitors were told with what the store has."""
+        for daemon in self.instances if self.has_journal else []:
+            result = run_ctl("--json", "journal", "aside", self.directory / f"journal-{daemon.name}")
+            self.books.set_aside(result.json())
         self.books.compare(self.redis, self.crowd.pages)
         self.judge_answers()
         self.judge_instances()
@@ -364,6 +367,7 @@ class Storm:
             ("refused", crowd.sum("refused")),
             ("of these, of the site with keys of a wrong type", crowd.sum("refused", REFUSED)),
             ("of these, of the site that was torn", crowd.sum("refused", TORN)),
+            ("set aside in journals when it was repaired", sum(books.aside.values())),
             ("looks at the other sites meanwhile", self.judged),
             ("longest refusal", f"{crowd.longest_refusal_ms} ms"),
             ("which said", crowd.longest_refused_with or "-"),
