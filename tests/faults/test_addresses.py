@@ -38,8 +38,8 @@ def test_the_last_address_is_the_masters(make_daemon, addresses, state):
     daemon.wait_for_store()
     assert daemon.count() == 1
     host = addresses.good.address[0]
-    assert host in daemon.status()["store"]["address"], daemon.status()["store"]
-    daemon.wait_for_log(f"{host}.*ready")
+    assert daemon.status()["store"]["peer"] == "%s:%d" % addresses.good.address
+    daemon.wait_for_log(f"ready.*{host}")
 
 
 @pytest.mark.parametrize("state", NO_USE)
