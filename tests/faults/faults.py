@@ -13,7 +13,7 @@ from site_faults import SiteFaults
 from store_faults import Faults, RedisFaults, RefusalFaults
 
 #: Seconds after which an instance has to have found the address that leads to the master.
-FIND_MAX_S = 10
+FIND_MAX_S = 15
 
 
 class LinkFaults(Faults):

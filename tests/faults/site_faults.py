@@ -104,7 +104,7 @@ class SiteFaults(StoreFaults):
             if rest == "hits":
                 storm.books.lose(TORN, content)
             yield lambda: not any(lane.startswith("instance") for lane in storm.under_way)
-            storm.repair(TORN, "hits" if rest == "ledger" else "0")
+            yield lambda: storm.has_repaired(TORN, "hits" if rest == "ledger" else "0")
         yield storm.all_looked
 
     def lost_ledger(self, fault):
