@@ -90,13 +90,13 @@ def test_a_plan_follows_from_its_seed():
 
 
 def test_a_long_plan_has_all_kinds():
-    """Of a thousand faults each kind strikes often, those that take long a few times."""
+    """Of a thousand faults each kind strikes some times, those that take long a few times."""
     for seed in (1, 2, 3):
         names = [fault.name for fault in draw_plan(seed, 1000)]
         assert {name.split()[0] for name in names} == set(FAMILIES)
         for kind in ("site lost ledger", "site lost totals", "site wrong type of ledger", "site lost tokens", "address list",
                      "redis fail over", "refusal noreplicas", "refusal readonly", "refusal out of memory", "refusal misconf"):
-            assert names.count(kind) >= 5, kind
+            assert names.count(kind) >= 3, kind
         assert 1 <= sum("then fail over" in name for name in names) <= 15
     assert len(SITES) == len(set(SITES))
 
