@@ -90,9 +90,9 @@ def refusal_fault(draw):
 
 
 def site_fault(draw):
-    """Keys of one site that are lost, or have a wrong type. Half of them have the world to themselves, and then the other
+    """Keys of one site that are lost, or have a wrong type. Some of them have the world to themselves, and then the other
     sites have to be counted all the time."""
-    is_alone = draw.random() < 0.5
+    is_alone = draw.random() < 0.4
     mending = draw.choice(["repair", "put back"])
     return draw.choice([
         ("wrong type of ledger", 1.2, {"is_alone": is_alone}),
@@ -129,10 +129,10 @@ def nginx_fault(draw):
 
 #: family: (how many of a hundred, what draws a fault, lane). What changes the state of the store has one lane.
 FAMILIES = {
-    "link": (42, link_fault, "link"),
-    "redis": (15, redis_fault, "redis"),
-    "refusal": (8, refusal_fault, "redis"),
-    "site": (10, site_fault, "redis"),
+    "link": (45, link_fault, "link"),
+    "redis": (14, redis_fault, "redis"),
+    "refusal": (7, refusal_fault, "redis"),
+    "site": (9, site_fault, "redis"),
     "address": (3, address_fault, "link"),
     "instance": (14, instance_fault, "instance"),
     "clock": (3, clock_fault, "clock"),

@@ -53,7 +53,10 @@ class SiteFaults(StoreFaults):
         while refused and time.monotonic() < end:
             yield A_FEW_S
             refused = [(index, other) for index, other in others if not storm.answers(index, storm.flush_page(index, other))]
+        unready = [index for index in range(len(storm.instances)) if storm.ask(index, "/readyz") != 200]
         storm.crowd.all()
+        if unready:
+            storm.problems.append(f"{fault.name}: only {site} is refused, but instances {unready} say that they are not ready")
         if refused:
             storm.problems.append(f"{fault.name}: only {site} has to be refused, but for {OTHERS_MAX_S} s a visit now and then "
                                   f"was so, too: by (instance, site) {refused}")
