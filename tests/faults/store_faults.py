@@ -4,7 +4,11 @@
 import time
 
 from plan import RETAIN_S
-from servers import put_state, take_state
+from servers import keep_state, restore_state
+
+
+#: How often it is tried to go back by little enough.
+TRIES = 3
 
 
 class Faults:
@@ -39,17 +43,26 @@ class StoreFaults(Faults):
         self.storm.redis.start(is_ready=False)
         yield self.storm.redis.answers
 
-    def roll_back_keys(self, fault, pattern):
-        """Keys are what they were `seconds` ago."""
+    def roll_back_to(self, fault, keep, restore):
+        """What `keep` remembers is there again `seconds` later. On a machine that is too busy for that it is left out: more
+        would be lost than is retained."""
         yield from self.leave_instances_alone()
-        while True:
-            taken_at = time.monotonic()
-            state = take_state(self.storm.redis, pattern)
+        for _ in range(TRIES):
+            kept_at = time.monotonic()
+            keep()
             yield fault.seconds
-            if time.monotonic() - taken_at < RETAIN_S / 2:  # else more would be lost than is retained
+            if time.monotonic() - kept_at < RETAIN_S / 2:
+                yield from restore()
                 break
-        put_state(self.storm.redis, pattern, state)
+            self.storm.note(f"{fault.name}: it took {time.monotonic() - kept_at:.1f} s")
         yield from self.wait_until_all_looked()
+
+    def roll_back_keys(self, fault, pattern):
+        """While it runs: no connection ends."""
+        def restore():
+            restore_state(self.storm.redis, pattern)
+            yield 0
+        return self.roll_back_to(fault, lambda: keep_state(self.storm.redis, pattern), restore)
 
     def fail_over(self, fault):
         """To a replica that lacks the visits of `seconds`."""
@@ -93,20 +106,14 @@ class RedisFaults(StoreFaults):
 
     def roll_back(self, fault):
         """The visits of `seconds` were never on the disk."""
-        yield from self.leave_instances_alone()
-        while True:
-            taken_at = time.monotonic()
-            self.storm.redis.take_copy()
-            yield fault.seconds
-            if time.monotonic() - taken_at < RETAIN_S / 2:  # else more would be lost than is retained
-                break
-        self.storm.redis.lose_since_copy()
-        yield from self.start_redis()
-        yield from self.wait_until_all_looked()
+        def restore():
+            self.storm.redis.lose_since_copy()
+            yield from self.start_redis()
+        return self.roll_back_to(fault, self.storm.redis.take_copy, restore)
 
     def roll_back_unnoticed(self, fault):
-        """Somebody puts an earlier state into its place while it runs: no connection ends."""
-        yield from self.roll_back_keys(fault, "vc:*")
+        """Somebody puts an earlier state into its place."""
+        return self.roll_back_keys(fault, "vc:*")
 
     def end_connections(self, _fault):
         self.storm.redis.client().client_kill_filter(_type="normal", skipme=True)
