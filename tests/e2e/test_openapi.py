@@ -250,13 +250,13 @@ def has_no_stream(operation):
 def see_outages(seen, new_daemon, new_redis, directory):
     hanging, gone = new_redis(name="hanging"), new_redis(name="gone")
     settings = {**HASTY, "dashboard.public": True}
-    waiting = new_daemon({**settings, "redis.socket": str(hanging.socket)}, name="waiting").wait_for_store()
+    waiting = new_daemon({**settings, "redis.socket": str(hanging.socket), "redis.command_timeout": "10s"}, name="waiting").wait_for_store()
     away = new_daemon({**settings, "redis.socket": str(gone.socket)}, name="away").wait_for_store()
     journal = new_daemon({**settings, "redis.socket": str(gone.socket), "journal.directory": f"{directory}/journal"},
                          name="journal").wait_for_store()
     hanging.pause()
-    seen.any_of(waiting, has_no_stream)
     seen.all_of(waiting, (504,))
+    seen.any_of(waiting, has_no_stream)
     gone.kill()
     for daemon in (away, journal):
         daemon.wait_for_store(False)
