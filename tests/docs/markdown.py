@@ -54,6 +54,8 @@ def parse_blocks(text):
         elif line.startswith("```"):
             opened = Block(number, line[3:].strip(), "", before.strip())
             check_block(opened)
+        elif line.lstrip().startswith(("```", "~~~")):
+            raise Malformed(f"{number}: a block inside of a list, or one of ~~~: write it at the line's begin, with ```")
         elif line.startswith("    ") and not before.strip():
             raise Malformed(f"{number}: an indented block: write a fenced one with its language")
         elif (NOT_RUN.search(before) or RUN_WITH.search(before)) and before.startswith("<!--"):

@@ -225,6 +225,7 @@ def test_the_readme_is_short():
     ("```\ntrue\n```\n", "language"),
     ("```bash\ntrue\n```\n", "language"),
     ("text\n\n    indented\n", "indented"),
+    ("- item\n\n  ```sh\n  true\n  ```\n", "inside of a list"),
     ("<!-- not run -->\n```sh\ntrue\n```\n", "neither"),
     ("<!-- not run: -->\n```sh\ntrue\n```\n", "neither"),
     ("<!-- not run: why -->\n\n```sh\ntrue\n```\n", "before its block"),
