@@ -44,6 +44,7 @@ UNITS    = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tes
 SIM      = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/sim/*.c)))
 SIMULATED = $(filter $(BUILD)/src/count/%,$(OBJECTS)) $(BUILD)/src/store/token_key.o $(filter-out %/clock.o %/log.o,$(BASE))
 CROWD    = $(BUILD)/tests/faults/crowd
+WALL     = $(BUILD)/tests/clock/wall.so
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .PHONY: all
@@ -67,8 +68,10 @@ $(BUILD)/src/base/zone.o: GLIB = $(patsubst -I%,-isystem %,$(shell pkg-config --
 
 # what ASSET() embeds
 $(BUILD)/src/http/bots.o: src/http/bots.txt
-$(BUILD)/src/store/redis_apply.o: src/store/apply.lua
-$(BUILD)/src/store/redis_edit.o: src/store/edit.lua
+$(BUILD)/src/store/redis_apply.o: src/store/proof.lua src/store/apply.lua
+$(BUILD)/src/store/redis_edit.o: src/store/proof.lua src/store/edit.lua
+$(BUILD)/src/store/redis_ledger.o: src/store/proof.lua src/store/ledger.lua
+$(BUILD)/src/store/redis_repair.o: src/store/proof.lua src/store/repair.lua
 $(BUILD)/src/store/redis_read.o: src/store/read.lua
 $(BUILD)/src/web/web.o: $(wildcard src/web/*.html src/web/*.css src/web/*.js)
 
@@ -82,6 +85,12 @@ $(FUZZERS): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/r
 
 # the real store and link; below them a connection of the fuzzer's
 $(BUILD)/tests/fuzz/fuzz_reply: WRAPPED = stream_open stream_is_resolving stream_write stream_close
+
+# a clock that tests set, loaded into programs that are built with sanitizers or not
+$(WALL): tests/clock/wall.c Makefile
+	@mkdir -p $(@D)
+	@echo '  LINK $@'
+	@$(CC) $(STD) $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
 
 $(CROWD): $(CROWD).o
 	@echo '  LINK $@'
@@ -97,11 +106,12 @@ $(BUILD)/sim: $(SIM) $(SIMULATED)
 -include $(SIM:.o=.d) $(OBJECTS:.o=.d) $(DAEMON:.o=.d) $(CTL:.o=.d) $(SUPPORT:.o=.d) $(UNITS:=.d) \
          $(FUZZERS:=.d) $(BUILD)/tests/fuzz/replay.d $(CROWD).d
 
-.PHONY: unit-tests fuzzers sim crowd
+.PHONY: unit-tests fuzzers sim crowd wall
 unit-tests: $(UNITS)
 sim: $(BUILD)/sim
 fuzzers: $(FUZZERS)
 crowd: $(CROWD)
+wall: $(WALL)
 
 # --- running ---
 
@@ -187,7 +197,7 @@ mutants: sim
 	@BUILD=$(BUILD) tests/sim/mutate
 
 chaos: deps-test
-	@$(MAKE) --no-print-directory all crowd
+	@$(MAKE) --no-print-directory all crowd wall
 	@tests/faults/chaos --results tests/faults/RESULTS.md $(CHAOS)
 
 .PHONY: clean help

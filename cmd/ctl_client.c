@@ -26,6 +26,7 @@ struct exchange {
     struct buf received;
     struct buf *error;
     const char *path; /* of the socket, for errors */
+    bool is_stream;   /* the body ends with the connection, however long it is */
 };
 
 static bool fail(struct exchange *exchange, const char *format, ...)
@@ -96,13 +97,13 @@ static bool send_request(struct exchange *exchange, const struct ctl_request *re
     bool is_sent = true;
 
     buf_printf(&text,
-               "%s %s HTTP/1.1\r\n"
+               "%s %s HTTP/1.%d\r\n"
                "Host: localhost\r\n"
                "Accept: %s\r\n"
                "Content-Length: 0\r\n"
                "Connection: close\r\n"
                "\r\n",
-               request->method, request->target,
+               request->method, request->target, exchange->is_stream ? 0 : 1,
                request->wants_json ? "application/json" : "text/plain");
     while (sent < text.length) {
         ssize_t n = send(exchange->fd, text.bytes + sent, text.length - sent, MSG_NOSIGNAL);
@@ -267,6 +268,56 @@ bool ctl_ask(const struct ctl_socket *socket, const struct ctl_request *request,
 
     if (is_answered) {
         ret_answer->status = head.status;
+    }
+    if (exchange.fd >= 0) {
+        close(exchange.fd);
+    }
+    buf_finish(&exchange.received);
+    return is_answered;
+}
+
+/* Streams */
+
+/* hands over what comes until the end */
+static void pass_on(struct exchange *exchange, size_t offset, ctl_on_bytes on_bytes, void *data)
+{
+    struct buf *received = &exchange->received;
+    bool is_end = false;
+
+    while (received->length == offset ||
+           on_bytes(data, received->bytes + offset, received->length - offset)) {
+        buf_clear(received);
+        offset = 0;
+        exchange->deadline_ms = clock_monotonic_ms() + exchange->timeout_ms;
+        if (is_end || !receive(exchange, &is_end)) {
+            return;
+        }
+    }
+}
+
+bool ctl_stream(const struct ctl_socket *socket, const struct ctl_request *request,
+                ctl_on_bytes on_bytes, void *data, struct ctl_answer *ret_answer, struct buf *error)
+{
+    struct exchange exchange = {
+        .fd = -1,
+        .timeout_ms = request->timeout_ms,
+        .deadline_ms = clock_monotonic_ms() + request->timeout_ms,
+        .error = error,
+        .path = socket->path,
+        .is_stream = true,
+    };
+    struct answer_head head = {0};
+    bool is_answered = connect_socket(&exchange, socket) && send_request(&exchange, request) &&
+                       receive_head(&exchange, &head);
+
+    if (is_answered) {
+        ret_answer->status = head.status;
+        ret_answer->body = BUF_EMPTY;
+        if (head.status < 300) {
+            pass_on(&exchange, head.length, on_bytes, data);
+        } else {
+            is_answered = receive_body(&exchange, &head, &ret_answer->body);
+        }
     }
     if (exchange.fd >= 0) {
         close(exchange.fd);

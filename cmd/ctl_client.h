@@ -31,4 +31,16 @@ struct ctl_answer {
 bool ctl_ask(const struct ctl_socket *socket, const struct ctl_request *request,
              struct ctl_answer *ret_answer, struct buf *error);
 
+/** Takes some bytes of a body as they come; false: no more are wanted. */
+typedef bool (*ctl_on_bytes)(void *data, const char *bytes, size_t length);
+
+/**
+ * Asks for an answer of any length. `timeout_ms` is how long nothing may come. The body of a
+ * success goes to `on_bytes`; that of another status to `ret_answer`, whose body the caller frees.
+ * True when the daemon answered, whether or not the body came to its end.
+ */
+bool ctl_stream(const struct ctl_socket *socket, const struct ctl_request *request,
+                ctl_on_bytes on_bytes, void *data, struct ctl_answer *ret_answer,
+                struct buf *error);
+
 #endif

@@ -35,6 +35,11 @@ const struct ctl_option ctl_options[] = {
      "How long to wait for the answer of an instance: a number with ms, s or m. Without it: 5s."},
     {"watch", NULL, 'w', "",
      "Ask again each second until interrupted. Only for commands that change nothing."},
+    {"trust", "hits|number", 'r', "hits",
+     "For repair: what is taken for right, the numbers as they are or this number of the site."},
+    {"force", NULL, 'f', "",
+     "Take a site that is not counted here all the same; for backup: replace the file that is "
+     "there; for repair: also where nothing is wrong."},
     {"help", NULL, 'h', "", "Show all commands and options, or what the given command does."},
     {"version", NULL, 'V', "", "Show the version of visitcountctl."},
     {"print-reference", "form", 'p', "man markdown bash",
@@ -64,6 +69,18 @@ const char *ctl_command_suggest(const char *name)
     }
     nearest = suggestion_get(&suggestion);
     return nearest != NULL ? ctl_command_find(nearest)->name : NULL;
+}
+
+bool ctl_command_takes_force(const struct ctl_command *command)
+{
+    static const char *const others[] = {"import", "backup", "repair"};
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (strcmp(command->name, others[i]) == 0) {
+            return true;
+        }
+    }
+    return strstr(command->parameters, "site") != NULL;
 }
 
 /* Parameters of a command */
@@ -155,6 +172,16 @@ static void put_synopsis(struct buf *out, const struct ctl_command *command, boo
     }
 }
 
+void ctl_put_parameter(struct buf *target, const char *name, const char *value)
+{
+    buf_printf(target, "%c%s=", strchr(target->bytes, '?') == NULL ? '?' : '&', name);
+    for (const char *at = value; *at != '\0'; at++) {
+        bool is_plain = isalnum((unsigned char)*at) || strchr("-._~", *at) != NULL;
+
+        buf_printf(target, is_plain ? "%c" : "%%%02X", (unsigned char)*at);
+    }
+}
+
 void ctl_put_target(struct buf *out, const struct ctl_command *command, char *const *arguments,
                     size_t argument_count)
 {
@@ -163,12 +190,7 @@ void ctl_put_target(struct buf *out, const struct ctl_command *command, char *co
 
     buf_printf(out, "/%s", command->name);
     for (size_t i = 0; i < argument_count; i++) {
-        buf_printf(out, "%c%s=", i == 0 ? '?' : '&', parameters.names[first + i]);
-        for (const char *at = arguments[i]; *at != '\0'; at++) {
-            bool is_plain = isalnum((unsigned char)*at) || strchr("-._~", *at) != NULL;
-
-            buf_printf(out, is_plain ? "%c" : "%%%02X", (unsigned char)*at);
-        }
+        ctl_put_parameter(out, parameters.names[first + i], arguments[i]);
     }
 }
 

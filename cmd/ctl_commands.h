@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum ctl_kind { CTL_KIND_ASK, CTL_KIND_ACT, CTL_KIND_TUNE, CTL_KIND_LOCAL };
@@ -43,9 +44,15 @@ const char *ctl_command_suggest(const char *name);
 /** How many arguments the command takes at most. */
 size_t ctl_command_maximum(const struct ctl_command *command);
 
+/** Whether --force means something for the command: it names sites, or a file to write. */
+bool ctl_command_takes_force(const struct ctl_command *command);
+
 /** Appends the request's target: "/get?page=%2Fblog". There are not too many arguments. */
 void ctl_put_target(struct buf *out, const struct ctl_command *command, char *const *arguments,
                     size_t argument_count);
+
+/** Appends one more parameter to a target, which ends with NUL. */
+void ctl_put_parameter(struct buf *target, const char *name, const char *value);
 
 /** Appends "usage: …", all commands and all options. */
 void ctl_put_help(struct buf *out);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "ctl_journal.h"
 
+#include "base/list.h"
+#include "base/map.h"
 #include "base/report.h"
 #include "count/journal_inspect.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -17,6 +20,7 @@ struct finding {
     uint64_t records;
     uint64_t visits;
     uint64_t damage_count;
+    struct map told; /* which records that were set aside were told */
 };
 
 /** "2026-11-27T07Z" */
@@ -97,10 +101,93 @@ static void note_damage(void *data, const struct journal_position *position, con
                position->offset, damage);
 }
 
+/* --- records that were set aside --- */
+
+struct told {
+    struct map_node node;
+    char key[];
+};
+
+/* notes a record; whether it was told before: a crash may have left it in two files */
+static bool was_told(struct finding *finding, const struct journal_record *record)
+{
+    struct buf key = BUF_EMPTY;
+    struct told *told;
+    bool is_found;
+
+    buf_printf(&key, "%s %s %" PRIu64, record->site, record->epoch,
+               record->parcel->content.sequence);
+    is_found = map_find(&finding->told, key.bytes, key.length) != NULL;
+    if (!is_found) {
+        told = calloc(1, sizeof(*told) + key.length);
+        if (told == NULL) {
+            abort();
+        }
+        memcpy(told->key, key.bytes, key.length);
+        map_insert(&finding->told, &told->node, told->key, key.length);
+    }
+    buf_finish(&key);
+    return is_found;
+}
+
+static void forget_told(struct finding *finding)
+{
+    map_for_each(node, &finding->told) {
+        map_remove(&finding->told, node);
+        free(container_of(node, struct told, node));
+    }
+    map_finish(&finding->told);
+}
+
+static void put_page(struct finding *finding, const struct journal_position *position,
+                     const struct journal_record *record, const struct store_entry *entry)
+{
+    char hour[32];
+
+    format_hour(record->parcel->content.hour, hour);
+    if (finding->json == NULL) {
+        buf_printf(finding->out, "%-16s  %-20s  %-14s %8" PRIu64 "  %s\n", position->file,
+                   record->site, hour, entry->hits, entry->page);
+        return;
+    }
+    report_begin_section(finding->json, NULL);
+    report_text(finding->json, "file", position->file);
+    report_text(finding->json, "site", record->site);
+    report_text(finding->json, "epoch", record->epoch);
+    report_u64(finding->json, "sequence", record->parcel->content.sequence);
+    report_text(finding->json, "hour", hour);
+    report_text(finding->json, "page", entry->page);
+    report_u64(finding->json, "visits", entry->hits);
+    report_end_section(finding->json);
+}
+
+static void show_aside(void *data, const struct journal_position *position,
+                       const struct journal_record *record)
+{
+    struct finding *finding = data;
+    const struct store_batch *content = &record->parcel->content;
+
+    if (was_told(finding, record)) {
+        return;
+    }
+    if (finding->records == 0 && finding->json == NULL) {
+        buf_printf(finding->out, "%-16s  %-20s  %-14s %8s  %s\n", "FILE", "SITE", "HOUR", "VISITS",
+                   "PAGE");
+    }
+    for (size_t i = 0; i < content->entry_count; i++) {
+        put_page(finding, position, record, &content->entries[i]);
+    }
+    count_record(data, position, record);
+}
+
+/* --- inspecting --- */
+
 static enum ctl_exit inspect(struct finding *finding, const struct journal_inspector *inspector,
                              struct buf *error)
 {
-    int result = journal_inspect(finding->directory, inspector);
+    int result = inspector->on_record == show_aside
+                     ? journal_inspect_aside(finding->directory, inspector)
+                     : journal_inspect(finding->directory, inspector);
 
     if (result != 0) {
         buf_printf(error, "%s: %s\n", finding->directory, strerror(-result));
@@ -109,20 +196,23 @@ static enum ctl_exit inspect(struct finding *finding, const struct journal_inspe
     return finding->damage_count == 0 ? CTL_DONE : CTL_REFUSED;
 }
 
-enum ctl_exit ctl_journal_show(const char *directory, bool wants_json, struct buf *out,
-                               struct buf *error)
+static enum ctl_exit list_records(struct finding finding, bool wants_json,
+                                  void (*show)(void *data, const struct journal_position *position,
+                                               const struct journal_record *record),
+                                  struct buf *error)
 {
     struct report report;
-    struct finding finding = {.directory = directory, .out = out, .damages = error};
-    struct journal_inspector inspector = {show_record, note_damage, &finding};
+    struct journal_inspector inspector = {show, note_damage, &finding};
     struct buf json = BUF_EMPTY;
     enum ctl_exit result;
 
     if (!wants_json) {
-        return inspect(&finding, &inspector, error);
+        result = inspect(&finding, &inspector, error);
+        forget_told(&finding);
+        return result;
     }
     report_init(&report, REPORT_JSON);
-    report_text(&report, "directory", directory);
+    report_text(&report, "directory", finding.directory);
     report_begin_list(&report, "records");
     finding.json = &report;
     result = inspect(&finding, &inspector, error);
@@ -130,10 +220,25 @@ enum ctl_exit ctl_journal_show(const char *directory, bool wants_json, struct bu
     report_lines(&report, "damages", error->length != 0 ? error->bytes : "");
     report_finish(&report, &json);
     if (result != CTL_UNREACHABLE) {
-        buf_append(out, json.bytes, json.length);
+        buf_append(finding.out, json.bytes, json.length);
     }
     buf_finish(&json);
+    forget_told(&finding);
     return result;
+}
+
+enum ctl_exit ctl_journal_show(const char *directory, bool wants_json, struct buf *out,
+                               struct buf *error)
+{
+    return list_records((struct finding){.directory = directory, .out = out, .damages = error},
+                        wants_json, show_record, error);
+}
+
+enum ctl_exit ctl_journal_aside(const char *directory, bool wants_json, struct buf *out,
+                                struct buf *error)
+{
+    return list_records((struct finding){.directory = directory, .out = out, .damages = error},
+                        wants_json, show_aside, error);
 }
 
 static void put_verdict(const struct finding *finding, const struct buf *damages, bool wants_json,

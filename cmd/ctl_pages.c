@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "ctl_pages.h"
 
-#include "ctl_commands.h"
+#include "base/list.h"
+#include "base/map.h"
 #include "ctl_perform.h"
 
 #include <errno.h>
@@ -37,9 +38,68 @@ static void put_parameter(struct buf *target, const char *name, const char *valu
     }
 }
 
+/* an export on its way */
+struct export
+{
+    const struct ctl_socket *socket;
+    struct ctl_request request;
+    bool is_forced;
+    struct map told; /* pages of the site that were written; struct told */
+    struct buf *error;
+};
+
+struct told {
+    struct map_node node;
+    char line[]; /* up to the number */
+};
+
+/* whether a line is the first of its page: a store may tell a page twice while it grows */
+static bool is_first(struct export *export, const char *line, size_t length)
+{
+    char end = export->request.wants_json ? ',' : '\t';
+    const char *number = memrchr(line, end, length);
+    size_t name_length = number != NULL ? (size_t)(number - line) : length;
+    struct told *told;
+
+    if (map_find(&export->told, line, name_length) != NULL) {
+        return false;
+    }
+    told = malloc(sizeof(*told) + name_length);
+    if (told == NULL) {
+        abort();
+    }
+    memcpy(told->line, line, name_length);
+    map_insert(&export->told, &told->node, told->line, name_length);
+    return true;
+}
+
+static void forget_told(struct export *export)
+{
+    map_for_each(node, &export->told) {
+        map_remove(&export->told, node);
+        free(container_of(node, struct told, node));
+    }
+    map_finish(&export->told);
+}
+
+static enum ctl_exit write_lines(struct export *export, const char *lines)
+{
+    enum ctl_exit result = CTL_DONE;
+
+    while (*lines != '\0' && result == CTL_DONE) {
+        size_t length = strcspn(lines, "\n");
+
+        length += lines[length] == '\n';
+        if (is_first(export, lines, length)) {
+            result = write_out(lines, length, export->error);
+        }
+        lines += length;
+    }
+    return result;
+}
+
 /* asks for what is behind `after`, which becomes what is behind the answer; "" at the end */
-static enum ctl_exit export_piece(const struct ctl_socket *socket, struct ctl_request *request,
-                                  const char *site, struct buf *after, struct buf *error)
+static enum ctl_exit export_piece(struct export *export, const char *site, struct buf *after)
 {
     static const char head[] = "next\t";
     struct buf target = BUF_EMPTY;
@@ -51,141 +111,83 @@ static enum ctl_exit export_piece(const struct ctl_socket *socket, struct ctl_re
     buf_puts(&target, "/export");
     put_parameter(&target, "site", site);
     put_parameter(&target, "after", after->bytes);
-    request->target = target.bytes;
-    result = ctl_perform(socket, request, &piece, error);
+    put_parameter(&target, "force", export->is_forced ? "1" : "0");
+    export->request.target = target.bytes;
+    result = ctl_perform(export->socket, &export->request, &piece, export->error);
+    if (result == CTL_REFUSED) { /* in JSON a program reads why */
+        write_out(piece.bytes, piece.length, export->error);
+    }
     if (result == CTL_DONE && strncmp(piece.bytes, head, sizeof(head) - 1) != 0) {
-        buf_puts(error, "the daemon's answer is not understood; it may be of another version");
+        buf_puts(export->error,
+                 "the daemon's answer is not understood; it may be of another version");
         result = CTL_REFUSED;
     }
     if (result == CTL_DONE) {
         length = strcspn(piece.bytes, "\n");
         buf_clear(after);
         buf_append(after, piece.bytes + sizeof(head) - 1, length - (sizeof(head) - 1));
-        result = write_out(piece.bytes + length + 1, piece.length - length - 1, error);
+        result = write_lines(export, piece.bytes + length + (piece.bytes[length] == '\n'));
     }
     buf_finish(&target);
     buf_finish(&piece);
     return result;
 }
 
-static enum ctl_exit export_site(const struct ctl_socket *socket, struct ctl_request *request,
-                                 const char *site, struct buf *error)
+static enum ctl_exit export_site(struct export *export, const char *site)
 {
     struct buf after = BUF_EMPTY;
     enum ctl_exit result;
 
     buf_puts(&after, "");
     do {
-        result = export_piece(socket, request, site, &after, error);
+        result = export_piece(export, site, &after);
     } while (result == CTL_DONE && after.length != 0);
     buf_finish(&after);
+    forget_told(export);
     return result;
 }
 
 /* `names` are lines, and are taken apart */
-static enum ctl_exit export_each(const struct ctl_socket *socket, struct ctl_request *request,
-                                 char *names, struct buf *error)
+static enum ctl_exit export_each(struct export *export, char *names)
 {
     enum ctl_exit result = CTL_DONE;
     char *rest;
 
     for (char *name = strtok_r(names, "\n", &rest); result == CTL_DONE && name != NULL;
          name = strtok_r(NULL, "\n", &rest)) {
-        result = export_site(socket, request, name, error);
+        result = export_site(export, name);
     }
     return result;
 }
 
-static enum ctl_exit export_sites(const struct ctl_socket *socket, struct ctl_request *request,
-                                  struct buf *error)
+/* whatever the store has, also of sites that are not counted any more */
+static enum ctl_exit export_sites(struct export *export)
 {
-    struct ctl_request question = *request;
+    struct ctl_request question = export->request;
     struct buf names = BUF_EMPTY;
     enum ctl_exit result;
 
+    export->is_forced = true;
     question.target = "/export";
     question.wants_json = false;
     buf_puts(&names, ""); /* there may be none */
-    result = ctl_perform(socket, &question, &names, error);
+    result = ctl_perform(export->socket, &question, &names, export->error);
     if (result == CTL_DONE) {
-        result = export_each(socket, request, names.bytes, error);
+        result = export_each(export, names.bytes);
     }
     buf_finish(&names);
     return result;
 }
 
-enum ctl_exit ctl_export(const struct ctl_socket *socket, uint64_t timeout_ms, bool wants_json,
-                         const char *site, struct buf *error)
+enum ctl_exit ctl_export(const struct ctl_socket *socket, const struct ctl_request *request,
+                         bool is_forced, const char *site, struct buf *error)
 {
-    struct ctl_request request = {
-        .method = "GET", .wants_json = wants_json, .timeout_ms = timeout_ms};
-    enum ctl_exit result = site != NULL ? export_site(socket, &request, site, error)
-                                        : export_sites(socket, &request, error);
-
-    return result == CTL_DONE ? flush(error) : result;
-}
-
-/* --- import --- */
-
-/* splits "SITE\tPAGE\tNUMBER" in place; false when it is something else */
-static bool split(char *line, char *ret_fields[3])
-{
-    line[strcspn(line, "\r\n")] = '\0';
-    for (int i = 0; i < 3; i++) {
-        ret_fields[i] = strsep(&line, "\t");
-        if (ret_fields[i] == NULL || *ret_fields[i] == '\0') {
-            return false;
-        }
-    }
-    return line == NULL;
-}
-
-static enum ctl_exit import_line(const struct ctl_socket *socket, struct ctl_request *request,
-                                 char *line, struct buf *error)
-{
-    struct buf target = BUF_EMPTY;
-    struct buf answer = BUF_EMPTY;
-    char *fields[3];
+    struct export export = {
+        .socket = socket, .request = *request, .is_forced = is_forced, .error = error};
     enum ctl_exit result;
 
-    if (!split(line, fields)) {
-        buf_puts(error, "expected site, page and number, separated by tabs");
-        return CTL_REFUSED;
-    }
-    ctl_put_target(&target, ctl_command_find("set"), fields, 3);
-    request->target = target.bytes;
-    result = ctl_perform(socket, request, &answer, error);
-    buf_finish(&target);
-    buf_finish(&answer);
-    return result;
-}
-
-enum ctl_exit ctl_import(const struct ctl_socket *socket, uint64_t timeout_ms, bool wants_json,
-                         struct buf *error)
-{
-    struct ctl_request request = {.method = "POST", .timeout_ms = timeout_ms};
-    struct buf why = BUF_EMPTY;
-    char *line = NULL;
-    size_t size = 0;
-    unsigned long long number = 0;
-    unsigned long long imported = 0;
-    enum ctl_exit result = CTL_DONE;
-
-    while (result == CTL_DONE && getline(&line, &size, stdin) >= 0) {
-        number++;
-        if (line[strspn(line, "\r\n")] != '\0') {
-            result = import_line(socket, &request, line, &why);
-            imported += result == CTL_DONE ? 1 : 0;
-        }
-    }
-    free(line);
-    if (result != CTL_DONE) {
-        buf_printf(error, "line %llu: %s; the %llu pages before it are set", number, why.bytes,
-                   imported);
-    } else {
-        printf(wants_json ? "{\"imported\":%llu}\n" : "imported     %llu\n", imported);
-        result = flush(error);
-    }
-    buf_finish(&why);
-    return result;
+    map_init(&export.told);
+    result = site != NULL ? export_site(&export, site) : export_sites(&export);
+    map_finish(&export.told);
+    return result == CTL_DONE ? flush(error) : result;
 }

@@ -43,6 +43,17 @@ static bool put_error_message(struct buf *out, const char *json)
     return true;
 }
 
+void ctl_put_refusal(const struct ctl_answer *answer, bool wants_json, struct buf *out,
+                     struct buf *error)
+{
+    if (!put_error_message(error, answer->body.bytes != NULL ? answer->body.bytes : "")) {
+        buf_printf(error, "the daemon answered %d", answer->status);
+    }
+    if (wants_json) {
+        buf_append(out, answer->body.bytes, answer->body.length);
+    }
+}
+
 enum ctl_exit ctl_perform(const struct ctl_socket *socket, const struct ctl_request *request,
                           struct buf *out, struct buf *error)
 {
@@ -53,10 +64,9 @@ enum ctl_exit ctl_perform(const struct ctl_socket *socket, const struct ctl_requ
         return CTL_UNREACHABLE;
     }
     is_refused = answer.status >= 300;
-    if (is_refused && !put_error_message(error, answer.body.bytes)) {
-        buf_printf(error, "the daemon answered %d", answer.status);
-    }
-    if (!is_refused || request->wants_json) {
+    if (is_refused) {
+        ctl_put_refusal(&answer, request->wants_json, out, error);
+    } else {
         buf_append(out, answer.body.bytes, answer.body.length);
     }
     buf_finish(&answer.body);

@@ -15,4 +15,8 @@
 enum ctl_exit ctl_perform(const struct ctl_socket *socket, const struct ctl_request *request,
                           struct buf *out, struct buf *error);
 
+/** Appends the message of a refusal to `error`, and the refusal itself to `out` in JSON. */
+void ctl_put_refusal(const struct ctl_answer *answer, bool wants_json, struct buf *out,
+                     struct buf *error);
+
 #endif

@@ -3,9 +3,11 @@
  * visitcountctl: one command, one request over the admin socket, its answer on standard output.
  * What commands there are is in http/commands.def; what they answer is the daemon's.
  */
+#include "ctl_backup.h"
 #include "ctl_client.h"
 #include "ctl_commands.h"
 #include "ctl_fleet.h"
+#include "ctl_import.h"
 #include "ctl_journal.h"
 #include "ctl_pages.h"
 #include "ctl_perform.h"
@@ -36,6 +38,8 @@ struct invocation {
     const char *instance;
     bool wants_json;
     bool watches;
+    bool is_forced;
+    const char *trust;
     bool wants_help;
     bool wants_version;
     const char *reference;
@@ -117,6 +121,12 @@ static bool take_option(struct invocation *invocation, int value)
     case 'w':
         invocation->watches = true;
         break;
+    case 'f':
+        invocation->is_forced = true;
+        break;
+    case 'r':
+        invocation->trust = optarg;
+        break;
     case 'h':
         invocation->wants_help = true;
         break;
@@ -185,6 +195,12 @@ static int parse_command(int argc, char **argv, struct invocation *invocation)
     invocation->command = command;
     invocation->arguments = argv + 1;
     invocation->argument_count = (size_t)argc - 1;
+    if (invocation->is_forced && !ctl_command_takes_force(command)) {
+        return fail(CTL_USAGE, "--force is not for %s", command->name);
+    }
+    if (invocation->trust != NULL && strcmp(command->name, "repair") != 0) {
+        return fail(CTL_USAGE, "--trust is not for %s", command->name);
+    }
     if (!invocation->wants_help && (invocation->argument_count < command->required ||
                                     invocation->argument_count > ctl_command_maximum(command))) {
         struct buf usage = BUF_EMPTY;
@@ -339,6 +355,12 @@ static int run_remote(const struct invocation *invocation)
         fail_with(status, &text);
     } else {
         ctl_put_target(&text, command, invocation->arguments, invocation->argument_count);
+        if (invocation->is_forced) {
+            ctl_put_parameter(&text, "force", "1");
+        }
+        if (invocation->trust != NULL) {
+            ctl_put_parameter(&text, "trust", invocation->trust);
+        }
         request.target = text.bytes;
         status = invocation->watches ? watch(&sockets, &request) : run_once(&sockets, &request);
     }
@@ -448,13 +470,17 @@ static int run_journal(const struct invocation *invocation)
     if (strcmp(action, "show") == 0) {
         return print_inspection(ctl_journal_show, invocation);
     }
+    if (strcmp(action, "aside") == 0) {
+        return print_inspection(ctl_journal_aside, invocation);
+    }
     if (strcmp(action, "verify") == 0) {
         return print_inspection(ctl_journal_verify, invocation);
     }
     if (strcmp(action, "replay") == 0) {
         return run_replay(invocation);
     }
-    return fail(CTL_USAGE, "journal: expected show, verify or replay, not \"%s\"", action);
+    return fail(CTL_USAGE, "journal: expected show, verify or replay, or aside, not \"%s\"",
+                action);
 }
 
 /* Export and import */
@@ -462,6 +488,9 @@ static int run_journal(const struct invocation *invocation)
 static int run_pages(const struct invocation *invocation)
 {
     bool is_import = strcmp(invocation->command->name, "import") == 0;
+    struct ctl_request request = {.method = "GET",
+                                  .wants_json = invocation->wants_json,
+                                  .timeout_ms = invocation->timeout_ms};
     struct buf error = BUF_EMPTY;
     struct ctl_socket socket;
     int status;
@@ -471,15 +500,37 @@ static int run_pages(const struct invocation *invocation)
     }
     status = ctl_find_socket(invocation->socket, invocation->instance, &socket, &error);
     if (status == CTL_DONE && is_import) {
-        status = ctl_import(&socket, invocation->timeout_ms, invocation->wants_json, &error);
+        status = ctl_import(&socket, &request, invocation->is_forced, &error);
     } else if (status == CTL_DONE) {
         status =
-            ctl_export(&socket, invocation->timeout_ms, invocation->wants_json,
+            ctl_export(&socket, &request, invocation->is_forced,
                        invocation->argument_count != 0 ? invocation->arguments[0] : NULL, &error);
     }
     fail_with(status, &error);
     buf_finish(&error);
     return status;
+}
+
+/* Backup */
+
+static int run_backup(const struct invocation *invocation)
+{
+    struct ctl_request request = {.wants_json = invocation->wants_json,
+                                  .timeout_ms = invocation->timeout_ms};
+    struct buf out = BUF_EMPTY;
+    struct buf error = BUF_EMPTY;
+    struct ctl_socket socket;
+    int status;
+
+    if (invocation->watches) {
+        return fail(CTL_USAGE, "--watch is not for backup");
+    }
+    status = ctl_find_socket(invocation->socket, invocation->instance, &socket, &error);
+    if (status == CTL_DONE) {
+        status = ctl_backup(&socket, &request, invocation->is_forced, invocation->arguments[0],
+                            &out, &error);
+    }
+    return print_result(status, &out, &error);
 }
 
 int main(int argc, char **argv)
@@ -515,6 +566,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(invocation.command->name, "journal") == 0) {
         return run_journal(&invocation);
+    }
+    if (strcmp(invocation.command->name, "backup") == 0) {
+        return run_backup(&invocation);
     }
     return run_remote(&invocation);
 }

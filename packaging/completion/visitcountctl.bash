@@ -2,16 +2,17 @@
 # Completion of visitcountctl(1) for bash.
 
 # BEGIN visitcountctl --print-reference bash
-_visitcountctl_commands='status ping get set add delete rename top series sites export whoami config check reload drain journal log-level version metrics import help'
-_visitcountctl_options='--socket --instance --json --timeout --watch --help --version --print-reference'
+_visitcountctl_commands='status ping get set add delete rename top series sites export backup repair whoami config check reload drain journal log-level version metrics import help'
+_visitcountctl_options='--socket --instance --json --timeout --watch --trust --force --help --version --print-reference'
 _visitcountctl_words() {
     case $1 in
     series) echo 'day hour unique' ;;
     whoami) echo 'unix' ;;
-    journal) echo 'show verify replay' ;;
+    journal) echo 'show aside verify replay' ;;
     log-level) echo 'error warning info debug' ;;
-    help) echo 'status ping get set add delete rename top series sites export whoami config check reload drain journal log-level version metrics import help' ;;
+    help) echo 'status ping get set add delete rename top series sites export backup repair whoami config check reload drain journal log-level version metrics import help' ;;
     --timeout) echo '1s 5s 30s' ;;
+    --trust) echo 'hits' ;;
     --print-reference) echo 'man markdown bash' ;;
     esac
 }
@@ -71,4 +72,4 @@ _visitcountctl() {
     esac
 }
 
-complete -F _visitcountctl visitcountctl
+complete -o default -F _visitcountctl visitcountctl

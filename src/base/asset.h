@@ -15,20 +15,24 @@
     extern const char name[]; \
     extern const uint64_t name##_length
 
+/** Bytes of one file, or of two, one behind the other. */
+#define ASSET(name, path) ASSET_OF(name, ".incbin \"" path "\"\n")
+#define ASSET_JOINED(name, path, other) \
+    ASSET_OF(name, ".incbin \"" path "\"\n.incbin \"" other "\"\n")
+
 /* "%object" rather than "@object": "@" begins a comment on ARM */
-#define ASSET(name, path)                                          \
-    __asm__(".pushsection .rodata\n"                               \
-            ".balign 16\n"                                         \
-            ".global " #name "\n"                                  \
-            ".type " #name ", %object\n" #name ":\n"               \
-            ".incbin \"" path "\"\n" #name "_end:\n"               \
-            ".byte 0\n"                                            \
-            ".size " #name ", . - " #name "\n"                     \
-            ".balign 8\n"                                          \
-            ".global " #name "_length\n"                           \
-            ".type " #name "_length, %object\n" #name "_length:\n" \
-            ".quad " #name "_end - " #name "\n"                    \
-            ".size " #name "_length, 8\n"                          \
+#define ASSET_OF(name, bytes)                                              \
+    __asm__(".pushsection .rodata\n"                                       \
+            ".balign 16\n"                                                 \
+            ".global " #name "\n"                                          \
+            ".type " #name ", %object\n" #name ":\n" bytes #name "_end:\n" \
+            ".byte 0\n"                                                    \
+            ".size " #name ", . - " #name "\n"                             \
+            ".balign 8\n"                                                  \
+            ".global " #name "_length\n"                                   \
+            ".type " #name "_length, %object\n" #name "_length:\n"         \
+            ".quad " #name "_end - " #name "\n"                            \
+            ".size " #name "_length, 8\n"                                  \
             ".popsection\n")
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/backoff.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -25,16 +27,21 @@ void random_bytes(void *bytes, size_t length)
 
 uint64_t backoff_next_ms(struct backoff *backoff)
 {
-    uint64_t limit_ms = BACKOFF_FIRST_MS;
+    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t limit_ms = (uint64_t)BACKOFF_FIRST_MS << backoff->doublings;
+    uint64_t max_ms;
     uint64_t draw;
 
-    for (unsigned i = 0; i < backoff->failures && limit_ms < BACKOFF_MAX_MS; i++) {
-        limit_ms *= 2;
+    if (backoff->began_at_ms == 0) {
+        backoff->began_at_ms = now_ms != 0 ? now_ms : 1;
     }
-    if (limit_ms > BACKOFF_MAX_MS) {
-        limit_ms = BACKOFF_MAX_MS;
+    max_ms =
+        now_ms < backoff->began_at_ms + BACKOFF_EARLY_MS ? BACKOFF_EARLY_MAX_MS : BACKOFF_MAX_MS;
+    if (limit_ms < max_ms) {
+        backoff->doublings++;
+    } else {
+        limit_ms = max_ms;
     }
-    backoff->failures++;
     random_bytes(&draw, sizeof(draw));
     return 1 + draw % limit_ms;
 }

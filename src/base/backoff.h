@@ -7,6 +7,7 @@
 #ifndef VISITCOUNTD_BASE_BACKOFF_H
 #define VISITCOUNTD_BASE_BACKOFF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,17 +15,29 @@
 #define BACKOFF_FIRST_MS 50
 #define BACKOFF_MAX_MS   5000
 
+/** In the first minute no delay is longer than this: a failover takes some seconds. */
+#define BACKOFF_EARLY_MAX_MS 500
+#define BACKOFF_EARLY_MS     60000
+
+/** Zero before the first failure. */
 struct backoff {
-    unsigned failures; /* in a row */
+    unsigned doublings;   /* of the first limit */
+    uint64_t began_at_ms; /* monotonic time of the first failure in a row; 0: there was none */
 };
 
 /** After a success: the next delay is a short one again. */
 static inline void backoff_reset(struct backoff *backoff)
 {
-    backoff->failures = 0;
+    *backoff = (struct backoff){0};
 }
 
-/** After a failure: the delay in ms before the next attempt, at least 1. */
+/** Whether something failed since the last success. */
+static inline bool backoff_has_begun(const struct backoff *backoff)
+{
+    return backoff->began_at_ms != 0;
+}
+
+/** Returns the delay in ms between a failure and the next attempt, at least 1. */
 uint64_t backoff_next_ms(struct backoff *backoff);
 
 /** Fills `bytes` from the kernel's generator; aborts when there is none. */

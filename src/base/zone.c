@@ -2,16 +2,15 @@
 /* The only file that sees GLib. */
 #include "base/zone.h"
 
+#include "base/zone_name.h"
+
 #include <glib.h>
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define QUARTER_S 900
 #define DAY_S     86400
-
-#define NAME_BYTES_MAX 64
 
 struct zone {
     GTimeZone *zone;
@@ -19,13 +18,18 @@ struct zone {
     int64_t offset_s;
 };
 
-/** Whether GLib may look for a file of this name below the database's directory. */
-static bool is_name(const char *name)
+/**
+ * GLib gets the path of the file, since it takes some names for rules: "UTC-3" for one that is not
+ * in the database, "EST5EDT" for one that is.
+ */
+static GTimeZone *open_named(const char *name)
 {
-    size_t length = strlen(name);
+    char path[PATH_MAX];
 
-    return length > 0 && length <= NAME_BYTES_MAX && strstr(name, "..") == NULL && name[0] != '/' &&
-           name[strspn(name, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "/_+-")] == '\0';
+    if (strcmp(name, "UTC") == 0) {
+        return g_time_zone_new_utc();
+    }
+    return zone_name_find(name, path) ? g_time_zone_new_identifier(path) : NULL;
 }
 
 static int64_t look_up_offset(const struct zone *zone, uint64_t second)
@@ -37,7 +41,7 @@ static int64_t look_up_offset(const struct zone *zone, uint64_t second)
 
 struct zone *zone_open(const char *name)
 {
-    GTimeZone *found = is_name(name) ? g_time_zone_new_identifier(name) : NULL;
+    GTimeZone *found = open_named(name);
     struct zone *zone;
 
     if (found == NULL) {

@@ -10,7 +10,7 @@
 
 struct zone;
 
-/** The zone of this name; NULL when there is none. "UTC" needs no database. */
+/** The zone of this name; NULL if there is none: see zone_name.h. "UTC" needs no database. */
 struct zone *zone_open(const char *name);
 
 /** NULL is allowed. */

@@ -310,28 +310,43 @@ static void load_command_line(struct loader *loader)
     }
 }
 
+static struct config *load(struct loader *loader)
+{
+    loader->config = calloc(1, sizeof(*loader->config));
+    if (loader->config == NULL) {
+        abort();
+    }
+    loader_set_defaults(loader);
+    config_load_kubernetes(loader);
+    load_file(loader);
+    config_load_credentials(loader);
+    config_load_traditional(loader);
+    config_load_environment(loader);
+    load_command_line(loader);
+    loader_expand(loader);
+    loader_check_sites(loader);
+    if (loader->failed) {
+        config_unload(loader->config);
+        return NULL;
+    }
+    return loader->config;
+}
+
 struct config *config_load(const struct config_request *request, struct buf *errors)
 {
     struct loader loader = {.request = request, .errors = errors};
 
-    loader.config = calloc(1, sizeof(*loader.config));
-    if (loader.config == NULL) {
-        abort();
-    }
-    loader_set_defaults(&loader);
-    config_load_kubernetes(&loader);
-    load_file(&loader);
-    config_load_credentials(&loader);
-    config_load_traditional(&loader);
-    config_load_environment(&loader);
-    load_command_line(&loader);
-    loader_expand(&loader);
-    loader_check_sites(&loader);
-    if (loader.failed) {
-        config_unload(loader.config);
-        return NULL;
-    }
-    return loader.config;
+    return load(&loader);
+}
+
+struct config *config_load_again(const struct config_request *request,
+                                 const struct config *previous, struct buf *warnings,
+                                 struct buf *errors)
+{
+    struct loader loader = {
+        .request = request, .errors = errors, .previous = previous, .warnings = warnings};
+
+    return load(&loader);
 }
 
 #define TEXT_OF(x)  TEXT_OF_(x)

@@ -125,6 +125,8 @@ struct config {
      * "--set", "credential redis.password", "/run/secrets/x (VISITCOUNTD_REDIS_PASSWORD_FILE)".
      */
     char *sources[CONFIG_OPTION_COUNT];
+    /** The file that each secret was read from; NULL: none. */
+    char *secret_files[CONFIG_OPTION_COUNT];
 };
 
 /** What config_load() reads besides the machine's files. */
@@ -142,6 +144,20 @@ struct config_request {
  * `errors` ("visitcountd.conf:12: redis.prot: unknown option; did you mean redis.port?").
  */
 struct config *config_load(const struct config_request *request, struct buf *errors);
+
+/**
+ * The same for a running daemon. A secret whose file cannot be read any more, while `previous` has
+ * it from that file, keeps its value; a line that says so is appended to `warnings`.
+ */
+struct config *config_load_again(const struct config_request *request,
+                                 const struct config *previous, struct buf *warnings,
+                                 struct buf *errors);
+
+/**
+ * Reads the file of a secret into `ret_text`, which is empty: without the newline at its end.
+ * Returns NULL, or what is wrong with the file. May be called on any thread.
+ */
+const char *config_read_secret(const char *path, struct buf *ret_text);
 
 /** Frees `config`; NULL is allowed. (config_destroy is a symbol of libconfig's.) */
 void config_unload(struct config *config);

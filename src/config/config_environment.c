@@ -82,7 +82,8 @@ void config_load_credentials(struct loader *loader)
         }
         buf_printf(&path, "%s/%s", directory, row->path);
         buf_printf(&source, "credential %s", row->path);
-        if (access(path.bytes, F_OK) == 0) {
+        if (access(path.bytes, F_OK) == 0 ||
+            loader_had_from_file(loader, (enum config_option)option, path.bytes)) {
             loader_set_text(loader,
                             (struct setting){.layer = LAYER_CREDENTIAL,
                                              .option = (enum config_option)option,

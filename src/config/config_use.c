@@ -17,6 +17,7 @@ void config_unload(struct config *config)
     for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
         option_clear(&option_rows[i], option_field(&option_rows[i], config));
         free(config->sources[i]);
+        free(config->secret_files[i]);
     }
     free(config);
 }

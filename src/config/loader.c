@@ -35,6 +35,17 @@ void loader_error(struct loader *loader, const char *source, const char *path, c
     loader->failed = true;
 }
 
+static void set_secret_file(struct config *config, enum config_option option, const char *path)
+{
+    char *copy = path != NULL ? strdup(path) : NULL;
+
+    if (path != NULL && copy == NULL) {
+        abort();
+    }
+    free(config->secret_files[option]);
+    config->secret_files[option] = copy;
+}
+
 static void set_source(struct config *config, enum config_option option, const char *source)
 {
     char *copy = strdup(source);
@@ -127,13 +138,14 @@ static void set_value(struct loader *loader, const struct setting *setting)
     option_clear(row, &value);
     buf_finish(&problem);
     set_source(loader->config, setting->option, setting->source);
+    set_secret_file(loader->config, setting->option, NULL);
     loader->given[setting->option].layer = setting->layer;
     loader->given[setting->option].is_file = setting->is_file;
     drop_alternative(loader, setting->option);
 }
 
-/** Reads the file of a secret: without the newline at its end, and nothing that C would cut. */
-static const char *read_secret(const char *path, struct buf *ret_text)
+/* without the newline at its end, and nothing that C would cut */
+const char *config_read_secret(const char *path, struct buf *ret_text)
 {
     int rc = source_read_file(path, SECRET_BYTES_MAX, ret_text);
 
@@ -153,6 +165,29 @@ static const char *read_secret(const char *path, struct buf *ret_text)
     return strlen(ret_text->bytes) != ret_text->length ? "there is a NUL byte in the file" : NULL;
 }
 
+bool loader_had_from_file(const struct loader *loader, enum config_option option, const char *path)
+{
+    return loader->previous != NULL && loader->previous->secret_files[option] != NULL &&
+           strcmp(loader->previous->secret_files[option], path) == 0;
+}
+
+/** A file that cannot be read: an error; or, where the running daemon has read it, a warning. */
+static const char *keep_secret(struct loader *loader, const struct setting *setting,
+                               const char *path, const char *problem)
+{
+    const struct option_row *row = &option_rows[setting->option];
+    char name[OPTION_NAME_MAX];
+
+    option_path(row, true, name);
+    if (!loader_had_from_file(loader, setting->option, path)) {
+        loader_error(loader, setting->source, name, "%s: %s", path, problem);
+        return NULL;
+    }
+    error_line(loader->warnings, "%s: %s: %s: %s; the secret that was read before is kept",
+               setting->source, name, path, problem);
+    return *(char *const *)option_field_const(row, loader->previous);
+}
+
 static void set_from_file(struct loader *loader, const struct setting *setting)
 {
     const char *path = setting->input.items[0].text;
@@ -160,21 +195,17 @@ static void set_from_file(struct loader *loader, const struct setting *setting)
     struct option_text text = {NULL, OPTION_FORM_PLAIN, NULL};
     struct buf source = BUF_EMPTY;
     struct buf secret = BUF_EMPTY;
-    const char *problem = read_secret(path, &secret);
+    const char *problem = config_read_secret(path, &secret);
 
     buf_printf(&source, "%s (%s)", path, setting->source);
-    if (problem != NULL) {
-        char name[OPTION_NAME_MAX];
-
-        option_path(&option_rows[setting->option], true, name);
-        loader_error(loader, setting->source, name, "%s: %s", path, problem);
-    } else {
-        text.text = secret.bytes;
+    text.text = problem == NULL ? secret.bytes : keep_secret(loader, setting, path, problem);
+    if (text.text != NULL) {
         if (setting->layer != LAYER_CREDENTIAL) {
             inner.source = source.bytes; /* the name of a credential says enough */
         }
         inner.input = (struct option_input){&text, 1, false, true};
         set_value(loader, &inner);
+        set_secret_file(loader->config, setting->option, path);
     }
     buf_finish(&source);
     buf_finish(&secret);

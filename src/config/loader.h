@@ -25,6 +25,8 @@ struct loader {
     const struct config_request *request;
     struct config *config;
     struct buf *errors;
+    const struct config *previous; /* of a running daemon, or NULL */
+    struct buf *warnings;          /* with `previous` */
     bool failed;
     struct {
         enum config_layer layer; /* the strongest so far that gave the option */
@@ -53,6 +55,9 @@ void loader_set(struct loader *loader, const struct setting *setting);
 
 /** The same for a `setting` of one plain text; of its input only `is_secret` is looked at. */
 void loader_set_text(struct loader *loader, struct setting setting, const char *text);
+
+/** Whether the running daemon has `option` from this file, so that the value may be kept. */
+bool loader_had_from_file(const struct loader *loader, enum config_option option, const char *path);
 
 /** Gives every option its default. */
 void loader_set_defaults(struct loader *loader);

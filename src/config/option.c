@@ -118,6 +118,14 @@ static void got(const struct option_row *row, const struct option_text *item, bo
     }
 }
 
+static void help(const struct option_row *row, const struct option_text *item, bool is_secret,
+                 struct buf *problem)
+{
+    if (row->type->help != NULL && !is_secret && (row->flags & SECRET) == 0) {
+        row->type->help(item->text, problem);
+    }
+}
+
 static void clear_value(const struct option_row *row, void *value)
 {
     if (row->type->clear != NULL) {
@@ -157,6 +165,9 @@ static int parse_value(const struct option_row *row, const struct option_text *i
     }
     expected(row, rc, rc == 0 ? form : "", problem);
     got(row, item, is_secret, problem);
+    if (rc != 0) {
+        help(row, item, is_secret, problem);
+    }
     return -EINVAL;
 }
 

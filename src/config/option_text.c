@@ -2,6 +2,7 @@
 #include "config/option_type.h"
 
 #include "base/zone.h"
+#include "base/zone_name.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -126,7 +127,7 @@ static void expect_pattern(const struct option_row *row, int error, struct buf *
 
 static int parse_zone(const struct option_row *row, const char *text, void *ret_value)
 {
-    static const struct option_row bounds = {.min = 1, .max = 64};
+    static const struct option_row bounds = {.min = 1, .max = ZONE_NAME_MAX};
     struct zone *zone = zone_open(text);
 
     (void)row;
@@ -211,7 +212,16 @@ OPTION_TYPE(NAME, 0, QUOTED, parse_name, expect_name, equals_string, print_strin
 OPTION_TYPE(HOST, 0, QUOTED, parse_host, expect_host, equals_string, print_string, clear_string);
 OPTION_TYPE(PATTERN, 0, QUOTED, parse_pattern, expect_pattern, equals_string, print_string,
             clear_string);
-OPTION_TYPE(ZONE, 0, QUOTED, parse_zone, expect_zone, equals_string, print_string, clear_string);
+const struct option_type option_type_ZONE = {
+    .field_size = sizeof(OPTION_TYPE_ZONE),
+    .form = OPTION_FORM_QUOTED,
+    .parse = parse_zone,
+    .expect = expect_zone,
+    .help = zone_name_explain,
+    .equals = equals_string,
+    .print = print_string,
+    .clear = clear_string,
+};
 OPTION_TYPE(SITE, 0, QUOTED, parse_site, expect_site, equals_string, print_string, clear_string);
 OPTION_TYPE(ALIASES, sizeof(char *), QUOTED, parse_site, expect_site, equals_string, print_string,
             clear_string);

@@ -18,6 +18,9 @@ struct option_type {
     int (*parse)(const struct option_row *row, const char *text, void *ret_value);
     /** Appends what is accepted: "a whole number from 1 to 65535". */
     void (*expect)(const struct option_row *row, int error, struct buf *out);
+    /** Appends help for a `text` that was not accepted, beginning with "; "; NULL: there is none.
+     */
+    void (*help)(const char *text, struct buf *out);
     bool (*equals)(const void *a, const void *b);
     void (*print)(const struct option_row *row, const void *value, struct buf *out);
     /** Frees what the value holds; NULL when that is nothing. */
@@ -27,16 +30,17 @@ struct option_type {
 };
 
 /** Defines a type: the size of a list's item, or 0; the form in the file; the functions. */
-#define OPTION_TYPE(type, item, form, parse, expect, equals, print, clear)     \
-    const struct option_type option_type_##type = {sizeof(OPTION_TYPE_##type), \
-                                                   item,                       \
-                                                   OPTION_FORM_##form,         \
-                                                   parse,                      \
-                                                   expect,                     \
-                                                   equals,                     \
-                                                   print,                      \
-                                                   clear,                      \
-                                                   NULL}
+#define OPTION_TYPE(type, item, form_, parse_, expect_, equals_, print_, clear_) \
+    const struct option_type option_type_##type = {                              \
+        .field_size = sizeof(OPTION_TYPE_##type),                                \
+        .item_size = item,                                                       \
+        .form = OPTION_FORM_##form_,                                             \
+        .parse = parse_,                                                         \
+        .expect = expect_,                                                       \
+        .equals = equals_,                                                       \
+        .print = print_,                                                         \
+        .clear = clear_,                                                         \
+    }
 
 /* option_text.c */
 extern const struct option_type option_type_STRING;

@@ -19,6 +19,7 @@ struct adoption {
     struct list link;
     struct journal *journal; /* NULL when done */
     uint64_t visits;
+    uint64_t aside;
     char directory[];
 };
 
@@ -43,8 +44,15 @@ static void forget(struct adoption *adoption)
 
 static void finish(struct adoption *adoption)
 {
-    log_info("journal %s: replayed: all %llu visits in it are in the store", adoption->directory,
-             (unsigned long long)adoption->visits);
+    adoption->aside = journal_status(adoption->journal)->aside_visits;
+    if (adoption->aside != 0) {
+        log_warning("journal %s: replayed; %llu visits in it are set aside, since their site was "
+                    "repaired: visitcountctl journal aside %s",
+                    adoption->directory, (unsigned long long)adoption->aside, adoption->directory);
+    } else {
+        log_info("journal %s: replayed: all %llu visits in it are in the store",
+                 adoption->directory, (unsigned long long)adoption->visits);
+    }
     journal_close(adoption->journal);
     adoption->journal = NULL;
 }
@@ -117,6 +125,7 @@ static struct adoption_view view_of(const struct adoption *adoption)
     return (struct adoption_view){
         .directory = adoption->directory,
         .visits = adoption->visits,
+        .aside = journal != NULL ? journal_status(journal)->aside_visits : adoption->aside,
         .left = journal != NULL ? journal_status(journal)->visits : 0,
         .is_done = journal == NULL,
     };

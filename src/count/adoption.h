@@ -25,6 +25,7 @@ struct adoption_view {
     const char *directory;
     uint64_t visits; /* that were in it */
     uint64_t left;   /* of these, not known to be in the store */
+    uint64_t aside;  /* visits that are set aside in the directory: see journal_aside.h */
     bool is_done;    /* nothing of it is left on the disk */
 };
 

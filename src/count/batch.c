@@ -66,9 +66,20 @@ struct batch *batch_restore(struct parcel *parcel)
 
     batch->is_frozen = true;
     batch->is_doubtful = true;
+    batch->may_be_applied = true; /* by an earlier run */
     batch->attempts = 1;
     batch->parcel = parcel;
     return batch;
+}
+
+/* whether one more visit, with a page, token and visitor of its own, still fits into a command */
+static bool has_room(const struct batch *batch)
+{
+    size_t pages = map_count(&batch->by_name) + 1;
+
+    return BATCH_ARGUMENTS_PAGE * pages + BATCH_ARGUMENTS_TOKEN * (batch->token_count + 1) +
+               BATCH_ARGUMENTS_VISITOR * (batch->visitor_count + 1) <=
+           BATCH_ARGUMENTS_MAX - BATCH_ARGUMENTS_ALWAYS;
 }
 
 bool batch_takes(const struct batch *batch, uint64_t second, uint64_t day)
@@ -76,7 +87,7 @@ bool batch_takes(const struct batch *batch, uint64_t second, uint64_t day)
     return !batch->is_frozen && batch->attempts == 0 &&
            batch->second / SECONDS_PER_HOUR == second / SECONDS_PER_HOUR && batch->day == day &&
            batch->token_count < BATCH_TOKENS_MAX && batch->visitor_count < BATCH_VISITORS_MAX &&
-           map_count(&batch->by_name) < BATCH_PAGES_MAX;
+           map_count(&batch->by_name) < BATCH_PAGES_MAX && has_room(batch);
 }
 
 /* counts what a visit brings besides itself, which is no visitor that is known already */

@@ -31,17 +31,29 @@
 /** Visitors in one batch; likewise. */
 #define BATCH_VISITORS_MAX 1000
 
+/**
+ * A command of Redis has at most 3,900 arguments (redis_command.h). This is what a batch takes of
+ * them at most: a page its name, its number and, with visitors, four more; a token that is a stamp
+ * of a bucket of its own three; and some for the batch as a whole.
+ */
+#define BATCH_ARGUMENTS_MAX     3900
+#define BATCH_ARGUMENTS_ALWAYS  50
+#define BATCH_ARGUMENTS_PAGE    6
+#define BATCH_ARGUMENTS_TOKEN   3
+#define BATCH_ARGUMENTS_VISITOR 1
+
 struct shelter;
 
 struct batch {
-    struct list link;   /* the owner's */
-    uint64_t second;    /* since 1970-01-01T00:00:00Z, of the first visit */
-    uint64_t day;       /* since 1970, in the site's time zone */
-    uint64_t pages_max; /* as the last visit said */
-    bool is_frozen;     /* sent, and not known to be refused */
-    bool is_doubtful;   /* the store did not say what became of it, at least once */
-    unsigned attempts;  /* how often it was sent */
-    struct list pages;  /* in the order of arrival */
+    struct list link;    /* the owner's */
+    uint64_t second;     /* since 1970-01-01T00:00:00Z, of the first visit */
+    uint64_t day;        /* since 1970, in the site's time zone */
+    uint64_t pages_max;  /* as the last visit said */
+    bool is_frozen;      /* sent, and not known to be refused */
+    bool is_doubtful;    /* never thawed: the store may have it, or its number is in the journal */
+    bool may_be_applied; /* the store did not say what became of it, at least once */
+    unsigned attempts;   /* how often it was sent */
+    struct list pages;   /* in the order of arrival */
     struct map by_name;
     const struct known_visitors *known; /* whom the store need not be told; the owner's, or NULL */
     struct batch_page *latest;          /* most visits are of the page of the visit before */

@@ -2,6 +2,8 @@
 #include "count/engine.h"
 
 #include "base/clock.h"
+#include "count/breaker.h"
+#include "count/failing.h"
 #include "count/healing.h"
 #include "count/leg.h"
 #include "count/outage.h"
@@ -26,61 +28,81 @@ static struct site *find_site(const struct engine *engine, const char *name)
     return node != NULL ? site_of(node) : NULL;
 }
 
-struct site *engine_take_site(struct engine *engine, const char *name)
+static struct site *create_site(struct engine *engine, const char *name)
 {
-    struct site *site = find_site(engine, name);
+    struct site *site = calloc(1, sizeof(*site));
 
-    if (site != NULL) {
-        return site;
-    }
-    site = calloc(1, sizeof(*site));
     if (site == NULL) {
         abort();
     }
     site->engine = engine;
     strncpy(site->name, name, STORE_SITE_MAX);
     list_init(&site->awaited);
+    list_init(&site->unwritten);
+    list_init(&site->torn);
     list_init(&site->legs);
+    site->old_version.until_ms = UINT64_MAX;
     map_insert(&engine->sites, &site->node, site->name, strlen(site->name));
     leg_init(&site->live, site);
     return site;
 }
 
-/*
- * Whether the store has been of no use for longer than a visit would wait. While it is there but
- * takes nothing, one visit at a time is let through to find out when it does again.
- */
-static bool is_hopeless(const struct engine *engine, uint64_t now_ms)
+struct site *engine_take_site(struct engine *engine, const char *name)
 {
-    if (!engine->is_available) {
-        return now_ms - engine->changed_at_ms >= engine->options.max_wait_ms;
-    }
-    return engine->failing_since_ms != 0 && engine->stats.waiting != 0 &&
-           now_ms - engine->failing_since_ms >= engine->options.max_wait_ms;
+    struct site *site = find_site(engine, name);
+
+    return site != NULL ? site : create_site(engine, name);
 }
 
-/* whether the visit may join; with a journal it may also when the store is of no use */
-static int admit(struct engine *engine, struct visit *visit, uint64_t now_us, bool *ret_shelter)
+/*
+ * Whether one more visit of a site may wait. Where there are several sites, one may have at most
+ * seven times as many as are free then: alone it gets seven eighths of all, and however many of
+ * them are refused, some places are left for the others.
+ */
+static bool has_place(const struct engine *engine, const struct site *site)
 {
-    uint64_t now_ms = now_us / 1000;
+    uint64_t max_waiting = engine->options.max_waiting;
 
-    *ret_shelter = engine->journal != NULL &&
-                   (outage_has_begun(engine, now_ms) || is_hopeless(engine, now_ms));
+    if (engine->stats.waiting >= max_waiting) {
+        return false;
+    }
+    return !engine->options.has_many_sites || site == NULL || site->waiting == 0 ||
+           site->waiting + 1 <= 7 * (max_waiting - engine->stats.waiting - 1);
+}
+
+/*
+ * Whether the visit may join; with a journal it may also when the store is of no use. `site` is
+ * NULL where nothing is known of it. What a torn site took could not be counted for certain: its
+ * visits do not go to the journal.
+ */
+static int admit(const struct engine *engine, const struct site *site, struct visit *visit,
+                 uint64_t now_ms, bool *ret_shelter)
+{
+    uint64_t lost_ms = loop_lost_ms(engine->loop); /* deadlines are by loop_patience_ms() */
+    bool is_open;
+
+    *ret_shelter = false;
     if (engine->is_stopped) {
         return -ESHUTDOWN;
     }
-    if (engine->stats.waiting >= engine->options.max_waiting) {
+    if (!has_place(engine, site)) {
         return -ENOBUFS;
     }
+    if (breaker_is_closed(engine, site)) {
+        visit->deadline_ms = now_ms + engine->options.max_wait_ms - lost_ms;
+        return 0;
+    }
+    is_open = breaker_is_open(engine, site, now_ms);
+    *ret_shelter = engine->journal != NULL && (is_open || outage_has_begun(engine, now_ms)) &&
+                   !(site != NULL && breaker_is_torn(site));
     if (*ret_shelter) {
-        visit->deadline_ms = now_ms;
+        visit->deadline_ms = now_ms - lost_ms;
         return journal_has_room(engine->journal) ? 0 : -ENOSPC;
     }
-    if (is_hopeless(engine, now_ms)) {
+    if (is_open) {
         return -EHOSTDOWN;
     }
-    visit->deadline_ms =
-        engine->options.max_wait_ms + (engine->is_available ? now_ms : engine->changed_at_ms);
+    visit->deadline_ms = breaker_deadline_ms(engine, site, now_ms) - lost_ms;
     return 0;
 }
 
@@ -88,27 +110,36 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
                  struct visit *visit)
 {
     uint64_t now_us = clock_monotonic_us();
+    struct site *site = find_site(engine, site_name);
     bool shelter;
-    int error = admit(engine, visit, now_us, &shelter);
-    struct site *site;
+    int error = admit(engine, site, visit, now_us / 1000, &shelter);
     struct leg *leg;
 
     if (error != 0) {
         engine->stats.refused++;
         return error;
     }
-    site = engine_take_site(engine, site_name);
+    if (site == NULL) {
+        site = create_site(engine, site_name);
+    }
     engine->latest = site;
     engine->stats.accepted++;
     visit->accepted_at_us = now_us;
     leg = shelter ? outage_backlog(site) : &site->live;
     leg_use(leg, now_us / 1000);
     flow_add(&leg->flow, page, page_length, visit);
-    if (shelter || (!flow_is_busy(&leg->flow) && list_is_empty(&leg->queue))) {
+    if (shelter) {
+        sending_write_soon(site);
+    } else if (!flow_is_busy(&leg->flow)) {
         sending_make_ready(leg);
     }
     waiting_begin(site);
     return 0;
+}
+
+void engine_note_refused(struct engine *engine)
+{
+    engine->stats.refused++;
 }
 
 /* --- the engine itself --- */
@@ -119,7 +150,7 @@ static void on_store_change(struct store_listener *listener, bool available)
 
     engine->is_available = available;
     engine->changed_at_ms = clock_monotonic_ms();
-    engine->failing_since_ms = 0;
+    breaker_note_store(engine);
     if (available) {
         healing_distrust(engine);
     }
@@ -141,6 +172,7 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     map_init(&engine->sites);
     map_init(&engine->estimates);
     list_init(&engine->failing);
+    list_init(&engine->torn);
     waiting_init(engine);
     sending_init(engine);
     healing_init(engine);
@@ -159,6 +191,8 @@ static void destroy_site(struct site *site)
         leg_finish(leg_in_site(site->legs.next));
     }
     list_remove(&site->awaited);
+    list_remove(&site->unwritten);
+    breaker_end_torn(site);
     free(site);
 }
 
@@ -221,6 +255,28 @@ uint64_t engine_retained_bytes(const struct engine *engine)
         }
     }
     return bytes;
+}
+
+uint64_t engine_torn_count(const struct engine *engine)
+{
+    return engine->torn_sites;
+}
+
+void engine_list_torn(const struct engine *engine, void (*on_site)(void *data, const char *site),
+                      void *data)
+{
+    list_for_each(link, &engine->torn) {
+        on_site(data, container_of(link, struct site, torn)->name);
+    }
+}
+
+bool engine_serves(const struct engine *engine, const char *name)
+{
+    const struct site *site = name != NULL ? find_site(engine, name) : NULL;
+    bool is_torn = site != NULL && breaker_is_torn(site);
+    bool is_refused = !engine->is_available || failing_is_known(engine, site);
+
+    return !is_refused || (engine_can_journal(engine) && !is_torn);
 }
 
 void engine_stop(struct engine *engine)

@@ -73,12 +73,13 @@ struct visit {
     struct list link;
     uint64_t position; /* among the page's visits of the batch, from 0 */
     uint64_t accepted_at_us;
-    uint64_t deadline_ms;
+    uint64_t deadline_ms; /* by loop_patience_ms() */
 };
 
 struct engine_options {
     uint64_t max_wait_ms;      /* patience of a visit while the store does not answer */
     uint64_t max_waiting;      /* visits that may wait at once */
+    bool has_many_sites;       /* each may take a share of these places only */
     uint64_t busy_poll_us;     /* the loop stays awake for what follows a lone visit */
     uint64_t retain_ms;        /* how long answered batches are kept to heal the store with */
     uint64_t retain_max_bytes; /* of memory, per site */
@@ -112,11 +113,16 @@ void engine_configure(struct engine *engine, const struct engine_options *option
  * Counts a visit of `page` (NUL-terminated, at most STORE_PAGE_MAX) on `site` (STORE_SITE_MAX).
  * Both are copied. The fields of `visit` above the engine's are set; on_answer is called later,
  * never from inside this call. Returns 0, or, with the visit certainly not counted and on_answer
- * never called: -EHOSTDOWN when the store has been away for longer than max_wait_ms, -ENOBUFS when
- * max_waiting visits wait, -ESHUTDOWN after engine_stop().
+ * never called: -EHOSTDOWN when the store has been away, or has refused all sites or this one, for
+ * longer than max_wait_ms, or the site's keys contradict each other; -ENOBUFS when max_waiting
+ * visits wait, or as many of this site as it may have; -ENOSPC when it would go to the journal,
+ * which is full; -ESHUTDOWN after engine_stop().
  */
 int engine_visit(struct engine *engine, const char *site, const char *page, size_t page_length,
                  struct visit *visit);
+
+/** A visit was refused before it came here: counts it among the refused ones. */
+void engine_note_refused(struct engine *engine);
 
 /** Tells the store of all visitors again: a page, with its visitors, is no longer what it was. */
 void engine_forget_visitors(struct engine *engine);
@@ -135,10 +141,44 @@ struct engine_failure {
     const char *site; /* both are gone at the loop's next turn */
     const char *reason;
     uint64_t lasted_ms;
+    uint64_t site_count; /* sites that fail */
+    bool is_server_wide; /* the store refuses all sites now */
 };
 
 /** Whether there is such a failure now. */
 bool engine_failure(const struct engine *engine, struct engine_failure *ret_failure);
+
+/** How many sites have keys that contradict each other; and passes on the name of each. */
+uint64_t engine_torn_count(const struct engine *engine);
+void engine_list_torn(const struct engine *engine, void (*on_site)(void *data, const char *site),
+                      void *data);
+
+/**
+ * Whether a visit of `site` has a chance now to be counted or journaled: not when the store was
+ * found to refuse it, or all sites, a moment ago, and it cannot go to the journal. NULL: of a site
+ * that does not fail by itself.
+ */
+bool engine_serves(const struct engine *engine, const char *site);
+
+/**
+ * Visits of a site of which only the operator can know whether a total has them in it; what of them
+ * was sent before a repair is not sent again.
+ */
+struct engine_doubts {
+    uint64_t unconfirmed; /* sent, and not answered */
+    uint64_t retained;    /* answered, and kept to heal the store with */
+    uint64_t journaled;   /* in the journal */
+    uint64_t generation;  /* of the site, as far as it is known */
+};
+
+void engine_doubts(const struct engine *engine, const char *site, struct engine_doubts *ret_doubts);
+
+/** The site was repaired, and is of this generation now: other instances find out by themselves. */
+void engine_note_repair(struct engine *engine, const char *site, uint64_t generation);
+
+/** Calls back for each site whose keys prove nothing yet, since an older version may write. */
+void engine_list_unproven(const struct engine *engine,
+                          void (*on_site)(void *data, const char *site), void *data);
 
 /** Whether no visit waits and no batch is open. */
 bool engine_is_idle(const struct engine *engine);

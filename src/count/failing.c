@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "count/breaker.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,13 +15,21 @@
 /* who tried nothing for so long does not know whether it still fails */
 #define KNOWN_MS 60000
 
+/*
+ * Who has not been tried for so long may work again. A load balancer that goes by /readyz sends
+ * nobody who would find out.
+ */
+#define FRESH_MS 5000
+
 struct failing {
     struct list link; /* in the engine's; what was warned of last is the last */
     struct leg *leg;
     uint64_t since_ms;
     uint64_t refused_at_ms; /* last */
     bool is_warned;
-    char reason[256]; /* the latest */
+    bool is_torn;        /* which was warned of at once */
+    bool is_server_wide; /* the latest refusal was one of all sites */
+    char reason[256];    /* the latest */
 };
 
 static struct failing *failing_of(struct list *link)
@@ -45,6 +54,7 @@ static struct failing *take_failing(struct leg *leg)
         }
         leg->failing->leg = leg;
         list_append(&leg->site->engine->failing, &leg->failing->link);
+        leg->site->engine->failing_sites += leg->site->failing_legs++ == 0 ? 1 : 0;
     }
     return leg->failing;
 }
@@ -65,25 +75,50 @@ static void warn(struct engine *engine, struct failing *failing, uint64_t now_ms
     list_append(&engine->failing, &failing->link);
 }
 
-void failing_note(struct leg *leg, const char *reason)
+static void warn_torn(struct engine *engine, struct failing *failing, uint64_t now_ms)
+{
+    log_warning("store: site %s: %s; no visits of the site are counted until it is repaired: "
+                "visitcountctl repair %s --trust hits|NUMBER",
+                failing->leg->flow.site, failing->reason, failing->leg->flow.site);
+    failing->is_warned = true;
+    engine->warned_at_ms = now_ms;
+    list_remove(&failing->link);
+    list_append(&engine->failing, &failing->link);
+}
+
+/* of the one of which was warned longest ago */
+static void warn_in_turn(struct engine *engine, uint64_t now_ms)
+{
+    struct failing *failing = failing_of(engine->failing.next);
+
+    if (now_ms - failing->since_ms < WARN_AFTER_MS ||
+        (engine->warned_at_ms != 0 && now_ms - engine->warned_at_ms < WARN_INTERVAL_MS)) {
+        return;
+    }
+    if (breaker_is_torn(failing->leg->site)) {
+        warn_torn(engine, failing, now_ms);
+    } else {
+        warn(engine, failing, now_ms);
+    }
+}
+
+void failing_note(struct leg *leg, const struct flow_end *end)
 {
     struct engine *engine = leg->site->engine;
     uint64_t now_ms = clock_monotonic_ms();
-    struct failing *failing;
+    struct failing *failing = take_failing(leg);
 
-    if (!engine->is_available) {
-        return;
-    }
-    failing = take_failing(leg);
     if (failing->since_ms < engine->changed_at_ms) { /* new, or the store was away meanwhile */
         failing->since_ms = now_ms;
     }
     failing->refused_at_ms = now_ms;
-    snprintf(failing->reason, sizeof(failing->reason), "%s", reason);
-    failing = failing_of(engine->failing.next);
-    if (now_ms - failing->since_ms >= WARN_AFTER_MS &&
-        (engine->warned_at_ms == 0 || now_ms - engine->warned_at_ms >= WARN_INTERVAL_MS)) {
-        warn(engine, failing, now_ms);
+    failing->is_server_wide = end->scope == STORE_SCOPE_SERVER;
+    snprintf(failing->reason, sizeof(failing->reason), "%s", end->reason);
+    if (end->is_torn && !failing->is_torn) {
+        failing->is_torn = true;
+        warn_torn(engine, failing, now_ms);
+    } else {
+        warn_in_turn(engine, now_ms);
     }
 }
 
@@ -105,7 +140,49 @@ void failing_forget(struct leg *leg)
         list_remove(&leg->failing->link);
         free(leg->failing);
         leg->failing = NULL;
+        leg->site->engine->failing_sites -= --leg->site->failing_legs == 0 ? 1 : 0;
     }
+}
+
+void failing_end_for_all(struct engine *engine)
+{
+    struct list *link = engine->failing.next;
+
+    while (link != &engine->failing) {
+        struct failing *failing = failing_of(link);
+
+        link = link->next;
+        if (failing->is_server_wide) {
+            failing_end(failing->leg);
+        }
+    }
+}
+
+static bool is_fresh(const struct failing *failing, uint64_t now_ms)
+{
+    return failing != NULL && now_ms - failing->refused_at_ms <= FRESH_MS;
+}
+
+bool failing_is_known(const struct engine *engine, const struct site *site)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+
+    if (engine->is_refusing) {
+        list_for_each(link, &engine->failing) {
+            if (failing_of(link)->is_server_wide && is_fresh(failing_of(link), now_ms)) {
+                return true;
+            }
+        }
+    }
+    if (site == NULL || !site->is_failing) {
+        return false;
+    }
+    list_for_each(link, &site->legs) {
+        if (is_fresh(leg_in_site(link)->failing, now_ms)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void failing_forget_idle(struct engine *engine)
@@ -117,7 +194,7 @@ void failing_forget_idle(struct engine *engine)
         struct failing *failing = failing_of(link);
 
         link = link->next;
-        if (now_ms - failing->refused_at_ms > KNOWN_MS) {
+        if (now_ms - failing->refused_at_ms > KNOWN_MS && !flow_has_work(&failing->leg->flow)) {
             failing_forget(failing->leg);
         }
     }
@@ -141,6 +218,8 @@ bool engine_failure(const struct engine *engine, struct engine_failure *ret_fail
         .site = longest->leg->flow.site,
         .reason = longest->reason,
         .lasted_ms = clock_monotonic_ms() - longest->since_ms,
+        .site_count = engine->failing_sites,
+        .is_server_wide = engine->is_refusing,
     };
     return true;
 }

@@ -69,6 +69,7 @@ static void finish_batch(struct flow *flow, struct batch *batch,
 {
     struct flow_end end = {.result = FLOW_APPLIED,
                            .is_duplicate = applied->duplicate,
+                           .is_written = !applied->duplicate,
                            .is_resent = batch->attempts > 1,
                            .hits = batch->parcel->hits};
 
@@ -116,8 +117,10 @@ static void find_gap(struct flow *flow, struct store_position at, const char *re
 static void finish_heal(struct flow *flow, struct parcel *parcel,
                         const struct store_applied *applied)
 {
-    struct flow_end end = {
-        .result = FLOW_HEALED, .is_duplicate = applied->duplicate, .hits = parcel->hits};
+    struct flow_end end = {.result = FLOW_HEALED,
+                           .is_duplicate = applied->duplicate,
+                           .is_written = !applied->duplicate,
+                           .hits = parcel->hits};
 
     flow->is_heal_doubtful = false;
     parcel->answered_at_ms = clock_monotonic_ms();
@@ -129,6 +132,7 @@ static void fail_batch(struct batch *batch, const struct store_applied *applied)
 {
     if (applied->outcome == STORE_UNKNOWN) {
         batch->is_doubtful = true;
+        batch->may_be_applied = true;
     } else if (!batch->is_doubtful) {
         /*
          * A doubtful batch stays as it is, also after a gap: that proves only that this copy of the
@@ -142,6 +146,37 @@ static void fail_batch(struct batch *batch, const struct store_applied *applied)
     }
 }
 
+static void note_answer(struct flow *flow, const struct store_applied *applied)
+{
+    if (applied->outcome == STORE_OK && flow->old_version != NULL) {
+        flow->old_version->until_ms =
+            applied->old_version_s == 0 ? 0 : clock_monotonic_ms() + applied->old_version_s * 1000;
+    }
+}
+
+static void end_refused(struct flow *flow, const struct store_applied *applied)
+{
+    bool is_refused = applied->outcome == STORE_REFUSED;
+
+    end_with(flow, (struct flow_end){.result = FLOW_FAILED,
+                                     .reason = applied->reason,
+                                     .scope = is_refused ? applied->scope : STORE_SCOPE_SITE,
+                                     .is_torn = is_refused && applied->is_torn});
+}
+
+static void fail(struct flow *flow, const struct store_applied *applied)
+{
+    if (applied->gap) {
+        find_gap(flow, applied->at, applied->reason);
+    } else if (applied->is_outdated && applied->generation > flow->ledger.generation) {
+        end_with(flow, (struct flow_end){.result = FLOW_OUTDATED,
+                                         .generation = applied->generation,
+                                         .reason = applied->reason});
+    } else {
+        end_refused(flow, applied);
+    }
+}
+
 static void on_applied(void *data, const struct store_applied *applied)
 {
     struct flow_call *call = data;
@@ -152,6 +187,7 @@ static void on_applied(void *data, const struct store_applied *applied)
     if (flow == NULL) {
         return;
     }
+    note_answer(flow, applied);
     if (applied->outcome == STORE_OK && batch != NULL) {
         finish_batch(flow, batch, applied);
         return;
@@ -165,11 +201,7 @@ static void on_applied(void *data, const struct store_applied *applied)
     } else {
         flow->is_heal_doubtful |= applied->outcome == STORE_UNKNOWN;
     }
-    if (applied->gap) {
-        find_gap(flow, applied->at, applied->reason);
-    } else {
-        end_with(flow, (struct flow_end){.result = FLOW_FAILED, .reason = applied->reason});
-    }
+    fail(flow, applied);
 }
 
 static void on_ledger(void *data, const struct store_ledger *ledger)
@@ -182,9 +214,23 @@ static void on_ledger(void *data, const struct store_ledger *ledger)
     if (ledger->outcome == STORE_OK) {
         flow->must_check = false;
         find_gap(flow, ledger->at, NULL);
+    } else if (ledger->is_outdated && ledger->generation > flow->ledger.generation) {
+        end_with(flow, (struct flow_end){.result = FLOW_OUTDATED,
+                                         .generation = ledger->generation,
+                                         .reason = ledger->reason});
     } else {
-        end_with(flow, (struct flow_end){.result = FLOW_FAILED, .reason = ledger->reason});
+        end_with(flow, (struct flow_end){.result = FLOW_FAILED,
+                                         .reason = ledger->reason,
+                                         .scope = ledger->scope,
+                                         .is_torn = ledger->is_torn});
     }
+}
+
+static bool may_old_version_write(const struct flow *flow)
+{
+    uint64_t until_ms = flow->old_version != NULL ? flow->old_version->until_ms : UINT64_MAX;
+
+    return until_ms != 0 && (until_ms == UINT64_MAX || clock_monotonic_ms() < until_ms);
 }
 
 static void send_parcel(struct flow *flow, struct batch *batch, struct parcel *parcel)
@@ -197,6 +243,7 @@ static void send_parcel(struct flow *flow, struct batch *batch, struct parcel *p
     call->sent = parcel->content;
     call->sent.site = call->site;
     call->sent.epoch = call->epoch;
+    call->sent.finds_old_tokens = may_old_version_write(flow);
     store_apply(flow->store, &call->sent, on_applied, call);
 }
 
@@ -249,6 +296,33 @@ void flow_renew(struct flow *flow)
     if (flow->call == NULL && !flow->must_check && list_is_empty(&flow->ledger.retained) &&
         (batch == NULL || !batch->is_frozen)) {
         ledger_renew(&flow->ledger);
+    }
+}
+
+uint64_t flow_retained_visits(const struct flow *flow)
+{
+    uint64_t visits = 0;
+
+    list_for_each(link, &flow->ledger.retained) {
+        visits += container_of(link, struct parcel, link)->hits;
+    }
+    return visits;
+}
+
+void flow_begin_generation(struct flow *flow, uint64_t generation)
+{
+    const struct parcel *before = NULL;
+
+    ledger_begin_generation(&flow->ledger, generation);
+    flow->must_check = false;
+    flow->is_heal_doubtful = false;
+    list_for_each(link, &flow->batches) {
+        struct batch *batch = container_of(link, struct batch, link);
+
+        if (batch->is_frozen) {
+            ledger_fix(&flow->ledger, before, batch->parcel);
+            before = batch->parcel;
+        }
     }
 }
 

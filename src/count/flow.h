@@ -27,17 +27,26 @@ enum flow_result {
     FLOW_HEALED,  /* a parcel that the store had lost is there again */
     FLOW_CHECKED, /* the store said where it is */
     FLOW_GAP,     /* the store was found to have gone back in time; see `gap` */
-    FLOW_FAILED   /* refused or unknown: to be sent again later */
+    FLOW_FAILED,  /* refused or unknown: to be sent again later */
+    FLOW_OUTDATED /* the site was repaired: see flow_begin_generation() */
 };
 
 struct flow_end {
     enum flow_result result;
     bool is_duplicate;     /* applied, healed: the store had it already */
+    bool is_written;       /* applied, healed: the store wrote it now */
     bool is_resent;        /* it was not the first time that this was sent */
     uint64_t hits;         /* applied, healed: visits in it */
     struct ledger_gap gap; /* FLOW_GAP */
     bool is_surprise;      /* FLOW_GAP: the store was not asked; other flows may not know yet */
+    uint64_t generation;   /* FLOW_OUTDATED: of the site now */
     const char *reason;    /* FLOW_FAILED: why; gone when the callback returns */
+    /**
+     * FLOW_FAILED: who is refused. A batch of which nothing is known, though the store is there,
+     * says nothing of other sites.
+     */
+    enum store_scope scope;
+    bool is_torn; /* FLOW_FAILED: the site's keys contradict each other */
 };
 
 struct flow_events {
@@ -50,6 +59,11 @@ struct flow_events {
     void (*on_end)(struct flow *flow, const struct flow_end *end);
 };
 
+/** What the answers to all flows of a site tell of versions before 0.2; the owner's. */
+struct flow_old_version {
+    uint64_t until_ms; /* one may have written until then, as to tokens; UINT64_MAX: not known */
+};
+
 struct flow {
     struct store *store;
     const struct flow_events *events;
@@ -57,8 +71,9 @@ struct flow {
     struct list batches; /* that the store has not confirmed; the first may be in flight */
     struct flow_call *call;
     const struct known_visitors *known; /* whom the store need not be told; the owner's, or NULL */
-    bool must_check;                    /* before anything is sent the store is asked where it is */
-    bool is_heal_doubtful;              /* what is sent again next was sent, and not answered */
+    struct flow_old_version *old_version; /* or NULL: not known */
+    bool must_check;       /* before anything is sent the store is asked where it is */
+    bool is_heal_doubtful; /* what is sent again next was sent, and not answered */
     char site[STORE_SITE_MAX + 1];
 };
 
@@ -101,6 +116,16 @@ void flow_distrust(struct flow *flow);
 
 /** Begins a new epoch if nothing depends on the old one; for when it was unused for long. */
 void flow_renew(struct flow *flow);
+
+/**
+ * The site was repaired, and is of `generation` now: a new epoch begins, and what was retained is
+ * dropped. Frozen batches that are left in the flow were certainly not applied: they get new
+ * numbers. No call is open.
+ */
+void flow_begin_generation(struct flow *flow, uint64_t generation);
+
+/** Visits that were answered and are retained: dropped by flow_begin_generation(). */
+uint64_t flow_retained_visits(const struct flow *flow);
 
 /**
  * Moves the visits whose patience ended to one of two lists: they were certainly not counted, or

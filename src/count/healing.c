@@ -3,12 +3,16 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "count/failing.h"
 #include "count/leg.h"
 #include "count/sending.h"
 
 /* how often answered parcels that are too old are dropped */
 #define FORGET_INTERVAL_MS 1000
+
+/* how often it is said of a site that there is no room for what should be kept */
+#define SAY_INTERVAL_MS 60000
 
 /* --- a store that went back --- */
 
@@ -55,6 +59,47 @@ void healing_note_gap(struct leg *leg, const struct ledger_gap *gap)
 
 /* --- forgetting --- */
 
+/* whether the store refuses the site for a reason of its own, or did so until not long ago */
+static bool is_site_refused(const struct site *site, uint64_t now_ms)
+{
+    list_for_each(link, &site->legs) {
+        if (leg_in_site(link)->is_refused) {
+            return true;
+        }
+    }
+    return site->failing_ended_at_ms != 0 &&
+           now_ms - site->failing_ended_at_ms < site->engine->options.retain_ms;
+}
+
+static void say_unprotected(struct site *site, uint64_t now_ms)
+{
+    const struct engine_options *options = &site->engine->options;
+    char size[UNITS_TEXT_MAX];
+
+    if (site->unprotected == 0 || (site->unprotected_said_at_ms != 0 &&
+                                   now_ms - site->unprotected_said_at_ms < SAY_INTERVAL_MS)) {
+        return;
+    }
+    log_warning("store: site %s: ledger.retain_max, %s, is reached: %llu visits that were counted "
+                "are no longer kept here, and are lost if the store comes back without them; a "
+                "larger ledger.retain_max keeps more",
+                site->name, format_size(options->retain_max_bytes, size),
+                (unsigned long long)site->unprotected);
+    site->unprotected = 0;
+    site->unprotected_said_at_ms = now_ms;
+}
+
+static void forget_in_leg(struct leg *leg, uint64_t before_ms)
+{
+    struct site *site = leg->site;
+    uint64_t unprotected =
+        ledger_forget(&leg->flow.ledger, flow_may_heal(&leg->flow) ? 0 : before_ms,
+                      site->engine->options.retain_max_bytes);
+
+    site->unprotected += unprotected;
+    site->engine->stats.unprotected += unprotected;
+}
+
 /* a leg of an earlier run goes when the store has all of it for long enough */
 static void forget_in_site(struct site *site, uint64_t before_ms)
 {
@@ -64,8 +109,7 @@ static void forget_in_site(struct site *site, uint64_t before_ms)
         struct leg *leg = leg_in_site(link);
 
         link = link->next;
-        ledger_forget(&leg->flow.ledger, flow_may_heal(&leg->flow) ? 0 : before_ms,
-                      site->engine->options.retain_max_bytes);
+        forget_in_leg(leg, before_ms);
         if (leg != &site->live && leg != site->backlog && !flow_has_work(&leg->flow) &&
             !flow_is_busy(&leg->flow) && list_is_empty(&leg->flow.ledger.retained)) {
             leg_finish(leg);
@@ -73,29 +117,60 @@ static void forget_in_site(struct site *site, uint64_t before_ms)
     }
 }
 
-/*
- * What was answered long enough ago is no longer kept to heal the store with. Time counts only
- * while the store is there: what it acknowledged just before it went away is what it may come back
- * without, however long it was away.
- */
-static uint64_t forget_before_ms(const struct engine *engine)
+/* what a refusal of all sites does: it goes on until the store takes something */
+static bool is_refused(const struct engine *engine, uint64_t now_ms)
 {
-    uint64_t now_ms = clock_monotonic_ms();
+    return engine->is_unproven ||
+           (engine->refusing_ended_at_ms != 0 &&
+            now_ms - engine->refusing_ended_at_ms < engine->options.retain_ms);
+}
+
+/*
+ * What was answered long enough ago, and is on all replicas, is no longer kept to heal the store
+ * with. Time counts only while the store is there and takes visits: what it acknowledged just
+ * before it went away, or began to refuse, is what it may come back without, or what a replica
+ * lacks that becomes the master, however long that lasts.
+ */
+static uint64_t forget_before_ms(const struct engine *engine, uint64_t now_ms)
+{
     uint64_t retain_ms = engine->options.retain_ms;
+    struct store_health health;
 
     if (!engine->is_available || now_ms - engine->changed_at_ms < retain_ms) {
         return 0;
     }
-    return now_ms - retain_ms;
+    if (is_refused(engine, now_ms)) {
+        return 0;
+    }
+    store_health(engine->store, &health);
+    return now_ms - retain_ms < health.replicated_before_ms ? now_ms - retain_ms
+                                                            : health.replicated_before_ms;
+}
+
+/*
+ * By then an epoch may be gone from the store, which would take for lost what it has: nothing is
+ * kept for that long.
+ */
+static uint64_t swept_before_ms(const struct engine *engine, uint64_t now_ms)
+{
+    uint64_t unused_ms = engine->options.ledger_ttl_ms / 2;
+
+    return now_ms > unused_ms ? now_ms - unused_ms : 0;
 }
 
 static void on_forget(struct loop_timer *timer)
 {
     struct engine *engine = container_of(timer, struct engine, forget);
-    uint64_t before_ms = forget_before_ms(engine);
+    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t before_ms = forget_before_ms(engine, now_ms);
+    uint64_t swept_ms = swept_before_ms(engine, now_ms);
 
     map_for_each(node, &engine->sites) {
-        forget_in_site(site_of(node), before_ms);
+        struct site *site = site_of(node);
+        uint64_t site_ms = is_site_refused(site, now_ms) ? 0 : before_ms;
+
+        forget_in_site(site, site_ms > swept_ms ? site_ms : swept_ms);
+        say_unprotected(site, now_ms);
     }
     failing_forget_idle(engine);
     loop_timer_start(engine->loop, timer, FORGET_INTERVAL_MS);

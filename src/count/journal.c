@@ -36,7 +36,8 @@ static void on_worked(struct disk_job *job)
     }
     sem_trywait(&journal->worked); /* nobody else did */
     journal_job_finish(journal);
-    if (!list_is_empty(&journal->waiting)) {
+    if (!list_is_empty(&journal->waiting) ||
+        (journal_aside_is_busy(journal) && !journal->asides.is_failing)) {
         loop_task_schedule(journal->loop, &journal->end_of_turn);
     }
 }
@@ -82,7 +83,8 @@ const char *journal_directory(const struct journal *journal)
 bool journal_is_empty(const struct journal *journal)
 {
     return !journal->is_busy && list_is_empty(&journal->segments) &&
-           list_is_empty(&journal->removable) && list_is_empty(&journal->waiting);
+           list_is_empty(&journal->removable) && list_is_empty(&journal->waiting) &&
+           !journal_aside_is_busy(journal);
 }
 
 void journal_configure(struct journal *journal, uint64_t max_size_bytes)
@@ -142,7 +144,8 @@ void journal_done(struct journal_entry *entry)
 /* what is left to write is written here and now: the disk thread has nothing of ours any more */
 static void write_rest(struct journal *journal)
 {
-    while (!list_is_empty(&journal->waiting) || !list_is_empty(&journal->refused)) {
+    while (!list_is_empty(&journal->waiting) || !list_is_empty(&journal->refused) ||
+           (journal_aside_is_busy(journal) && !journal->asides.is_failing)) {
         struct list refused;
 
         list_init(&refused);
@@ -176,6 +179,7 @@ static void finish(struct journal *journal)
 {
     free_segments(&journal->segments);
     free_segments(&journal->removable);
+    journal_aside_finish(journal);
     buf_finish(&journal->bytes);
     free(journal->directory);
     close(journal->fd);
@@ -320,6 +324,7 @@ struct journal *journal_open(struct loop *loop, struct disk *disk,
         return NULL;
     }
     journal = create(loop, disk, options, fd);
+    journal_aside_load(journal);
     error = restore(journal, numbers, count, on_record, data);
     free(numbers);
     if (error != 0) {

@@ -57,11 +57,13 @@ struct journal_status {
     uint64_t size_bytes; /* of all segments */
     uint64_t max_size_bytes;
     uint64_t segments;
-    uint64_t records; /* not done yet */
-    uint64_t visits;  /* in them */
-    uint64_t written; /* records since the start */
-    uint64_t syncs;   /* since the start */
-    char error[256];  /* the last write that failed, until one succeeds; else empty */
+    uint64_t records;       /* not done yet */
+    uint64_t visits;        /* in them */
+    uint64_t written;       /* records since the start */
+    uint64_t syncs;         /* since the start */
+    uint64_t aside_records; /* set aside, also by earlier runs: see journal_set_aside() */
+    uint64_t aside_visits;
+    char error[256]; /* the last write that failed, until one succeeds; else empty */
 };
 
 /**
@@ -93,6 +95,12 @@ void journal_append(struct journal *journal, const struct journal_record *record
 
 /** The store has the record of a written entry: it need not be kept. The entry is free to go. */
 void journal_done(struct journal_entry *entry);
+
+/**
+ * The store takes the record of a written entry no more: it is moved to a file that is not
+ * replayed, see journal_aside.h. The entry is free to go.
+ */
+void journal_set_aside(struct journal_entry *entry, const struct journal_record *record);
 
 /** Whether a record of ordinary size would be taken now. */
 bool journal_has_room(const struct journal *journal);

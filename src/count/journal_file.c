@@ -139,3 +139,34 @@ int journal_file_append(struct journal_file *file, const struct buf *bytes, cons
     file->size_bytes += bytes->length;
     return 0;
 }
+
+static int fill(int directory_fd, int fd, const struct buf *bytes, const char **ret_what)
+{
+    int error;
+
+    *ret_what = "write";
+    error = write_all(fd, bytes, 0);
+    if (error != 0) {
+        return error;
+    }
+    *ret_what = "fsync";
+    return fsync(fd) == 0 && fsync(directory_fd) == 0 ? 0 : -errno;
+}
+
+int journal_file_make(int directory_fd, const char *name, const struct buf *bytes,
+                      const char **ret_what)
+{
+    int fd = openat(directory_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+    int error;
+
+    if (fd < 0) {
+        *ret_what = "create";
+        return -errno;
+    }
+    error = fill(directory_fd, fd, bytes, ret_what);
+    close(fd);
+    if (error != 0) {
+        unlinkat(directory_fd, name, 0); /* if that fails as well, a part of it is left */
+    }
+    return error;
+}

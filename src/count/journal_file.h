@@ -33,6 +33,14 @@ void journal_file_init(struct journal_file *file, int directory_fd, uint64_t num
  */
 int journal_file_append(struct journal_file *file, const struct buf *bytes, const char **ret_what);
 
+/**
+ * Makes a file of this name in a directory, with `bytes`, and waits until both are on the disk.
+ * Returns 0; or -errno with `ret_what` saying what failed; where the disk fails at everything,
+ * there is a file with a part of them.
+ */
+int journal_file_make(int directory_fd, const char *name, const struct buf *bytes,
+                      const char **ret_what);
+
 /** Removes the file, where there is one; 0 or -errno. */
 int journal_file_remove(struct journal_file *file);
 

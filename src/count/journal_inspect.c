@@ -90,7 +90,26 @@ static int inspect_all(const struct journal_inspector *inspector, int directory_
     return 0;
 }
 
-int journal_inspect(const char *directory, const struct journal_inspector *inspector)
+static int inspect_asides(const struct journal_inspector *inspector, int directory_fd)
+{
+    char name[JOURNAL_SEGMENT_NAME_MAX];
+    uint64_t *numbers;
+    size_t count;
+    int error = journal_aside_list(directory_fd, &numbers, &count);
+
+    if (error != 0) {
+        return error;
+    }
+    for (size_t i = 0; i < count; i++) {
+        inspect_segment(inspector, directory_fd, journal_aside_name(numbers[i], name));
+    }
+    free(numbers);
+    return 0;
+}
+
+static int inspect_directory(const char *directory, const struct journal_inspector *inspector,
+                             int (*inspect)(const struct journal_inspector *inspector,
+                                            int directory_fd))
 {
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int error;
@@ -98,7 +117,17 @@ int journal_inspect(const char *directory, const struct journal_inspector *inspe
     if (fd < 0) {
         return -errno;
     }
-    error = inspect_all(inspector, fd);
+    error = inspect(inspector, fd);
     close(fd);
     return error;
+}
+
+int journal_inspect(const char *directory, const struct journal_inspector *inspector)
+{
+    return inspect_directory(directory, inspector, inspect_all);
+}
+
+int journal_inspect_aside(const char *directory, const struct journal_inspector *inspector)
+{
+    return inspect_directory(directory, inspector, inspect_asides);
 }

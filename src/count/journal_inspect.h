@@ -33,4 +33,10 @@ struct journal_inspector {
  */
 int journal_inspect(const char *directory, const struct journal_inspector *inspector);
 
+/**
+ * The same of the records that were set aside, see journal_aside.h. A crash may have left a record
+ * in two files: it is told twice.
+ */
+int journal_inspect_aside(const char *directory, const struct journal_inspector *inspector);
+
 #endif

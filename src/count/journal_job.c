@@ -110,6 +110,7 @@ void journal_job_work(struct journal *journal)
         journal_file_close(&journal->rotated->file);
     }
     remove_segments(journal);
+    journal_aside_work(journal);
     journal->error = 0;
     if (!list_is_empty(&journal->writing)) {
         journal->error =
@@ -216,6 +217,7 @@ void journal_job_finish(struct journal *journal)
     journal->is_busy = false;
     journal->rotated = NULL;
     finish_removing(journal);
+    journal_aside_end(journal);
     finish_writing(journal);
 }
 
@@ -278,7 +280,9 @@ static void prepare_writing(struct journal *journal)
 
 bool journal_job_prepare(struct journal *journal)
 {
+    bool sets_aside = journal_aside_prepare(journal);
+
     prepare_writing(journal);
     list_move_all(&journal->removing, &journal->removable);
-    return !list_is_empty(&journal->writing) || !list_is_empty(&journal->removing);
+    return sets_aside || !list_is_empty(&journal->writing) || !list_is_empty(&journal->removing);
 }

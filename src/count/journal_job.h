@@ -10,6 +10,7 @@
 #define VISITCOUNTD_COUNT_JOURNAL_JOB_H
 
 #include "count/journal.h"
+#include "count/journal_aside.h"
 #include "count/journal_file.h"
 
 #include <semaphore.h>
@@ -34,7 +35,8 @@ struct journal {
     struct journal_segment *current; /* that is written to; NULL: the next one is not made yet */
     struct list waiting;             /* entries for the next write */
     uint64_t pending_bytes;          /* of entries, not yet in the status */
-    struct list refused;             /* entries for which there is no room; told at a turn's end */
+    struct journal_asides asides;
+    struct list refused; /* entries for which there is no room; told at a turn's end */
     struct loop_task end_of_turn;
     bool is_failing; /* the last write failed, and that was said */
     bool is_full;    /* an entry was refused since a segment was removed last, and that was said */

@@ -5,11 +5,19 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define EPOCH_BYTES (STORE_EPOCH_LENGTH / 2)
+
+/* "g" and the digits in front of an epoch, which are four bytes of a record */
+#define GENERATION_LENGTH 8
+
+/* in the length of the site's name: the epoch says its generation */
+#define WITH_GENERATION 0x80
 
 /* the least that an entry and a token take up: a name of no bytes, a token of one */
 #define ENTRY_BYTES_MIN 10
@@ -55,10 +63,25 @@ static unsigned hex_value(char digit)
     return (unsigned)(found - digits);
 }
 
+/* whether an epoch says its generation; those of versions before 0.2 do not */
+static bool has_generation(const char *epoch)
+{
+    return *epoch == 'g';
+}
+
 static void put_epoch(struct buf *out, const char *epoch)
 {
-    for (size_t i = 0; i < EPOCH_BYTES; i++) {
-        put_u8(out, hex_value(epoch[2 * i]) << 4 | hex_value(epoch[2 * i + 1]));
+    size_t at = 0;
+
+    if (has_generation(epoch)) {
+        char digits[GENERATION_LENGTH] = {0};
+
+        memcpy(digits, epoch + 1, GENERATION_LENGTH - 1);
+        put_u32(out, strtoul(digits, NULL, 10));
+        at = GENERATION_LENGTH;
+    }
+    for (; at < STORE_EPOCH_LENGTH; at += 2) {
+        put_u8(out, hex_value(epoch[at]) << 4 | hex_value(epoch[at + 1]));
     }
 }
 
@@ -101,7 +124,7 @@ void journal_record_encode(const struct journal_record *record, struct buf *out)
     const struct store_batch *content = &record->parcel->content;
     size_t site_length = strlen(record->site);
 
-    put_u8(out, site_length);
+    put_u8(out, site_length | (has_generation(record->epoch) ? WITH_GENERATION : 0));
     buf_append(out, record->site, site_length);
     put_epoch(out, record->epoch);
     put_u64(out, content->sequence);
@@ -160,9 +183,11 @@ static const char *take_name(struct payload *payload, size_t length, size_t leng
     return name;
 }
 
-static void take_site(struct payload *payload, char ret_site[STORE_SITE_MAX + 1])
+static void take_site(struct payload *payload, char ret_site[STORE_SITE_MAX + 1],
+                      bool *ret_has_generation)
 {
-    size_t length = take_number(payload, 1);
+    size_t first = take_number(payload, 1);
+    size_t length = first & ~(size_t)WITH_GENERATION;
     const char *site = take_name(payload, length, STORE_SITE_MAX);
 
     payload->is_bad = payload->is_bad || length == 0;
@@ -170,21 +195,30 @@ static void take_site(struct payload *payload, char ret_site[STORE_SITE_MAX + 1]
         memcpy(ret_site, site, length);
         ret_site[length] = '\0';
     }
+    *ret_has_generation = (first & WITH_GENERATION) != 0;
 }
 
-static void take_epoch(struct payload *payload, char ret_epoch[STORE_EPOCH_LENGTH + 1])
+static void take_epoch(struct payload *payload, bool has_generation,
+                       char ret_epoch[STORE_EPOCH_LENGTH + 1])
 {
     static const char digits[] = "0123456789abcdef";
-    const char *bytes = take(payload, EPOCH_BYTES);
+    uint64_t generation = has_generation ? take_number(payload, 4) : 0;
+    size_t length = has_generation ? EPOCH_BYTES - 4 : EPOCH_BYTES;
+    const char *bytes = take(payload, length);
+    char *end = ret_epoch;
 
-    if (bytes == NULL) {
+    if (bytes == NULL || generation > STORE_GENERATION_MAX) {
+        payload->is_bad = true;
         return;
     }
-    for (size_t i = 0; i < EPOCH_BYTES; i++) {
-        ret_epoch[2 * i] = digits[(unsigned char)bytes[i] >> 4];
-        ret_epoch[2 * i + 1] = digits[(unsigned char)bytes[i] & 15];
+    if (has_generation) {
+        end += snprintf(ret_epoch, GENERATION_LENGTH + 1, "g%07" PRIu64, generation);
     }
-    ret_epoch[STORE_EPOCH_LENGTH] = '\0';
+    for (size_t i = 0; i < length; i++) {
+        *end++ = digits[(unsigned char)bytes[i] >> 4];
+        *end++ = digits[(unsigned char)bytes[i] & 15];
+    }
+    *end = '\0';
 }
 
 /* how many members of at least `bytes_min` follow; memory for them in `ret_members` */
@@ -280,9 +314,10 @@ int journal_record_decode(const char *bytes, size_t length, struct journal_recor
     void *entries = NULL;
     void *tokens = NULL;
     void *visitors = NULL;
+    bool has_generation;
 
-    take_site(&payload, record.site);
-    take_epoch(&payload, record.epoch);
+    take_site(&payload, record.site, &has_generation);
+    take_epoch(&payload, has_generation, record.epoch);
     take_numbers(&payload, &content);
     take_entries(&payload, &content, &entries);
     take_tokens(&payload, &content, &tokens);

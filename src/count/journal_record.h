@@ -2,7 +2,9 @@
 /**
  * journal_record: one parcel as bytes in the journal, and back.
  *
- * Payload, little-endian: u8 length of site, site; 16 bytes epoch; u64 sequence; u64 visits; u64
+ * Payload, little-endian: u8 length of site, and 128 if the epoch says its generation; site; 16
+ * bytes epoch, of which the first four are then the generation (versions before 0.2 refuse such a
+ * record); u64 sequence; u64 visits; u64
  * hour; u64 second; u32 entries, for each: u64 hits, u16 length of page, page; u32 tokens, for
  * each: u8 window, u32 entry, u8 length, token.
  */

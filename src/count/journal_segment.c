@@ -21,29 +21,40 @@
 #define MAGIC_LENGTH 8
 #define VERSION      1
 #define SUFFIX       ".journal"
+#define ASIDE_SUFFIX ".aside"
 
 /* --- names --- */
 
-char *journal_segment_name(uint64_t number, char name[JOURNAL_SEGMENT_NAME_MAX])
+static char *format_name(uint64_t number, const char *suffix, char name[JOURNAL_SEGMENT_NAME_MAX])
 {
-    snprintf(name, JOURNAL_SEGMENT_NAME_MAX, "%08" PRIx64 SUFFIX, number);
+    snprintf(name, JOURNAL_SEGMENT_NAME_MAX, "%08" PRIx64 "%s", number, suffix);
     return name;
 }
 
-static bool has_suffix(const char *name)
+char *journal_segment_name(uint64_t number, char name[JOURNAL_SEGMENT_NAME_MAX])
+{
+    return format_name(number, SUFFIX, name);
+}
+
+char *journal_aside_name(uint64_t number, char name[JOURNAL_SEGMENT_NAME_MAX])
+{
+    return format_name(number, ASIDE_SUFFIX, name);
+}
+
+static bool has_suffix(const char *name, const char *suffix)
 {
     size_t length = strlen(name);
 
-    return length >= strlen(SUFFIX) && strcmp(name + length - strlen(SUFFIX), SUFFIX) == 0;
+    return length >= strlen(suffix) && strcmp(name + length - strlen(suffix), suffix) == 0;
 }
 
 /* whether `name` is the one that its number would get */
-static bool parse_name(const char *name, uint64_t *ret_number)
+static bool parse_name(const char *name, const char *suffix, uint64_t *ret_number)
 {
     char expected[JOURNAL_SEGMENT_NAME_MAX];
 
     *ret_number = strtoull(name, NULL, 16);
-    return strcmp(name, journal_segment_name(*ret_number, expected)) == 0;
+    return strcmp(name, format_name(*ret_number, suffix, expected)) == 0;
 }
 
 static int compare_numbers(const void *left, const void *right)
@@ -54,18 +65,18 @@ static int compare_numbers(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* appends the numbers of all segments to `numbers`, as they come */
-static int list_numbers(DIR *directory, struct buf *numbers, char *ret_foreign)
+/* appends the numbers of all files with a suffix to `numbers`, as they come */
+static int list_numbers(DIR *directory, const char *suffix, struct buf *numbers, char *ret_foreign)
 {
     struct dirent *entry;
     uint64_t number;
 
     *ret_foreign = '\0';
     while (errno = 0, (entry = readdir(directory)) != NULL) {
-        if (!has_suffix(entry->d_name)) {
+        if (!has_suffix(entry->d_name, suffix)) {
             continue;
         }
-        if (parse_name(entry->d_name, &number)) {
+        if (parse_name(entry->d_name, suffix, &number)) {
             buf_append(numbers, &number, sizeof(number));
         } else {
             snprintf(ret_foreign, NAME_MAX + 1, "%s", entry->d_name);
@@ -74,8 +85,8 @@ static int list_numbers(DIR *directory, struct buf *numbers, char *ret_foreign)
     return -errno;
 }
 
-int journal_segment_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_count,
-                         char *ret_foreign)
+static int list_files(int directory_fd, const char *suffix, uint64_t **ret_numbers,
+                      size_t *ret_count, char *ret_foreign)
 {
     struct buf numbers = BUF_EMPTY;
     int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -89,7 +100,7 @@ int journal_segment_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_c
         }
         return result;
     }
-    result = list_numbers(directory, &numbers, ret_foreign);
+    result = list_numbers(directory, suffix, &numbers, ret_foreign);
     closedir(directory);
     if (result != 0) {
         buf_finish(&numbers);
@@ -99,6 +110,19 @@ int journal_segment_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_c
     *ret_numbers = (uint64_t *)(void *)buf_steal(&numbers);
     qsort(*ret_numbers, *ret_count, sizeof(uint64_t), compare_numbers);
     return 0;
+}
+
+int journal_segment_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_count,
+                         char *ret_foreign)
+{
+    return list_files(directory_fd, SUFFIX, ret_numbers, ret_count, ret_foreign);
+}
+
+int journal_aside_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_count)
+{
+    char foreign[NAME_MAX + 1];
+
+    return list_files(directory_fd, ASIDE_SUFFIX, ret_numbers, ret_count, foreign);
 }
 
 /* --- writing --- */

@@ -40,6 +40,13 @@ char *journal_segment_name(uint64_t number, char name[JOURNAL_SEGMENT_NAME_MAX])
 int journal_segment_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_count,
                          char *ret_foreign);
 
+/**
+ * The same of the files of records that were set aside: "0000002a.aside", see journal_aside.h.
+ * Other names are left alone.
+ */
+char *journal_aside_name(uint64_t number, char name[JOURNAL_SEGMENT_NAME_MAX]);
+int journal_aside_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_count);
+
 /** Appends a segment's header. */
 void journal_segment_put_header(struct buf *out);
 

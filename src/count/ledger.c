@@ -3,28 +3,41 @@
 
 #include "base/backoff.h"
 
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 static struct parcel *parcel_of(struct list *link)
 {
     return container_of(link, struct parcel, link);
 }
 
+/* what stands before an epoch's random bits */
+#define GENERATION_LENGTH 8
+
 static void draw_epoch(struct ledger *ledger)
 {
     static const char digits[] = "0123456789abcdef";
-    unsigned char bits[STORE_EPOCH_LENGTH / 2];
+    unsigned char bits[(STORE_EPOCH_LENGTH - GENERATION_LENGTH) / 2];
+    char *end;
 
     random_bytes(bits, sizeof(bits));
+    end = ledger->epoch +
+          snprintf(ledger->epoch, sizeof(ledger->epoch), "g%07" PRIu64, ledger->generation);
     for (size_t i = 0; i < sizeof(bits); i++) {
-        ledger->epoch[2 * i] = digits[bits[i] >> 4];
-        ledger->epoch[2 * i + 1] = digits[bits[i] & 15];
+        *end++ = digits[bits[i] >> 4];
+        *end++ = digits[bits[i] & 15];
     }
-    ledger->epoch[STORE_EPOCH_LENGTH] = '\0';
+    *end = '\0';
 }
 
 void ledger_init(struct ledger *ledger)
 {
     list_init(&ledger->retained);
     ledger->retained_bytes = 0;
+    ledger->generation = 0;
     ledger_renew(ledger);
 }
 
@@ -41,6 +54,24 @@ void ledger_finish(struct ledger *ledger)
     while (!list_is_empty(&ledger->retained)) {
         drop_oldest(ledger);
     }
+}
+
+void ledger_begin_generation(struct ledger *ledger, uint64_t generation)
+{
+    assert(generation <= STORE_GENERATION_MAX);
+    ledger->generation = generation;
+    ledger_renew(ledger);
+}
+
+void ledger_continue(struct ledger *ledger, const char *epoch)
+{
+    char digits[GENERATION_LENGTH] = "0"; /* of a version before 0.2 */
+
+    memcpy(ledger->epoch, epoch, sizeof(ledger->epoch));
+    if (*epoch == 'g') {
+        memcpy(digits, epoch + 1, GENERATION_LENGTH - 1);
+    }
+    ledger->generation = strtoull(digits, NULL, 10);
 }
 
 void ledger_renew(struct ledger *ledger)
@@ -159,13 +190,19 @@ bool ledger_store_is_at(struct ledger *ledger, struct store_position at, struct 
     return true;
 }
 
-void ledger_forget(struct ledger *ledger, uint64_t before_ms, size_t max_bytes)
+uint64_t ledger_forget(struct ledger *ledger, uint64_t before_ms, size_t max_bytes)
 {
+    uint64_t unprotected = 0;
+
     while (!list_is_empty(&ledger->retained) && ledger->retained.next != ledger->heal) {
-        if (parcel_of(ledger->retained.next)->answered_at_ms >= before_ms &&
-            ledger->retained_bytes <= max_bytes) {
-            return;
+        const struct parcel *oldest = parcel_of(ledger->retained.next);
+        bool is_needed = oldest->answered_at_ms >= before_ms;
+
+        if (is_needed && ledger->retained_bytes <= max_bytes) {
+            break;
         }
+        unprotected += is_needed ? oldest->hits : 0;
         drop_oldest(ledger);
     }
+    return unprotected;
 }

@@ -25,7 +25,8 @@
 #include <stdint.h>
 
 struct ledger {
-    char epoch[STORE_EPOCH_LENGTH + 1]; /* 128 random bits: nobody else has the same */
+    char epoch[STORE_EPOCH_LENGTH + 1]; /* nobody else has the same; see STORE_EPOCH_LENGTH */
+    uint64_t generation;                /* of the site, in which its epochs begin */
     uint64_t acknowledged;              /* sequence of the last parcel that was answered first */
     uint64_t visits;                    /* in the parcels up to that one */
     uint64_t store_at;                  /* the sequence that the store has, as far as we know */
@@ -42,7 +43,7 @@ struct ledger_gap {
     uint64_t lost_visits;
 };
 
-/** Prepares a ledger with an epoch of its own, in which nothing was sent yet. */
+/** Prepares a ledger with an epoch of its own, of generation 0, in which nothing was sent yet. */
 void ledger_init(struct ledger *ledger);
 
 /** Frees the retained parcels. */
@@ -50,6 +51,12 @@ void ledger_finish(struct ledger *ledger);
 
 /** Begins a new epoch, when the store has had time to forget the old one; nothing is to heal. */
 void ledger_renew(struct ledger *ledger);
+
+/** Begins a new epoch of another generation. What was retained is dropped. */
+void ledger_begin_generation(struct ledger *ledger, uint64_t generation);
+
+/** Goes on with an epoch that an earlier run began. Nothing was sent yet. */
+void ledger_continue(struct ledger *ledger, const char *epoch);
 
 /** The parcel that has to be sent before any new one, or NULL. */
 struct parcel *ledger_to_heal(const struct ledger *ledger);
@@ -73,7 +80,10 @@ void ledger_healed(struct ledger *ledger);
 bool ledger_store_is_at(struct ledger *ledger, struct store_position at,
                         struct ledger_gap *ret_gap);
 
-/** Drops what was answered before `before_ms`, and the oldest beyond `max_bytes`. */
-void ledger_forget(struct ledger *ledger, uint64_t before_ms, size_t max_bytes);
+/**
+ * Drops what was answered before `before_ms`, and the oldest beyond `max_bytes`. Returns how many
+ * visits were in those that were dropped only since there was no room.
+ */
+uint64_t ledger_forget(struct ledger *ledger, uint64_t before_ms, size_t max_bytes);
 
 #endif

@@ -3,9 +3,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "count/breaker.h"
 #include "count/failing.h"
 #include "count/healing.h"
 #include "count/outage.h"
+#include "count/outdated.h"
 #include "count/sending.h"
 #include "count/waiting.h"
 
@@ -20,7 +22,7 @@ static struct leg *leg_of(struct flow *flow)
 
 static void on_counted(struct flow *flow, struct visit *visit, const struct visit_answer *answer)
 {
-    waiting_answer(leg_of(flow)->site->engine, visit, answer);
+    waiting_answer(leg_of(flow)->site, visit, answer);
 }
 
 static void note_visitors(struct engine *engine, const struct batch *batch,
@@ -48,12 +50,18 @@ static void on_applied(struct flow *flow, struct batch *batch, const struct stor
 static void note_success(struct leg *leg, const struct flow_end *end)
 {
     struct engine *engine = leg->site->engine;
+    bool is_applied = end->result != FLOW_CHECKED;
+    bool is_refusing = engine->is_refusing;
 
-    if (end->result != FLOW_CHECKED || !flow_has_work(&leg->flow)) {
+    if (is_applied || !flow_has_work(&leg->flow)) {
         failing_end(leg);
     }
-    backoff_reset(&engine->backoff);
-    engine->failing_since_ms = 0;
+    if (is_applied) {
+        breaker_note_applied(leg, end->is_written);
+    }
+    if (is_refusing && !engine->is_refusing) {
+        failing_end_for_all(engine);
+    }
     engine->stats.duplicates += end->is_duplicate ? 1 : 0;
     engine->stats.resent += end->is_resent ? 1 : 0;
     if (end->result == FLOW_APPLIED) {
@@ -63,21 +71,32 @@ static void note_success(struct leg *leg, const struct flow_end *end)
     }
 }
 
-static void note_failure(struct leg *leg, const char *reason)
+/* of a store that is away nothing is to be learned: it has not been asked */
+static void note_failure(struct leg *leg, const struct flow_end *end)
 {
-    if (leg->site->engine->failing_since_ms == 0) {
-        leg->site->engine->failing_since_ms = clock_monotonic_ms();
+    log_debug("store: site %s: %s", leg->flow.site, end->reason);
+    if (leg->site->engine->is_available) {
+        breaker_note_refusal(leg, end);
+        failing_note(leg, end);
     }
-    log_debug("store: site %s: %s", leg->flow.site, reason);
-    failing_note(leg, reason);
+    if (end->is_torn) {
+        waiting_refuse_torn(leg->site);
+    }
 }
 
 static void on_end(struct flow *flow, const struct flow_end *end)
 {
     struct leg *leg = leg_of(flow);
 
+    if (end->result != FLOW_FAILED && end->result != FLOW_OUTDATED) {
+        leg->is_blind = false;
+        leg->site->knows_generation = true;
+    }
     if (end->result == FLOW_FAILED) {
-        note_failure(leg, end->reason);
+        note_failure(leg, end);
+    } else if (end->result == FLOW_OUTDATED) {
+        breaker_note_applied(leg, false); /* it was repaired */
+        outdated_learn(leg, end->generation);
     } else if (end->result == FLOW_GAP) {
         healing_note_gap(leg, &end->gap);
         if (end->is_surprise) {
@@ -90,13 +109,10 @@ static void on_end(struct flow *flow, const struct flow_end *end)
         log_info("store: site %s: healed; %llu visits were sent again since the start", flow->site,
                  (unsigned long long)leg->site->engine->stats.healed);
     }
-    if (!flow_has_work(flow)) {
-        return;
-    }
     if (end->result == FLOW_FAILED) {
-        sending_let_rest(leg);
+        sending_note_refusal(leg, end->scope);
     } else {
-        sending_make_ready(leg);
+        sending_note_success(leg);
     }
 }
 
@@ -107,15 +123,21 @@ static const struct flow_events flow_events = {on_counted, on_applied, on_end};
 void leg_init(struct leg *leg, struct site *site)
 {
     list_init(&leg->queue);
+    sending_init_leg(leg);
     leg->site = site;
     flow_init(&leg->flow, site->engine->store, site->node.key, &flow_events);
     leg->flow.known = &site->engine->known;
+    leg->flow.old_version = &site->old_version;
+    leg->is_blind = !site->knows_generation;
+    if (site->generation != 0) {
+        flow_begin_generation(&leg->flow, site->generation);
+    }
     list_append(&site->legs, &leg->link);
 }
 
 void leg_finish(struct leg *leg)
 {
-    list_remove(&leg->queue);
+    sending_finish_leg(leg);
     list_remove(&leg->link);
     outage_forget_leg(leg);
     failing_forget(leg);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "count/leg.h"
+#include "count/outdated.h"
 #include "count/sending.h"
 #include "count/waiting.h"
 
@@ -26,7 +27,9 @@ struct shelter {
     struct leg *leg;
     struct batch *batch; /* NULL when the store has it already */
     bool is_written;
-    bool was_limited; /* it had been sent, and new pages may have been refused */
+    bool was_limited;                   /* it had been sent, and new pages may have been refused */
+    struct parcel *outdated;            /* to be set aside as soon as it is written; else NULL */
+    char epoch[STORE_EPOCH_LENGTH + 1]; /* outdated: of its record */
 };
 
 /* what is known of a page without asking the store */
@@ -141,6 +144,54 @@ void outage_finish(struct engine *engine)
     map_finish(&engine->estimates);
 }
 
+/* --- a site that was repaired --- */
+
+static void set_aside(struct shelter *shelter, const char *epoch, struct parcel *parcel)
+{
+    struct journal_record record = {.parcel = parcel};
+
+    memcpy(record.site, shelter->leg->flow.site, sizeof(record.site));
+    memcpy(record.epoch, epoch, sizeof(record.epoch));
+    journal_set_aside(&shelter->entry, &record);
+}
+
+static void forget_pending(struct leg *leg, const struct store_batch *content)
+{
+    for (size_t i = 0; i < content->entry_count; i++) {
+        take_estimate(leg->site->engine, leg->flow.site, content->entries[i].page,
+                      content->entries[i].page_length)
+            ->pending -= content->entries[i].hits;
+    }
+}
+
+bool outage_has_record(const struct batch *batch)
+{
+    return batch->shelter != NULL && batch->shelter->is_written;
+}
+
+void outage_set_aside(struct leg *leg, struct batch *batch)
+{
+    struct shelter *shelter = batch->shelter;
+
+    batch->shelter = NULL;
+    if (shelter->is_written) {
+        forget_pending(leg, &batch->parcel->content);
+        set_aside(shelter, leg->flow.ledger.epoch, batch->parcel);
+        free(shelter);
+    } else {
+        shelter->batch = NULL;
+        shelter->outdated = batch_take_parcel(batch);
+        memcpy(shelter->epoch, leg->flow.ledger.epoch, sizeof(shelter->epoch));
+    }
+}
+
+void outage_recall(struct batch *batch)
+{
+    batch->shelter->batch = NULL; /* done when it is written */
+    batch->shelter = NULL;
+    batch_thaw(batch);
+}
+
 /* --- writing --- */
 
 struct answer_context {
@@ -163,7 +214,7 @@ static void answer_journaled(void *data, struct visit *visit, size_t entry)
     if (context->pages[entry].total != 0) {
         answer.count = context->pages[entry].total + visit->position + 1;
     }
-    engine->stats.waiting--;
+    waiting_end(context->shelter->leg->site);
     engine->stats.journaled++;
     visit->on_answer(visit, &answer);
 }
@@ -183,7 +234,7 @@ static void finish_written(struct shelter *shelter)
     note_pending(leg, batch, pages);
     batch_release(batch, answer_journaled, &context);
     free(pages);
-    waiting_answer_uncounted(leg->site->engine, &context.unknown, VISIT_UNKNOWN,
+    waiting_answer_uncounted(leg->site, &context.unknown, VISIT_UNKNOWN,
                              "the store did not confirm the visit in time; its page may be one "
                              "more than the site may have");
 }
@@ -198,7 +249,6 @@ static void take_out(void *data, struct visit *visit, size_t entry)
 static void finish_unwritten(struct shelter *shelter, int error)
 {
     struct leg *leg = shelter->leg;
-    struct engine *engine = leg->site->engine;
     struct batch *batch = shelter->batch;
     struct list visits;
 
@@ -208,7 +258,7 @@ static void finish_unwritten(struct shelter *shelter, int error)
     free(shelter);
     if (leg == &leg->site->live) {
         /* it was sent to the store, and stays to be sent again */
-        waiting_answer_uncounted(engine, &visits, VISIT_UNKNOWN,
+        waiting_answer_uncounted(leg->site, &visits, VISIT_UNKNOWN,
                                  "the store did not confirm the visit, and the journal cannot be "
                                  "written; it may have been counted");
         return;
@@ -216,12 +266,14 @@ static void finish_unwritten(struct shelter *shelter, int error)
     list_remove(&batch->link);
     batch_destroy(batch);
     if (error == -ENOTRECOVERABLE) {
-        waiting_answer_uncounted(engine, &visits, VISIT_UNKNOWN,
+        waiting_answer_uncounted(leg->site, &visits, VISIT_UNKNOWN,
                                  "the store is away, and the journal's disk fails; it may be "
                                  "counted if that ends with a crash");
     } else {
-        waiting_answer_uncounted(engine, &visits, VISIT_REFUSED,
-                                 "the store is away, and the journal cannot be written");
+        waiting_answer_uncounted(
+            leg->site, &visits, VISIT_REFUSED,
+            "the store is away, and the journal cannot be written; the visit was "
+            "not counted");
     }
 }
 
@@ -231,10 +283,13 @@ static void on_written(struct journal_entry *entry, int error)
     struct leg *leg = shelter->leg;
 
     if (shelter->batch == NULL) {
-        /* the store was quicker */
-        if (error == 0) {
+        /* the store was quicker, or the site was repaired */
+        if (error == 0 && shelter->outdated != NULL) {
+            set_aside(shelter, shelter->epoch, shelter->outdated);
+        } else if (error == 0) {
             journal_done(entry);
         }
+        parcel_destroy(shelter->outdated);
         free(shelter);
     } else if (error == 0) {
         finish_written(shelter);
@@ -406,7 +461,9 @@ static struct leg *leg_of_epoch(struct site *site, const char *epoch)
         abort();
     }
     leg_init(leg, site);
-    memcpy(leg->flow.ledger.epoch, epoch, sizeof(leg->flow.ledger.epoch));
+    leg->is_blind = false;
+    ledger_continue(&leg->flow.ledger, epoch);
+    outdated_note_generation(site, leg->flow.ledger.generation);
     return leg;
 }
 

@@ -35,6 +35,18 @@ bool outage_is_safe(const struct leg *leg);
 /** The store has the batch: the journal need not keep it. `applied` has the pages' totals. */
 void outage_note_applied(struct leg *leg, struct batch *batch, const struct store_applied *applied);
 
+/** Whether the record of the batch is in the journal. */
+bool outage_has_record(const struct batch *batch);
+
+/**
+ * The store takes the batch no more, which has a record in the journal, or on its way there: the
+ * record is set aside, now or when it is written. No visit is in the batch; the caller destroys it.
+ */
+void outage_set_aside(struct leg *leg, struct batch *batch);
+
+/** Thaws a batch whose record is on its way to the journal, and which was never sent. */
+void outage_recall(struct batch *batch);
+
 /** A record that an earlier run left: joins the leg of its epoch. See journal_open(). */
 struct journal_entry *outage_restore(struct engine *engine, struct journal_record *record);
 

@@ -9,13 +9,23 @@ static struct leg *leg_in_queue(struct list *link)
     return container_of(link, struct leg, queue);
 }
 
-void sending_make_ready(struct leg *leg)
+/* --- who is sent --- */
+
+/* puts a leg among those that are ready, wherever it is */
+static void take_up(struct leg *leg)
 {
     struct engine *engine = leg->site->engine;
 
     list_remove(&leg->queue);
     list_append(&engine->ready, &leg->queue);
     loop_task_schedule(engine->loop, &engine->flush);
+}
+
+void sending_make_ready(struct leg *leg)
+{
+    if (list_is_empty(&leg->queue)) {
+        take_up(leg);
+    }
 }
 
 void sending_wake(struct leg *leg)
@@ -25,22 +35,31 @@ void sending_wake(struct leg *leg)
     }
 }
 
+void sending_write_soon(struct site *site)
+{
+    if (list_is_empty(&site->unwritten)) {
+        list_append(&site->engine->unwritten, &site->unwritten);
+    }
+    loop_task_schedule(site->engine->loop, &site->engine->flush);
+}
+
+static void rest(struct leg *leg)
+{
+    list_remove(&leg->queue);
+    list_append(&leg->site->engine->resting, &leg->queue);
+}
+
 static void wake_resting(struct engine *engine)
 {
     while (!list_is_empty(&engine->resting)) {
-        sending_make_ready(leg_in_queue(engine->resting.next));
+        take_up(leg_in_queue(engine->resting.next));
     }
 }
 
-static void on_retry(struct loop_timer *timer)
-{
-    wake_resting(container_of(timer, struct engine, retry));
-}
-
 /* backoff, but so that whoever waits as long as a visit does sees some more attempts */
-static uint64_t retry_delay_ms(struct engine *engine)
+static uint64_t retry_delay_ms(const struct engine *engine, struct backoff *backoff)
 {
-    uint64_t delay_ms = backoff_next_ms(&engine->backoff);
+    uint64_t delay_ms = backoff_next_ms(backoff);
     uint64_t limit_ms = engine->options.max_wait_ms / 4;
 
     if (limit_ms < BACKOFF_FIRST_MS) {
@@ -49,28 +68,168 @@ static uint64_t retry_delay_ms(struct engine *engine)
     return delay_ms < limit_ms ? delay_ms : limit_ms;
 }
 
-/* while the store is away its return ends the rest; otherwise the timer does */
-void sending_let_rest(struct leg *leg)
+/* --- a store that refuses all sites --- */
+
+/*
+ * The leg that rests for longest is the next one to try whether the store takes anything. Those
+ * that have nothing to send any more rest no longer: no timer would wake them.
+ */
+static void choose_probe(struct engine *engine)
+{
+    struct list *link;
+
+    while (engine->probe == NULL && (link = list_take_first(&engine->resting)) != NULL) {
+        struct leg *leg = leg_in_queue(link);
+
+        if (flow_has_work(&leg->flow) && !flow_is_busy(&leg->flow)) {
+            engine->probe = leg;
+            take_up(leg);
+        }
+    }
+}
+
+static void on_retry(struct loop_timer *timer)
+{
+    choose_probe(container_of(timer, struct engine, retry));
+}
+
+/* the store takes batches again */
+static void go_on(struct engine *engine)
+{
+    engine->probe = NULL;
+    backoff_reset(&engine->backoff);
+    loop_timer_stop(&engine->retry);
+    wake_resting(engine); /* also what has no work any more: no timer would wake it later */
+}
+
+/* a leg that is of no use as the probe leaves that to the next one */
+static void release_probe(struct leg *leg)
 {
     struct engine *engine = leg->site->engine;
 
-    list_remove(&leg->queue);
-    list_append(&engine->resting, &leg->queue);
-    if (engine->is_available && !loop_timer_is_active(&engine->retry)) {
-        loop_timer_start(engine->loop, &engine->retry, retry_delay_ms(engine));
+    if (engine->probe == leg) {
+        engine->probe = NULL;
+        choose_probe(engine);
+    }
+}
+
+/* whether a leg may be sent as far as all sites are concerned; who comes first is the probe */
+static bool may_send(struct leg *leg)
+{
+    struct engine *engine = leg->site->engine;
+
+    if (!engine->is_refusing) {
+        return true;
+    }
+    if (engine->probe == NULL && !loop_timer_is_active(&engine->retry)) {
+        engine->probe = leg;
+    }
+    return engine->probe == leg;
+}
+
+static void note_refused_by_server(struct leg *leg)
+{
+    struct engine *engine = leg->site->engine;
+
+    if (engine->probe == leg) {
+        engine->probe = NULL;
+    }
+    if (flow_has_work(&leg->flow)) {
+        rest(leg);
+    }
+    if (engine->probe == NULL && !loop_timer_is_active(&engine->retry)) {
+        loop_timer_start(engine->loop, &engine->retry, retry_delay_ms(engine, &engine->backoff));
+    }
+}
+
+/* --- what the store says --- */
+
+static void on_leg_retry(struct loop_timer *timer)
+{
+    sending_make_ready(container_of(timer, struct leg, retry));
+}
+
+void sending_note_refusal(struct leg *leg, enum store_scope scope)
+{
+    struct engine *engine = leg->site->engine;
+
+    if (!engine->is_available) {
+        if (flow_has_work(&leg->flow)) {
+            rest(leg);
+        }
+        return;
+    }
+    if (scope == STORE_SCOPE_SERVER) {
+        note_refused_by_server(leg);
+        return;
+    }
+    if (flow_has_work(&leg->flow)) {
+        loop_timer_start(engine->loop, &leg->retry, retry_delay_ms(engine, &leg->backoff));
+    }
+    release_probe(leg);
+}
+
+void sending_note_success(struct leg *leg)
+{
+    struct engine *engine = leg->site->engine;
+
+    backoff_reset(&leg->backoff);
+    if (!engine->is_refusing &&
+        backoff_has_begun(&engine->backoff)) { /* it refused all until now */
+        go_on(engine);
+    }
+    if (flow_has_work(&leg->flow)) {
+        sending_make_ready(leg);
+    } else {
+        release_probe(leg);
     }
 }
 
 void sending_note_store(struct engine *engine)
 {
+    engine->probe = NULL;
+    loop_timer_stop(&engine->retry);
     if (engine->is_available) {
-        backoff_reset(&engine->backoff);
-        wake_resting(engine); /* also what has no work any more: no timer would wake it later */
+        go_on(engine);
     }
     map_for_each(node, &engine->sites) {
         list_for_each(link, &site_of(node)->legs) {
-            sending_wake(leg_in_site(link));
+            struct leg *leg = leg_in_site(link);
+
+            loop_timer_stop(&leg->retry);
+            backoff_reset(&leg->backoff);
+            sending_wake(leg);
         }
+    }
+}
+
+/* --- the end of a turn --- */
+
+/* sends a leg that was ready, or lets it rest where that is in vain */
+static void send_leg(struct leg *leg)
+{
+    struct engine *engine = leg->site->engine;
+
+    if (!engine->is_available) {
+        if (outage_has_begun(engine, clock_monotonic_ms())) {
+            outage_shelter(leg->site);
+        }
+        rest(leg);
+        return;
+    }
+    if (loop_timer_is_active(&leg->retry)) {
+        release_probe(leg);
+        return; /* the timer makes it ready again */
+    }
+    if (!may_send(leg)) {
+        rest(leg);
+        return;
+    }
+    if (outage_may_send(leg)) {
+        flow_send(&leg->flow);
+    }
+    if (!flow_is_busy(&leg->flow)) {
+        release_probe(leg);
     }
 }
 
@@ -89,35 +248,42 @@ static void on_flush(struct loop_task *task)
         loop_task_schedule(engine->loop, task);
         return;
     }
+    while ((link = list_take_first(&engine->unwritten)) != NULL) {
+        outage_write(container_of(link, struct site, unwritten));
+    }
     while ((link = list_take_first(&engine->ready)) != NULL) {
-        struct leg *leg = leg_in_queue(link);
-
-        if (!engine->is_available) {
-            if (outage_has_begun(engine, clock_monotonic_ms())) {
-                outage_shelter(leg->site);
-            }
-            sending_let_rest(leg);
-            continue;
-        }
-        if (outage_may_send(leg)) {
-            flow_send(&leg->flow);
-        }
-        if (leg == leg->site->backlog) { /* visits may have joined behind what is sent */
-            outage_write(leg->site);
-        }
+        send_leg(leg_in_queue(link));
     }
 }
 
 void sending_init(struct engine *engine)
 {
+    list_init(&engine->unwritten);
     list_init(&engine->ready);
     list_init(&engine->resting);
     loop_task_init(&engine->flush, on_flush);
     loop_timer_init(&engine->retry, on_retry);
 }
 
+void sending_init_leg(struct leg *leg)
+{
+    list_init(&leg->queue);
+    loop_timer_init(&leg->retry, on_leg_retry);
+}
+
 void sending_finish(struct engine *engine)
 {
     loop_task_cancel(&engine->flush);
     loop_timer_stop(&engine->retry);
+}
+
+void sending_finish_leg(struct leg *leg)
+{
+    struct engine *engine = leg->site->engine;
+
+    list_remove(&leg->queue);
+    loop_timer_stop(&leg->retry);
+    if (engine->probe == leg) {
+        engine->probe = NULL;
+    }
 }

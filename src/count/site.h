@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * site: the inside of the engine, shared by its parts: engine.c (who is admitted), waiting.c (who
- * waits, and the answers), sending.c (when is sent), leg.c (what becomes of it), healing.c (a store
- * that goes back), outage.c (the journal), failing.c (a store that takes nothing). Nobody else
- * includes it.
+ * waits, and the answers), sending.c (when is sent), leg.c (what becomes of it), breaker.c (whom
+ * the store refuses), healing.c (a store that goes back), outdated.c (a site that was repaired),
+ * outage.c (the journal), failing.c (what is said of a store that refuses). Nobody else includes
+ * it.
  *
  * A site has legs, each with a flow of its own, so that what waits in one holds up no other: the
  * live one; the backlog, for what went to the journal while the store was away; and one for each
@@ -24,17 +25,33 @@ struct leg {
     struct list queue; /* in ready or resting, or in neither */
     struct site *site;
     struct flow flow;
+    bool is_blind; /* its epoch began when the site's generation was not known, and still is not */
+    struct backoff backoff;
+    struct loop_timer retry; /* after a refusal that concerns this site only */
     struct failing *failing; /* NULL while the store takes what is sent */
+    bool is_refused;         /* the last that was heard: an error of the site's own */
     uint64_t used_at_ms;     /* when a visit came last */
 };
 
 struct site {
     struct map_node node;
     struct engine *engine;
-    struct list awaited; /* in the engine's, while visits may wait */
-    struct list legs;    /* the live one is the first */
+    struct list awaited;   /* in the engine's, while visits may wait */
+    struct list unwritten; /* in the engine's, while visits are to go to the journal */
+    struct list torn;      /* in the engine's, while the site's keys contradict each other */
+    struct list legs;      /* the live one is the first */
     struct leg live;
-    struct leg *backlog; /* NULL until the store is away for the first time */
+    struct leg *backlog; /* NULL until visits of the site go to the journal for the first time */
+    uint64_t waiting;    /* visits of it without an answer */
+    bool is_failing;     /* the store refuses the visits of this site; see breaker.c */
+    uint64_t failing_since_ms;
+    uint64_t failing_ended_at_ms; /* the last refusal of the site alone; 0: never */
+    uint64_t failing_legs;        /* of which failing.c knows something */
+    uint64_t unprotected;         /* visits dropped for want of room, and not said yet */
+    uint64_t unprotected_said_at_ms;
+    struct flow_old_version old_version;
+    uint64_t generation;   /* as far as we know; see outdated.h */
+    bool knows_generation; /* the store has answered */
     char name[STORE_SITE_MAX + 1];
 };
 
@@ -46,24 +63,33 @@ struct engine {
     struct engine_options options;
     struct stats stats;
     struct map sites;
-    struct site *latest; /* most visits are of the site of the visit before */
-    struct list awaited; /* sites in which visits may wait: of thousands, a few */
-    struct list ready;   /* legs with something to send */
-    struct list resting; /* legs that wait for the retry timer, or for the store to come back */
-    struct list failing; /* what is known of legs whose batches are refused: see failing.c */
+    struct site *latest;   /* most visits are of the site of the visit before */
+    struct list awaited;   /* sites in which visits may wait: of thousands, a few */
+    struct list unwritten; /* sites with visits for the journal */
+    struct list torn;      /* sites of which the keys contradict each other */
+    struct list ready;     /* legs with something to send */
+    struct list resting;   /* legs that wait for the retry timer, or for the store to come back */
+    struct leg *probe;     /* while the store refuses everybody: the one leg that is sent */
+    struct list failing;   /* what is known of legs whose batches are refused: see failing.c */
     struct loop_task flush;
     bool has_gathered; /* since what is ready was sent last: see sending.c */
     struct loop_timer retry;
     struct loop_timer expire;
     struct loop_timer forget;
-    struct backoff backoff;
+    struct backoff backoff;      /* of refusals that concern all sites, as the retry timer */
     struct known_visitors known; /* to the store */
     struct map estimates; /* pages whose totals are remembered, for answers from the journal */
     bool is_available;
     bool is_stopped;
-    uint64_t changed_at_ms;    /* when the store came or went last */
-    uint64_t failing_since_ms; /* while the store is there but takes no batch; else 0 */
-    uint64_t warned_at_ms;     /* of a leg that fails, last; 0: never */
+    bool is_refusing;              /* the store is there and refuses all sites; see breaker.c */
+    bool is_unproven;              /* it did, and has taken nothing since, however often it went */
+    uint64_t changed_at_ms;        /* when the store came or went last */
+    uint64_t refusing_since_ms;    /* while is_refusing */
+    uint64_t refusing_ended_at_ms; /* 0: never */
+    uint64_t failing_waiting;      /* visits that wait, of the sites that fail by themselves */
+    uint64_t failing_sites;        /* of which failing.c knows something */
+    uint64_t torn_sites;
+    uint64_t warned_at_ms; /* of a leg that fails, last; 0: never */
 };
 
 static inline struct leg *leg_in_site(struct list *link)

@@ -32,6 +32,10 @@ struct stats {
     uint64_t gaps;       /* times the store was found to have gone back in time */
     uint64_t healed;     /* visits sent again after a gap, which the store has again */
     uint64_t lost;       /* visits that a gap took and that were no longer kept */
+    uint64_t outdated;   /* visits in doubt, since their site was repaired after they were sent */
+
+    /* visits that are no longer kept to heal the store with, since there was no room */
+    uint64_t unprotected;
 
     /* of those applied or repeated: too few replicas have confirmed them in time */
     uint64_t unconfirmed;

@@ -2,6 +2,7 @@
 #include "count/waiting.h"
 
 #include "base/clock.h"
+#include "count/breaker.h"
 #include "count/outage.h"
 
 /* how often it is looked whether a visit's patience ended; only while visits wait */
@@ -20,8 +21,18 @@ static void stay_awake(struct engine *engine)
 
 /* --- answers --- */
 
-void waiting_answer(struct engine *engine, struct visit *visit, const struct visit_answer *answer)
+void waiting_end(struct site *site)
 {
+    struct engine *engine = site->engine;
+
+    engine->stats.waiting--;
+    site->waiting--;
+    engine->failing_waiting -= site->is_failing ? 1 : 0;
+}
+
+void waiting_answer(struct site *site, struct visit *visit, const struct visit_answer *answer)
+{
+    struct engine *engine = site->engine;
     struct stats *stats = &engine->stats;
     uint64_t now_us = clock_monotonic_us();
 
@@ -34,25 +45,26 @@ void waiting_answer(struct engine *engine, struct visit *visit, const struct vis
         stats->refused++;
     }
     stats->unconfirmed += answer->replicas < answer->replicas_wanted ? 1 : 0;
-    stats->waiting--;
+    waiting_end(site);
     stay_awake(engine);
     visit->on_answer(visit, answer);
 }
 
-void waiting_answer_uncounted(struct engine *engine, struct list *visits, enum visit_status status,
+void waiting_answer_uncounted(struct site *site, struct list *visits, enum visit_status status,
                               const char *reason)
 {
+    struct stats *stats = &site->engine->stats;
     struct visit_answer answer = {.status = status, .uniques = STORE_NONE, .reason = reason};
     struct list *link;
 
     while ((link = list_take_first(visits)) != NULL) {
         struct visit *visit = container_of(link, struct visit, link);
 
-        engine->stats.waiting--;
+        waiting_end(site);
         if (status == VISIT_REFUSED) {
-            engine->stats.refused++;
+            stats->refused++;
         } else {
-            engine->stats.unknown++;
+            stats->unknown++;
         }
         visit->on_answer(visit, &answer);
     }
@@ -60,7 +72,7 @@ void waiting_answer_uncounted(struct engine *engine, struct list *visits, enum v
 
 /* --- patience --- */
 
-void waiting_expire(struct site *site, uint64_t now_ms)
+static void expire(struct site *site, uint64_t now_ms, const char *why_refused)
 {
     struct list refused;
     struct list unknown;
@@ -70,11 +82,22 @@ void waiting_expire(struct site *site, uint64_t now_ms)
     list_for_each(link, &site->legs) {
         flow_expire(&leg_in_site(link)->flow, now_ms, &refused, &unknown);
     }
-    waiting_answer_uncounted(site->engine, &refused, VISIT_REFUSED,
-                             "the store did not take the visit in time; it was not counted");
-    waiting_answer_uncounted(site->engine, &unknown, VISIT_UNKNOWN,
+    waiting_answer_uncounted(site, &refused, VISIT_REFUSED, why_refused);
+    waiting_answer_uncounted(site, &unknown, VISIT_UNKNOWN,
                              "the store did not confirm the visit in time; it may have been "
                              "counted");
+}
+
+void waiting_expire(struct site *site, uint64_t now_ms)
+{
+    expire(site, now_ms, "the store did not take the visit in time; it was not counted");
+}
+
+void waiting_refuse_torn(struct site *site)
+{
+    expire(site, UINT64_MAX,
+           "what the store keeps of the site is damaged, and takes no visits until it is repaired; "
+           "the visit was not counted");
 }
 
 static bool has_batches(const struct site *site)
@@ -88,22 +111,23 @@ static bool has_batches(const struct site *site)
 }
 
 /* whether visits of a site, which came for the store, are to go to the journal instead */
-static bool waits_in_vain(const struct site *site, uint64_t now_ms)
+static bool waits_in_vain(const struct site *site, uint64_t patience_ms)
 {
-    return flow_is_overdue(&site->live.flow, now_ms) ||
-           (outage_has_begun(site->engine, now_ms) && !list_is_empty(&site->live.flow.batches));
+    return flow_is_overdue(&site->live.flow, patience_ms) ||
+           (outage_has_begun(site->engine, clock_monotonic_ms()) &&
+            !list_is_empty(&site->live.flow.batches));
 }
 
 static void on_expire(struct loop_timer *timer)
 {
     struct engine *engine = container_of(timer, struct engine, expire);
-    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t now_ms = loop_patience_ms(engine->loop);
     struct list *link = engine->awaited.next;
 
     while (link != &engine->awaited) {
         struct site *site = container_of(link, struct site, awaited);
 
-        if (engine->journal == NULL) {
+        if (engine->journal == NULL || breaker_is_torn(site)) {
             waiting_expire(site, now_ms);
         } else if (waits_in_vain(site, now_ms)) {
             outage_shelter(site);
@@ -123,6 +147,8 @@ void waiting_begin(struct site *site)
     struct engine *engine = site->engine;
 
     engine->stats.waiting++;
+    site->waiting++;
+    engine->failing_waiting += site->is_failing ? 1 : 0;
     stay_awake(engine);
     if (list_is_empty(&site->awaited)) {
         list_append(&engine->awaited, &site->awaited);

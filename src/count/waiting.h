@@ -17,14 +17,20 @@ void waiting_finish(struct engine *engine);
 /** Says that a visit of `site` waits from now on. */
 void waiting_begin(struct site *site);
 
-/** Passes on to a visit what the store said of it. */
-void waiting_answer(struct engine *engine, struct visit *visit, const struct visit_answer *answer);
+/** Says that a visit of `site` waits no longer; its answer follows. */
+void waiting_end(struct site *site);
 
-/** Answers `visits` as refused or unknown, with a reason for people. */
-void waiting_answer_uncounted(struct engine *engine, struct list *visits, enum visit_status status,
+/** Passes on to a visit of `site` what the store said of it. */
+void waiting_answer(struct site *site, struct visit *visit, const struct visit_answer *answer);
+
+/** Answers `visits` of `site` as refused or unknown, with a reason for people. */
+void waiting_answer_uncounted(struct site *site, struct list *visits, enum visit_status status,
                               const char *reason);
 
 /** Answers the visits of `site` whose patience ended by `now_ms` as refused or unknown. */
 void waiting_expire(struct site *site, uint64_t now_ms);
+
+/** Answers all visits of a torn site, likewise: what was not sent is certainly not counted. */
+void waiting_refuse_torn(struct site *site);
 
 #endif

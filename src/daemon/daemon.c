@@ -5,6 +5,7 @@
 #include "count/adoption.h"
 #include "count/engine.h"
 #include "count/journal.h"
+#include "daemon/password.h"
 #include "daemon/systemd.h"
 #include "http/server.h"
 #include "loop/disk.h"
@@ -32,6 +33,7 @@ struct daemon {
     struct loop *loop;
     struct disk *disk; /* with the embedded store or a journal only, or NULL */
     struct store *store;
+    struct password password; /* of Redis */
     struct engine *engine;
     struct journal *journal; /* or NULL */
     struct adoptions *adoptions;
@@ -52,7 +54,27 @@ static uint64_t keep_tokens_ms(const struct config *config)
     return *config->journal_directory != '\0' ? config->journal_keep_tokens_ms : 0;
 }
 
-static struct store *create_redis(const struct daemon *daemon)
+/* the server did not accept the password: the file may have another one by now */
+static void on_denied(void *data)
+{
+    struct daemon *daemon = data;
+    const char *path = daemon->config->secret_files[CONFIG_redis_password];
+
+    if (path != NULL) {
+        password_read(&daemon->password, path);
+    }
+}
+
+static void on_password(void *data, const char *password)
+{
+    struct daemon *daemon = data;
+
+    if (daemon->store != NULL) {
+        redis_store_set_credentials(daemon->store, daemon->config->redis_username, password);
+    }
+}
+
+static struct store *create_redis(struct daemon *daemon)
 {
     const struct config *config = daemon->config;
     const char *reason = "";
@@ -67,10 +89,13 @@ static struct store *create_redis(const struct daemon *daemon)
         .command_timeout_ms = config->redis_command_timeout_ms,
         .wait_replicas = config->redis_wait_replicas,
         .wait_timeout_ms = config->redis_wait_timeout_ms,
+        .replica_grace_ms = config->ledger_replica_grace_ms,
         .keep_tokens_ms = keep_tokens_ms(config),
         .ledger_ttl_ms = config->ledger_ttl_ms,
         .series_days_ms = config->series_days_ms,
         .series_hours_ms = config->series_hours_ms,
+        .on_denied = on_denied,
+        .on_denied_data = daemon,
     };
     struct store *store;
 
@@ -116,11 +141,19 @@ static bool create_store(struct daemon *daemon)
     return true;
 }
 
+/* more than one is listed, or those that are not listed are served as well */
+static bool has_many_sites(const struct config *config)
+{
+    return config->sites.count > 1 ||
+           (config->sites.count == 1 && strcmp(config->sites.items[0].name, "*") == 0);
+}
+
 static struct engine_options engine_options(const struct config *config)
 {
     return (struct engine_options){
         .max_wait_ms = config->count_max_wait_ms,
         .max_waiting = config->count_max_waiting,
+        .has_many_sites = has_many_sites(config),
         .busy_poll_us = config->count_busy_poll_us,
         .retain_ms = config->ledger_retain_ms,
         .retain_max_bytes = config->ledger_retain_max_bytes,
@@ -142,10 +175,17 @@ static void log_lines(enum log_level level, const char *prefix, const struct buf
 
 /* --- reload --- */
 
-/* a configuration that may replace the current one, or NULL with what is wrong in `message` */
+/*
+ * A configuration that may replace the current one, or NULL with what is wrong in `message`. The
+ * file of a secret that cannot be read any more is said, and does not stand in the way.
+ */
 static struct config *load_next(struct daemon *daemon, struct buf *message)
 {
-    struct config *next = config_load(daemon->request, message);
+    struct buf warnings = BUF_EMPTY;
+    struct config *next = config_load_again(daemon->request, daemon->config, &warnings, message);
+
+    log_lines(LOG_LEVEL_WARNING, "reload: ", &warnings);
+    buf_finish(&warnings);
 
     if (next != NULL && !config_check_reload(daemon->config, next, message)) {
         config_unload(next);
@@ -172,6 +212,10 @@ static void take_over(struct daemon *daemon, struct config *next)
     engine_configure(daemon->engine, &options);
     if (daemon->journal != NULL) {
         journal_configure(daemon->journal, next->journal_max_size_bytes);
+    }
+    if (config_store_backend(next) == STORE_BACKEND_REDIS) {
+        redis_store_set_replica_grace(daemon->store, next->ledger_replica_grace_ms);
+        redis_store_set_credentials(daemon->store, next->redis_username, next->redis_password);
     }
     server_configure(daemon->server, next);
     config_unload(previous);
@@ -281,7 +325,7 @@ static void drain(void *data)
     systemd_notify_status("draining");
     log_info("drain: begins; ends within %llu ms",
              (unsigned long long)daemon->config->drain_timeout_ms);
-    loop_timer_start(daemon->loop, &daemon->drain_end, daemon->config->drain_timeout_ms);
+    loop_timer_start_patience(daemon->loop, &daemon->drain_end, daemon->config->drain_timeout_ms);
     loop_timer_start(daemon->loop, &daemon->drain_poll, DRAIN_POLL_MS);
     server_drain(daemon->server, on_drained, daemon);
 }
@@ -420,6 +464,13 @@ static bool create_journal(struct daemon *daemon)
 
         log_info("journal %s: open, with %llu visits for the store", directory,
                  (unsigned long long)status->visits);
+        if (status->aside_visits != 0) {
+            log_warning(
+                "journal %s: %llu visits are set aside, since their site was repaired: "
+                "visitcountctl journal aside %s; remove *.aside when you have decided about "
+                "them",
+                directory, (unsigned long long)status->aside_visits, directory);
+        }
         engine_use_journal(daemon->engine, daemon->journal);
     }
     buf_finish(&errors);
@@ -434,6 +485,7 @@ static bool create_parts(struct daemon *daemon)
     daemon->loop = loop_create();
     watch_signals(daemon);
     create_disk(daemon);
+    password_init(&daemon->password, daemon->loop, on_password, daemon);
     if (!create_store(daemon)) {
         return false;
     }
@@ -457,6 +509,8 @@ static void destroy_parts(struct daemon *daemon)
     adoptions_destroy(daemon->adoptions);
     engine_destroy(daemon->engine);
     store_destroy(daemon->store);
+    daemon->store = NULL;
+    password_finish(&daemon->password);
     disk_destroy(daemon->disk);
     loop_destroy(daemon->loop);
     config_unload(daemon->config);

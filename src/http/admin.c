@@ -5,11 +5,14 @@
 #include "base/report.h"
 #include "count/adoption.h"
 #include "http/admin_answer.h"
+#include "http/admin_backup.h"
 #include "http/admin_pages.h"
+#include "http/admin_repair.h"
 #include "http/admin_status.h"
 #include "http/metrics.h"
 #include "http/page_read.h"
 #include "http/server_view.h"
+#include "http/trouble.h"
 #include "http/version.h"
 #include "http/whoami.h"
 
@@ -44,6 +47,9 @@ static void respond_replay(struct request *request, int status, const struct ado
     report_text(&report, "state", replay->is_done ? "done" : "replaying");
     report_u64(&report, "visits", replay->visits);
     report_u64(&report, "left", replay->left);
+    if (replay->aside != 0) {
+        report_u64(&report, "aside", replay->aside);
+    }
     admin_respond_report(request, status, &report);
 }
 
@@ -124,22 +130,36 @@ static void admin_handle_version(struct request *request)
     admin_respond_report(request, 200, &report);
 }
 
+static void count_site(void *data, const char *site)
+{
+    (void)site;
+    ++*(uint64_t *)data;
+}
+
 static void admin_handle_metrics(struct request *request)
 {
     struct server_view view;
     struct store_health health;
     struct engine_failure failure = {0};
+    struct trouble_view sites = {0};
+    struct trouble_view salt = {0};
     struct metrics_facts facts;
     struct buf body = BUF_EMPTY;
 
     server_view(request->server, &view);
     store_health(view.store, &health);
     engine_failure(view.engine, &failure);
+    trouble_view(view.site_trouble, &sites);
+    trouble_view(view.salt_trouble, &salt);
     facts = (struct metrics_facts){
         .version = VISITCOUNTD_VERSION,
         .stats = engine_stats(view.engine),
         .store = &health,
         .failing_ms = failure.lasted_ms,
+        .failing_sites = failure.site_count,
+        .torn_sites = engine_torn_count(view.engine),
+        .site_failing_ms = sites.lasted_ms,
+        .salt_failing_ms = salt.lasted_ms,
         .journal = engine_journal_status(view.engine),
         .is_draining = view.is_draining,
         .open_connections = view.open_connections,
@@ -147,6 +167,7 @@ static void admin_handle_metrics(struct request *request)
         .live_clients = view.live_clients,
         .requests = view.requests,
     };
+    engine_list_unproven(view.engine, count_site, &facts.unproven_sites);
     metrics_read_process(&facts.process);
     metrics_write(&facts, &body);
     respond_buf(request, 200, METRICS_CONTENT_TYPE, &body);

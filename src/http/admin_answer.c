@@ -2,7 +2,9 @@
 #include "http/admin_answer.h"
 
 #include "http/render.h"
+#include "http/server.h"
 #include "http/server_view.h"
+#include "http/sites.h"
 
 #include <string.h>
 
@@ -49,41 +51,69 @@ void admin_respond_report(struct request *request, int status, struct report *re
     admin_respond_form(request, status, &body);
 }
 
-bool admin_take_site(struct request *request, char ret_site[STORE_SITE_MAX + 1])
+bool admin_is_forced(const struct request *request)
 {
-    const char *site = admin_parameter(request, "site");
-    struct server_view view;
+    const char *force = admin_parameter(request, "force");
 
-    server_view(request->server, &view);
-    if (site == NULL) {
-        site = view.default_site;
-    }
+    return force != NULL && strcmp(force, "1") == 0;
+}
+
+/** Takes a site that is not listed, and was not admitted yet. */
+static bool take_unlisted(struct request *request, const char *site, char *ret_site)
+{
     if (!key_is_site(site, strlen(site))) {
         respond_error(request, 400, "bad_site",
                       "the name of a site has 1 to %d of the characters a-z 0-9 . _ -",
                       STORE_SITE_MAX);
         return false;
     }
+    if (sites_open_rules(server_sites(request->server)) == NULL && !admin_is_forced(request)) {
+        respond_error(request, 404, "unknown_site",
+                      "site %s is not counted here (option sites); --force takes it all the same",
+                      site);
+        return false;
+    }
     strcpy(ret_site, site);
+    return true;
+}
+
+bool admin_take_site(struct request *request, char ret_site[STORE_SITE_MAX + 1])
+{
+    const struct sites *sites = server_sites(request->server);
+    const char *site = admin_parameter(request, "site");
+    const struct site_rules *rules =
+        site == NULL ? sites_default_rules(sites) : sites_find(sites, site, strlen(site));
+
+    if (rules == NULL) {
+        return take_unlisted(request, site, ret_site);
+    }
+    memcpy(ret_site, rules->name, rules->name_length + 1);
     return true;
 }
 
 bool admin_take_page(struct request *request, const char *name, struct key *ret_page)
 {
     const char *page = admin_parameter(request, name);
-    struct buf path = BUF_EMPTY;
     enum key_status status;
 
-    /* a parameter has its percent-encoding taken off, while keys are made from paths with it */
-    for (const char *at = page != NULL ? page : "/"; *at != '\0'; at++) {
-        buf_printf(&path, strchr("%?#", *at) != NULL ? "%%%02X" : "%c", (unsigned char)*at);
-    }
-    status = key_from_path(path.bytes, path.length, ret_page);
-    buf_finish(&path);
+    page = page != NULL ? page : "/";
+    status = key_from_path(page, strlen(page), ret_page);
     if (status != KEY_OK) {
-        respond_error(request, 400, "bad_page", "%s", key_status_text(status));
+        respond_error(request, 400, "bad_page", "%s%s", key_status_text(status),
+                      status == KEY_BAD_ENCODING ? "; a \"%\" itself is written %25" : "");
     }
     return status == KEY_OK;
+}
+
+void admin_put_page(struct buf *out, const char *page)
+{
+    for (const char *at = page; *at != '\0'; at++) {
+        if (strchr("%?#", *at) != NULL) {
+            buf_printf(out, "%%%02X", (unsigned char)*at);
+        } else {
+            buf_putc(out, *at);
+        }
+    }
 }
 
 void admin_respond_unavailable(struct request *request)

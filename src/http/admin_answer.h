@@ -23,11 +23,23 @@
  */
 const char *admin_parameter(const struct request *request, const char *name);
 
-/** The site that is asked for, or the default one; false after answering that its name is none. */
+/** Whether the request is to be done although something speaks against it: --force. */
+bool admin_is_forced(const struct request *request);
+
+/**
+ * The name of the site that is asked for by its name or an alias, or of the default one. False
+ * after answering that it is none, or is not counted here and the request is not forced.
+ */
 bool admin_take_site(struct request *request, char ret_site[STORE_SITE_MAX + 1]);
 
-/** The key of the page that a parameter names, "/" without one; false after answering. */
+/**
+ * The key of the page that a parameter names as a visit's path does (http/key.h), "/" without one;
+ * false after answering.
+ */
 bool admin_take_page(struct request *request, const char *name, struct key *ret_page);
+
+/** Appends a page so that admin_take_page() makes the same key of it. */
+void admin_put_page(struct buf *out, const char *page);
 
 /** Text, unless the request asks for JSON in its query or, when that is silent, in Accept. */
 enum report_form admin_wanted_form(const struct request *request);

@@ -131,6 +131,17 @@ static void begin_edit(struct edit_question *edit, struct store *store)
     }
 }
 
+/** Says which page a line of an import means, "SITE\tPAGE", and changes nothing. */
+static void respond_checked(struct request *request, const struct edit_question *parts)
+{
+    struct buf body = BUF_EMPTY;
+
+    buf_printf(&body, "%s\t", parts->site);
+    admin_put_page(&body, parts->page.bytes);
+    buf_putc(&body, '\n');
+    admin_respond_form(request, 200, &body);
+}
+
 static void handle_edit(struct request *request, enum store_edit_kind kind)
 {
     struct edit_question parts = {.edit = {.kind = kind, .number = 0}};
@@ -139,6 +150,10 @@ static void handle_edit(struct request *request, enum store_edit_kind kind)
     if (!admin_take_site(request, parts.site) || !admin_take_page(request, "page", &parts.page) ||
         !take_number(request, 0, STORE_NUMBER_MAX, &parts.edit.number) ||
         (kind == STORE_RENAME && !admin_take_page(request, "to", &parts.to))) {
+        return;
+    }
+    if (kind == STORE_SET && admin_parameter(request, "check") != NULL) {
+        respond_checked(request, &parts);
         return;
     }
     if (kind == STORE_RENAME && strcmp(parts.page.bytes, parts.to.bytes) == 0) {
@@ -255,7 +270,9 @@ static void put_exported(struct list_question *list, const struct store_page *pa
     struct buf *out = &list->body;
 
     if (list->form == REPORT_TEXT) {
-        buf_printf(out, "%s\t%s\t%llu\n", list->site, page->page, (unsigned long long)page->total);
+        buf_printf(out, "%s\t", list->site);
+        admin_put_page(out, page->page);
+        buf_printf(out, "\t%llu\n", (unsigned long long)page->total);
         return;
     }
     buf_printf(out, "{\"site\":\"%s\",\"page\":", list->site);
@@ -402,7 +419,7 @@ static bool take_span(struct request *request, struct store_span *span)
     if (!take_number(request, 1, STORE_STEPS_MAX, &count)) {
         return false;
     }
-    span->from = span->to + 1 - count;
+    span->from = span->to + 1 > count ? span->to + 1 - count : 0; /* a clock may be near 1970 */
     return true;
 }
 

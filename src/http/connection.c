@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -19,6 +20,18 @@
 /* turns in which all sockets that were shut down have been closed: input, answer, end of input */
 #define CLOSE_TURNS 64
 
+/* of an answer, what a client has to take within connections->patience_ms */
+#define ANSWER_MIN_BYTES 1024
+
+/** What is waited for on a connection. */
+enum activity {
+    ACTIVITY_OURS,    /* our answer; or it is a stream, on which the client need not say anything */
+    ACTIVITY_IDLE,    /* the next request */
+    ACTIVITY_REQUEST, /* the rest of a request */
+    ACTIVITY_ANSWER,  /* that the client takes its answer */
+    ACTIVITY_LINGER   /* that it closes: libh2o has closed it */
+};
+
 struct connection {
     struct list link;
     struct connections *owner;
@@ -27,13 +40,14 @@ struct connection {
     struct connection_peer peer;
     bool is_waiting;                  /* its request waits for an answer of the store */
     bool is_ended;                    /* its reading side was shut down */
-    bool is_lingering;                /* libh2o is done with it */
     void (*on_input_end)(void *data); /* during a stream */
     void *on_input_end_data;
-    int linger_fd;        /* keeps the connection open beyond libh2o; -1 */
-    uint64_t deadline_ms; /* of a client that has to take bytes, or to close; 0 for none */
-    size_t bytes_written; /* when the deadline was set */
-    int bytes_queued;     /* in the kernel, when the deadline was set */
+    int linger_fd; /* keeps the connection open beyond libh2o; -1 */
+
+    /* at the last look at it */
+    enum activity activity;
+    uint64_t progress;
+    uint64_t deadline_ms; /* by loop_patience_ms() */
 };
 
 static void shut_down(const struct connection *connection, int how)
@@ -42,26 +56,81 @@ static void shut_down(const struct connection *connection, int how)
     (void)shutdown(h2o_socket_get_fd(connection->socket), how);
 }
 
-/* Slow clients */
+/* Deadlines */
 
-/** Whether the client took bytes since the last look, or there are none to take. */
-static bool makes_progress(struct connection *connection, uint64_t now_ms)
+static enum activity find_activity(const struct connection *connection)
 {
-    h2o_socket_t *socket = connection->socket;
+    const h2o_socket_t *socket = connection->socket;
+
+    if (connection->activity == ACTIVITY_LINGER) {
+        return ACTIVITY_LINGER;
+    }
+    if (h2o_socket_is_writing(connection->socket)) {
+        return ACTIVITY_ANSWER;
+    }
+    if (connection->is_waiting || connection->on_input_end != NULL ||
+        !h2o_socket_is_reading(connection->socket)) {
+        return ACTIVITY_OURS;
+    }
+    return socket->input->size != 0 ? ACTIVITY_REQUEST : ACTIVITY_IDLE;
+}
+
+/** Bytes that the client's machine has confirmed; on a unix socket a number that changes instead.
+ */
+static uint64_t taken_bytes(const struct connection *connection)
+{
+    int fd = h2o_socket_get_fd(connection->socket);
+    struct tcp_info info = {0};
+    socklen_t length = sizeof(info);
     int queued = 0;
 
-    if (!h2o_socket_is_writing(socket)) {
-        connection->deadline_ms = 0;
+    if (!connection->peer.is_local && getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0) {
+        return info.tcpi_bytes_acked;
+    }
+    (void)ioctl(fd, SIOCOUTQ, &queued);
+    return connection->socket->bytes_written + (uint64_t)queued;
+}
+
+/**
+ * Of a request counts its beginning only, however its bytes trickle in. An answer of which less
+ * than the minimum is taken in time is given up, so that no client holds a connection for ever.
+ */
+static bool makes_progress(struct connection *connection, enum activity activity)
+{
+    bool is_answer = activity == ACTIVITY_ANSWER;
+    bool is_slow_ok = connection->peer.is_local || connection->on_input_end != NULL;
+    uint64_t now = is_answer ? taken_bytes(connection) : connection->socket->bytes_written;
+    uint64_t before = connection->progress;
+    bool has_progress =
+        now != before && (!is_answer || is_slow_ok || now - before >= ANSWER_MIN_BYTES);
+
+    if (activity != connection->activity || has_progress) {
+        connection->progress = now;
         return true;
     }
-    (void)ioctl(h2o_socket_get_fd(socket), SIOCOUTQ, &queued);
-    if (connection->deadline_ms == 0 || socket->bytes_written != connection->bytes_written ||
-        queued != connection->bytes_queued) {
+    return false;
+}
+
+/** What libh2o has not read of the input is still answered, unless it was ended before. */
+static void give_up(struct connection *connection, enum activity activity)
+{
+    bool is_input = activity == ACTIVITY_IDLE || activity == ACTIVITY_REQUEST;
+
+    shut_down(connection, is_input && !connection->is_ended ? SHUT_RD : SHUT_RDWR);
+    connection->is_ended = true;
+}
+
+static void look_at(struct connection *connection, uint64_t now_ms)
+{
+    enum activity activity = find_activity(connection);
+    bool is_fresh = activity != ACTIVITY_LINGER && makes_progress(connection, activity);
+
+    if (is_fresh || activity == ACTIVITY_OURS) {
+        connection->activity = activity;
         connection->deadline_ms = now_ms + connection->owner->patience_ms;
-        connection->bytes_written = socket->bytes_written;
-        connection->bytes_queued = queued;
+    } else if (now_ms >= connection->deadline_ms) {
+        give_up(connection, activity);
     }
-    return now_ms < connection->deadline_ms;
 }
 
 static void start_sweep(struct connections *connections)
@@ -75,15 +144,10 @@ static void start_sweep(struct connections *connections)
 static void on_sweep(struct loop_timer *timer)
 {
     struct connections *connections = container_of(timer, struct connections, sweep);
-    uint64_t now_ms = loop_now_ms(connections->loop);
+    uint64_t now_ms = loop_patience_ms(connections->loop);
 
     list_for_each(link, &connections->all) {
-        struct connection *connection = container_of(link, struct connection, link);
-
-        if (connection->is_lingering ? now_ms >= connection->deadline_ms
-                                     : !makes_progress(connection, now_ms)) {
-            shut_down(connection, SHUT_RDWR);
-        }
+        look_at(container_of(link, struct connection, link), now_ms);
     }
     if (!list_is_empty(&connections->all)) {
         start_sweep(connections);
@@ -115,8 +179,8 @@ static void start_lingering(struct connection *connection)
         loop_h2o(connection->owner->loop), connection->linger_fd, H2O_SOCKET_FLAG_DONT_READ);
 
     connection->linger_fd = -1;
-    connection->is_lingering = true;
-    connection->deadline_ms = loop_now_ms(connection->owner->loop) + LINGER_MS;
+    connection->activity = ACTIVITY_LINGER;
+    connection->deadline_ms = loop_patience_ms(connection->owner->loop) + LINGER_MS;
     start(connection, socket);
     shut_down(connection, SHUT_WR);
     h2o_socket_read_start(socket, on_linger_readable);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * connection: the list of open connections, for what libh2o does not do: closing idle ones while
- * the server drains, dropping clients that do not take their answer, and closing the rest at the
- * end.
+ * connection: the list of open connections, for what libh2o does not do, or not well: deadlines,
+ * closing idle connections while the server drains, and closing the rest at the end.
+ *
+ * libh2o's deadlines go by the wall clock and do not cover answers. Ours go by the monotonic clock.
+ * A connection may be idle for `patience_ms`, a request may take as long, and a client has to take
+ * a part of its answer in that time. All connections are looked at once a second, or four times in
+ * `patience_ms`, so a request costs nothing and a deadline may come so much later.
  *
  * A connection belongs to libh2o and ends when it closes the socket; our record of it goes then.
  */
@@ -27,15 +31,14 @@ struct connections {
     struct list all;
     size_t open[LISTENER_KINDS];
     uint64_t accepted[LISTENER_KINDS];
-    uint64_t patience_ms; /* how long a client may take no byte of its answer */
+    uint64_t patience_ms;
     struct loop_timer sweep;
     /** Called after one was closed and is no longer in `open`. */
     void (*on_close)(void *data, enum listener_kind kind);
     void *data;
 };
 
-/** Makes `connections` empty and starts to look after slow clients; `on_close` is set afterwards.
- */
+/** Makes `connections` empty; `on_close` is set afterwards. */
 void connections_init(struct connections *connections, struct loop *loop, uint64_t patience_ms);
 
 /** Stops looking. All connections are closed. */

@@ -100,7 +100,7 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
         respond_count(waiting, answer, status_journaled);
         break;
     case VISIT_REFUSED:
-        refuse_unavailable(waiting->request);
+        refuse(waiting->request, REFUSAL_STORE_UNAVAILABLE, "%s", answer->reason);
         break;
     case VISIT_TOO_MANY_PAGES:
         refuse(waiting->request, REFUSAL_TOO_MANY_PAGES, "%s", answer->reason);
@@ -203,6 +203,9 @@ static void on_site(struct request *request, struct target *target, enum site_ad
 {
     struct client client;
 
+    if (admission != SITE_ADMITTED) {
+        engine_note_refused(server_engine(request->server));
+    }
     switch (admission) {
     case SITE_ADMITTED:
         client_take(request, &client);

@@ -166,6 +166,11 @@ static void put_visits(struct buf *out, const struct stats *stats)
             "Visits that the store had lost and has again.");
     put_u64(out, "visitcountd_visits_lost_total", "counter", stats->lost,
             "Visits that the store lost when they were no longer kept here.");
+    put_u64(out, "visitcountd_visits_unprotected_total", "counter", stats->unprotected,
+            "Visits that are no longer kept here to be sent again, since ledger.retain_max was "
+            "reached.");
+    put_u64(out, "visitcountd_visits_outdated_total", "counter", stats->outdated,
+            "Visits that are not sent again or were set aside, since their site was repaired.");
     put_u64(out, "visitcountd_visits_unconfirmed_total", "counter", stats->unconfirmed,
             "Visits that were answered before as many replicas had them as redis.wait_replicas.");
     put_u64(out, "visitcountd_visits_replayed_total", "counter", stats->replayed,
@@ -186,6 +191,8 @@ static void put_journal(struct buf *out, const struct journal_status *journal)
             "Records in it that the store does not have.");
     put_u64(out, "visitcountd_journal_visits", "gauge", journal->visits,
             "Visits in these records.");
+    put_u64(out, "visitcountd_journal_aside_visits", "gauge", journal->aside_visits,
+            "Visits that were set aside, since their site was repaired.");
     put_u64(out, "visitcountd_journal_records_written_total", "counter", journal->written,
             "Records written.");
     put_u64(out, "visitcountd_journal_syncs_total", "counter", journal->syncs,
@@ -222,6 +229,38 @@ static void put_latency(struct buf *out, const struct stats *stats)
     buf_printf(out, "%s_count %" PRIu64 "\n", name, sum);
 }
 
+/** Nothing where the store could not be looked at. */
+static void put_warnings(struct buf *out, const struct store_health *store)
+{
+    static const char name[] = "visitcountd_store_warning";
+
+    if (store->warning_count == 0) {
+        return;
+    }
+    put_head(out, name, "gauge",
+             "Whether a setting or state of the store is going to cost numbers; see the status.");
+    for (size_t i = 0; i < store->warning_count; i++) {
+        buf_printf(out, "%s{check=\"%s\"} %d\n", name, store->warnings[i].check,
+                   store->warnings[i].text[0] != '\0');
+    }
+}
+
+/** Nothing without replicas. */
+static void put_replicas(struct buf *out, const struct store_health *store)
+{
+    static const char name[] = "visitcountd_store_replica_lag_bytes";
+
+    if (store->replica_count == 0) {
+        return;
+    }
+    put_head(out, name, "gauge",
+             "How far a replica of the store was behind when it was last seen.");
+    for (size_t i = 0; i < store->replica_count; i++) {
+        buf_printf(out, "%s{replica=\"%s\"} %" PRIu64 "\n", name, store->replicas[i].address,
+                   store->replicas[i].lag_bytes);
+    }
+}
+
 static void put_store(struct buf *out, const struct metrics_facts *facts)
 {
     static const char up[] = "visitcountd_store_up";
@@ -232,6 +271,22 @@ static void put_store(struct buf *out, const struct metrics_facts *facts)
     put_seconds(out, "visitcountd_store_failing_seconds", "gauge", facts->failing_ms * US_PER_MS,
                 "For how long the store, though it can be asked, takes no batches of some site; 0: "
                 "it takes them.");
+    put_u64(out, "visitcountd_store_failing_sites", "gauge", facts->failing_sites,
+            "Sites of which the store, though it can be asked, takes no batches.");
+    put_u64(out, "visitcountd_torn_sites", "gauge", facts->torn_sites,
+            "Sites of which the keys contradict each other, and that count nothing until they are "
+            "repaired.");
+    put_u64(out, "visitcountd_unproven_sites", "gauge", facts->unproven_sites,
+            "Sites of which a version before 0.2 has written lately, so that keys which were lost "
+            "would not be noticed.");
+    put_seconds(out, "visitcountd_sites_failing_seconds", "gauge",
+                facts->site_failing_ms * US_PER_MS,
+                "For how long the store, though it can be asked, does not say whether sites that "
+                "are not listed may be counted; 0: it does.");
+    put_seconds(out, "visitcountd_salt_failing_seconds", "gauge",
+                facts->salt_failing_ms * US_PER_MS,
+                "For how long the store, though it can be asked, does not tell the salt of the "
+                "day; 0: it does.");
     put_u64(out, "visitcountd_store_commands_total", "counter", store->commands,
             "Commands sent to the store.");
     put_u64(out, "visitcountd_store_connects_total", "counter", store->connects,
@@ -240,6 +295,8 @@ static void put_store(struct buf *out, const struct metrics_facts *facts)
             "Commands that the store has not answered yet.");
     put_seconds(out, "visitcountd_store_round_trip_seconds", "gauge", store->round_trip_us,
                 "How long the last command took.");
+    put_replicas(out, store);
+    put_warnings(out, store);
 }
 
 static void put_server(struct buf *out, const struct metrics_facts *facts)

@@ -34,6 +34,11 @@ struct metrics_facts {
     const struct stats *stats;
     const struct store_health *store;
     uint64_t failing_ms; /* for how long the store takes no batches of some site; 0: it does */
+    uint64_t failing_sites;
+    uint64_t torn_sites;
+    uint64_t unproven_sites;  /* a version before 0.2 may write to them */
+    uint64_t site_failing_ms; /* likewise: whether a site that is not listed may be counted */
+    uint64_t salt_failing_ms; /* likewise: the day's salt */
     const struct journal_status *journal; /* or NULL */
     struct metrics_process process;
     bool is_draining;

@@ -210,11 +210,20 @@ void render_error_json(struct buf *out, const char *code, const char *message)
 
 void render_ready_json(struct buf *out, const char *state, const char *reason)
 {
+    render_ready_sites_json(out, state, reason, 0);
+}
+
+void render_ready_sites_json(struct buf *out, const char *state, const char *reason,
+                             uint64_t failing_sites)
+{
     buf_printf(out, "{\"ready\":%s,\"state\":", reason == NULL ? "true" : "false");
     buf_put_json(out, state, strlen(state));
     if (reason != NULL) {
         buf_puts(out, ",\"reason\":");
         buf_put_json(out, reason, strlen(reason));
+    }
+    if (failing_sites != 0) {
+        buf_printf(out, ",\"failing_sites\":%" PRIu64, failing_sites);
     }
     buf_puts(out, "}\n");
 }

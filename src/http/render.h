@@ -72,6 +72,10 @@ void render_error_json(struct buf *out, const char *code, const char *message);
 /** {"ready":false,"state":"draining","reason":"…"}; without reason where it is NULL. */
 void render_ready_json(struct buf *out, const char *state, const char *reason);
 
+/** The same with "failing_sites":N at the end, unless there are none. */
+void render_ready_sites_json(struct buf *out, const char *state, const char *reason,
+                             uint64_t failing_sites);
+
 /** The Content-Security-Policy of the page of /count: nothing but its own style. */
 const char *render_content_security_policy(void);
 

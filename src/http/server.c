@@ -10,6 +10,7 @@
 #include "http/live.h"
 #include "http/protocol_error.h"
 #include "http/server_view.h"
+#include "http/site_admit.h"
 #include "http/visitor.h"
 #include "http/routes.h"
 
@@ -55,6 +56,7 @@ struct server {
     struct sites *sites;
     struct admission admission;
     struct visitors *visitors;
+    struct site_admits *site_admits;
     struct live *live;
     struct buf scratch;
 
@@ -116,12 +118,24 @@ static void init_h2o(struct server *server)
     h2o_config_init(globalconf);
     globalconf->server_name = h2o_iovec_init("", 0); /* no Server header */
     globalconf->max_request_entity_size = BODY_MAX_BYTES;
-    globalconf->http1.req_timeout = server->config->http_idle_timeout_ms;
     globalconf->http1.upgrade_to_http2 = 0;
     init_kind(server, LISTENER_VISITORS, "visitors", &visitor_routes);
     init_kind(server, LISTENER_ADMIN, "admin", &admin_routes);
     init_kind(server, LISTENER_METRICS, "metrics", &metrics_routes);
     h2o_context_init(&server->context, loop_h2o(server->loop), globalconf);
+    /* out of the loop: it goes by the wall clock, and `connection` has deadlines of its own */
+    h2o_timeout_dispose(loop_h2o(server->loop), &server->context.http1.req_timeout);
+}
+
+static void finish_h2o(struct server *server)
+{
+    h2o_multithread_queue_t *queue = server->context.queue;
+
+    /* only so that libh2o can take it out */
+    h2o_timeout_init(loop_h2o(server->loop), &server->context.http1.req_timeout, 0);
+    h2o_context_dispose(&server->context);
+    free(queue); /* which libh2o leaves to its user */
+    h2o_config_dispose(&server->globalconf);
 }
 
 /* Listeners */
@@ -314,6 +328,7 @@ struct server *server_create(const struct server_options *options, struct buf *e
     server->live = live_create(server->loop, server->store);
     admission_init(&server->admission);
     server->visitors = visitors_create(server->loop, server->store, server->sites);
+    server->site_admits = site_admits_create(server->loop, server->store);
     loop_timer_init(&server->drain_step, on_drain_step);
     loop_task_init(&server->drained, on_drained);
     connections_init(&server->connections, server->loop, config->http_idle_timeout_ms);
@@ -335,12 +350,9 @@ struct server *server_create(const struct server_options *options, struct buf *e
 
 void server_destroy(struct server *server)
 {
-    h2o_multithread_queue_t *queue;
-
     if (server == NULL) {
         return;
     }
-    queue = server->context.queue;
     loop_timer_stop(&server->drain_step);
     loop_task_cancel(&server->drained);
     server->on_drained = NULL;
@@ -349,9 +361,8 @@ void server_destroy(struct server *server)
     live_destroy(server->live);
     connections_close_all(&server->connections, &server->context);
     connections_finish(&server->connections);
-    h2o_context_dispose(&server->context);
-    free(queue); /* which libh2o leaves to its user */
-    h2o_config_dispose(&server->globalconf);
+    finish_h2o(server);
+    site_admits_destroy(server->site_admits);
     visitors_destroy(server->visitors);
     sites_destroy(server->sites);
     admission_finish(&server->admission);
@@ -364,6 +375,7 @@ void server_configure(struct server *server, const struct config *config)
     struct sites *previous = server->sites;
 
     server->sites = sites_create(config);
+    sites_remember(server->sites, previous);
     server->config = config;
     visitors_configure(server->visitors, server->sites);
     sites_destroy(previous);
@@ -411,6 +423,11 @@ struct store *server_store(const struct server *server)
     return server->store;
 }
 
+struct site_admits *server_site_admits(const struct server *server)
+{
+    return server->site_admits;
+}
+
 struct buf *server_scratch(struct server *server)
 {
     buf_clear(&server->scratch);
@@ -430,6 +447,8 @@ void server_view(const struct server *server, struct server_view *ret_view)
         .started_at_ms = server->started_at_ms,
         .is_draining = server->is_draining,
         .visitors_are_told_apart = visitors_are_told_apart(server->visitors),
+        .salt_trouble = visitors_trouble(server->visitors),
+        .site_trouble = site_admits_trouble(server->site_admits),
         .open_connections = server->connections.open[LISTENER_VISITORS],
         .accepted_connections = server->connections.accepted[LISTENER_VISITORS],
         .live_clients = live_client_count(server->live),

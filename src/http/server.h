@@ -23,6 +23,7 @@
 struct admission;
 struct live;
 struct server;
+struct site_admits;
 struct visitors;
 
 /** What the admin socket asks the daemon to do. */
@@ -83,6 +84,7 @@ struct sites *server_sites(const struct server *server);
 struct admission *server_admission(struct server *server);
 struct visitors *server_visitors(const struct server *server);
 struct live *server_live(const struct server *server);
+struct site_admits *server_site_admits(const struct server *server);
 struct loop *server_loop(const struct server *server);
 struct engine *server_engine(const struct server *server);
 struct store *server_store(const struct server *server);

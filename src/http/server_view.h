@@ -43,6 +43,8 @@ struct server_view {
     uint64_t started_at_ms; /* loop time of server_create() */
     bool is_draining;       /* as server_is_draining() */
     bool visitors_are_told_apart;
+    const struct trouble *salt_trouble; /* of the question for the day's salt */
+    const struct trouble *site_trouble; /* whether a site that is not listed may be counted */
 
     /* visitors' listeners only: looking at the admin socket does not change them */
     uint64_t open_connections;     /* now */

@@ -230,6 +230,17 @@ const struct site_rules *sites_admit(struct sites *sites, const char *name, size
     return &site->rules;
 }
 
+void sites_remember(struct sites *sites, const struct sites *previous)
+{
+    map_for_each(node, &previous->by_name) {
+        const struct site *site = container_of(node, struct site, node);
+
+        if (!site->is_listed) {
+            sites_admit(sites, site->name, site->rules.name_length);
+        }
+    }
+}
+
 bool sites_is_due(const struct site_rules *rules, uint64_t second)
 {
     uint64_t minute = second / DUE_EACH_S;

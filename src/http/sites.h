@@ -56,6 +56,10 @@ uint64_t sites_open_limit(const struct sites *sites);
  */
 const struct site_rules *sites_admit(struct sites *sites, const char *name, size_t length);
 
+/** After a reload: notes the sites that the store has taken so far, as if it had been asked again.
+ */
+void sites_remember(struct sites *sites, const struct sites *previous);
+
 /**
  * Whether a listed site should be put on the store's list: at its first visit, and again once a
  * minute, in case that the store did not take it, or has lost it. `second` is the visit's.

@@ -21,7 +21,6 @@
 #define AHEAD_S       600   /* so long before midnight */
 #define LOOK_MS       30000 /* between looks at which ones are needed */
 #define LOOK_AGAIN_MS 100   /* while one is missing */
-#define PATIENCE_MS   5000  /* before that is said in the log */
 #define DAY_S         86400
 #define KEPT_DAYS     2 /* behind the day by UTC no place on earth is */
 
@@ -42,8 +41,7 @@ struct visitors {
     struct list calls;
     bool has_asked;  /* all that was wanted first, and the store has answered, whatever it said */
     bool is_missing; /* a salt that is needed now is */
-    uint64_t missing_since_ms; /* 0: none is */
-    bool is_said;              /* in the log, that one is missing */
+    struct trouble trouble;
     struct salt salts[SALTS];
 };
 
@@ -96,6 +94,11 @@ static void on_salt(void *data, const struct store_salt *answer)
             set_key(salt, answer->salt);
             visitors->is_missing = is_any_missing(visitors);
         }
+    }
+    if (visitors != NULL && answer->outcome != STORE_OK) {
+        trouble_note(&visitors->trouble, answer->reason);
+    } else if (visitors != NULL && !visitors->is_missing) {
+        trouble_end(&visitors->trouble);
     }
     list_remove(&call->link);
     free(call);
@@ -170,43 +173,25 @@ static void want_days_of(void *data, const struct site_rules *rules)
     }
 }
 
-static void forget_past_days(struct visitors *visitors)
+/** Past ones, and those that a clock asked for which was ahead: they would stay until then. */
+static void forget_other_days(struct visitors *visitors)
 {
     uint64_t today = clock_wall_ms() / 1000 / DAY_S;
 
     for (size_t i = 0; i < SALTS; i++) {
-        if (visitors->salts[i].is_used && visitors->salts[i].day + KEPT_DAYS <= today) {
-            sodium_memzero(&visitors->salts[i], sizeof(visitors->salts[i]));
-        }
-    }
-}
+        struct salt *salt = &visitors->salts[i];
 
-/** Says once that a salt is missing for long, and once that it came. */
-static void tell(struct visitors *visitors)
-{
-    uint64_t now_ms = loop_now_ms(visitors->loop);
-
-    if (!visitors->is_missing) {
-        if (visitors->is_said) {
-            log_info("visitors: the store has told the salt; they are told apart again");
+        if (salt->is_used && (salt->day + KEPT_DAYS <= today || salt->day > today + KEPT_DAYS)) {
+            sodium_memzero(salt, sizeof(*salt));
         }
-        visitors->missing_since_ms = 0;
-        visitors->is_said = false;
-    } else if (visitors->missing_since_ms == 0) {
-        visitors->missing_since_ms = now_ms;
-    } else if (!visitors->is_said && now_ms - visitors->missing_since_ms >= PATIENCE_MS) {
-        visitors->is_said = true;
-        log_warning("visitors: the store has not told the day's salt; they are not told apart "
-                    "until it does, visits are counted all the same");
     }
 }
 
 static void look(struct visitors *visitors)
 {
-    forget_past_days(visitors);
+    forget_other_days(visitors);
     sites_for_each(visitors->sites, want_days_of, visitors);
     visitors->is_missing = is_any_missing(visitors);
-    tell(visitors);
     loop_timer_start(visitors->loop, &visitors->look,
                      visitors->is_missing ? LOOK_AGAIN_MS : LOOK_MS);
 }
@@ -235,6 +220,8 @@ struct visitors *visitors_create(struct loop *loop, struct store *store, const s
     visitors->loop = loop;
     visitors->store = store;
     list_init(&visitors->calls);
+    trouble_init(&visitors->trouble, loop, store, "salt of the day",
+                 "visitors are not told apart; visits are counted");
     loop_timer_init(&visitors->look, on_look);
     visitors->listener.on_change = on_store_change;
     store_listen(store, &visitors->listener);
@@ -260,6 +247,11 @@ void visitors_destroy(struct visitors *visitors)
 bool visitors_are_told_apart(const struct visitors *visitors)
 {
     return !visitors->is_missing;
+}
+
+const struct trouble *visitors_trouble(const struct visitors *visitors)
+{
+    return &visitors->trouble;
 }
 
 bool visitors_are_awaited(const struct visitors *visitors)

@@ -16,6 +16,7 @@
 #include "http/client.h"
 #include "http/sites.h"
 #include "http/target.h"
+#include "http/trouble.h"
 #include "loop/loop.h"
 #include "store/store.h"
 
@@ -32,6 +33,9 @@ void visitors_configure(struct visitors *visitors, const struct sites *sites);
 
 /** Whether all salts are known that are needed now. */
 bool visitors_are_told_apart(const struct visitors *visitors);
+
+/** What the store says to the question for the salts. */
+const struct trouble *visitors_trouble(const struct visitors *visitors);
 
 /** Whether the store, which is there, was asked for the first salts, and has not answered yet. */
 bool visitors_are_awaited(const struct visitors *visitors);

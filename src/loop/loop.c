@@ -25,6 +25,12 @@
  */
 #define LOOKUP_THREADS 32
 
+/* a turn that takes so much longer than its sleep contains a pause of the process */
+#define PAUSE_MS 20
+
+/* in a timer's lost_ms: pauses do not put it off */
+#define NOT_PATIENT UINT64_MAX
+
 /* libh2o's answers of getaddrinfo and the like arrive through a queue, which wakes the loop up */
 struct loop {
     h2o_evloop_t *h2o;
@@ -34,6 +40,12 @@ struct loop {
     bool stopping;
     bool turning; /* inside libh2o */
     uint64_t awake_until_us;
+
+    uint64_t seen_at_ms; /* when the loop last noticed that it runs */
+    uint64_t sleep_ms;   /* how long it may have slept since then */
+    uint64_t lost_ms;    /* in pauses */
+    uint64_t turns;
+    uint64_t paused_turn; /* the last one with a pause */
 
     /*
      * Timers and tasks run inside libh2o's turn, since it finishes writes only there: `turn` is
@@ -59,13 +71,52 @@ struct eventfd_watch {
     void *data;
 };
 
-static bool has_work(const struct loop *loop)
+/* Called where the time is read anyway. Time beyond the sleep was a pause. */
+static void note_running(struct loop *loop, uint64_t now_ms)
+{
+    uint64_t passed_ms = now_ms - loop->seen_at_ms;
+
+    if (passed_ms >= loop->sleep_ms + PAUSE_MS && loop->paused_turn + 1 != loop->turns) {
+        loop->lost_ms += passed_ms - loop->sleep_ms;
+        loop->paused_turn = loop->turns;
+    }
+    loop->seen_at_ms = now_ms;
+    loop->sleep_ms = 0;
+}
+
+static void insert_timer(struct loop *loop, struct loop_timer *timer)
+{
+    struct list *position = &loop->timers;
+
+    while (position->prev != &loop->timers &&
+           container_of(position->prev, struct loop_timer, link)->at_ms > timer->at_ms) {
+        position = position->prev;
+    }
+    list_insert_before(position, &timer->link);
+}
+
+/* puts a timer off by the pauses since its start; false if it is due all the same */
+static bool put_off(struct loop *loop, struct loop_timer *timer, uint64_t now_ms)
+{
+    if (timer->lost_ms == NOT_PATIENT) {
+        return false;
+    }
+    timer->at_ms += loop->lost_ms - timer->lost_ms;
+    timer->lost_ms = loop->lost_ms;
+    if (timer->at_ms <= now_ms) {
+        return false;
+    }
+    insert_timer(loop, timer);
+    return true;
+}
+
+static bool has_work(const struct loop *loop, uint64_t now_ms)
 {
     if (!list_is_empty(&loop->tasks)) {
         return true;
     }
     return !list_is_empty(&loop->timers) &&
-           container_of(loop->timers.next, struct loop_timer, link)->at_ms <= loop_now_ms(loop);
+           container_of(loop->timers.next, struct loop_timer, link)->at_ms <= now_ms;
 }
 
 /*
@@ -82,6 +133,7 @@ static void run_timers(struct loop *loop)
 {
     uint64_t now_ms = loop_now_ms(loop);
 
+    note_running(loop, now_ms);
     while (!list_is_empty(&loop->timers)) {
         struct loop_timer *timer = container_of(loop->timers.next, struct loop_timer, link);
 
@@ -89,7 +141,9 @@ static void run_timers(struct loop *loop)
             return;
         }
         list_remove(&timer->link);
-        timer->on_expire(timer);
+        if (!put_off(loop, timer, now_ms)) {
+            timer->on_expire(timer);
+        }
     }
 }
 
@@ -131,6 +185,8 @@ struct loop *loop_create(void)
     h2o_hostinfo_max_threads = LOOKUP_THREADS;
     h2o_timeout_init(loop->h2o, &loop->zero, 0);
     loop->turn.cb = on_turn;
+    loop->seen_at_ms = loop_now_ms(loop);
+    loop->turns = 2; /* the one before had no pause */
     list_init(&loop->timers);
     list_init(&loop->tasks);
     sigemptyset(&loop->signal_set);
@@ -168,9 +224,8 @@ static bool stays_awake(struct loop *loop)
 }
 
 /* how long the loop may sleep in ms: until the next timer, and not while there are tasks */
-static int32_t sleep_ms(struct loop *loop)
+static int32_t sleep_ms(struct loop *loop, uint64_t now_ms)
 {
-    uint64_t now_ms = loop_now_ms(loop);
     uint64_t at_ms;
 
     if (!list_is_empty(&loop->tasks) || stays_awake(loop)) {
@@ -186,15 +241,29 @@ static int32_t sleep_ms(struct loop *loop)
     return at_ms - now_ms > INT32_MAX ? INT32_MAX : (int32_t)(at_ms - now_ms);
 }
 
+/* returns for how long libh2o may wait for events */
+static int32_t begin_turn(struct loop *loop)
+{
+    uint64_t now_ms = loop_now_ms(loop);
+
+    note_running(loop, now_ms);
+    loop->turns++;
+    if (has_work(loop, now_ms)) {
+        link_turn(loop);
+    }
+    loop->sleep_ms = (uint64_t)sleep_ms(loop, now_ms);
+    return (int32_t)loop->sleep_ms;
+}
+
 void loop_run(struct loop *loop)
 {
     loop->stopping = false;
+    loop->seen_at_ms = loop_now_ms(loop);
     while (!loop->stopping) {
-        if (has_work(loop)) {
-            link_turn(loop);
-        }
+        int32_t max_wait_ms = begin_turn(loop);
+
         loop->turning = true;
-        if (h2o_evloop_run(loop->h2o, sleep_ms(loop)) != 0 && errno != EINTR) {
+        if (h2o_evloop_run(loop->h2o, max_wait_ms) != 0 && errno != EINTR) {
             abort(); /* epoll_wait fails in no other way on a descriptor of our own */
         }
         loop->turning = false;
@@ -224,25 +293,43 @@ uint64_t loop_now_ms(const struct loop *loop)
     return clock_monotonic_ms();
 }
 
+uint64_t loop_lost_ms(const struct loop *loop)
+{
+    return loop->lost_ms;
+}
+
+uint64_t loop_patience_ms(struct loop *loop)
+{
+    uint64_t now_ms = loop_now_ms(loop);
+
+    note_running(loop, now_ms);
+    return now_ms - loop->lost_ms;
+}
+
 void loop_timer_init(struct loop_timer *timer, void (*on_expire)(struct loop_timer *timer))
 {
     list_init(&timer->link);
     timer->at_ms = 0;
+    timer->lost_ms = NOT_PATIENT;
     timer->on_expire = on_expire;
 }
 
 void loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms)
 {
-    struct list *position = &loop->timers;
+    uint64_t now_ms = loop_now_ms(loop);
 
+    note_running(loop, now_ms);
     list_remove(&timer->link);
     /* at least one ms ahead, or a timer that starts itself would run for ever in one turn */
-    timer->at_ms = loop_now_ms(loop) + (delay_ms != 0 ? delay_ms : 1);
-    while (position->prev != &loop->timers &&
-           container_of(position->prev, struct loop_timer, link)->at_ms > timer->at_ms) {
-        position = position->prev;
-    }
-    list_insert_before(position, &timer->link);
+    timer->at_ms = now_ms + (delay_ms != 0 ? delay_ms : 1);
+    timer->lost_ms = NOT_PATIENT;
+    insert_timer(loop, timer);
+}
+
+void loop_timer_start_patience(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms)
+{
+    loop_timer_start(loop, timer, delay_ms);
+    timer->lost_ms = loop->lost_ms;
 }
 
 void loop_timer_stop(struct loop_timer *timer)

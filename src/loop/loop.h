@@ -20,6 +20,7 @@ struct loop;
 struct loop_timer {
     struct list link;
     uint64_t at_ms;
+    uint64_t lost_ms; /* loop_lost_ms() that is in `at_ms`; UINT64_MAX: pauses do not matter */
     void (*on_expire)(struct loop_timer *timer);
 };
 
@@ -58,11 +59,33 @@ void loop_stay_awake(struct loop *loop, uint64_t for_us);
 /** Milliseconds of the monotonic clock. */
 uint64_t loop_now_ms(const struct loop *loop);
 
+/**
+ * Milliseconds since the start in which the loop did not run although it should have: the process
+ * was stopped, the machine was paused, or a turn took far too long. A wait for an answer must not
+ * count this time. The answer may lie in a socket, or its question may not even have been sent.
+ *
+ * Of two turns in a row at most one counts as a pause. So a loop that is always late doubles a wait
+ * at most.
+ */
+uint64_t loop_lost_ms(const struct loop *loop);
+
+/**
+ * The clock for how long to wait for an answer: loop_now_ms() without loop_lost_ms(). Deadlines
+ * that are compared with it are made of it.
+ */
+uint64_t loop_patience_ms(struct loop *loop);
+
 /** Prepares an idle timer. */
 void loop_timer_init(struct loop_timer *timer, void (*on_expire)(struct loop_timer *timer));
 
 /** Starts the timer, or starts it again, to expire in `delay_ms`; never from inside this call. */
 void loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms);
+
+/**
+ * Starts the timer on the clock of loop_patience_ms(): a pause of the process puts it off by the
+ * length of the pause. For waits for an answer.
+ */
+void loop_timer_start_patience(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms);
 
 /** Stops the timer; harmless when it is idle. */
 void loop_timer_stop(struct loop_timer *timer);

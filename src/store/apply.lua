@@ -30,14 +30,18 @@
 --                             new page that the site has no room for: it is not counted
 --   DUP <total> ...           had been applied before; the totals of that time
 --   GAP <sequence> <visits>   not applied: this is where the ledger is, not what the batch follows
+--   TORN <what is wrong>      not applied: totals and ledger contradict each other, see proof.lua
+--   OUTDATED <generation>     not applied: the site was repaired since the epoch began
 -- After the totals, " ~ <number> ..." names the tokens, from 1, that had been seen before: their
--- visits are not counted. " ^ <number> ..." tells the wanted numbers of visitors. Then " ! <error>"
+-- visits are not counted. " ^ <number> ..." tells the wanted numbers of visitors. " ? <seconds>" says for
+-- how long it is to be remembered that a version before 0.2 wrote to the site. Then " ! <error>"
 -- says that a number by day or hour or of visitors was not written.
 --
--- Nothing after the first write can fail: what this user may do was proved when the epoch was new, the
--- types of the ledger and of the buckets by reading them, hits is written first, and all that is
--- written of days, hours and visitors is written with pcall. So an error reply always means that
--- nothing was applied.
+-- Totals and ledger are examined before anything is answered or written. Nothing after the first write that
+-- counts can fail: what this user may do was proved when the epoch or the mark was new, the types of totals,
+-- ledger and buckets by reading them, and all that is written of days, hours and visitors is
+-- written with pcall. So an error reply always means that nothing was applied, and that totals and proof
+-- agree as before.
 local hits_key, day_key, hour_key, ledger_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local epoch, sequence, follows, visits = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local made_at, lifetimes, pages_max, channel = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
@@ -52,9 +56,34 @@ local SITE = 1 -- number of the page that stands for the site
 -- seconds: a ledger entry's time is not written anew while batches are made so close to it
 local SAME_TIME = 60
 
+-- the proof: read with what is needed anyway, and compared as text where nothing is special
+local kept = redis.call('HMGET', ledger_key, epoch, PROOF)
+local scores = redis.call('ZMSCORE', hits_key, '', MARK)
+local mark, old_at = scores[2], 0
+if not mark or kept[2] ~= 'g' .. mark .. ' ' .. (scores[1] or '0') .. ' 0' then
+    local wrong
+    wrong, old_at = examine(hits_key, ledger_key, scores[1], mark, kept[2])
+    if wrong then
+        return 'TORN ' .. wrong
+    end
+end
+-- as generation_of(), which costs four times as much
+local is_old_epoch = string.byte(epoch) ~= 103 -- "g"
+local generation = is_old_epoch and 0 or tonumber(string.sub(epoch, 2, 8))
+if mark and generation < tonumber(mark) then
+    return 'OUTDATED ' .. mark
+end
+-- new, of an older version, or older than a repair
+local is_remarked = not mark or generation > tonumber(mark)
+
+-- what is told of a version before 0.2; "" if none wrote
+local function tell_old_version()
+    return old_at ~= 0 and ' ? ' .. remembers_s(old_at) or ''
+end
+
 -- an entry of the ledger: sequence, visits, time of its last use, answer
 local last, used_at = '0', nil
-local entry = redis.call('HGET', ledger_key, epoch)
+local entry = kept[1]
 if entry then
     last, used_at = string.match(entry, '^(%d+) %d+ (%d+)')
     if not last then
@@ -64,7 +93,7 @@ end
 
 if last ~= follows then
     if last == sequence then
-        return 'DUP' .. string.match(entry, '^%d+ %d+ %d+(.*)$')
+        return 'DUP' .. string.match(entry, '^%d+ %d+ %d+(.*)$') .. tell_old_version()
     end
     if tonumber(last) < tonumber(sequence) then
         return 'GAP ' .. (entry and string.match(entry, '^%d+ %d+') or '0 0')
@@ -74,7 +103,7 @@ if last ~= follows then
     for i = 1, #totals do
         totals[i] = totals[i] or '0'
     end
-    return 'DUP ' .. table.concat(totals, ' ')
+    return 'DUP ' .. table.concat(totals, ' ') .. tell_old_version()
 end
 
 -- hits to add, by page. They stay the text that they are unless visits are taken out, since Redis is
@@ -92,8 +121,8 @@ if pages_max ~= '0' then
     local room = pages_max - redis.call('ZCARD', hits_key)
     if room < page_count then
         local befores = redis.call('ZMSCORE', hits_key, unpack(ARGV, BEFORE_PAGES + 1, LAST_PAGE))
-        -- the site is in there since its first visit
-        room = room + (befores[SITE] and 1 or 0)
+        -- the site is in there since its first visit, and so is the mark
+        room = room + (befores[SITE] and 1 or 0) + (mark and 1 or 0)
         for page = 2, page_count do
             room = room - (befores[page] and 0 or 1)
             if not befores[page] and room < 0 then
@@ -242,7 +271,7 @@ if token_groups ~= '' or stamp_groups ~= '' then
     for group = 1, #are_distinct do
         local row, more, stamps = KEYS[first_visitors_key], KEYS[first_visitors_key + 1], ARGV[at]
         local old_ids = stamp_arguments == 2 and ARGV[at + 1]
-        local count = #stamps / STAMP_LENGTH
+        local count = math.floor(#stamps / STAMP_LENGTH) -- Lua 5.4 would write a quotient as 4.0
         local kept = redis.call('GET', row) or ''
         local seen = kept ~= '' and find_in_row(kept, stamps, stamps)
         if old_ids and kept ~= '' then
@@ -284,19 +313,25 @@ local function ttl(place)
     return numbers_in(lifetimes)[place]
 end
 
-if last == '0' then
-    -- a new epoch: what an access list forbids has to fail here, where nothing was applied yet. What
-    -- is allowed fails as well, by the ledger's type, or changes nothing.
-    redis.call('HSET', ledger_key, epoch, '0 0 ' .. used_at)
+if last == '0' or is_remarked then
+    -- what an access list forbids has to fail here, where nothing was applied yet. What is allowed fails as
+    -- well, by the ledger's type, or changes nothing.
+    redis.call('HSET', ledger_key, epoch, last ~= '0' and entry or '0 0 ' .. used_at)
     redis.call('ZSCORE', hits_key, '')
     redis.call('EXPIRE', day_key, ttl(DAY))
     redis.call('TTL', day_key)
-    for command, argument in pairs({ZINCRBY = {1, 1}, SADD = {1}, GET = {}, APPEND = {''}}) do
-        local result = redis.pcall(command, ledger_key, unpack(argument))
-        if not string.find(result.err, 'WRONGTYPE', 1, true) then
-            return redis.error_reply(result.err)
-        end
+    local forbidden = find_forbidden(ledger_key, {ZADD = {1, 1}, ZINCRBY = {1, 1}, SADD = {1}, GET = {},
+                                                  APPEND = {''}})
+    if forbidden then
+        return forbidden
     end
+end
+if is_remarked then
+    mark = tostring(generation)
+    redis.call('ZADD', hits_key, mark, MARK)
+end
+if is_old_epoch then
+    old_at = redis.call('TIME')[1]
 end
 
 local failed = ''
@@ -383,7 +418,8 @@ end
 if #uniques ~= 0 then
     answer = answer .. ' ^ ' .. table.concat(uniques, ' ')
 end
-redis.call('HSET', ledger_key, epoch, sequence .. ' ' .. visits .. ' ' .. used_at .. answer)
+redis.call('HSET', ledger_key, epoch, sequence .. ' ' .. visits .. ' ' .. used_at .. answer,
+           PROOF, make_proof(mark, totals[SITE], old_at))
 if #changed ~= 0 then
     attempt('PUBLISH', channel, table.concat(changed))
 end
@@ -391,15 +427,24 @@ end
 if last == '0' then
     -- a new epoch: look at a few entries and drop those of instances that are long gone, more
     -- than one instance adds, so that the ledger stays small. The last use may be later than an
-    -- entry says, by as long as batches are close to its time.
+    -- entry says, by as long as batches are close to its time. A clock that is ahead, the server's or
+    -- the batch's maker's, must not drop entries in use: so age counts from the earliest of both
+    -- and of the latest time among the others.
     local some = redis.pcall('HRANDFIELD', ledger_key, 16, 'WITHVALUES')
-    local long_ago = used_at - ttl(LEDGER) - 2 * SAME_TIME
+    local other_at, latest = {}, 0
     for i = 1, #some, 2 do
-        local other_at = tonumber(string.match(some[i + 1], '^%d+ %d+ (%d+)'))
-        if other_at and other_at < long_ago then
+        other_at[i] = tonumber(string.match(some[i + 1], '^%d+ %d+ (%d+)'))
+        if other_at[i] and some[i] ~= epoch then
+            latest = math.max(latest, other_at[i])
+        end
+    end
+    local now = math.min(tonumber(used_at), tonumber(made_at), latest)
+    local long_ago = now - ttl(LEDGER) - 2 * SAME_TIME
+    for i = 1, #some, 2 do
+        if other_at[i] and other_at[i] < long_ago then
             redis.pcall('HDEL', ledger_key, some[i])
         end
     end
 end
 
-return 'OK' .. answer .. failed
+return 'OK' .. answer .. tell_old_version() .. failed

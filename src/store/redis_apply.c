@@ -10,11 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-ASSET(redis_apply_lua, "src/store/apply.lua");
+ASSET_JOINED(redis_apply_lua, "src/store/proof.lua", "src/store/apply.lua");
+
+/* so many EVALSHA that find no script, each after EVAL has brought it, are no coincidence */
+#define MISSING_SCRIPTS_MAX 3
 
 /* an open apply call */
 struct applying {
     struct redis_request request;
+    bool with_source;         /* sent by EVAL */
+    uint64_t scripts_brought; /* by EVAL before it was sent */
     const struct store_batch *batch;
     struct store_applied applied; /* what is answered when the replicas have it */
     uint64_t *totals;             /* NULL until it was applied; uniques stand behind them */
@@ -175,6 +180,8 @@ static void send_apply(struct applying *applying, bool with_source)
     struct visited *visited = find_visited(batch, &visited_count);
     struct redis_tokens tokens;
 
+    applying->with_source = with_source;
+    applying->scripts_brought = store->scripts_brought;
     redis_tokens_init(&tokens, batch);
     redis_command_begin(command, with_source ? "EVAL" : "EVALSHA");
     redis_command_add_text(command, with_source ? redis_apply_lua : script_sha(store));
@@ -262,6 +269,20 @@ static const char *parse_uniques(const char *text, const struct store_batch *bat
     return text;
 }
 
+/* " ? 8": seconds since a version before 0.2 wrote; returns what follows them, or NULL */
+static const char *parse_old_version(const char *text, struct store_applied *applied)
+{
+    if (!redis_starts_with(text, " ? ")) {
+        return text;
+    }
+    text = redis_parse_numbers(text + 2, &applied->old_version_s, 1);
+    if (applied->old_version_s > STORE_OLD_VERSION_S) {
+        return NULL;
+    }
+    applied->is_unproven = applied->old_version_s > STORE_OLD_VERSION_S - STORE_UNPROVEN_S;
+    return text;
+}
+
 /* all of an answer; returns the error in it, "" where there is none, or NULL */
 static const char *parse_answer(const char *text, struct applying *applying)
 {
@@ -273,6 +294,9 @@ static const char *parse_answer(const char *text, struct applying *applying)
     }
     if (text != NULL) {
         text = parse_uniques(text, batch, applying->totals + batch->entry_count);
+    }
+    if (text != NULL) {
+        text = parse_old_version(text, &applying->applied);
     }
     if (text == NULL || *text == '\0') {
         return text;
@@ -327,11 +351,11 @@ static void finish_with_totals(struct applying *applying, const char *text, bool
     if (*error != '\0') {
         warn_of_series(applying->request.store, batch->site, error);
     }
-    applying->applied = (struct store_applied){.outcome = STORE_OK,
-                                               .totals = applying->totals,
-                                               .uniques = applying->totals + batch->entry_count,
-                                               .repeated = applying->repeated,
-                                               .duplicate = duplicate};
+    applying->applied.outcome = STORE_OK;
+    applying->applied.totals = applying->totals;
+    applying->applied.uniques = applying->totals + batch->entry_count;
+    applying->applied.repeated = applying->repeated;
+    applying->applied.duplicate = duplicate;
     if (list_is_empty(&applying->waiter.link)) {
         end_confirmed(applying);
     }
@@ -358,33 +382,76 @@ static void finish_gap(struct applying *applying, const struct store_position *a
                                                 .reason = "the store went back in time"});
 }
 
-/* what the script answered; "" when that is something else, or goes on behind a NUL */
-static const char *text_of(const redisReply *reply)
+static void finish_verdict(struct applying *applying, const struct redis_verdict *verdict)
 {
-    bool is_text = reply != NULL && reply->type == REDIS_REPLY_STRING &&
-                   strlen(reply->str) == (size_t)reply->len;
+    end_apply(applying, &(struct store_applied){.outcome = STORE_REFUSED,
+                                                .scope = STORE_SCOPE_SITE,
+                                                .is_torn = verdict->is_torn,
+                                                .is_outdated = verdict->is_outdated,
+                                                .generation = verdict->generation,
+                                                .reason = verdict->reason});
+}
 
-    return is_text ? reply->str : "";
+/* whether EVALSHA is a command that the server does not have; NOPERM is for an operator to mend */
+static bool is_unknown_command(const char *error)
+{
+    return redis_starts_with(error, "ERR") &&
+           (strcasestr(error, "unknown command") != NULL ||
+            strcasestr(error, "unsupported") != NULL || strcasestr(error, "not supported") != NULL);
+}
+
+/* whether the batch was not executed for want of the script, so that it is to be sent with it */
+static bool lacks_script(struct applying *applying, const redisReply *reply)
+{
+    struct redis_store *store = applying->request.store;
+
+    if (reply == NULL || reply->type != REDIS_REPLY_ERROR || applying->with_source) {
+        return false;
+    }
+    if (is_unknown_command(reply->str)) {
+        store->sends_source = true;
+        return true;
+    }
+    if (!redis_starts_with(reply->str, "NOSCRIPT")) {
+        return false;
+    }
+    /* SCRIPT FLUSH, or the first batches where the script could not be loaded; once for each EVAL
+     */
+    if (applying->scripts_brought > store->scripts_missed) {
+        store->scripts_missed = store->scripts_brought;
+        store->sends_source = ++store->missing_scripts >= MISSING_SCRIPTS_MAX;
+    }
+    return true;
 }
 
 static void finish_apply(struct redis_request *request, const redisReply *reply, const char *reason)
 {
     struct applying *applying = applying_of(request);
-    const char *text = text_of(reply);
+    const char *text = redis_text_of(reply);
+    struct redis_verdict verdict;
     struct store_position at;
 
-    if (reply != NULL && reply->type == REDIS_REPLY_ERROR &&
-        redis_starts_with(reply->str, "NOSCRIPT")) {
-        send_apply(applying, true); /* SCRIPT FLUSH: not executed, and loaded again by this */
-    } else if (redis_starts_with(text, "OK")) {
+    if (lacks_script(applying, reply)) {
+        send_apply(applying, true);
+        return;
+    }
+    if (applying->with_source) {
+        request->store->scripts_brought++;
+    } else {
+        request->store->missing_scripts = 0;
+    }
+    if (redis_starts_with(text, "OK")) {
         finish_with_totals(applying, text + 2, false);
     } else if (redis_starts_with(text, "DUP")) {
         finish_with_totals(applying, text + 3, true);
     } else if (redis_starts_with(text, "GAP") && parse_gap(text + 3, &at)) {
         finish_gap(applying, &at);
+    } else if (redis_parse_verdict(text, &verdict)) {
+        finish_verdict(applying, &verdict);
     } else {
         struct store_applied applied = {0};
 
+        applied.scope = redis_request_scope(reply);
         applied.outcome = redis_request_failure(request, reply, reason, &applied.reason);
         if (applied.outcome == STORE_UNKNOWN && reply != NULL) {
             /* no answer of the script's: another question's, and so would be all that follow */
@@ -407,5 +474,5 @@ void redis_apply(struct store *store, const struct store_batch *batch, store_on_
     applying->batch = batch;
     applying->waiter.on_waited = on_waited;
     list_init(&applying->waiter.link);
-    send_apply(applying, false);
+    send_apply(applying, applying->request.store->sends_source);
 }

@@ -13,6 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** No command has more arguments: managed servers allow some 4,000. Who may need more sends parts.
+ */
+#define REDIS_ARGUMENTS_MAX 3900
+
 struct redis_command {
     struct buf bytes;
     size_t count;

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis_link.h"
 
-#include "base/backoff.h"
-#include "base/buf.h"
 #include "base/clock.h"
-#include "base/log.h"
-#include "store/redis_greeting.h"
-#include "store/stream.h"
+#include "store/redis_link_inside.h"
 
 #include <hiredis/hiredis.h>
 
@@ -18,45 +14,7 @@
 /* commands without an answer; more than any number of sites that are flushed in one turn */
 #define CALLS_MAX 16384
 
-/* how often an idle link asks for the server's role */
-#define HEARTBEAT_MS 5000
-
-/* a reason that did not change is logged again after this time */
-#define LOG_AGAIN_MS 60000
-
-enum link_state { LINK_DOWN, LINK_RESOLVING, LINK_CONNECTING, LINK_GREETING, LINK_READY };
-
 static const char *const state_names[] = {"down", "resolving", "connecting", "greeting", "ready"};
-
-struct own_call {
-    struct redis_call call;
-    struct redis_link *link;
-    enum redis_step step;
-};
-
-struct redis_link {
-    struct loop *loop;
-    struct redis_link_options options;
-    enum link_state state;
-    struct stream *stream;
-    redisReader *reader;
-    struct list calls; /* in the order of their replies */
-    size_t call_count;
-    struct loop_timer timer; /* DOWN: next attempt; up to GREETING: its end; READY: see there */
-    struct backoff backoff;
-
-    struct redis_greeting greeting;
-    struct own_call own[REDIS_STEPS]; /* of it, and of the heartbeat */
-
-    struct store_health health;
-    uint64_t down_since_ms;
-    uint64_t logged_at_ms;
-    bool was_ready;
-    struct buf held; /* while is_holding */
-    bool is_holding;
-    bool is_reading; /* inside on_bytes: a reset must not free the reader */
-    bool is_closing; /* no on_change any more */
-};
 
 static const struct stream_callbacks stream_callbacks;
 
@@ -68,8 +26,6 @@ static uint64_t timer_ms(struct redis_link *link)
     switch (link->state) {
     case LINK_DOWN:
         return backoff_next_ms(&link->backoff);
-    case LINK_READY:
-        return HEARTBEAT_MS;
     default:
         return link->options.connect_timeout_ms;
     }
@@ -89,7 +45,13 @@ static void set_state(struct redis_link *link, enum link_state state)
         abort();
     }
     link->state = state;
-    loop_timer_start(link->loop, &link->timer, timer_ms(link));
+    loop_timer_stop(&link->heartbeat);
+    if (is_ready) {
+        loop_timer_stop(&link->timer);
+        loop_timer_start(link->loop, &link->heartbeat, link->heartbeat_ms);
+    } else {
+        loop_timer_start_patience(link->loop, &link->timer, timer_ms(link));
+    }
     if (was_ready == is_ready) {
         return;
     }
@@ -100,22 +62,6 @@ static void set_state(struct redis_link *link, enum link_state state)
     if (!link->is_closing) {
         link->options.on_change(link->options.data, is_ready);
     }
-}
-
-static void log_failure(struct redis_link *link, const char *reason)
-{
-    uint64_t now_ms = loop_now_ms(link->loop);
-    bool is_new =
-        strncmp(reason, link->health.last_error, sizeof(link->health.last_error) - 1) != 0;
-    uint64_t delay_ms = link->timer.at_ms > now_ms ? link->timer.at_ms - now_ms : 0;
-
-    if (is_new || link->was_ready || now_ms - link->logged_at_ms >= LOG_AGAIN_MS) {
-        log_warning("redis %s: %s; retrying in %llu ms", link->health.address, reason,
-                    (unsigned long long)delay_ms);
-        link->logged_at_ms = now_ms;
-    }
-    link->was_ready = false;
-    snprintf(link->health.last_error, sizeof(link->health.last_error), "%s", reason);
 }
 
 static void end_calls(struct redis_link *link, const char *reason)
@@ -134,24 +80,28 @@ static void end_calls(struct redis_link *link, const char *reason)
 }
 
 /* the one way down: from any state, for any reason */
-static void go_down(struct redis_link *link, const char *reason)
+void redis_link_go_down(struct redis_link *link, const char *reason)
 {
     char kept[sizeof(link->health.last_error)];
 
     if (link->state == LINK_DOWN) {
         return;
     }
+    link->is_changing_credentials = false;
     snprintf(kept, sizeof(kept), "%s", reason); /* it may stand in what is freed now */
     stream_close(link->stream);
     link->stream = NULL;
     buf_clear(&link->held);
     link->is_holding = false;
     set_state(link, LINK_DOWN);
-    log_failure(link, kept);
+    redis_link_log_failure(link, kept);
     end_calls(link, kept);
     if (!link->is_reading) {
         redisReaderFree(link->reader);
         link->reader = NULL;
+    }
+    if (redis_greeting_is_denied(kept) && link->options.on_denied != NULL) {
+        link->options.on_denied(link->options.data);
     }
 }
 
@@ -161,9 +111,19 @@ static void connect_now(struct redis_link *link)
     if (link->reader == NULL) {
         abort();
     }
-    link->stream =
-        stream_open(link->loop, &link->options.address, link->options.tls, &stream_callbacks, link);
+    link->was_answered = false;
+    link->stream = stream_open(link->loop, &link->target, &stream_callbacks, link);
     set_state(link, stream_is_resolving(link->stream) ? LINK_RESOLVING : LINK_CONNECTING);
+}
+
+void redis_link_become_ready(struct redis_link *link)
+{
+    backoff_reset(&link->backoff);
+    stream_target_settle(&link->target);
+    link->health.connects++;
+    link->was_ready = true;
+    redis_link_log_ready(link);
+    set_state(link, LINK_READY);
 }
 
 /* --- commands --- */
@@ -181,9 +141,17 @@ static void write_command(struct redis_link *link, struct redis_command *command
     }
 }
 
-static void submit(struct redis_link *link, struct redis_call *call, struct redis_command *command)
+/* without pauses of the process: a command that waited through one has not waited for the server */
+static uint64_t now_us(const struct redis_link *link)
 {
-    call->sent_at_us = clock_monotonic_us();
+    return clock_monotonic_us() - loop_lost_ms(link->loop) * 1000;
+}
+
+void redis_link_submit(struct redis_link *link, struct redis_call *call,
+                       struct redis_command *command)
+{
+    call->sent_at_us = now_us(link);
+    link->sent_at_us = call->sent_at_us;
     list_append(&link->calls, &call->link);
     link->call_count++;
     write_command(link, command);
@@ -219,30 +187,31 @@ int redis_link_send(struct redis_link *link, struct redis_call *call, struct red
         return -ENOBUFS;
     }
     if (list_is_empty(&link->calls)) {
-        loop_timer_start(link->loop, &link->timer, link->options.command_timeout_ms);
+        loop_timer_start_patience(link->loop, &link->timer, link->options.command_timeout_ms);
     }
-    submit(link, call, command);
+    redis_link_submit(link, call, command);
     return 0;
 }
 
-/* the timer of a ready link: the oldest command's patience, or the next heartbeat */
+/* the timer of a ready link */
 static void restart_ready_timer(struct redis_link *link)
 {
-    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t now_ms;
     uint64_t end_ms;
 
     if (list_is_empty(&link->calls)) {
-        loop_timer_start(link->loop, &link->timer, HEARTBEAT_MS);
+        loop_timer_stop(&link->timer);
         return;
     }
+    now_ms = loop_patience_ms(link->loop);
     end_ms = container_of(link->calls.next, struct redis_call, link)->sent_at_us / 1000 +
              link->options.command_timeout_ms;
-    loop_timer_start(link->loop, &link->timer, end_ms > now_ms ? end_ms - now_ms : 1);
+    loop_timer_start_patience(link->loop, &link->timer, end_ms > now_ms ? end_ms - now_ms : 1);
 }
 
 static void note_round_trip(struct redis_link *link, const struct redis_call *call)
 {
-    link->health.round_trip_us = clock_monotonic_us() - call->sent_at_us;
+    link->health.round_trip_us = now_us(link) - call->sent_at_us;
 }
 
 /* whether a reply is for a subscriber's owner: not the one to its heartbeat, ["pong", ""] */
@@ -260,7 +229,7 @@ static void on_reply(struct redis_link *link, const redisReply *reply)
     struct redis_call *call;
 
     if (first == NULL) {
-        go_down(link, "protocol: a reply that nothing asked for");
+        redis_link_go_down(link, "protocol: a reply that nothing asked for");
         return;
     }
     call = container_of(first, struct redis_call, link);
@@ -269,17 +238,29 @@ static void on_reply(struct redis_link *link, const redisReply *reply)
     call->on_reply(call, reply, NULL);
 }
 
+/* an alert of TLS (RFC 8446, section 5.1) in answer to a command */
+static bool is_tls_alert(const struct redis_link *link, const char *bytes, size_t length)
+{
+    return !link->was_answered && length >= 2 && bytes[0] == 0x15 && bytes[1] == 0x03;
+}
+
 static void on_bytes(void *data, const char *bytes, size_t length)
 {
     struct redis_link *link = data;
     redisReader *reader = link->reader;
     void *reply = NULL;
 
+    if (is_tls_alert(link, bytes, length)) {
+        redis_link_go_down(link,
+                           "the server speaks TLS on this port: see redis.tls and redis.port");
+        return;
+    }
+    link->was_answered = true;
     link->is_reading = true;
     redisReaderFeed(reader, bytes, length);
     while (link->stream != NULL) {
         if (redisReaderGetReply(reader, &reply) != REDIS_OK) {
-            go_down(link, reader->errstr);
+            redis_link_go_down(link, reader->errstr);
         }
         if (reply == NULL) {
             break;
@@ -301,56 +282,6 @@ static void on_bytes(void *data, const char *bytes, size_t length)
     }
 }
 
-/* --- greeting and heartbeat --- */
-
-static void become_ready(struct redis_link *link)
-{
-    char db[32] = "";
-
-    if (link->options.db != 0) {
-        snprintf(db, sizeof(db), ", db %s", link->greeting.db);
-    }
-    backoff_reset(&link->backoff);
-    link->health.connects++;
-    link->was_ready = true;
-    log_info("redis %s: ready after %llu ms: %s, version %s%s", link->health.address,
-             (unsigned long long)(loop_now_ms(link->loop) - link->down_since_ms), link->health.role,
-             link->health.version[0] != '\0' ? link->health.version : "unknown", db);
-    set_state(link, LINK_READY);
-}
-
-static void on_own_reply(struct redis_call *call, const redisReply *reply, const char *reason)
-{
-    struct own_call *own = container_of(call, struct own_call, call);
-    struct redis_link *link = own->link;
-    const char *wrong;
-
-    (void)reason;
-    if (reply == NULL) {
-        return;
-    }
-    wrong = redis_greeting_check(&link->greeting, own->step, reply);
-    if (wrong != NULL) {
-        go_down(link, wrong);
-    } else if (own->step == REDIS_ROLE && link->state == LINK_GREETING) {
-        become_ready(link);
-    }
-}
-
-static void submit_own(struct redis_link *link, enum redis_step step)
-{
-    struct own_call *own = &link->own[step];
-    struct redis_command command = REDIS_COMMAND_EMPTY;
-
-    if (redis_greeting_build(&link->greeting, step, &command)) {
-        own->link = link;
-        own->step = step;
-        own->call.on_reply = on_own_reply;
-        submit(link, &own->call, &command);
-    }
-    redis_command_finish(&command);
-}
-
 /* --- events --- */
 
 static void on_resolved(void *data)
@@ -363,29 +294,40 @@ static void on_open(void *data)
     struct redis_link *link = data;
 
     set_state(link, LINK_GREETING);
-    for (enum redis_step step = REDIS_AUTH; step <= REDIS_ROLE; step++) {
-        submit_own(link, step);
-    }
+    redis_link_greet(link);
 }
 
 static void on_failed(void *data, const char *reason)
 {
-    go_down(data, reason);
+    struct redis_link *link = data;
+    bool is_told = strncmp(reason, "TLS", 3) == 0; /* not the command's fault */
+
+    if (link->state == LINK_GREETING && !list_is_empty(&link->calls) && !is_told) {
+        redis_link_fail_greeting(link, reason);
+        return;
+    }
+    if (link->state == LINK_READY && list_is_empty(&link->calls) &&
+        strcmp(reason, STREAM_CLOSED) == 0) {
+        redis_link_note_idle_close(link);
+    }
+    redis_link_go_down(link, reason);
 }
 
 static const struct stream_callbacks stream_callbacks = {on_resolved, on_open, on_bytes, on_failed};
 
 static void on_timeout(struct redis_link *link)
 {
+    bool is_ready = link->state == LINK_READY;
+    bool is_handshaking = link->state == LINK_CONNECTING && stream_is_handshaking(link->stream);
+    const char *what = is_handshaking ? "TLS" : state_names[link->state];
     char limit[UNITS_TEXT_MAX];
-    char reason[96];
+    char reason[128];
 
-    format_duration(link->state == LINK_READY ? link->options.command_timeout_ms
-                                              : link->options.connect_timeout_ms,
+    format_duration(is_ready ? link->options.command_timeout_ms : link->options.connect_timeout_ms,
                     limit);
-    snprintf(reason, sizeof(reason), "%s: no answer within %s",
-             link->state == LINK_READY ? "command" : state_names[link->state], limit);
-    go_down(link, reason);
+    snprintf(reason, sizeof(reason), "%s: no answer within %s%s", is_ready ? "command" : what,
+             limit, is_handshaking ? ", as of a port without TLS: see redis.tls" : "");
+    redis_link_go_down(link, reason);
 }
 
 static void on_timer(struct loop_timer *timer)
@@ -394,9 +336,6 @@ static void on_timer(struct loop_timer *timer)
 
     if (link->state == LINK_DOWN) {
         connect_now(link);
-    } else if (link->state == LINK_READY && list_is_empty(&link->calls)) {
-        submit_own(link, link->options.on_message != NULL ? REDIS_PING : REDIS_ROLE);
-        loop_timer_start(link->loop, &link->timer, link->options.command_timeout_ms);
     } else {
         on_timeout(link);
     }
@@ -415,10 +354,14 @@ struct redis_link *redis_link_create(struct loop *loop, const struct redis_link_
     link->options = *options;
     list_init(&link->calls);
     loop_timer_init(&link->timer, on_timer);
-    redis_greeting_init(&link->greeting, &link->options, &link->health);
+    loop_timer_init(&link->heartbeat, redis_link_on_heartbeat);
+    link->heartbeat_ms = REDIS_LINK_HEARTBEAT_MS;
+    link->target.address = options->address;
+    link->target.tls = options->tls;
     link->health.backend = "redis";
-    link->health.replicated_before_ms = UINT64_MAX;
     format_address(&options->address, link->health.address);
+    redis_replicas_init(&link->replicas, link->health.address, options->replica_grace_ms);
+    redis_greeting_init(&link->greeting, &link->options, &link->health, &link->replicas);
     link->health.changed_at_ms = loop_now_ms(loop);
     link->down_since_ms = link->health.changed_at_ms;
     connect_now(link);
@@ -432,6 +375,7 @@ void redis_link_destroy(struct redis_link *link)
     }
     link->is_closing = true;
     loop_timer_stop(&link->timer);
+    loop_timer_stop(&link->heartbeat);
     stream_close(link->stream);
     end_calls(link, "the link was closed");
     redisReaderFree(link->reader);
@@ -441,7 +385,12 @@ void redis_link_destroy(struct redis_link *link)
 
 void redis_link_reset(struct redis_link *link, const char *reason)
 {
-    go_down(link, reason);
+    redis_link_go_down(link, reason);
+}
+
+void redis_link_set_replica_grace(struct redis_link *link, uint64_t grace_ms)
+{
+    link->replicas.grace_ms = grace_ms;
 }
 
 bool redis_link_is_ready(const struct redis_link *link)
@@ -460,4 +409,8 @@ void redis_link_health(const struct redis_link *link, struct store_health *ret_h
     ret_health->available = link->state == LINK_READY;
     ret_health->state = state_names[link->state];
     ret_health->in_flight = link->call_count;
+    ret_health->replicated_before_ms = redis_replicas_before_ms(&link->replicas);
+    ret_health->replicas = link->replicas.known;
+    ret_health->replica_count = link->replicas.count;
+    snprintf(ret_health->peer, sizeof(ret_health->peer), "%s", link->target.peer);
 }

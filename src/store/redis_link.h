@@ -5,9 +5,13 @@
  *     DOWN -> RESOLVING -> CONNECTING -> GREETING -> READY
  *
  * Greeting authenticates, chooses the database, makes sure that the server is a master, and loads
- * the script. Whatever fails leads to DOWN, from where it is tried again with backoff. While it is
- * READY and nothing is under way, the role is asked for now and then, so that a dead peer or a
- * demoted master is noticed before a visit has to wait for it.
+ * the script: see redis_greeting.h. Whatever fails leads to DOWN, from where it is tried again with
+ * backoff, at the next address of the name. While it is READY the role is asked for every fifteen
+ * seconds: this notices a dead peer and a demoted master before a visit has to wait for it, and how
+ * far the replicas are.
+ *
+ * A server or proxy may close connections that are idle. Once the link knows, because it was told
+ * or because that happened twice, it sends something in time.
  *
  * Commands are answered in order. When the connection is lost, those in flight end without a reply:
  * they may have been executed. hiredis parses the replies; the bytes travel by stream.h.
@@ -30,7 +34,7 @@ struct ssl_ctx_st;
 /** A command in flight, embedded in its owner, who keeps it until `on_reply` was called. */
 struct redis_call {
     struct list link;
-    uint64_t sent_at_us;
+    uint64_t sent_at_us; /* without the pauses of the process before: see loop_lost_ms() */
     /**
      * Once, in the loop. `reply` is gone afterwards; NULL when the connection was lost, with
      * `reason` in words: the command may have been executed.
@@ -41,13 +45,16 @@ struct redis_call {
 struct redis_link_options {
     struct address address;
     const char *username; /* empty: the default user */
-    const char *password; /* empty: no authentication */
+    const char *password; /* empty: none; without a username no authentication */
     uint64_t db;
     struct ssl_ctx_st *tls;  /* or NULL; the caller's */
     const char *client_name; /* as CLIENT LIST shows it */
     const char *script;      /* loaded on each connect; NULL: none */
     uint64_t connect_timeout_ms;
     uint64_t command_timeout_ms;
+    uint64_t replica_grace_ms; /* for how long a replica that is gone is remembered */
+    /** The server did not accept the user or password, or wants one; in the loop. May be NULL. */
+    void (*on_denied)(void *data);
     void (*on_change)(void *data, bool ready); /* in the loop, never from inside a call */
     /**
      * Makes the link a subscriber: what it is told without having asked, and the answers to
@@ -83,10 +90,24 @@ void redis_link_post(struct redis_link *link, struct redis_command *command);
 /** Gives the connection up, for a `reason` that an answer gave, and connects anew. */
 void redis_link_reset(struct redis_link *link, const char *reason);
 
+/**
+ * Other credentials, which are the caller's and stay. They are used from the next connection on; a
+ * link that is down tries them at once, and a ready one that is no subscriber's authenticates with
+ * them on its connection.
+ */
+void redis_link_set_credentials(struct redis_link *link, const char *username,
+                                const char *password);
+
+/** For how long a replica that is gone is remembered from now on. */
+void redis_link_set_replica_grace(struct redis_link *link, uint64_t grace_ms);
+
+/** The server closes connections that were idle for `timeout_ms`: keeps this one from being so. */
+void redis_link_keep_alive(struct redis_link *link, uint64_t timeout_ms);
+
 /** Whether commands can be sent. */
 bool redis_link_is_ready(const struct redis_link *link);
 
-/** SHA-1 of the loaded script, in hexadecimal, for EVALSHA; valid while the link is ready. */
+/** SHA-1 of the script, in hexadecimal, for EVALSHA; valid while the link is ready. */
 const char *redis_link_script_sha(const struct redis_link *link);
 
 /** Fills all of `ret_health`. */

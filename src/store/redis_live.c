@@ -14,6 +14,8 @@ struct redis_live {
     struct loop *loop;
     struct store *store;
     struct redis_link_options options;
+    void (*on_denied)(void *data); /* the creator's, as in its options */
+    void *on_denied_data;
     struct redis_link *link; /* NULL while nothing is watched */
     struct loop_task close;  /* not from inside the link's own callbacks */
     struct watchlist watched;
@@ -43,6 +45,15 @@ static void on_change(void *data, bool ready)
 
     if (ready) {
         watchlist_for_each(&live->watched, subscribe, live);
+    }
+}
+
+static void on_denied(void *data)
+{
+    struct redis_live *live = data;
+
+    if (live->on_denied != NULL) {
+        live->on_denied(live->on_denied_data);
     }
 }
 
@@ -146,6 +157,15 @@ void redis_live_unwatch(struct redis_live *live, const char *site)
     }
 }
 
+void redis_live_set_credentials(struct redis_live *live, const char *username, const char *password)
+{
+    live->options.username = username;
+    live->options.password = password;
+    if (live->link != NULL) {
+        redis_link_set_credentials(live->link, username, password);
+    }
+}
+
 struct redis_live *redis_live_create(struct loop *loop, struct store *store,
                                      const struct redis_link_options *options)
 {
@@ -160,6 +180,9 @@ struct redis_live *redis_live_create(struct loop *loop, struct store *store,
     snprintf(live->client_name, sizeof(live->client_name), "%s-live", options->client_name);
     live->options.client_name = live->client_name;
     live->options.script = NULL;
+    live->on_denied = options->on_denied;
+    live->on_denied_data = options->data;
+    live->options.on_denied = on_denied;
     live->options.on_change = on_change;
     live->options.on_message = on_message;
     live->options.data = live;

@@ -25,6 +25,10 @@ struct redis_live *redis_live_create(struct loop *loop, struct store *store,
 /** NULL is allowed. */
 void redis_live_destroy(struct redis_live *live);
 
+/** As redis_link_set_credentials(). */
+void redis_live_set_credentials(struct redis_live *live, const char *username,
+                                const char *password);
+
 /** Watches a site once more, or once less. */
 void redis_live_watch(struct redis_live *live, const char *site);
 void redis_live_unwatch(struct redis_live *live, const char *site);

@@ -12,6 +12,9 @@
 ASSET(redis_read_lua, "src/store/read.lua");
 ASSET_DECLARE(redis_read_lua);
 
+/* members of hits that are no pages */
+#define HIDDEN_COUNT 2
+
 /* members that one step of a scan looks at, about */
 #define SCAN_COUNT 1000
 
@@ -65,35 +68,59 @@ static uint64_t *parse_scores(const struct redis_request *request, const redisRe
 
 /* --- numbers of pages --- */
 
-static void end_read(struct redis_request *request, uint64_t *numbers, const redisReply *reply,
-                     const char *reason)
-{
-    struct store_read read = {.outcome = STORE_OK, .numbers = numbers};
+/* arguments for keys and pages; the rest are the command, the script and so on */
+#define READ_ARGUMENTS_MAX (REDIS_ARGUMENTS_MAX - 16)
 
-    if (numbers == NULL) {
-        read.outcome = STORE_REFUSED;
-        read.reason = reason_of(request, reply, reason);
+/* some of the pages of a query, as many as one command may ask for */
+struct reading_part {
+    struct redis_request request;
+    struct reading *reading;
+    size_t first;
+};
+
+/* an open query */
+struct reading {
+    const struct store_query *query;
+    store_on_read on_read;
+    void *data;
+    uint64_t *numbers;
+    size_t open_count; /* parts without an answer */
+    bool has_failed;
+    char reason[256]; /* of the first part that failed */
+    struct reading_part parts[];
+};
+
+static void end_reading(struct reading *reading)
+{
+    struct store_read read = {.outcome = STORE_OK, .numbers = reading->numbers};
+
+    if (reading->has_failed) {
+        read = (struct store_read){.outcome = STORE_REFUSED, .reason = reading->reason};
     }
-    request->on_read(request->data, &read);
-    free(numbers);
-    free(request);
+    reading->on_read(reading->data, &read);
+    free(reading->numbers);
+    free(reading);
 }
 
-static void finish_totals(struct redis_request *request, const redisReply *reply,
-                          const char *reason)
+static void finish_part(struct redis_request *request, const redisReply *reply, const char *reason)
 {
-    end_read(request, parse_scores(request, reply), reply, reason);
-}
+    struct reading_part *part = container_of(request, struct reading_part, request);
+    struct reading *reading = part->reading;
+    uint64_t *numbers = reading->query->kind == STORE_TOTALS ? parse_scores(request, reply)
+                                                             : parse_read(request, reply);
 
-static void finish_read(struct redis_request *request, const redisReply *reply, const char *reason)
-{
-    end_read(request, parse_read(request, reply), reply, reason);
-}
-
-static void add_pages(struct redis_command *command, const struct store_query *query)
-{
-    for (size_t i = 0; i < query->page_count; i++) {
-        redis_command_add(command, query->pages[i].page, query->pages[i].page_length);
+    if (numbers != NULL) {
+        memcpy(reading->numbers + part->first, numbers, request->count * sizeof(numbers[0]));
+        free(numbers);
+    } else {
+        reason = reason_of(request, reply, reason); /* may end the other parts */
+        if (!reading->has_failed) {
+            snprintf(reading->reason, sizeof(reading->reason), "%s", reason);
+        }
+        reading->has_failed = true;
+    }
+    if (--reading->open_count == 0) {
+        end_reading(reading);
     }
 }
 
@@ -104,57 +131,93 @@ static void add_script(struct redis_command *command, size_t key_count)
     redis_command_add_u64(command, key_count);
 }
 
-static void add_days_query(struct redis_store *store, const struct store_query *query)
+static void add_days_keys(struct redis_store *store, const struct store_query *query)
 {
-    struct redis_command *command = &store->command;
-
-    add_script(command, query->to_day - query->from_day + 1);
+    add_script(&store->command, query->to_day - query->from_day + 1);
     for (uint64_t day = query->from_day; day <= query->to_day; day++) {
         redis_add_day_key(store, query->site, day);
     }
-    redis_command_add_text(command, "DAYS");
-    add_pages(command, query);
+    redis_command_add_text(&store->command, "DAYS");
 }
 
-static void add_uniques_query(struct redis_store *store, const struct store_query *query)
+static void add_uniques(struct redis_store *store, const struct store_query *query,
+                        const struct store_entry *pages, size_t count)
 {
-    struct redis_command *command = &store->command;
     uint64_t days = query->to_day - query->from_day + 1;
 
-    add_script(command, days * query->page_count);
-    for (size_t i = 0; i < query->page_count; i++) {
+    add_script(&store->command, days * count);
+    for (size_t i = 0; i < count; i++) {
         for (uint64_t day = query->from_day; day <= query->to_day; day++) {
-            redis_add_visitors_key(store, query->site, day, query->pages[i].page,
-                                   query->pages[i].page_length);
+            redis_add_visitors_key(store, query->site, day, pages[i].page, pages[i].page_length);
         }
     }
-    redis_command_add_text(command, "VISITORS");
-    redis_command_add_u64(command, days);
+    redis_command_add_text(&store->command, "VISITORS");
+    redis_command_add_u64(&store->command, days);
+}
+
+static void send_part(struct reading_part *part)
+{
+    const struct store_query *query = part->reading->query;
+    const struct store_entry *pages = query->pages + part->first;
+    struct redis_store *store = part->request.store;
+    size_t count = part->request.count;
+
+    if (query->kind == STORE_UNIQUES) {
+        add_uniques(store, query, pages, count);
+    } else {
+        if (query->kind == STORE_TOTALS) {
+            redis_command_begin(&store->command, "ZMSCORE");
+            redis_add_key(&store->command, query->site, "hits");
+        } else {
+            add_days_keys(store, query);
+        }
+        for (size_t i = 0; i < count; i++) {
+            redis_command_add(&store->command, pages[i].page, pages[i].page_length);
+        }
+    }
+    redis_request_send(&part->request);
+}
+
+/* pages that one command may ask for */
+static size_t pages_per_part(const struct store_query *query)
+{
+    size_t days = query->to_day - query->from_day + 1;
+
+    switch (query->kind) {
+    case STORE_DAYS:
+        return READ_ARGUMENTS_MAX - days;
+    case STORE_UNIQUES:
+        return READ_ARGUMENTS_MAX / days;
+    default:
+        return READ_ARGUMENTS_MAX;
+    }
 }
 
 void redis_read(struct store *store, const struct store_query *query, store_on_read on_read,
                 void *data)
 {
-    struct redis_request *request = redis_request_create(
-        store, data, query->kind == STORE_TOTALS ? finish_totals : finish_read);
-    struct redis_command *command = &request->store->command;
+    size_t per_part = pages_per_part(query);
+    size_t part_count = (query->page_count + per_part - 1) / per_part;
+    struct reading *reading = calloc(1, sizeof(*reading) + part_count * sizeof(reading->parts[0]));
 
-    request->on_read = on_read;
-    request->count = query->page_count;
-    switch (query->kind) {
-    case STORE_TOTALS:
-        redis_command_begin(command, "ZMSCORE");
-        redis_add_key(command, query->site, "hits");
-        add_pages(command, query);
-        break;
-    case STORE_DAYS:
-        add_days_query(request->store, query);
-        break;
-    case STORE_UNIQUES:
-        add_uniques_query(request->store, query);
-        break;
+    if (reading == NULL) {
+        abort();
     }
-    redis_request_send(request);
+    reading->query = query;
+    reading->on_read = on_read;
+    reading->data = data;
+    reading->numbers = create_numbers(query->page_count);
+    reading->open_count = part_count;
+    for (size_t i = 0; i < part_count; i++) {
+        struct reading_part *part = &reading->parts[i];
+        size_t left = query->page_count - i * per_part;
+
+        redis_request_init(&part->request, store, NULL, finish_part);
+        part->reading = reading;
+        part->first = i * per_part;
+        part->request.count = left < per_part ? left : per_part;
+        send_part(part);
+    }
 }
 
 /* --- series --- */
@@ -209,7 +272,13 @@ void redis_series(struct store *store, const struct store_span *span, store_on_s
 
 /* --- lists of pages --- */
 
-/* page, total, page, total ...; without the site itself. Freed by the caller */
+/* whether a member of hits is no page: the site itself, or the mark of proof.lua */
+static bool is_hidden(const redisReply *member)
+{
+    return member->len == 0 || *member->str == '\1';
+}
+
+/* page, total, page, total ...; without what is hidden. Freed by the caller */
 static struct store_page *parse_pages(const redisReply *reply, size_t *ret_count)
 {
     struct store_page *pages = calloc(reply->elements / 2 + 1, sizeof(*pages));
@@ -223,7 +292,7 @@ static struct store_page *parse_pages(const redisReply *reply, size_t *ret_count
         const redisReply *total = reply->element[i + 1];
 
         if (page->type == REDIS_REPLY_STRING && total->type == REDIS_REPLY_STRING &&
-            page->len != 0) {
+            !is_hidden(page)) {
             pages[count++] =
                 (struct store_page){page->str, (size_t)page->len, strtoull(total->str, NULL, 10)};
         }
@@ -274,7 +343,7 @@ void redis_top(struct store *store, const char *site, size_t count, store_on_pag
     redis_command_begin(command, "ZREVRANGE");
     redis_add_key(command, site, "hits");
     redis_command_add_text(command, "0");
-    redis_command_add_u64(command, count); /* one more, for the site itself is among them */
+    redis_command_add_u64(command, count - 1 + HIDDEN_COUNT);
     redis_command_add_text(command, "WITHSCORES");
     redis_request_send(request);
 }
@@ -354,65 +423,4 @@ void redis_sites(struct store *store, store_on_sites on_sites, void *data)
     redis_command_begin(command, "SMEMBERS");
     redis_command_add_text(command, REDIS_SITES_KEY);
     redis_request_send(request);
-}
-
-/* --- ledger --- */
-
-struct asking {
-    struct redis_request request;
-    const char *site;
-    const char *epoch;
-};
-
-/* "12 345 1700000000 ...": sequence, visits and time of an entry; false when it is no entry */
-static bool parse_position(const char *text, struct store_position *ret_at)
-{
-    uint64_t numbers[2];
-
-    text = redis_parse_number(text, &ret_at->sequence);
-    if (text == NULL || redis_parse_numbers(text, numbers, 2) == NULL || numbers[0] == STORE_NONE ||
-        numbers[1] == STORE_NONE) {
-        return false;
-    }
-    ret_at->visits = numbers[0];
-    return true;
-}
-
-static void finish_ledger(struct redis_request *request, const redisReply *reply,
-                          const char *reason)
-{
-    struct asking *asking = container_of(request, struct asking, request);
-    struct store_ledger ledger = {.outcome = STORE_OK};
-    char unreadable[REDIS_KEY_MAX + STORE_EPOCH_LENGTH + 64];
-
-    if (reply == NULL || (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_NIL)) {
-        ledger.outcome = STORE_REFUSED;
-        ledger.reason = reason_of(request, reply, reason);
-    } else if (reply->type == REDIS_REPLY_STRING && !parse_position(reply->str, &ledger.at)) {
-        snprintf(unreadable, sizeof(unreadable),
-                 "the ledger is unreadable: vc:{%s}:ledger, field %s", asking->site, asking->epoch);
-        ledger = (struct store_ledger){.outcome = STORE_REFUSED, .reason = unreadable};
-    }
-    request->on_ledger(request->data, &ledger);
-    free(asking);
-}
-
-void redis_ledger(struct store *store, const char *site, const char *epoch,
-                  store_on_ledger on_ledger, void *data)
-{
-    struct asking *asking = calloc(1, sizeof(*asking));
-    struct redis_command *command;
-
-    if (asking == NULL) {
-        abort();
-    }
-    redis_request_init(&asking->request, store, data, finish_ledger);
-    asking->request.on_ledger = on_ledger;
-    asking->site = site;
-    asking->epoch = epoch;
-    command = &asking->request.store->command;
-    redis_command_begin(command, "HGET");
-    redis_add_key(command, site, "ledger");
-    redis_command_add_text(command, epoch);
-    redis_request_send(&asking->request);
 }

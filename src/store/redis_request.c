@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis_request.h"
+#include "store/redis_error.h"
 
 #include <hiredis/hiredis.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -174,6 +176,14 @@ enum store_outcome redis_request_failure(struct redis_request *request, const re
     return STORE_REFUSED;
 }
 
+enum store_scope redis_request_scope(const redisReply *reply)
+{
+    if (reply == NULL) {
+        return STORE_SCOPE_SERVER;
+    }
+    return reply->type == REDIS_REPLY_ERROR ? redis_error_scope(reply->str) : STORE_SCOPE_SITE;
+}
+
 /* --- replies --- */
 
 bool redis_starts_with(const char *text, const char *prefix)
@@ -210,4 +220,36 @@ const char *redis_parse_numbers(const char *text, uint64_t *ret_numbers, size_t 
         }
     }
     return text;
+}
+
+const char *redis_text_of(const redisReply *reply)
+{
+    bool is_text = reply != NULL && reply->type == REDIS_REPLY_STRING &&
+                   strlen(reply->str) == (size_t)reply->len;
+
+    return is_text ? reply->str : "";
+}
+
+bool redis_parse_verdict(const char *text, struct redis_verdict *ret_verdict)
+{
+    struct redis_verdict verdict = {0};
+
+    if (redis_starts_with(text, "TORN ")) {
+        verdict.is_torn = true;
+        snprintf(verdict.reason, sizeof(verdict.reason),
+                 "the keys of the site contradict each other: %.120s", text + 5);
+    } else if (redis_starts_with(text, "OUTDATED")) {
+        text = redis_parse_numbers(text + 8, &verdict.generation, 1);
+        if (text == NULL || *text != '\0' || verdict.generation > STORE_GENERATION_MAX) {
+            return false;
+        }
+        verdict.is_outdated = true;
+        snprintf(verdict.reason, sizeof(verdict.reason),
+                 "the site was repaired, and is of generation %llu now",
+                 (unsigned long long)verdict.generation);
+    } else {
+        return false;
+    }
+    *ret_verdict = verdict;
+    return true;
 }

@@ -2,7 +2,8 @@
 /**
  * redis_request: the inside of redis_store: a call of the contract as a command of Redis, from its
  * arguments to its reply. Used by redis_store.c, which has the store itself, redis_apply.c,
- * redis_read.c, redis_edit.c and redis_live.c; nobody else includes it.
+ * redis_read.c, redis_ledger.c, redis_edit.c, redis_repair.c and redis_live.c; nobody else includes
+ * it.
  */
 #ifndef VISITCOUNTD_STORE_REDIS_REQUEST_H
 #define VISITCOUNTD_STORE_REDIS_REQUEST_H
@@ -12,6 +13,7 @@
 #include "loop/loop.h"
 #include "store/redis_command.h"
 #include "store/redis_link.h"
+#include "store/redis_look.h"
 #include "store/redis_wait.h"
 #include "store/store.h"
 
@@ -36,8 +38,18 @@ struct redis_store {
     struct loop_task refuse;
     struct redis_wait wait;
     struct redis_live *live;
+    struct redis_look look;
+    char address[ADDRESS_TEXT_MAX];
     uint64_t series_error_logged_at_ms;
-    char *strings[2]; /* copies of the options' */
+    uint64_t scripts_brought; /* EVALs of batches that were answered */
+    uint64_t
+        scripts_missed; /* as many as that when EVALSHA found none, although EVAL had brought it */
+    unsigned missing_scripts; /* how often that happened in a row */
+    bool sends_source;        /* EVALSHA is of no use on this connection: EVAL for each batch */
+    char *username;
+    char *password;
+    void (*on_denied)(void *data); /* the options' */
+    void *on_denied_data;
     char client_name[96];
     struct redis_command command; /* the one that is being written */
     struct buf list;              /* an argument of it: numbers */
@@ -70,6 +82,7 @@ struct redis_request {
         store_on_sites on_sites;
         store_on_ledger on_ledger;
         store_on_edited on_edited;
+        store_on_repaired on_repaired;
         store_on_admitted on_admitted;
         store_on_salt on_salt;
     };
@@ -115,6 +128,9 @@ enum store_outcome redis_request_failure(struct redis_request *request,
                                          const struct redisReply *reply, const char *reason,
                                          const char **ret_reason);
 
+/* whom a request concerns that was refused: without a connection nobody's can be sent */
+enum store_scope redis_request_scope(const struct redisReply *reply);
+
 /* refuses what the link did not take */
 void redis_request_refuse_unsent(struct redis_store *store);
 
@@ -129,6 +145,20 @@ const char *redis_parse_number(const char *text, uint64_t *ret_number);
  * not that, or a number is too large.
  */
 const char *redis_parse_numbers(const char *text, uint64_t *ret_numbers, size_t count);
+
+/* what a script says instead of doing anything: see apply.lua */
+struct redis_verdict {
+    bool is_torn;
+    bool is_outdated;
+    uint64_t generation; /* is_outdated */
+    char reason[256];
+};
+
+/* "TORN ..." or "OUTDATED 3"; false when it is neither */
+bool redis_parse_verdict(const char *text, struct redis_verdict *ret_verdict);
+
+/* what a script answered; "" when that is something else, or goes on behind a NUL */
+const char *redis_text_of(const struct redisReply *reply);
 
 ASSET_DECLARE(redis_apply_lua);
 
@@ -148,6 +178,8 @@ void redis_ledger(struct store *store, const char *site, const char *epoch,
                   store_on_ledger on_ledger, void *data);
 void redis_edit(struct store *store, const struct store_edit *edit, store_on_edited on_edited,
                 void *data);
+void redis_repair(struct store *store, const struct store_repair *repair,
+                  store_on_repaired on_repaired, void *data);
 void redis_admit(struct store *store, const char *site, uint64_t limit,
                  store_on_admitted on_admitted, void *data);
 void redis_salt(struct store *store, uint64_t day, store_on_salt on_salt, void *data);

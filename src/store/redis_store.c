@@ -20,7 +20,11 @@ static void on_refuse(struct loop_task *task)
 
 static void health(struct store *store, struct store_health *ret_health)
 {
-    redis_link_health(container_of(store, struct redis_store, store)->link, ret_health);
+    struct redis_store *own = container_of(store, struct redis_store, store);
+
+    redis_link_health(own->link, ret_health);
+    ret_health->warnings = own->look.warnings;
+    ret_health->warning_count = own->look.warning_count;
 }
 
 static void watch(struct store *store, const char *site)
@@ -37,7 +41,35 @@ static void on_change(void *data, bool ready)
 {
     struct redis_store *store = data;
 
+    store->missing_scripts = 0;
+    store->sends_source = false;
     store_notify(&store->store, ready);
+    redis_look_note(&store->look, ready);
+}
+
+static void on_denied(void *data)
+{
+    struct redis_store *store = data;
+
+    if (store->on_denied != NULL) {
+        store->on_denied(store->on_denied_data);
+    }
+}
+
+static char *copy(const char *text)
+{
+    char *copied = strdup(text);
+
+    if (copied == NULL) {
+        abort();
+    }
+    return copied;
+}
+
+static void free_secret(char *secret)
+{
+    explicit_bzero(secret, strlen(secret));
+    free(secret);
 }
 
 static void destroy(struct store *base)
@@ -48,6 +80,7 @@ static void destroy(struct store *base)
     /* what is called from the callbacks of these ends is refused like the rest */
     store->link = NULL;
     store->wait.link = NULL;
+    redis_look_finish(&store->look);
     redis_live_destroy(store->live);
     redis_link_destroy(link);
     redis_wait_finish(&store->wait);
@@ -56,9 +89,8 @@ static void destroy(struct store *base)
     }
     loop_task_cancel(&store->refuse);
     stream_tls_destroy(store->tls);
-    for (size_t i = 0; i < sizeof(store->strings) / sizeof(store->strings[0]); i++) {
-        free(store->strings[i]);
-    }
+    free(store->username);
+    free_secret(store->password);
     redis_command_finish(&store->command);
     buf_finish(&store->list);
     free(store);
@@ -73,6 +105,7 @@ static const struct store_operations operations = {
     .sites = redis_sites,
     .ledger = redis_ledger,
     .edit = redis_edit,
+    .repair = redis_repair,
     .admit = redis_admit,
     .salt = redis_salt,
     .watch = watch,
@@ -84,22 +117,26 @@ static const struct store_operations operations = {
 static void copy_options(struct redis_store *store, const struct redis_store_options *options,
                          struct redis_link_options *link)
 {
-    store->strings[0] = strdup(options->username);
-    store->strings[1] = strdup(options->password);
+    store->username = copy(options->username);
+    store->password = copy(options->password);
+    store->on_denied = options->on_denied;
+    store->on_denied_data = options->on_denied_data;
     snprintf(store->client_name, sizeof(store->client_name), "visitcountd-%s", options->instance);
     store->day_ttl_s = options->series_days_ms / 1000;
     store->hour_ttl_s = options->series_hours_ms / 1000;
     store->ledger_ttl_s = options->ledger_ttl_ms / 1000;
     store->keep_tokens_s = options->keep_tokens_ms / 1000;
     link->address = options->address;
-    link->username = store->strings[0];
-    link->password = store->strings[1];
+    link->username = store->username;
+    link->password = store->password;
+    link->on_denied = on_denied;
     link->db = options->db;
     link->tls = store->tls;
     link->client_name = store->client_name;
     link->script = redis_apply_lua;
     link->connect_timeout_ms = options->connect_timeout_ms;
     link->command_timeout_ms = options->command_timeout_ms;
+    link->replica_grace_ms = options->replica_grace_ms;
     link->on_change = on_change;
     link->data = store;
 }
@@ -126,10 +163,34 @@ struct store *redis_store_create(struct loop *loop, const struct redis_store_opt
     loop_task_init(&store->refuse, on_refuse);
     copy_options(store, options, &link);
     redis_wait_init(&store->wait, loop, options->wait_replicas, options->wait_timeout_ms);
+    redis_look_init(&store->look, loop, format_address(&options->address, store->address));
     store->link = redis_link_create(loop, &link);
     store->wait.link = store->link;
+    store->look.link = store->link;
     store->live = redis_live_create(loop, &store->store, &link);
     return &store->store;
+}
+
+void redis_store_set_credentials(struct store *base, const char *username, const char *password)
+{
+    struct redis_store *store = container_of(base, struct redis_store, store);
+    char *old_username = store->username;
+    char *old_password = store->password;
+
+    if (strcmp(username, old_username) == 0 && strcmp(password, old_password) == 0) {
+        return;
+    }
+    store->username = copy(username);
+    store->password = copy(password);
+    redis_link_set_credentials(store->link, store->username, store->password);
+    redis_live_set_credentials(store->live, store->username, store->password);
+    free(old_username);
+    free_secret(old_password);
+}
+
+void redis_store_set_replica_grace(struct store *base, uint64_t grace_ms)
+{
+    redis_link_set_replica_grace(container_of(base, struct redis_store, store)->link, grace_ms);
 }
 
 #define TEXT_OF(x)  TEXT_OF_(x)

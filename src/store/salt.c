@@ -10,6 +10,8 @@
 
 #define SECONDS_PER_DAY 86400
 #define TTL_MIN_S       3600
+/* longer than that only a clock makes it that was ahead when the day was chosen */
+#define TTL_MAX_S (6 * SECONDS_PER_DAY)
 
 void salt_draw(char ret_salt[STORE_SALT_LENGTH + 1])
 {
@@ -36,6 +38,7 @@ uint64_t salt_ttl_s(uint64_t day)
     /* the day begins up to 14 h before UTC's and ends up to 12 h after it: three days and a half */
     uint64_t end_s = (day + 3) * SECONDS_PER_DAY + SECONDS_PER_DAY / 2;
     uint64_t now_s = clock_wall_ms() / 1000;
+    uint64_t ttl_s = end_s > now_s + TTL_MIN_S ? end_s - now_s : TTL_MIN_S;
 
-    return end_s > now_s + TTL_MIN_S ? end_s - now_s : TTL_MIN_S;
+    return ttl_s < TTL_MAX_S ? ttl_s : TTL_MAX_S;
 }

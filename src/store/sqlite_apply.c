@@ -208,14 +208,7 @@ int sqlite_file_write_ledger(struct sqlite_file *file, const struct store_batch 
     sqlite_bind_name(statement, 2, batch->epoch, strlen(batch->epoch));
     sqlite_bind_u64(statement, 3, batch->sequence);
     sqlite_bind_u64(statement, 4, batch->visits);
-    sqlite_bind_u64(statement, 5, clock_wall_ms());
+    sqlite_bind_u64(statement, 5, sqlite_file_used_at_ms(file));
     sqlite3_bind_blob64(statement, 6, bytes, answer_size(batch), free);
     return sqlite_run(file, WRITE_LEDGER, "write the ledger");
-}
-
-int sqlite_file_sweep_ledger(struct sqlite_file *file)
-{
-    sqlite_bind_u64(file->statements[SWEEP_LEDGER], 1,
-                    sqlite_before(clock_wall_ms(), file->ledger_ttl_ms));
-    return sqlite_run(file, SWEEP_LEDGER, "sweep the ledger");
 }

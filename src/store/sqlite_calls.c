@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct sqlite_call *call_of(struct list *link)
 {
@@ -14,6 +15,7 @@ static struct sqlite_call *call_of(struct list *link)
 static int refuse(struct sqlite_call *call, const char *reason)
 {
     call->outcome = STORE_REFUSED;
+    call->scope = STORE_SCOPE_SITE;
     call->reason = reason;
     return 0;
 }
@@ -336,24 +338,71 @@ static bool any_writes(const struct list *calls)
     return false;
 }
 
-static enum store_outcome run_transaction(struct sqlite_file *file, const struct list *calls)
+/* `ret_failed`: the call that was refused by what stands in the tables, or NULL */
+static enum store_outcome run_transaction(struct sqlite_file *file, const struct list *calls,
+                                          struct sqlite_call **ret_failed)
 {
+    *ret_failed = NULL;
     if (sqlite_file_begin(file, any_writes(calls)) != 0) {
         return STORE_REFUSED;
     }
     list_for_each(it, calls) {
-        call_of(it)->outcome = STORE_OK;
-        if (run(file, call_of(it)) != 0) {
+        struct sqlite_call *call = call_of(it);
+
+        if (call->is_left_out) {
+            continue;
+        }
+        call->outcome = STORE_OK;
+        if (run(file, call) != 0) {
+            bool is_sites = sqlite_file_error_scope(file) == STORE_SCOPE_SITE;
+
+            *ret_failed = is_sites ? call : NULL;
             return STORE_REFUSED;
         }
     }
     return sqlite_file_commit(file);
 }
 
+/* a call as it was before it was run */
+static void reset(struct sqlite_call *call)
+{
+    call->duplicate = false;
+    call->gap = false;
+    call->site_total = 0;
+    sqlite_list_finish(&call->list);
+    call->list = (struct sqlite_list){0};
+    if (call->kind == SQLITE_CALL_APPLY) {
+        memset(call->answer.totals, 0, call->batch.entry_count * sizeof(*call->answer.totals));
+    } else if (call->kind == SQLITE_CALL_SERIES) {
+        memset(call->numbers, 0, (call->span->to - call->span->from + 1) * sizeof(*call->numbers));
+    }
+}
+
+static void leave_out(struct sqlite_call *call, const char *reason)
+{
+    call->own_reason = strdup(reason);
+    if (call->own_reason == NULL) {
+        abort();
+    }
+    refuse(call, call->own_reason);
+    call->is_left_out = true;
+}
+
 void sqlite_calls_run(struct sqlite_file *file, const struct list *calls)
 {
-    enum store_outcome outcome = run_transaction(file, calls);
+    struct sqlite_call *failed;
+    enum store_outcome outcome = run_transaction(file, calls, &failed);
 
+    while (failed != NULL) {
+        sqlite_file_recover(file);
+        list_for_each(it, calls) {
+            if (!call_of(it)->is_left_out) {
+                reset(call_of(it));
+            }
+        }
+        leave_out(failed, sqlite_file_status(file)->error);
+        outcome = run_transaction(file, calls, &failed);
+    }
     if (outcome != STORE_OK) {
         sqlite_file_recover(file);
         sqlite_calls_end(calls, outcome, sqlite_file_status(file)->error);
@@ -366,7 +415,11 @@ void sqlite_calls_end(const struct list *calls, enum store_outcome outcome, cons
         struct sqlite_call *call = call_of(it);
         bool in_doubt = writes(call) && call->outcome == STORE_OK;
 
+        if (call->is_left_out) {
+            continue;
+        }
         call->outcome = in_doubt ? outcome : STORE_REFUSED;
+        call->scope = STORE_SCOPE_SERVER;
         call->gap = false;
         call->reason = reason;
     }

@@ -40,11 +40,14 @@ struct sqlite_call {
     uint64_t number;   /* top: how many; admit: the limit; salt: the day; version: the answer */
 
     enum store_outcome outcome;
+    bool is_left_out; /* of the transaction, since the tables refuse it */
     bool duplicate;
     bool gap;
     bool is_admitted;
     struct store_position at;    /* where the ledger is: ledger, or a gap */
+    enum store_scope scope;      /* STORE_REFUSED: who is refused */
     const char *reason;          /* unless STORE_OK; valid until the next use of the file */
+    char *own_reason;            /* the owner's memory; or NULL */
     struct sqlite_answer answer; /* apply; the owner's memory */
     uint64_t site_total;         /* apply: 0 when nothing was counted */
     uint64_t *numbers;           /* read, series; the owner's memory; edit: before and after */
@@ -54,11 +57,14 @@ struct sqlite_call {
 
 /**
  * Runs a list of calls in its order in one transaction and fills in what came of each. A batch that
- * cannot be applied does not keep the others from being so; an error of the file ends all of them.
+ * cannot be applied does not keep the others from being so: where the tables refuse one, the others
+ * are run again without it. An error of the file ends all of them.
  */
 void sqlite_calls_run(struct sqlite_file *file, const struct list *calls);
 
-/** Ends a list of calls: what writes with `outcome`, the others as refused. `reason` is a constant.
+/**
+ * Ends a list of calls for a reason that concerns all sites: what writes with `outcome`, the others
+ * as refused. `reason` is a constant.
  */
 void sqlite_calls_end(const struct list *calls, enum store_outcome outcome, const char *reason);
 

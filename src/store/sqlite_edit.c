@@ -90,45 +90,44 @@ static int move_visitors(struct sqlite_file *file, uint64_t day, const struct mo
                             : 0;
 }
 
-/* from when to when there are numbers; nothing: from after to */
-static int find_times(struct sqlite_file *file, enum statement first, enum statement last,
-                      int64_t *ret_from, int64_t *ret_to)
+/* the first day or hour after `time` that has numbers; 1, or 0 when there is none, or -EIO */
+static int find_after(struct sqlite_file *file, enum statement which, int64_t *time)
 {
-    int found;
-
-    *ret_from = 1;
-    *ret_to = 0;
-    found = sqlite_take_number(file, first, "edit", ret_from);
-    if (found == 1) {
-        found = sqlite_take_number(file, last, "edit", ret_to);
-    }
-    return found < 0 ? found : 0;
+    sqlite3_bind_int64(file->statements[which], 1, *time);
+    return sqlite_take_number(file, which, "edit", time);
 }
 
-static int move_series(struct sqlite_file *file, const struct move *move)
+static int move_days(struct sqlite_file *file, const struct move *move)
 {
-    int64_t from;
-    int64_t to;
+    int64_t day = -1;
+    int found;
 
-    if (find_times(file, FIRST_DAY, LAST_DAY, &from, &to) != 0) {
-        return -EIO;
-    }
-    for (int64_t day = from; day <= to; day++) {
+    while ((found = find_after(file, DAY_AFTER, &day)) == 1) {
         if (move_number(file, TAKE_DAY, ADD_TO_DAY, (uint64_t)day, move) != 0 ||
             (move->sign > 0 ? move_visitors(file, (uint64_t)day, move)
                             : drop_visitors(file, (uint64_t)day, move)) != 0) {
             return -EIO;
         }
     }
-    if (find_times(file, FIRST_HOUR, LAST_HOUR, &from, &to) != 0) {
-        return -EIO;
-    }
-    for (int64_t hour = from; hour <= to; hour++) {
+    return found;
+}
+
+static int move_hours(struct sqlite_file *file, const struct move *move)
+{
+    int64_t hour = -1;
+    int found;
+
+    while ((found = find_after(file, HOUR_AFTER, &hour)) == 1) {
         if (move_number(file, TAKE_HOUR, ADD_TO_HOUR, (uint64_t)hour, move) != 0) {
             return -EIO;
         }
     }
-    return 0;
+    return found;
+}
+
+static int move_series(struct sqlite_file *file, const struct move *move)
+{
+    return move_days(file, move) != 0 || move_hours(file, move) != 0 ? -EIO : 0;
 }
 
 /* --- edit --- */
@@ -176,10 +175,13 @@ static int rename_page(struct sqlite_file *file, const struct store_edit *edit,
     struct sqlite_page to;
     int error;
 
-    if (page->id == 0) {
-        error = sqlite_find_page(file, edit->site, edit->to, edit->to_length, &to);
+    error = sqlite_find_page(file, edit->site, edit->to, edit->to_length, &to);
+    if (error != 0 || page->id == 0) {
         *ret_after = to.id != 0 ? (uint64_t)to.total : STORE_NONE;
         return error;
+    }
+    if ((uint64_t)page->total + (uint64_t)to.total > STORE_NUMBER_MAX) {
+        return -ERANGE;
     }
     error = add_to_total(file, edit->site, edit->to, edit->to_length, page->total, &to);
     if (error != 0) {

@@ -21,6 +21,7 @@
 #define SCHEMA_VERSION 2
 
 #define TABLE(sql) sql ";"
+#define ADDED(sql)
 #define UPGRADE(sql)
 #define ENSURE(sql)
 #define STATEMENT(name, sql)
@@ -29,8 +30,18 @@ static const char schema_sql[] =
     ;
 #undef TABLE
 #undef UPGRADE
+#undef ADDED
 
 #define TABLE(sql)
+#define UPGRADE(sql)
+#define ADDED(sql) sql ";"
+static const char added_sql[] =
+#include "store/sqlite_sql.def"
+    ;
+#undef ADDED
+#undef UPGRADE
+
+#define ADDED(sql)
 #define UPGRADE(sql) sql ";"
 static const char upgrade_sql[] =
 #include "store/sqlite_sql.def"
@@ -52,6 +63,7 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
 #include "store/sqlite_sql.def"
 };
 #undef TABLE
+#undef ADDED
 #undef UPGRADE
 #undef ENSURE
 #undef STATEMENT
@@ -243,7 +255,7 @@ static int claim(struct sqlite_file *file)
     snprintf(mark, sizeof(mark), "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
              APPLICATION_ID, SCHEMA_VERSION);
     if (execute(file, "BEGIN IMMEDIATE", "open") != 0 || make_tables(file) != 0 ||
-        execute(file, mark, "open") != 0) {
+        execute(file, added_sql, "open") != 0 || execute(file, mark, "open") != 0) {
         sqlite_file_recover(file);
         return -EIO;
     }
@@ -313,7 +325,8 @@ void sqlite_file_open(struct sqlite_file *file)
         sqlite_file_close(file);
         return;
     }
-    if (claim(file) != 0 || (!was_open && prepare(file) != 0)) {
+    if (claim(file) != 0 ||
+        (!was_open && (prepare(file) != 0 || sqlite_file_begin_sweeping(file) != 0))) {
         if (!was_open && file->db != NULL) {
             sqlite_file_close(file);
         }
@@ -321,61 +334,6 @@ void sqlite_file_open(struct sqlite_file *file)
     }
     file->status.ready = true;
     file->status.opens += was_open ? 0 : 1;
-}
-
-/* drops some of what is before `limit`; adds how many rows that were */
-static int sweep(struct sqlite_file *file, enum statement which, uint64_t limit, int *dropped)
-{
-    sqlite_bind_u64(file->statements[which], 1, limit);
-    if (sqlite_run(file, which, "sweep") != 0) {
-        return -EIO;
-    }
-    *dropped += sqlite3_changes(file->db);
-    return 0;
-}
-
-/* drops some of what is too old in the series; once an hour, over as many commits as it takes */
-static int sweep_series(struct sqlite_file *file)
-{
-    uint64_t now_ms = clock_wall_ms();
-    uint64_t first_day = sqlite_before(now_ms, file->series_days_ms) / MS_PER_DAY;
-    int dropped = 0;
-
-    if (file->swept_hour == now_ms / MS_PER_HOUR) {
-        return 0;
-    }
-    if (sweep(file, SWEEP_DAY, first_day, &dropped) != 0 ||
-        sweep(file, SWEEP_UNIQUES, first_day, &dropped) != 0 ||
-        sweep(file, SWEEP_HOUR, sqlite_before(now_ms, file->series_hours_ms) / MS_PER_HOUR,
-              &dropped) != 0 ||
-        /* a day is over everywhere half a day after it is in UTC; some more, for late batches */
-        sweep(file, SWEEP_VISITOR, sqlite_before(now_ms, 2 * (uint64_t)MS_PER_DAY) / MS_PER_DAY,
-              &dropped) != 0 ||
-        sweep(file, SWEEP_SALT, now_ms / 1000, &dropped) != 0) {
-        return -EIO;
-    }
-    if (dropped == 0) {
-        file->swept_hour = now_ms / MS_PER_HOUR;
-    }
-    return 0;
-}
-
-/* drops some of the tokens that no batch will be compared with any more, as sweep_series() does */
-static int sweep_seen(struct sqlite_file *file)
-{
-    uint64_t now_s = clock_wall_ms() / 1000;
-    int dropped = 0;
-
-    if (file->swept_second == now_s) {
-        return 0;
-    }
-    if (sweep(file, SWEEP_SEEN, now_s, &dropped) != 0) {
-        return -EIO;
-    }
-    if (dropped == 0) {
-        file->swept_second = now_s;
-    }
-    return 0;
 }
 
 /* a file that was moved or removed while it is open would take visits to nowhere */
@@ -390,6 +348,7 @@ static int check_place(struct sqlite_file *file)
 int sqlite_file_begin(struct sqlite_file *file, bool writes)
 {
     if (file->db == NULL) {
+        file->error_code = SQLITE_CANTOPEN; /* whatever the reason in the status is */
         return -EIO;
     }
     file->status.transactions++;
@@ -402,7 +361,7 @@ int sqlite_file_begin(struct sqlite_file *file, bool writes)
 
 enum store_outcome sqlite_file_commit(struct sqlite_file *file)
 {
-    if (file->writes && (sweep_series(file) != 0 || sweep_seen(file) != 0)) {
+    if (file->writes && sqlite_file_sweep(file) != 0) {
         return STORE_REFUSED;
     }
     if (sqlite_run(file, COMMIT, "commit") == 0) {
@@ -418,6 +377,19 @@ enum store_outcome sqlite_file_commit(struct sqlite_file *file)
                                                                               : STORE_UNKNOWN;
 }
 
+enum store_scope sqlite_file_error_scope(const struct sqlite_file *file)
+{
+    switch (file->error_code) {
+    case SQLITE_CONSTRAINT: /* also what a trigger raises */
+    case SQLITE_MISMATCH:
+    case SQLITE_RANGE:
+    case SQLITE_TOOBIG:
+        return STORE_SCOPE_SITE;
+    default: /* full, busy, read-only, an I/O error, no database, damaged, no memory … */
+        return STORE_SCOPE_SERVER;
+    }
+}
+
 void sqlite_file_recover(struct sqlite_file *file)
 {
     if (file->db == NULL) {
@@ -429,7 +401,8 @@ void sqlite_file_recover(struct sqlite_file *file)
     /* what passes by itself leaves the file open: locked by others, or no room, but readable */
     if (file->error_code == SQLITE_FULL) {
         file->status.ready = false;
-    } else if (file->error_code != SQLITE_BUSY) {
+    } else if (file->error_code != SQLITE_BUSY &&
+               sqlite_file_error_scope(file) == STORE_SCOPE_SERVER) {
         sqlite_file_close(file);
     }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * sqlite_file: the database file of sqlite_store: opening it and its transactions (sqlite_file.c),
- * and what is done to its tables (sqlite_apply.c, sqlite_read.c, sqlite_edit.c).
+ * and what is done to its tables (sqlite_apply.c, sqlite_read.c, sqlite_edit.c,
+ * sqlite_sweep.c).
  *
  * Used by one thread at a time: the disk thread while a job is in flight, the loop otherwise.
  *
@@ -27,6 +28,7 @@ struct sqlite_file_status {
     uint64_t opens;        /* that succeeded */
     uint64_t transactions; /* that were begun */
     uint64_t commits;      /* of transactions that write */
+    bool is_clock_far;     /* the wall clock is far after the newest day, so history is kept */
 };
 
 /** A file that is not open yet; `options` is copied. Aborts when out of memory. */
@@ -59,6 +61,9 @@ int sqlite_file_begin(struct sqlite_file *file, bool writes);
  * comes next.
  */
 enum store_outcome sqlite_file_commit(struct sqlite_file *file);
+
+/** Whom the last error concerns: all sites, unless it is one of what stands in the tables. */
+enum store_scope sqlite_file_error_scope(const struct sqlite_file *file);
 
 /** After an error: rolls back, and closes the file unless the error is one that passes. */
 void sqlite_file_recover(struct sqlite_file *file);
@@ -119,9 +124,6 @@ int sqlite_file_read_ledger(struct sqlite_file *file, const struct store_batch *
 int sqlite_file_write_ledger(struct sqlite_file *file, const struct store_batch *batch,
                              const struct sqlite_answer *answer);
 
-/** Drops the ledger entries that were not used for ledger_ttl_ms. */
-int sqlite_file_sweep_ledger(struct sqlite_file *file);
-
 /* --- sqlite_read.c --- */
 
 /** A list that was read; zero at first, freed by sqlite_list_finish(). */
@@ -173,5 +175,23 @@ int sqlite_file_admit(struct sqlite_file *file, const char *site, uint64_t limit
 
 /** Reads the salt of a day, which is `salt` where there is none yet. */
 int sqlite_file_salt(struct sqlite_file *file, uint64_t day, char salt[STORE_SALT_LENGTH + 1]);
+
+/* --- sqlite_sweep.c --- */
+
+/** Finds out up to when time has certainly gone; once, when the file was opened. */
+int sqlite_file_begin_sweeping(struct sqlite_file *file);
+
+/**
+ * Drops some of what has outlived its time; part of each transaction that writes. Numbers by day
+ * and hour wait until the clock is proven (sweep_clock.h). Visitors and salts do not wait.
+ */
+int sqlite_file_sweep(struct sqlite_file *file);
+
+/** The time of a use of the ledger: a clock that is behind does not make an entry in use look old.
+ */
+uint64_t sqlite_file_used_at_ms(struct sqlite_file *file);
+
+/** Drops the ledger entries that were not used for ledger_ttl_ms, as far as the clock is proven. */
+int sqlite_file_sweep_ledger(struct sqlite_file *file);
 
 #endif

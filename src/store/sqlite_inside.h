@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * sqlite_inside: the inside of sqlite_file: the open database and its statements, shared by
- * sqlite_file.c (opening, transactions), sqlite_apply.c, sqlite_read.c and sqlite_edit.c. Nobody
- * else includes it, and nothing else sees sqlite3.h.
+ * sqlite_file.c (opening, transactions), sqlite_apply.c, sqlite_read.c, sqlite_edit.c and
+ * sqlite_sweep.c. Nobody else includes it, and nothing else sees sqlite3.h.
  */
 #ifndef VISITCOUNTD_STORE_SQLITE_INSIDE_H
 #define VISITCOUNTD_STORE_SQLITE_INSIDE_H
 
 #include "store/sqlite_file.h"
+#include "store/sweep_clock.h"
 
 #include <sqlite3.h>
 #include <stddef.h>
 
 #define TABLE(sql)
+#define ADDED(sql)
 #define UPGRADE(sql)
 #define ENSURE(sql)
 #define STATEMENT(name, sql) name,
@@ -23,6 +25,7 @@ enum statement {
 #undef STATEMENT
 #undef ENSURE
 #undef UPGRADE
+#undef ADDED
 #undef TABLE
 
 struct sqlite_file {
@@ -33,9 +36,11 @@ struct sqlite_file {
     uint64_t series_hours_ms;
     sqlite3 *db; /* NULL while closed */
     sqlite3_stmt *statements[STATEMENT_COUNT];
-    bool writes;           /* what the open transaction may do */
-    uint64_t swept_hour;   /* the hour in which the series were last free of what is too old */
-    uint64_t swept_second; /* likewise the tokens */
+    bool writes; /* what the open transaction may do */
+    struct sweep_clock sweep_clock;
+    uint64_t proven_day;   /* as in the file */
+    uint64_t swept_hour;   /* the hour in which nothing was left to drop */
+    uint64_t swept_second; /* likewise of the tokens */
     uint64_t busy_since_ms;
     int error_code; /* SQLite's primary code of the last error */
     struct sqlite_file_status status;

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "store/salt.h"
+#include "store/sqlite_backup.h"
 #include "store/sqlite_file.h"
 #include "store/sqlite_waiting.h"
 #include "store/watchlist.h"
@@ -50,7 +51,10 @@ struct sqlite_store {
     unsigned failures; /* in a row, without a commit between them */
     uint64_t commits;
     uint64_t logged_at_ms;
+    bool is_clock_far; /* as it was logged last */
     struct store_health health;
+
+    struct sqlite_backup *backup; /* that is being made, or NULL */
 
     struct watchlist watched;
     struct loop_timer poll;
@@ -184,6 +188,18 @@ static void set_available(struct sqlite_store *store, bool available)
     store_notify(&store->store, available);
 }
 
+/* what is kept for longer than was asked for is said, once */
+static void tell_of_clock(struct sqlite_store *store, bool is_far)
+{
+    if (is_far && !store->is_clock_far) {
+        log_warning("sqlite %s: the wall clock is more than 31 days after the newest day with "
+                    "visits; no numbers by day or hour are deleted until visits on three days "
+                    "confirm it; is the clock right?",
+                    store->path);
+    }
+    store->is_clock_far = is_far;
+}
+
 /* takes over what the job found out about the file */
 static void update(struct sqlite_store *store)
 {
@@ -204,6 +220,7 @@ static void update(struct sqlite_store *store)
     health->commands = status->transactions;
     health->round_trip_us = clock_monotonic_us() - store->submitted_at_us;
     health->state = status->ready ? "ready" : "down";
+    tell_of_clock(store, status->is_clock_far);
     set_available(store, status->ready);
 }
 
@@ -362,6 +379,13 @@ static void read_salt(struct store *base, uint64_t day, store_on_salt on_salt, v
     call->on_salt = on_salt;
 }
 
+static void begin_backup(struct store *base, store_on_backup on_backup, void *data)
+{
+    struct sqlite_store *store = sqlite_store_of(base);
+
+    sqlite_backup_start(&store->backup, store->disk, store->path, on_backup, data);
+}
+
 /* --- watching --- */
 
 static void on_version(void *data, uint64_t version)
@@ -424,6 +448,7 @@ static void destroy(struct store *base)
     loop_timer_stop(&store->retry);
     loop_timer_stop(&store->poll);
     store->destroyed = true;
+    sqlite_backup_cancel(store->backup);
     disk_submit(store->disk, &store->closing);
     while (sem_wait(&store->closed) != 0) {
         continue; /* EINTR */
@@ -449,6 +474,7 @@ static const struct store_operations operations = {
     .salt = read_salt,
     .watch = watch,
     .unwatch = unwatch,
+    .backup = begin_backup,
     .health = health,
     .destroy = destroy,
 };

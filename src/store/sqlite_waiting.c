@@ -46,6 +46,7 @@ static void answer_apply(struct waiting_call *call, bool ok, const char *reason)
                                                          .duplicate = ok && sql->duplicate,
                                                          .gap = !ok && sql->gap,
                                                          .at = sql->at,
+                                                         .scope = sql->scope,
                                                          .reason = reason});
 }
 
@@ -107,8 +108,10 @@ void waiting_call_answer(struct waiting_call *call)
         answer_sites(call, ok, reason);
         break;
     case SQLITE_CALL_LEDGER:
-        call->on_ledger(call->data, &(struct store_ledger){
-                                        .outcome = sql->outcome, .at = sql->at, .reason = reason});
+        call->on_ledger(call->data, &(struct store_ledger){.outcome = sql->outcome,
+                                                           .at = sql->at,
+                                                           .scope = sql->scope,
+                                                           .reason = reason});
         break;
     case SQLITE_CALL_EDIT:
         call->on_edited(call->data, &(struct store_edited){sql->outcome, sql->numbers[0],
@@ -133,6 +136,7 @@ void waiting_call_answer(struct waiting_call *call)
 void waiting_call_destroy(struct waiting_call *call)
 {
     sqlite_list_finish(&call->sql.list);
+    free(call->sql.own_reason);
     explicit_bzero(call->sql.salt, sizeof(call->sql.salt));
     free(call);
 }

@@ -33,8 +33,15 @@ enum store_scope {
 #define STORE_SITE_MAX 64
 #define STORE_PAGE_MAX 512
 
-/** Length of an epoch: 128 random bits in hexadecimal, without NUL. */
+/**
+ * Length of an epoch, without NUL: "g", the generation of the site that it belongs to in seven
+ * digits, 96 random bits in hexadecimal. Versions before 0.2 used 128 random bits; these belong to
+ * generation 0. A site's generation is 0, and one more after each repair.
+ */
 #define STORE_EPOCH_LENGTH 32
+
+/** Largest generation that an epoch can name. */
+#define STORE_GENERATION_MAX UINT64_C(9999999)
 
 /** In place of a number that there is none of. */
 #define STORE_NONE UINT64_MAX
@@ -189,7 +196,7 @@ struct store_applied {
      * `generation`.
      */
     bool is_outdated;
-    uint64_t generation; /* is_outdated: of the site now */
+    uint64_t generation; /* is_outdated: of the site now, at most STORE_GENERATION_MAX */
     /**
      * STORE_OK: for how many seconds tokens are to be looked up in their old form as well, since a
      * version before 0.2 wrote to the site within STORE_OLD_VERSION_S; 0: none did.
@@ -204,6 +211,9 @@ struct store_applied {
  * client's token, and an hour for what waits in a journal.
  */
 #define STORE_OLD_VERSION_S (4 * STORE_WINDOW_CLIENT_S)
+
+/** For how long after that the keys prove nothing, in seconds. */
+#define STORE_UNPROVEN_S 900
 
 typedef void (*store_on_applied)(void *data, const struct store_applied *applied);
 
@@ -319,6 +329,35 @@ struct store_edited {
 
 typedef void (*store_on_edited)(void *data, const struct store_edited *edited);
 
+/** What an operator decides of a site that is torn; see struct store_applied. */
+struct store_repair {
+    const char *site;
+    bool is_look;        /* nothing is changed: the answer says how the site is */
+    bool is_forced;      /* a site that is not torn is repaired as well */
+    bool trusts_hits;    /* the site's total is what the totals say, else `number` */
+    uint64_t number;     /* at most STORE_NUMBER_MAX */
+    uint64_t generation; /* of which the caller knows; the new one is above it */
+};
+
+/**
+ * The end of a repair call. The totals of pages, days and hours stay as they are. After
+ * STORE_UNKNOWN nobody knows; a site that is not torn any more was repaired.
+ */
+struct store_repaired {
+    enum store_outcome outcome;
+    const char *torn;          /* STORE_OK: what contradicts what; "" where nothing does */
+    bool is_done;              /* STORE_OK: there is a new generation */
+    uint64_t ledger_total;     /* of the site by the ledger; STORE_NONE: not known */
+    uint64_t hits_total;       /* by the totals; STORE_NONE: not known */
+    uint64_t pages;            /* that there are */
+    uint64_t generation;       /* before */
+    uint64_t generation_after; /* is_done */
+    uint64_t total;            /* is_done: of the site now */
+    const char *reason;        /* unless STORE_OK */
+};
+
+typedef void (*store_on_repaired)(void *data, const struct store_repaired *repaired);
+
 /** The end of an admit call. */
 struct store_admitted {
     enum store_outcome outcome; /* STORE_UNKNOWN too: asking again is harmless */
@@ -344,11 +383,53 @@ typedef void (*store_on_visits)(void *data, const char *site, const struct store
 struct store_ledger {
     enum store_outcome outcome; /* STORE_OK or STORE_REFUSED */
     struct store_position at;
+    bool is_torn; /* STORE_REFUSED: these three as of struct store_applied */
+    bool is_outdated;
+    uint64_t generation;
     enum store_scope scope; /* STORE_REFUSED: who is refused */
     const char *reason;
 };
 
 typedef void (*store_on_ledger)(void *data, const struct store_ledger *ledger);
+
+/** A copy of the whole store as it was at one moment, in a file that has no name. */
+struct store_copy;
+
+/** Gets the bytes that were read, at least one; NULL where that failed. */
+typedef void (*store_on_copy_read)(void *data, const char *bytes, size_t length);
+
+struct store_copy {
+    uint64_t bytes; /* its length */
+    /** Reads some bytes from `offset` on, of which there are some; one read at a time. */
+    void (*read)(struct store_copy *copy, uint64_t offset, store_on_copy_read on_read, void *data);
+    /** Frees the copy. A read under way is not answered. */
+    void (*destroy)(struct store_copy *copy);
+};
+
+/** The end of a backup call. */
+struct store_backup {
+    enum store_outcome outcome; /* STORE_OK or STORE_REFUSED */
+    struct store_copy *copy;    /* STORE_OK: the callee's */
+    const char *reason;
+};
+
+typedef void (*store_on_backup)(void *data, const struct store_backup *backup);
+
+/** A replica that the store has, or had until lately. */
+struct store_replica {
+    char address[ADDRESS_TEXT_MAX]; /* as the store tells it */
+    bool is_connected;
+    uint64_t offset;     /* that it has acknowledged, in bytes of the replication stream */
+    uint64_t lag_bytes;  /* how far it was behind the store when the store was asked last */
+    uint64_t gone_ms;    /* for how long it has been missing; 0 while it is connected */
+    uint64_t seen_at_ms; /* loop time at which the store was asked that named it last */
+};
+
+/** A setting or state of the store that was looked at. */
+struct store_warning {
+    const char *check; /* "eviction": its name in metrics */
+    const char *text;  /* what is wrong, what comes of it, and the remedy; empty: nothing is */
+};
 
 /** How the store is, for status and metrics. */
 struct store_health {
@@ -356,6 +437,7 @@ struct store_health {
     bool available;      /* calls have a chance now */
     const char *state;   /* "ready", "connecting", …: of the link, or of the file */
     char address[ADDRESS_TEXT_MAX];
+    char peer[64];          /* numeric, of the address of a name that was tried last; or empty */
     char version[64];       /* of the server or library; empty when not known */
     char role[16];          /* "master", "replica"; empty when it has none */
     char last_error[256];   /* empty when there was none */
@@ -369,6 +451,11 @@ struct store_health {
      * no replica to wait for, or the server does not tell.
      */
     uint64_t replicated_before_ms;
+    /** Valid until the loop turns. */
+    const struct store_replica *replicas;
+    size_t replica_count;
+    const struct store_warning *warnings; /* likewise; those with a text are to be told */
+    size_t warning_count;
 };
 
 struct store;
@@ -390,11 +477,16 @@ struct store_operations {
                    store_on_ledger on_ledger, void *data);
     void (*edit)(struct store *store, const struct store_edit *edit, store_on_edited on_edited,
                  void *data);
+    /* NULL: the keys of a site cannot contradict each other */
+    void (*repair)(struct store *store, const struct store_repair *repair,
+                   store_on_repaired on_repaired, void *data);
     void (*admit)(struct store *store, const char *site, uint64_t limit,
                   store_on_admitted on_admitted, void *data);
     void (*salt)(struct store *store, uint64_t day, store_on_salt on_salt, void *data);
     void (*watch)(struct store *store, const char *site);
     void (*unwatch)(struct store *store, const char *site);
+    /** NULL: the store is a server, which has its own ways. */
+    void (*backup)(struct store *store, store_on_backup on_backup, void *data);
     void (*health)(struct store *store, struct store_health *ret_health);
     void (*destroy)(struct store *store);
 };
@@ -472,6 +564,19 @@ static inline void store_edit(struct store *store, const struct store_edit *edit
     store->operations->edit(store, edit, on_edited, data);
 }
 
+/** Whether a site can be torn, and store_repair() may be called. */
+static inline bool store_can_repair(const struct store *store)
+{
+    return store->operations->repair != NULL;
+}
+
+/** Begins a new generation of a torn site, in which its numbers are what an operator says. */
+static inline void store_repair(struct store *store, const struct store_repair *repair,
+                                store_on_repaired on_repaired, void *data)
+{
+    store->operations->repair(store, repair, on_repaired, data);
+}
+
 /** Puts a site among those that there are, unless there are `limit` others; 0: no limit. */
 static inline void store_admit(struct store *store, const char *site, uint64_t limit,
                                store_on_admitted on_admitted, void *data)
@@ -509,6 +614,21 @@ static inline void store_listen_visits(struct store *store, store_on_visits on_v
 {
     store->on_visits = on_visits;
     store->on_visits_data = data;
+}
+
+/** Whether store_backup() may be called. */
+static inline bool store_has_backup(const struct store *store)
+{
+    return store->operations->backup != NULL;
+}
+
+/**
+ * Copies the whole store while it is in use, with all that was answered before; one at a time.
+ * Takes as long as it takes.
+ */
+static inline void store_backup(struct store *store, store_on_backup on_backup, void *data)
+{
+    store->operations->backup(store, on_backup, data);
 }
 
 /** Fills `ret_health`; asks nobody. */

@@ -7,30 +7,26 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* addresses of one name that are tried, in the order of the resolver */
-#define ADDRESSES_MAX 8
-
 struct stream {
     struct loop *loop;
-    struct address address;
-    SSL_CTX *tls;
+    struct stream_target *target;
     const struct stream_callbacks *callbacks;
     void *data;
 
     h2o_hostinfo_getaddr_req_t *lookup;
-    struct {
-        struct sockaddr_storage sockaddr;
-        socklen_t length;
-    } candidates[ADDRESSES_MAX];
+    struct stream_peer candidates[STREAM_PEERS_MAX];
     size_t candidate_count;
     size_t candidate; /* the next one to try */
 
     h2o_socket_t *socket;
+    bool is_handshaking;
     struct loop_task report; /* to fail from outside of the call that found out */
-    char reason[128];
+    char reason[256];
 
     struct loop_task flush; /* writes from inside a turn what was sent outside of one */
     struct buf writing;     /* what libh2o has */
@@ -40,7 +36,14 @@ struct stream {
     unsigned depth;         /* callbacks that are running */
 };
 
+/* what a context notes of the handshake that ran last; streams of one context take turns */
+struct tls_notes {
+    bool wants_certificate; /* the server asked for one, and has not answered since */
+};
+
 static void connect_next(struct stream *stream);
+static const char *explain_handshake(const struct stream *stream, const char *error);
+static struct tls_notes *notes_of(const struct stream *stream);
 static void on_flush(struct loop_task *task);
 static void on_socket_readable(h2o_socket_t *socket, const char *error);
 
@@ -105,8 +108,9 @@ static void on_handshake(h2o_socket_t *socket, const char *error)
 {
     struct stream *stream = socket->data;
 
+    stream->is_handshaking = false;
     if (error != NULL) {
-        fail(stream, "TLS", error);
+        fail(stream, "TLS", explain_handshake(stream, error));
         return;
     }
     become_open(stream);
@@ -115,6 +119,7 @@ static void on_handshake(h2o_socket_t *socket, const char *error)
 static void on_connected(h2o_socket_t *socket, const char *unused)
 {
     struct stream *stream = socket->data;
+    struct stream_target *target = stream->target;
     int error = 0;
     socklen_t length = sizeof(error);
 
@@ -126,8 +131,11 @@ static void on_connected(h2o_socket_t *socket, const char *unused)
         close_socket(stream);
         snprintf(stream->reason, sizeof(stream->reason), "connect: %s", strerror(error));
         connect_next(stream);
-    } else if (stream->tls != NULL) {
-        h2o_socket_ssl_handshake(socket, stream->tls, stream->address.host, on_handshake);
+    } else if (target->tls != NULL) {
+        stream->is_handshaking = true;
+        notes_of(stream)->wants_certificate = false;
+        ERR_clear_error();
+        h2o_socket_ssl_handshake(socket, target->tls, target->address.host, on_handshake);
     } else {
         become_open(stream);
     }
@@ -163,10 +171,11 @@ static int start_connect(struct stream *stream, const struct sockaddr *sockaddr,
 static void connect_next(struct stream *stream)
 {
     while (stream->candidate < stream->candidate_count) {
-        size_t i = stream->candidate++;
-        int error = start_connect(stream, (struct sockaddr *)&stream->candidates[i].sockaddr,
-                                  stream->candidates[i].length);
+        const struct stream_peer *peer = &stream->candidates[stream->candidate++];
+        int error;
 
+        stream_target_note(stream->target, peer);
+        error = start_connect(stream, (const struct sockaddr *)&peer->sockaddr, peer->length);
         if (error == 0) {
             return;
         }
@@ -179,10 +188,12 @@ static void connect_next(struct stream *stream)
 
 static void add_candidate(struct stream *stream, const void *sockaddr, socklen_t length)
 {
-    if (stream->candidate_count < ADDRESSES_MAX &&
-        length <= sizeof(stream->candidates[0].sockaddr)) {
-        memcpy(&stream->candidates[stream->candidate_count].sockaddr, sockaddr, length);
-        stream->candidates[stream->candidate_count++].length = length;
+    struct stream_peer *candidate = &stream->candidates[stream->candidate_count];
+
+    if (stream->candidate_count < STREAM_PEERS_MAX && length <= sizeof(candidate->sockaddr)) {
+        memcpy(&candidate->sockaddr, sockaddr, length);
+        candidate->length = length;
+        stream->candidate_count++;
     }
 }
 
@@ -201,6 +212,7 @@ static void on_lookup(h2o_hostinfo_getaddr_req_t *lookup, const char *error, str
     for (; found != NULL; found = found->ai_next) {
         add_candidate(stream, found->ai_addr, found->ai_addrlen);
     }
+    stream_target_order(stream->target, stream->candidates, stream->candidate_count);
     enter(stream);
     stream->callbacks->on_resolved(stream->data);
     if (leave(stream)) {
@@ -211,7 +223,7 @@ static void on_lookup(h2o_hostinfo_getaddr_req_t *lookup, const char *error, str
 /* addresses that need no resolver: a path, or a number */
 static bool add_known(struct stream *stream)
 {
-    const struct address *address = &stream->address;
+    const struct address *address = &stream->target->address;
     struct sockaddr_un local = {.sun_family = AF_UNIX};
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(address->port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(address->port)};
@@ -227,32 +239,38 @@ static bool add_known(struct stream *stream)
     return stream->candidate_count != 0;
 }
 
-struct stream *stream_open(struct loop *loop, const struct address *address, struct ssl_ctx_st *tls,
+struct stream *stream_open(struct loop *loop, struct stream_target *target,
                            const struct stream_callbacks *callbacks, void *data)
 {
     struct stream *stream = calloc(1, sizeof(*stream));
+    const char *host = target->address.host;
     char port[8];
 
     if (stream == NULL) {
         abort();
     }
     stream->loop = loop;
-    stream->address = *address;
-    stream->tls = tls;
+    stream->target = target;
     stream->callbacks = callbacks;
     stream->data = data;
     loop_task_init(&stream->report, on_report);
     loop_task_init(&stream->flush, on_flush);
+    *target->peer = '\0';
     if (add_known(stream)) {
         connect_next(stream);
         return stream;
     }
-    snprintf(port, sizeof(port), "%u", address->port);
-    stream->lookup = h2o_hostinfo_getaddr(
-        loop_begin_lookup(loop), h2o_iovec_init(stream->address.host, strlen(address->host)),
-        h2o_iovec_init(port, strlen(port)), AF_UNSPEC, SOCK_STREAM, IPPROTO_TCP,
-        AI_ADDRCONFIG | AI_NUMERICSERV, on_lookup, stream);
+    snprintf(port, sizeof(port), "%u", target->address.port);
+    stream->lookup =
+        h2o_hostinfo_getaddr(loop_begin_lookup(loop), h2o_iovec_init(host, strlen(host)),
+                             h2o_iovec_init(port, strlen(port)), AF_UNSPEC, SOCK_STREAM,
+                             IPPROTO_TCP, AI_ADDRCONFIG | AI_NUMERICSERV, on_lookup, stream);
     return stream;
+}
+
+bool stream_is_handshaking(const struct stream *stream)
+{
+    return stream->is_handshaking;
 }
 
 bool stream_is_resolving(const struct stream *stream)
@@ -262,14 +280,31 @@ bool stream_is_resolving(const struct stream *stream)
 
 /* --- bytes --- */
 
+static const char no_certificate[] =
+    "the server requires a certificate of its clients, and visitcountd has none: set "
+    "tls-auth-clients to optional or no in redis.conf";
+
+static void fail_reading(struct stream *stream, const char *error)
+{
+    if (stream->target->tls != NULL && notes_of(stream)->wants_certificate) {
+        fail(stream, "TLS", no_certificate);
+    } else if (error == h2o_socket_error_closed) {
+        fail(stream, "read", STREAM_CLOSED + strlen("read: "));
+    } else {
+        fail(stream, "read", error);
+    }
+}
+
 static void on_socket_readable(h2o_socket_t *socket, const char *error)
 {
     struct stream *stream = socket->data;
 
     if (error != NULL) {
-        fail(stream, "read",
-             error == h2o_socket_error_closed ? "connection closed by server" : error);
+        fail_reading(stream, error);
         return;
+    }
+    if (stream->target->tls != NULL && socket->input->size != 0) {
+        notes_of(stream)->wants_certificate = false; /* it does not insist */
     }
     enter(stream);
     stream->callbacks->on_bytes(stream->data, socket->input->bytes, socket->input->size);
@@ -348,14 +383,79 @@ void stream_close(struct stream *stream)
 
 /* --- TLS --- */
 
+static struct tls_notes *notes_of(const struct stream *stream)
+{
+    return SSL_CTX_get_app_data(stream->target->tls);
+}
+
+static int on_certificate_wanted(SSL *ssl, X509 **ret_certificate, EVP_PKEY **ret_key)
+{
+    struct tls_notes *notes = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+    (void)ret_certificate, (void)ret_key;
+    notes->wants_certificate = true;
+    return 0; /* there is none */
+}
+
+static const char *hint_of(const char *error)
+{
+    static const struct {
+        int code;
+        const char *hint;
+    } rows[] = {
+        {X509_V_ERR_HOSTNAME_MISMATCH, "the certificate is for another name than redis.host"},
+        {X509_V_ERR_IP_ADDRESS_MISMATCH, "the certificate is for another address than redis.host"},
+        {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, "redis.tls_ca does not have its authority"},
+        {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "redis.tls_ca does not have it"},
+        {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, "redis.tls_ca does not have its authority"},
+        {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "redis.tls_ca does not have its authority"},
+        {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, "redis.tls_ca does not have its authority"},
+        {X509_V_ERR_CERT_SIGNATURE_FAILURE, "redis.tls_ca has another authority of this name"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(error, X509_verify_cert_error_string(rows[i].code)) == 0) {
+            return rows[i].hint;
+        }
+    }
+    return error == h2o_socket_error_ssl_cert_name_mismatch ? rows[0].hint : NULL;
+}
+
+/* why a handshake failed: libh2o tells what is wrong with a certificate, OpenSSL the rest */
+static const char *explain_handshake(const struct stream *stream, const char *error)
+{
+    static char text[200];
+    unsigned long code = ERR_peek_error();
+    const char *hint = hint_of(error);
+    const char *reason = ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_reason_error_string(code) : NULL;
+
+    if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER) {
+        return "the server does not speak TLS on this port: see redis.tls and redis.port";
+    }
+    if (notes_of(stream)->wants_certificate && strncmp(error, "ssl ", 4) == 0) {
+        return no_certificate;
+    }
+    if (hint == NULL && (reason == NULL || strncmp(error, "ssl ", 4) != 0)) {
+        return error;
+    }
+    if (hint == NULL) {
+        return reason;
+    }
+    snprintf(text, sizeof(text), "%s: %s", error, hint);
+    return text;
+}
+
 struct ssl_ctx_st *stream_tls_create(const char *ca_file, const char *host, const char **ret_reason)
 {
     SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
+    struct tls_notes *notes = calloc(1, sizeof(*notes));
     X509_VERIFY_PARAM *verify;
 
-    if (tls == NULL) {
+    if (tls == NULL || notes == NULL) {
         abort();
     }
+    SSL_CTX_set_app_data(tls, notes);
+    SSL_CTX_set_client_cert_cb(tls, on_certificate_wanted);
     SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
     SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
     /* libh2o 2.2 does not look at the name where TLS 1.3 is spoken, so OpenSSL does */
@@ -369,7 +469,7 @@ struct ssl_ctx_st *stream_tls_create(const char *ca_file, const char *host, cons
         SSL_CTX_set_default_verify_paths(tls);
     } else if (SSL_CTX_load_verify_locations(tls, ca_file, NULL) != 1) {
         *ret_reason = "no certificates can be read from it";
-        SSL_CTX_free(tls);
+        stream_tls_destroy(tls);
         return NULL;
     }
     return tls;
@@ -377,5 +477,8 @@ struct ssl_ctx_st *stream_tls_create(const char *ca_file, const char *host, cons
 
 void stream_tls_destroy(struct ssl_ctx_st *tls)
 {
+    if (tls != NULL) {
+        free(SSL_CTX_get_app_data(tls));
+    }
     SSL_CTX_free(tls);
 }

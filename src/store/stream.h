@@ -10,14 +10,17 @@
 #ifndef VISITCOUNTD_STORE_STREAM_H
 #define VISITCOUNTD_STORE_STREAM_H
 
-#include "base/units.h"
 #include "loop/loop.h"
+#include "store/stream_target.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct stream;
 struct ssl_ctx_st;
+
+/** Why a peer that ends the connection in order is gone. */
+#define STREAM_CLOSED "read: connection closed by server"
 
 struct stream_callbacks {
     void (*on_resolved)(void *data); /* now connecting */
@@ -27,11 +30,15 @@ struct stream_callbacks {
 };
 
 /**
- * Starts to connect to `address`, with TLS and a verified certificate when `tls` is not NULL. There
- * are no timeouts here: who waits too long closes the stream. `callbacks` must outlive it.
+ * Starts to connect to `target`, with TLS and a verified certificate where it has `tls`. An address
+ * that refuses is followed by the next one at once. There are no timeouts here: who waits too long
+ * closes the stream. `target` and `callbacks` must outlive it.
  */
-struct stream *stream_open(struct loop *loop, const struct address *address, struct ssl_ctx_st *tls,
+struct stream *stream_open(struct loop *loop, struct stream_target *target,
                            const struct stream_callbacks *callbacks, void *data);
+
+/** Whether the peer has accepted the connection, and TLS is being negotiated. */
+bool stream_is_handshaking(const struct stream *stream);
 
 /** Whether the name is still looked up; on_resolved follows only where it once was. */
 bool stream_is_resolving(const struct stream *stream);

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The benchmark's own tools: that they count, compare and write right. No test looks at a time."""
 
+import importlib.machinery
+import importlib.util
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree
@@ -26,6 +29,18 @@ import scaling  # noqa: E402
 import tables  # noqa: E402
 import targets  # noqa: E402
 from processes import ROOT, Failed, http_get  # noqa: E402
+
+
+
+def load_script(name):
+    """A command of this directory as a module; nothing is run."""
+    loader = importlib.machinery.SourceFileLoader(name.replace("-", "_"), str(HERE / name))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    return module
+
+
+instructions = load_script("bench-instructions")
 
 OURS = ("constant", "count on Redis", "busy polling", "with tokens", "tokens not used", "hit with visitors", "count on SQLite", "journal only")
 SYSTEMS = ("nginx + 3 visitcountd", "nginx + 3 visitcountd without tokens", "nginx + 1 visitcountd + 2 standing by",
@@ -287,3 +302,50 @@ def test_the_chart_is_an_image_with_every_target():
     image = xml.etree.ElementTree.fromstring(chart.draw(medians, {}, "note"))
     texts = [element.text for element in image.iter("{http://www.w3.org/2000/svg}text")]
     assert {"constant", "count on Redis", "with tokens", "note"} <= set(texts)
+
+
+# --- instructions ---
+
+@pytest.mark.parametrize("above", ["/home/me/visitcountd", "/home/src/x", "/src", "/src/http", "/a b/src/count/c", "."])
+def test_instructions_count_where_their_file_is_wherever_the_checkout_is(above):
+    for room in instructions.OWN:
+        assert instructions.category_of("/x/build/visitcountd", f"{above}/src/{room}/file.c") == room
+    assert instructions.category_of("/x/build/visitcountd", f"{above}/src/web/web.c") == "other"
+    assert instructions.category_of("/x/build/visitcountd", f"{above}/cmd/visitcountd.c") == "other"
+    assert instructions.category_of("/x/build/visitcountd", "/usr/include/h2o/memory.h") == "other"
+    assert instructions.category_of("/usr/lib/libc.so.6", "/build/glibc/src/base/memcpy.S") == "libc"
+    assert instructions.category_of("/usr/lib/libsqlite3.so.0", "???") == "SQLite"
+
+
+SPIN = """
+__attribute__((noinline)) static int {name}(int n)
+{{
+    volatile int sum = 0;
+    for (int i = 0; i < n; i++) {{
+        sum += i;
+    }}
+    return sum;
+}}
+"""
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+@pytest.mark.parametrize("above", ["plain", "src/x", "src", "a b/src/http"])
+def test_a_profile_is_split_by_directory_wherever_the_checkout_is(tmp_path, above):
+    """As the compiler and callgrind really write the paths, and through a symlink as well."""
+    checkout = tmp_path / above
+    for room in ("http", "count"):
+        (checkout / "src" / room).mkdir(parents=True)
+    (checkout / "src/count/inlined.h").write_text(SPIN.format(name="spin_count"))
+    (checkout / "src/http/main.c").write_text('#include "count/inlined.h"\n' + SPIN.format(name="spin_http") +
+                                              "int main(void) { return (spin_http(20000) + spin_count(40000)) & 0; }\n")
+    link = tmp_path / "link"
+    link.symlink_to(checkout, target_is_directory=True)
+    for directory in (checkout, link):
+        subprocess.run(["gcc", "-g", "-O1", "-Isrc", "-o", "program", "src/http/main.c"], check=True, cwd=directory,
+                       env=dict(os.environ, PWD=str(directory)))
+        subprocess.run(["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={tmp_path}/out", directory / "program"],
+                       check=True, cwd=tmp_path)
+        costs = instructions.Profile(tmp_path / "out").costs
+        assert costs["http"] > 20000, costs
+        assert 1.5 < costs["count"] / costs["http"] < 2.5, costs

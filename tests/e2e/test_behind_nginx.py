@@ -158,6 +158,8 @@ def test_without_redis_visitors_get_the_daemons_own_503(new_nginx, new_instance,
         assert (answer.status, answer.error) == (503, "store_unavailable")
         assert "retry-after" in answer.headers
         assert answer.headers["visitcount-status"] == "refused; reason=store-unavailable"
+    for instance in instances:
+        instance.set_patience("30s")
     server.start()
     for instance in instances:
         instance.wait_for_store()

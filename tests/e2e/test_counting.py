@@ -294,7 +294,7 @@ def test_a_ledger_entry_says_when_it_was_used(new_daemon, redis_store, off_by):
     daemon = new_daemon(redis_store.settings)
     daemon.count()
     client = redis_store.client()
-    ((epoch, entry),) = client.hgetall("vc:{default}:ledger").items()
+    ((epoch, entry),) = ((field, value) for field, value in client.hgetall("vc:{default}:ledger").items() if field != "proof")
     sequence, visits, used_at, total = entry.split()
     client.hset("vc:{default}:ledger", epoch, f"{sequence} {visits} {int(used_at) + off_by} {total}")
     assert daemon.count() == 2

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from harness import DEADLINE, SqliteStore, need_program, run_ctl, visit, wait_until
-from harness.faults import HASTY
+from harness.faults import LONG, PATIENT, SHORT
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def path(directory):
 
 @pytest.fixture
 def settings(redis_store, directory):
-    return {**redis_store.settings, **HASTY, "journal.directory": f"{directory}/journal/%i", "sites": ["*"]}
+    return {**redis_store.settings, **PATIENT, "journal.directory": f"{directory}/journal/%i", "sites": ["*"]}
 
 
 @pytest.fixture
@@ -102,8 +102,17 @@ def test_a_moment_is_waited_for(daemon, redis_store):
     assert daemon.status()["visits"]["journaled"] == 0
 
 
-def test_a_visit_in_flight_goes_to_the_journal(daemon, redis_store):
+def test_a_reload_forgets_no_site_that_was_admitted(daemon, redis_store):
+    """During an outage nobody could be asked again whether there is room for it."""
+    assert daemon.fetch("/v1/hit/not-listed/x").json()["count"] == 1
+    take_away(daemon, redis_store)
+    assert daemon.ctl("reload").status == 0
+    check_journaled(daemon.fetch("/v1/hit/not-listed/x"))
+
+
+def test_a_visit_in_flight_goes_to_the_journal(new_daemon, settings, redis_store):
     """Redis is frozen: the visit was sent, and nobody knows whether it was applied. It is counted once."""
+    daemon = new_daemon({**settings, "redis.command_timeout": "2s"}).wait_for_store()
     assert daemon.count() == 1
     redis_store.server.pause()
     check_journaled(daemon.fetch("/count"))
@@ -151,14 +160,16 @@ def test_visits_of_one_turn_share_one_sync(daemon, redis_store):
 def test_with_the_embedded_store(new_daemon, directory, path):
     """Somebody holds the database: what cannot be counted goes to the journal."""
     store = SqliteStore(directory / "visits.db")
-    daemon = new_daemon({**store.settings, **HASTY, "journal.directory": str(path)}).wait_for_store()
+    daemon = new_daemon({**store.settings, **PATIENT, "journal.directory": str(path)}).wait_for_store()
     assert daemon.count() == 1
     other = sqlite3.connect(store.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
+    daemon.set_patience(SHORT)
     for _ in range(5):
         check_journaled(daemon.fetch("/count"))
     other.execute("ROLLBACK")
     other.close()
+    daemon.set_patience(LONG)
     wait_for_replay(daemon)
     assert daemon.count() == 7
     assert store.total() == 7
@@ -357,7 +368,7 @@ def test_sigterm_with_the_store_down(daemon, redis_store, path):
 
 def test_sigterm_with_visits_on_their_way(new_daemon, settings, redis_store, visitors, path):
     """Redis freezes under load and SIGTERM comes: every visitor is answered, and what was promised is kept."""
-    daemon = new_daemon({**settings, "drain.timeout": "5s", "count.max_wait": "1s"}).wait_for_store()
+    daemon = new_daemon({**settings, "drain.timeout": "5s", "count.max_wait": "1s", "redis.command_timeout": "400ms"}).wait_for_store()
     crowd = visitors([daemon.address], connections=32)
     crowd.wait_for_more(100)
     redis_store.server.pause()
@@ -403,7 +414,7 @@ def test_show_and_verify(daemon, redis_store, path):
 def heir(new_daemon, daemon, redis_store):
     """An instance without a journal of its own, after one with records was killed."""
     leave_records(daemon, redis_store, 5)
-    return new_daemon({**redis_store.settings, **HASTY}, name="heir")
+    return new_daemon({**redis_store.settings, **PATIENT}, name="heir")
 
 
 def test_replay_by_another_instance(heir, redis_store, path):
@@ -444,7 +455,7 @@ def test_a_replay_that_is_cut_short_is_taken_up(heir, daemon, redis_store, path)
 
 
 def test_replay_of_a_journal_in_use(new_daemon, daemon, redis_store, path):
-    other = new_daemon({**redis_store.settings, **HASTY}, name="other")
+    other = new_daemon({**redis_store.settings, **PATIENT}, name="other")
     refused = journal(other, "replay", path)
     assert refused.status == 1
     assert f"journal {path}: another process has it" in refused.errors

@@ -6,28 +6,28 @@ import re
 import pytest
 import redis as client_library
 
-from harness import ROOT, RedisStore, free_port, make_certificates, run_ctl, run_daemon, wait_until
-from harness.faults import HASTY, check_is_away
+from harness import ROOT, FakeRedis, Process, RedisStore, free_port, make_certificates, need_program, run_ctl, run_daemon, wait_until
+from harness.faults import HASTY, PATIENT, SHORT, check_is_away, error_to_apply
 
 PASSWORD = "s3cret \"quoted\" \\ pa$$word"
 WRONG = "wr0ng-pa55word"
 
 #: What the daemon needs of Redis: an access list with the commands that it uses, and what they are used for.
 NEEDED = {
-    "evalsha": "each batch", "eval": "each batch after SCRIPT FLUSH", "script|load": "the greeting", "role": "the greeting and heartbeat",
-    "zmscore": "reading", "hget": "apply.lua", "hset": "apply.lua", "zincrby": "apply.lua", "zscore": "apply.lua",
+    "evalsha": "each batch", "eval": "each batch after SCRIPT FLUSH", "script|load": "the greeting", "role": "the greeting, a failover, replicas",
+    "zmscore": "apply.lua, reading", "hmget": "apply.lua, numbers of days", "zadd": "apply.lua, set, add", "hget": "series, edits", "hset": "apply.lua", "zincrby": "apply.lua", "zscore": "apply.lua",
     "hincrby": "apply.lua", "expire": "apply.lua", "ttl": "apply.lua", "time": "apply.lua", "hrandfield": "apply.lua", "hdel": "apply.lua",
     "wait": "redis.wait_replicas",
-    "zcard": "limits.pages", "smismember": "tokens", "sadd": "tokens, sites", "append": "tokens", "pfadd": "visitors", "pfcount": "visitors",
+    "zcard": "apply.lua, limits.pages", "smismember": "tokens", "sadd": "tokens, sites", "append": "tokens", "pfadd": "visitors", "pfcount": "visitors",
     "publish": "live numbers", "subscribe": "live numbers", "unsubscribe": "live numbers", "ping": "live numbers: heartbeat",
-    "hmget": "numbers of days", "zrevrange": "top", "zscan": "export", "smembers": "sites", "sismember": "sites", "scard": "sites",
-    "set": "salts", "get": "salts", "zadd": "set, add", "zrem": "delete, rename", "unlink": "delete, rename",
+    "zrevrange": "top", "zscan": "export", "smembers": "sites", "sismember": "sites", "scard": "sites",
+    "set": "salts", "get": "salts", "zrem": "delete, rename", "unlink": "delete, rename",
     "pfmerge": "rename",
 }
 
 #: Those without which a visit is counted and a page read; they are needed on other ways.
-RARE = {"eval", "zscore", "hrandfield", "hdel", "expire", "hincrby", "zcard", "pfadd", "pfcount", "publish",
-        "subscribe", "unsubscribe", "ping", "hmget", "zrevrange", "zscan", "smembers", "sismember", "scard", "set", "get", "zadd", "zrem",
+RARE = {"role", "script|load", "eval", "hget", "zscore", "hdel", "expire", "hincrby", "pfadd", "pfcount", "publish",
+        "subscribe", "unsubscribe", "ping", "zrevrange", "zscan", "smembers", "sismember", "scard", "set", "get", "zrem",
         "unlink", "pfmerge"}
 
 
@@ -36,7 +36,7 @@ RARE = {"eval", "zscore", "hrandfield", "hdel", "expire", "hincrby", "zcard", "p
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_over_tcp(new_daemon, new_redis, host):
     server = new_redis(port=free_port())
-    daemon = new_daemon({"redis.host": host, "redis.port": server.port, **HASTY}).wait_for_store()
+    daemon = new_daemon({"redis.host": host, "redis.port": server.port, **PATIENT}).wait_for_store()
     assert daemon.count() == 1
     status = daemon.status()["store"]
     assert (status["backend"], status["address"], status["role"]) == ("redis", f"{host}:{server.port}", "master")
@@ -78,7 +78,7 @@ def start_guarded(server):
 
 def test_the_right_password(new_daemon, guarded):
     start_guarded(guarded)
-    daemon = new_daemon({"redis.socket": str(guarded.socket), "redis.password": PASSWORD, **HASTY}).wait_for_store()
+    daemon = new_daemon({"redis.socket": str(guarded.socket), "redis.password": PASSWORD, **PATIENT}).wait_for_store()
     assert daemon.count() == 1
     check_secret_is_kept(daemon, PASSWORD)
 
@@ -151,6 +151,88 @@ def test_the_configuration_does_not_show_secrets(directory):
     assert run_ctl("--print-reference", "markdown").status == 0
 
 
+# --- credentials that change ---
+
+def start_with_password_file(new_daemon, server, path, password, **settings):
+    path.write_text(password + "\n")
+    return new_daemon({"store.backend": "redis", "redis.socket": str(server.socket), "redis.password_file": str(path), **HASTY, **settings}).wait_for_store()
+
+
+def test_a_password_that_is_rotated(new_daemon, new_redis, directory):
+    """The file is read again when the server does not accept the old one: no reload, no restart."""
+    server = new_redis(aof=True, password="old")
+    daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
+    assert daemon.count() == 1
+    server.client().config_set("requirepass", "new")
+    server.password = "new"
+    assert daemon.count() == 2, "a connection stays authenticated"
+    server.client().client_kill_filter(skipme=True)
+    daemon.wait_for_log("WRONGPASS")
+    (directory / "password").write_text("new\n")
+    daemon.wait_for_store()
+    assert daemon.count() == 3
+    for secret in ("old", "new"):
+        assert f'"{secret}"' not in daemon.log()
+
+
+def test_a_password_that_is_rotated_before(new_daemon, new_redis, directory):
+    server = new_redis(aof=True, password="old")
+    daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
+    (directory / "password").write_text("new\n")
+    server.client().config_set("requirepass", "new")
+    server.password = "new"
+    server.client().client_kill_filter(skipme=True)
+    wait_until(lambda: daemon.status()["store"]["connects"] == 2, "connected with the new one")
+    assert daemon.count() == 1
+
+
+def test_a_password_file_that_cannot_be_read_any_more(new_daemon, new_redis, directory):
+    server = new_redis(aof=True, password="old")
+    daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
+    (directory / "password").unlink()
+    assert daemon.ctl("reload").status == 0
+    daemon.wait_for_log("reload: .*redis.password_file: .*/password: No such file or directory; the secret that was read before is kept")
+    daemon.wait_for_log("reload: done")
+    server.client().client_kill_filter(skipme=True)
+    daemon.wait_for_store()
+    assert daemon.count() == 1
+    server.client().config_set("requirepass", "new")
+    server.password = "new"
+    server.client().client_kill_filter(skipme=True)
+    daemon.wait_for_log("redis.password_file: .*/password: No such file or directory; going on with the password that was read before")
+    (directory / "password").write_text("new\n")
+    daemon.wait_for_store()
+    assert daemon.count() == 2
+
+
+def test_a_reload_with_another_password(new_daemon, new_redis, directory):
+    """It does not stand in the way of other options, and is used at once; one that is wrong leaves the connection as it is."""
+    server = new_redis(aof=True, password="old", config={"user": ["other on >theirs ~* &* +@all"]})
+    daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
+    (directory / "password").write_text("wrong\n")
+    assert daemon.ctl("reload").status == 0
+    daemon.wait_for_log("the new user or password: AUTH: WRONGPASS .*; the connection goes on with the old one")
+    assert daemon.count() == 1
+    server.client().config_set("requirepass", "new")
+    server.password = "new"
+    (directory / "password").write_text("new\n")
+    assert daemon.ctl("reload").status == 0
+    daemon.wait_for_log("authenticated with the new user or password")
+    assert daemon.count() == 2
+    assert daemon.status()["store"]["connects"] == 1
+
+
+def test_a_user_without_a_password(new_daemon, new_redis):
+    """Is not silently the default user, who may do all."""
+    server = new_redis(config={"user": [f"counter on nopass resetkeys {acl(NEEDED)}", "locked on >x ~* +@all"]})
+    daemon = new_daemon({"redis.socket": str(server.socket), "redis.username": "counter", **HASTY}).wait_for_store()
+    assert daemon.count() == 1
+    assert {client["user"] for client in server.client().client_list() if "visitcountd" in client["name"] or client["user"] == "counter"} == {"counter"}
+    other = new_daemon({"redis.socket": str(server.socket), "redis.username": "locked", **HASTY}, name="other")
+    other.wait_for_log("AUTH: WRONGPASS")
+    assert other.status()["store"]["connects"] == 0
+
+
 # --- access lists ---
 
 def acl(commands):
@@ -164,7 +246,7 @@ def limited(new_redis):
 
 
 def settings_of(server, user="counter"):
-    return {"store.backend": "redis", "redis.socket": str(server.socket), "redis.username": user, "redis.password": WRONG, **HASTY}
+    return {"store.backend": "redis", "redis.socket": str(server.socket), "redis.username": user, "redis.password": WRONG, **PATIENT}
 
 
 def test_the_commands_that_are_needed_suffice(new_daemon, limited):
@@ -187,7 +269,7 @@ def test_the_commands_that_are_needed_suffice(new_daemon, limited):
     limited.client().client_kill_filter(user="counter")
     assert daemon.wait_for_store().count() == 6
     assert not re.search("NOPERM", daemon.log())
-    refused = [entry for entry in limited.client().acl_log() if entry["object"] not in ("client|setname", "info")]
+    refused = [entry for entry in limited.client().acl_log() if entry["object"] not in ("client|setname", "info", "config|get")]
     assert refused == [], "a command was refused that is not merely a convenience"
 
 
@@ -195,11 +277,79 @@ def test_the_commands_that_are_needed_suffice(new_daemon, limited):
 def test_each_of_them_is_needed(new_daemon, new_redis, missing):
     """Otherwise the list in the documentation would grow for ever."""
     server = new_redis(config={"user": [f"counter on >{WRONG} resetkeys {acl(set(NEEDED) - {missing})}"]})
-    daemon = new_daemon({**settings_of(server), "redis.wait_replicas": 1})
+    daemon = new_daemon({**settings_of(server), "count.max_wait": SHORT, "redis.wait_replicas": 1})
     answers = [daemon.fetch(target, headers={"Idempotency-Key": target}) for target in ("/count", "/count.json", "/v1/get/default/")]
     assert [answer.status for answer in answers] != [200, 200, 200] or "NOPERM" in daemon.log(), f"it works without {missing}"
     counted = sum(answer.status == 200 for answer in answers[:2])
     assert int(server.client().zscore("vc:{default}:hits", "/") or 0) == counted, "what fails half-way is counted with each attempt"
+
+
+@pytest.mark.parametrize("missing", [{"role"}, {"script|load"}, {"role", "script|load", "ping"}], ids=["role", "script", "both"])
+def test_what_managed_servers_lack(new_daemon, new_redis, missing):
+    """Neither ROLE nor SCRIPT LOAD; CLIENT, INFO and CONFIG are not among the commands that are needed either."""
+    server = new_redis(config={"user": [f"counter on >{WRONG} resetkeys {acl(set(NEEDED) - missing)}"]})
+    daemon = new_daemon(settings_of(server)).wait_for_store()
+    assert [daemon.count() for _ in range(5)] == [1, 2, 3, 4, 5]
+    server.client().script_flush()
+    assert [daemon.count() for _ in range(3)] == [6, 7, 8]
+    assert server.client().info("commandstats")["cmdstat_evalsha"]["failed_calls"] <= 2, "the script is sent once"
+
+
+def test_commands_that_have_other_names(new_daemon, new_redis):
+    """As on Redis Enterprise, where ROLE is unknown, and behind proxies."""
+    server = new_redis(config={"rename-command": ['ROLE ""', 'SCRIPT ""', 'CLIENT ""', 'CONFIG ""']})
+    daemon = new_daemon({"redis.socket": str(server.socket), **HASTY}).wait_for_store()
+    assert [daemon.count() for _ in range(3)] == [1, 2, 3]
+    assert daemon.status()["store"]["role"] == "master", "INFO tells it"
+
+
+def test_a_replica_without_role_is_noticed(new_daemon, new_redis):
+    master = new_redis(port=free_port())
+    replica = new_redis(name="replica", config={"replicaof": f"127.0.0.1 {master.port}", "rename-command": ['ROLE ""']})
+    daemon = new_daemon({"redis.socket": str(replica.socket), **HASTY})
+    daemon.wait_for_log("the server is a replica: it takes no writes")
+
+
+@pytest.mark.parametrize("reply", [b"-NOSCRIPT No matching script\r\n", b"-ERR unknown command 'EVALSHA'\r\n"], ids=["noscript", "unknown"])
+def test_a_server_that_never_finds_the_script(new_daemon, directory, reply):
+    """EVAL is used then, and nothing is sent twice for ever."""
+    def answer(words):
+        if words[0] == "EVAL" and "vc:{default}:ledger" in words:
+            return b"$4\r\nOK 7\r\n"
+        return reply if words[0] == "EVALSHA" else error_to_apply(None)(words)
+
+    fake = FakeRedis(directory / "fake.sock", answer)
+    daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY}).wait_for_store()
+    for _ in range(10):
+        assert daemon.count() == 7
+    asked = sum(words[0] == "EVALSHA" for words in fake.commands)
+    assert asked <= 5, "EVALSHA is given up"
+    daemon.stop()
+    fake.finish()
+
+
+def test_neither_script_command(new_daemon, directory):
+    """A refusal with its reason, not a loop."""
+    fake = FakeRedis(directory / "fake.sock", lambda words: (b"-NOSCRIPT No matching script\r\n" if words[0] in ("EVAL", "EVALSHA")
+                                                             else error_to_apply(None)(words)))
+    daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY})
+    wait_until(lambda: daemon.status()["store"]["available"], "available")
+    assert daemon.fetch("/count").status == 503
+    assert sum(words[0] in ("EVAL", "EVALSHA") for words in fake.commands) < 50
+    fake.finish()
+
+
+def test_a_server_that_hangs_up_in_the_greeting(new_daemon, directory):
+    """The log names the command."""
+    def answer(words):
+        if words[0] == "AUTH":
+            raise ConnectionError("hang up")
+        return error_to_apply(None)(words)
+
+    fake = FakeRedis(directory / "fake.sock", answer)
+    daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, "redis.password": "x", **HASTY})
+    daemon.wait_for_log("warning redis unix:.*: AUTH: the server closed the connection; retrying in")
+    fake.finish()
 
 
 def test_all_other_commands_are_refused_to_that_user(limited):
@@ -214,7 +364,7 @@ def test_all_other_commands_are_refused_to_that_user(limited):
 
 def test_a_user_without_permission_is_said(new_daemon, new_redis):
     server = new_redis(config={"user": [f"counter on >{WRONG} resetkeys {acl(['role', 'script|load', 'zmscore'])}"]})
-    daemon = new_daemon({**settings_of(server), "log.level": "debug"}).wait_for_store()
+    daemon = new_daemon({**settings_of(server), "count.max_wait": SHORT, "log.level": "debug"}).wait_for_store()
 
     def is_refused():
         answer = daemon.fetch("/count")
@@ -236,7 +386,7 @@ def tls_redis(new_redis, certificates, *, version="TLSv1.2 TLSv1.3", **arguments
     port = free_port()
     server = new_redis(config={"tls-port": port, "tls-protocols": f'"{version}"', "tls-cert-file": certificates["cert"], "tls-key-file": certificates["key"],
                                "tls-ca-cert-file": certificates["ca"], "tls-auth-clients": "no"}, **arguments)
-    settings = {"redis.host": "localhost", "redis.port": port, "redis.tls": True, "redis.tls_ca": str(certificates["ca"]), **HASTY}
+    settings = {"redis.host": "localhost", "redis.port": port, "redis.tls": True, "redis.tls_ca": str(certificates["ca"]), **PATIENT}
     return settings, server
 
 
@@ -250,7 +400,7 @@ def test_tls(new_daemon, new_redis, certificates, version):
 
 def test_tls_under_load_and_restarts(new_daemon, new_redis, certificates, visitors):
     settings, server = tls_redis(new_redis, certificates, aof=True)
-    daemon = new_daemon({**settings, "count.max_wait": "30s"}).wait_for_store()
+    daemon = new_daemon(settings).wait_for_store()
     crowd = visitors([daemon.address], connections=32)
     for _ in range(3):
         crowd.wait_for_more(300)
@@ -264,7 +414,7 @@ def test_tls_under_load_and_restarts(new_daemon, new_redis, certificates, visito
 def test_a_certificate_of_another_authority_is_refused(new_daemon, new_redis, certificates, directory):
     settings, _ = tls_redis(new_redis, certificates)
     other = make_certificates(directory / "other")
-    daemon = new_daemon({**settings, "redis.tls_ca": str(other["ca"])})
+    daemon = new_daemon({**settings, "count.max_wait": SHORT, "redis.tls_ca": str(other["ca"])})
     daemon.wait_for_log(r"warning redis localhost:\d+: TLS: .*(issuer|signed|certificate|verif).*; retrying in")
     wait_until(lambda: daemon.fetch("/count").status == 503, "503")
     check_is_away(daemon)
@@ -300,8 +450,61 @@ def test_tls_to_a_port_without_it(new_daemon, new_redis, certificates):
     server = new_redis(port=free_port())
     daemon = new_daemon({"redis.host": "127.0.0.1", "redis.port": server.port, "redis.tls": True, "redis.tls_ca": str(certificates["ca"]),
                          **HASTY})
-    daemon.wait_for_log("TLS: |connecting: no answer within")
+    daemon.wait_for_log("TLS: (no answer within .*, as of a port without TLS: see redis.tls|the server does not speak TLS on this port)")
     assert daemon.status()["store"]["connects"] == 0
+
+
+def test_no_tls_to_a_port_with_it(new_daemon, new_redis, certificates):
+    settings, _ = tls_redis(new_redis, certificates)
+    daemon = new_daemon({**settings, "redis.tls": False})
+    daemon.wait_for_log("the server closed the connection, as one that expects TLS does: see redis.tls|the server speaks TLS on this port: see redis.tls")
+
+
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+def test_a_server_that_wants_a_certificate(new_daemon, new_redis, certificates, version):
+    """tls-auth-clients is yes unless somebody says otherwise."""
+    settings, server = tls_redis(new_redis, certificates, version=version)
+    server.client().config_set("tls-auth-clients", "yes")
+    daemon = new_daemon(settings)
+    wait_until(lambda: daemon.status()["store"]["connects"] or daemon.status()["store"]["last_error"], "connected or not")
+    server.client().client_kill_filter(skipme=True)
+    daemon.wait_for_log("TLS: the server requires a certificate of its clients, and visitcountd has none: set tls-auth-clients")
+    server.client().config_set("tls-auth-clients", "optional")
+    daemon.wait_for_store()
+    assert daemon.count() == 1
+
+
+def test_a_certificate_says_what_is_wrong_with_it(new_daemon, new_redis, directory):
+    settings, _ = tls_redis(new_redis, make_certificates(directory / "tls", "DNS:redis.example"))
+    daemon = new_daemon(settings)
+    daemon.wait_for_log("TLS: .*: the certificate is for another name than redis.host")
+    other = new_daemon({**settings, "redis.tls_ca": str(make_certificates(directory / "other")["ca"])}, name="other")
+    other.wait_for_log("TLS: .*redis.tls_ca (does not have|has another)")
+
+
+def test_a_sentinel(new_daemon, new_redis, bench, directory):
+    """It keeps no data: the log says so, and not what a script begins with."""
+    server = new_redis(port=free_port())
+    port = free_port()
+    path = directory / "sentinel.conf"
+    path.write_text(f"port {port}\nbind 127.0.0.1\ndir {directory}\nsentinel monitor mymaster 127.0.0.1 {server.port} 1\n")
+    sentinel = Process("sentinel", [need_program("redis-server", "redis-server"), path, "--sentinel"], directory)
+    try:
+        daemon = new_daemon({"redis.host": "127.0.0.1", "redis.port": port, **HASTY})
+        daemon.wait_for_log("this is a Sentinel, which keeps no data: set redis.host and redis.port to the master")
+        assert "SPDX" not in daemon.log()
+    finally:
+        sentinel.kill()
+
+
+def test_the_address_behind_a_name(new_daemon, new_redis):
+    server = new_redis(port=free_port())
+    daemon = new_daemon({"redis.host": "localhost", "redis.port": server.port, **HASTY}).wait_for_store()
+    assert daemon.status()["store"]["address"] == f"localhost:{server.port}"
+    assert daemon.status()["store"]["peer"] == f"127.0.0.1:{server.port}"
+    daemon.wait_for_log(rf"redis localhost:{server.port}: ready after .* \(127.0.0.1:{server.port}\)")
+    server.kill()
+    daemon.wait_for_log(rf"redis localhost:{server.port}: connect: Connection refused \(.*:{server.port}\); retrying in")
 
 
 @pytest.mark.parametrize("content", [None, "not a certificate\n", ""], ids=["absent", "text", "empty"])

@@ -4,7 +4,7 @@
 import pytest
 
 from harness import FakeRedis, RedisStore, free_port, need_program, visit, wait_until
-from harness.faults import HASTY, check_is_away, check_refused, error_to_apply, refusal
+from harness.faults import LONG, PATIENT, SHORT, check_is_away, check_refused, error_to_apply, refusal
 
 
 @pytest.fixture
@@ -34,13 +34,15 @@ def wait_for_copy(replica, count):
 
 
 def test_a_replica_is_not_ready_until_promoted(new_daemon, replica, store):
-    daemon = new_daemon({**RedisStore(replica).settings, **HASTY})
+    daemon = new_daemon({**RedisStore(replica).settings, **PATIENT})
     daemon.wait_for_log("the server is a replica: it takes no writes; retrying")
+    daemon.set_patience(SHORT)
     wait_until(lambda: daemon.fetch("/count").status == 503, "503")
     check_is_away(daemon)
     status = daemon.status()["store"]
     assert status["role"] in ("slave", "replica")
     assert "replica" in status["last_error"]
+    daemon.set_patience(LONG)
     replica.client().replicaof("NO", "ONE")
     daemon.wait_for_store()
     assert daemon.count() == 1
@@ -49,12 +51,14 @@ def test_a_replica_is_not_ready_until_promoted(new_daemon, replica, store):
 
 def test_a_master_that_becomes_a_replica(new_daemon, replica, store):
     """As after a failover: READONLY is a refusal, and nothing is lost when it is the master again."""
-    daemon = new_daemon({**store.settings, **HASTY}).wait_for_store()
+    daemon = new_daemon({**store.settings, **PATIENT}).wait_for_store()
     assert [daemon.count(), daemon.count()] == [1, 2]
     wait_for_copy(replica, 2)
     replica.client().replicaof("NO", "ONE")
     store.client().replicaof("127.0.0.1", replica.port)
+    daemon.set_patience(SHORT)
     check_refused(refusal(daemon))
+    daemon.set_patience(LONG)
     daemon.wait_for_store(False)
     daemon.wait_for_log("replica|READONLY")
     store.client().replicaof("NO", "ONE")
@@ -64,7 +68,7 @@ def test_a_master_that_becomes_a_replica(new_daemon, replica, store):
 
 def test_an_idle_link_notices_that_the_master_was_demoted(new_daemon, replica, store):
     """Before a visit has to find out: the role is asked for every few seconds."""
-    daemon = new_daemon({**store.settings, **HASTY}).wait_for_store()
+    daemon = new_daemon({**store.settings, **PATIENT}).wait_for_store()
     store.client().replicaof("127.0.0.1", replica.port)
     daemon.wait_for_store(False)
     assert daemon.status()["visits"]["accepted"] == 0
@@ -74,7 +78,7 @@ def test_failover_to_the_replica(new_daemon, replica, store, directory):
     """The address leads to another server afterwards. The ledger has come along: nothing is counted twice or from 1."""
     address = directory / "the-master.sock"
     address.symlink_to(store.server.socket)
-    daemon = new_daemon({"store.backend": "redis", "redis.socket": str(address), **HASTY}).wait_for_store()
+    daemon = new_daemon({"store.backend": "redis", "redis.socket": str(address), **PATIENT}).wait_for_store()
     assert [daemon.count(), daemon.count()] == [1, 2]
     wait_for_copy(replica, 2)
     store.server.kill()
@@ -90,7 +94,7 @@ def test_failover_to_a_replica_that_lagged(new_daemon, replica, store, directory
     """It does not have the last three visits: the ledger shows it, they are sent again, and the log says so."""
     address = directory / "the-master.sock"
     address.symlink_to(store.server.socket)
-    daemon = new_daemon({"store.backend": "redis", "redis.socket": str(address), **HASTY}).wait_for_store()
+    daemon = new_daemon({"store.backend": "redis", "redis.socket": str(address), **PATIENT}).wait_for_store()
     assert daemon.count() == 1
     wait_for_copy(replica, 1)
     replica.client().replicaof("NO", "ONE")
@@ -182,3 +186,40 @@ def test_the_wait_goes_out_with_the_batch(new_daemon, directory):
     writes = [line for line in trace.read_text().splitlines() if "EVALSHA" in line]
     assert len(writes) == 1 and "WAIT" in writes[0], writes
     assert chunks.count("WAIT") == 1 and chunks.count("EVALSHA") == 2
+
+
+# --- what replicas are known to have ---
+
+def known_replicas(daemon):
+    """{address: …} of what the status says, once ROLE was asked after the last change."""
+    return {replica["address"]: replica for replica in daemon.status()["store"].get("replicas", [])}
+
+
+@pytest.mark.slow
+def test_the_status_knows_the_replicas(new_daemon, replica, store):
+    """ROLE is asked every 15 s, also under visits. A replica that hangs is behind; one that is gone is remembered."""
+    address = f"127.0.0.1:{replica.port}"
+    daemon = new_daemon(store.settings).wait_for_store()
+    assert daemon.count() == 1
+    assert set(known_replicas(daemon)) == {address}
+    wait_until(lambda: daemon.status()["store"].get("replicated_ago_s") is not None and known_replicas(daemon)[address]["lag_bytes"] == 0,
+               "the replica has what was answered", 40)
+    replica.pause()
+    assert daemon.count() == 2
+    wait_until(lambda: daemon.count() and known_replicas(daemon)[address]["lag_bytes"] > 0, "the replica is behind, says a busy link", 40)
+    assert known_replicas(daemon)[address]["connected"] is True
+    replica.finish()
+    wait_until(lambda: known_replicas(daemon)[address]["connected"] is False, "the replica is gone, and known", 40)
+    replicated = daemon.status()["store"]["replicated_ago_s"]
+    wait_until(lambda: daemon.status()["store"]["replicated_ago_s"] > replicated + 16, "nothing is proven any more", 40)
+
+
+@pytest.mark.slow
+def test_a_replica_is_forgotten_after_the_grace(new_daemon, replica, store):
+    daemon = new_daemon({**store.settings, "ledger.replica_grace": "1s"}).wait_for_store()
+    assert len(known_replicas(daemon)) == 1
+    replica.finish()
+    line = f"replica 127.0.0.1:{replica.port}: not seen for 1s; answered batches no longer wait for it"
+    wait_until(lambda: line in daemon.log(), line, 60)
+    assert known_replicas(daemon) == {}
+    assert daemon.status()["store"].get("replicated_ago_s") is None

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from harness import SqliteStore, wait_until
-from harness.faults import HASTY, check_is_away, check_refused
+from harness.faults import LONG, PATIENT, SHORT, check_is_away, check_refused
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def path(directory):
 
 
 def settings(path):
-    return {"store.backend": "sqlite", "sqlite.path": str(path), **HASTY}
+    return {"store.backend": "sqlite", "sqlite.path": str(path), **PATIENT}
 
 
 def test_its_directory_is_made(new_daemon, directory):
@@ -28,12 +28,13 @@ def test_its_directory_is_made(new_daemon, directory):
 def test_a_directory_that_cannot_be_made(new_daemon, directory, path):
     """A file is in the way (root may write anywhere else): 503, one line, and it recovers by itself."""
     (directory / "data").write_text("in the way")
-    daemon = new_daemon(settings(path))
+    daemon = new_daemon({**settings(path), "count.max_wait": SHORT})
     daemon.wait_for_log(r"warning sqlite .*/data/visits.db: .*; retrying in \d+ ms")
     wait_until(lambda: daemon.fetch("/count").status == 503, "503")
     check_is_away(daemon)
     assert daemon.status()["store"]["last_error"]
     assert daemon.log().count("retrying in") == 1, "said once, not at each attempt"
+    daemon.set_patience(LONG)
     (directory / "data").unlink()
     daemon.wait_for_store()
     assert daemon.count() == 1
@@ -44,7 +45,7 @@ def test_a_directory_that_cannot_be_made(new_daemon, directory, path):
 def test_a_file_that_is_no_database_is_left_alone(new_daemon, path, content):
     path.parent.mkdir()
     path.write_bytes(content)
-    daemon = new_daemon(settings(path))
+    daemon = new_daemon({**settings(path), "count.max_wait": SHORT})
     daemon.wait_for_log("warning sqlite .*(not a database|malformed|is no|encrypted).*; retrying in")
     wait_until(lambda: daemon.fetch("/count").status == 503, "503")
     check_is_away(daemon)
@@ -58,7 +59,7 @@ def test_a_database_of_somebody_else_is_left_alone(new_daemon, path):
         connection.execute("CREATE TABLE bookmarks (url TEXT)")
     connection.close()
     before = path.read_bytes()
-    daemon = new_daemon(settings(path))
+    daemon = new_daemon({**settings(path), "count.max_wait": SHORT})
     daemon.wait_for_log("warning sqlite .*; retrying in")
     check_refused(daemon.fetch("/count"))
     daemon.stop()
@@ -71,8 +72,10 @@ def test_a_database_that_another_process_holds(new_daemon, path):
     assert daemon.count() == 1
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
+    daemon.set_patience(SHORT)
     wait_until(lambda: daemon.fetch("/count").status == 503, "503")
     assert daemon.fetch("/livez", timeout=5).status == 200
+    daemon.set_patience(LONG)
     other.execute("ROLLBACK")
     other.close()
     number = wait_until(lambda: daemon.fetch("/count").status == 200 and daemon.count(), "it counts again")
@@ -81,7 +84,7 @@ def test_a_database_that_another_process_holds(new_daemon, path):
 
 
 def test_a_database_that_is_held_for_a_moment(new_daemon, path):
-    daemon = new_daemon({**settings(path), "count.max_wait": "20s"}).wait_for_store()
+    daemon = new_daemon({**settings(path)}).wait_for_store()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with concurrent.futures.ThreadPoolExecutor() as pool:

@@ -18,9 +18,8 @@
 #define PAGES 3
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
-struct stream *__wrap_stream_open(struct loop *loop, const struct address *address,
-                                  struct ssl_ctx_st *tls, const struct stream_callbacks *callbacks,
-                                  void *data);
+struct stream *__wrap_stream_open(struct loop *loop, struct stream_target *target,
+                                  const struct stream_callbacks *callbacks, void *data);
 bool __wrap_stream_is_resolving(const struct stream *stream);
 void __wrap_stream_write(struct stream *stream, const char *bytes, size_t length);
 void __wrap_stream_close(struct stream *stream);
@@ -42,11 +41,10 @@ struct stream {
 
 static struct stream stream;
 
-struct stream *__wrap_stream_open(struct loop *loop, const struct address *address,
-                                  struct ssl_ctx_st *tls, const struct stream_callbacks *callbacks,
-                                  void *data)
+struct stream *__wrap_stream_open(struct loop *loop, struct stream_target *target,
+                                  const struct stream_callbacks *callbacks, void *data)
 {
-    (void)loop, (void)address, (void)tls;
+    (void)loop, (void)target;
     stream = (struct stream){callbacks, data, true};
     return &stream;
 }
@@ -106,6 +104,10 @@ struct end {
     size_t calls;
     enum store_outcome outcome;
     bool gap;
+    bool is_torn;
+    bool is_outdated;
+    uint64_t generation;
+    uint64_t old_version_s;
     bool duplicate;
     struct store_position at;
     uint64_t numbers[2 * PAGES]; /* totals, then uniques */
@@ -122,6 +124,10 @@ static void on_applied(void *data, const struct store_applied *applied)
     end->calls++;
     end->outcome = applied->outcome;
     end->gap = applied->gap;
+    end->is_torn = applied->is_torn;
+    end->is_outdated = applied->is_outdated;
+    end->generation = applied->generation;
+    end->old_version_s = applied->outcome == STORE_OK ? applied->old_version_s : 0;
     end->duplicate = applied->duplicate;
     end->at = applied->at;
     if (applied->outcome == STORE_OK) {
@@ -134,10 +140,11 @@ static void on_applied(void *data, const struct store_applied *applied)
 /* --- what the bytes mean --- */
 
 #define NUMBER "(-|[0-9]+)"
-#define GROUPS 10
+#define GROUPS 12
 
 static regex_t answer_form;
 static regex_t gap_form;
+static regex_t outdated_form;
 
 /* one number of the answer */
 static bool read_number(const char *text, const regmatch_t *match, uint64_t *ret_number)
@@ -166,6 +173,9 @@ static bool read_answer(const char *text, struct end *ret_end)
             return false;
         }
     }
+    if (match[11].rm_so >= 0) {
+        ret_end->old_version_s = strtoull(text + match[11].rm_so, NULL, 10);
+    }
     for (regoff_t i = match[5].rm_so; i >= 0 && i < match[5].rm_eo; i++) {
         ret_end->repeated[0] |= text[i] == '2';
         ret_end->repeated[1] |= text[i] == '1';
@@ -184,6 +194,21 @@ static bool read_gap(const char *text, struct end *ret_end)
            read_number(text, &match[2], &ret_end->at.visits);
 }
 
+static bool read_verdict(const char *text, struct end *ret_end)
+{
+    regmatch_t match[2];
+
+    ret_end->outcome = STORE_REFUSED;
+    if (strncmp(text, "TORN ", 5) == 0) {
+        ret_end->is_torn = true;
+        return true;
+    }
+    ret_end->is_outdated = true;
+    return regexec(&outdated_form, text, 2, match, 0) == 0 &&
+           read_number(text, &match[1], &ret_end->generation) &&
+           ret_end->generation <= STORE_GENERATION_MAX;
+}
+
 static struct end read_text(const redisReply *reply)
 {
     struct end end = {.calls = 1};
@@ -193,6 +218,10 @@ static struct end read_text(const redisReply *reply)
     }
     end = (struct end){.calls = 1};
     if (strlen(reply->str) == reply->len && read_gap(reply->str, &end)) {
+        return end;
+    }
+    end = (struct end){.calls = 1};
+    if (strlen(reply->str) == reply->len && read_verdict(reply->str, &end)) {
         return end;
     }
     return (struct end){.calls = 1, .outcome = STORE_UNKNOWN};
@@ -228,11 +257,13 @@ static struct end expect(const char *bytes, size_t length)
 static struct loop *prepare(void)
 {
     const char *answer = "^(OK|DUP) " NUMBER " " NUMBER " " NUMBER "( ~( 0*[12])+)?"
-                         "( \\^ " NUMBER " " NUMBER ")?( ! .*)?$";
+                         "( \\^ " NUMBER " " NUMBER ")?"
+                         "( \\? 0*([0-9]{1,4}|1[0-3][0-9]{3}|14[0-3][0-9]{2}|14400))?( ! .*)?$";
 
     log_set_level(LOG_LEVEL_ERROR);
     check_that(regcomp(&answer_form, answer, REG_EXTENDED) == 0);
     check_that(regcomp(&gap_form, "^GAP ([0-9]+) ([0-9]+)$", REG_EXTENDED) == 0);
+    check_that(regcomp(&outdated_form, "^OUTDATED ([0-9]+)$", REG_EXTENDED) == 0);
     return loop_create();
 }
 
@@ -268,6 +299,9 @@ static void check_end(const struct end *end, const struct end *expected)
 {
     check_that(end->calls == 1 && end->outcome == expected->outcome);
     check_that(end->gap == expected->gap && end->duplicate == expected->duplicate);
+    check_that(end->is_torn == expected->is_torn && end->is_outdated == expected->is_outdated);
+    check_that(end->generation == expected->generation);
+    check_that(end->old_version_s == expected->old_version_s);
     check_that(end->at.sequence == expected->at.sequence && end->at.visits == expected->at.visits);
     check_that(memcmp(end->numbers, expected->numbers, sizeof(end->numbers)) == 0);
     check_that(memcmp(end->repeated, expected->repeated, sizeof(end->repeated)) == 0);

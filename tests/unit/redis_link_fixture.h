@@ -29,7 +29,7 @@
 
 #define CONNECT_TIMEOUT_MS 1000
 #define COMMAND_TIMEOUT_MS 2000
-#define HEARTBEAT_MS       5000
+#define HEARTBEAT_MS       15000
 
 #define START_MS 1000000
 #define WALL_MS  (500000 * UINT64_C(3600000))
@@ -89,6 +89,7 @@ static inline int setup(void **state)
                                                    .script = "return 1",
                                                    .connect_timeout_ms = CONNECT_TIMEOUT_MS,
                                                    .command_timeout_ms = COMMAND_TIMEOUT_MS,
+                                                   .replica_grace_ms = 600000,
                                                    .on_change = on_change,
                                                    .data = fixture};
     *state = fixture;

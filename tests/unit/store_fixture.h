@@ -55,6 +55,8 @@ struct fixture {
     char path[96]; /* of the database, or of the server's socket */
     uint64_t ledger_ttl_ms;
     uint64_t keep_tokens_ms;
+    uint64_t series_days; /* how long numbers by day are kept, and those by hour */
+    uint64_t series_hours_days;
     pid_t server;
 
     struct loop *loop;
@@ -120,7 +122,13 @@ struct answer {
     enum store_outcome outcome;
     bool duplicate;
     bool gap;
+    enum store_scope scope;
     struct store_position at;
+    bool is_torn;
+    bool is_outdated;
+    uint64_t generation;
+    uint64_t old_version_s;
+    bool is_unproven;
     char reason[256];
     size_t count; /* of totals */
     uint64_t totals[PAGES_MAX];
@@ -154,7 +162,13 @@ static inline void on_applied(void *data, const struct store_applied *applied)
 
     answer->duplicate = applied->duplicate;
     answer->gap = applied->gap;
+    answer->scope = applied->scope;
     answer->at = applied->at;
+    answer->is_torn = applied->is_torn;
+    answer->is_outdated = applied->is_outdated;
+    answer->generation = applied->generation;
+    answer->old_version_s = applied->old_version_s;
+    answer->is_unproven = applied->is_unproven;
     if (applied->outcome == STORE_OK) {
         assert_non_null(applied->repeated);
         assert_non_null(applied->uniques);
@@ -171,8 +185,14 @@ static inline void on_read(void *data, const struct store_read *read)
 
 static inline void on_ledger(void *data, const struct store_ledger *ledger)
 {
-    ((struct answer *)data)->at = ledger->at;
-    keep_answer(data, ledger->outcome, NULL, ledger->reason);
+    struct answer *answer = data;
+
+    answer->at = ledger->at;
+    answer->scope = ledger->scope;
+    answer->is_torn = ledger->is_torn;
+    answer->is_outdated = ledger->is_outdated;
+    answer->generation = ledger->generation;
+    keep_answer(answer, ledger->outcome, NULL, ledger->reason);
 }
 
 static inline struct store_entry entry_of(const char *page, uint64_t hits)
@@ -340,8 +360,9 @@ static inline struct store *create_sqlite(struct fixture *fixture)
         &(struct sqlite_store_options){.path = fixture->path,
                                        .keep_tokens_ms = fixture->keep_tokens_ms,
                                        .ledger_ttl_ms = fixture->ledger_ttl_ms,
-                                       .series_days_ms = 400 * UINT64_C(86400000),
-                                       .series_hours_ms = 14 * UINT64_C(86400000)});
+                                       .series_days_ms = fixture->series_days * UINT64_C(86400000),
+                                       .series_hours_ms =
+                                           fixture->series_hours_days * UINT64_C(86400000)});
 }
 
 /* a file where the database's directory belongs; unlike permissions this stops root, too */
@@ -371,16 +392,17 @@ static const struct backend sqlite_backend = {"sqlite", create_sqlite, take_sqli
 
 static inline struct store *create_redis(struct fixture *fixture)
 {
-    struct redis_store_options options = {.username = "",
-                                          .password = "",
-                                          .tls_ca = "",
-                                          .instance = "test",
-                                          .connect_timeout_ms = 1000,
-                                          .command_timeout_ms = 5000,
-                                          .keep_tokens_ms = fixture->keep_tokens_ms,
-                                          .ledger_ttl_ms = fixture->ledger_ttl_ms,
-                                          .series_days_ms = 400 * UINT64_C(86400000),
-                                          .series_hours_ms = 14 * UINT64_C(86400000)};
+    struct redis_store_options options = {
+        .username = "",
+        .password = "",
+        .tls_ca = "",
+        .instance = "test",
+        .connect_timeout_ms = 1000,
+        .command_timeout_ms = 5000,
+        .keep_tokens_ms = fixture->keep_tokens_ms,
+        .ledger_ttl_ms = fixture->ledger_ttl_ms,
+        .series_days_ms = fixture->series_days * UINT64_C(86400000),
+        .series_hours_ms = fixture->series_hours_days * UINT64_C(86400000)};
     struct store *store;
     const char *reason;
 
@@ -413,6 +435,8 @@ static inline struct fixture *make_fixture(const struct backend *backend)
     assert_non_null(fixture);
     fixture->backend = backend;
     fixture->ledger_ttl_ms = 7 * UINT64_C(86400000);
+    fixture->series_days = 400;
+    fixture->series_hours_days = 14;
     strcpy(fixture->directory, "/tmp/visitcountd-test-XXXXXX");
     assert_non_null(mkdtemp(fixture->directory));
     return fixture;

@@ -263,6 +263,60 @@ static void the_file_of_a_secret_is_beside_the_config_that_names_it(void **state
                    "sub/secret (sub/redis.conf:1)");
 }
 
+/* a reload of a running daemon: `current` is what it has */
+static struct config *load_again(const struct config *current, char **environment,
+                                 struct buf *warnings, struct buf *errors)
+{
+    struct config_request request = {.file = "test.conf", .environment = environment};
+
+    return config_load_again(&request, current, warnings, errors);
+}
+
+static void a_secret_whose_file_is_gone_is_kept_on_reload(void **state)
+{
+    static char *by_file[] = {"VISITCOUNTD_REDIS_PASSWORD_FILE=secret", NULL};
+    static char *by_credential[] = {"CREDENTIALS_DIRECTORY=credentials", NULL};
+    static char *by_other[] = {"VISITCOUNTD_REDIS_PASSWORD_FILE=other", NULL};
+    static const char *const files[] = {"secret", "credentials/redis.password"};
+
+    (void)state;
+    assert_int_equal(mkdir("credentials", 0700), 0);
+    for (int i = 0; i < 2; i++) {
+        char **environment = i == 0 ? by_file : by_credential;
+        struct buf errors = BUF_EMPTY;
+        struct buf warnings = BUF_EMPTY;
+        struct config *current;
+        struct config *next;
+
+        write_text(files[i], "hunter2\n");
+        current = load_right(&(struct given){.environment = {environment[0]}});
+        assert_string_equal(current->secret_files[CONFIG_redis_password], files[i]);
+        write_text(files[i], "hunter3\n");
+        next = load_again(current, environment, &warnings, &errors);
+        assert_string_equal(next->redis_password, "hunter3");
+        assert_true(config_check_reload(current, next, &errors));
+        assert_int_equal(warnings.length, 0);
+        assert_int_equal(errors.length, 0);
+        config_unload(current);
+        current = next;
+        unlink(files[i]);
+        next = load_again(current, environment, &warnings, &errors);
+        assert_non_null(next);
+        assert_string_equal(next->redis_password, "hunter3");
+        assert_string_equal(next->secret_files[CONFIG_redis_password], files[i]);
+        assert_non_null(strstr(warnings.bytes, files[i]));
+        assert_non_null(strstr(warnings.bytes, "No such file or directory; the secret that was "
+                                               "read before is kept\n"));
+        /* a file that was never read is a mistake */
+        assert_null(load_again(current, by_other, &warnings, &errors));
+        assert_non_null(strstr(errors.bytes, "other: No such file"));
+        config_unload(current);
+        config_unload(next);
+        buf_finish(&warnings);
+        buf_finish(&errors);
+    }
+}
+
 static void a_credential_is_between_environment_and_file(void **state)
 {
     struct given given = {.file = "redis: { password = \"file\" };",
@@ -323,7 +377,6 @@ static void a_reload_takes_some_changes_and_refuses_others_by_name(void **state)
         errors.bytes,
         "test.conf:1: http.listen: a change from [\"127.0.0.1:8080\"] to [\"127.0.0.1:1\"] needs a "
         "restart\n"
-        "--set: redis.password: a change needs a restart\n"
         "--set: redis.db: a change from 0 to 1 needs a restart\n");
     buf_finish(&errors);
     config_unload(current);
@@ -527,6 +580,7 @@ int main(void)
         config_test(the_address_of_redis),
         config_test(a_secret_from_a_file),
         config_test(the_file_of_a_secret_is_beside_the_config_that_names_it),
+        config_test(a_secret_whose_file_is_gone_is_kept_on_reload),
         config_test(a_credential_is_between_environment_and_file),
         config_test(an_own_name_is_stronger_than_a_traditional_one),
         config_test(paths_with_the_name_of_the_instance),

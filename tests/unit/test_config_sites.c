@@ -131,7 +131,7 @@ static void test_errors_have_lines_of_their_own(void **state)
                                 "  { name = \"Blog\" } );\n"},
         "test.conf:3: sites.tmezone: unknown option of a site; did you mean timezone?\n"
         "test.conf:4: sites.timezone: expected \"UTC\", or a time zone of this machine's tz database "
-        "such as \"Europe/Berlin\", got \"Europe/Berln\"\n"
+        "such as \"Europe/Berlin\", got \"Europe/Berln\"; did you mean \"Europe/Berlin\"?\n"
         "test.conf:5: sites.origins: expected an origin in lower case and without path, such as "
         "\"https://blog.example\" or \"http://localhost:8000\", got \"https://blog.example/\"\n"
         "test.conf:6: sites.rate: expected a rate such as \"30/1m\", both above 0, or \"\" for none, "

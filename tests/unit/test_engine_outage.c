@@ -130,14 +130,20 @@ static void test_refused_before_the_store_went_away(void **state)
 
 /* --- the store is there, but takes nothing --- */
 
+/* ends all calls as `fate` says for `ms` */
+static void end_all_for(struct fixture *fixture, enum fake_fate fate, uint64_t ms)
+{
+    for (uint64_t passed = 0; passed < ms; passed += 5) {
+        fake_store_end_all(fixture->store, fate);
+        advance(fixture, 5);
+    }
+    fake_store_end_all(fixture->store, fate);
+}
+
 /* refuses all batches for `ms` */
 static void refuse_for(struct fixture *fixture, uint64_t ms)
 {
-    for (uint64_t passed = 0; passed < ms; passed += 5) {
-        fake_store_end_all(fixture->store, FAKE_REFUSED);
-        advance(fixture, 5);
-    }
-    fake_store_end_all(fixture->store, FAKE_REFUSED);
+    end_all_for(fixture, FAKE_REFUSED, ms);
 }
 
 /* one visit after the other, each let through alone, until one is sent; returns its index */
@@ -164,10 +170,10 @@ static void test_a_failing_store_is_tried_with_one_visit_at_a_time(void **state)
     size_t i = visit(fixture, "/");
 
     turn(fixture);
-    refuse_for(fixture, MAX_WAIT_MS + 2 * EXPIRE_MS);
+    end_all_for(fixture, FAKE_REFUSED_ALL, MAX_WAIT_MS + 2 * EXPIRE_MS);
     assert_uncounted(fixture, i, VISIT_REFUSED);
     i = probe(fixture);
-    refuse_for(fixture, MAX_WAIT_MS + 2 * EXPIRE_MS);
+    end_all_for(fixture, FAKE_REFUSED_ALL, MAX_WAIT_MS + 2 * EXPIRE_MS);
     assert_uncounted(fixture, i, VISIT_REFUSED);
     i = probe(fixture);
     end(fixture, FAKE_DONE);

@@ -82,6 +82,190 @@ static void test_what_is_kept_is_bounded_in_memory(void **state)
                      40);
 }
 
+/* --- while the store refuses --- */
+
+/* one visit of `site` that is counted */
+static void count_at(struct fixture *fixture, const char *site)
+{
+    size_t i = visit_site(fixture, site, "/");
+
+    turn(fixture);
+    end(fixture, FAKE_DONE);
+    assert_true(fixture->visits[i].is_answered);
+    assert_int_equal(fixture->visits[i].status, VISIT_COUNTED);
+}
+
+/* visits of `site` come and are refused for `ms` */
+static void refuse_at(struct fixture *fixture, const char *site, enum fake_fate fate, uint64_t ms)
+{
+    for (uint64_t passed = 0; passed < ms; passed += 200) {
+        try_visit(fixture, site, "/");
+        advance(fixture, 200);
+        fake_store_end_all(fixture->store, fate);
+    }
+    while (engine_stats(fixture->engine)->waiting != 0) {
+        fake_store_end_all(fixture->store, fate);
+        advance(fixture, 5);
+    }
+}
+
+/* what the store has of "/" of a site when it comes back without anything, and is told again */
+static uint64_t healed_at(struct fixture *fixture, const char *site)
+{
+    go_back(fixture, fake_database_create());
+    restart_store(fixture, FAKE_REQUEST_LOST);
+    for (uint64_t ms = 0; ms < LAST_RETRY_MS; ms += 5) {
+        fake_store_end_all(fixture->store, FAKE_DONE);
+        advance(fixture, 5);
+    }
+    return fake_database_total(fixture->database, site, "/");
+}
+
+/*
+ * Guards: a master that lost its replicas refused for longer than ledger.retain, then a replica was
+ * promoted: what it lacked was no longer kept.
+ */
+static void test_time_stands_while_the_store_refuses_all_sites(void **state)
+{
+    struct fixture *fixture = *state;
+
+    count_at(fixture, "one");
+    count_at(fixture, "two");
+    refuse_at(fixture, "three", FAKE_REFUSED_ALL, RETAIN_MS + 5000);
+    assert_int_equal(healed_at(fixture, "one"), 1);
+    assert_int_equal(fake_database_total(fixture->database, "two", "/"), 1);
+    assert_int_equal(engine_stats(fixture->engine)->lost, 0);
+}
+
+/* nobody comes who would find out whether it still refuses, and the connection is lost once */
+static void test_time_stands_until_the_store_takes_something(void **state)
+{
+    struct fixture *fixture = *state;
+
+    count_at(fixture, "one");
+    refuse_at(fixture, "two", FAKE_REFUSED_ALL, 1000);
+    advance(fixture, RETAIN_MS);
+    restart_store(fixture, FAKE_REQUEST_LOST);
+    fake_store_end_all(fixture->store, FAKE_DONE); /* where it is can be read all the time */
+    loop_advance(fixture->loop, 2 * RETAIN_MS, 100);
+    assert_int_equal(healed_at(fixture, "one"), 1);
+}
+
+static void test_after_a_refusal_all_of_the_time_passes(void **state)
+{
+    struct fixture *fixture = *state;
+
+    count_at(fixture, "one");
+    refuse_at(fixture, "two", FAKE_REFUSED_ALL, RETAIN_MS + 5000);
+    visit_site(fixture, "two", "/");
+    wait_for_resend(fixture);
+    end(fixture, FAKE_DONE);
+    advance(fixture, RETAIN_MS - 2000);
+    assert_int_not_equal(engine_retained_bytes(fixture->engine), 0);
+    assert_int_equal(healed_at(fixture, "one"), 1);
+    loop_advance(fixture->loop, RETAIN_MS + 2000, 100);
+    assert_int_equal(engine_retained_bytes(fixture->engine), 0);
+}
+
+static void test_time_stands_for_the_site_that_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+
+    count_at(fixture, "broken");
+    count_at(fixture, "sound");
+    refuse_at(fixture, "broken", FAKE_REFUSED, RETAIN_MS + 5000);
+    assert_int_equal(healed_at(fixture, "broken"), 1);
+    assert_int_equal(fake_database_total(fixture->database, "sound", "/"), 0); /* forgotten */
+}
+
+/* --- until the replicas have it --- */
+
+static void test_what_a_replica_lacks_is_kept(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->store->replicated_before_ms = clock_monotonic_ms();
+    count_at(fixture, "default");
+    loop_advance(fixture->loop, 3 * RETAIN_MS, 100);
+    assert_int_equal(healed_at(fixture, "default"), 1);
+    fixture->store->replicated_before_ms = clock_monotonic_ms();
+    loop_advance(fixture->loop, RETAIN_MS + 2000, 100);
+    assert_int_equal(engine_retained_bytes(fixture->engine), 0);
+}
+
+static void test_what_the_replicas_have_is_kept_for_its_time(void **state)
+{
+    struct fixture *fixture = *state;
+
+    count_at(fixture, "default");
+    fixture->store->replicated_before_ms = clock_monotonic_ms() + 1;
+    advance(fixture, RETAIN_MS - 2000);
+    assert_int_equal(healed_at(fixture, "default"), 1);
+}
+
+/* by then the store has swept the epoch, and would count what is sent again */
+static void test_nothing_is_kept_for_longer_than_the_ledger(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->store->replicated_before_ms = 0;
+    count_at(fixture, "default");
+    loop_advance(fixture->loop, LEDGER_TTL_MS / 2 - 10000, 500000);
+    assert_int_not_equal(engine_retained_bytes(fixture->engine), 0);
+    loop_advance(fixture->loop, 20000, 1000);
+    assert_int_equal(engine_retained_bytes(fixture->engine), 0);
+}
+
+/* --- when there is no room --- */
+
+/* counts batches of two visits of a long page until the oldest go; returns what is logged */
+static const char *log_of_filling(struct fixture *fixture, uint64_t batches)
+{
+    char page[STORE_PAGE_MAX + 1];
+
+    memset(page, 'p', STORE_PAGE_MAX);
+    page[STORE_PAGE_MAX] = '\0';
+    log_set_level(LOG_LEVEL_WARNING);
+    log_capture_begin();
+    for (uint64_t i = 0; i < batches; i++) {
+        visit(fixture, page);
+        visit(fixture, page);
+        turn(fixture);
+        end(fixture, FAKE_DONE);
+    }
+    advance(fixture, 1100);
+    log_set_level(LOG_LEVEL_ERROR);
+    return log_capture_end();
+}
+
+static void test_what_there_is_no_room_for_is_said(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct stats *stats = engine_stats(fixture->engine);
+    struct engine_options options = default_options;
+    char expected[64];
+    const char *log;
+
+    options.retain_max_bytes = 10 * 1024;
+    engine_configure(fixture->engine, &options);
+    assert_string_equal(log_of_filling(fixture, 5), "");
+    log = log_of_filling(fixture, 40);
+    assert_in_range(stats->unprotected, 40, 88);
+    snprintf(expected, sizeof(expected), "is reached: %llu visits",
+             (unsigned long long)stats->unprotected);
+    assert_non_null(strstr(log, "warning store: site default: ledger.retain_max, 10KiB, "));
+    assert_non_null(strstr(log, expected));
+    assert_int_equal(count_in_text(log, "\n"), 1);
+    assert_string_equal(log_of_filling(fixture, 40), ""); /* not twice within a minute */
+    log_set_level(LOG_LEVEL_WARNING);
+    log_capture_begin();
+    advance(fixture, 60000);
+    log = log_capture_end();
+    log_set_level(LOG_LEVEL_ERROR);
+    assert_non_null(strstr(log, "is reached: 80 visits"));
+    assert_int_equal(count_in_text(log, "\n"), 1);
+}
+
 /* --- what is sent again is what was sent --- */
 
 static void test_what_heals_is_complete(void **state)
@@ -186,6 +370,14 @@ int main(void)
         TEST(test_what_is_no_longer_kept_is_lost_and_said),
         TEST(test_all_is_lost),
         TEST(test_what_is_kept_is_bounded_in_memory),
+        TEST(test_time_stands_while_the_store_refuses_all_sites),
+        TEST(test_time_stands_until_the_store_takes_something),
+        TEST(test_after_a_refusal_all_of_the_time_passes),
+        TEST(test_time_stands_for_the_site_that_is_refused),
+        TEST(test_what_a_replica_lacks_is_kept),
+        TEST(test_what_the_replicas_have_is_kept_for_its_time),
+        TEST(test_nothing_is_kept_for_longer_than_the_ledger),
+        TEST(test_what_there_is_no_room_for_is_said),
         TEST(test_what_heals_is_complete),
         TEST(test_a_repetition_elsewhere_before_it_healed),
         TEST(test_an_epoch_that_was_unused_for_long_is_renewed),

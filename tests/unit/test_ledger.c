@@ -108,7 +108,7 @@ static void test_an_epoch_is_its_own(void **state)
     (void)state;
     for (size_t i = 0; i < 20; i++) {
         ledger_init(&ledgers[i]);
-        assert_int_equal(strspn(ledgers[i].epoch, "0123456789abcdef"), STORE_EPOCH_LENGTH);
+        assert_int_equal(strspn(ledgers[i].epoch, "0123456789abcdefg"), STORE_EPOCH_LENGTH);
         assert_int_equal(strlen(ledgers[i].epoch), STORE_EPOCH_LENGTH);
         for (size_t j = 0; j < i; j++) {
             assert_string_not_equal(ledgers[i].epoch, ledgers[j].epoch);

@@ -55,6 +55,10 @@ static struct buf write_example(void)
         .stats = &stats,
         .store = &health,
         .failing_ms = 2500,
+        .failing_sites = 3,
+        .torn_sites = 2,
+        .site_failing_ms = 1250,
+        .salt_failing_ms = 61000,
         .process = {.start_time_ms = 1700000000123, .cpu_us = 2000001, .max_fds = 1024},
         .is_draining = false,
         .open_connections = 3,
@@ -95,6 +99,10 @@ static void test_values(void **state)
     assert_line(&out, "visitcountd_batches_total 5");
     assert_line(&out, "visitcountd_store_up{backend=\"redis\"} 1");
     assert_line(&out, "visitcountd_store_failing_seconds 2.500000");
+    assert_line(&out, "visitcountd_store_failing_sites 3");
+    assert_line(&out, "visitcountd_torn_sites 2");
+    assert_line(&out, "visitcountd_sites_failing_seconds 1.250000");
+    assert_line(&out, "visitcountd_salt_failing_seconds 61.000000");
     assert_line(&out, "visitcountd_store_commands_total 9");
     assert_line(&out, "visitcountd_store_round_trip_seconds 0.000312");
     assert_line(&out, "visitcountd_connections 3");

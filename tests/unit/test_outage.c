@@ -221,6 +221,128 @@ static void test_an_outage_long_after_another_has_an_epoch_of_its_own(void **sta
     finish(fixture, &bench);
 }
 
+/* --- a site that is refused --- */
+
+/* refuses what is sent of `site` as `fate` says, and applies the rest, for `ms` */
+static void refuse_site(struct fixture *fixture, const char *site, enum fake_fate fate, uint64_t ms)
+{
+    for (uint64_t passed = 0; passed < ms; passed += 5) {
+        for (size_t i = fake_store_open_count(fixture->store); i > 0; i--) {
+            struct fake_call *call = fake_store_call(fixture->store, 0);
+            bool is_site = strcmp(call->batch.site, site) == 0;
+
+            fake_store_end(fixture->store, call, is_site ? fate : FAKE_DONE);
+        }
+        advance(fixture, 5);
+    }
+}
+
+static void wait_for_answer(struct fixture *fixture, size_t i)
+{
+    while (!fixture->visits[i].is_answered) {
+        loop_run(fixture->loop);
+    }
+}
+
+/*
+ * Guards: while one site was refused, the visits of all went to the journal; and each visit of it
+ * had what was in the journal sent once more, however short ago that had been refused.
+ */
+static void test_only_the_refused_site_goes_to_the_journal(void **state)
+{
+    struct fixture *fixture = *state;
+    struct bench bench;
+    uint64_t before;
+    size_t i;
+
+    begin(fixture, &bench);
+    i = visit_site(fixture, "broken", "/");
+    turn(fixture);
+    refuse_site(fixture, "broken", FAKE_REFUSED, MAX_WAIT_MS + EXPIRE_MS);
+    wait_for_answer(fixture, i);
+    assert_int_equal(fixture->visits[i].status, VISIT_JOURNALED);
+    before = fixture->store->apply_count;
+    visit_site(fixture, "broken", "/"); /* finds out whether the site is taken again */
+    for (int round = 0; round < 10; round++) {
+        i = visit_site(fixture, "broken", "/");
+        wait_for_answer(fixture, i);
+        assert_int_equal(fixture->visits[i].status, VISIT_JOURNALED);
+        refuse_site(fixture, "broken", FAKE_REFUSED, 5);
+    }
+    assert_in_range(fixture->store->apply_count - before, 0, 4);
+    i = visit_site(fixture, "sound", "/");
+    turn(fixture);
+    fake_store_end(fixture->store, fake_store_call_of(fixture->store, "sound"), FAKE_DONE);
+    assert_counted(fixture, i, 1);
+    fixture->on_answer = NULL;
+    refuse_site(fixture, "", FAKE_DONE, LAST_RETRY_MS);
+    assert_int_equal(fake_database_total(fixture->database, "broken", "/"), 12);
+    finish(fixture, &bench);
+}
+
+static void test_of_a_store_that_refuses_all_the_journal_is_tried_by_one(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const sites[] = {"one", "two", "three"};
+    struct bench bench;
+    size_t i;
+
+    begin(fixture, &bench);
+    visit_site(fixture, "one", "/");
+    turn(fixture);
+    end(fixture, FAKE_REFUSED_ALL);
+    for (uint64_t ms = 0; ms < MAX_WAIT_MS + EXPIRE_MS; ms += 5) {
+        fake_store_end_all(fixture->store, FAKE_REFUSED_ALL);
+        advance(fixture, 5);
+    }
+    wait_for_answer(fixture, 0);
+    visit_site(fixture, "two", "/"); /* finds out whether the store takes anything again */
+    for (int round = 0; round < 30; round++) {
+        i = visit_site(fixture, sites[round % 3], "/");
+        wait_for_answer(fixture, i);
+        assert_int_equal(fixture->visits[i].status, VISIT_JOURNALED);
+        assert_in_range(fake_store_open_count(fixture->store), 0, 1);
+        fake_store_end_all(fixture->store, FAKE_REFUSED_ALL);
+        advance(fixture, 5);
+    }
+    fixture->on_answer = NULL;
+    refuse_site(fixture, "", FAKE_DONE, LAST_RETRY_MS);
+    for (int site = 0; site < 3; site++) {
+        assert_int_equal(fake_database_total(fixture->database, sites[site], "/"),
+                         site == 2 ? 10 : 11);
+    }
+    finish(fixture, &bench);
+}
+
+/* what a torn site took could not be counted for certain: it is refused, as without a journal */
+static void test_a_torn_site_does_not_go_to_the_journal(void **state)
+{
+    struct fixture *fixture = *state;
+    struct bench bench;
+    size_t i;
+
+    begin(fixture, &bench);
+    i = visit_site(fixture, "torn", "/");
+    turn(fixture);
+    end(fixture, FAKE_TORN);
+    assert_uncounted(fixture, i, VISIT_REFUSED);
+    i = visit_site(fixture, "torn", "/");
+    assert_int_equal(try_visit(fixture, "torn", "/"), -EHOSTDOWN);
+    fixture->on_answer = NULL;
+    refuse_site(fixture, "torn", FAKE_TORN, MAX_WAIT_MS);
+    assert_uncounted(fixture, i, VISIT_REFUSED);
+    fixture->on_answer = stop_when_answered;
+    lose_store(fixture);
+    assert_int_equal(try_visit(fixture, "torn", "/"), -EHOSTDOWN);
+    i = visit_site(fixture, "sound", "/");
+    wait_for_answer(fixture, i);
+    assert_int_equal(fixture->visits[i].status, VISIT_JOURNALED);
+    fixture->on_answer = NULL;
+    fake_store_come_back(fixture->store);
+    refuse_site(fixture, "", FAKE_DONE, LAST_RETRY_MS);
+    finish(fixture, &bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +351,9 @@ int main(void)
         TEST(test_a_page_that_may_have_been_refused_is_not_promised),
         TEST(test_a_visit_behind_a_batch_that_is_tried_is_written_at_once),
         TEST(test_an_outage_long_after_another_has_an_epoch_of_its_own),
+        TEST(test_only_the_refused_site_goes_to_the_journal),
+        TEST(test_of_a_store_that_refuses_all_the_journal_is_tried_by_one),
+        TEST(test_a_torn_site_does_not_go_to_the_journal),
     };
 
     return cmocka_run_group_tests_name("outage", tests, NULL, NULL);

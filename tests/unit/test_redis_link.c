@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How a link comes up, stays up, and carries commands. What can go wrong: test_redis_link_faults.c.
- */
+/* How a link comes up, stays up, and carries commands. What can go wrong: test_redis_link_faults.c;
+ * what servers are like: test_redis_link_servers.c. */
 #include "redis_link_fixture.h"
 
 /* --- greeting --- */
@@ -16,7 +16,7 @@ static void test_the_greeting_says_what_is_configured(void **state)
         {"", "", 0, {NULL}},
         {"", "secret", 0, {"AUTH secret", NULL}},
         {"counter", "secret", 0, {"AUTH counter secret", NULL}},
-        {"counter", "", 0, {NULL}}, /* a user without a password cannot authenticate */
+        {"counter", "", 0, {"AUTH counter ", NULL}}, /* one that needs no password: nopass */
         {"", "", 3, {"SELECT 3", NULL}},
         {"counter", "a b\r\nc", 15, {"AUTH counter a b\r\nc", "SELECT 15", NULL}},
     };
@@ -78,18 +78,62 @@ static void test_what_a_ready_link_knows(void **state)
     assert_int_equal(health.changed_at_ms, START_MS + 20);
 }
 
-static void test_a_greeting_that_is_forbidden_in_part(void **state)
+/* CLIENT SETNAME and INFO are conveniences: whatever error they get */
+static void test_a_greeting_that_is_refused_in_part(void **state)
 {
+    static const char *const errors[] = {
+        "-NOPERM no permission\r\n",
+        "-ERR unknown command 'CLIENT', with args beginning with: 'SETNAME' 'x'\r\n",
+        "-ERR unsupported\r\n",
+        "-ERR Client names cannot contain spaces, newlines or special characters.\r\n",
+        "-BLOCKED by a proxy\r\n",
+        "-LOADING not for these\r\n",
+        "-NOAUTH not for these\r\n",
+    };
     struct fixture *fixture = *state;
 
-    create_link(fixture);
-    accept_link(fixture);
-    expect_greeting(fixture);
-    send_reply(fixture, "-NOPERM no CLIENT\r\n"); /* an access list may forbid these two */
-    send_reply(fixture, "-NOPERM no INFO\r\n");
-    send_reply(fixture, FAKE_REDIS_SCRIPT FAKE_REDIS_MASTER);
-    assert_state(fixture, "ready");
-    assert_string_equal(health_of(fixture).version, "");
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        create_link(fixture);
+        accept_link(fixture);
+        expect_greeting(fixture);
+        send_reply(fixture, errors[i]);
+        send_reply(fixture, errors[i]);
+        send_reply(fixture, FAKE_REDIS_SCRIPT FAKE_REDIS_MASTER);
+        assert_state(fixture, "ready");
+        assert_string_equal(health_of(fixture).version, "");
+        redis_link_destroy(fixture->link);
+        fixture->link = NULL;
+        fixture->changes = 0;
+        fixture->is_ready = false;
+    }
+}
+
+/* SHA-1 of "return 1" */
+#define OWN_SHA "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"
+
+/* the first batch brings the script then: EVALSHA needs its digest all the same */
+static void test_a_script_that_cannot_be_loaded(void **state)
+{
+    static const char *const errors[] = {
+        "-ERR unknown command 'SCRIPT', with args beginning with: 'LOAD' 'return 1'\r\n",
+        "-NOPERM no SCRIPT\r\n",
+        "-ERR SCRIPT is not supported\r\n",
+    };
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        create_link(fixture);
+        accept_link(fixture);
+        send_reply(fixture, "+OK\r\n" FAKE_REDIS_INFO);
+        send_reply(fixture, errors[i]);
+        send_reply(fixture, FAKE_REDIS_MASTER);
+        assert_state(fixture, "ready");
+        assert_string_equal(redis_link_script_sha(fixture->link), OWN_SHA);
+        redis_link_destroy(fixture->link);
+        fixture->link = NULL;
+        fixture->changes = 0;
+        fixture->is_ready = false;
+    }
 }
 
 static void test_replies_in_single_bytes(void **state)
@@ -393,19 +437,30 @@ static void test_an_idle_link_asks_for_the_role(void **state)
     assert_int_equal(fixture->changes, 1);
 }
 
-static void test_a_busy_link_does_not(void **state)
+/* replicas are known through it */
+static void test_a_busy_link_asks_as_well(void **state)
 {
     struct fixture *fixture = *state;
+    int asked = 0;
 
     make_ready(fixture);
-    for (uint64_t ms = 0; ms < 3 * HEARTBEAT_MS; ms += 1000) {
+    for (uint64_t ms = 0; ms < 3 * HEARTBEAT_MS + 500; ms += 1000) {
+        const char *command;
+
         send_command(fixture, "BUSY");
         turn(fixture);
-        expect_command(fixture, "BUSY");
-        send_reply(fixture, ":1\r\n");
+        while ((command = fake_redis_command(&fixture->redis)) != NULL) {
+            if (strcmp(command, "ROLE") == 0) {
+                asked++;
+                send_reply(fixture, FAKE_REDIS_MASTER);
+            } else {
+                send_reply(fixture, ":1\r\n");
+            }
+        }
         advance(fixture, 1000);
     }
-    expect_no_command(fixture);
+    assert_in_range(asked, 2, 3);
+    assert_int_equal(fixture->changes, 1);
 }
 
 static void test_commands_during_a_heartbeat(void **state)
@@ -477,7 +532,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_the_greeting_says_what_is_configured),
         TEST(test_what_a_ready_link_knows),
-        TEST(test_a_greeting_that_is_forbidden_in_part),
+        TEST(test_a_greeting_that_is_refused_in_part),
+        TEST(test_a_script_that_cannot_be_loaded),
         TEST(test_replies_in_single_bytes),
         TEST(test_the_whole_greeting_and_more_in_one_piece),
         TEST(test_replies_go_to_their_commands_in_order),
@@ -491,7 +547,7 @@ int main(void)
         TEST(test_a_reset_from_inside_a_reply),
         TEST(test_a_reset_from_outside),
         TEST(test_an_idle_link_asks_for_the_role),
-        TEST(test_a_busy_link_does_not),
+        TEST(test_a_busy_link_asks_as_well),
         TEST(test_commands_during_a_heartbeat),
         TEST(test_a_master_that_was_demoted_is_left),
         TEST(test_a_name_is_looked_up_first),

@@ -28,23 +28,29 @@ static void test_a_greeting_that_fails(void **state)
         {"", 0,
          "-NOAUTH Authentication required.\r\n-NOAUTH Authentication required.\r\n"
          "-NOAUTH Authentication required.\r\n",
-         "CLIENT SETNAME: NOAUTH Authentication required."},
+         "SCRIPT LOAD: NOAUTH Authentication required."},
         {"", 0,
          "-LOADING Redis is loading\r\n-LOADING Redis is loading\r\n-LOADING Redis is "
          "loading\r\n",
-         "CLIENT SETNAME: LOADING Redis is loading"},
-        {"", 0, "+OK\r\n+OK\r\n-NOPERM no SCRIPT\r\n", "SCRIPT LOAD: NOPERM no SCRIPT"},
+         "SCRIPT LOAD: LOADING Redis is loading"},
+        {"", 0, "+OK\r\n+OK\r\n-BUSY Redis is busy running a script\r\n", "SCRIPT LOAD: BUSY"},
         {"", 0, "+OK\r\n+OK\r\n+OK\r\n", "SCRIPT LOAD: no digest in reply"},
         {"", 0, "+OK\r\n+OK\r\n$3\r\nabc\r\n", "SCRIPT LOAD: no digest in reply"},
         {"", 0, "+OK\r\n+OK\r\n$-1\r\n", "SCRIPT LOAD: no digest in reply"},
-        {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "-NOPERM no ROLE\r\n", "ROLE: NOPERM no ROLE"},
+        {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "-NOAUTH no ROLE\r\n", "ROLE: NOAUTH no ROLE"},
+        {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "-LOADING\r\n", "ROLE: LOADING"},
+        {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "-NOPERM no ROLE\r\n-NOAUTH\r\n",
+         "INFO replication: NOAUTH"},
         {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "*0\r\n", "ROLE: unexpected reply"},
         {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "*-1\r\n", "ROLE: unexpected reply"},
         {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "*1\r\n:1\r\n", "ROLE: unexpected reply"},
         {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "*1\r\n$-1\r\n", "ROLE: unexpected reply"},
         {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "$6\r\nmaster\r\n", "ROLE: unexpected reply"},
         {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "*1\r\n$5\r\nslave\r\n", "replica"},
-        {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "*1\r\n$8\r\nsentinel\r\n", ""},
+        {"", 0, "+OK\r\n+OK\r\n" FAKE_REDIS_SCRIPT "*1\r\n$8\r\nsentinel\r\n", "Sentinel"},
+        {"", 0, "+OK\r\n$22\r\nx\r\nredis_mode:sentinel\r\n", "Sentinel"},
+        {"x", 0, "-ERR unknown command 'AUTH', with args beginning with: 'x' \r\n",
+         "AUTH: ERR unknown command 'AUTH'"},
     };
     struct fixture *fixture = *state;
 
@@ -84,13 +90,15 @@ static void test_a_greeting_that_is_too_long(void **state)
     send_reply(fixture, reply);
     assert_state(fixture, "down");
     accept_link(fixture);
-    snprintf(reply, sizeof(reply), "+OK\r\n+OK\r\n-%s\r\n", text);
+    snprintf(reply, sizeof(reply), "-%s\r\n-%s\r\n-LOADING %s\r\n", text, text, text);
     send_reply(fixture, reply);
-    assert_down(fixture, "SCRIPT LOAD: xxx");
+    assert_down(fixture, "SCRIPT LOAD: LOADING xxx");
 }
 
 static void test_the_server_hangs_up_in_the_greeting(void **state)
 {
+    static const char *const names[GREETING] = {"CLIENT SETNAME", "INFO", "SCRIPT LOAD", "ROLE"};
+    char reason[64];
     struct fixture *fixture = *state;
 
     create_link(fixture);
@@ -102,10 +110,71 @@ static void test_the_server_hangs_up_in_the_greeting(void **state)
         assert_state(fixture, "greeting");
         fake_redis_hang_up(&fixture->redis);
         turn(fixture);
-        assert_down(fixture, "read: ");
+        snprintf(reason, sizeof(reason), "%s: the server closed the connection", names[answered]);
+        assert_down(fixture, reason);
     }
     assert_int_equal(fixture->changes, 0);
     greet(fixture);
+}
+
+/* Redis says why to whatever came first, and hangs up */
+static void test_the_server_hangs_up_after_an_error_that_does_not_matter(void **state)
+{
+    struct fixture *fixture = *state;
+
+    create_link(fixture);
+    accept_link(fixture);
+    send_reply(fixture, "-ERR max number of clients reached\r\n");
+    fake_redis_hang_up(&fixture->redis);
+    turn(fixture);
+    assert_down(fixture, "INFO: the server closed the connection after it said CLIENT SETNAME: ERR "
+                         "max number of clients reached");
+}
+
+/* the errors of Redis repeat the arguments of a command that it does not know */
+static void test_no_secret_is_told(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *log;
+
+    fixture->options.password = "s3cret";
+    log_set_level(LOG_LEVEL_DEBUG);
+    log_capture_begin();
+    create_link(fixture);
+    accept_link(fixture);
+    send_reply(fixture, "-ERR unknown command 'AUTH', with args beginning with: 's3cret' \r\n");
+    assert_down(fixture, "AUTH: ERR unknown command 'AUTH'");
+    log = log_capture_end();
+    assert_int_equal(count_in_text(log, "unknown command"), 1);
+    assert_int_equal(count_in_text(log, "s3cret"), 0);
+    assert_null(strstr(health_of(fixture).last_error, "s3cret"));
+}
+
+/* --- what speaks another language --- */
+
+static void test_a_port_that_speaks_tls(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fake_redis_close(&fixture->redis);
+    fake_redis_open_port(&fixture->redis, "127.0.0.1", 0);
+    create_link(fixture);
+    accept_link(fixture);
+    fake_redis_write(&fixture->redis, "\x15\x03\x01\x00\x02\x02\x46", 7);
+    turn(fixture);
+    assert_down(fixture, "the server speaks TLS on this port: see redis.tls");
+    /* Redis closes without a word, and with a reset, since it has not read all of it */
+    accept_link(fixture);
+    fake_redis_reset(&fixture->redis);
+    turn(fixture);
+    assert_down(fixture, "CLIENT SETNAME: the server closed the connection, as one that expects "
+                         "TLS does: see redis.tls");
+    accept_link(fixture);
+    send_reply(fixture, "+OK\r\n");
+    fake_redis_hang_up(&fixture->redis);
+    turn(fixture);
+    assert_down(fixture, "INFO: the server closed the connection");
+    assert_null(strstr(health_of(fixture).last_error, "TLS"));
 }
 
 /* --- replies --- */
@@ -503,8 +572,8 @@ static void test_attempts_keep_a_distance(void **state)
     struct fixture *fixture = *state;
 
     create_link(fixture);
-    /* eight up to delays of 2.5 s on average; draws vary */
-    assert_in_range(count_attempts(fixture, 60000), 15, 80);
+    /* delays of 0.25 s on average in the first minute, of 2.5 s after it; draws vary */
+    assert_in_range(count_attempts(fixture, 60000), 180, 330);
     assert_in_range(count_attempts(fixture, 60000), 10, 60);
     greet(fixture); /* begins anew */
     fake_redis_hang_up(&fixture->redis);
@@ -599,6 +668,9 @@ int main(void)
         TEST(test_a_greeting_that_fails),
         TEST(test_a_greeting_that_is_too_long),
         TEST(test_the_server_hangs_up_in_the_greeting),
+        TEST(test_the_server_hangs_up_after_an_error_that_does_not_matter),
+        TEST(test_no_secret_is_told),
+        TEST(test_a_port_that_speaks_tls),
         TEST(test_the_greeting_is_cut_at_every_byte),
         TEST(test_a_reply_is_cut_at_every_byte),
         TEST(test_nonsense),

@@ -201,6 +201,9 @@ static void test_ready(void **state)
     assert_string_equal(
         out.bytes, "{\"ready\":true,\"state\":\"ready\"}\n"
                    "{\"ready\":false,\"state\":\"draining\",\"reason\":\"this instance ends\"}\n");
+    buf_clear(&out);
+    render_ready_sites_json(&out, "ready", NULL, 3);
+    assert_string_equal(out.bytes, "{\"ready\":true,\"state\":\"ready\",\"failing_sites\":3}\n");
     buf_finish(&out);
 }
 

@@ -135,6 +135,29 @@ static void test_each_set_of_rules(void **state)
     sites_destroy(sites);
 }
 
+/* guards a reload while the store is away: nobody could be asked again */
+static void test_a_reload_remembers_sites_that_are_not_listed(void **state)
+{
+    struct sites *before = make_sites("sites = ( \"listed\", \"*\" ); limits: { sites = 3 };");
+    struct sites *after = make_sites("sites = ( \"three\", \"*\" ); limits: { sites = 2 };");
+    struct sites *closed = make_sites("sites = \"three\";");
+
+    (void)state;
+    assert_non_null(admit(before, "one"));
+    assert_non_null(admit(before, "two"));
+    assert_non_null(admit(before, "three"));
+    sites_remember(after, before);
+    sites_remember(closed, before);
+    sites_destroy(before);
+    assert_string_equal(find(after, "one")->name, "one");
+    assert_string_equal(find(after, "two")->name, "two");
+    assert_string_equal(find(after, "three")->name, "three");
+    assert_null(find(after, "listed")); /* it was never asked for */
+    assert_null(find(closed, "one"));
+    sites_destroy(after);
+    sites_destroy(closed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +167,7 @@ int main(void)
         config_test(test_open_sites_are_known_up_to_the_limit),
         config_test(test_without_a_listed_site_there_is_the_default_one),
         config_test(test_each_set_of_rules),
+        config_test(test_a_reload_remembers_sites_that_are_not_listed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

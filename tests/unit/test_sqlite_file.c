@@ -103,6 +103,7 @@ static void test_a_locked_file_refuses_and_stays_available(void **state)
     answer = apply_page(fixture, EPOCH_A, 1, "/", 1);
     assert_int_equal(answer.outcome, STORE_REFUSED);
     assert_string_equal(answer.reason, "begin: database is locked");
+    assert_int_equal(answer.scope, STORE_SCOPE_SERVER);
     assert_true(health_of(fixture).available);
     assert_true(total_of(fixture, "default", "/") == 0);
     assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
@@ -247,6 +248,7 @@ static void test_a_full_disk_refuses_until_there_is_room(void **state)
     assert_int_equal(answer.outcome, STORE_REFUSED);
     assert_false(answer.gap);
     assert_non_null(strstr(answer.reason, "database or disk is full"));
+    assert_int_equal(answer.scope, STORE_SCOPE_SERVER);
     assert_non_null(strstr(health_of(fixture).last_error, "database or disk is full"));
     assert_false(health_of(fixture).available);
     assert_false(fixture->available);

@@ -4,6 +4,7 @@
  * batches that it does not take.
  */
 #include "sqlite_fixture.h"
+#include "support/fake_clock.h"
 
 #include "base/log.h"
 
@@ -66,7 +67,9 @@ static void test_drops_what_is_too_old(void **state)
                     " INSERT INTO hour SELECT 1000 + i, i, 1 FROM n");
     change(fixture, "INSERT INTO day VALUES (41, 1, 1), (42, 1, 1), (50000, 1, 1)");
     change(fixture, "INSERT INTO hour VALUES (1200000, 1, 1)");
+    fake_clock_stop(clock_monotonic_ms(), clock_wall_ms());
     open_store(fixture);
+    fake_clock_advance(3600000); /* no clock is believed before */
     for (uint64_t sequence = 1; sequence <= 4; sequence++) {
         struct store_entry entry = entry_of("/", 1);
         struct store_batch batch = batch_of(EPOCH_A, sequence, 1, &entry, 1);
@@ -79,6 +82,7 @@ static void test_drops_what_is_too_old(void **state)
     }
     assert_true(ask(fixture, "SELECT count(*) FROM hour") == 3); /* of the page and the site */
     assert_true(ask(fixture, "SELECT count(*) FROM day") == 3);
+    fake_clock_release();
 }
 
 static void test_a_new_epoch_sweeps_unused_ones(void **state)
@@ -129,6 +133,7 @@ static void test_a_bad_batch_spoils_no_other(void **state)
     assert_true(health_of(fixture).commands == commands + 1);
     assert_total(answers[0], 1, 1);
     assert_int_equal(answers[1].outcome, STORE_REFUSED);
+    assert_int_equal(answers[1].scope, STORE_SCOPE_SITE);
     assert_false(answers[1].gap);
     assert_int_equal(answers[2].outcome, STORE_REFUSED);
     assert_true(answers[2].gap);
@@ -137,6 +142,55 @@ static void test_a_bad_batch_spoils_no_other(void **state)
     assert_true(ask(fixture, "SELECT count(*) FROM ledger WHERE site = 'two'") == 0);
     assert_true(ask(fixture, "SELECT sum(hits) FROM hour") == 2 * 5);
     assert_true(health_of(fixture).available);
+}
+
+/*
+ * Guards: what the tables themselves refuse of one site ended the transaction of all who shared it,
+ * closed the file, and did so again with each attempt.
+ */
+static void test_a_site_that_the_tables_refuse_spoils_no_other(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    static const char *const sites[] = {"one", "bad", "two", "worse", "three"};
+    struct store_entry entries[] = {entry_of("/a", 1), entry_of("/b", 2)};
+    struct store_batch batches[5];
+    struct answer answers[5];
+    struct answer read = {.count = 2};
+    const struct store_query query = {.site = "one", .pages = entries, .page_count = 2};
+
+    apply_page(fixture, EPOCH_A, 1, "/", 1);
+    change(fixture, "CREATE TRIGGER no_bad BEFORE INSERT ON hits WHEN NEW.site = 'bad'"
+                    " AND NEW.page = '/b' BEGIN SELECT RAISE(ABORT, 'bad is full'); END");
+    change(fixture, "CREATE TRIGGER no_worse BEFORE INSERT ON ledger WHEN NEW.site = 'worse'"
+                    " BEGIN SELECT RAISE(ABORT, 'worse is worse'); END");
+    for (int round = 1; round <= 2; round++) {
+        for (int i = 0; i < 5; i++) {
+            batches[i] = batch_of(EPOCH_A, i % 2 == 0 ? (uint64_t)round : 1, 3, entries, 2);
+            batches[i].site = sites[i];
+            answers[i] = (struct answer){.count = 2};
+            store_apply(fixture->store, &batches[i], on_applied, &answers[i]);
+        }
+        store_read(fixture->store, &query, on_read, &read);
+        read.fixture = fixture;
+        run_loop(fixture);
+        assert_int_equal(read.calls, round);
+        for (int i = 0; i < 5; i += 2) {
+            assert_int_equal(answers[i].outcome, STORE_OK);
+            assert_false(answers[i].duplicate);
+            assert_true(answers[i].totals[0] == (uint64_t)round);
+            assert_true(answers[i].totals[1] == 2 * (uint64_t)round);
+        }
+        for (int i = 1; i < 5; i += 2) {
+            assert_int_equal(answers[i].outcome, STORE_REFUSED);
+            assert_int_equal(answers[i].scope, STORE_SCOPE_SITE);
+        }
+        assert_non_null(strstr(answers[1].reason, "bad is full"));
+        assert_non_null(strstr(answers[3].reason, "worse is worse"));
+        assert_true(read.totals[0] == (uint64_t)round && read.totals[1] == 2 * (uint64_t)round);
+    }
+    assert_true(health_of(fixture).available);
+    assert_true(health_of(fixture).connects == 1); /* it stayed open */
+    assert_true(ask(fixture, "SELECT count(*) FROM hits WHERE site IN ('bad', 'worse')") == 0);
 }
 
 static void test_hits_beyond_the_numbers_are_refused(void **state)
@@ -351,6 +405,7 @@ int main(void)
         FOR_SQLITE(test_drops_what_is_too_old),
         FOR_SQLITE(test_a_new_epoch_sweeps_unused_ones),
         FOR_SQLITE(test_a_bad_batch_spoils_no_other),
+        FOR_SQLITE(test_a_site_that_the_tables_refuse_spoils_no_other),
         FOR_SQLITE(test_hits_beyond_the_numbers_are_refused),
         FOR_SQLITE(test_a_rename_beyond_the_numbers_changes_nothing),
         FOR_SQLITE(test_repetitions_are_not_in_the_series),

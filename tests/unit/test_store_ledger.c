@@ -175,6 +175,7 @@ static void test_redis_an_unreadable_entry_is_an_error(void **state)
         write_ledger(fixture, entries[i]);
         answer = ask_ledger(fixture, EPOCH_A);
         assert_int_equal(answer.outcome, STORE_REFUSED);
+        assert_int_equal(answer.scope, STORE_SCOPE_SITE);
         assert_non_null(strstr(answer.reason, "vc:{default}:ledger"));
         assert_non_null(strstr(answer.reason, EPOCH_A));
     }
@@ -195,6 +196,7 @@ static void test_redis_applies_nothing_to_an_unreadable_entry(void **state)
     for (uint64_t sequence = 1; sequence <= 3; sequence++) {
         answer = apply_page(fixture, EPOCH_A, sequence, "/", 1);
         assert_int_equal(answer.outcome, STORE_REFUSED);
+        assert_int_equal(answer.scope, STORE_SCOPE_SITE);
         assert_false(answer.gap);
         assert_true(total_of(fixture, "default", "/") == 1);
     }

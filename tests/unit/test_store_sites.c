@@ -352,6 +352,9 @@ static void test_set_and_add(void **state)
     assert_edited(fixture, STORE_SET, "/a", STORE_NUMBER_MAX, NULL, 1, STORE_NUMBER_MAX);
     assert_int_equal(edit_page(fixture, STORE_ADD, "/a", 1, NULL, &edited), STORE_REFUSED);
     assert_true(total_of(fixture, "default", "/a") == STORE_NUMBER_MAX);
+    assert_int_equal(edit_page(fixture, STORE_RENAME, "/b", 0, "/a", &edited), STORE_REFUSED);
+    assert_true(total_of(fixture, "default", "/a") == STORE_NUMBER_MAX);
+    assert_true(total_of(fixture, "default", "/b") == 10);
 }
 
 static void test_delete(void **state)
@@ -416,6 +419,91 @@ static void test_rename(void **state)
     free(end);
 }
 
+/* a history that is too long for one command of Redis, which changes it in several */
+static void test_edits_of_a_long_history(void **state)
+{
+    static const uint64_t days_ago[] = {0, 1, 100, 130, 160, 300, 364, 2000, 3600};
+    struct fixture *fixture = *state;
+    size_t count = sizeof(days_ago) / sizeof(days_ago[0]);
+
+    fixture->series_days = 3650;
+    fixture->series_hours_days = 365;
+    fixture = open_fixture(state);
+    for (size_t i = 0; i < count; i++) {
+        visit(fixture, "/a", 1, HOUR - 24 * days_ago[i]);
+        visit(fixture, "/c", 1, HOUR - 24 * days_ago[i]);
+        meet(fixture, "/a", DAY - days_ago[i], (uint64_t[]){1, 2}, 2);
+    }
+    assert_edited(fixture, STORE_RENAME, "/a", 0, "/b", 3 * count, 3 * count);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t day = DAY - days_ago[i];
+
+        assert_true(read_number(fixture, "/b", STORE_DAYS, day, day) == 3);
+        assert_true(read_number(fixture, "/a", STORE_DAYS, day, day) == 0);
+        assert_true(read_number(fixture, "/b", STORE_UNIQUES, day, day) == 2);
+        assert_true(read_number(fixture, "/a", STORE_UNIQUES, day, day) == 0);
+        assert_true(read_number(fixture, "", STORE_DAYS, day, day) == 4);
+    }
+    assert_edited(fixture, STORE_RENAME, "/none", 0, "/b", STORE_NONE, 3 * count);
+    assert_edited(fixture, STORE_DELETE, "/none", 0, NULL, STORE_NONE, STORE_NONE);
+    assert_edited(fixture, STORE_DELETE, "/b", 0, NULL, 3 * count, STORE_NONE);
+    assert_true(total_of(fixture, "default", "") == count);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t day = DAY - days_ago[i];
+
+        assert_true(read_number(fixture, "/b", STORE_DAYS, day, day) == 0);
+        assert_true(read_number(fixture, "/b", STORE_UNIQUES, day, day) == 0);
+        assert_true(read_number(fixture, "", STORE_DAYS, day, day) == 1);
+    }
+}
+
+/* ---- many pages at once ---- */
+
+#define ASKED 30
+
+static void on_numbers(void *data, const struct store_read *read)
+{
+    struct end *end = data;
+
+    if (read->outcome == STORE_OK) {
+        memcpy(end->numbers, read->numbers, ASKED * sizeof(*read->numbers));
+    }
+    end_call(end, read->outcome, read->reason);
+}
+
+static void test_many_pages_over_a_year(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry pages[ASKED];
+    char names[ASKED][16];
+    struct store_query query = {.site = "default",
+                                .pages = pages,
+                                .page_count = ASKED,
+                                .kind = STORE_UNIQUES,
+                                .from_day = DAY - 365,
+                                .to_day = DAY};
+
+    for (uint64_t i = 0; i < ASKED; i++) {
+        snprintf(names[i], sizeof(names[i]), "/%u", (unsigned)i);
+        pages[i] = (struct store_entry){.page = names[i], .page_length = strlen(names[i])};
+        meet(fixture, names[i], DAY, (uint64_t[]){1, 2 + i}, i % 3 != 0 ? 2 : 1);
+        if (i % 5 == 0) {
+            meet(fixture, names[i], DAY - 300, (uint64_t[]){1000}, 1);
+        }
+    }
+    for (int kind = STORE_TOTALS; kind <= STORE_UNIQUES; kind++) {
+        struct end *end = begin_call(fixture);
+
+        query.kind = (enum store_number)kind;
+        store_read(fixture->store, &query, on_numbers, end);
+        wait_for_end(end);
+        for (uint64_t i = 0; i < ASKED; i++) {
+            assert_int_equal(end->numbers[i], (i % 3 != 0 ? 2 : 1) + (i % 5 == 0 ? 1 : 0));
+        }
+        free(end);
+    }
+}
+
 /* ---- salts ---- */
 
 static void read_salt(struct fixture *fixture, uint64_t day, char ret_salt[STORE_SALT_LENGTH + 1])
@@ -459,6 +547,8 @@ int main(void)
         FOR_BOTH(test_delete),
         FOR_BOTH(test_a_page_that_is_deleted_makes_room),
         FOR_BOTH(test_rename),
+        FOR_BOTH(test_edits_of_a_long_history),
+        FOR_BOTH(test_many_pages_over_a_year),
         FOR_BOTH(test_a_day_has_one_salt),
     };
 

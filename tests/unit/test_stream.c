@@ -33,6 +33,7 @@ enum event { RESOLVED = 1, OPEN = 2, BYTES = 4, FAILED = 8 };
 struct fixture {
     struct loop *loop;
     struct fake_redis server;
+    struct stream_target target;
     struct stream *stream;
     enum event close_on; /* closes the stream inside of these callbacks */
     unsigned resolved;   /* how often each callback ran */
@@ -132,7 +133,8 @@ static void open_address(struct fixture *fixture, const struct address *address)
 {
     fixture->resolved = fixture->opened = fixture->failed = 0;
     fixture->length = 0;
-    fixture->stream = stream_open(fixture->loop, address, NULL, &callbacks, fixture);
+    fixture->target.address = *address;
+    fixture->stream = stream_open(fixture->loop, &fixture->target, &callbacks, fixture);
     assert_int_equal(fixture->resolved + fixture->opened + fixture->failed, 0);
 }
 
@@ -548,8 +550,8 @@ static void test_a_server_without_tls(void **state)
     assert_non_null(tls);
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         fixture->failed = 0;
-        fixture->stream =
-            stream_open(fixture->loop, &fixture->server.address, tls, &callbacks, fixture);
+        fixture->target = (struct stream_target){.address = fixture->server.address, .tls = tls};
+        fixture->stream = stream_open(fixture->loop, &fixture->target, &callbacks, fixture);
         wait_for(fixture, fake_redis_accept(&fixture->server));
         settle(fixture);
         fake_redis_send(&fixture->server, answers[i]);

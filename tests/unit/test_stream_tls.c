@@ -31,6 +31,7 @@
 
 struct fixture {
     struct loop *loop;
+    struct stream_target target;
     struct stream *stream;
     unsigned opened;
     unsigned failed;
@@ -202,11 +203,12 @@ static const struct stream_callbacks callbacks = {on_resolved, on_open, on_bytes
 /* to the server as `host`; as 127.0.0.2 as well, where it does not listen */
 static void connect_as(struct fixture *fixture, const char *host, struct ssl_ctx_st *tls)
 {
-    struct address address = {.port = (uint16_t)fixture->port};
+    struct stream_target *target = &fixture->target;
 
     assert_non_null(tls);
-    strcpy(address.host, strcmp(host, "127.0.0.2") == 0 ? "127.0.0.1" : host);
-    fixture->stream = stream_open(fixture->loop, &address, tls, &callbacks, fixture);
+    *target = (struct stream_target){.address.port = (uint16_t)fixture->port, .tls = tls};
+    strcpy(target->address.host, strcmp(host, "127.0.0.2") == 0 ? "127.0.0.1" : host);
+    fixture->stream = stream_open(fixture->loop, target, &callbacks, fixture);
     wait_for(fixture, fixture->opened + fixture->failed != 0);
 }
 
@@ -273,9 +275,10 @@ static void test_close_during_the_handshake(void **state)
     struct fixture *fixture = *state;
     const char *reason = NULL;
     struct ssl_ctx_st *tls = stream_tls_create(fixture->ca_file, "127.0.0.1", &reason);
-    struct address address = {.host = "127.0.0.1", .port = (uint16_t)fixture->port};
 
-    fixture->stream = stream_open(fixture->loop, &address, tls, &callbacks, fixture);
+    fixture->target = (struct stream_target){
+        .address = {.host = "127.0.0.1", .port = (uint16_t)fixture->port}, .tls = tls};
+    fixture->stream = stream_open(fixture->loop, &fixture->target, &callbacks, fixture);
     loop_turn(fixture->loop, 8); /* connected, by the kernel alone, and the first bytes are sent */
     stream_close(fixture->stream);
     fixture->stream = NULL;

@@ -43,7 +43,8 @@ static void keep_salt_call(struct store *store, uint64_t day, store_on_salt on_s
 
 static void tell_health(struct store *store, struct store_health *ret_health)
 {
-    ret_health->available = container_of(store, struct salt_store, store)->is_there;
+    *ret_health =
+        (struct store_health){.available = container_of(store, struct salt_store, store)->is_there};
 }
 
 /** The salt of a day, the same for all instances. */
@@ -364,6 +365,32 @@ static void test_a_day_that_comes_by_surprise(void **state)
     finish(&instance);
 }
 
+/** Guards: the salt of a day in the future stayed in memory until that day had passed. */
+static void test_a_clock_that_was_ahead_leaves_no_salt(void **state)
+{
+    struct instance instance;
+    uint64_t before;
+
+    (void)state;
+    init(&instance, "sites = [\"a\"];");
+    answer_salts(&instance.salts, STORE_OK);
+    before = identify(&instance);
+    for (size_t jumps = 1; jumps <= 3; jumps++) {
+        uint64_t monotonic_ms = clock_monotonic_ms();
+
+        fake_clock_stop(monotonic_ms, NOON_MS + 500 * DAY_MS);
+        loop_advance(instance.loop, 30000, 30000);
+        assert_int_equal(instance.salts.calls[0].day, TODAY + 500);
+        answer_salts(&instance.salts, STORE_OK);
+        fake_clock_stop(monotonic_ms + 30000, NOON_MS);
+        loop_advance(instance.loop, 30000, 30000);
+        answer_salts(&instance.salts, STORE_OK);
+        assert_int_equal(identify(&instance), before);
+        assert_int_equal(instance.salts.asked, 1 + 2 * jumps);
+    }
+    finish(&instance);
+}
+
 static void test_the_store_is_asked_until_it_tells(void **state)
 {
     struct instance instance;
@@ -423,6 +450,7 @@ int main(void)
         clock_test(test_days_of_time_zones),
         clock_test(test_the_store_is_asked_as_soon_as_it_is_there),
         clock_test(test_a_day_that_comes_by_surprise),
+        clock_test(test_a_clock_that_was_ahead_leaves_no_salt),
         clock_test(test_the_store_is_asked_until_it_tells),
         clock_test(test_sites_that_need_no_salt),
     };

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/zone.h"
 
+#include "base/zone_name.h"
+
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -82,6 +88,35 @@ static void test_what_is_no_zone(void **state)
         "UTC\n",
         "a b",
         "0123456789012345678901234567890123456789012345678901234567890123456789",
+        /* GLib takes these for offsets and rules; "UTC-3" is three hours ahead there */
+        "UTC-3",
+        "UTC+3",
+        "GMT+2",
+        "+02:00",
+        "-3",
+        "03",
+        "Z",
+        "CET-1CEST",
+        "CET-1CEST,M3.5.0,M10.5.0/3",
+        "<+03>-3",
+        ":UTC",
+        /* files and directories of the database that are no zones */
+        "Europe",
+        "Etc/",
+        "zone.tab",
+        "tzdata.zi",
+        "posixrules",
+        "localtime",
+        "posix/Europe/Berlin",
+        "right/Europe/Berlin",
+        /* names of zones, but not by these letters */
+        "utc",
+        "europe/berlin",
+        "Europe//Berlin",
+        "Europe/Berlin/",
+        "/usr/share/zoneinfo/Europe/Berlin",
+        "Europe/../Europe/Berlin",
+        "./Europe/Berlin",
     };
 
     (void)state;
@@ -93,6 +128,130 @@ static void test_what_is_no_zone(void **state)
     zone_close(NULL);
 }
 
+/* --- the whole database --- */
+
+/** Calls `check` for each zone of the database but the copies; returns how many there are. */
+static int for_each_zone(const char *below, void (*check)(const char *name))
+{
+    char path[PATH_MAX];
+    char name[PATH_MAX];
+    const struct dirent *entry;
+    DIR *directory;
+    int count = 0;
+
+    snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", below);
+    directory = opendir(path);
+    if (directory == NULL) {
+        return 0;
+    }
+    while ((entry = readdir(directory)) != NULL) {
+        snprintf(name, sizeof(name), "%s%s%s", below, *below != '\0' ? "/" : "", entry->d_name);
+        if (zone_name_find(name, path)) {
+            check(name);
+            count++;
+        } else if (entry->d_name[0] != '.' && strcmp(name, "posix") != 0 &&
+                   strcmp(name, "right") != 0) {
+            count += for_each_zone(name, check);
+        }
+    }
+    closedir(directory);
+    return count;
+}
+
+/* glibc reads the file, too */
+static void check_offsets(const char *name)
+{
+    struct zone *zone = zone_open(name);
+    char variable[PATH_MAX];
+
+    assert_non_null(zone);
+    snprintf(variable, sizeof(variable), ":%s", name);
+    setenv("TZ", variable, 1);
+    tzset();
+    for (uint64_t second = 1000000000; second < 1900000000; second += 31 * 86400) {
+        time_t now = (time_t)second;
+        struct tm local;
+
+        localtime_r(&now, &local);
+        if (zone_offset_s(zone, second) != local.tm_gmtoff) {
+            fail_msg("%s is %d s ahead of UTC at %d, not %d", name, (int)local.tm_gmtoff,
+                     (int)second, (int)zone_offset_s(zone, second));
+        }
+    }
+    unsetenv("TZ");
+    zone_close(zone);
+}
+
+static void test_all_zones_are_those_of_the_database(void **state)
+{
+    (void)state;
+    assert_true(for_each_zone("", check_offsets) > 300);
+}
+
+static void test_utc_needs_no_database(void **state)
+{
+    struct zone *zone;
+
+    (void)state;
+    setenv("TZDIR", "/nonexistent", 1);
+    assert_null(zone_open("Europe/Berlin"));
+    assert_null(zone_open("Etc/UTC"));
+    zone = zone_open("UTC");
+    assert_non_null(zone);
+    assert_int_equal(zone_offset_s(zone, SPRING), 0);
+    zone_close(zone);
+    unsetenv("TZDIR");
+}
+
+/* --- what was meant --- */
+
+static void test_who_is_wrong_is_told_what_is_right(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *help;
+    } rows[] = {
+        {"UTC-3", "; three hours behind UTC is Etc/GMT+3; three hours ahead of UTC is Etc/GMT-3"},
+        {"GMT+1", "; one hour ahead of UTC is Etc/GMT-1; one hour behind UTC is Etc/GMT+1"},
+        {"utc+02:00", "; two hours ahead of UTC is Etc/GMT-2; two hours behind UTC is Etc/GMT+2"},
+        {"-1400", "; no zone is 14 hours behind UTC; fourteen hours ahead of UTC is Etc/GMT-14"},
+        {"UTC+99", "; no zone is 99 hours ahead of UTC; no zone is 99 hours behind UTC"},
+        {"+5:30", "; zones that are not whole hours from UTC have names of places only, such as "
+                  "\"Asia/Kolkata\" or \"America/St_Johns\""},
+        {"UTC+0", "; did you mean \"UTC\"?"},
+        {"utc", "; did you mean \"UTC\"?"},
+        {"Berlin", "; did you mean \"Europe/Berlin\"?"},
+        {"new_york", "; did you mean \"America/New_York\"?"},
+        {"Europe/Berln", "; did you mean \"Europe/Berlin\"?"},
+        {"EUROPE/BERLIN", "; did you mean \"Europe/Berlin\"?"},
+        {"CET-1CEST", "; rules as in the variable TZ are not names: use that of a place"},
+        {"the zone where I live", ""},
+        {"", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        struct buf help = BUF_EMPTY;
+
+        zone_name_explain(rows[i].name, &help);
+        assert_string_equal(help.length != 0 ? help.bytes : "", rows[i].help);
+        buf_finish(&help);
+    }
+}
+
+static void test_a_missing_database_is_told(void **state)
+{
+    struct buf help = BUF_EMPTY;
+
+    (void)state;
+    setenv("TZDIR", "/nonexistent", 1);
+    zone_name_explain("Europe/Berlin", &help);
+    assert_string_equal(help.bytes, "; there is no tz database at /nonexistent (package tzdata), "
+                                    "so only \"UTC\" is valid");
+    buf_finish(&help);
+    unsetenv("TZDIR");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -100,6 +259,10 @@ int main(void)
         cmocka_unit_test(test_days_begin_at_local_midnight),
         cmocka_unit_test(test_kept_offsets_are_right),
         cmocka_unit_test(test_what_is_no_zone),
+        cmocka_unit_test(test_all_zones_are_those_of_the_database),
+        cmocka_unit_test(test_utc_needs_no_database),
+        cmocka_unit_test(test_who_is_wrong_is_told_what_is_right),
+        cmocka_unit_test(test_a_missing_database_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,9 @@ from harness.process import Process
 from harness.redis import FakeRedis, Redis, make_certificates
 from harness.stores import RedisStore, SqliteStore
 from harness.visitors import Visitors, visit
+from harness.wall_clock import WallClock
 
 __all__ = ["BUILD", "DEADLINE", "ROOT", "Answer", "Connection", "Daemon", "FakeRedis", "Nginx", "Process", "Redis",
-           "RedisStore", "Result", "SqliteStore", "Visitors", "fetch", "free_port", "free_ports", "make_certificates",
-           "need_program", "parse_answers", "render_config", "run_ctl", "run_daemon", "talk", "visit", "wait_until"]
+           "RedisStore", "Result", "SqliteStore", "Visitors", "WallClock", "fetch", "free_port", "free_ports",
+           "make_certificates", "need_program", "parse_answers", "render_config", "run_ctl", "run_daemon", "talk", "visit",
+           "wait_until"]

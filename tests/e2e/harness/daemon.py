@@ -188,6 +188,12 @@ class Daemon:
         """Further starts use the same port."""
         self.settings["http.listen"] = ["%s:%d" % self.address]
 
+    def set_patience(self, max_wait):
+        """Changes count.max_wait while it runs."""
+        self.write_config(count_max_wait=max_wait)
+        done = self.ctl("reload")
+        assert done.status == 0, done
+
     # --- asking it ---
 
     def fetch(self, target="/count", method="GET", **arguments):

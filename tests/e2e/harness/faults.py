@@ -3,7 +3,13 @@
 
 from harness.basics import wait_until
 
-#: Less patience than the defaults, so that the tests do not have it either.
+#: For a store that works, however slow its disk is: one fsync may take a second where others write beside it. Who is to
+#: be refused soon calls daemon.set_patience(SHORT) when the fault is there, and has LONG again when it is over.
+LONG, SHORT = "30s", "300ms"
+PATIENT = {"count.max_wait": LONG, "redis.command_timeout": LONG, "redis.connect_timeout": LONG}
+
+#: For a store that never works: less patience than the defaults, so that the tests do not need it either. No visit that
+#: has to be counted within 300 ms.
 HASTY = {"count.max_wait": "300ms", "redis.command_timeout": "400ms", "redis.connect_timeout": "400ms", "drain.timeout": "500ms"}
 
 

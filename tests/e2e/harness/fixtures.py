@@ -11,7 +11,7 @@ import tempfile
 
 import pytest
 
-from harness import BUILD, DEADLINE, Daemon, Nginx, Redis, RedisStore, SqliteStore, Visitors
+from harness import BUILD, DEADLINE, Daemon, Nginx, Redis, RedisStore, SqliteStore, Visitors, WallClock
 
 BENCH = pytest.StashKey()
 
@@ -127,6 +127,12 @@ def store(request, directory):
 def daemon(new_daemon, store):
     """A daemon on each of the stores, which it has opened."""
     return new_daemon(store.settings).wait_for_store()
+
+
+@pytest.fixture
+def wall_clock(directory):
+    """A wall clock that the test sets: see harness/wall_clock.py."""
+    return WallClock(directory)
 
 
 @pytest.fixture

@@ -20,12 +20,14 @@ class Redis:
     the disk (appendfsync always); otherwise nothing is kept unless it is told to save.
     """
 
-    def __init__(self, directory, *, name="redis", port=0, aof=False, password=None, config=None):
+    def __init__(self, directory, *, name="redis", port=0, aof=False, password=None, config=None,
+                 environment=None):
         self.directory = pathlib.Path(directory) / name
         self.directory.mkdir()
         self.name = name
         self.port = port
         self.password = password
+        self.environment = environment
         self.socket = self.directory / "redis.sock"
         self.config = {
             "port": port, "bind": "127.0.0.1", "unixsocket": self.socket, "unixsocketperm": 700, "dir": self.directory,
@@ -50,7 +52,8 @@ class Redis:
         lines = [(name, value) for name, values in self.config.items()
                  for value in (values if isinstance(values, list) else [values])]
         path.write_text("".join(f"{name} {value}\n" for name, value in lines))
-        self.process = Process(self.name, [need_program("redis-server", "redis-server"), path], self.directory)
+        self.process = Process(self.name, [need_program("redis-server", "redis-server"), path], self.directory,
+                               environment=self.environment)
         if is_ready:
             wait_until(self.answers, lambda: f"{self.name} answers:\n{self.process.log()[-2000:]}")
         return self

@@ -64,7 +64,7 @@ class RedisStore:
         found = {}
         for key in client.scan_iter("vc:{*}:hits", _type="zset"):
             for page, total in client.zrange(key, 0, -1, withscores=True):
-                if page:
+                if page.startswith("/"):  # neither the site itself nor the mark of its generation
                     found[key[len("vc:{"):-len("}:hits")], page] = int(total)
         return found
 

@@ -21,6 +21,7 @@ import select
 import socket
 import threading
 import time
+import traceback
 
 import pytest
 
@@ -69,6 +70,7 @@ class Visitors(threading.Thread):
         self.others = []
         self.seconds = 0
         self.failure = None
+        self.trace = ""
         self.is_stopping = False
         self.epoll = select.epoll()
         self.by_fd = {}
@@ -87,14 +89,16 @@ class Visitors(threading.Thread):
         if self.is_alive():
             pytest.fail(f"visitors are not done within {deadline} s: {self}")
         if self.failure is not None:
-            raise self.failure
+            pytest.fail(f"the visitors' thread ended by {self.failure!r}: {self}\n{self.trace}")
         assert self.sent == self.answered + self.refused + self.unknown + self.broken + len(self.others), self
         return self
 
     def wait_for_more(self, count):
         """Until so many further visits were answered with their number."""
         goal = self.answered + count
-        wait_until(lambda: self.answered >= goal or self.failure, lambda: f"{count} further answers; {self}")
+        wait_until(lambda: self.answered >= goal or not self.is_alive(), lambda: f"{count} further answers; {self}")
+        if self.answered < goal:
+            pytest.fail(f"the visitors ended before {count} further answers: {self}\n{self.trace}")
 
     @property
     def answered(self):
@@ -104,6 +108,8 @@ class Visitors(threading.Thread):
     def __str__(self):
         return (f"{self.sent} sent, {self.answered} answered, {self.refused} refused, {self.unknown} unknown, "
                 f"{self.broken} broken, {len(self.others)} others {self.others[:3]}, {self.seconds:.1f} s")
+
+    __repr__ = __str__  # what a failed assertion shows
 
     def check_distinct(self):
         """No number was given twice."""
@@ -138,6 +144,7 @@ class Visitors(threading.Thread):
                 self.turn()
         except Exception as failure:  # shown by finish(), in the test's own thread
             self.failure = failure
+            self.trace = traceback.format_exc()
         self.seconds = time.monotonic() - start
         for visitor in self.visitors:
             self.close(visitor)

@@ -183,6 +183,7 @@ static size_t parse_command(struct fake_redis *redis)
         return 0;
     }
     redis->command[length - 1] = '\0';
+    redis->argument_count = (size_t)arguments;
     return at;
 }
 

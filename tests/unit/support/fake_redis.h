@@ -22,11 +22,12 @@
 struct fake_redis {
     char directory[64]; /* empty: a port */
     struct address address;
-    int listener;  /* or -1 */
-    int peer;      /* or -1 */
-    char *input;   /* what was read and is no whole command yet */
-    size_t length; /* of it */
-    char *command; /* the last one */
+    int listener;          /* or -1 */
+    int peer;              /* or -1 */
+    char *input;           /* what was read and is no whole command yet */
+    size_t length;         /* of it */
+    char *command;         /* the last one */
+    size_t argument_count; /* of it, its name included */
 };
 
 /** Listens on a unix socket in a directory of its own; `address` is filled. */

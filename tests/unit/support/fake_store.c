@@ -218,26 +218,45 @@ static void ledger(struct store *store, const char *site, const char *epoch,
 
 static void health(struct store *store, struct store_health *ret_health)
 {
-    *ret_health = (struct store_health){.backend = "fake",
-                                        .replicated_before_ms = UINT64_MAX,
-                                        .available = fake_of(store)->available,
-                                        .state = fake_of(store)->available ? "ready" : "down"};
+    *ret_health =
+        (struct store_health){.backend = "fake",
+                              .replicated_before_ms = fake_of(store)->replicated_before_ms,
+                              .available = fake_of(store)->available,
+                              .state = fake_of(store)->available ? "ready" : "down"};
 }
 
 /* --- fates --- */
+
+/* whether the site was repaired since the epoch of a call began */
+static bool is_outdated(const struct fake_store *fake, const struct fake_call *call)
+{
+    char digits[8] = "0"; /* of a version before 0.2 */
+
+    if (*call->batch.epoch == 'g') {
+        memcpy(digits, call->batch.epoch + 1, 7);
+    }
+    return strtoull(digits, NULL, 10) < fake->generation;
+}
 
 static void end_apply(struct fake_store *fake, struct fake_call *call, enum fake_fate fate)
 {
     struct store_applied applied = {.outcome = STORE_UNKNOWN, .reason = "the reply was lost"};
     struct fake_answer *answer = allocate(1, sizeof(*answer));
 
-    if (fate == FAKE_DONE) {
+    if (fate == FAKE_DONE && is_outdated(fake, call)) {
+        applied = (struct store_applied){.outcome = STORE_REFUSED,
+                                         .is_outdated = true,
+                                         .generation = fake->generation,
+                                         .reason = "the site was repaired"};
+    } else if (fate == FAKE_DONE) {
         applied = fake_database_apply(fake->database, &call->batch, answer);
     } else if (fate == FAKE_REPLY_LOST) {
         fake_database_apply(fake->database, &call->batch, answer);
-    } else if (fate == FAKE_REFUSED) {
+    } else if (fate == FAKE_REFUSED || fate == FAKE_REFUSED_ALL || fate == FAKE_TORN) {
         applied.outcome = STORE_REFUSED;
-        applied.reason = "not now";
+        applied.scope = fate == FAKE_REFUSED_ALL ? STORE_SCOPE_SERVER : STORE_SCOPE_SITE;
+        applied.is_torn = fate == FAKE_TORN;
+        applied.reason = fate == FAKE_TORN ? "a key was lost" : "not now";
     }
     call->on_applied(call->data, &applied);
     free(answer); /* gone after the callback */
@@ -258,9 +277,15 @@ static void end_read(struct fake_store *fake, struct fake_call *call, enum fake_
 
 static void end_ledger(struct fake_store *fake, struct fake_call *call, enum fake_fate fate)
 {
-    struct store_ledger answer = {.outcome = STORE_REFUSED, .reason = "not now"};
+    struct store_ledger answer = {.outcome = STORE_REFUSED,
+                                  .scope = fate == FAKE_REFUSED_ALL ? STORE_SCOPE_SERVER
+                                                                    : STORE_SCOPE_SITE,
+                                  .reason = "not now"};
 
-    if (fate == FAKE_DONE) {
+    if (fate == FAKE_DONE && is_outdated(fake, call)) {
+        answer.is_outdated = true;
+        answer.generation = fake->generation;
+    } else if (fate == FAKE_DONE) {
         answer = (struct store_ledger){
             .outcome = STORE_OK,
             .at = fake_database_position(fake->database, call->batch.site, call->batch.epoch)};
@@ -356,6 +381,7 @@ struct fake_store *fake_store_create(struct fake_database *database, bool availa
     fake->store.operations = &operations;
     fake->database = database;
     fake->available = available;
+    fake->replicated_before_ms = UINT64_MAX;
     list_init(&fake->calls);
     list_init(&fake->late);
     return fake;

@@ -23,11 +23,13 @@ struct fake_database;
 
 /** What becomes of a call. */
 enum fake_fate {
-    FAKE_DONE,         /* executed, and answered as the ledger says: OK, duplicate or gap */
-    FAKE_REFUSED,      /* not executed, and the caller is told so */
+    FAKE_DONE,         /* executed, and answered as the ledger says: OK, duplicate, gap, outdated */
+    FAKE_REFUSED,      /* not executed, for the site's sake, and the caller is told so */
     FAKE_REPLY_LOST,   /* executed, but the caller hears only that nobody knows */
     FAKE_REQUEST_LOST, /* not executed, but the caller hears only that nobody knows */
-    FAKE_LATE          /* nobody knows; executed later, by fake_store_execute_late() */
+    FAKE_LATE,         /* nobody knows; executed later, by fake_store_execute_late() */
+    FAKE_REFUSED_ALL,  /* not executed, as for all sites now, and the caller is told so */
+    FAKE_TORN          /* not executed: the keys of the site contradict each other */
 };
 
 /** An open apply, read or ledger call. */
@@ -48,9 +50,11 @@ struct fake_store {
     struct store store;
     struct fake_database *database;
     bool available;
-    struct list calls;    /* open, in the order in which they were made */
-    struct list late;     /* of fate FAKE_LATE, not executed yet */
-    uint64_t apply_count; /* apply calls since the start */
+    struct list calls;             /* open, in the order in which they were made */
+    struct list late;              /* of fate FAKE_LATE, not executed yet */
+    uint64_t apply_count;          /* apply calls since the start */
+    uint64_t generation;           /* of all sites: epochs of earlier ones are outdated */
+    uint64_t replicated_before_ms; /* what its health says; no replica at first */
 };
 
 /** A new store, which store_destroy(&fake->store) frees. */

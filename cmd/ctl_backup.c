@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "ctl_backup.h"
+
+#include "base/units.h"
+#include "ctl_perform.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PART_SUFFIX ".part-XXXXXX"
+
+/* of the lines before the copy */
+#define LINE_MAX_BYTES 512
+
+struct backup {
+    int fd;
+    struct buf line; /* the one that is being received, until the copy begins */
+    bool has_begun;
+    uint64_t bytes; /* of the copy */
+    uint64_t written;
+    enum ctl_exit failure; /* what it is when the copy does not come to its end */
+    struct buf *error;
+};
+
+/* the file on its way: whoever interrupts the command leaves nothing behind */
+static char part_path[PATH_MAX];
+
+static void on_interrupt(int number)
+{
+    unlink(part_path);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void watch_interrupts(bool is_watched)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        signal(numbers[i], is_watched ? on_interrupt : SIG_DFL);
+    }
+}
+
+/* --- what is received --- */
+
+static bool fail(struct backup *backup, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static bool fail(struct backup *backup, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    buf_vprintf(backup->error, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+/* "copying", "bytes N" or "error MESSAGE" */
+static bool take_line(struct backup *backup)
+{
+    static const char bytes[] = "bytes ";
+    static const char error[] = "error ";
+    const char *line = backup->line.bytes;
+
+    if (strncmp(line, bytes, sizeof(bytes) - 1) == 0 &&
+        parse_u64(line + sizeof(bytes) - 1, &backup->bytes) == 0) {
+        backup->has_begun = true;
+    } else if (strncmp(line, error, sizeof(error) - 1) == 0) {
+        backup->failure = CTL_REFUSED;
+        return fail(backup, "%s", line + sizeof(error) - 1);
+    } else if (strcmp(line, "copying") != 0) {
+        return fail(backup, "the daemon's answer is not understood; it may be of another version");
+    }
+    buf_clear(&backup->line);
+    return true;
+}
+
+static bool write_bytes(struct backup *backup, const char *bytes, size_t length)
+{
+    if (length > backup->bytes - backup->written) {
+        return fail(backup, "the daemon sent more than it said");
+    }
+    while (length != 0) {
+        ssize_t n = write(backup->fd, bytes, length);
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            backup->failure = CTL_OUTPUT;
+            return fail(backup, "%s: %s", part_path, strerror(n < 0 ? errno : ENOSPC));
+        }
+        bytes += n;
+        length -= (size_t)n;
+        backup->written += (uint64_t)n;
+    }
+    return true;
+}
+
+static bool on_bytes(void *data, const char *bytes, size_t length)
+{
+    struct backup *backup = data;
+    const char *end = bytes + length;
+
+    while (!backup->has_begun && bytes < end) {
+        char c = *bytes++;
+
+        if (c != '\n' && backup->line.length < LINE_MAX_BYTES) {
+            buf_putc(&backup->line, c);
+        } else if (!take_line(backup)) {
+            return false;
+        }
+    }
+    return bytes == end || write_bytes(backup, bytes, (size_t)(end - bytes));
+}
+
+static enum ctl_exit receive(struct backup *backup, const struct ctl_socket *socket,
+                             struct ctl_request request, struct buf *out)
+{
+    struct ctl_answer answer = {0};
+
+    request.method = "POST";
+    request.target = "/backup";
+    if (!ctl_stream(socket, &request, on_bytes, backup, &answer, backup->error)) {
+        return CTL_UNREACHABLE;
+    }
+    if (answer.status >= 300) {
+        ctl_put_refusal(&answer, request.wants_json, out, backup->error);
+        buf_finish(&answer.body);
+        return CTL_REFUSED;
+    }
+    if (backup->has_begun && backup->written == backup->bytes) {
+        return CTL_DONE;
+    }
+    if (backup->error->length == 0) {
+        fail(backup, "%s: the answer was cut off; the instance ended", socket->path);
+    }
+    return backup->failure;
+}
+
+/* --- the file --- */
+
+/* the directory of a path, "." where it names none */
+static void directory_of(const char *path, char ret_directory[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+
+    if (slash == NULL) {
+        strcpy(ret_directory, ".");
+    } else {
+        snprintf(ret_directory, PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    }
+}
+
+static int sync_directory(const char *path)
+{
+    char directory[PATH_MAX];
+    int fd;
+    int error = 0;
+
+    directory_of(path, directory);
+    fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    if (fsync(fd) != 0 && errno != EINVAL) {
+        error = -errno;
+    }
+    close(fd);
+    return error;
+}
+
+/* gives the file its name; without `is_forced` none that another file has */
+static int give_name(const char *path, bool is_forced)
+{
+    if (is_forced) {
+        return rename(part_path, path) == 0 ? 0 : -errno;
+    }
+    if (renameat2(AT_FDCWD, part_path, AT_FDCWD, path, RENAME_NOREPLACE) == 0) {
+        return 0;
+    }
+    if (errno != EINVAL && errno != ENOSYS) {
+        return -errno;
+    }
+    /* a file system that cannot do that at once */
+    return link(part_path, path) == 0 && unlink(part_path) == 0 ? 0 : -errno;
+}
+
+static enum ctl_exit finish_file(struct backup *backup, const char *path, bool is_forced)
+{
+    int error = fsync(backup->fd) == 0 ? give_name(path, is_forced) : -errno;
+
+    if (error == 0) {
+        error = sync_directory(path);
+    }
+    if (error != 0) {
+        fail(backup, "%s: %s", path, strerror(-error));
+    }
+    return error == 0 ? CTL_DONE : CTL_OUTPUT;
+}
+
+static enum ctl_exit open_file(struct backup *backup, const char *path, bool is_forced)
+{
+    struct stat status;
+
+    if (lstat(path, &status) == 0 && (!is_forced || S_ISDIR(status.st_mode))) {
+        fail(backup,
+             S_ISDIR(status.st_mode) ? "%s is a directory"
+                                     : "%s is there already; --force replaces it",
+             path);
+        return CTL_OUTPUT;
+    }
+    if ((size_t)snprintf(part_path, sizeof(part_path), "%s" PART_SUFFIX, path) >=
+        sizeof(part_path)) {
+        fail(backup, "%s: %s", path, strerror(ENAMETOOLONG));
+        return CTL_OUTPUT;
+    }
+    backup->fd = mkostemp(part_path, O_CLOEXEC); /* 0600 */
+    if (backup->fd < 0) {
+        fail(backup, "%s: %s", path, strerror(errno));
+        return CTL_OUTPUT;
+    }
+    return CTL_DONE;
+}
+
+static void report(const struct backup *backup, const char *path, bool wants_json, struct buf *out)
+{
+    if (wants_json) {
+        buf_puts(out, "{\"file\":");
+        buf_put_json(out, path, strlen(path));
+        buf_printf(out, ",\"bytes\":%llu}\n", (unsigned long long)backup->bytes);
+    } else {
+        buf_printf(out, "file         %s\nbytes        %llu\n", path,
+                   (unsigned long long)backup->bytes);
+    }
+}
+
+enum ctl_exit ctl_backup(const struct ctl_socket *socket, const struct ctl_request *request,
+                         bool is_forced, const char *path, struct buf *out, struct buf *error)
+{
+    struct backup backup = {.fd = -1, .failure = CTL_UNREACHABLE, .error = error};
+    enum ctl_exit result = open_file(&backup, path, is_forced);
+
+    buf_puts(&backup.line, "");
+    if (result == CTL_DONE) {
+        watch_interrupts(true);
+        result = receive(&backup, socket, *request, out);
+        if (result == CTL_DONE) {
+            result = finish_file(&backup, path, is_forced);
+        }
+        watch_interrupts(false);
+        close(backup.fd);
+        if (result != CTL_DONE) {
+            unlink(part_path);
+        }
+    }
+    if (result == CTL_DONE) {
+        report(&backup, path, request->wants_json, out);
+    }
+    buf_finish(&backup.line);
+    return result;
+}

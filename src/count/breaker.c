@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "count/breaker.h"
+
+#include "base/clock.h"
+
+/* --- one site --- */
+
+static void begin_site(struct site *site, uint64_t now_ms)
+{
+    if (!site->is_failing) {
+        site->is_failing = true;
+        site->failing_since_ms = now_ms;
+        site->engine->failing_waiting += site->waiting;
+    }
+}
+
+static void end_site(struct site *site)
+{
+    if (site->is_failing) {
+        site->is_failing = false;
+        site->engine->failing_waiting -= site->waiting;
+    }
+}
+
+static void begin_torn(struct site *site)
+{
+    if (!breaker_is_torn(site)) {
+        list_append(&site->engine->torn, &site->torn);
+        site->engine->torn_sites++;
+    }
+}
+
+void breaker_end_torn(struct site *site)
+{
+    if (breaker_is_torn(site)) {
+        list_remove(&site->torn);
+        site->engine->torn_sites--;
+    }
+}
+
+/* --- what the store says --- */
+
+void breaker_note_refusal(struct leg *leg, const struct flow_end *end)
+{
+    struct engine *engine = leg->site->engine;
+    uint64_t now_ms = clock_monotonic_ms();
+
+    if (end->scope == STORE_SCOPE_SERVER) {
+        if (!engine->is_refusing) {
+            engine->refusing_since_ms = now_ms;
+        }
+        engine->is_refusing = true;
+        engine->is_unproven = true;
+        return;
+    }
+    leg->is_refused = true;
+    if (end->is_torn) {
+        begin_torn(leg->site);
+    }
+    /* what an outage left may be refused for reasons of its own: an entry of the ledger per leg */
+    if (leg == &leg->site->live || end->is_torn) {
+        begin_site(leg->site, now_ms);
+    }
+}
+
+void breaker_note_applied(struct leg *leg, bool is_written)
+{
+    struct engine *engine = leg->site->engine;
+
+    if (engine->is_unproven && is_written) {
+        engine->refusing_ended_at_ms = clock_monotonic_ms();
+        engine->is_unproven = false;
+        engine->is_refusing = false;
+    }
+    if (leg->is_refused || leg->site->is_failing) {
+        leg->site->failing_ended_at_ms = clock_monotonic_ms();
+        leg->is_refused = false;
+        end_site(leg->site);
+        breaker_end_torn(leg->site);
+    }
+}
+
+void breaker_note_store(struct engine *engine)
+{
+    engine->is_refusing = false;
+    map_for_each(node, &engine->sites) {
+        end_site(site_of(node));
+    }
+}
+
+/* --- hope --- */
+
+static bool has_lasted(const struct engine *engine, uint64_t since_ms, uint64_t now_ms)
+{
+    return now_ms - since_ms >= engine->options.max_wait_ms;
+}
+
+/* whether a visit waits that may find out whether the store takes those of all sites again */
+static bool is_server_tried(const struct engine *engine, const struct site *site)
+{
+    bool is_failing = site != NULL && site->is_failing;
+
+    /* those that are refused for their site's sake find out nothing for the others */
+    return engine->stats.waiting != (is_failing ? 0 : engine->failing_waiting);
+}
+
+bool breaker_is_open(const struct engine *engine, const struct site *site, uint64_t now_ms)
+{
+    bool is_torn = site != NULL && breaker_is_torn(site);
+
+    if (!engine->is_available) {
+        return is_torn || has_lasted(engine, engine->changed_at_ms, now_ms);
+    }
+    if (engine->is_refusing && has_lasted(engine, engine->refusing_since_ms, now_ms) &&
+        is_server_tried(engine, site)) {
+        return true;
+    }
+    if (site == NULL || site->waiting == 0) {
+        return false;
+    }
+    return is_torn || (site->is_failing && has_lasted(engine, site->failing_since_ms, now_ms));
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t breaker_deadline_ms(const struct engine *engine, const struct site *site, uint64_t now_ms)
+{
+    uint64_t since_ms = engine->is_available ? now_ms : engine->changed_at_ms;
+
+    /* all who wait for the end of a refusal lose their patience together, but for who tries it */
+    if (engine->is_available && engine->is_refusing &&
+        !has_lasted(engine, engine->refusing_since_ms, now_ms)) {
+        since_ms = earlier(since_ms, engine->refusing_since_ms);
+    }
+    if (engine->is_available && site != NULL && site->is_failing &&
+        !has_lasted(engine, site->failing_since_ms, now_ms)) {
+        since_ms = earlier(since_ms, site->failing_since_ms);
+    }
+    return since_ms + engine->options.max_wait_ms;
+}

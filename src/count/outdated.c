@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "count/outdated.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "count/breaker.h"
+#include "count/failing.h"
+#include "count/outage.h"
+#include "count/sending.h"
+#include "count/waiting.h"
+
+#include <string.h>
+
+/* what a leg has that may be in the totals */
+struct doubt {
+    uint64_t dropped; /* visits that were sent, and of which there is no record */
+    uint64_t aside;   /* visits in records */
+    struct list visits;
+};
+
+static void take_out(void *data, struct visit *visit, size_t entry)
+{
+    (void)entry;
+    list_append(data, &visit->link);
+}
+
+static bool was_certainly_not_applied(const struct leg *leg, const struct batch *batch)
+{
+    return !batch->is_frozen || (leg->is_blind && !batch->may_be_applied);
+}
+
+static void give_up(struct leg *leg, struct batch *batch, struct doubt *doubt)
+{
+    if (outage_has_record(batch)) {
+        doubt->aside += batch->parcel->hits;
+    } else {
+        doubt->dropped += batch->parcel->hits;
+    }
+    batch_release(batch, take_out, &doubt->visits);
+    if (batch->shelter != NULL) {
+        outage_set_aside(leg, batch);
+    }
+    list_remove(&batch->link);
+    batch_destroy(batch);
+}
+
+static void give_up_batches(struct leg *leg, struct doubt *doubt)
+{
+    struct list *link = leg->flow.batches.next;
+
+    while (link != &leg->flow.batches) {
+        struct batch *batch = container_of(link, struct batch, link);
+
+        link = link->next;
+        if (was_certainly_not_applied(leg, batch)) {
+            continue;
+        }
+        if (leg == leg->site->backlog && !outage_has_record(batch)) {
+            outage_recall(batch); /* it is not sent before it is written */
+        } else {
+            give_up(leg, batch, doubt);
+        }
+    }
+}
+
+static void tell(const struct leg *leg, const struct doubt *doubt)
+{
+    const struct site *site = leg->site;
+
+    if (doubt->dropped == 0 && doubt->aside == 0) {
+        log_debug("store: site %s: is of generation %llu", site->name,
+                  (unsigned long long)site->generation);
+        return;
+    }
+    log_warning("store: site %s was repaired, and is of generation %llu now; %llu visits that were "
+                "sent before are not sent again, %llu visits of the journal are set aside: "
+                "visitcountctl journal aside DIRECTORY lists them",
+                site->name, (unsigned long long)site->generation,
+                (unsigned long long)doubt->dropped, (unsigned long long)doubt->aside);
+}
+
+static void begin_generation(struct leg *leg)
+{
+    struct engine *engine = leg->site->engine;
+    struct doubt doubt = {.dropped = flow_retained_visits(&leg->flow)};
+
+    list_init(&doubt.visits);
+    give_up_batches(leg, &doubt);
+    flow_begin_generation(&leg->flow, leg->site->generation);
+    leg->is_blind = !leg->site->knows_generation; /* an earlier run's records may have told it */
+    engine->stats.outdated += doubt.dropped + doubt.aside;
+    failing_end(leg);
+    tell(leg, &doubt);
+    waiting_answer_uncounted(leg->site, &doubt.visits, VISIT_UNKNOWN,
+                             "the site was repaired while the store had not confirmed the visit; "
+                             "it may have been counted");
+}
+
+/* a leg of this run; those of earlier ones find out for themselves, by the epoch that they have */
+static void follow(struct leg *leg)
+{
+    if (leg->flow.ledger.generation < leg->site->generation && !flow_is_busy(&leg->flow)) {
+        begin_generation(leg);
+        sending_wake(leg);
+    }
+}
+
+void outdated_note_generation(struct site *site, uint64_t generation)
+{
+    if (generation <= site->generation) {
+        return;
+    }
+    site->generation = generation;
+    follow(&site->live);
+    if (site->backlog != NULL) {
+        follow(site->backlog);
+    }
+}
+
+void outdated_learn(struct leg *leg, uint64_t generation)
+{
+    struct site *site = leg->site;
+
+    site->knows_generation = true;
+    known_visitors_forget(&site->engine->known);
+    outdated_note_generation(site, generation);
+    if (leg->flow.ledger.generation < site->generation) {
+        begin_generation(leg); /* of an earlier run */
+    }
+    outage_write(site);
+}
+
+/* --- what is told of it --- */
+
+static struct site *find_site(const struct engine *engine, const char *name)
+{
+    struct map_node *node = map_find(&engine->sites, name, strlen(name));
+
+    return node != NULL ? site_of(node) : NULL;
+}
+
+static void add_doubts(const struct leg *leg, struct engine_doubts *doubts)
+{
+    doubts->retained += flow_retained_visits(&leg->flow);
+    list_for_each(link, &leg->flow.batches) {
+        const struct batch *batch = container_of(link, struct batch, link);
+
+        if (outage_has_record(batch)) {
+            doubts->journaled += batch->parcel->hits;
+        } else if (batch->is_frozen) {
+            doubts->unconfirmed += batch->parcel->hits;
+        }
+    }
+}
+
+void engine_doubts(const struct engine *engine, const char *site_name,
+                   struct engine_doubts *ret_doubts)
+{
+    const struct site *site = find_site(engine, site_name);
+
+    *ret_doubts = (struct engine_doubts){0};
+    if (site == NULL) {
+        return;
+    }
+    ret_doubts->generation = site->generation;
+    list_for_each(link, &site->legs) {
+        add_doubts(leg_in_site(link), ret_doubts);
+    }
+}
+
+void engine_note_repair(struct engine *engine, const char *site_name, uint64_t generation)
+{
+    struct site *site = find_site(engine, site_name);
+
+    if (site == NULL) {
+        return;
+    }
+    site->knows_generation = true;
+    breaker_note_applied(&site->live, false);
+    known_visitors_forget(&engine->known);
+    outdated_note_generation(site, generation);
+}
+
+void engine_list_unproven(const struct engine *engine,
+                          void (*on_site)(void *data, const char *site), void *data)
+{
+    const uint64_t proven_ms = (STORE_OLD_VERSION_S - STORE_UNPROVEN_S) * UINT64_C(1000);
+    uint64_t now_ms = clock_monotonic_ms();
+
+    map_for_each(node, &engine->sites) {
+        uint64_t until_ms = site_of(node)->old_version.until_ms;
+
+        if (until_ms != UINT64_MAX && until_ms > now_ms + proven_ms) {
+            on_site(data, site_of(node)->name);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+-- SPDX-License-Identifier: MIT
+-- Reads where the ledger is, unless it proves nothing; writes nothing.
+--
+-- KEYS: hits, ledger; ARGV: epoch
+--
+-- Answers "AT" and the entry, or nothing behind it where there is none; TORN and OUTDATED as apply.lua does.
+local hits_key, ledger_key, epoch = KEYS[1], KEYS[2], ARGV[1]
+local kept = redis.call('HMGET', ledger_key, epoch, PROOF)
+local scores = redis.call('ZMSCORE', hits_key, '', MARK)
+local wrong = examine(hits_key, ledger_key, scores[1], scores[2], kept[2])
+if wrong then
+    return 'TORN ' .. wrong
+end
+if (generation_of(epoch) or 0) < tonumber(scores[2] or 0) then
+    return 'OUTDATED ' .. scores[2]
+end
+return 'AT' .. (kept[1] and ' ' .. kept[1] or '')

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""The daemon stands still for longer than a visit may wait (a paused machine, SIGSTOP), with a healthy store."""
+
+import pathlib
+import shutil
+import tempfile
+import time
+
+import pytest
+
+FROZEN_SECONDS = 0.35
+MAX_WAIT = {"count.max_wait": "300ms", "redis.command_timeout": "300ms"}
+
+
+@pytest.fixture
+def directory():
+    """In memory: on a disk one fsync may take longer than a visit waits here, and that is no freeze."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="vc-", dir="/dev/shm"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def freeze(process):
+    """The fault itself: how long it lasts is what matters."""
+    process.pause()
+    time.sleep(FROZEN_SECONDS)
+    process.resume()
+
+
+def freeze_under_load(daemon, visitors, total, between):
+    """`total` visits, with a freeze after `between` of them each; returns the visitors at their end and how many freezes."""
+    load = visitors([daemon.address], connections=64, total=total)
+    freezes = 0
+    while load.is_alive() and load.sent + between + 64 < total:
+        load.wait_for_more(between)
+        freeze(daemon.process)
+        freezes += 1
+    return load.finish(), freezes
+
+
+@pytest.mark.parametrize("has_journal", [False, True], ids=["plain", "journal"])
+def test_a_freeze_refuses_nobody(new_daemon, store, visitors, directory, has_journal):
+    """Visits that came before the freeze wait for as long as they would have without it."""
+    journal = {"journal.directory": f"{directory}/journal"} if has_journal else {}
+    daemon = new_daemon({**store.settings, **MAX_WAIT, **journal}).wait_for_store()
+    load, freezes = freeze_under_load(daemon, visitors, 6000, between=600)
+    assert freezes >= 4, load
+    load.check_exact({"/count": store.total()})

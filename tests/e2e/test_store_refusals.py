@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""A store that is there but refuses one question: which sites there may be, or the salt of the day."""
+
+import re
+from datetime import datetime, timezone
+
+import pytest
+
+from harness import Connection, FakeRedis, wait_until
+from harness.faults import HASTY, LONG, PATIENT, SHORT, check_refused
+
+ANY_SITE = {"sites": ["*"], **HASTY}
+
+
+def salt_key():
+    return datetime.now(timezone.utc).strftime("vc:salt:%Y%m%d")
+
+
+def metric(daemon, name):
+    text = daemon.admin("/metrics").text
+    return float(re.search(rf"^{name} (\S+)$", text, re.MULTILINE)[1])
+
+
+#: What makes Redis refuse vc:sites and nothing else that a site needs, what undoes it, and what it says then.
+REFUSALS = {
+    "wrong type": (lambda client: client.set("vc:sites", "x"), lambda client: client.delete("vc:sites"), "WRONGTYPE"),
+    "no permission": (lambda client: client.execute_command("ACL", "SETUSER", "default", "resetkeys", "~vc:{*", "~vc:salt:*"),
+                      lambda client: client.execute_command("ACL", "SETUSER", "default", "allkeys"), "NOPERM|No permissions|no permissions"),
+    "no memory": (lambda client: client.config_set("maxmemory", 1), lambda client: client.config_set("maxmemory", 0), "OOM"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_a_store_that_admits_no_site(new_daemon, redis_store, kind):
+    """Its visits are refused, counted as such, and the reason is in the log, in status and in the metrics."""
+    refuse, undo, reason = REFUSALS[kind]
+    daemon = new_daemon({"sites": ["*"], **PATIENT, **redis_store.settings}).wait_for_store()
+    client = redis_store.client()
+    assert daemon.fetch("/v1/hit/known/x").json()["count"] == 1
+    refuse(client)
+    daemon.set_patience(SHORT)
+    refused = 0
+    while not re.search(rf"warning store: sites that are not listed: refused for \d+s: .*(?:{reason}).*; asking again", daemon.log()):
+        check_refused(daemon.fetch("/v1/hit/new/x"))
+        refused += 1
+        assert refused < 100000
+    status = daemon.status()
+    assert re.search(reason, status["sites"]["failing_reason"])
+    assert status["visits"]["refused"] == refused
+    assert metric(daemon, "visitcountd_sites_failing_seconds") >= 1
+    assert metric(daemon, r'visitcountd_visits_total\{result="refused"\}') == refused
+    assert re.search(reason, daemon.ctl("status").output)
+    daemon.set_patience(LONG)
+    undo(client)
+    wait_until(lambda: daemon.fetch("/v1/hit/new/x").status == 200, "the site is admitted")
+    assert daemon.fetch("/v1/hit/known/x").json()["count"] == 2
+    daemon.wait_for_log("info +store: sites that are not listed: answered again, after")
+    assert "sites" not in daemon.status()
+    assert metric(daemon, "visitcountd_sites_failing_seconds") == 0
+
+
+def test_a_store_that_sends_us_elsewhere(new_daemon, directory):
+    """A node of a Cluster that does not have the key."""
+    def answer(words):
+        if words[0] == "ROLE":
+            return b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
+        if words[0] == "SCRIPT":
+            return b"$40\r\n" + b"a" * 40 + b"\r\n"
+        return b"-MOVED 1234 192.0.2.1:6379\r\n" if words[0] == "EVAL" else b"+OK\r\n"
+
+    server = FakeRedis(directory / "moved.sock", answer)
+    try:
+        daemon = new_daemon({**ANY_SITE, "redis.socket": server.path})
+        wait_until(lambda: daemon.status()["store"]["available"], "connected")
+        check_refused(daemon.fetch("/v1/hit/new/x"))
+        status = daemon.status()
+        assert "MOVED 1234" in status["sites"]["failing_reason"]
+        assert "MOVED 1234" in status["visitors"]["failing_reason"]
+    finally:
+        server.finish()
+
+
+def test_one_visit_at_a_time_waits_for_a_store_that_refuses(new_daemon, redis_store, visitors):
+    """The others are refused at once; the store is not asked for each of them."""
+    daemon = new_daemon({**ANY_SITE, **redis_store.settings}).wait_for_store()
+    redis_store.client().set("vc:sites", "x")
+    check_refused(daemon.fetch("/v1/hit/new/x"))
+    before = daemon.status()["store"]["commands"]
+    load = visitors([daemon.address], connections=64, total=2000, targets=("/v1/hit/new/x",)).finish()
+    assert load.refused == 2000, load
+    assert daemon.status()["store"]["commands"] - before < 500
+
+
+def test_a_salt_that_cannot_be_read(new_daemon, redis_store):
+    """Visits are counted, visitors are not told apart, and the reason is where it is looked for."""
+    redis_store.client().rpush(salt_key(), "x")
+    daemon = new_daemon({**PATIENT, **redis_store.settings})
+    wait_until(lambda: daemon.status()["store"]["available"], "connected")
+    daemon.wait_for_log(r"warning store: salt of the day: refused for \d+s: .*WRONGTYPE.*; asking again, until then visitors are not told apart")
+    assert daemon.count() == 1
+    status = daemon.status()
+    assert not status["visitors"]["told_apart"] and "WRONGTYPE" in status["visitors"]["failing_reason"]
+    assert metric(daemon, "visitcountd_salt_failing_seconds") >= 1
+    redis_store.client().delete(salt_key())
+    daemon.wait_for_log("info +store: salt of the day: answered again, after")
+    assert daemon.status()["visitors"] == {"told_apart": True}
+    assert metric(daemon, "visitcountd_salt_failing_seconds") == 0
+
+
+def test_a_salt_that_is_there_is_told_by_a_store_that_takes_nothing(new_daemon, redis_store):
+    """A restart while Redis has no memory: reading the salt writes nothing."""
+    daemon = new_daemon({**PATIENT, **redis_store.settings}).wait_for_store()
+    daemon.stop()
+    redis_store.client().config_set("maxmemory", 1)
+    daemon.start().wait_for_store()
+    assert daemon.status()["visitors"]["told_apart"]
+
+
+@pytest.mark.parametrize("sites", [["listed"], ["*"]], ids=["listed", "any"])
+def test_a_restart_refuses_nobody(new_daemon, redis_store, visitors, sites):
+    """While the store is being connected to, the question for a site waits like a visit does."""
+    daemon = new_daemon({"sites": sites, "count.max_wait": "20s", "redis.connect_timeout": "20s", **redis_store.settings}).wait_for_store()
+    daemon.keep_port()
+    load = visitors([daemon.address], connections=32, targets=("/v1/hit/listed/a",))
+    for _ in range(8):
+        load.wait_for_more(100)
+        daemon.stop()
+        redis_store.server.pause()
+        daemon.start()
+        wait_until(lambda: daemon.status()["connections"]["requests"] > 0, "visits come before the store")
+        redis_store.server.resume()
+    load.wait_for_more(100)
+    load.stop()
+    load.finish()
+    assert load.refused == load.unknown == 0 and not load.others, load
+    load.check_bounds(redis_store.total("listed", "/a"))
+
+
+def test_a_new_site_waits_for_a_store_that_comes_late(new_daemon, new_redis):
+    server = new_redis(aof=True, start=False)
+    daemon = new_daemon({"sites": ["*"], "count.max_wait": "60s", "redis.socket": server.socket})
+    with Connection(daemon.address) as visitor:
+        visitor.send("GET /v1/hit/new/x HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(lambda: daemon.status()["connections"]["requests"] == 1, "it waits")
+        server.start()
+        assert visitor.answer().json()["count"] == 1
+
+
+@pytest.mark.parametrize("has_journal", [False, True], ids=["plain", "journal"])
+def test_a_new_site_is_refused_while_the_store_is_away(new_daemon, directory, has_journal):
+    """With a journal as well: only the store knows whether there is room for it."""
+    journal = {"journal.directory": f"{directory}/journal"} if has_journal else {}
+    daemon = new_daemon({**ANY_SITE, "redis.socket": f"{directory}/nobody.sock", **journal})
+    for count in range(1, 4):
+        check_refused(daemon.fetch("/v1/hit/new/x"))
+        assert daemon.status()["visits"]["refused"] == count
