@@ -207,6 +207,13 @@ def test_options_and_commands_exist(path):
             assert found[1] in commands, f"{path.name}: {span}"
 
 
+@each_document
+def test_metrics_exist(path):
+    sources = "".join(source.read_text() for source in ROOT.glob("src/http/**/*.c"))
+    for name in set(re.findall(r"\bvisitcountd_[a-z]\w*", path.read_text())):
+        assert name in sources, f"{path.name}: {name} is no metric"
+
+
 def test_each_page_is_linked_from_the_readme():
     linked = {target.partition("#")[0] for _, target in markdown.find_links((ROOT / "README.md").read_text())}
     for page in ROOT.glob("docs/*.*"):
