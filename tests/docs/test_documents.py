@@ -19,7 +19,7 @@ import subprocess
 
 import pytest
 
-from harness import BUILD, Nginx, Redis, run_ctl, run_daemon, wait_until  # noqa: F401
+from harness import BUILD, Daemon, Redis, run_ctl, run_daemon, wait_until
 from harness.basics import DEADLINE, ROOT, free_port, need_program
 from harness.client import fetch
 from harness.process import Process, clean_environment
@@ -68,9 +68,7 @@ class Checkout:
         self.spawn("daemon", words)
         self.replaced["127.0.0.1:8080"] = f"127.0.0.1:{port}"
         # an installed visitcountctl finds the only instance by itself
-        (self.bin / "visitcountctl").write_text(
-            f"#!/bin/sh\nexec {BUILD}/visitcountctl --socket {self.directory}/var/run/admin.sock \"$@\"\n")
-        (self.bin / "visitcountctl").chmod(0o755)
+        self.put_program("visitcountctl", f"{BUILD}/visitcountctl --socket {self.directory}/var/run/admin.sock")
         wait_until(lambda: self.is_ready(port), lambda: f"the daemon is ready:\n{self.process.log()}")
 
     def start_stack(self):
@@ -85,8 +83,25 @@ class Checkout:
     def start_redis(self):
         server = Redis(self.directory).start()
         self.parts.append(server)
-        (self.bin / "redis-cli").write_text(f"#!/bin/sh\nexec {need_program('redis-cli', 'redis-tools')} -e -s {server.socket} \"$@\"\n")
-        (self.bin / "redis-cli").chmod(0o755)
+        self.put_program("redis-cli", f"{need_program('redis-cli', 'redis-tools')} -e -s {server.socket}")
+        return server
+
+    def start_torn(self):
+        """A daemon on Redis, which has lost the ledger of the site blog."""
+        server = self.start_redis()
+        settings = {"redis.socket": str(server.socket), "sites": ["blog"], "count.max_wait": "200ms"}
+        daemon = Daemon(self.directory, settings).start()
+        self.parts.append(daemon)
+        daemon.wait_for_store()
+        assert daemon.fetch("/v1/hit/blog/a").status == 200
+        server.client().delete("vc:{blog}:ledger")
+        assert daemon.fetch("/v1/hit/blog/a").status in (503, 504)
+        wait_until(lambda: daemon.status()["store"]["torn_sites"] == 1, "the site is torn")
+        self.put_program("visitcountctl", f"{BUILD}/visitcountctl --socket {daemon.admin_socket}")
+
+    def put_program(self, name, command):
+        (self.bin / name).write_text(f"#!/bin/sh\nexec {command} \"$@\"\n")
+        (self.bin / name).chmod(0o755)
 
     def spawn(self, name, words, **environment):
         self.process = Process(name, ["env", "-C", self.directory, *words], self.directory, environment=environment)
@@ -128,7 +143,7 @@ def new_checkout(directory):
 
     yield make
     for checkout in made:
-        for part in checkout.parts:
+        for part in reversed(checkout.parts):
             part.finish()
 
 
@@ -151,7 +166,7 @@ def test_commands_run_and_print_what_is_shown(path, new_checkout):
             continue
         beside = block.environment
         if beside not in checkouts:
-            assert hasattr(Checkout, f"start_{beside}"), f"{path.name}:{block.line}: run with: daemon, stack or redis"
+            assert hasattr(Checkout, f"start_{beside}"), f"{path.name}:{block.line}: run with: daemon, stack, redis or torn"
             checkouts[beside] = new_checkout(beside)
         run_block(checkouts[beside], block, f"{path.name}:{block.line}")
 
