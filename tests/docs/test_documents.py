@@ -99,6 +99,26 @@ class Checkout:
         wait_until(lambda: daemon.status()["store"]["torn_sites"] == 1, "the site is torn")
         self.put_program("visitcountctl", f"{BUILD}/visitcountctl --socket {daemon.admin_socket}")
 
+    def start_ending(self):
+        """A daemon that a block may end."""
+        self.start_daemon()
+
+    def start_journal(self):
+        """Instance 1, and the journal of an instance 4 that was killed while Redis was away."""
+        server = self.start_redis()
+        journals = self.directory / "journal"
+        settings = {"redis.socket": str(server.socket), "journal.directory": f"{journals}/%i", "count.max_wait": "200ms"}
+        gone = Daemon(self.directory, settings, name="4").start().wait_for_store()
+        server.kill()
+        gone.wait_for_store(False)
+        wait_until(lambda: gone.fetch("/count").status == 202, "a visit is in the journal")
+        gone.kill()
+        gone.finish()
+        server.start()
+        self.parts.append(Daemon(self.directory, settings, name="1").start().wait_for_store())
+        self.replaced["/var/lib/visitcountd/journal"] = str(journals)
+        self.put_program("visitcountctl", f"env VISITCOUNTCTL_RUN_DIR={self.directory}/run {BUILD}/visitcountctl")
+
     def put_program(self, name, command):
         (self.bin / name).write_text(f"#!/bin/sh\nexec {command} \"$@\"\n")
         (self.bin / name).chmod(0o755)
@@ -166,7 +186,7 @@ def test_commands_run_and_print_what_is_shown(path, new_checkout):
             continue
         beside = block.environment
         if beside not in checkouts:
-            assert hasattr(Checkout, f"start_{beside}"), f"{path.name}:{block.line}: run with: daemon, stack, redis or torn"
+            assert hasattr(Checkout, f"start_{beside}"), f"{path.name}:{block.line}: there is no start_{beside}()"
             checkouts[beside] = new_checkout(beside)
         run_block(checkouts[beside], block, f"{path.name}:{block.line}")
 
