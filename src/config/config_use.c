@@ -3,6 +3,7 @@
 
 #include "config/error_line.h"
 #include "config/loader.h"
+#include "config/option.h"
 #include "config/option_type.h"
 #include "config/site_option.h"
 

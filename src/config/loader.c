@@ -2,15 +2,13 @@
 #include "config/loader.h"
 
 #include "config/error_line.h"
+#include "config/secret.h"
 #include "config/source.h"
 #include "base/suggest.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* a file of a secret with more than this is a mistake */
-#define SECRET_BYTES_MAX 4096
 
 /* options of which only one can be meant */
 static const enum config_option alternatives[][2] = {
@@ -144,27 +142,6 @@ static void set_value(struct loader *loader, const struct setting *setting)
     drop_alternative(loader, setting->option);
 }
 
-/* without the newline at its end, and nothing that C would cut */
-const char *config_read_secret(const char *path, struct buf *ret_text)
-{
-    int rc = source_read_file(path, SECRET_BYTES_MAX, ret_text);
-
-    if (rc < 0) {
-        return strerror(-rc);
-    }
-    buf_puts(ret_text, "");
-    if (ret_text->length > 0 && ret_text->bytes[ret_text->length - 1] == '\n') {
-        ret_text->bytes[--ret_text->length] = '\0';
-    }
-    if (ret_text->length > 0 && ret_text->bytes[ret_text->length - 1] == '\r') {
-        ret_text->bytes[--ret_text->length] = '\0';
-    }
-    if (ret_text->length == 0) {
-        return "the file is empty";
-    }
-    return strlen(ret_text->bytes) != ret_text->length ? "there is a NUL byte in the file" : NULL;
-}
-
 bool loader_had_from_file(const struct loader *loader, enum config_option option, const char *path)
 {
     return loader->previous != NULL && loader->previous->secret_files[option] != NULL &&
@@ -195,7 +172,7 @@ static void set_from_file(struct loader *loader, const struct setting *setting)
     struct option_text text = {NULL, OPTION_FORM_PLAIN, NULL};
     struct buf source = BUF_EMPTY;
     struct buf secret = BUF_EMPTY;
-    const char *problem = config_read_secret(path, &secret);
+    const char *problem = secret_read(path, &secret);
 
     buf_printf(&source, "%s (%s)", path, setting->source);
     text.text = problem == NULL ? secret.bytes : keep_secret(loader, setting, path, problem);

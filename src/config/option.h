@@ -9,11 +9,11 @@
 #ifndef VISITCOUNTD_CONFIG_OPTION_H
 #define VISITCOUNTD_CONFIG_OPTION_H
 
-#include "config/config.h"
+#include "base/buf.h"
+#include "config/config_fields.h"
+#include "config/option_type.h"
 
 enum option_flag { RELOAD = 1, RESTART = 2, SECRET = 4 };
-
-struct option_type;
 
 struct option_row {
     const char *path;
@@ -29,14 +29,6 @@ struct option_row {
 
 /** One row per enum config_option. */
 extern const struct option_row option_rows[CONFIG_OPTION_COUNT];
-
-/** How a text was written, which decides what it may become. */
-enum option_form {
-    OPTION_FORM_PLAIN,  /* environment, command line, file of a secret, default: anything */
-    OPTION_FORM_QUOTED, /* in the file, in quotes: text, duration, size, address … */
-    OPTION_FORM_BARE,   /* in the file, without: number, true, false */
-    OPTION_FORM_GROUP,  /* in the file: a group { … } in a list of sites, already parsed */
-};
 
 struct option_text {
     const char *text;

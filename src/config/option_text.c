@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/option_type.h"
 
+#include "config/option.h"
+
 #include "base/zone.h"
 #include "base/zone_name.h"
 

@@ -7,7 +7,21 @@
 #ifndef VISITCOUNTD_CONFIG_OPTION_TYPE_H
 #define VISITCOUNTD_CONFIG_OPTION_TYPE_H
 
-#include "config/option.h"
+#include "base/buf.h"
+#include "config/config_fields.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct option_row;
+
+/** How a text was written, which decides what it may become. */
+enum option_form {
+    OPTION_FORM_PLAIN,  /* environment, command line, file of a secret, default: anything */
+    OPTION_FORM_QUOTED, /* in the file, in quotes: text, duration, size, address … */
+    OPTION_FORM_BARE,   /* in the file, without: number, true, false */
+    OPTION_FORM_GROUP,  /* in the file: a group { … } in a list of sites, already parsed */
+};
 
 struct option_type {
     size_t field_size; /* of the member of struct config */

@@ -5,9 +5,9 @@
 #include "count/adoption.h"
 #include "count/engine.h"
 #include "count/journal.h"
+#include "daemon/app.h"
 #include "daemon/password.h"
 #include "daemon/systemd.h"
-#include "http/server.h"
 #include "loop/disk.h"
 #include "loop/loop.h"
 #include "store/redis_store.h"
@@ -37,7 +37,7 @@ struct daemon {
     struct engine *engine;
     struct journal *journal; /* or NULL */
     struct adoptions *adoptions;
-    struct server *server;
+    struct app *app;
     struct loop_timer watchdog;
     struct loop_timer status;
     struct loop_timer drain_poll;
@@ -217,7 +217,7 @@ static void take_over(struct daemon *daemon, struct config *next)
         redis_store_set_replica_grace(daemon->store, next->ledger_replica_grace_ms);
         redis_store_set_credentials(daemon->store, next->redis_username, next->redis_password);
     }
-    server_configure(daemon->server, next);
+    app_configure(daemon->app, next);
     config_unload(previous);
 }
 
@@ -327,7 +327,7 @@ static void drain(void *data)
              (unsigned long long)daemon->config->drain_timeout_ms);
     loop_timer_start_patience(daemon->loop, &daemon->drain_end, daemon->config->drain_timeout_ms);
     loop_timer_start(daemon->loop, &daemon->drain_poll, DRAIN_POLL_MS);
-    server_drain(daemon->server, on_drained, daemon);
+    app_drain(daemon->app, on_drained, daemon);
 }
 
 static void on_terminate(void *data, int signal)
@@ -408,13 +408,13 @@ static void watch_signals(struct daemon *daemon)
     loop_watch_signal(daemon->loop, SIGHUP, on_hangup, daemon);
 }
 
-static bool create_server(struct daemon *daemon)
+static bool create_app(struct daemon *daemon)
 {
     int first;
     size_t count = systemd_take_sockets(&first);
     int inherited[count + 1];
     struct buf errors = BUF_EMPTY;
-    struct server_options options = {
+    struct app_options options = {
         .loop = daemon->loop,
         .config = daemon->config,
         .engine = daemon->engine,
@@ -429,12 +429,12 @@ static bool create_server(struct daemon *daemon)
     for (size_t i = 0; i < count; i++) {
         inherited[i] = first + (int)i;
     }
-    daemon->server = server_create(&options, &errors);
-    if (daemon->server == NULL) {
+    daemon->app = app_create(&options, &errors);
+    if (daemon->app == NULL) {
         log_lines(LOG_LEVEL_ERROR, "", &errors);
     }
     buf_finish(&errors);
-    return daemon->server != NULL;
+    return daemon->app != NULL;
 }
 
 /* the disk thread, where something needs it */
@@ -491,7 +491,7 @@ static bool create_parts(struct daemon *daemon)
     }
     daemon->engine = engine_create(daemon->loop, daemon->store, &options);
     daemon->adoptions = adoptions_create(daemon->loop, daemon->engine);
-    return create_journal(daemon) && create_server(daemon);
+    return create_journal(daemon) && create_app(daemon);
 }
 
 static void destroy_parts(struct daemon *daemon)
@@ -501,7 +501,7 @@ static void destroy_parts(struct daemon *daemon)
     if (daemon->engine != NULL) {
         engine_abandon(daemon->engine); /* answers go out while there is a server */
     }
-    server_destroy(daemon->server);
+    app_destroy(daemon->app);
     if (daemon->journal != NULL) {
         engine_use_journal(daemon->engine, NULL);
         journal_close(daemon->journal); /* what is being written is told to the engine */

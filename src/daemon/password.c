@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "config/secret.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@ static void on_work(struct disk_job *job)
 {
     struct password *password = container_of(job, struct password, job);
 
-    password->problem = config_read_secret(password->path, &password->text);
+    password->problem = secret_read(password->path, &password->text);
 }
 
 static void warn(struct password *password)

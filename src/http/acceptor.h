@@ -11,7 +11,7 @@
 #include "base/list.h"
 #include "http/connection.h"
 #include "http/listener.h"
-#include "http/server_view.h"
+#include "http/listener_kind.h"
 #include "loop/loop.h"
 
 #include <h2o.h>

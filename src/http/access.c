@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/access.h"
 
+#include "config/config.h"
+#include "http/app.h"
 #include "http/refusal.h"
-#include "http/server.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -56,7 +57,7 @@ bool access_has_password(const struct request *request, const char *password)
 bool access_is_open(const struct request *request, const struct site_rules *rules)
 {
     return rules->is_public ||
-           access_has_password(request, server_config(request->server)->dashboard_password);
+           access_has_password(request, request->app->config->dashboard_password);
 }
 
 bool access_check(struct request *request, const struct site_rules *rules)
@@ -64,7 +65,7 @@ bool access_check(struct request *request, const struct site_rules *rules)
     if (access_is_open(request, rules)) {
         return true;
     }
-    if (server_config(request->server)->dashboard_password[0] != '\0') {
+    if (request->app->config->dashboard_password[0] != '\0') {
         refuse(request, REFUSAL_PASSWORD_WANTED, "this needs the password of the dashboard");
     } else {
         refuse(request, REFUSAL_PRIVATE,

@@ -5,7 +5,7 @@
 #ifndef VISITCOUNTD_HTTP_ACCESS_H
 #define VISITCOUNTD_HTTP_ACCESS_H
 
-#include "http/route.h"
+#include "http/request.h"
 #include "http/sites.h"
 
 #include <stdbool.h>

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/admin.h"
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/report.h"
 #include "count/adoption.h"
+#include "count/engine.h"
 #include "http/admin_answer.h"
 #include "http/admin_backup.h"
 #include "http/admin_pages.h"
 #include "http/admin_repair.h"
 #include "http/admin_status.h"
+#include "http/app_view.h"
 #include "http/metrics.h"
 #include "http/page_read.h"
-#include "http/server_view.h"
+#include "http/response.h"
 #include "http/trouble.h"
 #include "http/version.h"
 #include "http/whoami.h"
+#include "store/store.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -25,9 +29,9 @@ static void admin_handle_status(struct request *request)
 {
     const char *format = admin_parameter(request, "format");
     struct report report;
-    struct server_view view;
+    struct app_view view;
 
-    server_view(request->server, &view);
+    app_view(request->app, &view);
     if (format != NULL && strcmp(format, "line") == 0) { /* of visitcountctl's table of instances */
         report_init(&report, REPORT_LINE);
         admin_status_summary(&report, &view);
@@ -55,11 +59,11 @@ static void respond_replay(struct request *request, int status, const struct ado
 
 static void begin_replay(struct request *request, const char *directory)
 {
-    struct server_view view;
+    struct app_view view;
     struct adoption_view replay;
     struct buf lines = BUF_EMPTY;
 
-    server_view(request->server, &view);
+    app_view(request->app, &view);
     if (!view.actions->replay(view.actions->data, directory, &lines)) {
         respond_error(request, 422, "journal_refused", "%s", lines.bytes);
     } else if (adoptions_find(view.adoptions, directory, &replay)) {
@@ -70,10 +74,10 @@ static void begin_replay(struct request *request, const char *directory)
 
 static void show_replay(struct request *request, const char *directory)
 {
-    struct server_view view;
+    struct app_view view;
     struct adoption_view replay;
 
-    server_view(request->server, &view);
+    app_view(request->app, &view);
     if (adoptions_find(view.adoptions, directory, &replay)) {
         respond_replay(request, 200, &replay);
     } else {
@@ -116,10 +120,10 @@ static void admin_handle_ping(struct request *request)
 static void admin_handle_version(struct request *request)
 {
     struct report report;
-    struct server_view view;
+    struct app_view view;
     struct store_health health;
 
-    server_view(request->server, &view);
+    app_view(request->app, &view);
     store_health(view.store, &health);
     report_init(&report, admin_wanted_form(request));
     version_report(&report);
@@ -138,7 +142,7 @@ static void count_site(void *data, const char *site)
 
 static void admin_handle_metrics(struct request *request)
 {
-    struct server_view view;
+    struct app_view view;
     struct store_health health;
     struct engine_failure failure = {0};
     struct trouble_view sites = {0};
@@ -146,7 +150,7 @@ static void admin_handle_metrics(struct request *request)
     struct metrics_facts facts;
     struct buf body = BUF_EMPTY;
 
-    server_view(request->server, &view);
+    app_view(request->app, &view);
     store_health(view.store, &health);
     engine_failure(view.engine, &failure);
     trouble_view(view.site_trouble, &sites);
@@ -162,10 +166,10 @@ static void admin_handle_metrics(struct request *request)
         .salt_failing_ms = salt.lasted_ms,
         .journal = engine_journal_status(view.engine),
         .is_draining = view.is_draining,
-        .open_connections = view.open_connections,
-        .accepted_connections = view.accepted_connections,
+        .open_connections = view.server.open_connections,
+        .accepted_connections = view.server.accepted_connections,
         .live_clients = view.live_clients,
-        .requests = view.requests,
+        .requests = view.server.requests,
     };
     engine_list_unproven(view.engine, count_site, &facts.unproven_sites);
     metrics_read_process(&facts.process);
@@ -178,10 +182,10 @@ static void admin_handle_metrics(struct request *request)
 
 static void admin_handle_config(struct request *request)
 {
-    struct server_view view;
+    struct app_view view;
     struct buf body = BUF_EMPTY;
 
-    server_view(request->server, &view);
+    app_view(request->app, &view);
     if (admin_wanted_form(request) == REPORT_JSON) {
         config_print_json(view.config, &body);
     } else {
@@ -211,31 +215,31 @@ static void respond_action(struct request *request, bool is_done, const char *re
 
 static void admin_handle_check(struct request *request)
 {
-    struct server_view view;
+    struct app_view view;
     struct buf lines = BUF_EMPTY;
 
-    server_view(request->server, &view);
+    app_view(request->app, &view);
     respond_action(request, view.actions->check(view.actions->data, &lines), "acceptable", &lines);
 }
 
 static void admin_handle_reload(struct request *request)
 {
-    struct server_view view;
+    struct app_view view;
     struct buf lines = BUF_EMPTY;
 
-    server_view(request->server, &view);
+    app_view(request->app, &view);
     respond_action(request, view.actions->reload(view.actions->data, &lines), "reloaded", &lines);
 }
 
 static void admin_handle_drain(struct request *request)
 {
-    struct server_view view;
+    struct app_view view;
     struct report report;
 
-    server_view(request->server, &view);
+    app_view(request->app, &view);
     report_init(&report, admin_wanted_form(request));
     report_text(&report, "result", "draining");
-    report_u64(&report, "open_connections", view.open_connections);
+    report_u64(&report, "open_connections", view.server.open_connections);
     report_u64(&report, "waiting_visits", engine_stats(view.engine)->waiting);
     /* first the answer: afterwards this process may have nothing left to wait for */
     admin_respond_report(request, 202, &report);
@@ -317,7 +321,7 @@ static void admin_handle_whoami(struct request *request)
         return;
     }
     report_init(&report, admin_wanted_form(request));
-    whoami_explain(server_config(request->server), &evidence, &report);
+    whoami_explain(request->app->config, &evidence, &report);
     admin_respond_report(request, 200, &report);
 }
 
@@ -339,5 +343,5 @@ static const struct route rows[] = {
 static const struct route metrics_rows[] = {
     {METHOD_GET, H2O_STRLIT("/metrics"), admin_handle_metrics, NULL}};
 
-const struct route_table admin_routes = {rows, sizeof(rows) / sizeof(rows[0]), false};
-const struct route_table metrics_routes = {metrics_rows, 1, false};
+const struct route_table admin_routes = {rows, sizeof(rows) / sizeof(rows[0]), false, NULL};
+const struct route_table metrics_routes = {metrics_rows, 1, false, NULL};

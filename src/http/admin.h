@@ -9,7 +9,7 @@
 #ifndef VISITCOUNTD_HTTP_ADMIN_H
 #define VISITCOUNTD_HTTP_ADMIN_H
 
-#include "http/route.h"
+#include "http/router.h"
 
 extern const struct route_table admin_routes;
 extern const struct route_table metrics_routes;

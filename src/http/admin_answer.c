@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/admin_answer.h"
 
+#include "http/app_view.h"
 #include "http/render.h"
-#include "http/server.h"
-#include "http/server_view.h"
+#include "http/response.h"
 #include "http/sites.h"
 
 #include <string.h>
@@ -67,7 +67,7 @@ static bool take_unlisted(struct request *request, const char *site, char *ret_s
                       STORE_SITE_MAX);
         return false;
     }
-    if (sites_open_rules(server_sites(request->server)) == NULL && !admin_is_forced(request)) {
+    if (sites_open_rules(request->app->sites) == NULL && !admin_is_forced(request)) {
         respond_error(request, 404, "unknown_site",
                       "site %s is not counted here (option sites); --force takes it all the same",
                       site);
@@ -79,7 +79,7 @@ static bool take_unlisted(struct request *request, const char *site, char *ret_s
 
 bool admin_take_site(struct request *request, char ret_site[STORE_SITE_MAX + 1])
 {
-    const struct sites *sites = server_sites(request->server);
+    const struct sites *sites = request->app->sites;
     const char *site = admin_parameter(request, "site");
     const struct site_rules *rules =
         site == NULL ? sites_default_rules(sites) : sites_find(sites, site, strlen(site));
@@ -118,10 +118,10 @@ void admin_put_page(struct buf *out, const char *page)
 
 void admin_respond_unavailable(struct request *request)
 {
-    struct server_view view;
+    struct app_view view;
     struct store_health health;
 
-    server_view(request->server, &view);
+    app_view(request->app, &view);
     store_health(view.store, &health);
     respond_error(request, 503, "store_unavailable", "%s %s did not answer (%s%s%s)",
                   health.backend, health.address, health.state,

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/report.h"
 #include "http/key.h"
-#include "http/route.h"
+#include "http/request.h"
 #include "store/store.h"
 
 #include <stdbool.h>

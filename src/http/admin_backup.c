@@ -2,7 +2,9 @@
 #include "http/admin_backup.h"
 
 #include "base/list.h"
-#include "http/server.h"
+#include "http/app.h"
+#include "http/response.h"
+#include "loop/loop.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -173,7 +175,7 @@ static void on_tick(struct loop_timer *timer)
         snprintf(backup->line, sizeof(backup->line), "copying\n");
         send_line(backup);
     }
-    loop_timer_start(server_loop(backup->request->server), &backup->tick, TICK_MS);
+    loop_timer_start(backup->request->app->loop, &backup->tick, TICK_MS);
 }
 
 static void on_backup(void *data, const struct store_backup *result)
@@ -194,7 +196,7 @@ static void on_backup(void *data, const struct store_backup *result)
 
 void admin_handle_backup(struct request *request)
 {
-    struct store *store = server_store(request->server);
+    struct store *store = request->app->store;
     struct backup *backup;
 
     if (!store_has_backup(store)) {
@@ -213,7 +215,7 @@ void admin_handle_backup(struct request *request)
         h2o_mem_alloc_shared(&request->h2o->pool, sizeof(*backup->guard), on_request_gone);
     *backup->guard = backup;
     loop_timer_init(&backup->tick, on_tick);
-    loop_timer_start(server_loop(request->server), &backup->tick, TICK_MS);
+    loop_timer_start(request->app->loop, &backup->tick, TICK_MS);
     backup->is_asked = true;
     store_backup(store, on_backup, backup);
 }

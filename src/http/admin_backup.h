@@ -10,7 +10,7 @@
 #ifndef VISITCOUNTD_HTTP_ADMIN_BACKUP_H
 #define VISITCOUNTD_HTTP_ADMIN_BACKUP_H
 
-#include "http/route.h"
+#include "http/request.h"
 
 void admin_handle_backup(struct request *request);
 

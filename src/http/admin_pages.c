@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/admin_pages.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/units.h"
 #include "count/engine.h"
 #include "http/admin_answer.h"
+#include "http/app.h"
 #include "http/question.h"
-#include "http/server.h"
+#include "http/response.h"
 #include "http/sites.h"
+#include "store/store.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +83,7 @@ static void on_edit_answered(struct request *request, struct question *question)
     bool needs_page = edit->edit.kind == STORE_DELETE || edit->edit.kind == STORE_RENAME;
 
     if (needs_page) {
-        engine_forget_visitors(server_engine(request->server));
+        engine_forget_visitors(request->app->engine);
     }
     if (edit->edited.outcome == STORE_REFUSED && edit->reason[0] != '\0') {
         respond_error(request, 503, "not_done", "nothing was changed: %s", edit->reason);
@@ -168,7 +171,7 @@ static void handle_edit(struct request *request, enum store_edit_kind kind)
     memcpy(edit->site, parts.site, sizeof(parts.site));
     edit->page = parts.page;
     edit->to = parts.to;
-    begin_edit(edit, server_store(request->server));
+    begin_edit(edit, request->app->store);
 }
 
 void admin_handle_set(struct request *request)
@@ -261,7 +264,7 @@ void admin_handle_top(struct request *request)
     }
     list = create_list(request, site);
     if (list != NULL) {
-        store_top(server_store(request->server), list->site, count, on_top, list);
+        store_top(request->app->store, list->site, count, on_top, list);
     }
 }
 
@@ -307,7 +310,7 @@ static void export_sites(struct request *request)
 
     if (list != NULL) {
         list->form = REPORT_TEXT;
-        store_sites(server_store(request->server), on_export_sites, list);
+        store_sites(request->app->store, on_export_sites, list);
     }
 }
 
@@ -331,7 +334,7 @@ void admin_handle_export(struct request *request)
     list = create_list(request, site);
     if (list != NULL) {
         strcpy(list->after, after != NULL ? after : "");
-        store_scan(server_store(request->server), list->site, list->after, on_scanned, list);
+        store_scan(request->app->store, list->site, list->after, on_scanned, list);
     }
 }
 
@@ -407,7 +410,7 @@ static bool take_span(struct request *request, struct store_span *span)
         count = HOUR_COUNT;
     } else if (strcmp(by, "day") == 0 || span->is_unique) {
         const struct site_rules *rules =
-            sites_find(server_sites(request->server), span->site, strlen(span->site));
+            sites_find(request->app->sites, span->site, strlen(span->site));
 
         span->step = STORE_BY_DAY;
         span->to = rules != NULL ? zone_day(rules->zone, now_s) : now_s / DAY_S;
@@ -458,7 +461,7 @@ void admin_handle_series(struct request *request)
     series->span.page = series->page.bytes;
     series->span.page_length = series->page.length;
     question_begin_call(&series->question);
-    store_series(server_store(request->server), &series->span, on_series, series);
+    store_series(request->app->store, &series->span, on_series, series);
 }
 
 /* sites */
@@ -544,7 +547,7 @@ void admin_handle_sites(struct request *request)
 
     if (sites != NULL) {
         question_on_free(&sites->question, free_sites);
-        sites->store = server_store(request->server);
+        sites->store = request->app->store;
         question_begin_call(&sites->question);
         store_sites(sites->store, on_sites, sites);
     }

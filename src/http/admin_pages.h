@@ -5,7 +5,7 @@
 #ifndef VISITCOUNTD_HTTP_ADMIN_PAGES_H
 #define VISITCOUNTD_HTTP_ADMIN_PAGES_H
 
-#include "http/route.h"
+#include "http/request.h"
 
 void admin_handle_set(struct request *request);
 void admin_handle_add(struct request *request);

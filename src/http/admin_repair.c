@@ -5,8 +5,10 @@
 #include "base/units.h"
 #include "count/engine.h"
 #include "http/admin_answer.h"
+#include "http/app.h"
 #include "http/question.h"
-#include "http/server.h"
+#include "http/response.h"
+#include "store/store.h"
 
 #include <string.h>
 
@@ -131,7 +133,7 @@ static bool take_trust(struct request *request, struct store_repair *repair)
 
 void admin_handle_repair(struct request *request)
 {
-    struct store *store = server_store(request->server);
+    struct store *store = request->app->store;
     struct store_repair parts = {.is_look = false};
     char site[STORE_SITE_MAX + 1];
     struct repair_question *repair;
@@ -150,7 +152,7 @@ void admin_handle_repair(struct request *request)
         return;
     }
     strcpy(repair->site, site);
-    repair->engine = server_engine(request->server);
+    repair->engine = request->app->engine;
     engine_doubts(repair->engine, site, &repair->doubts);
     repair->repair = parts;
     repair->repair.site = repair->site;

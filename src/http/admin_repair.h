@@ -5,7 +5,7 @@
 #ifndef VISITCOUNTD_HTTP_ADMIN_REPAIR_H
 #define VISITCOUNTD_HTTP_ADMIN_REPAIR_H
 
-#include "http/route.h"
+#include "http/request.h"
 
 /**
  * Parameters: site; trust: "hits" or a number, without it the site is only looked at; force: "1" to

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/admin_status.h"
 
+#include "base/buf.h"
+#include "config/config.h"
 #include "count/adoption.h"
+#include "count/engine.h"
 #include "count/journal.h"
 #include "http/trouble.h"
 #include "http/version.h"
+#include "loop/loop.h"
+#include "store/store.h"
 
 #include <unistd.h>
 
@@ -22,11 +27,11 @@ static const char *listener_kind_name(enum listener_kind kind)
     return names[kind];
 }
 
-static void report_listeners(struct report *report, const struct server_view *view)
+static void report_listeners(struct report *report, const struct app_view *view)
 {
     report_begin_list(report, "listeners");
-    for (size_t i = 0; i < view->listener_count; i++) {
-        const struct listener_view *listener = &view->listeners[i];
+    for (size_t i = 0; i < view->server.listener_count; i++) {
+        const struct listener_view *listener = &view->server.listeners[i];
         char address[ADDRESS_TEXT_MAX];
 
         report_begin_section(report, NULL);
@@ -111,7 +116,7 @@ static void report_trouble(struct report *report, const struct trouble *trouble)
     }
 }
 
-static void report_sites(struct report *report, const struct server_view *view)
+static void report_sites(struct report *report, const struct app_view *view)
 {
     struct trouble_view trouble;
 
@@ -161,7 +166,7 @@ static void report_replicated(struct report *report, const struct store_health *
     }
 }
 
-static void report_store(struct report *report, const struct server_view *view)
+static void report_store(struct report *report, const struct app_view *view)
 {
     struct store_health health;
 
@@ -187,7 +192,7 @@ static void report_store(struct report *report, const struct server_view *view)
     report_end_section(report);
 }
 
-static void report_visits(struct report *report, const struct server_view *view)
+static void report_visits(struct report *report, const struct app_view *view)
 {
     const struct stats *stats = engine_stats(view->engine);
 
@@ -206,7 +211,7 @@ static void report_visits(struct report *report, const struct server_view *view)
     report_end_section(report);
 }
 
-static void report_journal(struct report *report, const struct server_view *view)
+static void report_journal(struct report *report, const struct app_view *view)
 {
     const struct journal_status *status = engine_journal_status(view->engine);
 
@@ -228,7 +233,7 @@ static void report_journal(struct report *report, const struct server_view *view
     report_end_section(report);
 }
 
-static void report_batches(struct report *report, const struct server_view *view)
+static void report_batches(struct report *report, const struct app_view *view)
 {
     const struct stats *stats = engine_stats(view->engine);
 
@@ -247,7 +252,7 @@ static void report_batches(struct report *report, const struct server_view *view
     report_end_section(report);
 }
 
-static void report_replays(struct report *report, const struct server_view *view)
+static void report_replays(struct report *report, const struct app_view *view)
 {
     size_t count = adoptions_count(view->adoptions);
 
@@ -271,7 +276,7 @@ static void report_replays(struct report *report, const struct server_view *view
     report_end_list(report);
 }
 
-void admin_status_report(struct report *report, const struct server_view *view)
+void admin_status_report(struct report *report, const struct app_view *view)
 {
     report_text(report, "instance", view->config->instance);
     report_text(report, "version", VISITCOUNTD_VERSION);
@@ -290,16 +295,16 @@ void admin_status_report(struct report *report, const struct server_view *view)
     report_end_section(report);
     report_sites(report, view);
     report_begin_section(report, "connections");
-    report_u64(report, "open", view->open_connections);
-    report_u64(report, "accepted", view->accepted_connections);
+    report_u64(report, "open", view->server.open_connections);
+    report_u64(report, "accepted", view->server.accepted_connections);
     report_u64(report, "live", view->live_clients);
-    report_u64(report, "requests", view->requests);
+    report_u64(report, "requests", view->server.requests);
     report_end_section(report);
     report_listeners(report, view);
 }
 
 /* what is wrong with the instance, or NULL: of several things what keeps it most from counting */
-static const char *find_trouble(const struct server_view *view, const struct store_health *store,
+static const char *find_trouble(const struct app_view *view, const struct store_health *store,
                                 const struct engine_failure *failure)
 {
     const struct journal_status *journal = engine_journal_status(view->engine);
@@ -323,7 +328,7 @@ static const char *find_trouble(const struct server_view *view, const struct sto
     return view->visitors_are_told_apart ? NULL : "visitors are not told apart";
 }
 
-void admin_status_summary(struct report *report, const struct server_view *view)
+void admin_status_summary(struct report *report, const struct app_view *view)
 {
     const struct stats *stats = engine_stats(view->engine);
     const struct journal_status *journal = engine_journal_status(view->engine);

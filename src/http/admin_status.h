@@ -6,12 +6,12 @@
 #define VISITCOUNTD_HTTP_ADMIN_STATUS_H
 
 #include "base/report.h"
-#include "http/server_view.h"
+#include "http/app_view.h"
 
 /** Writes the whole status, at one moment of the loop. */
-void admin_status_report(struct report *report, const struct server_view *view);
+void admin_status_report(struct report *report, const struct app_view *view);
 
 /** Writes what an operator looks at first: one line of a table of instances. */
-void admin_status_summary(struct report *report, const struct server_view *view);
+void admin_status_summary(struct report *report, const struct app_view *view);
 
 #endif

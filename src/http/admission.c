@@ -2,6 +2,8 @@
 #include "http/admission.h"
 
 #include "base/clock.h"
+#include "config/config.h"
+#include "http/sites.h"
 
 #include <string.h>
 

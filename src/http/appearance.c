@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/appearance.h"
 
+#include "base/buf.h"
 #include "http/colour.h"
 
 #include <string.h>
@@ -88,7 +89,7 @@ const char *appearance_parse(h2o_mem_pool_t *pool, h2o_iovec_t query,
     for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
         const struct parameter *parameter = &parameters[i];
 
-        if (route_find_parameter(pool, query, parameter->name, &value) &&
+        if (request_find_parameter(pool, query, parameter->name, &value) &&
             !parameter->take(pool, value, ret_appearance) && wrong == NULL) {
             wrong = parameter->expected;
         }

@@ -14,7 +14,7 @@
 #include "http/badge.h"
 #include "http/number.h"
 #include "http/render.h"
-#include "http/route.h"
+#include "http/request.h"
 
 struct appearance {
     struct badge badge; /* without its message; the label is in the pool, NULL without one */

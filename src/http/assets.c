@@ -2,6 +2,8 @@
 #include "http/assets.h"
 
 #include "http/etag.h"
+#include "http/response.h"
+#include "http/router.h"
 #include "web/web.h"
 
 #include <string.h>

@@ -6,7 +6,7 @@
 #ifndef VISITCOUNTD_HTTP_ASSETS_H
 #define VISITCOUNTD_HTTP_ASSETS_H
 
-#include "http/route.h"
+#include "http/request.h"
 
 /** The asset of the route's path. */
 void assets_handle(struct request *request);

@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "http/connection.h"
-#include "http/server.h"
+#include "http/app.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -144,7 +144,7 @@ static void log_client(const struct client *client)
 
 void client_take(const struct request *request, struct client *ret_client)
 {
-    const struct config *config = server_config(request->server);
+    const struct config *config = request->app->config;
     const struct connection_peer *peer = connection_peer(request->h2o);
 
     headers_take(request, &ret_client->headers);

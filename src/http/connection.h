@@ -14,7 +14,7 @@
 #define VISITCOUNTD_HTTP_CONNECTION_H
 
 #include "base/list.h"
-#include "http/server_view.h"
+#include "http/listener_kind.h"
 #include "loop/loop.h"
 
 #include <h2o.h>
@@ -23,8 +23,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#define LISTENER_KINDS (LISTENER_METRICS + 1)
 
 struct connections {
     struct loop *loop;

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/dashboard.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "http/access.h"
+#include "http/app.h"
 #include "http/assets.h"
 #include "http/chart.h"
 #include "http/format.h"
 #include "http/number.h"
 #include "http/question.h"
-#include "http/server.h"
+#include "http/sites.h"
+#include "store/store.h"
 #include "web/web.h"
 
 #include <string.h>
@@ -281,7 +284,7 @@ static void render(struct buf *out, const struct buf parts[PARTS], const char *s
 static void on_answer(struct request *request, struct question *question)
 {
     const struct dashboard *dashboard = container_of(question, struct dashboard, question);
-    struct buf *body = server_scratch(request->server);
+    struct buf *body = app_scratch(request->app);
     struct buf parts[PARTS] = {0};
 
     make_names(parts, request, dashboard);
@@ -296,7 +299,7 @@ static void on_answer(struct request *request, struct question *question)
 
 void dashboard_show(struct request *request, const struct target *target)
 {
-    struct store *store = server_store(request->server);
+    struct store *store = request->app->store;
     struct dashboard *dashboard = question_create(request, sizeof(*dashboard), LIMIT_MS, on_answer);
     uint64_t today = zone_day(target->rules->zone, clock_wall_ms() / 1000);
 

@@ -7,7 +7,7 @@
 #ifndef VISITCOUNTD_HTTP_DASHBOARD_H
 #define VISITCOUNTD_HTTP_DASHBOARD_H
 
-#include "http/route.h"
+#include "http/request.h"
 #include "http/target.h"
 
 /** That of the site, or, where something stands behind it, of the page that the path names. */

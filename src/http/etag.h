@@ -5,7 +5,7 @@
 #ifndef VISITCOUNTD_HTTP_ETAG_H
 #define VISITCOUNTD_HTTP_ETAG_H
 
-#include "http/route.h"
+#include "http/request.h"
 
 #include <stdbool.h>
 

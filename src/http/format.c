@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/format.h"
 
+#include "base/buf.h"
+#include "http/app.h"
 #include "http/etag.h"
 #include "http/refusal.h"
-#include "http/server.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,7 +62,7 @@ static bool prepare_json(struct request *request)
                CALLBACK_MAX - 1);
         return false;
     }
-    request->format = &format_jsonp;
+    request->format = &format_jsonp.base;
     request->format_data = callback.base;
     return true;
 }
@@ -85,7 +86,7 @@ static void render_jsonp(const struct request *request, struct buf *out,
 }
 
 static void render_jsonp_error(const struct request *request, struct buf *out,
-                               const struct format_error *error)
+                               const struct response_error *error)
 {
     put_call(request, out, error->json);
 }
@@ -97,13 +98,14 @@ const struct format format_html = {
 };
 
 static void render_page_error(const struct request *request, struct buf *out,
-                              const struct format_error *error)
+                              const struct response_error *error)
 {
     (void)request;
     render_error_html(out, error->code, error->message);
 }
 
 const struct format format_page = {
+    .base = {.respond_error = format_respond_error},
     .content_type = "text/html; charset=utf-8",
     .render_error = render_page_error,
     .policy = render_page_policy,
@@ -117,6 +119,7 @@ const struct format format_json = {
 };
 
 const struct format format_jsonp = {
+    .base = {.respond_error = format_respond_error},
     .content_type = "application/javascript; charset=utf-8",
     .render = render_jsonp,
     .render_error = render_jsonp_error,
@@ -138,8 +141,8 @@ const struct format *format_negotiate(const struct request *request)
 
 bool format_prepare(struct request *request)
 {
-    return request->query.len == 0 || request->format->prepare == NULL ||
-           request->format->prepare(request);
+    return request->query.len == 0 || format_of(request)->prepare == NULL ||
+           format_of(request)->prepare(request);
 }
 
 /* Answers */
@@ -196,14 +199,14 @@ static void respond_kept(struct request *request, const struct buf *body)
     h2o_iovec_t etag;
 
     etag = etag_make(body->bytes, body->length, h2o_mem_alloc_pool(&request->h2o->pool, ETAG_SIZE));
-    init_headers(&headers, request->format);
+    init_headers(&headers, format_of(request));
     add_header(&headers, &(struct response_header){H2O_TOKEN_ETAG, NULL, etag});
     response.headers = headers.items;
     response.header_count = headers.count;
     if (etag_is_known(request, etag)) {
         response.status = 304;
     } else {
-        response.content_type = request->format->content_type;
+        response.content_type = format_of(request)->content_type;
         response.body = h2o_strdup(&request->h2o->pool, body->bytes, body->length);
     }
     respond(request, &response);
@@ -211,20 +214,20 @@ static void respond_kept(struct request *request, const struct buf *body)
 
 void format_respond_count(struct request *request, const struct render_count *count)
 {
-    struct buf *body = server_scratch(request->server);
+    struct buf *body = app_scratch(request->app);
 
-    request->format->render(request, body, count);
+    format_of(request)->render(request, body, count);
     if (request->may_be_kept) {
         respond_kept(request, body);
     } else {
-        format_respond(request, count->is_estimate ? 202 : 200, request->format, body);
+        format_respond(request, count->is_estimate ? 202 : 200, format_of(request), body);
     }
 }
 
 void format_respond_error(struct request *request, int http_status,
-                          const struct response_header *header, const struct format_error *error)
+                          const struct response_header *header, const struct response_error *error)
 {
-    const struct format *format = request->format;
+    const struct format *format = format_of(request);
     struct buf body = BUF_EMPTY;
     struct headers headers;
 

@@ -8,18 +8,13 @@
 #define VISITCOUNTD_HTTP_FORMAT_H
 
 #include "http/render.h"
-#include "http/route.h"
-
-/** An error: its word for programs, its line for people, and its JSON document. */
-struct format_error {
-    const char *code;
-    const char *message;
-    const struct buf *json;
-};
+#include "http/request.h"
+#include "http/response.h"
+#include "loop/loop.h"
 
 struct format {
+    struct response_format base; /* what a request has; see format_of() */
     const char *content_type;
-    const char *suffix; /* that the paths of its routes end in; NULL: none */
     /**
      * Takes its parameters into request->format_data; may put another format into its place. False
      * when the request was answered, as they are wrong. NULL: there are none.
@@ -29,7 +24,7 @@ struct format {
                    const struct render_count *count);
     /** NULL: errors are JSON. Called before `prepare` as well. */
     void (*render_error)(const struct request *request, struct buf *out,
-                         const struct format_error *error);
+                         const struct response_error *error);
     const char *cache_control;   /* NULL: no-store, max-age=0 */
     bool tells_uniques;          /* how many visitors the page has today is told, too */
     bool errors_are_ok;          /* errors are sent with 200: who reads it looks at nothing else */
@@ -66,8 +61,14 @@ void format_respond(struct request *request, int http_status, const struct forma
  */
 void format_respond_count(struct request *request, const struct render_count *count);
 
-/** Sends an error as request->format, which has render_error, tells it; `header` may be NULL. */
+/** Sends an error by `render_error` of the request's format; for `base` of formats that have it. */
 void format_respond_error(struct request *request, int http_status,
-                          const struct response_header *header, const struct format_error *error);
+                          const struct response_header *header, const struct response_error *error);
+
+/** The format of a request whose route has one. */
+static inline const struct format *format_of(const struct request *request)
+{
+    return container_of(request->format, const struct format, base);
+}
 
 #endif

@@ -4,9 +4,12 @@
  * pixel, which shows nothing.
  */
 #include "http/appearance.h"
+
+#include "base/buf.h"
 #include "http/format.h"
 #include "http/period.h"
 #include "http/refusal.h"
+#include "http/response.h"
 
 #include <string.h>
 
@@ -52,7 +55,7 @@ static void get_appearance(const struct request *request, struct appearance *ret
     }
 }
 
-static void put_error_text(struct buf *out, const struct format_error *error)
+static void put_error_text(struct buf *out, const struct response_error *error)
 {
     for (const char *at = error->code; *at != '\0'; at++) {
         buf_putc(out, *at == '_' ? ' ' : *at);
@@ -97,7 +100,7 @@ static void render_badge(const struct request *request, struct buf *out,
 }
 
 static void render_badge_error(const struct request *request, struct buf *out,
-                               const struct format_error *error)
+                               const struct response_error *error)
 {
     struct buf message = BUF_EMPTY;
     struct appearance appearance;
@@ -112,7 +115,7 @@ static void render_badge_error(const struct request *request, struct buf *out,
 
 const struct format format_badge = {
     .content_type = "image/svg+xml; charset=utf-8",
-    .suffix = ".svg",
+    .base = {.suffix = ".svg", .respond_error = format_respond_error},
     .prepare = prepare_appearance,
     .render = render_badge,
     .render_error = render_badge_error,
@@ -150,7 +153,7 @@ static void render_shields(const struct request *request, struct buf *out,
 }
 
 static void render_shields_error(const struct request *request, struct buf *out,
-                                 const struct format_error *error)
+                                 const struct response_error *error)
 {
     struct buf message = BUF_EMPTY;
     struct appearance appearance;
@@ -163,6 +166,7 @@ static void render_shields_error(const struct request *request, struct buf *out,
 }
 
 const struct format format_shields = {
+    .base = {.respond_error = format_respond_error},
     .content_type = "application/json",
     .prepare = prepare_appearance,
     .render = render_shields,
@@ -193,7 +197,7 @@ static void render_pixel(const struct request *request, struct buf *out,
 }
 
 static void render_pixel_error(const struct request *request, struct buf *out,
-                               const struct format_error *error)
+                               const struct response_error *error)
 {
     (void)request;
     (void)error;
@@ -202,7 +206,7 @@ static void render_pixel_error(const struct request *request, struct buf *out,
 
 const struct format format_pixel = {
     .content_type = "image/gif",
-    .suffix = ".gif",
+    .base = {.suffix = ".gif", .respond_error = format_respond_error},
     .render = render_pixel,
     .render_error = render_pixel_error,
     .cache_control = NEVER_KEEP,

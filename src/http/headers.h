@@ -6,7 +6,7 @@
 #ifndef VISITCOUNTD_HTTP_HEADERS_H
 #define VISITCOUNTD_HTTP_HEADERS_H
 
-#include "http/route.h"
+#include "http/request.h"
 
 /** Values in the request's memory; empty, with a NULL base, where there is no such header. */
 struct request_headers {

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/history.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "http/access.h"
+#include "http/app.h"
 #include "http/format.h"
 #include "http/period.h"
 #include "http/question.h"
 #include "http/read.h"
 #include "http/refusal.h"
-#include "http/server.h"
+#include "http/sites.h"
 #include "http/target.h"
+#include "store/store.h"
 
 #include <string.h>
 
@@ -51,7 +54,7 @@ static void on_top_read(void *data, const struct store_pages *pages)
 static void on_top_known(struct request *request, struct question *question)
 {
     struct top_question *top = container_of(question, struct top_question, question);
-    struct buf *body = server_scratch(request->server);
+    struct buf *body = app_scratch(request->app);
 
     if (!question->is_complete) {
         refuse(request, REFUSAL_STORE_UNAVAILABLE, "the store is not available");
@@ -62,7 +65,7 @@ static void on_top_known(struct request *request, struct question *question)
     buf_puts(body, ",\"pages\":[");
     buf_append(body, top->pages.bytes, top->pages.length);
     buf_puts(body, "]}\n");
-    format_respond(request, 200, request->format, body);
+    format_respond(request, 200, format_of(request), body);
 }
 
 /** Takes `n`; false when the request was answered. */
@@ -104,7 +107,7 @@ void history_handle_top(struct request *request)
         strcpy(top->site, target.site);
         question_on_free(&top->question, on_top_free);
         question_begin_call(&top->question);
-        store_top(server_store(request->server), top->site, count, on_top_read, top);
+        store_top(request->app->store, top->site, count, on_top_read, top);
     }
 }
 
@@ -139,7 +142,7 @@ static void on_series_known(struct request *request, struct question *question)
 {
     struct series_question *series = container_of(question, struct series_question, question);
     const struct store_span *span = &series->span;
-    struct buf *body = server_scratch(request->server);
+    struct buf *body = app_scratch(request->app);
     char text[PERIOD_TEXT_MAX];
 
     if (!question->is_complete) {
@@ -159,7 +162,7 @@ static void on_series_known(struct request *request, struct question *question)
         buf_putc(body, '}');
     }
     buf_puts(body, "]}\n");
-    format_respond(request, 200, request->format, body);
+    format_respond(request, 200, format_of(request), body);
 }
 
 /** Takes one end of the span; false when the request was answered. */
@@ -246,5 +249,5 @@ void history_handle_series(struct request *request)
     series->span.page = series->page.bytes;
     series->span.page_length = series->page.length;
     question_begin_call(&series->question);
-    store_series(server_store(request->server), &series->span, on_series_read, series);
+    store_series(request->app->store, &series->span, on_series_read, series);
 }

@@ -5,7 +5,7 @@
 #ifndef VISITCOUNTD_HTTP_HISTORY_H
 #define VISITCOUNTD_HTTP_HISTORY_H
 
-#include "http/route.h"
+#include "http/request.h"
 
 /** The pages with the most visits: `n` of them, 1 to 1000, by default 10. */
 void history_handle_top(struct request *request);

@@ -3,16 +3,19 @@
 
 #include "count/engine.h"
 #include "http/admission.h"
+#include "http/app.h"
 #include "http/client.h"
 #include "http/connection.h"
 #include "http/format.h"
 #include "http/read.h"
 #include "http/refusal.h"
-#include "http/server.h"
+#include "http/response.h"
 #include "http/site_admit.h"
+#include "http/sites.h"
 #include "http/target.h"
 #include "http/token.h"
 #include "http/visitor.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -157,18 +160,17 @@ static void count_visit(struct request *request, const struct client *client,
     }
     waiting->visit.second = second_of(request);
     site_admit_listed(request, target->rules, waiting->visit.second);
-    visitors_identify(server_visitors(request->server), &request->h2o->pool, client, target,
-                      &waiting->visit);
-    waiting->visit.wants_uniques = request->format->tells_uniques && request->period == NULL &&
+    visitors_identify(request->app->visitors, &request->h2o->pool, client, target, &waiting->visit);
+    waiting->visit.wants_uniques = format_of(request)->tells_uniques && request->period == NULL &&
                                    target->rules->keeps_visitors &&
-                                   visitors_are_told_apart(server_visitors(request->server));
+                                   visitors_are_told_apart(request->app->visitors);
     waiting->visit.on_answer = on_answer;
     waiting->request = request;
     waiting->site_length = site_length;
     waiting->page_length = page->length;
     memcpy(waiting->names, target->site, site_length + 1);
     memcpy(waiting->names + site_length + 1, page->bytes, page->length + 1);
-    error = engine_visit(server_engine(request->server), target->site, page->bytes, page->length,
+    error = engine_visit(request->app->engine, target->site, page->bytes, page->length,
                          &waiting->visit);
     if (error == 0) {
         connection_begin_wait(request->h2o);
@@ -204,7 +206,7 @@ static void on_site(struct request *request, struct target *target, enum site_ad
     struct client client;
 
     if (admission != SITE_ADMITTED) {
-        engine_note_refused(server_engine(request->server));
+        engine_note_refused(request->app->engine);
     }
     switch (admission) {
     case SITE_ADMITTED:
@@ -238,8 +240,7 @@ static void judge_visit(struct request *request, const struct target *target)
     struct client client;
 
     client_take(request, &client);
-    admission_judge(server_admission(request->server), server_config(request->server), &client,
-                    target, &verdict);
+    admission_judge(request->app->admission, request->app->config, &client, target, &verdict);
     switch (verdict.result) {
     case ADMISSION_COUNT:
         count_on_site(request, &client, target);
@@ -264,8 +265,8 @@ static void serve_page(struct request *request, const struct target *target)
         ignore_visit(request, target, status_readonly);
     } else if (request->is_head) {
         request->visit_status = status_head;
-        respond(request,
-                &(struct response){.status = 200, .content_type = request->format->content_type});
+        respond(request, &(struct response){.status = 200,
+                                            .content_type = format_of(request)->content_type});
     } else {
         judge_visit(request, target);
     }
@@ -273,7 +274,7 @@ static void serve_page(struct request *request, const struct target *target)
 
 void hit_handle_count(struct request *request)
 {
-    request->format = format_negotiate(request);
+    request->format = &format_negotiate(request)->base;
     hit_handle_count_as(request);
 }
 

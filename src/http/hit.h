@@ -8,7 +8,7 @@
 #ifndef VISITCOUNTD_HTTP_HIT_H
 #define VISITCOUNTD_HTTP_HIT_H
 
-#include "http/route.h"
+#include "http/request.h"
 
 /** The default site's page "/", in the form that Accept asks for. */
 void hit_handle_count(struct request *request);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/live.h"
 
+#include "base/buf.h"
 #include "base/map.h"
+#include "config/config.h"
 #include "http/access.h"
+#include "http/app.h"
 #include "http/live_client.h"
 #include "http/refusal.h"
-#include "http/server.h"
+#include "http/response.h"
 #include "http/target.h"
 
 #include <stdlib.h>
@@ -371,7 +374,7 @@ static void join(struct live *live, struct request *request, const struct target
 
 void live_handle(struct request *request)
 {
-    struct live *live = server_live(request->server);
+    struct live *live = request->app->live;
     struct target target;
 
     if (!target_take(request, &target) ||
@@ -380,7 +383,7 @@ void live_handle(struct request *request)
     }
     if (live->is_draining) {
         refuse(request, REFUSAL_SHUTTING_DOWN, "this server ends");
-    } else if (live->client_count >= server_config(request->server)->limits_live) {
+    } else if (live->client_count >= request->app->config->limits_live) {
         refuse(request, REFUSAL_TOO_MANY_LISTENERS, "as many clients listen as limits.live allows");
     } else if (request->is_head) {
         respond(request, &(struct response){.status = 200,

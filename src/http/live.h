@@ -11,7 +11,7 @@
 #ifndef VISITCOUNTD_HTTP_LIVE_H
 #define VISITCOUNTD_HTTP_LIVE_H
 
-#include "http/route.h"
+#include "http/request.h"
 #include "loop/loop.h"
 #include "store/store.h"
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/live_client.h"
 
+#include "base/buf.h"
 #include "http/connection.h"
+#include "http/response.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,8 @@
 #define VISITCOUNTD_HTTP_LIVE_CLIENT_H
 
 #include "base/list.h"
-#include "http/route.h"
+#include "base/buf.h"
+#include "http/request.h"
 
 #include <stdbool.h>
 #include <stdint.h>

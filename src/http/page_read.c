@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/page_read.h"
 
+#include "http/app.h"
 #include "http/question.h"
-#include "http/server.h"
+#include "store/store.h"
 
 #include <string.h>
 
@@ -54,5 +55,5 @@ void page_read_start(struct request *request, const char *site, const char *page
     read->query = (struct store_query){
         .site = read->site, .pages = &read->entry, .page_count = 1, .kind = STORE_TOTALS};
     question_begin_call(&read->question);
-    store_read(server_store(request->server), &read->query, on_read, read);
+    store_read(request->app->store, &read->query, on_read, read);
 }

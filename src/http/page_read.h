@@ -6,7 +6,7 @@
 #ifndef VISITCOUNTD_HTTP_PAGE_READ_H
 #define VISITCOUNTD_HTTP_PAGE_READ_H
 
-#include "http/route.h"
+#include "http/request.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/pages.h"
 
+#include "base/buf.h"
 #include "http/access.h"
+#include "http/app.h"
 #include "http/assets.h"
 #include "http/dashboard.h"
 #include "http/format.h"
 #include "http/number.h"
 #include "http/page_read.h"
-#include "http/server.h"
 #include "http/target.h"
 
 /* the welcome page shows up without a number after this time */
@@ -15,7 +16,7 @@
 
 static void on_read(struct request *request, const struct page_read_answer *answer)
 {
-    struct buf *body = server_scratch(request->server);
+    struct buf *body = app_scratch(request->app);
     struct buf count = BUF_EMPTY;
 
     number_put(&count, answer->count, &(struct number_style){NUMBER_GROUPED, 0});

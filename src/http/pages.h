@@ -5,7 +5,7 @@
 #ifndef VISITCOUNTD_HTTP_PAGES_H
 #define VISITCOUNTD_HTTP_PAGES_H
 
-#include "http/route.h"
+#include "http/request.h"
 
 /**
  * The default site's dashboard for those who may see it; for others the welcome page, with the

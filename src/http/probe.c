@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/probe.h"
 
+#include "base/buf.h"
+#include "config/config.h"
 #include "count/engine.h"
+#include "http/app.h"
 #include "http/render.h"
-#include "http/server.h"
+#include "http/response.h"
 #include "http/visitor.h"
+#include "store/store.h"
 
 #include <string.h>
 
@@ -33,16 +37,16 @@ static bool serves_a_site(const struct engine *engine, const struct config_sites
 /* of the store only what is nobody's secret: its errors may name addresses, and sites */
 void probe_handle_readyz(struct request *request)
 {
-    const struct engine *engine = server_engine(request->server);
-    struct buf *body = server_scratch(request->server);
+    const struct engine *engine = request->app->engine;
+    struct buf *body = app_scratch(request->app);
     struct engine_failure failure = {0};
     struct store_health health;
     const char *state = "ready";
     const char *reason = NULL;
 
-    store_health(server_store(request->server), &health);
+    store_health(request->app->store, &health);
     engine_failure(engine, &failure);
-    if (server_is_draining(request->server)) {
+    if (request->app->is_draining) {
         state = "draining";
         reason = "this instance ends";
     } else if (!engine_serves(engine, NULL)) {
@@ -50,10 +54,10 @@ void probe_handle_readyz(struct request *request)
         reason = health.available ? "the store takes no visits now" : health.state;
     } else if (!health.available || failure.is_server_wide) {
         state = engine_can_journal(engine) ? "journaling" : "ready";
-    } else if (!serves_a_site(engine, &server_config(request->server)->sites)) {
+    } else if (!serves_a_site(engine, &request->app->config->sites)) {
         state = "sites_refused";
         reason = "the store takes visits of no site";
-    } else if (visitors_are_awaited(server_visitors(request->server))) {
+    } else if (visitors_are_awaited(request->app->visitors)) {
         state = "starting";
         reason = "the store is asked for the salt of the day";
     }

@@ -5,7 +5,7 @@
 #ifndef VISITCOUNTD_HTTP_PROBE_H
 #define VISITCOUNTD_HTTP_PROBE_H
 
-#include "http/route.h"
+#include "http/request.h"
 
 /** Whether the process lives: answers, asking nobody. */
 void probe_handle_livez(struct request *request);

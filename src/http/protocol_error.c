@@ -2,7 +2,7 @@
 #include "http/protocol_error.h"
 
 #include "http/connection.h"
-#include "http/render.h"
+#include "http/response.h"
 
 #include <string.h>
 
@@ -48,7 +48,7 @@ static void send_body(h2o_ostream_t *ostream, h2o_req_t *req, h2o_iovec_t *buffe
 
 static void on_setup(h2o_filter_t *filter, h2o_req_t *req, h2o_ostream_t **slot)
 {
-    const char *type = render_content_type(RENDER_JSON);
+    static const char type[] = "application/json";
     struct error_stream *stream;
     size_t index = 0;
 
@@ -60,8 +60,8 @@ static void on_setup(h2o_filter_t *filter, h2o_req_t *req, h2o_ostream_t **slot)
         stream->super.do_send = send_body;
         stream->body = errors[index].body;
         req->res.content_length = stream->body.len;
-        h2o_set_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, type, strlen(type),
-                       1);
+        h2o_set_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, type,
+                       sizeof(type) - 1, 1);
         h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CACHE_CONTROL, NULL,
                        H2O_STRLIT("no-store, max-age=0"));
         if (((struct error_filter *)filter)->is_public) {

@@ -3,7 +3,7 @@
 
 #include "http/connection.h"
 #include "http/refusal.h"
-#include "http/server.h"
+#include "http/app.h"
 
 #include <stdlib.h>
 
@@ -67,7 +67,7 @@ void *question_create(struct request *request, size_t size, uint64_t limit_ms,
     question->request = request;
     question->on_answer = on_answer;
     loop_timer_init(&question->limit, on_limit);
-    loop_timer_start_patience(server_loop(request->server), &question->limit, limit_ms);
+    loop_timer_start_patience(request->app->loop, &question->limit, limit_ms);
     question->guard =
         h2o_mem_alloc_shared(&request->h2o->pool, sizeof(*question->guard), on_request_gone);
     *question->guard = question;

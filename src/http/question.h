@@ -9,7 +9,7 @@
 #ifndef VISITCOUNTD_HTTP_QUESTION_H
 #define VISITCOUNTD_HTTP_QUESTION_H
 
-#include "http/route.h"
+#include "http/request.h"
 #include "loop/loop.h"
 
 #include <stdbool.h>

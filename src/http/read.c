@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/read.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
+#include "config/config.h"
 #include "http/access.h"
+#include "http/app.h"
 #include "http/format.h"
 #include "http/page_list.h"
 #include "http/question.h"
 #include "http/refusal.h"
-#include "http/server.h"
+#include "http/sites.h"
 #include "http/target.h"
+#include "store/store.h"
 
 #include <string.h>
 
@@ -19,7 +23,7 @@ static const struct period total = {STORE_TOTALS, 0};
 
 uint64_t read_limit_ms(const struct request *request)
 {
-    uint64_t limit_ms = server_config(request->server)->count_max_wait_ms;
+    uint64_t limit_ms = request->app->config->count_max_wait_ms;
 
     return limit_ms > READ_LIMIT_MS ? limit_ms : READ_LIMIT_MS;
 }
@@ -29,7 +33,7 @@ uint64_t read_limit_ms(const struct request *request)
 void read_set_period(const struct request *request, const struct period *period,
                      struct store_query *query)
 {
-    const struct sites *sites = server_sites(request->server);
+    const struct sites *sites = request->app->sites;
     const struct site_rules *rules = sites_find(sites, query->site, strlen(query->site));
 
     if (rules == NULL) {
@@ -118,7 +122,7 @@ void read_page(struct request *request, const char *site, const char *name, size
     page->query = (struct store_query){.site = page->site, .pages = &page->entry, .page_count = 1};
     read_set_period(request, request->period != NULL ? request->period : &total, &page->query);
     question_begin_call(&page->question);
-    store_read(server_store(request->server), &page->query, on_page_read, page);
+    store_read(request->app->store, &page->query, on_page_read, page);
 }
 
 void read_handle_get(struct request *request)
@@ -154,7 +158,7 @@ static void on_many_read(void *data, const struct store_read *read)
 static void on_many_known(struct request *request, struct question *question)
 {
     struct many_question *many = container_of(question, struct many_question, question);
-    struct buf *body = server_scratch(request->server);
+    struct buf *body = app_scratch(request->app);
 
     if (!question->is_complete) {
         refuse(request, REFUSAL_STORE_UNAVAILABLE, "the store is not available");
@@ -175,7 +179,7 @@ static void on_many_known(struct request *request, struct question *question)
         buf_putc(body, '}');
     }
     buf_puts(body, "]}\n");
-    format_respond(request, 200, request->format, body);
+    format_respond(request, 200, format_of(request), body);
 }
 
 static void ask_many(struct request *request, const struct target *target,
@@ -197,7 +201,7 @@ static void ask_many(struct request *request, const struct target *target,
         (struct store_query){.site = many->site, .pages = many->entries, .page_count = list->count};
     read_set_period(request, request->period != NULL ? request->period : &total, &many->query);
     question_begin_call(&many->question);
-    store_read(server_store(request->server), &many->query, on_many_read, many);
+    store_read(request->app->store, &many->query, on_many_read, many);
 }
 
 void read_handle_get_many(struct request *request)

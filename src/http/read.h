@@ -7,7 +7,7 @@
 
 #include "http/key.h"
 #include "http/period.h"
-#include "http/route.h"
+#include "http/request.h"
 
 #include <stdbool.h>
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/refusal.h"
 
+#include "http/response.h"
+#include "http/router.h"
+
 static const struct {
     int http_status;
     const char *code;

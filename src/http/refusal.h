@@ -6,7 +6,7 @@
 #ifndef VISITCOUNTD_HTTP_REFUSAL_H
 #define VISITCOUNTD_HTTP_REFUSAL_H
 
-#include "http/route.h"
+#include "http/request.h"
 
 enum refusal {
     REFUSAL_BAD_SITE,

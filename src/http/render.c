@@ -199,15 +199,6 @@ void render_error_html(struct buf *out, const char *code, const char *message)
     buf_finish(&title);
 }
 
-void render_error_json(struct buf *out, const char *code, const char *message)
-{
-    buf_puts(out, "{\"error\":{\"code\":");
-    buf_put_json(out, code, strlen(code));
-    buf_puts(out, ",\"message\":");
-    buf_put_json(out, message, strlen(message));
-    buf_puts(out, "}}\n");
-}
-
 void render_ready_json(struct buf *out, const char *state, const char *reason)
 {
     render_ready_sites_json(out, state, reason, 0);

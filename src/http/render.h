@@ -66,9 +66,6 @@ void render_welcome_html(struct buf *out, const struct render_welcome *welcome);
 /** A page that says what is wrong; `code` as "unknown_site". */
 void render_error_html(struct buf *out, const char *code, const char *message);
 
-/** {"error":{"code":"bad_site","message":"…"}} */
-void render_error_json(struct buf *out, const char *code, const char *message);
-
 /** {"ready":false,"state":"draining","reason":"…"}; without reason where it is NULL. */
 void render_ready_json(struct buf *out, const char *state, const char *reason);
 

@@ -5,7 +5,7 @@
 #ifndef VISITCOUNTD_HTTP_ROUTES_H
 #define VISITCOUNTD_HTTP_ROUTES_H
 
-#include "http/route.h"
+#include "http/router.h"
 
 extern const struct route_table visitor_routes;
 

@@ -1,31 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/server.h"
 
-#include "base/log.h"
 #include "http/acceptor.h"
-#include "http/admission.h"
-#include "http/admin.h"
 #include "http/connection.h"
 #include "http/listener.h"
-#include "http/live.h"
 #include "http/protocol_error.h"
-#include "http/server_view.h"
-#include "http/site_admit.h"
-#include "http/visitor.h"
-#include "http/routes.h"
+#include "loop/loop.h"
 
 #include <h2o.h>
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #define BODY_MAX_BYTES (64 * 1024)
-
-/* descriptors beside visitors' connections: listeners, store, log, files, admin, metrics */
-#define OTHER_DESCRIPTORS 256
 
 /* connections of the admin socket, and of metrics */
 #define OTHER_MAX_CONNECTIONS 64
@@ -36,10 +24,9 @@
 #define DRAIN_HALF_MS 2000
 #define DRAIN_STEP_MS 50
 
-/** One of the three: its routes, and the host table by which libh2o finds them. */
+/** One of the three: its handler, and the host table by which libh2o finds it. */
 struct kind {
-    struct server *server;
-    const struct route_table *routes;
+    struct server_handler handler;
     h2o_hostconf_t *hosts[2];
     h2o_accept_ctx_t accept;
     uint64_t requests;
@@ -48,17 +35,6 @@ struct kind {
 struct server {
     struct loop *loop;
     const struct config *config;
-    struct engine *engine;
-    struct store *store;
-    const struct adoptions *adoptions;
-    struct server_actions actions;
-    uint64_t started_at_ms;
-    struct sites *sites;
-    struct admission admission;
-    struct visitors *visitors;
-    struct site_admits *site_admits;
-    struct live *live;
-    struct buf scratch;
 
     h2o_globalconf_t globalconf;
     h2o_context_t context;
@@ -86,13 +62,13 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *req)
     struct kind *kind = ((struct kind_handler *)handler)->kind;
 
     kind->requests++;
-    route_dispatch(kind->routes, kind->server, req);
+    kind->handler.on_request(kind->handler.data, req);
     return 0;
 }
 
 /** The fallback path takes all requests, so libh2o's own idea of the path does not matter. */
 static void init_kind(struct server *server, enum listener_kind index, const char *host,
-                      const struct route_table *routes)
+                      const struct server_handler *served)
 {
     struct kind *kind = &server->kinds[index];
     h2o_hostconf_t *hostconf =
@@ -100,18 +76,17 @@ static void init_kind(struct server *server, enum listener_kind index, const cha
     struct kind_handler *handler = (struct kind_handler *)h2o_create_handler(
         &hostconf->fallback_path, sizeof(struct kind_handler));
 
-    protocol_error_register(&hostconf->fallback_path, routes->is_public);
+    protocol_error_register(&hostconf->fallback_path, served->is_public);
     handler->super.on_req = on_request;
     handler->kind = kind;
-    kind->server = server;
-    kind->routes = routes;
+    kind->handler = *served;
     kind->hosts[0] = hostconf;
     kind->accept.ctx = &server->context;
     kind->accept.hosts = kind->hosts;
     server->acceptor.contexts[index] = &kind->accept;
 }
 
-static void init_h2o(struct server *server)
+static void init_h2o(struct server *server, const struct server_handler *handlers)
 {
     h2o_globalconf_t *globalconf = &server->globalconf;
 
@@ -119,9 +94,9 @@ static void init_h2o(struct server *server)
     globalconf->server_name = h2o_iovec_init("", 0); /* no Server header */
     globalconf->max_request_entity_size = BODY_MAX_BYTES;
     globalconf->http1.upgrade_to_http2 = 0;
-    init_kind(server, LISTENER_VISITORS, "visitors", &visitor_routes);
-    init_kind(server, LISTENER_ADMIN, "admin", &admin_routes);
-    init_kind(server, LISTENER_METRICS, "metrics", &metrics_routes);
+    init_kind(server, LISTENER_VISITORS, "visitors", &handlers[LISTENER_VISITORS]);
+    init_kind(server, LISTENER_ADMIN, "admin", &handlers[LISTENER_ADMIN]);
+    init_kind(server, LISTENER_METRICS, "metrics", &handlers[LISTENER_METRICS]);
     h2o_context_init(&server->context, loop_h2o(server->loop), globalconf);
     /* out of the loop: it goes by the wall clock, and `connection` has deadlines of its own */
     h2o_timeout_dispose(loop_h2o(server->loop), &server->context.http1.req_timeout);
@@ -226,23 +201,6 @@ static bool open_listeners(struct server *server, const struct server_options *o
     return is_open;
 }
 
-/** Allows as many descriptors as the connections need, as far as the hard limit goes. */
-static void raise_descriptor_limit(uint64_t max_connections)
-{
-    struct rlimit limit;
-    rlim_t needed = max_connections + OTHER_DESCRIPTORS;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) {
-        return;
-    }
-    limit.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < max_connections) {
-        log_warning("http.max_connections is %llu, but this process may open only %llu files; "
-                    "connections beyond that wait",
-                    (unsigned long long)max_connections, (unsigned long long)limit.rlim_cur);
-    }
-}
-
 /* Draining */
 
 static void on_drained(struct loop_task *task)
@@ -294,7 +252,6 @@ void server_drain(struct server *server, void (*callback)(void *data), void *dat
     server->drain_began_at_ms = loop_now_ms(server->loop);
     server->on_drained = callback;
     server->on_drained_data = data;
-    live_drain(server->live);
     acceptor_drain(&server->acceptor, LISTENER_VISITORS);
     /* not h2o_context_request_shutdown(), which starts timers of HTTP/2 */
     server->context.shutdown_requested = 1;
@@ -319,16 +276,6 @@ struct server *server_create(const struct server_options *options, struct buf *e
     }
     server->loop = options->loop;
     server->config = config;
-    server->engine = options->engine;
-    server->store = options->store;
-    server->adoptions = options->adoptions;
-    server->actions = options->actions;
-    server->started_at_ms = loop_now_ms(server->loop);
-    server->sites = sites_create(config);
-    server->live = live_create(server->loop, server->store);
-    admission_init(&server->admission);
-    server->visitors = visitors_create(server->loop, server->store, server->sites);
-    server->site_admits = site_admits_create(server->loop, server->store);
     loop_timer_init(&server->drain_step, on_drain_step);
     loop_task_init(&server->drained, on_drained);
     connections_init(&server->connections, server->loop, config->http_idle_timeout_ms);
@@ -338,9 +285,7 @@ struct server *server_create(const struct server_options *options, struct buf *e
     server->acceptor.max_connections[LISTENER_VISITORS] = config->http_max_connections;
     server->acceptor.max_connections[LISTENER_ADMIN] = OTHER_MAX_CONNECTIONS;
     server->acceptor.max_connections[LISTENER_METRICS] = OTHER_MAX_CONNECTIONS;
-    init_h2o(server);
-    signal(SIGPIPE, SIG_IGN); /* a client that is gone is an error of write(2) */
-    raise_descriptor_limit(config->http_max_connections);
+    init_h2o(server, options->handlers);
     if (!open_listeners(server, options, errors)) {
         server_destroy(server);
         return NULL;
@@ -358,100 +303,17 @@ void server_destroy(struct server *server)
     server->on_drained = NULL;
     server->is_draining = true;
     acceptor_finish(&server->acceptor);
-    live_destroy(server->live);
     connections_close_all(&server->connections, &server->context);
     connections_finish(&server->connections);
     finish_h2o(server);
-    site_admits_destroy(server->site_admits);
-    visitors_destroy(server->visitors);
-    sites_destroy(server->sites);
-    admission_finish(&server->admission);
-    buf_finish(&server->scratch);
     free(server);
 }
 
-void server_configure(struct server *server, const struct config *config)
+void server_count(const struct server *server, struct server_counts *ret_counts)
 {
-    struct sites *previous = server->sites;
-
-    server->sites = sites_create(config);
-    sites_remember(server->sites, previous);
-    server->config = config;
-    visitors_configure(server->visitors, server->sites);
-    sites_destroy(previous);
-}
-
-/* For the routes */
-
-const struct config *server_config(const struct server *server)
-{
-    return server->config;
-}
-
-struct sites *server_sites(const struct server *server)
-{
-    return server->sites;
-}
-
-struct admission *server_admission(struct server *server)
-{
-    return &server->admission;
-}
-
-struct visitors *server_visitors(const struct server *server)
-{
-    return server->visitors;
-}
-
-struct loop *server_loop(const struct server *server)
-{
-    return server->loop;
-}
-
-struct engine *server_engine(const struct server *server)
-{
-    return server->engine;
-}
-
-struct live *server_live(const struct server *server)
-{
-    return server->live;
-}
-
-struct store *server_store(const struct server *server)
-{
-    return server->store;
-}
-
-struct site_admits *server_site_admits(const struct server *server)
-{
-    return server->site_admits;
-}
-
-struct buf *server_scratch(struct server *server)
-{
-    buf_clear(&server->scratch);
-    return &server->scratch;
-}
-
-void server_view(const struct server *server, struct server_view *ret_view)
-{
-    *ret_view = (struct server_view){
-        .config = server->config,
-        .loop = server->loop,
-        .engine = server->engine,
-        .store = server->store,
-        .adoptions = server->adoptions,
-        .actions = &server->actions,
-        .default_site = sites_default(server->sites),
-        .started_at_ms = server->started_at_ms,
-        .is_draining = server->is_draining,
-        .visitors_are_told_apart = visitors_are_told_apart(server->visitors),
-        .salt_trouble = visitors_trouble(server->visitors),
-        .site_trouble = site_admits_trouble(server->site_admits),
+    *ret_counts = (struct server_counts){
         .open_connections = server->connections.open[LISTENER_VISITORS],
         .accepted_connections = server->connections.accepted[LISTENER_VISITORS],
-        .live_clients = live_client_count(server->live),
         .requests = server->kinds[LISTENER_VISITORS].requests,
         .listeners = server->acceptor.views,
         .listener_count = server->acceptor.view_count,

@@ -2,50 +2,37 @@
 /**
  * server: libh2o with our listeners. Three kinds of them, each with a host table of its own, so
  * that a request on one can never reach the routes of another: visitors (http.listen, or sockets
- * inherited from systemd), the admin socket, and metrics.
+ * inherited from systemd), the admin socket, and metrics. It knows nothing of what is served.
  *
- * The server owns its sockets and connections. Config, engine, store and adoptions outlive it.
+ * The server owns its sockets and connections.
  */
 #ifndef VISITCOUNTD_HTTP_SERVER_H
 #define VISITCOUNTD_HTTP_SERVER_H
 
 #include "base/buf.h"
 #include "config/config.h"
-#include "count/adoption.h"
-#include "count/engine.h"
-#include "http/sites.h"
-#include "loop/loop.h"
-#include "store/store.h"
+#include "http/listener_kind.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-struct admission;
-struct live;
+struct loop;
 struct server;
-struct site_admits;
-struct visitors;
+struct st_h2o_req_t;
 
-/** What the admin socket asks the daemon to do. */
-struct server_actions {
+/** Who answers the requests of one kind of listeners. */
+struct server_handler {
+    /** Called once for each request; answers it now or later. */
+    void (*on_request)(void *data, struct st_h2o_req_t *req);
     void *data;
-    /** Loads the configuration again; appends errors, or what changed; false when refused. */
-    bool (*reload)(void *data, struct buf *message);
-    /** Checks the configuration without taking it over; as reload. */
-    bool (*check)(void *data, struct buf *message);
-    /** Starts to drain and then ends the process. */
-    void (*drain)(void *data);
-    /** Replays the journal in a directory, see adoption.h; false with the reasons appended. */
-    bool (*replay)(void *data, const char *directory, struct buf *message);
+    bool is_public; /* scripts of other origins may read errors (CORS) */
 };
 
 struct server_options {
     struct loop *loop;
-    const struct config *config;
-    struct engine *engine;
-    struct store *store;
-    const struct adoptions *adoptions; /* for status */
-    struct server_actions actions;
+    const struct config *config; /* read by server_create() only */
+    struct server_handler handlers[LISTENER_KINDS];
     const int *inherited; /* listening sockets for visitors; the server owns them from here on */
     size_t inherited_count;
 };
@@ -57,15 +44,11 @@ struct server_options {
  */
 struct server *server_create(const struct server_options *options, struct buf *errors);
 
-/** Takes over a new configuration after a reload; the old one may then be freed. */
-void server_configure(struct server *server, const struct config *config);
-
 /**
- * Starts to drain: /readyz answers 503, no new connections of visitors are taken beyond those that
- * the kernel already has for us, each answer closes its connection, and after a short grace, in
- * which busy connections end with such an answer, idle ones are closed, a little later also those
- * with half a request. `on_drained` runs in the loop, once, when the last visitor's connection is
- * gone. Admin and metrics go on being answered.
+ * Starts to drain: no new connections of visitors are taken beyond those that the kernel already
+ * has for us, and after a short grace, in which busy connections end with an answer, idle ones are
+ * closed, a little later also those with half a request. `on_drained` runs in the loop, once, when
+ * the last visitor's connection is gone. Admin and metrics go on being answered.
  */
 void server_drain(struct server *server, void (*on_drained)(void *data), void *data);
 
@@ -78,18 +61,18 @@ bool server_is_draining(const struct server *server);
  */
 void server_destroy(struct server *server);
 
-/** For the routes: what they work with. The config and the sites change with server_configure(). */
-const struct config *server_config(const struct server *server);
-struct sites *server_sites(const struct server *server);
-struct admission *server_admission(struct server *server);
-struct visitors *server_visitors(const struct server *server);
-struct live *server_live(const struct server *server);
-struct site_admits *server_site_admits(const struct server *server);
-struct loop *server_loop(const struct server *server);
-struct engine *server_engine(const struct server *server);
-struct store *server_store(const struct server *server);
+/** Numbers for status. `listeners` hold until the loop's next turn. */
+struct server_counts {
+    /* visitors' listeners only: looking at the admin socket does not change them */
+    uint64_t open_connections;     /* now */
+    uint64_t accepted_connections; /* since the start */
+    uint64_t requests;             /* since the start, whatever their answer */
 
-/** An empty buffer to render an answer in, so that it need not be allocated each time. */
-struct buf *server_scratch(struct server *server);
+    const struct listener_view *listeners; /* in the order: visitors, admin, metrics */
+    size_t listener_count;
+};
+
+/** Fills `ret_counts`. */
+void server_count(const struct server *server, struct server_counts *ret_counts);
 
 #endif

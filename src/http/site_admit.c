@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/site_admit.h"
 
+#include "config/config.h"
+#include "http/app.h"
 #include "http/connection.h"
-#include "http/server.h"
 #include "http/sites.h"
+#include "loop/loop.h"
+#include "store/store.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -96,7 +99,7 @@ static void on_limit(struct loop_timer *timer)
 
 static uint64_t max_wait_ms(const struct request *request)
 {
-    uint64_t configured_ms = server_config(request->server)->count_max_wait_ms;
+    uint64_t configured_ms = request->app->config->count_max_wait_ms;
 
     return configured_ms > LIMIT_MS ? configured_ms : LIMIT_MS;
 }
@@ -120,7 +123,7 @@ static bool is_hopeless(const struct site_admits *admits, const struct request *
 static enum site_admission take_in(const struct site_admit *admit)
 {
     const struct site_rules *rules =
-        sites_admit(server_sites(admit->request->server), admit->site, strlen(admit->site));
+        sites_admit(admit->request->app->sites, admit->site, strlen(admit->site));
 
     if (rules == NULL) {
         return SITE_TOO_MANY;
@@ -165,7 +168,7 @@ static void ask(struct site_admit *admit)
     struct site_admits *admits = admit->admits;
 
     admit->is_asked = true;
-    store_admit(admits->store, admit->site, sites_open_limit(server_sites(admit->request->server)),
+    store_admit(admits->store, admit->site, sites_open_limit(admit->request->app->sites),
                 on_admitted, admit);
 }
 
@@ -201,7 +204,7 @@ static struct site_admit *create(struct request *request, const struct target *t
         abort();
     }
     list_init(&admit->link);
-    admit->admits = server_site_admits(request->server);
+    admit->admits = request->app->site_admits;
     admit->request = request;
     admit->on_admitted = callback;
     admit->target = h2o_mem_alloc_pool(pool, sizeof(*target));
@@ -218,7 +221,7 @@ static struct site_admit *create(struct request *request, const struct target *t
 void site_admit_start(struct request *request, const struct target *target,
                       site_admit_callback callback)
 {
-    struct site_admits *admits = server_site_admits(request->server);
+    struct site_admits *admits = request->app->site_admits;
     struct site_admit *admit;
     struct store_health health;
 
@@ -250,7 +253,7 @@ static void on_listed(void *data, const struct store_admitted *result)
 void site_admit_listed(struct request *request, const struct site_rules *rules, uint64_t second)
 {
     if (sites_is_due(rules, second)) {
-        store_admit(server_store(request->server), rules->name, 0, on_listed, NULL);
+        store_admit(request->app->store, rules->name, 0, on_listed, NULL);
     }
 }
 

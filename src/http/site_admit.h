@@ -12,7 +12,7 @@
 #ifndef VISITCOUNTD_HTTP_SITE_ADMIT_H
 #define VISITCOUNTD_HTTP_SITE_ADMIT_H
 
-#include "http/route.h"
+#include "http/request.h"
 #include "http/target.h"
 #include "http/trouble.h"
 

@@ -1,12 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/target.h"
 
-#include "http/format.h"
 #include "http/refusal.h"
-#include "http/server.h"
+#include "http/response.h"
+#include "http/app.h"
 #include "http/sites.h"
 
 #include <string.h>
+
+/** For a site with origins, only scripts from these may read the answer. */
+static void use_origins(struct request *request, const struct site_rules *rules)
+{
+    h2o_iovec_t origin;
+
+    if (rules->origin_count == 0) {
+        return;
+    }
+    origin = request_header_named(request, "origin");
+    request->varies_by_origin = true;
+    request->allow_origin =
+        site_rules_admit_origin(rules, origin.base, origin.len) ? origin : h2o_iovec_init("", 0);
+}
+
+void target_take_options(struct request *request)
+{
+    h2o_iovec_t rest = request->rest;
+    const char *slash = memchr(rest.base, '/', rest.len);
+    size_t length = slash != NULL ? (size_t)(slash - rest.base) : rest.len;
+    const struct site_rules *rules = sites_find(request->app->sites, rest.base, length);
+
+    if (rules != NULL) {
+        use_origins(request, rules);
+    }
+}
 
 /** Takes the site's own name, whatever alias was given. */
 static void use_listed(struct request *request, struct target *target,
@@ -15,7 +41,7 @@ static void use_listed(struct request *request, struct target *target,
     target->rules = rules;
     target->site_length = rules->name_length;
     memcpy(target->site, rules->name, rules->name_length + 1);
-    request_use_site(request, rules);
+    use_origins(request, rules);
 }
 
 /** Takes a site that is not known; false when the request was answered. */
@@ -29,12 +55,12 @@ static bool use_open(struct request *request, struct target *target, const char 
     memcpy(target->site, site, length);
     target->site[length] = '\0';
     target->site_length = length;
-    target->rules = sites_open_rules(server_sites(request->server));
+    target->rules = sites_open_rules(request->app->sites);
     if (target->rules == NULL) {
         refuse(request, REFUSAL_UNKNOWN_SITE, "site %s is not counted here", target->site);
         return false;
     }
-    request_use_site(request, target->rules);
+    use_origins(request, target->rules);
     return true;
 }
 
@@ -60,7 +86,7 @@ bool target_take(struct request *request, struct target *ret_target)
     const struct site_rules *rules;
     enum key_status status;
 
-    rules = sites_find(server_sites(request->server), rest.base, site_length);
+    rules = sites_find(request->app->sites, rest.base, site_length);
     if (rules != NULL) {
         use_listed(request, ret_target, rules);
     } else if (!use_open(request, ret_target, rest.base, site_length)) {
@@ -78,7 +104,7 @@ bool target_take(struct request *request, struct target *ret_target)
 
 void target_take_default(struct request *request, struct target *ret_target)
 {
-    use_listed(request, ret_target, sites_default_rules(server_sites(request->server)));
+    use_listed(request, ret_target, sites_default_rules(request->app->sites));
     ret_target->is_site = false;
     ret_target->page.length = 1;
     strcpy(ret_target->page.bytes, "/");

@@ -6,7 +6,7 @@
 #define VISITCOUNTD_HTTP_TARGET_H
 
 #include "http/key.h"
-#include "http/route.h"
+#include "http/request.h"
 #include "http/sites.h"
 #include "store/store.h"
 
@@ -27,6 +27,9 @@ struct target {
  * Returns false when the request was answered: it names none, or a site that is not served.
  */
 bool target_take(struct request *request, struct target *ret_target);
+
+/** For OPTIONS, which no handler answers: notes whose scripts may read answers about the site. */
+void target_take_options(struct request *request);
 
 /** The page "/" of the default site. */
 void target_take_default(struct request *request, struct target *ret_target);

@@ -2,6 +2,7 @@
 #include "http/token.h"
 
 #include "store/stamp.h"
+#include "store/store.h"
 
 #define BITS_BYTES   16
 #define BITS_DIGITS  (2 * BITS_BYTES)

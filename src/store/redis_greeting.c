@@ -225,7 +225,9 @@ static const char *check_role(struct redis_greeting *greeting, const redisReply 
         reply->element[0]->type != REDIS_REPLY_STRING) {
         return "ROLE: unexpected reply";
     }
-    if (!redis_replicas_take_role(greeting->replicas, greeting->asked_at_ms, reply)) {
+    /* a subscriber has no answers to wait for, and no heartbeat that would tell */
+    if (greeting->options->on_message != NULL ||
+        !redis_replicas_take_role(greeting->replicas, greeting->asked_at_ms, reply)) {
         redis_replicas_clear(greeting->replicas);
     }
     return take_role(greeting, reply->element[0]->str);
@@ -252,7 +254,8 @@ static const char *check_replication(struct redis_greeting *greeting, const redi
         redis_replicas_clear(greeting->replicas);
         return NULL;
     }
-    if (!redis_replicas_take_info(greeting->replicas, greeting->asked_at_ms, reply->str)) {
+    if (greeting->options->on_message != NULL ||
+        !redis_replicas_take_info(greeting->replicas, greeting->asked_at_ms, reply->str)) {
         redis_replicas_clear(greeting->replicas);
     }
     return take_role(greeting, role);

@@ -7,8 +7,10 @@
 
 #include <string.h>
 
-/* after a connect: behind what waited for it */
-#define FIRST_DELAY_MS 1
+/* after the first connect, and after each other one: what waited for the link comes first, and a
+ * connection that breaks again at once has carried no questions */
+#define FIRST_DELAY_MS     1
+#define RECONNECT_DELAY_MS 500
 
 #define INTERVAL_MS 60000
 
@@ -143,6 +145,8 @@ void redis_look_note(struct redis_look *look, bool is_ready)
     memset(look->is_refused, 0, sizeof(look->is_refused));
     look->is_first = true;
     if (look->link != NULL && look->lost_rounds < LOST_ROUNDS_MAX) {
-        loop_timer_start(look->loop, &look->timer, FIRST_DELAY_MS);
+        loop_timer_start(look->loop, &look->timer,
+                         look->has_connected ? RECONNECT_DELAY_MS : FIRST_DELAY_MS);
     }
+    look->has_connected = true;
 }

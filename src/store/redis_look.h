@@ -36,6 +36,7 @@ struct redis_look {
     bool is_refused[REDIS_QUESTIONS]; /* on this connection */
     size_t open_count;                /* questions without an answer */
     unsigned lost_rounds;             /* in a row that ended with the connection */
+    bool has_connected;               /* ever */
     bool is_first;                    /* the round after a connect */
     struct redis_facts facts;
     enum redis_finding verdicts[REDIS_CHECKS];

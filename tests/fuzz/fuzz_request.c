@@ -117,7 +117,7 @@ static void take_query(h2o_iovec_t query)
 
     h2o_mem_init_pool(&pool);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (route_find_parameter(&pool, query, names[i], &value)) {
+        if (request_find_parameter(&pool, query, names[i], &value)) {
             check_that(value.len <= query.len && value.base[value.len] == '\0');
         }
     }
@@ -131,13 +131,13 @@ static void take_target(h2o_iovec_t target, enum render_form form)
     h2o_iovec_t query;
     size_t matched;
 
-    if (!route_split_target(target, &path, &query)) {
+    if (!request_split_target(target, &path, &query)) {
         return;
     }
     check_that(path.len >= 1 && path.base[0] == '/');
     check_that(memchr(path.base, '?', path.len) == NULL);
     take_query(query);
-    route = route_find(&visitor_routes, path, METHOD_GET);
+    route = router_find(&visitor_routes, path, METHOD_GET);
     if (route != NULL) {
         matched = strlen(route->path);
         check_that(matched <= path.len && memcmp(route->path, path.base, matched) == 0);

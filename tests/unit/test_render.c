@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/render.h"
+#include "http/response.h"
 
 #include "web/web.h"
 
@@ -153,7 +154,7 @@ static void test_errors(void **state)
     struct buf out = BUF_EMPTY;
 
     (void)state;
-    render_error_json(&out, "bad_site", "not \"a\nb\" but 5");
+    response_put_error_json(&out, "bad_site", "not \"a\nb\" but 5");
     assert_string_equal(out.bytes, "{\"error\":{\"code\":\"bad_site\","
                                    "\"message\":\"not \\\"a\\nb\\\" but 5\"}}\n");
     buf_finish(&out);
@@ -186,7 +187,7 @@ static void test_an_error_without_text(void **state)
     struct buf out = BUF_EMPTY;
 
     (void)state;
-    render_error_json(&out, "x", "");
+    response_put_error_json(&out, "x", "");
     assert_string_equal(out.bytes, "{\"error\":{\"code\":\"x\",\"message\":\"\"}}\n");
     buf_finish(&out);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/admin.h"
-#include "http/route.h"
+#include "http/router.h"
 #include "http/routes.h"
 
 #include <setjmp.h>
@@ -29,7 +29,7 @@ static void expect_target(const char *target, const char *path, const char *quer
     h2o_iovec_t found_path;
     h2o_iovec_t found_query;
 
-    assert_true(route_split_target(text(target), &found_path, &found_query));
+    assert_true(request_split_target(text(target), &found_path, &found_query));
     assert_text(found_path, path);
     assert_text(found_query, query);
 }
@@ -39,7 +39,7 @@ static void expect_no_target(const char *target)
     h2o_iovec_t path;
     h2o_iovec_t query;
 
-    if (route_split_target(text(target), &path, &query)) {
+    if (request_split_target(text(target), &path, &query)) {
         fail_msg("\"%s\" is taken for a path", target);
     }
 }
@@ -103,41 +103,41 @@ static const struct route rows[] = {
     {METHOD_PUT | METHOD_DELETE, H2O_STRLIT("/thing"), handle_nothing, NULL},
     {METHOD_POST, H2O_STRLIT("/tree/"), handle_nothing, NULL},
 };
-static const struct route_table table = {rows, 4, true};
+static const struct route_table table = {rows, 4, true, NULL};
 
 static void test_finds_whole_paths_and_prefixes(void **state)
 {
     (void)state;
-    assert_ptr_equal(route_find(&table, text("/"), METHOD_GET), &rows[0]);
-    assert_ptr_equal(route_find(&table, text("/thing"), METHOD_GET), &rows[1]);
-    assert_ptr_equal(route_find(&table, text("/tree/"), METHOD_POST), &rows[3]);
-    assert_ptr_equal(route_find(&table, text("/tree/a/b"), METHOD_POST), &rows[3]);
-    assert_null(route_find(&table, text("/tree"), METHOD_POST));
-    assert_null(route_find(&table, text("/thing/"), METHOD_GET));
-    assert_null(route_find(&table, text("/thingx"), METHOD_GET));
-    assert_null(route_find(&table, text("/thin"), METHOD_GET));
-    assert_null(route_find(&table, text("//"), METHOD_GET));
-    assert_null(route_find(&table, text("/THING"), METHOD_GET));
+    assert_ptr_equal(router_find(&table, text("/"), METHOD_GET), &rows[0]);
+    assert_ptr_equal(router_find(&table, text("/thing"), METHOD_GET), &rows[1]);
+    assert_ptr_equal(router_find(&table, text("/tree/"), METHOD_POST), &rows[3]);
+    assert_ptr_equal(router_find(&table, text("/tree/a/b"), METHOD_POST), &rows[3]);
+    assert_null(router_find(&table, text("/tree"), METHOD_POST));
+    assert_null(router_find(&table, text("/thing/"), METHOD_GET));
+    assert_null(router_find(&table, text("/thingx"), METHOD_GET));
+    assert_null(router_find(&table, text("/thin"), METHOD_GET));
+    assert_null(router_find(&table, text("//"), METHOD_GET));
+    assert_null(router_find(&table, text("/THING"), METHOD_GET));
 }
 
 static void test_a_path_may_have_a_row_per_method(void **state)
 {
     (void)state;
-    assert_ptr_equal(route_find(&table, text("/thing"), METHOD_PUT), &rows[2]);
-    assert_ptr_equal(route_find(&table, text("/thing"), METHOD_DELETE), &rows[2]);
+    assert_ptr_equal(router_find(&table, text("/thing"), METHOD_PUT), &rows[2]);
+    assert_ptr_equal(router_find(&table, text("/thing"), METHOD_DELETE), &rows[2]);
 }
 
 static void test_another_method_still_finds_the_path(void **state)
 {
     (void)state;
-    assert_ptr_equal(route_find(&table, text("/"), METHOD_POST), &rows[0]);
-    assert_ptr_equal(route_find(&table, text("/"), 0), &rows[0]);
-    assert_non_null(route_find(&table, text("/thing"), METHOD_POST));
+    assert_ptr_equal(router_find(&table, text("/"), METHOD_POST), &rows[0]);
+    assert_ptr_equal(router_find(&table, text("/"), 0), &rows[0]);
+    assert_non_null(router_find(&table, text("/thing"), METHOD_POST));
 }
 
 static bool counts(const char *path)
 {
-    const struct route *route = route_find(&visitor_routes, text(path), METHOD_GET);
+    const struct route *route = router_find(&visitor_routes, text(path), METHOD_GET);
 
     assert_non_null(route);
     assert_int_not_equal(route->methods & METHOD_GET, 0);
@@ -174,10 +174,10 @@ static void test_nothing_of_the_admin_socket_is_public(void **state)
     assert_false(metrics_routes.is_public);
     assert_true(admin_routes.count > 5);
     for (size_t i = 0; i < admin_routes.count; i++) {
-        assert_null(route_find(&visitor_routes, text(admin_routes.routes[i].path), ~0U));
+        assert_null(router_find(&visitor_routes, text(admin_routes.routes[i].path), ~0U));
     }
     for (size_t i = 0; i < visitor_routes.count; i++) {
-        assert_null(route_find(&metrics_routes, text(visitor_routes.routes[i].path), ~0U));
+        assert_null(router_find(&metrics_routes, text(visitor_routes.routes[i].path), ~0U));
     }
 }
 
@@ -190,11 +190,11 @@ static void expect_parameter(const char *query, const char *name, const char *ex
 
     h2o_mem_init_pool(&pool);
     if (expected != NULL) {
-        assert_true(route_find_parameter(&pool, text(query), name, &value));
+        assert_true(request_find_parameter(&pool, text(query), name, &value));
         assert_text(value, expected);
         assert_int_equal(value.base[value.len], '\0');
     } else {
-        assert_false(route_find_parameter(&pool, text(query), name, &value));
+        assert_false(request_find_parameter(&pool, text(query), name, &value));
     }
     h2o_mem_clear_pool(&pool);
 }

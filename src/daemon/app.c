@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/app.h"
+
+#include "http/admin.h"
+#include "http/admission.h"
+#include "http/live.h"
+#include "http/router.h"
+#include "http/routes.h"
+#include "http/server.h"
+#include "http/site_admit.h"
+#include "http/sites.h"
+#include "http/visitor.h"
+#include "loop/loop.h"
+
+#include <stdlib.h>
+
+/* a kind of listeners: the table of what it serves */
+struct service {
+    struct app *app;
+    const struct route_table *table;
+};
+
+struct app_memory {
+    struct app app; /* first: what app_create() returns */
+    struct admission admission;
+    struct service services[LISTENER_KINDS];
+};
+
+static struct app_memory *memory_of(struct app *app)
+{
+    return container_of(app, struct app_memory, app);
+}
+
+static void on_request(void *data, h2o_req_t *req)
+{
+    const struct service *service = data;
+
+    router_dispatch(service->table, service->app, req);
+}
+
+static struct server *create_server(struct app_memory *memory, const struct app_options *options,
+                                    struct buf *errors)
+{
+    static const struct route_table *const tables[LISTENER_KINDS] = {
+        [LISTENER_VISITORS] = &visitor_routes,
+        [LISTENER_ADMIN] = &admin_routes,
+        [LISTENER_METRICS] = &metrics_routes,
+    };
+    struct server_options server = {
+        .loop = options->loop,
+        .config = options->config,
+        .inherited = options->inherited,
+        .inherited_count = options->inherited_count,
+    };
+
+    for (size_t i = 0; i < LISTENER_KINDS; i++) {
+        memory->services[i] = (struct service){&memory->app, tables[i]};
+        server.handlers[i] =
+            (struct server_handler){on_request, &memory->services[i], tables[i]->is_public};
+    }
+    return server_create(&server, errors);
+}
+
+struct app *app_create(const struct app_options *options, struct buf *errors)
+{
+    struct app_memory *memory = calloc(1, sizeof(*memory));
+    struct app *app;
+
+    if (memory == NULL) {
+        abort();
+    }
+    app = &memory->app;
+    app->loop = options->loop;
+    app->store = options->store;
+    app->engine = options->engine;
+    app->adoptions = options->adoptions;
+    app->actions = options->actions;
+    app->config = options->config;
+    app->started_at_ms = loop_now_ms(app->loop);
+    app->sites = sites_create(app->config);
+    app->live = live_create(app->loop, app->store);
+    app->admission = &memory->admission;
+    admission_init(app->admission);
+    app->visitors = visitors_create(app->loop, app->store, app->sites);
+    app->site_admits = site_admits_create(app->loop, app->store);
+    app->server = create_server(memory, options, errors);
+    if (app->server == NULL) {
+        app_destroy(app);
+        return NULL;
+    }
+    return app;
+}
+
+void app_configure(struct app *app, const struct config *config)
+{
+    struct sites *previous = app->sites;
+
+    app->sites = sites_create(config);
+    sites_remember(app->sites, previous);
+    app->config = config;
+    visitors_configure(app->visitors, app->sites);
+    sites_destroy(previous);
+}
+
+void app_drain(struct app *app, void (*on_drained)(void *data), void *data)
+{
+    app->is_draining = true;
+    live_drain(app->live);
+    server_drain(app->server, on_drained, data);
+}
+
+void app_destroy(struct app *app)
+{
+    if (app == NULL) {
+        return;
+    }
+    app->is_draining = true;
+    live_destroy(app->live);
+    server_destroy(app->server);
+    site_admits_destroy(app->site_admits);
+    visitors_destroy(app->visitors);
+    sites_destroy(app->sites);
+    admission_finish(app->admission);
+    buf_finish(&app->scratch);
+    free(memory_of(app));
+}
