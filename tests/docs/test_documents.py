@@ -29,9 +29,6 @@ import markdown
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 
-#: Linked to, but not documents of ours to check.
-WRITTEN_BY_COMMANDS = ("tests/bench/RESULTS.md", "tests/faults/RESULTS.md")
-
 each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
 
 
