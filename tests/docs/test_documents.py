@@ -12,7 +12,6 @@ command prints; numbers may differ.
 """
 
 import os
-import pathlib
 import re
 import shlex
 import subprocess
