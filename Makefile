@@ -99,9 +99,11 @@ $(CROWD): $(CROWD).o
 # the real engine and journal; below them a simulated loop, disk, store, clock and system
 FILE_CALLS = open openat close mkdir flock pwrite read fstat fsync fdatasync ftruncate unlinkat \
              fdopendir readdir closedir
+EPOCH_CALLS = ledger_init ledger_renew
+COMMA := ,
 $(BUILD)/sim: $(SIM) $(SIMULATED)
 	@echo '  LINK $@'
-	@$(LINK) $(FILE_CALLS:%=-Wl,--wrap=%) -o $@ $^ -lpthread
+	@$(LINK) $(patsubst %,-Wl$(COMMA)--wrap=%,$(FILE_CALLS) $(EPOCH_CALLS)) -o $@ $^ -lpthread
 
 -include $(SIM:.o=.d) $(OBJECTS:.o=.d) $(DAEMON:.o=.d) $(CTL:.o=.d) $(SUPPORT:.o=.d) $(UNITS:=.d) \
          $(FUZZERS:=.d) $(BUILD)/tests/fuzz/replay.d $(CROWD).d
@@ -193,7 +195,7 @@ FIRST = $(shell date +%s)
 soak: sim
 	$(BUILD)/sim --first $(FIRST) --seeds $(SEEDS)
 
-mutants: sim
+mutants: sim all unit-tests
 	@BUILD=$(BUILD) tests/sim/mutate
 
 chaos: deps-test
