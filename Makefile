@@ -5,7 +5,7 @@
 #   make test     install what is missing, build, and run every test
 #   make help     everything else
 
-VERSION  = 0.1.0
+VERSION  = 0.2.0
 PREFIX   = /usr
 DESTDIR  =
 BUILD    = build
