@@ -4,7 +4,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/report.h"
-#include "count/journal_inspect.h"
+#include "journal/journal_inspect.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

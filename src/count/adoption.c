@@ -2,7 +2,7 @@
 #include "count/adoption.h"
 
 #include "base/log.h"
-#include "count/journal.h"
+#include "journal/journal.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/app.h"
 
-#include "http/admin.h"
-#include "http/admission.h"
-#include "http/live.h"
-#include "http/router.h"
-#include "http/routes.h"
-#include "http/server.h"
-#include "http/site_admit.h"
-#include "http/sites.h"
-#include "http/visitor.h"
+#include "http/admin/admin.h"
+#include "http/visit/admission.h"
+#include "http/routes/live.h"
+#include "http/request/router.h"
+#include "http/routes/routes.h"
+#include "http/server/server.h"
+#include "http/routes/site_admit.h"
+#include "http/visit/sites.h"
+#include "http/visit/visitor.h"
 #include "loop/loop.h"
 
 #include <stdlib.h>
