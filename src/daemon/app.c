@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/app.h"
 
+#include "base/alloc.h"
 #include "http/admin/admin.h"
 #include "http/visit/admission.h"
 #include "http/routes/live.h"
@@ -63,12 +64,9 @@ static struct server *create_server(struct app_memory *memory, const struct app_
 
 struct app *app_create(const struct app_options *options, struct buf *errors)
 {
-    struct app_memory *memory = calloc(1, sizeof(*memory));
+    struct app_memory *memory = alloc_zero(1, sizeof(*memory));
     struct app *app;
 
-    if (memory == NULL) {
-        abort();
-    }
     app = &memory->app;
     app->loop = options->loop;
     app->store = options->store;

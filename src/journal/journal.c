@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal.h"
 
+#include "base/alloc.h"
 #include "base/log.h"
 #include "base/units.h"
 #include "journal/journal_aside.h"
@@ -215,17 +216,11 @@ void journal_close(struct journal *journal)
 static struct journal *create(struct loop *loop, struct disk *disk,
                               const struct journal_options *options, int fd)
 {
-    struct journal *journal = calloc(1, sizeof(*journal));
+    struct journal *journal = alloc_zero(1, sizeof(*journal));
 
-    if (journal == NULL) {
-        abort();
-    }
     journal->loop = loop;
     journal->disk = disk;
-    journal->directory = strdup(options->directory);
-    if (journal->directory == NULL) {
-        abort();
-    }
+    journal->directory = alloc_text(options->directory);
     journal->fd = fd;
     journal->status.max_size_bytes = options->max_size_bytes;
     journal->next_number = 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_aside.h"
 
+#include "base/alloc.h"
 #include "base/log.h"
 #include "journal/journal_inside.h"
 #include "journal/journal_segment.h"
@@ -48,10 +49,7 @@ static bool note(struct journal *journal, const char *key, size_t key_length, ui
     if (map_find(&journal->asides.known, key, key_length) != NULL) {
         return false;
     }
-    known = calloc(1, sizeof(*known) + key_length);
-    if (known == NULL) {
-        abort();
-    }
+    known = alloc_zero(1, sizeof(*known) + key_length);
     memcpy(known->key, key, key_length);
     map_insert(&journal->asides.known, &known->node, known->key, key_length);
     journal->status.aside_records++;
@@ -131,11 +129,8 @@ void journal_aside_finish(struct journal *journal)
 void journal_set_aside(struct journal_entry *entry, const struct journal_record *record)
 {
     struct journal *journal = entry->journal;
-    struct waiting_aside *aside = calloc(1, sizeof(*aside));
+    struct waiting_aside *aside = alloc_zero(1, sizeof(*aside));
 
-    if (aside == NULL) {
-        abort();
-    }
     aside->key_length = make_key(record, aside->key);
     if (map_find(&journal->asides.known, aside->key, aside->key_length) != NULL) {
         free(aside);

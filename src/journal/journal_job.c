@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_job.h"
 
+#include "base/alloc.h"
 #include "base/log.h"
 #include "journal/journal_aside.h"
 #include "journal/journal_segment.h"
@@ -16,11 +17,8 @@
 
 struct journal_segment *journal_add_segment(struct journal *journal, uint64_t number)
 {
-    struct journal_segment *segment = calloc(1, sizeof(*segment));
+    struct journal_segment *segment = alloc_zero(1, sizeof(*segment));
 
-    if (segment == NULL) {
-        abort();
-    }
     journal_file_init(&segment->file, journal->fd, number);
     list_append(&journal->segments, &segment->link);
     return segment;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_record.h"
 
+#include "base/alloc.h"
 #include "store/stamp.h"
 
 #include <endian.h>
@@ -230,10 +231,7 @@ static size_t take_count(struct payload *payload, size_t bytes_min, size_t size,
         payload->is_bad = true;
         return 0;
     }
-    *ret_members = calloc(count != 0 ? count : 1, size);
-    if (*ret_members == NULL) {
-        abort();
-    }
+    *ret_members = alloc_zero(count != 0 ? count : 1, size);
     return count;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_recover.h"
 
+#include "base/alloc.h"
 #include "base/log.h"
 #include "journal/journal_segment.h"
 
@@ -234,12 +235,9 @@ static int mend_all(const char *directory, int fd, const struct finding *finding
 static int recover(const char *directory, int fd, uint64_t *numbers, size_t *count,
                    struct buf *errors)
 {
-    struct finding *findings = calloc(*count + 1, sizeof(*findings));
+    struct finding *findings = alloc_zero(*count + 1, sizeof(*findings));
     int error;
 
-    if (findings == NULL) {
-        abort();
-    }
     for (size_t i = 0; i < *count; i++) {
         findings[i].number = numbers[i];
         journal_segment_name(numbers[i], findings[i].name);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/parcel.h"
 
+#include "base/alloc.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,14 +41,11 @@ static void copy_content(struct parcel *parcel, const struct store_batch *conten
 struct parcel *parcel_create(const struct store_batch *content)
 {
     size_t size_bytes = measure(content);
-    struct parcel *parcel = calloc(1, size_bytes);
+    struct parcel *parcel = alloc_zero(1, size_bytes);
     struct store_entry *entries = (struct store_entry *)(parcel + 1);
     struct store_token *tokens = (struct store_token *)(entries + content->entry_count);
     struct store_visitor *visitors = (struct store_visitor *)(tokens + content->token_count);
 
-    if (parcel == NULL) {
-        abort();
-    }
     list_init(&parcel->link);
     parcel->size_bytes = size_bytes;
     parcel->content.hour = content->hour;

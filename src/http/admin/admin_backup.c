@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/admin/admin_backup.h"
 
+#include "base/alloc.h"
 #include "base/list.h"
 #include "http/request/app.h"
 #include "http/request/response.h"
@@ -205,10 +206,7 @@ void admin_handle_backup(struct request *request)
                       "dump.rdb, and with appendonly its appendonlydir as well");
         return;
     }
-    backup = calloc(1, sizeof(*backup));
-    if (backup == NULL) {
-        abort();
-    }
+    backup = alloc_zero(1, sizeof(*backup));
     backup->generator = (h2o_generator_t){on_proceed, on_stop};
     backup->request = request;
     backup->guard =

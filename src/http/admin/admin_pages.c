@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/admin/admin_pages.h"
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/units.h"
@@ -523,10 +524,7 @@ static void on_sites(void *data, const struct store_sites *result)
 {
     struct sites_question *sites = data;
 
-    sites->rows = calloc(result->count + 1, sizeof(*sites->rows));
-    if (sites->rows == NULL) {
-        abort();
-    }
+    sites->rows = alloc_zero(result->count + 1, sizeof(*sites->rows));
     sites->count = result->count;
     for (size_t i = 0; i < result->count; i++) {
         struct site_row *row = &sites->rows[i];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/request/question.h"
 
+#include "base/alloc.h"
 #include "http/server/connection.h"
 #include "http/request/refusal.h"
 #include "http/request/app.h"
@@ -59,10 +60,7 @@ void *question_create(struct request *request, size_t size, uint64_t limit_ms,
         refuse(request, REFUSAL_OVERLOADED, "too many questions wait for the store");
         return NULL;
     }
-    question = calloc(1, size);
-    if (question == NULL) {
-        abort();
-    }
+    question = alloc_zero(1, size);
     open_count++;
     question->request = request;
     question->on_answer = on_answer;

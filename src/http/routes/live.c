@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/routes/live.h"
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/map.h"
 #include "config/config.h"
@@ -193,11 +194,8 @@ static void forget_reading(struct topic *topic)
 
 static void read_count(struct topic *topic)
 {
-    struct read_call *call = calloc(1, sizeof(*call));
+    struct read_call *call = alloc_zero(1, sizeof(*call));
 
-    if (call == NULL) {
-        abort();
-    }
     forget_reading(topic);
     topic->reading = call;
     call->topic = topic;
@@ -273,10 +271,7 @@ static struct topic *open_topic(struct live *live, const struct target *target)
     if (topic != NULL) {
         return topic;
     }
-    topic = calloc(1, sizeof(*topic));
-    if (topic == NULL) {
-        abort();
-    }
+    topic = alloc_zero(1, sizeof(*topic));
     topic->live = live;
     list_init(&topic->clients);
     loop_timer_init(&topic->next_round, on_next_round);
@@ -418,12 +413,9 @@ static void on_comment_step(struct loop_timer *timer)
 
 struct live *live_create(struct loop *loop, struct store *store)
 {
-    struct live *live = calloc(1, sizeof(*live));
+    struct live *live = alloc_zero(1, sizeof(*live));
     struct buf comment = BUF_EMPTY;
 
-    if (live == NULL) {
-        abort();
-    }
     live->loop = loop;
     live->store = store;
     map_init(&live->topics);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/routes/live_client.h"
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "http/server/connection.h"
 #include "http/request/response.h"
@@ -14,11 +15,8 @@
 
 struct live_message *live_message_create(const struct buf *body)
 {
-    struct live_message *message = malloc(sizeof(*message) + body->length);
+    struct live_message *message = alloc_bytes(sizeof(*message) + body->length);
 
-    if (message == NULL) {
-        abort();
-    }
     message->users = 1;
     message->length = body->length;
     memcpy(message->bytes, body->bytes, body->length);

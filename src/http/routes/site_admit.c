@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/routes/site_admit.h"
 
+#include "base/alloc.h"
 #include "config/config.h"
 #include "http/request/app.h"
 #include "http/server/connection.h"
@@ -198,11 +199,8 @@ static struct site_admit *create(struct request *request, const struct target *t
                                  site_admit_callback callback)
 {
     h2o_mem_pool_t *pool = &request->h2o->pool;
-    struct site_admit *admit = calloc(1, sizeof(*admit));
+    struct site_admit *admit = alloc_zero(1, sizeof(*admit));
 
-    if (admit == NULL) {
-        abort();
-    }
     list_init(&admit->link);
     admit->admits = request->app->site_admits;
     admit->request = request;
@@ -261,11 +259,8 @@ void site_admit_listed(struct request *request, const struct site_rules *rules, 
 
 struct site_admits *site_admits_create(struct loop *loop, struct store *store)
 {
-    struct site_admits *admits = calloc(1, sizeof(*admits));
+    struct site_admits *admits = alloc_zero(1, sizeof(*admits));
 
-    if (admits == NULL) {
-        abort();
-    }
     admits->loop = loop;
     admits->store = store;
     list_init(&admits->waiting);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/server/acceptor.h"
 
+#include "base/alloc.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -31,10 +32,7 @@ static void list_views(struct acceptor *acceptor)
     list_for_each(link, &acceptor->listeners) {
         count++;
     }
-    acceptor->views = realloc(acceptor->views, (count + 1) * sizeof(acceptor->views[0]));
-    if (acceptor->views == NULL) {
-        abort();
-    }
+    acceptor->views = alloc_grow(acceptor->views, (count + 1) * sizeof(acceptor->views[0]));
     acceptor->view_count = 0;
     list_for_each(link, &acceptor->listeners) {
         const struct listener *listener = container_of(link, struct listener, link);
@@ -155,12 +153,9 @@ void acceptor_init(struct acceptor *acceptor, struct loop *loop, struct connecti
 void acceptor_add(struct acceptor *acceptor, enum listener_kind kind,
                   const struct listener_socket *socket)
 {
-    struct listener *listener = calloc(1, sizeof(*listener));
+    struct listener *listener = alloc_zero(1, sizeof(*listener));
     char address[ADDRESS_TEXT_MAX];
 
-    if (listener == NULL) {
-        abort();
-    }
     listener->acceptor = acceptor;
     listener->kind = kind;
     listener->socket = *socket;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/server/connection.h"
 
+#include "base/alloc.h"
 #include "base/log.h"
 #include "base/units.h"
 
@@ -222,11 +223,8 @@ static void take_peer(h2o_socket_t *socket, struct connection_peer *ret_peer)
 
 void connections_add(struct connections *connections, h2o_socket_t *socket, enum listener_kind kind)
 {
-    struct connection *connection = calloc(1, sizeof(*connection));
+    struct connection *connection = alloc_zero(1, sizeof(*connection));
 
-    if (connection == NULL) {
-        abort();
-    }
     connection->owner = connections;
     connection->kind = kind;
     connection->linger_fd = -1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/server/server.h"
 
+#include "base/alloc.h"
 #include "http/server/acceptor.h"
 #include "http/server/connection.h"
 #include "http/server/listener.h"
@@ -269,11 +270,8 @@ bool server_is_draining(const struct server *server)
 struct server *server_create(const struct server_options *options, struct buf *errors)
 {
     const struct config *config = options->config;
-    struct server *server = calloc(1, sizeof(*server));
+    struct server *server = alloc_zero(1, sizeof(*server));
 
-    if (server == NULL) {
-        abort();
-    }
     server->loop = options->loop;
     server->config = config;
     loop_timer_init(&server->drain_step, on_drain_step);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/visit/bots.h"
 
+#include "base/alloc.h"
 #include "base/asset.h"
 #include "base/map.h"
 
@@ -66,10 +67,7 @@ static size_t count_lines(const char *list)
 
 static void read_list(struct bots *bots, const char *list)
 {
-    bots->patterns = calloc(count_lines(list), sizeof(bots->patterns[0]));
-    if (bots->patterns == NULL) {
-        abort();
-    }
+    bots->patterns = alloc_zero(count_lines(list), sizeof(bots->patterns[0]));
     while (*list != '\0') {
         size_t length = strcspn(list, "\n");
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/visit/rate.h"
 
+#include "base/alloc.h"
 #include "base/map.h"
 #include "store/store.h"
 
@@ -67,10 +68,7 @@ static struct bucket *find_bucket(struct rates *rates, uint64_t hash)
     struct bucket *oldest;
 
     if (rates->sets == NULL) {
-        rates->sets = calloc(SETS, sizeof(rates->sets[0]));
-        if (rates->sets == NULL) {
-            abort();
-        }
+        rates->sets = alloc_zero(SETS, sizeof(rates->sets[0]));
     }
     set = rates->sets[hash % SETS];
     oldest = set;

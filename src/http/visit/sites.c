@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/visit/sites.h"
 
+#include "base/alloc.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -39,11 +40,8 @@ struct sites {
 
 static void *allocate(size_t size)
 {
-    void *memory = calloc(1, size);
+    void *memory = alloc_zero(1, size);
 
-    if (memory == NULL) {
-        abort();
-    }
     return memory;
 }
 
@@ -63,7 +61,7 @@ static void copy_origins(struct site *site, const struct config_strings *origins
 {
     site->origins = allocate((origins->count + 1) * sizeof(site->origins[0]));
     for (size_t i = 0; i < origins->count; i++) {
-        site->origins[i] = strdup(origins->items[i]);
+        site->origins[i] = alloc_text(origins->items[i]);
     }
     site->rules.origins = (const char *const *)site->origins;
     site->rules.origin_count = origins->count;

@@ -2,6 +2,7 @@
 /* The only file that sees libsodium. */
 #include "http/visit/visitor.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -109,11 +110,8 @@ static void on_salt(void *data, const struct store_salt *answer)
 
 static void ask(struct visitors *visitors, struct salt *salt)
 {
-    struct call *call = calloc(1, sizeof(*call));
+    struct call *call = alloc_zero(1, sizeof(*call));
 
-    if (call == NULL) {
-        abort();
-    }
     call->visitors = visitors;
     call->day = salt->day;
     list_append(&visitors->calls, &call->link);
@@ -212,11 +210,8 @@ static void on_store_change(struct store_listener *listener, bool available)
 
 struct visitors *visitors_create(struct loop *loop, struct store *store, const struct sites *sites)
 {
-    struct visitors *visitors = calloc(1, sizeof(*visitors));
+    struct visitors *visitors = alloc_zero(1, sizeof(*visitors));
 
-    if (visitors == NULL) {
-        abort();
-    }
     visitors->loop = loop;
     visitors->store = store;
     list_init(&visitors->calls);

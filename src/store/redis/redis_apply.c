@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
 #include "store/redis/redis_request.h"
 #include "store/redis/redis_tokens.h"
 
@@ -61,10 +62,7 @@ static struct visited *find_visited(const struct store_batch *batch, size_t *ret
     if (!has_visited(batch)) {
         return NULL;
     }
-    visited = calloc(batch->entry_count, sizeof(*visited));
-    if (visited == NULL) {
-        abort();
-    }
+    visited = alloc_zero(batch->entry_count, sizeof(*visited));
     for (size_t i = 0; i < batch->entry_count; i++) {
         size_t first = next;
 
@@ -336,11 +334,8 @@ static void finish_with_totals(struct applying *applying, const char *text, bool
     const struct store_batch *batch = applying->batch;
     const char *error;
 
-    applying->totals = calloc(2 * batch->entry_count, sizeof(*applying->totals));
-    applying->repeated = calloc(batch->token_count + 1, sizeof(*applying->repeated));
-    if (applying->totals == NULL || applying->repeated == NULL) {
-        abort();
-    }
+    applying->totals = alloc_zero(2 * batch->entry_count, sizeof(*applying->totals));
+    applying->repeated = alloc_zero(batch->token_count + 1, sizeof(*applying->repeated));
     error = parse_answer(text, applying);
     if (error == NULL) {
         end_apply(applying,
@@ -464,11 +459,8 @@ static void finish_apply(struct redis_request *request, const redisReply *reply,
 void redis_apply(struct store *store, const struct store_batch *batch, store_on_applied on_applied,
                  void *data)
 {
-    struct applying *applying = calloc(1, sizeof(*applying));
+    struct applying *applying = alloc_zero(1, sizeof(*applying));
 
-    if (applying == NULL) {
-        abort();
-    }
     redis_request_init(&applying->request, store, data, finish_apply);
     applying->request.on_applied = on_applied;
     applying->batch = batch;

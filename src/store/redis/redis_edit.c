@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
 #include "store/redis/redis_request.h"
 
 #include "base/asset.h"
@@ -213,11 +214,8 @@ static void finish_edit(struct redis_request *request, const redisReply *reply, 
 void redis_edit(struct store *store, const struct store_edit *edit, store_on_edited on_edited,
                 void *data)
 {
-    struct editing *editing = calloc(1, sizeof(*editing));
+    struct editing *editing = alloc_zero(1, sizeof(*editing));
 
-    if (editing == NULL) {
-        abort();
-    }
     redis_request_init(&editing->request, store, data, finish_edit);
     editing->request.on_edited = on_edited;
     editing->edit = edit;

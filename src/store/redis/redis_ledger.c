@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
 #include "store/redis/redis_request.h"
 
 #include "base/asset.h"
@@ -81,12 +82,9 @@ static void finish_ledger(struct redis_request *request, const redisReply *reply
 void redis_ledger(struct store *store, const char *site, const char *epoch,
                   store_on_ledger on_ledger, void *data)
 {
-    struct asking *asking = calloc(1, sizeof(*asking));
+    struct asking *asking = alloc_zero(1, sizeof(*asking));
     struct redis_command *command;
 
-    if (asking == NULL) {
-        abort();
-    }
     redis_request_init(&asking->request, store, data, finish_ledger);
     asking->request.on_ledger = on_ledger;
     asking->site = site;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis/redis_link.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "store/redis/redis_link_inside.h"
 
@@ -347,11 +348,8 @@ static void on_timer(struct loop_timer *timer)
 
 struct redis_link *redis_link_create(struct loop *loop, const struct redis_link_options *options)
 {
-    struct redis_link *link = calloc(1, sizeof(*link));
+    struct redis_link *link = alloc_zero(1, sizeof(*link));
 
-    if (link == NULL) {
-        abort();
-    }
     link->loop = loop;
     link->options = *options;
     list_init(&link->calls);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis/redis_live.h"
 
+#include "base/alloc.h"
 #include "store/redis/redis_request.h"
 #include "store/watchlist.h"
 
@@ -169,11 +170,8 @@ void redis_live_set_credentials(struct redis_live *live, const char *username, c
 struct redis_live *redis_live_create(struct loop *loop, struct store *store,
                                      const struct redis_link_options *options)
 {
-    struct redis_live *live = calloc(1, sizeof(*live));
+    struct redis_live *live = alloc_zero(1, sizeof(*live));
 
-    if (live == NULL) {
-        abort();
-    }
     live->loop = loop;
     live->store = store;
     live->options = *options;

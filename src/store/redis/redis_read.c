@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
 #include "store/redis/redis_request.h"
 
 #include "base/asset.h"
@@ -28,11 +29,8 @@ static const char *reason_of(struct redis_request *request, const redisReply *re
 
 static uint64_t *create_numbers(size_t count)
 {
-    uint64_t *numbers = calloc(count, sizeof(*numbers));
+    uint64_t *numbers = alloc_zero(count, sizeof(*numbers));
 
-    if (numbers == NULL) {
-        abort();
-    }
     return numbers;
 }
 
@@ -198,11 +196,9 @@ void redis_read(struct store *store, const struct store_query *query, store_on_r
 {
     size_t per_part = pages_per_part(query);
     size_t part_count = (query->page_count + per_part - 1) / per_part;
-    struct reading *reading = calloc(1, sizeof(*reading) + part_count * sizeof(reading->parts[0]));
+    struct reading *reading =
+        alloc_zero(1, sizeof(*reading) + part_count * sizeof(reading->parts[0]));
 
-    if (reading == NULL) {
-        abort();
-    }
     reading->query = query;
     reading->on_read = on_read;
     reading->data = data;
@@ -281,12 +277,9 @@ static bool is_hidden(const redisReply *member)
 /* page, total, page, total ...; without what is hidden. Freed by the caller */
 static struct store_page *parse_pages(const redisReply *reply, size_t *ret_count)
 {
-    struct store_page *pages = calloc(reply->elements / 2 + 1, sizeof(*pages));
+    struct store_page *pages = alloc_zero(reply->elements / 2 + 1, sizeof(*pages));
     size_t count = 0;
 
-    if (pages == NULL) {
-        abort();
-    }
     for (size_t i = 0; i + 1 < reply->elements; i += 2) {
         const redisReply *page = reply->element[i];
         const redisReply *total = reply->element[i + 1];
@@ -386,11 +379,8 @@ static int compare_names(const void *a, const void *b)
 static void end_sites(struct redis_request *request, const redisReply *reply)
 {
     struct store_sites sites = {.outcome = STORE_OK};
-    const char **names = calloc(reply->elements + 1, sizeof(*names));
+    const char **names = alloc_zero(reply->elements + 1, sizeof(*names));
 
-    if (names == NULL) {
-        abort();
-    }
     for (size_t i = 0; i < reply->elements; i++) {
         if (reply->element[i]->type == REDIS_REPLY_STRING) {
             names[sites.count++] = reply->element[i]->str;

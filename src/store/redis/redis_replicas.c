@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis/redis_replicas.h"
 
+#include "base/alloc.h"
 #include "base/log.h"
 
 #include <hiredis/hiredis.h>
@@ -111,10 +112,7 @@ static size_t make_room(struct redis_replicas *replicas)
         remove_at(replicas, longest);
     }
     if (replicas->known == NULL) {
-        replicas->known = calloc(REDIS_REPLICAS_MAX, sizeof(replicas->known[0]));
-        if (replicas->known == NULL) {
-            abort();
-        }
+        replicas->known = alloc_zero(REDIS_REPLICAS_MAX, sizeof(replicas->known[0]));
     }
     memset(&replicas->known[replicas->count], 0, sizeof(replicas->known[0]));
     replicas->is_named[replicas->count] = false;

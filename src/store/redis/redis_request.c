@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis/redis_request.h"
+
+#include "base/alloc.h"
 #include "store/redis/redis_error.h"
 
 #include <hiredis/hiredis.h>
@@ -102,11 +104,8 @@ void redis_request_init(struct redis_request *request, struct store *store, void
 
 struct redis_request *redis_request_create(struct store *store, void *data, redis_finish finish)
 {
-    struct redis_request *request = calloc(1, sizeof(*request));
+    struct redis_request *request = alloc_zero(1, sizeof(*request));
 
-    if (request == NULL) {
-        abort();
-    }
     redis_request_init(request, store, data, finish);
     return request;
 }

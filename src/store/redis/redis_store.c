@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis/redis_store.h"
 
+#include "base/alloc.h"
 #include "base/list.h"
 #include "store/redis/redis_link.h"
 #include "store/redis/redis_live.h"
@@ -58,11 +59,8 @@ static void on_denied(void *data)
 
 static char *copy(const char *text)
 {
-    char *copied = strdup(text);
+    char *copied = alloc_text(text);
 
-    if (copied == NULL) {
-        abort();
-    }
     return copied;
 }
 
@@ -144,12 +142,9 @@ static void copy_options(struct redis_store *store, const struct redis_store_opt
 struct store *redis_store_create(struct loop *loop, const struct redis_store_options *options,
                                  const char **ret_reason)
 {
-    struct redis_store *store = calloc(1, sizeof(*store));
+    struct redis_store *store = alloc_zero(1, sizeof(*store));
     struct redis_link_options link = {0};
 
-    if (store == NULL) {
-        abort();
-    }
     if (options->tls) {
         store->tls = stream_tls_create(options->tls_ca, options->address.host, ret_reason);
         if (store->tls == NULL) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis/redis_tokens.h"
 
+#include "base/alloc.h"
 #include "base/map.h"
 #include "store/token_key.h"
 
@@ -52,10 +53,7 @@ static void add_group(struct redis_tokens *tokens, const struct redis_token_grou
     size_t count = tokens->group_count;
 
     if ((count & (count - 1)) == 0) { /* 0, or a power of two: it is full */
-        tokens->groups = realloc(tokens->groups, (count == 0 ? 1 : 2 * count) * sizeof(*group));
-        if (tokens->groups == NULL) {
-            abort();
-        }
+        tokens->groups = alloc_grow(tokens->groups, (count == 0 ? 1 : 2 * count) * sizeof(*group));
     }
     tokens->groups[tokens->group_count++] = *group;
 }
@@ -100,11 +98,8 @@ static void add_stamps(struct redis_tokens *tokens, size_t position)
 {
     const struct store_batch *batch = tokens->batch;
     size_t first_group = tokens->group_count;
-    uint32_t *group_of = calloc(batch->token_count, sizeof(*group_of));
+    uint32_t *group_of = alloc_zero(batch->token_count, sizeof(*group_of));
 
-    if (group_of == NULL) {
-        abort();
-    }
     for (size_t i = 0; i < batch->token_count; i++) {
         if (batch->tokens[i].window == STORE_WINDOW_STAMPED) {
             group_of[i] = group_of_stamp(tokens, first_group, &batch->tokens[i]);
@@ -144,11 +139,8 @@ void redis_tokens_init(struct redis_tokens *tokens, const struct store_batch *ba
     if (batch->token_count == 0) {
         return;
     }
-    tokens->pages = malloc(batch->entry_count * sizeof(*tokens->pages) +
-                           batch->token_count * sizeof(*tokens->order));
-    if (tokens->pages == NULL) {
-        abort();
-    }
+    tokens->pages = alloc_bytes(batch->entry_count * sizeof(*tokens->pages) +
+                                batch->token_count * sizeof(*tokens->order));
     tokens->order = (uint32_t *)(tokens->pages + batch->entry_count);
     hash_pages(tokens);
     add_window(tokens, STORE_WINDOW_ATTEMPT, &position);
@@ -268,10 +260,7 @@ static bool are_distinct(const struct redis_tokens *tokens, const struct redis_t
         slot_bits++;
     }
     slot_count = (size_t)1 << slot_bits;
-    slots = calloc(slot_count, sizeof(*slots));
-    if (slots == NULL) {
-        abort();
-    }
+    slots = alloc_zero(slot_count, sizeof(*slots));
     for (size_t i = 0; i < group->count && are_distinct; i++) {
         const struct store_token *token = token_at(tokens, group->first + i);
         size_t slot = hash_of(tokens, token) >> (64 - slot_bits);

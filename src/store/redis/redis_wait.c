@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis/redis_wait.h"
 
+#include "base/alloc.h"
 #include "base/log.h"
 
 #include <hiredis/hiredis.h>
@@ -88,10 +89,7 @@ static void on_send(struct loop_task *task)
     struct round *round;
 
     if (!list_is_empty(&wait->waiting) && may_send(wait)) {
-        round = calloc(1, sizeof(*round));
-        if (round == NULL) {
-            abort();
-        }
+        round = alloc_zero(1, sizeof(*round));
         round->call.on_reply = on_reply;
         round->wait = wait;
         list_init(&round->waiters);

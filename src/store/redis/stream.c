@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis/stream.h"
 
+#include "base/alloc.h"
 #include "base/buf.h"
 
 #include <h2o.h>
@@ -242,13 +243,10 @@ static bool add_known(struct stream *stream)
 struct stream *stream_open(struct loop *loop, struct stream_target *target,
                            const struct stream_callbacks *callbacks, void *data)
 {
-    struct stream *stream = calloc(1, sizeof(*stream));
+    struct stream *stream = alloc_zero(1, sizeof(*stream));
     const char *host = target->address.host;
     char port[8];
 
-    if (stream == NULL) {
-        abort();
-    }
     stream->loop = loop;
     stream->target = target;
     stream->callbacks = callbacks;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
 #include "store/sqlite/sqlite_file.h"
 
 #include "store/sqlite/sqlite_inside.h"
@@ -196,11 +197,8 @@ int sqlite_file_write_ledger(struct sqlite_file *file, const struct store_batch 
 {
     sqlite3_stmt *statement = file->statements[WRITE_LEDGER];
     size_t numbers_size = batch->entry_count * sizeof(uint64_t);
-    unsigned char *bytes = malloc(answer_size(batch));
+    unsigned char *bytes = alloc_bytes(answer_size(batch));
 
-    if (bytes == NULL) {
-        abort();
-    }
     encode_numbers(answer->totals, batch->entry_count, bytes);
     encode_numbers(answer->uniques, batch->entry_count, bytes + numbers_size);
     for (size_t i = 0; i < batch->token_count; i++) {

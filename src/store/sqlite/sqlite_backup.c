@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/sqlite_backup.h"
 
+#include "base/alloc.h"
 #include "store/sqlite/sqlite_inside.h"
 
 #include <errno.h>
@@ -291,11 +292,9 @@ static void destroy_copy(struct store_copy *copy)
 void sqlite_backup_start(struct sqlite_backup **slot, struct disk *disk, const char *path,
                          store_on_backup on_backup, void *data)
 {
-    struct sqlite_backup *backup = calloc(1, sizeof(*backup));
+    struct sqlite_backup *backup = alloc_zero(1, sizeof(*backup));
 
-    if (backup == NULL || (backup->path = strdup(path)) == NULL) {
-        abort();
-    }
+    backup->path = alloc_text(path);
     backup->copy.read = read_copy;
     backup->copy.destroy = destroy_copy;
     backup->disk = disk;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/sqlite_calls.h"
 
+#include "base/alloc.h"
 #include "store/token_key.h"
 
 #include <errno.h>
@@ -242,12 +243,9 @@ static int add_entries(struct sqlite_file *file, struct sqlite_call *call, struc
 
 static int add_batch(struct sqlite_file *file, struct sqlite_call *call)
 {
-    struct counted *counted = calloc(call->batch.entry_count + 1, sizeof(*counted));
+    struct counted *counted = alloc_zero(call->batch.entry_count + 1, sizeof(*counted));
     int error;
 
-    if (counted == NULL) {
-        abort();
-    }
     error = add_entries(file, call, counted);
     free(counted);
     if (error == -ERANGE) {
@@ -380,10 +378,7 @@ static void reset(struct sqlite_call *call)
 
 static void leave_out(struct sqlite_call *call, const char *reason)
 {
-    call->own_reason = strdup(reason);
-    if (call->own_reason == NULL) {
-        abort();
-    }
+    call->own_reason = alloc_text(reason);
     refuse(call, call->own_reason);
     call->is_left_out = true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/sqlite_file.h"
 
+#include "base/alloc.h"
 #include "store/sqlite/sqlite_inside.h"
 
 #include "base/clock.h"
@@ -416,11 +417,9 @@ const struct sqlite_file_status *sqlite_file_status(const struct sqlite_file *fi
 
 struct sqlite_file *sqlite_file_create(const struct sqlite_store_options *options)
 {
-    struct sqlite_file *file = calloc(1, sizeof(*file));
+    struct sqlite_file *file = alloc_zero(1, sizeof(*file));
 
-    if (file == NULL || (file->path = strdup(options->path)) == NULL) {
-        abort();
-    }
+    file->path = alloc_text(options->path);
     /* nobody asks how much memory it has, and to know costs a lock each time */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     file->keep_tokens_ms = options->keep_tokens_ms;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
 #include "store/sqlite/sqlite_file.h"
 
 #include "store/sqlite/sqlite_inside.h"
@@ -156,10 +157,7 @@ static void add_row(struct sqlite_list *list, sqlite3_stmt *statement)
     if ((list->count & (list->count - 1)) == 0) {
         size_t capacity = list->count != 0 ? 2 * list->count : 1;
 
-        list->pages = realloc(list->pages, capacity * sizeof(*list->pages));
-        if (list->pages == NULL) {
-            abort();
-        }
+        list->pages = alloc_grow(list->pages, capacity * sizeof(*list->pages));
     }
     page = &list->pages[list->count++];
     page->page_length = length;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/sqlite_store.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -487,10 +488,10 @@ const char *sqlite_store_library_version(void)
 struct store *sqlite_store_create(struct loop *loop, struct disk *disk,
                                   const struct sqlite_store_options *options)
 {
-    struct sqlite_store *store = calloc(1, sizeof(*store));
+    struct sqlite_store *store = alloc_zero(1, sizeof(*store));
 
-    if (store == NULL || (store->path = strdup(options->path)) == NULL ||
-        sem_init(&store->closed, 0, 0) != 0) {
+    store->path = alloc_text(options->path);
+    if (sem_init(&store->closed, 0, 0) != 0) {
         abort();
     }
     store->store.operations = &operations;

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/sqlite_waiting.h"
 
+#include "base/alloc.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 static struct waiting_call *create(enum sqlite_call_kind kind, size_t bytes, void *data)
 {
-    struct waiting_call *call = calloc(1, sizeof(*call) + bytes);
+    struct waiting_call *call = alloc_zero(1, sizeof(*call) + bytes);
 
-    if (call == NULL) {
-        abort();
-    }
     call->sql.kind = kind;
     call->sql.numbers = call->numbers;
     call->data = data;
@@ -66,11 +65,8 @@ static void answer_pages(struct waiting_call *call, bool ok, const char *reason)
 static void answer_sites(struct waiting_call *call, bool ok, const char *reason)
 {
     const struct sqlite_list *list = &call->sql.list;
-    const char **names = calloc(list->count + 1, sizeof(*names));
+    const char **names = alloc_zero(list->count + 1, sizeof(*names));
 
-    if (names == NULL) {
-        abort();
-    }
     for (size_t i = 0; i < list->count; i++) {
         names[i] = list->pages[i].page;
     }
