@@ -85,6 +85,21 @@ static void ignore_error(struct redis_greeting *greeting, enum redis_step step,
     }
 }
 
+/*
+ * The check of a step that is a convenience: any error is ignored, except NOAUTH, which every
+ * command would get. Redis also hangs up on SCRIPT LOAD then: it takes no argument of more than 16
+ * KiB from a client that has not authenticated.
+ */
+static const char *check_convenience(struct redis_greeting *greeting, enum redis_step step,
+                                     const redisReply *reply)
+{
+    if (is_error(reply) && begins_with(reply->str, "NOAUTH")) {
+        return tell_error(greeting, step, reply);
+    }
+    ignore_error(greeting, step, reply);
+    return NULL;
+}
+
 bool redis_greeting_is_denied(const char *error)
 {
     return strstr(error, "WRONGPASS") != NULL || strstr(error, "NOAUTH") != NULL ||
@@ -147,8 +162,7 @@ static bool build_name(const struct redis_greeting *greeting, struct redis_comma
 
 static const char *check_name(struct redis_greeting *greeting, const redisReply *reply)
 {
-    ignore_error(greeting, REDIS_NAME, reply);
-    return NULL;
+    return check_convenience(greeting, REDIS_NAME, reply);
 }
 
 static bool build_info(const struct redis_greeting *greeting, struct redis_command *command)
@@ -165,11 +179,10 @@ static const char *check_info(struct redis_greeting *greeting, const redisReply 
 
     read_line(reply, "redis_version:", greeting->health->version,
               sizeof(greeting->health->version));
-    ignore_error(greeting, REDIS_INFO, reply);
     if (read_line(reply, "redis_mode:", mode, sizeof(mode)) && strcmp(mode, "sentinel") == 0) {
         return sentinel;
     }
-    return NULL;
+    return check_convenience(greeting, REDIS_INFO, reply);
 }
 
 static bool build_script(const struct redis_greeting *greeting, struct redis_command *command)

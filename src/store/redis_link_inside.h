@@ -10,7 +10,8 @@
 #include "base/backoff.h"
 #include "base/buf.h"
 #include "store/redis_greeting.h"
-#include "store/redis_link.h"
+#include "store/redis_command.h"
+#include "store/redis_link_options.h"
 #include "store/redis_replicas.h"
 #include "store/stream.h"
 

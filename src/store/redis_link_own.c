@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/redis_link.h"
 
 #include <hiredis/hiredis.h>
 
