@@ -146,7 +146,11 @@ static enum ctl_exit receive(struct backup *backup, const struct ctl_socket *soc
         return CTL_DONE;
     }
     if (backup->error->length == 0) {
-        fail(backup, "%s: the answer was cut off; the instance ended", socket->path);
+        fail(
+            backup,
+            "%s: the answer was cut off: the instance ended, or the file took nothing for longer than "
+            "http.idle_timeout",
+            socket->path);
     }
     return backup->failure;
 }

@@ -156,6 +156,18 @@ def ask_for_backup(daemon):
     return client
 
 
+def test_one_that_was_interrupted_makes_room(new_daemon, sqlite_store, directory):
+    """Whoever interrupts a backup may begin another one."""
+    daemon = new_daemon(sqlite_store.settings).wait_for_store()
+    fill(sqlite_store, 100_000)
+    command = subprocess.Popen([BUILD / "visitcountctl", "--socket", daemon.admin_socket, "backup", directory / "first.db"])
+    wait_until(lambda: list(directory.glob("first.db.part-*")), "it has begun")
+    command.send_signal(signal.SIGINT)
+    assert command.wait(30) == -signal.SIGINT
+    wait_until(lambda: daemon.ctl("backup", directory / "second.db").status == DONE, "there is room")
+    check_file(directory / "second.db")
+
+
 def test_nothing_is_left_beside_the_database(new_daemon, sqlite_store):
     """Whoever ends while the copy is taken: the client, or the daemon by kill -9."""
     daemon = new_daemon(sqlite_store.settings).wait_for_store()
