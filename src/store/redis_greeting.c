@@ -196,6 +196,23 @@ static bool build_script(const struct redis_greeting *greeting, struct redis_com
     return true;
 }
 
+/*
+ * EVALSHA needs it where SCRIPT LOAD does not tell it. Only then: OpenSSL loads all that it has for
+ * the first digest, and leaves a heap in which every visit takes longer to allocate.
+ */
+static void digest_script(const char *script, char ret_sha[REDIS_SHA_LENGTH + 1])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+
+    if (EVP_Digest(script, strlen(script), digest, &length, EVP_sha1(), NULL) != 1) {
+        return; /* no SHA-1 in this library: EVALSHA fails, and EVAL is used */
+    }
+    for (unsigned i = 0; i < length && i < REDIS_SHA_LENGTH / 2; i++) {
+        snprintf(ret_sha + (size_t)2 * i, 3, "%02x", digest[i]);
+    }
+}
+
 static const char *check_script(struct redis_greeting *greeting, const redisReply *reply)
 {
     if (reply->type == REDIS_REPLY_STRING && reply->len == REDIS_SHA_LENGTH) {
@@ -205,8 +222,12 @@ static const char *check_script(struct redis_greeting *greeting, const redisRepl
     if (is_refusal(reply)) {
         return tell_error(greeting, REDIS_SCRIPT, reply);
     }
+    if (!is_error(reply)) {
+        return "SCRIPT LOAD: no digest in reply";
+    }
     ignore_error(greeting, REDIS_SCRIPT, reply);
-    return is_error(reply) ? NULL : "SCRIPT LOAD: no digest in reply";
+    digest_script(greeting->options->script, greeting->sha);
+    return NULL;
 }
 
 static bool build_role(const struct redis_greeting *greeting, struct redis_command *command)
@@ -306,20 +327,6 @@ static const struct {
 
 /* --- the greeting as a whole --- */
 
-/* EVALSHA needs it where SCRIPT LOAD does not tell it */
-static void digest_script(const char *script, char ret_sha[REDIS_SHA_LENGTH + 1])
-{
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
-
-    if (EVP_Digest(script, strlen(script), digest, &length, EVP_sha1(), NULL) != 1) {
-        return; /* no SHA-1 in this library: EVALSHA fails, and EVAL is used */
-    }
-    for (unsigned i = 0; i < length && i < REDIS_SHA_LENGTH / 2; i++) {
-        snprintf(ret_sha + (size_t)2 * i, 3, "%02x", digest[i]);
-    }
-}
-
 void redis_greeting_init(struct redis_greeting *greeting, const struct redis_link_options *options,
                          struct store_health *health, struct redis_replicas *replicas)
 {
@@ -333,9 +340,6 @@ void redis_greeting_begin(struct redis_greeting *greeting)
 {
     greeting->role_source = REDIS_BY_ROLE;
     greeting->ignored[0] = '\0';
-    if (greeting->options->script != NULL) {
-        digest_script(greeting->options->script, greeting->sha);
-    }
 }
 
 const char *redis_greeting_name(enum redis_step step)

@@ -380,6 +380,7 @@ void redis_link_destroy(struct redis_link *link)
     end_calls(link, "the link was closed");
     redisReaderFree(link->reader);
     buf_finish(&link->held);
+    redis_replicas_finish(&link->replicas);
     free(link);
 }
 
