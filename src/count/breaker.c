@@ -104,12 +104,17 @@ static bool is_server_tried(const struct engine *engine, const struct site *site
     return engine->stats.waiting != (is_failing ? 0 : engine->failing_waiting);
 }
 
+uint64_t breaker_away_since_ms(const struct engine *engine)
+{
+    return engine->changed_at_ms + loop_lost_ms(engine->loop) - engine->changed_lost_ms;
+}
+
 bool breaker_is_open(const struct engine *engine, const struct site *site, uint64_t now_ms)
 {
     bool is_torn = site != NULL && breaker_is_torn(site);
 
     if (!engine->is_available) {
-        return is_torn || has_lasted(engine, engine->changed_at_ms, now_ms);
+        return is_torn || has_lasted(engine, breaker_away_since_ms(engine), now_ms);
     }
     if (engine->is_refusing && has_lasted(engine, engine->refusing_since_ms, now_ms) &&
         is_server_tried(engine, site)) {
@@ -128,7 +133,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t breaker_deadline_ms(const struct engine *engine, const struct site *site, uint64_t now_ms)
 {
-    uint64_t since_ms = engine->is_available ? now_ms : engine->changed_at_ms;
+    uint64_t since_ms = engine->is_available ? now_ms : breaker_away_since_ms(engine);
 
     /* all who wait for the end of a refusal lose their patience together, but for who tries it */
     if (engine->is_available && engine->is_refusing &&

@@ -31,6 +31,12 @@ bool breaker_is_open(const struct engine *engine, const struct site *site, uint6
 /** Until when a visit that is admitted now waits for the store. */
 uint64_t breaker_deadline_ms(const struct engine *engine, const struct site *site, uint64_t now_ms);
 
+/**
+ * Since when the store is away, later by what the process stood still since: then the store had no
+ * chance to come back.
+ */
+uint64_t breaker_away_since_ms(const struct engine *engine);
+
 /** The keys of a site no longer contradict each other, or it is gone. */
 void breaker_end_torn(struct site *site);
 

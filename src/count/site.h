@@ -87,6 +87,7 @@ struct engine {
     bool is_refusing;              /* the store is there and refuses all sites; see breaker.c */
     bool is_unproven;              /* it did, and has taken nothing since, however often it went */
     uint64_t changed_at_ms;        /* when the store came or went last */
+    uint64_t changed_lost_ms;      /* loop_lost_ms() of then */
     uint64_t refusing_since_ms;    /* while is_refusing */
     uint64_t refusing_ended_at_ms; /* 0: never */
     uint64_t failing_waiting;      /* visits that wait, of the sites that fail by themselves */

@@ -487,6 +487,7 @@ struct store_operations {
     void (*unwatch)(struct store *store, const char *site);
     /** NULL: the store is a server, which has its own ways. */
     void (*backup)(struct store *store, store_on_backup on_backup, void *data);
+    void (*cancel_backup)(struct store *store, void *data);
     void (*health)(struct store *store, struct store_health *ret_health);
     void (*destroy)(struct store *store);
 };
@@ -629,6 +630,15 @@ static inline bool store_has_backup(const struct store *store)
 static inline void store_backup(struct store *store, store_on_backup on_backup, void *data)
 {
     store->operations->backup(store, on_backup, data);
+}
+
+/**
+ * Ends the backup with this `data`, which nobody waits for any more: its callback is called as
+ * refused, at once unless the backup was to be refused anyway.
+ */
+static inline void store_cancel_backup(struct store *store, void *data)
+{
+    store->operations->cancel_backup(store, data);
 }
 
 /** Fills `ret_health`; asks nobody. */

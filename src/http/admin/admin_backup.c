@@ -47,10 +47,16 @@ static void destroy_unless_used(struct backup *backup)
 /** The request has its answer, or is gone. */
 static void release(struct backup *backup)
 {
+    struct store *store = backup->request->app->store;
+
     loop_timer_stop(&backup->tick);
     *backup->guard = NULL;
     backup->request = NULL;
-    destroy_unless_used(backup);
+    if (backup->is_asked) {
+        store_cancel_backup(store, backup); /* on_backup() destroys it */
+    } else {
+        destroy_unless_used(backup);
+    }
 }
 
 static void on_request_gone(void *data)

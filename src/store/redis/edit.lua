@@ -51,7 +51,7 @@ local function take(key)
 end
 
 local function too_large()
-    return redis.error_reply('ERR the number would be larger than ' .. ARGV[7])
+    return redis.error_reply('ERR the number of the page or the site would be larger than ' .. ARGV[7])
 end
 
 local function set()
@@ -59,11 +59,13 @@ local function set()
     if operation == 'ADD' then
         total = total + tonumber(before or 0)
     end
-    if total > largest then
+    local difference = total - tonumber(before or 0)
+    -- a site that is past it already may become smaller
+    if total > largest or (difference > 0 and tonumber(scores[1] or 0) + difference > largest) then
         return too_large()
     end
     redis.call('ZADD', hits_key, total, page)
-    add_to_site(total - tonumber(before or 0))
+    add_to_site(difference)
     after = redis.call('ZSCORE', hits_key, page)
     publish(page, after)
 end

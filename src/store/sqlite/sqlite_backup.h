@@ -22,6 +22,9 @@ struct sqlite_backup;
 void sqlite_backup_start(struct sqlite_backup **slot, struct disk *disk, const char *path,
                          store_on_backup on_backup, void *data);
 
+/** Whether a backup, or NULL, was begun with `data`. */
+bool sqlite_backup_is_of(const struct sqlite_backup *backup, const void *data);
+
 /** Ends a backup, whose callback is called as refused. NULL is allowed. */
 void sqlite_backup_cancel(struct sqlite_backup *backup);
 
