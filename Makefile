@@ -44,6 +44,7 @@ UNITS    = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tes
 SIM      = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/sim/*.c)))
 SIMULATED = $(filter $(BUILD)/src/count/%,$(OBJECTS)) $(BUILD)/src/store/token_key.o $(filter-out %/clock.o %/log.o,$(BASE))
 CROWD    = $(BUILD)/tests/faults/crowd
+VISITORS = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/faults/crowd*.c)))
 WALL     = $(BUILD)/tests/clock/wall.so
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
@@ -92,19 +93,21 @@ $(WALL): tests/clock/wall.c Makefile
 	@echo '  LINK $@'
 	@$(CC) $(STD) $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
 
-$(CROWD): $(CROWD).o
+$(CROWD): $(VISITORS)
 	@echo '  LINK $@'
 	@$(LINK) -o $@ $^
 
 # the real engine and journal; below them a simulated loop, disk, store, clock and system
 FILE_CALLS = open openat close mkdir flock pwrite read fstat fsync fdatasync ftruncate unlinkat \
              fdopendir readdir closedir
+EPOCH_CALLS = ledger_init ledger_renew
+COMMA := ,
 $(BUILD)/sim: $(SIM) $(SIMULATED)
 	@echo '  LINK $@'
-	@$(LINK) $(FILE_CALLS:%=-Wl,--wrap=%) -o $@ $^ -lpthread
+	@$(LINK) $(patsubst %,-Wl$(COMMA)--wrap=%,$(FILE_CALLS) $(EPOCH_CALLS)) -o $@ $^ -lpthread
 
 -include $(SIM:.o=.d) $(OBJECTS:.o=.d) $(DAEMON:.o=.d) $(CTL:.o=.d) $(SUPPORT:.o=.d) $(UNITS:=.d) \
-         $(FUZZERS:=.d) $(BUILD)/tests/fuzz/replay.d $(CROWD).d
+         $(FUZZERS:=.d) $(BUILD)/tests/fuzz/replay.d $(VISITORS:.o=.d)
 
 .PHONY: unit-tests fuzzers sim crowd wall
 unit-tests: $(UNITS)
@@ -193,7 +196,7 @@ FIRST = $(shell date +%s)
 soak: sim
 	$(BUILD)/sim --first $(FIRST) --seeds $(SEEDS)
 
-mutants: sim
+mutants: sim all unit-tests
 	@BUILD=$(BUILD) tests/sim/mutate
 
 chaos: deps-test

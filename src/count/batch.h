@@ -13,7 +13,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
-#include "count/engine.h"
+#include "count/visit.h"
 #include "count/known_visitors.h"
 #include "count/parcel.h"
 #include "store/store.h"

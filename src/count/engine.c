@@ -3,12 +3,16 @@
 
 #include "base/clock.h"
 #include "count/breaker.h"
+#include "count/dispatcher.h"
 #include "count/failing.h"
 #include "count/healing.h"
 #include "count/leg.h"
 #include "count/outage.h"
+#include "count/outcome.h"
+#include "count/outdated.h"
 #include "count/sending.h"
 #include "count/site.h"
+#include "count/visit_timeouts.h"
 #include "count/waiting.h"
 
 #include <errno.h>
@@ -47,7 +51,7 @@ static struct site *create_site(struct engine *engine, const char *name)
     return site;
 }
 
-struct site *engine_take_site(struct engine *engine, const char *name)
+static struct site *find_or_create_site(struct engine *engine, const char *name)
 {
     struct site *site = find_site(engine, name);
 
@@ -173,8 +177,9 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     map_init(&engine->estimates);
     list_init(&engine->failing);
     list_init(&engine->torn);
-    waiting_init(engine);
-    sending_init(engine);
+    engine->flow_events = &outcome_events;
+    visit_timeouts_init(engine);
+    dispatcher_init(engine);
     healing_init(engine);
     store_health(store, &health);
     engine->is_available = health.available;
@@ -204,8 +209,8 @@ void engine_destroy(struct engine *engine)
     engine_abandon(engine);
     store_unlisten(engine->store, &engine->listener);
     healing_finish(engine);
-    sending_finish(engine);
-    waiting_finish(engine);
+    dispatcher_finish(engine);
+    visit_timeouts_finish(engine);
     map_for_each(node, &engine->sites) {
         destroy_site(site_of(node));
     }
@@ -222,7 +227,11 @@ void engine_use_journal(struct engine *engine, struct journal *journal)
 
 struct journal_entry *engine_restore(void *engine, struct journal_record *record)
 {
-    return outage_restore(engine, record);
+    struct site *site = find_or_create_site(engine, record->site);
+    struct leg *leg = leg_find_or_create(site, record->epoch);
+
+    outdated_note_generation(site, leg->flow.ledger.generation);
+    return outage_restore(leg, record);
 }
 
 bool engine_can_journal(const struct engine *engine)
@@ -277,6 +286,36 @@ bool engine_serves(const struct engine *engine, const char *name)
     bool is_refused = !engine->is_available || failing_is_known(engine, site);
 
     return !is_refused || (engine_can_journal(engine) && !is_torn);
+}
+
+bool engine_failure(const struct engine *engine, struct engine_failure *ret_failure)
+{
+    return failing_find_longest(engine, ret_failure);
+}
+
+void engine_doubts(const struct engine *engine, const char *name, struct engine_doubts *ret_doubts)
+{
+    const struct site *site = find_site(engine, name);
+
+    *ret_doubts = (struct engine_doubts){0};
+    if (site != NULL) {
+        outdated_count_doubts(site, ret_doubts);
+    }
+}
+
+void engine_note_repair(struct engine *engine, const char *name, uint64_t generation)
+{
+    struct site *site = find_site(engine, name);
+
+    if (site != NULL) {
+        outdated_note_repair(site, generation);
+    }
+}
+
+void engine_list_unproven(const struct engine *engine,
+                          void (*on_site)(void *data, const char *site), void *data)
+{
+    outdated_list_unproven(engine, on_site, data);
 }
 
 void engine_stop(struct engine *engine)

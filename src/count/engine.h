@@ -16,7 +16,9 @@
 #define VISITCOUNTD_COUNT_ENGINE_H
 
 #include "base/list.h"
+#include "count/engine_types.h"
 #include "count/stats.h"
+#include "count/visit.h"
 #include "loop/loop.h"
 #include "store/store.h"
 
@@ -29,62 +31,6 @@ struct journal;
 struct journal_entry;
 struct journal_record;
 struct journal_status;
-
-enum visit_status {
-    VISIT_COUNTED, /* in the store, exactly once */
-    VISIT_REPEATED,
-    /* its token had been seen before: it was counted then, and not again */
-    VISIT_JOURNALED, /* on this machine's disk: it will be counted when the store is back */
-    VISIT_REFUSED,   /* certainly not counted */
-    VISIT_TOO_MANY_PAGES,
-    /* likewise: its page is new, and the site has as many as it may have */
-    VISIT_UNKNOWN /* may have been counted: the store did not say in time */
-};
-
-struct visit_answer {
-    enum visit_status status;
-    uint64_t count; /* VISIT_COUNTED: this visit's number; VISIT_REPEATED: the page's */
-    /* VISIT_JOURNALED: an estimate of its number, 0 when there is nothing to estimate from */
-    uint64_t replicas;        /* VISIT_COUNTED, VISIT_REPEATED: that have confirmed it in time, */
-    uint64_t replicas_wanted; /* of how many; 0 where nobody waited for replicas */
-    /**
-     * VISIT_COUNTED, VISIT_REPEATED: how many visitors the page has today; STORE_NONE where that
-     * was not wanted, or is not known.
-     */
-    uint64_t uniques;
-    const char *reason; /* otherwise: why, for people; never NULL */
-};
-
-/** One visit, embedded in what waits for its number. */
-struct visit {
-    void (*on_answer)(struct visit *visit, const struct visit_answer *answer);
-    /** What it would arrive under again, of at most STORE_TOKEN_MAX; the caller's. NULL: nothing.
-     */
-    const char *token;
-    size_t token_length;
-    enum store_window token_window;
-    uint64_t second;    /* of its arrival, since 1970 */
-    uint64_t day;       /* days since 1970 in the site's time zone */
-    uint64_t pages_max; /* that the site may have; 0: no limit */
-    uint64_t visitor;   /* hash of who visits; 0: not told apart from others */
-    bool wants_uniques; /* the answer is to say how many visitors the page has that day */
-
-    /* the engine's */
-    struct list link;
-    uint64_t position; /* among the page's visits of the batch, from 0 */
-    uint64_t accepted_at_us;
-    uint64_t deadline_ms; /* by loop_patience_ms() */
-};
-
-struct engine_options {
-    uint64_t max_wait_ms;      /* patience of a visit while the store does not answer */
-    uint64_t max_waiting;      /* visits that may wait at once */
-    bool has_many_sites;       /* each may take a share of these places only */
-    uint64_t busy_poll_us;     /* the loop stays awake for what follows a lone visit */
-    uint64_t retain_ms;        /* how long answered batches are kept to heal the store with */
-    uint64_t retain_max_bytes; /* of memory, per site */
-    uint64_t ledger_ttl_ms;    /* after which the store forgets an epoch that is not used */
-};
 
 /** A new engine on `loop` and `store`; both outlive it. */
 struct engine *engine_create(struct loop *loop, struct store *store,
@@ -136,15 +82,6 @@ void engine_stop(struct engine *engine);
 /** Whether the store lacks, or may lack, what it had: that is asked, or sent again, now. */
 bool engine_is_healing(const struct engine *engine);
 
-/** The store is there but takes no batches of a site: where several are, of the longest so. */
-struct engine_failure {
-    const char *site; /* both are gone at the loop's next turn */
-    const char *reason;
-    uint64_t lasted_ms;
-    uint64_t site_count; /* sites that fail */
-    bool is_server_wide; /* the store refuses all sites now */
-};
-
 /** Whether there is such a failure now. */
 bool engine_failure(const struct engine *engine, struct engine_failure *ret_failure);
 
@@ -160,17 +97,7 @@ void engine_list_torn(const struct engine *engine, void (*on_site)(void *data, c
  */
 bool engine_serves(const struct engine *engine, const char *site);
 
-/**
- * Visits of a site of which only the operator can know whether a total has them in it; what of them
- * was sent before a repair is not sent again.
- */
-struct engine_doubts {
-    uint64_t unconfirmed; /* sent, and not answered */
-    uint64_t retained;    /* answered, and kept to heal the store with */
-    uint64_t journaled;   /* in the journal */
-    uint64_t generation;  /* of the site, as far as it is known */
-};
-
+/** Fills in what of a site the operator has to judge; zeros for one that is not known. */
 void engine_doubts(const struct engine *engine, const char *site, struct engine_doubts *ret_doubts);
 
 /** The site was repaired, and is of this generation now: other instances find out by themselves. */

@@ -61,7 +61,8 @@ static struct failing *take_failing(struct leg *leg)
 
 static void warn(struct engine *engine, struct failing *failing, uint64_t now_ms)
 {
-    const struct journal_status *journal = engine_journal_status(engine);
+    const struct journal_status *journal =
+        engine->journal != NULL ? journal_status(engine->journal) : NULL;
     char duration[UNITS_TEXT_MAX];
 
     log_warning("store: site %s: takes no batches for %s: %s; trying again, %llu visits wait, %llu "
@@ -200,7 +201,7 @@ void failing_forget_idle(struct engine *engine)
     }
 }
 
-bool engine_failure(const struct engine *engine, struct engine_failure *ret_failure)
+bool failing_find_longest(const struct engine *engine, struct engine_failure *ret_failure)
 {
     const struct failing *longest = NULL;
 

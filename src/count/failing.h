@@ -33,4 +33,7 @@ void failing_forget_idle(struct engine *engine);
 /** Forgets it, and says nothing. */
 void failing_forget(struct leg *leg);
 
+/** The site that is refused for longest; false where none is. See engine_failure(). */
+bool failing_find_longest(const struct engine *engine, struct engine_failure *ret_failure);
+
 #endif

@@ -146,11 +146,17 @@ static void fail_batch(struct batch *batch, const struct store_applied *applied)
     }
 }
 
+/* A copy of the store that went back may not know of what was told before: the later time counts.
+ */
 static void note_answer(struct flow *flow, const struct store_applied *applied)
 {
-    if (applied->outcome == STORE_OK && flow->old_version != NULL) {
-        flow->old_version->until_ms =
-            applied->old_version_s == 0 ? 0 : clock_monotonic_ms() + applied->old_version_s * 1000;
+    struct flow_old_version *old = flow->old_version;
+    uint64_t until_ms =
+        applied->old_version_s == 0 ? 0 : clock_monotonic_ms() + applied->old_version_s * 1000;
+
+    if (applied->outcome == STORE_OK && old != NULL &&
+        (old->until_ms == UINT64_MAX || old->until_ms < until_ms)) {
+        old->until_ms = until_ms;
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "count/journal_aside.h"
 #include "count/journal_job.h"
 #include "count/journal_recover.h"
 #include "count/journal_segment.h"

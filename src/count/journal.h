@@ -19,6 +19,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "count/journal_entry.h"
 #include "count/journal_record.h"
 #include "loop/disk.h"
 #include "loop/loop.h"
@@ -29,41 +30,9 @@
 
 struct journal;
 
-/** A record in the journal, embedded in its owner, who keeps it until journal_done(). */
-struct journal_entry {
-    /**
-     * Once, in the loop: the record is on the disk (0), or nothing of it is (-ENOSPC: max_size or
-     * the disk is full; other -errno), for the reason in the journal's status. -ENOTRECOVERABLE: it
-     * is not, but it could not be cut off either: should the process end before the disk takes
-     * anything again, it may be found and counted.
-     */
-    void (*on_written)(struct journal_entry *entry, int error);
-
-    /* the journal's */
-    struct list link;
-    struct journal *journal;
-    struct journal_segment *segment;
-    struct buf bytes; /* until they are written */
-    uint64_t visits;
-};
-
 struct journal_options {
     const char *directory; /* made when missing, 0750 */
     uint64_t max_size_bytes;
-};
-
-/** How the journal is, for status and metrics. */
-struct journal_status {
-    uint64_t size_bytes; /* of all segments */
-    uint64_t max_size_bytes;
-    uint64_t segments;
-    uint64_t records;       /* not done yet */
-    uint64_t visits;        /* in them */
-    uint64_t written;       /* records since the start */
-    uint64_t syncs;         /* since the start */
-    uint64_t aside_records; /* set aside, also by earlier runs: see journal_set_aside() */
-    uint64_t aside_visits;
-    char error[256]; /* the last write that failed, until one succeeds; else empty */
 };
 
 /**
@@ -92,15 +61,6 @@ void journal_configure(struct journal *journal, uint64_t max_size_bytes);
 /** Writes a record; entry->on_written is set and called later, never from inside this call. */
 void journal_append(struct journal *journal, const struct journal_record *record,
                     struct journal_entry *entry);
-
-/** The store has the record of a written entry: it need not be kept. The entry is free to go. */
-void journal_done(struct journal_entry *entry);
-
-/**
- * The store takes the record of a written entry no more: it is moved to a file that is not
- * replayed, see journal_aside.h. The entry is free to go.
- */
-void journal_set_aside(struct journal_entry *entry, const struct journal_record *record);
 
 /** Whether a record of ordinary size would be taken now. */
 bool journal_has_room(const struct journal *journal);

@@ -2,7 +2,7 @@
 #include "count/journal_aside.h"
 
 #include "base/log.h"
-#include "count/journal_job.h"
+#include "count/journal_inside.h"
 #include "count/journal_segment.h"
 
 #include <stdlib.h>

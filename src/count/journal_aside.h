@@ -11,27 +11,9 @@
 #ifndef VISITCOUNTD_COUNT_JOURNAL_ASIDE_H
 #define VISITCOUNTD_COUNT_JOURNAL_ASIDE_H
 
-#include "base/buf.h"
-#include "base/list.h"
-#include "base/map.h"
-
 #include <stdbool.h>
-#include <stdint.h>
 
 struct journal;
-
-struct journal_asides {
-    struct list waiting; /* records for the next job */
-    struct list writing; /* those of the job */
-    struct map known;    /* records that are in files: by site, epoch and sequence */
-    uint64_t next_number;
-    bool is_failing;
-
-    /* the disk thread's while a job is on its way */
-    struct buf bytes;
-    int error;
-    const char *what; /* failed */
-};
 
 /** Reads what earlier runs have set aside. What cannot be read is warned of. */
 void journal_aside_load(struct journal *journal);

@@ -2,6 +2,7 @@
 #include "count/journal_job.h"
 
 #include "base/log.h"
+#include "count/journal_aside.h"
 #include "count/journal_segment.h"
 
 #include <errno.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * leg: one way of a site's visits to the store, and what becomes of the batches that it sends. A
- * part of the engine: see site.h.
+ * leg: one way of a site's visits to the store. A part of the engine: see site.h.
  */
 #ifndef VISITCOUNTD_COUNT_LEG_H
 #define VISITCOUNTD_COUNT_LEG_H
@@ -19,5 +18,8 @@ void leg_finish(struct leg *leg);
  * store may have forgotten the old one, which must not look like a loss.
  */
 void leg_use(struct leg *leg, uint64_t now_ms);
+
+/** The leg of an epoch that a journal names; one of an earlier run is made when there is none. */
+struct leg *leg_find_or_create(struct site *site, const char *epoch);
 
 #endif

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "count/leg.h"
-#include "count/outdated.h"
 #include "count/sending.h"
 #include "count/waiting.h"
 
@@ -123,13 +122,6 @@ static void note_pending(struct leg *leg, const struct batch *batch, struct know
         ret_known[i].total = estimate->total != 0 ? estimate->total + estimate->pending : 0;
         ret_known[i].since_us = estimate->total != 0 ? estimate->since_us : UINT64_MAX;
         estimate->pending += content->entries[i].hits;
-    }
-}
-
-void outage_forget_leg(struct leg *leg)
-{
-    list_for_each(link, &leg->flow.batches) {
-        free(container_of(link, struct batch, link)->shelter);
     }
 }
 
@@ -446,30 +438,8 @@ void outage_note_applied(struct leg *leg, struct batch *batch, const struct stor
     }
 }
 
-static struct leg *leg_of_epoch(struct site *site, const char *epoch)
+struct journal_entry *outage_restore(struct leg *leg, struct journal_record *record)
 {
-    struct leg *leg;
-
-    list_for_each(link, &site->legs) {
-        leg = leg_in_site(link);
-        if (strcmp(leg->flow.ledger.epoch, epoch) == 0) {
-            return leg;
-        }
-    }
-    leg = calloc(1, sizeof(*leg));
-    if (leg == NULL) {
-        abort();
-    }
-    leg_init(leg, site);
-    leg->is_blind = false;
-    ledger_continue(&leg->flow.ledger, epoch);
-    outdated_note_generation(site, leg->flow.ledger.generation);
-    return leg;
-}
-
-struct journal_entry *outage_restore(struct engine *engine, struct journal_record *record)
-{
-    struct leg *leg = leg_of_epoch(engine_take_site(engine, record->site), record->epoch);
     struct batch *batch = batch_restore(record->parcel);
     struct shelter *shelter = calloc(1, sizeof(*shelter));
     const struct store_batch *content = &record->parcel->content;
@@ -483,7 +453,7 @@ struct journal_entry *outage_restore(struct engine *engine, struct journal_recor
     batch->shelter = shelter;
     list_append(&leg->flow.batches, &batch->link);
     for (size_t i = 0; i < content->entry_count; i++) {
-        take_estimate(engine, record->site, content->entries[i].page,
+        take_estimate(leg->site->engine, leg->site->name, content->entries[i].page,
                       content->entries[i].page_length)
             ->pending += content->entries[i].hits;
     }

@@ -47,11 +47,8 @@ void outage_set_aside(struct leg *leg, struct batch *batch);
 /** Thaws a batch whose record is on its way to the journal, and which was never sent. */
 void outage_recall(struct batch *batch);
 
-/** A record that an earlier run left: joins the leg of its epoch. See journal_open(). */
-struct journal_entry *outage_restore(struct engine *engine, struct journal_record *record);
-
-/** Frees what is kept of a leg's batches; the journal is closed, or has none of them. */
-void outage_forget_leg(struct leg *leg);
+/** A record that an earlier run left joins the leg of its epoch. See journal_open(). */
+struct journal_entry *outage_restore(struct leg *leg, struct journal_record *record);
 
 /** Frees the estimates. */
 void outage_finish(struct engine *engine);

@@ -96,12 +96,38 @@ static void begin_generation(struct leg *leg)
                              "it may have been counted");
 }
 
+/*
+ * The backlog learns from its open call that it is outdated. Visits that come before that, or are
+ * not on the disk yet, must not be in it then, or they would be set aside. They get a new backlog,
+ * and the old one becomes a leg of an earlier generation.
+ */
+static void replace_backlog(struct site *site)
+{
+    struct leg *old = site->backlog;
+
+    site->backlog = NULL;
+    list_for_each(link, &old->flow.batches) {
+        struct batch *batch = container_of(link, struct batch, link);
+
+        if (batch->is_frozen && !outage_has_record(batch)) {
+            outage_recall(batch);
+        }
+    }
+    flow_move_open(&old->flow, &outage_backlog(site)->flow);
+    outage_write(site);
+}
+
 /* a leg of this run; those of earlier ones find out for themselves, by the epoch that they have */
 static void follow(struct leg *leg)
 {
-    if (leg->flow.ledger.generation < leg->site->generation && !flow_is_busy(&leg->flow)) {
+    if (leg->flow.ledger.generation >= leg->site->generation) {
+        return;
+    }
+    if (!flow_is_busy(&leg->flow)) {
         begin_generation(leg);
         sending_wake(leg);
+    } else if (leg == leg->site->backlog) {
+        replace_backlog(leg->site);
     }
 }
 
@@ -132,13 +158,6 @@ void outdated_learn(struct leg *leg, uint64_t generation)
 
 /* --- what is told of it --- */
 
-static struct site *find_site(const struct engine *engine, const char *name)
-{
-    struct map_node *node = map_find(&engine->sites, name, strlen(name));
-
-    return node != NULL ? site_of(node) : NULL;
-}
-
 static void add_doubts(const struct leg *leg, struct engine_doubts *doubts)
 {
     doubts->retained += flow_retained_visits(&leg->flow);
@@ -153,36 +172,24 @@ static void add_doubts(const struct leg *leg, struct engine_doubts *doubts)
     }
 }
 
-void engine_doubts(const struct engine *engine, const char *site_name,
-                   struct engine_doubts *ret_doubts)
+void outdated_count_doubts(const struct site *site, struct engine_doubts *ret_doubts)
 {
-    const struct site *site = find_site(engine, site_name);
-
-    *ret_doubts = (struct engine_doubts){0};
-    if (site == NULL) {
-        return;
-    }
-    ret_doubts->generation = site->generation;
+    *ret_doubts = (struct engine_doubts){.generation = site->generation};
     list_for_each(link, &site->legs) {
         add_doubts(leg_in_site(link), ret_doubts);
     }
 }
 
-void engine_note_repair(struct engine *engine, const char *site_name, uint64_t generation)
+void outdated_note_repair(struct site *site, uint64_t generation)
 {
-    struct site *site = find_site(engine, site_name);
-
-    if (site == NULL) {
-        return;
-    }
     site->knows_generation = true;
     breaker_note_applied(&site->live, false);
-    known_visitors_forget(&engine->known);
+    known_visitors_forget(&site->engine->known);
     outdated_note_generation(site, generation);
 }
 
-void engine_list_unproven(const struct engine *engine,
-                          void (*on_site)(void *data, const char *site), void *data)
+void outdated_list_unproven(const struct engine *engine,
+                            void (*on_site)(void *data, const char *site), void *data)
 {
     const uint64_t proven_ms = (STORE_OLD_VERSION_S - STORE_UNPROVEN_S) * UINT64_C(1000);
     uint64_t now_ms = clock_monotonic_ms();

@@ -21,4 +21,14 @@ void outdated_learn(struct leg *leg, uint64_t generation);
 /** The site is at least of this generation: new epochs begin in it. */
 void outdated_note_generation(struct site *site, uint64_t generation);
 
+/** Fills in what of a site the operator has to judge before a repair. */
+void outdated_count_doubts(const struct site *site, struct engine_doubts *ret_doubts);
+
+/** The site was repaired through this instance, and is of this generation now. */
+void outdated_note_repair(struct site *site, uint64_t generation);
+
+/** Calls back for each site whose keys prove nothing yet, since an older version may write. */
+void outdated_list_unproven(const struct engine *engine,
+                            void (*on_site)(void *data, const char *site), void *data);
+
 #endif

@@ -2,7 +2,6 @@
 #include "count/sending.h"
 
 #include "base/clock.h"
-#include "count/outage.h"
 
 static struct leg *leg_in_queue(struct list *link)
 {
@@ -43,7 +42,7 @@ void sending_write_soon(struct site *site)
     loop_task_schedule(site->engine->loop, &site->engine->flush);
 }
 
-static void rest(struct leg *leg)
+void sending_rest(struct leg *leg)
 {
     list_remove(&leg->queue);
     list_append(&leg->site->engine->resting, &leg->queue);
@@ -103,7 +102,7 @@ static void go_on(struct engine *engine)
 }
 
 /* a leg that is of no use as the probe leaves that to the next one */
-static void release_probe(struct leg *leg)
+void sending_release_probe(struct leg *leg)
 {
     struct engine *engine = leg->site->engine;
 
@@ -114,7 +113,7 @@ static void release_probe(struct leg *leg)
 }
 
 /* whether a leg may be sent as far as all sites are concerned; who comes first is the probe */
-static bool may_send(struct leg *leg)
+bool sending_may_send(struct leg *leg)
 {
     struct engine *engine = leg->site->engine;
 
@@ -135,7 +134,7 @@ static void note_refused_by_server(struct leg *leg)
         engine->probe = NULL;
     }
     if (flow_has_work(&leg->flow)) {
-        rest(leg);
+        sending_rest(leg);
     }
     if (engine->probe == NULL && !loop_timer_is_active(&engine->retry)) {
         loop_timer_start(engine->loop, &engine->retry, retry_delay_ms(engine, &engine->backoff));
@@ -155,7 +154,7 @@ void sending_note_refusal(struct leg *leg, enum store_scope scope)
 
     if (!engine->is_available) {
         if (flow_has_work(&leg->flow)) {
-            rest(leg);
+            sending_rest(leg);
         }
         return;
     }
@@ -166,7 +165,7 @@ void sending_note_refusal(struct leg *leg, enum store_scope scope)
     if (flow_has_work(&leg->flow)) {
         loop_timer_start(engine->loop, &leg->retry, retry_delay_ms(engine, &leg->backoff));
     }
-    release_probe(leg);
+    sending_release_probe(leg);
 }
 
 void sending_note_success(struct leg *leg)
@@ -181,7 +180,7 @@ void sending_note_success(struct leg *leg)
     if (flow_has_work(&leg->flow)) {
         sending_make_ready(leg);
     } else {
-        release_probe(leg);
+        sending_release_probe(leg);
     }
 }
 
@@ -203,65 +202,13 @@ void sending_note_store(struct engine *engine)
     }
 }
 
-/* --- the end of a turn --- */
-
-/* sends a leg that was ready, or lets it rest where that is in vain */
-static void send_leg(struct leg *leg)
-{
-    struct engine *engine = leg->site->engine;
-
-    if (!engine->is_available) {
-        if (outage_has_begun(engine, clock_monotonic_ms())) {
-            outage_shelter(leg->site);
-        }
-        rest(leg);
-        return;
-    }
-    if (loop_timer_is_active(&leg->retry)) {
-        release_probe(leg);
-        return; /* the timer makes it ready again */
-    }
-    if (!may_send(leg)) {
-        rest(leg);
-        return;
-    }
-    if (outage_may_send(leg)) {
-        flow_send(&leg->flow);
-    }
-    if (!flow_is_busy(&leg->flow)) {
-        release_probe(leg);
-    }
-}
-
-/*
- * Sends what is ready. Where more than one visit waits, connections are polled once more before:
- * what they have ready by then joins, and fewer, larger batches cost everybody less than the turn
- * does.
- */
-static void on_flush(struct loop_task *task)
-{
-    struct engine *engine = container_of(task, struct engine, flush);
-    struct list *link;
-
-    engine->has_gathered = !engine->has_gathered && engine->stats.waiting > 1;
-    if (engine->has_gathered) {
-        loop_task_schedule(engine->loop, task);
-        return;
-    }
-    while ((link = list_take_first(&engine->unwritten)) != NULL) {
-        outage_write(container_of(link, struct site, unwritten));
-    }
-    while ((link = list_take_first(&engine->ready)) != NULL) {
-        send_leg(leg_in_queue(link));
-    }
-}
+/* --- the engine and its legs --- */
 
 void sending_init(struct engine *engine)
 {
     list_init(&engine->unwritten);
     list_init(&engine->ready);
     list_init(&engine->resting);
-    loop_task_init(&engine->flush, on_flush);
     loop_timer_init(&engine->retry, on_retry);
 }
 
@@ -273,7 +220,6 @@ void sending_init_leg(struct leg *leg)
 
 void sending_finish(struct engine *engine)
 {
-    loop_task_cancel(&engine->flush);
     loop_timer_stop(&engine->retry);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * sending: when legs send. Those that are ready do so at the end of the turn. One that was refused
+ * sending: which legs are ready, and which rest. The dispatcher sends those that are ready at the
+ * end of the turn. One that was refused
  * rests first: until a timer of its own ends when the refusal concerns its site; among all others
  * when the store is away or refuses all sites. While the store does that, one leg after the other
  * is sent, the probe, with one backoff for all; when one is taken, all are sent. A part of the
@@ -36,5 +37,14 @@ void sending_note_success(struct leg *leg);
 
 /** The store came or went: whoever has something to send looks at it anew. */
 void sending_note_store(struct engine *engine);
+
+/** For the dispatcher: lets a leg rest until a timer, or the store, wakes it. */
+void sending_rest(struct leg *leg);
+
+/** For the dispatcher: whether a leg may be sent as far as all sites are concerned. */
+bool sending_may_send(struct leg *leg);
+
+/** For the dispatcher: a leg that is of no use as the probe leaves that to the next one. */
+void sending_release_probe(struct leg *leg);
 
 #endif

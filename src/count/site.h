@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * site: the inside of the engine, shared by its parts: engine.c (who is admitted), waiting.c (who
- * waits, and the answers), sending.c (when is sent), leg.c (what becomes of it), breaker.c (whom
- * the store refuses), healing.c (a store that goes back), outdated.c (a site that was repaired),
- * outage.c (the journal), failing.c (what is said of a store that refuses). Nobody else includes
- * it.
+ * site: the inside of the engine, shared by its parts. From the ground up: breaker.c (whom the
+ * store refuses), failing.c (what is said of it), waiting.c (visits without an answer), sending.c
+ * (which legs are ready), leg.c, outage.c (the journal), outdated.c (a site that was repaired),
+ * healing.c (a store that goes back in time), outcome.c (what follows from an answer), dispatcher.c
+ * (who is sent), visit_timeouts.c, engine.c (who is admitted). Nobody else includes it.
  *
  * A site has legs, each with a flow of its own, so that what waits in one holds up no other: the
  * live one; the backlog, for what went to the journal while the store was away; and one for each
@@ -15,10 +15,12 @@
 
 #include "base/backoff.h"
 #include "base/map.h"
-#include "count/engine.h"
+#include "count/engine_types.h"
 #include "count/flow.h"
 #include "count/journal.h"
 #include "count/known_visitors.h"
+#include "count/stats.h"
+#include "count/visit.h"
 
 struct leg {
     struct list link;  /* in its site */
@@ -60,6 +62,7 @@ struct site {
 
 struct engine {
     struct loop *loop;
+    const struct flow_events *flow_events; /* of all legs: outcome.h */
     struct store *store;
     struct store_listener listener;
     struct journal *journal; /* or NULL */
@@ -105,8 +108,5 @@ static inline struct site *site_of(struct map_node *node)
 {
     return container_of(node, struct site, node);
 }
-
-/** The site of this name, made when there is none. */
-struct site *engine_take_site(struct engine *engine, const char *name);
 
 #endif

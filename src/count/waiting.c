@@ -2,11 +2,6 @@
 #include "count/waiting.h"
 
 #include "base/clock.h"
-#include "count/breaker.h"
-#include "count/outage.h"
-
-/* how often it is looked whether a visit's patience ended; only while visits wait */
-#define EXPIRE_INTERVAL_MS 50
 
 /*
  * What follows a lone visit is met awake: its answer by the store, or the next one of its client.
@@ -100,48 +95,6 @@ void waiting_refuse_torn(struct site *site)
            "the visit was not counted");
 }
 
-static bool has_batches(const struct site *site)
-{
-    list_for_each(link, &site->legs) {
-        if (!list_is_empty(&leg_in_site(link)->flow.batches)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* whether visits of a site, which came for the store, are to go to the journal instead */
-static bool waits_in_vain(const struct site *site, uint64_t patience_ms)
-{
-    return flow_is_overdue(&site->live.flow, patience_ms) ||
-           (outage_has_begun(site->engine, clock_monotonic_ms()) &&
-            !list_is_empty(&site->live.flow.batches));
-}
-
-static void on_expire(struct loop_timer *timer)
-{
-    struct engine *engine = container_of(timer, struct engine, expire);
-    uint64_t now_ms = loop_patience_ms(engine->loop);
-    struct list *link = engine->awaited.next;
-
-    while (link != &engine->awaited) {
-        struct site *site = container_of(link, struct site, awaited);
-
-        if (engine->journal == NULL || breaker_is_torn(site)) {
-            waiting_expire(site, now_ms);
-        } else if (waits_in_vain(site, now_ms)) {
-            outage_shelter(site);
-        }
-        link = link->next;
-        if (!has_batches(site)) {
-            list_remove(&site->awaited);
-        }
-    }
-    if (engine->stats.waiting != 0) {
-        loop_timer_start(engine->loop, &engine->expire, EXPIRE_INTERVAL_MS);
-    }
-}
-
 void waiting_begin(struct site *site)
 {
     struct engine *engine = site->engine;
@@ -154,17 +107,6 @@ void waiting_begin(struct site *site)
         list_append(&engine->awaited, &site->awaited);
     }
     if (!loop_timer_is_active(&engine->expire)) {
-        loop_timer_start(engine->loop, &engine->expire, EXPIRE_INTERVAL_MS);
+        loop_timer_start(engine->loop, &engine->expire, WAITING_INTERVAL_MS);
     }
-}
-
-void waiting_init(struct engine *engine)
-{
-    list_init(&engine->awaited);
-    loop_timer_init(&engine->expire, on_expire);
-}
-
-void waiting_finish(struct engine *engine)
-{
-    loop_timer_stop(&engine->expire);
 }

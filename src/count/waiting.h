@@ -8,11 +8,8 @@
 
 #include "count/site.h"
 
-/** Prepares the engine to look after visits that wait. */
-void waiting_init(struct engine *engine);
-
-/** Looks after none any more. */
-void waiting_finish(struct engine *engine);
+/** How often timeouts are looked for in ms, while visits wait; see visit_timeouts.h. */
+#define WAITING_INTERVAL_MS 50
 
 /** Says that a visit of `site` waits from now on. */
 void waiting_begin(struct site *site);

@@ -85,6 +85,21 @@ static void ignore_error(struct redis_greeting *greeting, enum redis_step step,
     }
 }
 
+/*
+ * The check of a step that is a convenience: any error is ignored, except NOAUTH, which every
+ * command would get. Redis also hangs up on SCRIPT LOAD then: it takes no argument of more than 16
+ * KiB from a client that has not authenticated.
+ */
+static const char *check_convenience(struct redis_greeting *greeting, enum redis_step step,
+                                     const redisReply *reply)
+{
+    if (is_error(reply) && begins_with(reply->str, "NOAUTH")) {
+        return tell_error(greeting, step, reply);
+    }
+    ignore_error(greeting, step, reply);
+    return NULL;
+}
+
 bool redis_greeting_is_denied(const char *error)
 {
     return strstr(error, "WRONGPASS") != NULL || strstr(error, "NOAUTH") != NULL ||
@@ -147,8 +162,7 @@ static bool build_name(const struct redis_greeting *greeting, struct redis_comma
 
 static const char *check_name(struct redis_greeting *greeting, const redisReply *reply)
 {
-    ignore_error(greeting, REDIS_NAME, reply);
-    return NULL;
+    return check_convenience(greeting, REDIS_NAME, reply);
 }
 
 static bool build_info(const struct redis_greeting *greeting, struct redis_command *command)
@@ -165,11 +179,10 @@ static const char *check_info(struct redis_greeting *greeting, const redisReply 
 
     read_line(reply, "redis_version:", greeting->health->version,
               sizeof(greeting->health->version));
-    ignore_error(greeting, REDIS_INFO, reply);
     if (read_line(reply, "redis_mode:", mode, sizeof(mode)) && strcmp(mode, "sentinel") == 0) {
         return sentinel;
     }
-    return NULL;
+    return check_convenience(greeting, REDIS_INFO, reply);
 }
 
 static bool build_script(const struct redis_greeting *greeting, struct redis_command *command)
@@ -183,6 +196,23 @@ static bool build_script(const struct redis_greeting *greeting, struct redis_com
     return true;
 }
 
+/*
+ * EVALSHA needs it where SCRIPT LOAD does not tell it. Only then: OpenSSL loads all that it has for
+ * the first digest, and leaves a heap in which every visit takes longer to allocate.
+ */
+static void digest_script(const char *script, char ret_sha[REDIS_SHA_LENGTH + 1])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+
+    if (EVP_Digest(script, strlen(script), digest, &length, EVP_sha1(), NULL) != 1) {
+        return; /* no SHA-1 in this library: EVALSHA fails, and EVAL is used */
+    }
+    for (unsigned i = 0; i < length && i < REDIS_SHA_LENGTH / 2; i++) {
+        snprintf(ret_sha + (size_t)2 * i, 3, "%02x", digest[i]);
+    }
+}
+
 static const char *check_script(struct redis_greeting *greeting, const redisReply *reply)
 {
     if (reply->type == REDIS_REPLY_STRING && reply->len == REDIS_SHA_LENGTH) {
@@ -192,8 +222,12 @@ static const char *check_script(struct redis_greeting *greeting, const redisRepl
     if (is_refusal(reply)) {
         return tell_error(greeting, REDIS_SCRIPT, reply);
     }
+    if (!is_error(reply)) {
+        return "SCRIPT LOAD: no digest in reply";
+    }
     ignore_error(greeting, REDIS_SCRIPT, reply);
-    return is_error(reply) ? NULL : "SCRIPT LOAD: no digest in reply";
+    digest_script(greeting->options->script, greeting->sha);
+    return NULL;
 }
 
 static bool build_role(const struct redis_greeting *greeting, struct redis_command *command)
@@ -293,20 +327,6 @@ static const struct {
 
 /* --- the greeting as a whole --- */
 
-/* EVALSHA needs it where SCRIPT LOAD does not tell it */
-static void digest_script(const char *script, char ret_sha[REDIS_SHA_LENGTH + 1])
-{
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
-
-    if (EVP_Digest(script, strlen(script), digest, &length, EVP_sha1(), NULL) != 1) {
-        return; /* no SHA-1 in this library: EVALSHA fails, and EVAL is used */
-    }
-    for (unsigned i = 0; i < length && i < REDIS_SHA_LENGTH / 2; i++) {
-        snprintf(ret_sha + (size_t)2 * i, 3, "%02x", digest[i]);
-    }
-}
-
 void redis_greeting_init(struct redis_greeting *greeting, const struct redis_link_options *options,
                          struct store_health *health, struct redis_replicas *replicas)
 {
@@ -320,9 +340,6 @@ void redis_greeting_begin(struct redis_greeting *greeting)
 {
     greeting->role_source = REDIS_BY_ROLE;
     greeting->ignored[0] = '\0';
-    if (greeting->options->script != NULL) {
-        digest_script(greeting->options->script, greeting->sha);
-    }
 }
 
 const char *redis_greeting_name(enum redis_step step)

@@ -14,7 +14,8 @@
 #ifndef VISITCOUNTD_STORE_REDIS_GREETING_H
 #define VISITCOUNTD_STORE_REDIS_GREETING_H
 
-#include "store/redis_link.h"
+#include "store/redis_command.h"
+#include "store/redis_link_options.h"
 #include "store/redis_replicas.h"
 
 #include <stdbool.h>

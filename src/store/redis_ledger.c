@@ -73,6 +73,7 @@ static void finish_ledger(struct redis_request *request, const redisReply *reply
     } else {
         ledger.scope = redis_request_scope(reply);
         redis_request_failure(request, reply, reason, &ledger.reason);
+        ledger.scope = redis_request_scope(reply);
     }
     end_asking(asking, &ledger);
 }

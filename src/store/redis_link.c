@@ -141,17 +141,19 @@ static void write_command(struct redis_link *link, struct redis_command *command
     }
 }
 
-/* without pauses of the process: a command that waited through one has not waited for the server */
-static uint64_t now_us(const struct redis_link *link)
+/* a command that waited through a pause of this process has not waited for the server */
+static uint64_t without_pauses_us(const struct redis_link *link, uint64_t now_us)
 {
-    return clock_monotonic_us() - loop_lost_ms(link->loop) * 1000;
+    return now_us - loop_lost_ms(link->loop) * 1000;
 }
 
 void redis_link_submit(struct redis_link *link, struct redis_call *call,
                        struct redis_command *command)
 {
-    call->sent_at_us = now_us(link);
-    link->sent_at_us = call->sent_at_us;
+    uint64_t now_us = clock_monotonic_us();
+
+    call->sent_at_us = without_pauses_us(link, now_us);
+    link->sent_at_us = now_us;
     list_append(&link->calls, &call->link);
     link->call_count++;
     write_command(link, command);
@@ -211,7 +213,7 @@ static void restart_ready_timer(struct redis_link *link)
 
 static void note_round_trip(struct redis_link *link, const struct redis_call *call)
 {
-    link->health.round_trip_us = now_us(link) - call->sent_at_us;
+    link->health.round_trip_us = without_pauses_us(link, clock_monotonic_us()) - call->sent_at_us;
 }
 
 /* whether a reply is for a subscriber's owner: not the one to its heartbeat, ["pong", ""] */
@@ -380,6 +382,7 @@ void redis_link_destroy(struct redis_link *link)
     end_calls(link, "the link was closed");
     redisReaderFree(link->reader);
     buf_finish(&link->held);
+    redis_replicas_finish(&link->replicas);
     free(link);
 }
 

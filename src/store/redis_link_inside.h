@@ -10,7 +10,8 @@
 #include "base/backoff.h"
 #include "base/buf.h"
 #include "store/redis_greeting.h"
-#include "store/redis_link.h"
+#include "store/redis_command.h"
+#include "store/redis_link_options.h"
 #include "store/redis_replicas.h"
 #include "store/stream.h"
 
@@ -33,7 +34,7 @@ struct redis_own_call {
 
 /* why the link went down, for the log */
 struct redis_link_reason {
-    char text[sizeof(((struct store_health *)0)->last_error) + STREAM_PEER_TEXT_MAX + 8];
+    uint64_t hash; /* of its text */
     uint64_t logged_at_ms;
 };
 
@@ -68,9 +69,9 @@ struct redis_link {
     bool was_ready;
     struct buf held; /* while is_holding */
     bool is_holding;
-    bool is_reading;                /* inside on_bytes: a reset must not free the reader */
-    bool is_closing;                /* no on_change any more */
-    struct redis_replicas replicas; /* last, since it is large */
+    bool is_reading; /* inside on_bytes: a reset must not free the reader */
+    bool is_closing; /* no on_change any more */
+    struct redis_replicas replicas;
 };
 
 /* adds a command to those in flight, in whatever state */

@@ -9,14 +9,27 @@
 /* a reason that did not change is logged again after this time */
 #define LOG_AGAIN_MS 60000
 
+/* FNV-1a (G. Fowler, L. C. Noll, K.-P. Vo); reasons that clash share the pause between their lines
+ */
+static uint64_t hash_of(const char *text)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (; *text != '\0'; text++) {
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
 /* whether a reason is new, or was not logged for some time; notes that it is logged now */
 static bool note_reason(struct redis_link *link, const char *text)
 {
     uint64_t now_ms = loop_now_ms(link->loop);
+    uint64_t hash = hash_of(text);
     struct redis_link_reason *reason = NULL;
 
     for (size_t i = 0; i < REDIS_LINK_REASONS_MAX && i < link->reason_count; i++) {
-        if (strncmp(link->reasons[i].text, text, sizeof(reason->text) - 1) == 0) {
+        if (link->reasons[i].hash == hash) {
             reason = &link->reasons[i];
         }
     }
@@ -25,7 +38,7 @@ static bool note_reason(struct redis_link *link, const char *text)
     }
     if (reason == NULL) {
         reason = &link->reasons[link->reason_count++ % REDIS_LINK_REASONS_MAX];
-        snprintf(reason->text, sizeof(reason->text), "%s", text);
+        reason->hash = hash;
     }
     reason->logged_at_ms = now_ms;
     return true;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/redis_link.h"
 
 #include <hiredis/hiredis.h>
 
@@ -165,8 +166,9 @@ void redis_link_fail_greeting(struct redis_link *link, const char *reason)
     const struct redis_own_call *own =
         container_of(link->calls.next, struct redis_own_call, call.link);
     bool is_closed = strncmp(reason, "read: ", strlen("read: ")) == 0; /* in order, or by a reset */
-    bool may_be_tls =
-        !link->was_answered && link->target.tls == NULL && !link->options.address.is_unix;
+    /* a server that was ready before speaks no TLS now either: it ends, or starts */
+    bool may_be_tls = !link->was_answered && link->target.tls == NULL &&
+                      !link->options.address.is_unix && link->health.connects == 0;
     char text[sizeof(link->health.last_error) + sizeof(link->greeting.ignored) + 128];
 
     snprintf(text, sizeof(text), "%s: %s%s%s%s", redis_greeting_name(own->step),

@@ -14,6 +14,11 @@ void redis_replicas_init(struct redis_replicas *replicas, const char *server, ui
     *replicas = (struct redis_replicas){.server = server, .grace_ms = grace_ms};
 }
 
+void redis_replicas_finish(struct redis_replicas *replicas)
+{
+    free(replicas->known);
+}
+
 static void remove_at(struct redis_replicas *replicas, size_t i)
 {
     replicas->count--;
@@ -104,6 +109,12 @@ static size_t make_room(struct redis_replicas *replicas)
                     "longer wait for it",
                     replicas->server, replicas->known[longest].address, REDIS_REPLICAS_MAX - 1);
         remove_at(replicas, longest);
+    }
+    if (replicas->known == NULL) {
+        replicas->known = calloc(REDIS_REPLICAS_MAX, sizeof(replicas->known[0]));
+        if (replicas->known == NULL) {
+            abort();
+        }
     }
     memset(&replicas->known[replicas->count], 0, sizeof(replicas->known[0]));
     replicas->is_named[replicas->count] = false;

@@ -48,11 +48,12 @@ struct redis_replicas {
     } reply;             /* the one that is being taken */
     size_t count;
     bool is_named[REDIS_REPLICAS_MAX]; /* by that reply */
-    struct store_replica known[REDIS_REPLICAS_MAX];
+    struct store_replica *known;       /* room for all; NULL until there was one */
 };
 
-/** Prepares it without replicas. `server` outlives it. */
+/** Prepares it without replicas. `server` outlives it. Ends with redis_replicas_finish(). */
 void redis_replicas_init(struct redis_replicas *replicas, const char *server, uint64_t grace_ms);
+void redis_replicas_finish(struct redis_replicas *replicas);
 
 /**
  * A connection begins: offsets may have restarted, so the mark goes. `peer` is the server's numeric

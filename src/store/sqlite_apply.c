@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "store/sqlite_file.h"
+
 #include "store/sqlite_inside.h"
 
 #include "base/clock.h"

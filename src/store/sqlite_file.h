@@ -13,23 +13,13 @@
 #define VISITCOUNTD_STORE_SQLITE_FILE_H
 
 #include "base/buf.h"
-#include "store/sqlite_store.h"
+#include "store/sqlite_types.h"
 #include "store/store.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct sqlite_file;
-
-/** What became of the file so far. */
-struct sqlite_file_status {
-    bool ready;            /* open, and the last write did not find the disk full */
-    char error[256];       /* the last thing that failed and why; empty when nothing did */
-    uint64_t opens;        /* that succeeded */
-    uint64_t transactions; /* that were begun */
-    uint64_t commits;      /* of transactions that write */
-    bool is_clock_far;     /* the wall clock is far after the newest day, so history is kept */
-};
 
 /** A file that is not open yet; `options` is copied. Aborts when out of memory. */
 struct sqlite_file *sqlite_file_create(const struct sqlite_store_options *options);
@@ -67,12 +57,6 @@ enum store_scope sqlite_file_error_scope(const struct sqlite_file *file);
 
 /** After an error: rolls back, and closes the file unless the error is one that passes. */
 void sqlite_file_recover(struct sqlite_file *file);
-
-/** A page as it is in the file. */
-struct sqlite_page {
-    int64_t id; /* 0: there is none */
-    int64_t total;
-};
 
 /* --- sqlite_apply.c --- */
 

@@ -7,7 +7,7 @@
 #ifndef VISITCOUNTD_STORE_SQLITE_INSIDE_H
 #define VISITCOUNTD_STORE_SQLITE_INSIDE_H
 
-#include "store/sqlite_file.h"
+#include "store/sqlite_types.h"
 #include "store/sweep_clock.h"
 
 #include <sqlite3.h>

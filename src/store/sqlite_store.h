@@ -9,15 +9,8 @@
 
 #include "loop/disk.h"
 #include "loop/loop.h"
+#include "store/sqlite_types.h"
 #include "store/store.h"
-
-struct sqlite_store_options {
-    const char *path;         /* of the database; its directory is made when missing */
-    uint64_t keep_tokens_ms;  /* how much longer than their windows; see store_token_ttl_s() */
-    uint64_t ledger_ttl_ms;   /* ledger entries unused for longer are dropped */
-    uint64_t series_days_ms;  /* how long numbers by day are kept */
-    uint64_t series_hours_ms; /* how long numbers by hour are kept */
-};
 
 /**
  * A new store. The file is opened on the disk thread: `available` is reported through

@@ -289,7 +289,7 @@ static void fail_reading(struct stream *stream, const char *error)
     if (stream->target->tls != NULL && notes_of(stream)->wants_certificate) {
         fail(stream, "TLS", no_certificate);
     } else if (error == h2o_socket_error_closed) {
-        fail(stream, "read", STREAM_CLOSED + strlen("read: "));
+        fail(stream, "read", &STREAM_CLOSED[strlen("read: ")]);
     } else {
         fail(stream, "read", error);
     }

@@ -53,7 +53,7 @@ def test_no_epoch_in_use_is_forgotten(new_daemon, new_redis, wall_clock, whose):
     wall_clock.set_ahead(500 * DAY)
     second = new_daemon(store.settings, name="second", environment=wall_clock.environment if whose != "redis" else None).wait_for_store()
     assert second.count() == 2
-    assert len(store.client().hgetall("vc:{default}:ledger")) == 2
+    assert len([field for field in store.client().hkeys("vc:{default}:ledger") if field.startswith("g")]) == 2, "the epochs"
     wall_clock.set_ahead(0)
     assert [first.count(), second.count()] == [3, 4]
     assert store.total() == 4

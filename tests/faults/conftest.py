@@ -8,11 +8,12 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE)]
-pytest.register_assert_rewrite("harness", "parts", "storm")
+pytest.register_assert_rewrite("harness", "parts", "servers", "storm")
 
 from harness.fixtures import *  # noqa: E402,F401,F403
 from parts import Pair, RollbackRedis  # noqa: E402
 from proxy import Proxy  # noqa: E402
+from servers import Servers  # noqa: E402
 
 
 @pytest.fixture
@@ -39,3 +40,12 @@ def new_rollback_redis(bench):
 @pytest.fixture
 def pair(new_redis, new_proxy):
     return Pair(new_redis, new_proxy)
+
+
+@pytest.fixture
+def servers(directory):
+    """A master, and a replica that has all of it."""
+    made = Servers(directory, fsync="everysec", seed=1)
+    made.start()
+    yield made
+    made.finish()

@@ -9,6 +9,9 @@ from harness.process import clean_environment
 
 PROGRAM = BUILD / "tests" / "faults" / "crowd"
 
+#: Of each group.
+NUMBERS = ("counted", "refused", "doubtful", "journaled", "repeated", "disordered")
+
 
 class Crowd:
     """The visitors: crowd.c as a child, and what it found."""
@@ -16,13 +19,15 @@ class Crowd:
     def __init__(self, groups, directory, note):
         self.note = note
         words = [",".join(f"{name}={value}" for name, value in group.items()) for group in groups]
+        self.sites = {group["name"]: group["site"] for group in groups}
         self.child = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", str(PROGRAM), *words], text=True,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=clean_environment(), bufsize=1,
                                       stderr=open(directory / "crowd.log", "w", encoding="utf-8"))
         self.counted = 0
         self.sent = 0
-        self.pages = {}     # page: [counted, doubtful]
-        self.groups = {}    # name: counted, refused, doubtful, journaled, repeated, disordered
+        self.reports = 0    # how often all groups were told
+        self.pages = {}     # (site, page): [counted, doubtful]
+        self.groups = {name: dict.fromkeys(NUMBERS, 0) for name in self.sites}
         self.disordered = {}  # group: the first that was seen
         self.others = []
         self.twice = self.hung = self.longest_refusal_ms = self.longest_wait_ms = 0
@@ -35,18 +40,20 @@ class Crowd:
             word, _, rest = line.rstrip("\n").partition(" ")
             if word == "at":
                 self.counted, self.sent = map(int, rest.split())
+                self.reports += 1
             elif word == "page":
-                _, _, page, counted, doubtful = rest.split()
-                self.pages[page] = (int(counted), int(doubtful))
+                _, site, page, counted, doubtful = rest.split()
+                self.pages[site, page] = (int(counted), int(doubtful))
             elif word == "group":
                 name, *numbers = rest.split()
-                self.groups[name] = dict(zip(("counted", "refused", "doubtful", "journaled", "repeated", "disordered"),
-                                             map(int, numbers)))
+                self.groups[name] = dict(zip(NUMBERS, map(int, numbers)))
             elif word == "all":
                 self.sent, self.twice, self.hung, self.longest_refusal_ms, self.longest_wait_ms = map(int, rest.split())
             elif word == "refusal":
                 self.longest_refused_with, _, text = rest.partition(" ")
                 self.note(f"{text}: {self.longest_refused_with}")
+            elif word == "wait":
+                self.note(rest)
             elif word == "disordered":
                 name, _, text = rest.partition(" ")
                 self.disordered[name] = text
@@ -54,9 +61,23 @@ class Crowd:
             else:
                 self.others.append(rest)
 
-    def stop(self):
-        self.child.stdin.write("stop\n")
+    def order(self, text):
+        self.child.stdin.write(text + "\n")
         self.child.stdin.flush()
+
+    def stop(self):
+        self.order("stop")
+
+    def forget_keys(self, site):
+        """The store has lost keys of requests that a site has seen."""
+        self.order(f"forgot {site}")
+
+    def only(self, site):
+        """The visitors of the other sites pause, until all()."""
+        self.order(f"only {site}")
+
+    def all(self):
+        self.order("all")
 
     def finish(self, deadline):
         """Waits until every visit has come to an end."""
@@ -72,5 +93,34 @@ class Crowd:
             self.child.kill()
             self.child.wait()
 
-    def sum(self, name):
-        return sum(group[name] for group in self.groups.values())
+    def sum(self, name, site=None):
+        """Of all groups, or of those of a site."""
+        return sum(group[name] for key, group in self.groups.items() if site in (None, self.sites[key]))
+
+
+class Calm:
+    """Whether for half a second each group of some sites was counted, and no visit of theirs refused or journaled."""
+
+    REPORTS = 5
+
+    def __init__(self, crowd, sites):
+        self.crowd = crowd
+        self.names = [name for name, site in crowd.sites.items() if site in sites]
+        self.worst = None  # the group for which it was begun again
+        self.begin()
+
+    def begin(self):
+        self.reports = self.crowd.reports
+        self.before = dict(self.crowd.groups)
+
+    def increase(self, name, number):
+        return self.crowd.groups[name][number] - self.before[name][number]
+
+    def __call__(self):
+        for name in self.names:
+            if self.increase(name, "refused") or self.increase(name, "journaled"):
+                self.worst = name
+                self.begin()
+                return False
+        return (self.crowd.reports - self.reports > self.REPORTS
+                and all(self.increase(name, "counted") for name in self.names))

@@ -2,9 +2,16 @@
 """Stores that forget: a Redis that is set back to an earlier state, and a pair of which one lags."""
 
 import shutil
+import time
 import uuid
 
 from harness import Redis, RedisStore, free_port, wait_until
+
+
+def pass_seconds(seconds, meanwhile=lambda: None):
+    """Where time itself is what is tested: there is nothing else to wait for."""
+    end = time.monotonic() + seconds
+    wait_until(lambda: (meanwhile(), time.monotonic() > end)[1], f"{seconds} s are over")
 
 
 def content_of(path):

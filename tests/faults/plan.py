@@ -6,18 +6,33 @@ import random
 
 INSTANCES = 3
 
+#: The sites of a storm. The first one keeps all its keys; each of the others loses some, or has keys of a wrong type.
+SITES = HEALTHY, REFUSED, TORN, SET_BACK, FORGETFUL = ("default", "refused", "torn", "set-back", "forgetful")
+
+#: The instance that reaches Redis by a name with several addresses, and how many these are.
+NAMED = 2
+ADDRESSES = 3
+
+#: `ledger.retain` of the instances, in seconds: longer than any rollback takes, shorter than a long refusal.
+RETAIN_S = 6
+
 
 @dataclasses.dataclass
 class Fault:
     kind: str
+    family: str          #: which class of faults knows what to do
     lane: str            #: what it happens to; of faults of one lane only one is under way at a time
     index: int = 0       #: which link or instance
     seconds: float = 0   #: how long it lasts
     arguments: dict = dataclasses.field(default_factory=dict)
 
+    @property
+    def name(self):
+        return f"{self.family} {self.kind}{', then fail over' if self.arguments.get('is_long') else ''}"
+
     def __str__(self):
         details = ", ".join(f"{name}={value}" for name, value in self.arguments.items())
-        return f"{self.lane} {self.kind}{' (' + details + ')' if details else ''}, {self.seconds:.2f} s"
+        return f"{self.lane}: {self.name}{' (' + details + ')' if details else ''}, {self.seconds:.2f} s"
 
 
 def draw_direction(draw):
@@ -54,30 +69,96 @@ def redis_fault(draw):
         ("stop", 1.2, {}),
         ("roll back", 1.2, {}),
         ("roll back unnoticed", 0.8, {}),
+        ("fail over", 1.2, draw_failover(draw)),
         ("end connections", 0.0, {}),
         ("forget scripts", 0.0, {}),
         ("rewrite", 0.0, {}),
     ])
 
 
+def draw_failover(draw):
+    """Whether the old master becomes a replica before the instances are led to the new one, while they are, or after; and
+    how the links to it end."""
+    return {"demotion": draw.choice(["before", "while", "after"]), "how": draw.choice(["close", "reset"])}
+
+
+def refusal_fault(draw):
+    """Errors of the whole server. A long one outlasts `ledger.retain`, and then the replica becomes the master."""
+    kind = draw.choice(["noreplicas", "readonly", "out of memory", "misconf", "busy"])
+    is_long = kind != "busy" and draw.random() < 0.06
+    return kind, 1.5, {"is_long": is_long, **(draw_failover(draw) if is_long else {})}
+
+
+def site_fault(draw):
+    """Keys of one site that are lost, or have a wrong type. Some of them have the world to themselves, and then the other
+    sites have to be counted all the time."""
+    is_alone = draw.random() < 0.4
+    mending = draw.choice(["repair", "put back"])
+    return draw.choice([
+        ("wrong type of ledger", 1.2, {"is_alone": is_alone}),
+        ("wrong type of totals", 1.2, {"is_alone": is_alone}),
+        ("lost ledger", 0.8, {"is_alone": is_alone, "mending": mending}),
+        ("lost totals", 0.8, {"is_alone": is_alone, "mending": mending}),
+        ("roll back", 0.8, {}),
+        ("lost tokens", 0.0, {"share": draw.choice([0.0, 0.3, 1.0])}),
+        ("lost day", 0.0, {"kind": draw.choice(["day", "hour"])}),
+        ("lost salts", 0.0, {}),
+    ])
+
+
+def address_fault(draw):
+    """Which of the addresses leads to the master, and how the others are no use."""
+    good = draw.randrange(ADDRESSES)
+    return "list", 0.5, {"states": [
+        "master" if index == good else draw.choice(["refuses", "hangs", "drops", "replica"]) for index in range(ADDRESSES)]}
+
+
 def instance_fault(draw):
     return draw.choice([("kill", 0.2, {}), ("kill", 0.2, {}), ("stop", 1.2, {}), ("restart", 0.1, {})])
+
+
+def clock_fault(draw):
+    """The wall clock of an instance is set, and set back. Clocks that differ by less than half an hour are within what
+    keys of visits take."""
+    return "jump", 1.0, {"ahead": round(draw.choice([-1, 1]) * draw.choice([3, 60, 1700]) * draw.uniform(0.5, 1))}
 
 
 def nginx_fault(draw):
     return draw.choice([("kill", 0.1, {}), ("stop", 0.8, {}), ("reload", 0.0, {})])
 
 
-def draw_plan(seed, count, *, has_nginx=True):
-    """`count` faults: most happen to links, since that is where there are most kinds and most moments."""
+#: family: (how many of a hundred, what draws a fault, lane). What changes the state of the store has one lane.
+FAMILIES = {
+    "link": (45, link_fault, "link"),
+    "redis": (14, redis_fault, "redis"),
+    "refusal": (7, refusal_fault, "redis"),
+    "site": (9, site_fault, "redis"),
+    "address": (3, address_fault, "link"),
+    "instance": (14, instance_fault, "instance"),
+    "clock": (3, clock_fault, "clock"),
+    "nginx": (5, nginx_fault, "nginx"),
+}
+
+
+def draw_fault(draw, families):
+    family = draw.choices(families, weights=[FAMILIES[name][0] for name in families])[0]
+    _, draw_kind, lane = FAMILIES[family]
+    kind, longest, arguments = draw_kind(draw)
+    index = NAMED if family == "address" else draw.randrange(INSTANCES)
+    seconds = RETAIN_S + draw.uniform(1, 2) if arguments.get("is_long") else draw.uniform(0, longest)
+    if lane in ("link", "instance", "clock"):
+        lane = f"{lane} {index}"
+    return Fault(kind, family, lane, index, seconds, arguments)
+
+
+def draw_plan(seed, count, *, has_nginx=True, only=()):
+    """`count` faults: most happen to links, since that is where there are most kinds and most moments. With `only`, those
+    whose name has one of these words in it."""
     draw = random.Random(seed)
+    families = [family for family in FAMILIES if family != "nginx" or has_nginx]
     plan = []
-    for _ in range(count):
-        lane, fault = draw.choices([("link", link_fault), ("redis", redis_fault), ("instance", instance_fault),
-                                    ("nginx", nginx_fault)], weights=[60, 18, 17, 5 if has_nginx else 0])[0]
-        kind, longest, arguments = fault(draw)
-        index = draw.randrange(INSTANCES) if lane in ("link", "instance") else 0
-        if lane in ("link", "instance"):
-            lane = f"{lane} {index}"
-        plan.append(Fault(kind, lane, index, draw.uniform(0, longest), arguments))
+    while len(plan) < count:
+        fault = draw_fault(draw, families)
+        if not only or any(words in fault.name for words in only):
+            plan.append(fault)
     return plan

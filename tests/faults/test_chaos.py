@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from harness import wait_until
+from plan import TORN
 from storm import Storm
 
 CHAOS = pathlib.Path(__file__).resolve().parent / "chaos"
@@ -31,24 +32,25 @@ def check(directory, seed, **arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.parametrize("seed", [30, 71])
 def test_a_storm(directory, seed):
-    """Behind nginx and straight to the instances; with AOF `always` and `everysec`."""
-    check(directory, seed, faults=60, visits=60000)
+    """Behind nginx and straight to the instances; with AOF `always` and `everysec`. The seeds are some whose plans have
+    most kinds, and none of those that take long: each of these has a test of its own."""
+    check(directory, seed, faults=50, visits=50000)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [4, 7])
+@pytest.mark.parametrize("seed", [48, 59])
 def test_a_storm_with_journals(directory, seed):
-    """Nobody is refused; instances that are killed are started again on their journal."""
-    storm = check(directory, seed, faults=60, visits=60000, has_journal=True)
+    """Nobody is refused, but of a torn site; instances that are killed are started again on their journal."""
+    storm = check(directory, seed, faults=50, visits=50000, has_journal=True)
     assert storm.crowd.sum("journaled") > 0
-    assert storm.crowd.sum("refused") == 0
+    assert storm.crowd.sum("refused") == storm.crowd.sum("refused", TORN)
 
 
 @pytest.mark.slow
 def test_a_storm_without_nginx(directory):
-    check(directory, 5, faults=40, visits=40000, has_nginx=False)
+    check(directory, 5, faults=30, visits=30000, has_nginx=False)
 
 
 def stat_of(pid):

@@ -5,13 +5,11 @@ Afterwards the total is what was answered, as if nothing had happened; where it 
 missing. The Redis is real, and what it loses is lost for certain.
 """
 
-import time
-
 import pytest
 
 from harness import RedisStore, wait_until
 
-from parts import PATIENT, link_settings
+from parts import PATIENT, link_settings, pass_seconds
 
 
 def check_settled(daemon, store, crowd):
@@ -41,12 +39,6 @@ def metric(daemon, name):
         if line.startswith(name + " "):
             return int(line.split()[1])
     return pytest.fail(f"there is no metric {name}")
-
-
-def pass_seconds(seconds):
-    """Where time itself is what is tested: there is nothing else to wait for."""
-    end = time.monotonic() + seconds
-    wait_until(lambda: time.monotonic() > end, f"{seconds} s are over")
 
 
 # --- a crash under appendfsync everysec ---

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "oracle.h"
 
+#include "base/clock.h"
 #include "sim_log.h"
 
 #include <stdarg.h>
@@ -14,6 +15,9 @@ struct request {
     bool is_promised;
     bool is_possible;
     bool is_at_risk;
+    bool is_old;        /* tried before the last repair of its site */
+    bool was_possible;  /* or promised, before that */
+    bool was_blind;     /* journaled by an instance that may not have known the site's generation */
     unsigned instances; /* bits: where it was tried */
     unsigned hours;     /* bits: when */
 };
@@ -28,6 +32,13 @@ static struct {
     bool is_steady;
     size_t request_count;
     struct request requests[ORACLE_REQUESTS_MAX];
+    size_t hour_count;
+    uint64_t hours[SIM_HOURS_MAX];
+    uint64_t repaired[SIM_PAGES_MAX];                    /* totals that operators put in */
+    uint64_t repaired_at_ms[SIM_SITES_MAX];              /* 0: never */
+    bool is_heard[ORACLE_INSTANCES][SIM_SITES_MAX];      /* the last repair, by the instance */
+    bool is_acquainted[ORACLE_INSTANCES][SIM_SITES_MAX]; /* the instance has had an answer */
+    bool was_blind[ORACLE_INSTANCES][SIM_SITES_MAX];     /* and visits before that */
     uint64_t sent[SIM_PAGES_MAX];
     uint64_t latest[ORACLE_INSTANCES][ORACLE_SHARED_PAGES];
     bool given[ORACLE_SHARED_PAGES][ORACLE_REQUESTS_MAX + 1]; /* by number */
@@ -56,6 +67,20 @@ const char *oracle_violation(void)
     return oracle.violation;
 }
 
+size_t oracle_hour(uint64_t hour)
+{
+    for (size_t i = 0; i < oracle.hour_count; i++) {
+        if (oracle.hours[i] == hour) {
+            return i;
+        }
+    }
+    if (oracle.hour_count == SIM_HOURS_MAX) {
+        abort();
+    }
+    oracle.hours[oracle.hour_count] = hour;
+    return oracle.hour_count++;
+}
+
 /* --- all the time --- */
 
 size_t oracle_request(size_t site, size_t page)
@@ -72,6 +97,8 @@ void oracle_attempt(size_t request, size_t instance, size_t hour)
 {
     oracle.requests[request].instances |= 1U << instance;
     oracle.requests[request].hours |= 1U << hour;
+    oracle.was_blind[instance][oracle.requests[request].site] |=
+        !oracle.is_acquainted[instance][oracle.requests[request].site];
 }
 
 static void judge_number(size_t page, size_t instance, uint64_t number, uint64_t total)
@@ -94,6 +121,23 @@ static void judge_number(size_t page, size_t instance, uint64_t number, uint64_t
     *latest = number;
 }
 
+/* what was tried before a repair may be part of what the operator put in */
+static void promise(struct request *request, bool is_sure)
+{
+    if (is_sure && !request->is_old) {
+        request->is_promised = true;
+    } else {
+        request->is_possible = true;
+    }
+}
+
+/* whether what the instance writes into its journal will be sent: not if it is of a generation that
+ * has ended without its knowledge */
+static bool may_journal(const struct request *request, size_t instance)
+{
+    return oracle.repaired_at_ms[request->site] == 0 || oracle.is_heard[instance][request->site];
+}
+
 void oracle_answered(size_t request, size_t instance, const struct visit_answer *answer,
                      const struct sim_database *database)
 {
@@ -105,13 +149,17 @@ void oracle_answered(size_t request, size_t instance, const struct visit_answer 
             judge_number(own->page, instance, answer->count,
                          sim_database_total(database, own->page));
         }
-        own->is_promised = true;
+        promise(own, true);
         break;
     case VISIT_REPEATED:
+        promise(own, true);
+        break;
     case VISIT_JOURNALED:
-        own->is_promised = true;
+        own->was_blind |= oracle.was_blind[instance][own->site];
+        promise(own, may_journal(own, instance));
         break;
     case VISIT_UNKNOWN:
+        own->was_blind |= oracle.was_blind[instance][own->site];
         own->is_possible = true;
         break;
     case VISIT_REFUSED:
@@ -127,11 +175,56 @@ void oracle_unanswered(size_t request)
 
 void oracle_instance_gone(size_t instance)
 {
+    memset(oracle.is_acquainted[instance], 0, sizeof(oracle.is_acquainted[instance]));
+    memset(oracle.was_blind[instance], 0, sizeof(oracle.was_blind[instance]));
+    memset(oracle.is_heard[instance], 0, sizeof(oracle.is_heard[instance]));
     for (size_t i = 0; i < oracle.request_count && !oracle.is_steady; i++) {
         if ((oracle.requests[i].instances & 1U << instance) != 0) {
             oracle.requests[i].is_at_risk = true;
         }
     }
+}
+
+void oracle_missed(size_t instance, size_t site)
+{
+    for (size_t i = 0; i < oracle.request_count; i++) {
+        if ((oracle.requests[i].instances & 1U << instance) != 0 &&
+            oracle.requests[i].site == site) {
+            oracle.requests[i].is_at_risk = true;
+        }
+    }
+}
+
+void oracle_repaired(size_t site, const struct sim_database *database)
+{
+    oracle.repaired_at_ms[site] = clock_monotonic_ms();
+    for (size_t i = 0; i < ORACLE_INSTANCES; i++) {
+        oracle.is_heard[i][site] = false;
+    }
+    for (size_t i = 0; i < oracle.request_count; i++) {
+        struct request *request = &oracle.requests[i];
+
+        if (request->site == site) {
+            request->is_old = true;
+            request->was_possible |= request->is_promised || request->is_possible;
+            request->is_promised = false;
+            request->is_possible = false;
+            oracle.repaired[request->page] = sim_database_total(database, request->page);
+        }
+    }
+}
+
+void oracle_heard(size_t instance, size_t site, uint64_t executed_at_ms)
+{
+    oracle.is_acquainted[instance][site] = true;
+    if (executed_at_ms > oracle.repaired_at_ms[site]) {
+        oracle.is_heard[instance][site] = true;
+    }
+}
+
+bool oracle_was_repaired(size_t site)
+{
+    return oracle.repaired_at_ms[site] != 0;
 }
 
 void oracle_applied(const struct sim_database *database, const struct store_batch *batch)
@@ -171,7 +264,7 @@ static uint64_t judge(const char *what, size_t number, const struct bounds *boun
                       (unsigned long long)total);
     }
     if (total < bounds->promised) {
-        sim_say("%s %zu: %llu promised, the store has %llu", what, number,
+        sim_say("%s %zu: %llu promised, it has %llu", what, number,
                 (unsigned long long)bounds->promised, (unsigned long long)total);
         return bounds->promised - total;
     }
@@ -186,8 +279,18 @@ static uint64_t judge_pages(const struct sim_database *database)
     if (pages == NULL) {
         abort();
     }
+    for (size_t page = 0; page < SIM_PAGES_MAX; page++) {
+        pages[page] = (struct bounds){oracle.repaired[page], oracle.repaired[page]};
+    }
     for (size_t i = 0; i < oracle.request_count; i++) {
-        add(&pages[oracle.requests[i].page], &oracle.requests[i], true);
+        const struct request *request = &oracle.requests[i];
+
+        add(&pages[request->page], request, true);
+        /* it was never sent before the repair, so it may go on */
+        pages[request->page].most +=
+            request->is_old && request->was_blind && !request->is_promised && !request->is_possible
+                ? 1
+                : 0;
     }
     for (size_t page = 0; page < SIM_PAGES_MAX; page++) {
         missing += judge("page", page, &pages[page], sim_database_total(database, page));
@@ -208,6 +311,8 @@ static uint64_t judge_hours(const struct sim_database *database)
         for (size_t hour = 0; hour < SIM_HOURS_MAX; hour++) {
             if ((request->hours & 1U << hour) != 0) {
                 add(&hours[request->site][hour], request, is_one);
+                hours[request->site][hour].most +=
+                    request->was_possible && !request->is_promised && !request->is_possible ? 1 : 0;
             }
         }
     }
@@ -222,8 +327,12 @@ static uint64_t judge_hours(const struct sim_database *database)
 
 void oracle_judge(const struct sim_database *database, bool is_final)
 {
-    uint64_t of_pages = judge_pages(database);
-    uint64_t of_hours = judge_hours(database);
+    uint64_t of_pages;
+    uint64_t of_hours;
+
+    sim_say("%s:", is_final ? "what the store has in the end" : "what a copy has");
+    of_pages = judge_pages(database);
+    of_hours = judge_hours(database);
 
     if (is_final && (of_pages != 0 || of_hours != 0)) {
         oracle_accuse("lost: %llu visits that were promised are not in the store, or %llu not in "

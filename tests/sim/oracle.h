@@ -15,6 +15,9 @@
  * Numbers are judged only while the store does not go back in time. Where it does, what an instance
  * promised is *at risk* when the instance is ended or killed, since it alone could heal the store.
  *
+ * A site whose keys were lost one by one is torn, until it is repaired. Then its totals are what
+ * the operator put in, and the visits that come after that.
+ *
  * There is one oracle, which belongs to the run that is going on.
  */
 #ifndef VISITCOUNTD_TESTS_ORACLE_H
@@ -43,7 +46,10 @@ const char *oracle_violation(void);
 /** A new request of a page; returns its number. */
 size_t oracle_request(size_t site, size_t page);
 
-/** An attempt of it at an instance, in an hour from SIM_FIRST_HOUR. */
+/** A number below SIM_HOURS_MAX for an hour since 1970, the same all over the run. */
+size_t oracle_hour(uint64_t hour);
+
+/** An attempt of it at an instance, in an hour of oracle_hour(). */
 void oracle_attempt(size_t request, size_t instance, size_t hour);
 
 /** What the instance said, with the totals that the store has now; or it died, and said nothing. */
@@ -53,6 +59,19 @@ void oracle_unanswered(size_t request);
 
 /** An instance is gone, with what it could heal the store with. */
 void oracle_instance_gone(size_t instance);
+
+/** An instance could not know that the store refused a site, and it went back since. */
+void oracle_missed(size_t instance, size_t site);
+
+/**
+ * An operator has repaired a site, and put in what `database` has now. What was tried before is in
+ * there, or it is lost: it is *in doubt*.
+ */
+void oracle_repaired(size_t site, const struct sim_database *database);
+bool oracle_was_repaired(size_t site);
+
+/** An instance got an answer about a site, which the store gave at `executed_at_ms`. */
+void oracle_heard(size_t instance, size_t site, uint64_t executed_at_ms);
 
 /** A copy of the store has changed by a batch. */
 void oracle_applied(const struct sim_database *database, const struct store_batch *batch);

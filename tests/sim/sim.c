@@ -2,14 +2,17 @@
 /*
  * sim: runs the engine, its ledger and its journal in a simulated world; see sim_world.h.
  *
- *     sim [--first N] [--seeds N] [--wrong N] [--seed N] [--verbose]
+ *     sim [--first N] [--seeds N] [--wrong N] [--seed N] [--without KIND]... [--verbose]
  *
  * --seeds N runs seeds 1 to N, by default 1000, or as many from --first on; --seed N only that one.
  * Each wrong run is named with what was wrong and the command that repeats it; the status is then
- * 1, and it ends after --wrong of them, by default 10.
+ * 1, and it ends after --wrong of them, by default 10. --without leaves a kind of faults out:
+ * refusals, replicas, keys, clocks, tokens, calm or upgrades. It tells which kind a wrong run
+ * needs.
  */
 #include "sim_clock.h"
 #include "sim_log.h"
+#include "sim_weather.h"
 #include "sim_world.h"
 
 #include "base/map.h"
@@ -74,13 +77,31 @@ static void show_tally(const struct sim_tally *tally, uint64_t wrong)
         const char *name;
         uint64_t count;
     } rows[] = {
-        {"requests", tally->requests},     {"attempts", tally->attempts},
-        {"counted", tally->counted},       {"repeated", tally->repeated},
-        {"journaled", tally->journaled},   {"refused", tally->refused},
-        {"unknown", tally->unknown},       {"replayed", tally->replayed},
-        {"healed", tally->healed},         {"lost, as said", tally->lost},
-        {"duplicates", tally->duplicates}, {"outages", tally->outages},
-        {"deaths", tally->deaths},         {"rollbacks", tally->rollbacks},
+        {"requests", tally->requests},
+        {"attempts", tally->attempts},
+        {"counted", tally->counted},
+        {"repeated", tally->repeated},
+        {"journaled", tally->journaled},
+        {"refused", tally->refused},
+        {"unknown", tally->unknown},
+        {"replayed", tally->replayed},
+        {"healed", tally->healed},
+        {"lost, as said", tally->lost},
+        {"duplicates", tally->duplicates},
+        {"outages", tally->outages},
+        {"deaths", tally->deaths},
+        {"rollbacks", tally->rollbacks},
+        {"refusals by a server", tally->refusals},
+        {"refusals of a site", tally->refusals_of_site},
+        {"replicas cut off", tally->cuts},
+        {"promotions", tally->promotions},
+        {"keys lost", tally->keys_lost},
+        {"sites torn", tally->torn},
+        {"repairs", tally->repairs},
+        {"clock jumps", tally->clock_jumps},
+        {"upgrades", tally->upgrades},
+        {"calm runs", tally->calm_runs},
+        {"shared tokens", tally->tokens_shared},
     };
 
     printf("%llu runs, %llu wrong", (unsigned long long)tally->runs, (unsigned long long)wrong);
@@ -88,6 +109,21 @@ static void show_tally(const struct sim_tally *tally, uint64_t wrong)
         printf("%s %llu %s", i == 0 ? ":" : ",", (unsigned long long)rows[i].count, rows[i].name);
     }
     printf("\n");
+}
+
+/* the bit of a kind of faults: see enum sim_kind */
+static unsigned parse_kind(const char *text)
+{
+    static const char *const names[] = {"refusals", "replicas", "keys",    "clocks",
+                                        "tokens",   "calm",     "upgrades"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            return 1U << i;
+        }
+    }
+    fprintf(stderr, "sim: no kind of faults: \"%s\"\n", text);
+    exit(64);
 }
 
 static uint64_t parse_number(const char *text)
@@ -104,15 +140,19 @@ static uint64_t parse_number(const char *text)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"seeds", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
-        {"first", required_argument, NULL, 'f'}, {"wrong", required_argument, NULL, 'w'},
-        {"verbose", no_argument, NULL, 'v'},     {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"seeds", required_argument, NULL, 'n'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"first", required_argument, NULL, 'f'},
+                                            {"wrong", required_argument, NULL, 'w'},
+                                            {"verbose", no_argument, NULL, 'v'},
+                                            {"without", required_argument, NULL, 'o'},
+                                            {NULL, 0, NULL, 0}};
     struct sim_tally tally = {0};
     uint64_t first = 1;
     uint64_t seeds = 1000;
     uint64_t wrong_max = 10;
     uint64_t wrong;
+    unsigned left_out = 0;
     int option;
 
     program = argv[0];
@@ -128,9 +168,13 @@ int main(int argc, char **argv)
             wrong_max = parse_number(optarg);
         } else if (option == 'v') {
             sim_log_show(true);
+        } else if (option == 'o') {
+            left_out |= parse_kind(optarg);
+            sim_weather_leave_out(left_out);
         } else {
             fprintf(stderr,
-                    "usage: sim [--first N] [--seeds N] [--wrong N] [--seed N] [--verbose]\n");
+                    "usage: sim [--first N] [--seeds N] [--wrong N] [--seed N] [--without KIND] "
+                    "[--verbose]\n");
             return 64;
         }
     }

@@ -11,6 +11,7 @@
 
 static uint64_t monotonic_ms;
 static uint64_t wall_ms;
+static int64_t wall_off_ms;
 static uint64_t scenario;
 static uint64_t kernel;
 
@@ -30,6 +31,7 @@ void sim_clock_begin(uint64_t seed)
     kernel = ~seed;
     monotonic_ms = 1000000;
     /* shortly before an hour ends, so that most runs see one begin */
+    wall_off_ms = 0;
     wall_ms = UINT64_C(500000) * MS_PER_HOUR - sim_draw(10000);
 }
 
@@ -42,9 +44,9 @@ void sim_clock_advance_to(uint64_t now_ms)
     monotonic_ms = now_ms;
 }
 
-void sim_clock_step_wall(int64_t by_ms)
+void sim_clock_use(int64_t new_wall_off_ms)
 {
-    wall_ms = (uint64_t)((int64_t)wall_ms + by_ms);
+    wall_off_ms = new_wall_off_ms;
 }
 
 uint64_t clock_monotonic_ms(void)
@@ -59,7 +61,7 @@ uint64_t clock_monotonic_us(void)
 
 uint64_t clock_wall_ms(void)
 {
-    return wall_ms;
+    return (uint64_t)((int64_t)wall_ms + wall_off_ms);
 }
 
 ssize_t getrandom(void *bytes, size_t length, unsigned flags)

@@ -15,8 +15,11 @@ void sim_clock_begin(uint64_t seed);
 /** Moves the monotonic clock to `now_ms`, not backwards, and the wall clock by as much. */
 void sim_clock_advance_to(uint64_t now_ms);
 
-/** Sets the wall clock alone forward or back, as an administrator would. */
-void sim_clock_step_wall(int64_t by_ms);
+/**
+ * Sets by how much the wall clock is wrong from here on: that of the instance whose code runs, as
+ * an administrator or a wrong time server would set it.
+ */
+void sim_clock_use(int64_t wall_off_ms);
 
 /** The scenario's chance, which is apart from what getrandom(2) gives to the code under test. */
 uint64_t sim_draw(uint64_t below);                        /* 0 … below - 1 */

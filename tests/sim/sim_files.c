@@ -114,7 +114,9 @@ size_t sim_files_count(const struct sim_files *files)
     size_t count = 0;
 
     for (size_t i = 0; i < files->name_count; i++) {
-        count += files->names[i].content != NULL ? 1 : 0;
+        bool is_aside = strstr(files->names[i].text, ".aside") != NULL;
+
+        count += files->names[i].content != NULL && !is_aside ? 1 : 0;
     }
     return count;
 }

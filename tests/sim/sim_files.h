@@ -56,7 +56,7 @@ bool sim_files_is_dead(const struct sim_files *files);
  * may come. */
 void sim_files_crash(struct sim_files *files, bool of_machine);
 
-/** How many files there are. */
+/** How many files there are, without those of records that were set aside. */
 size_t sim_files_count(const struct sim_files *files);
 
 #endif

@@ -4,14 +4,22 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "count/journal.h"
+#include "count/journal_job.h"
 #include "oracle.h"
 #include "sim_clock.h"
 #include "sim_disk.h"
 #include "sim_log.h"
 #include "sim_loop.h"
+#include "sim_version.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+void sim_instance_enter(const struct sim_instance *instance)
+{
+    sim_clock_use(instance->wall_off_ms);
+    sim_version_use(instance->version);
+}
 
 bool sim_instance_is_up(const struct sim_instance *instance)
 {
@@ -50,6 +58,7 @@ void sim_instance_start(struct sim_instance *instance, struct sim_node *node, bo
     struct sim_instances *common = instance->common;
 
     sim_say("instance %zu starts%s", instance->number, available ? "" : " without the store");
+    sim_instance_enter(instance);
     instance->generation++;
     instance->is_gone = false;
     instance->stalled_until_ms = 0;
@@ -60,7 +69,8 @@ void sim_instance_start(struct sim_instance *instance, struct sim_node *node, bo
     instance->loop = loop_create();
     instance->disk = disk_create(instance->loop);
     sim_disk_set_latency(instance->disk, common->disk_latency_ms);
-    instance->store = sim_store_create(node, available, &common->weather, instance->number);
+    instance->store =
+        sim_store_create(node, available, &common->weather, instance->number, instance->version);
     instance->engine =
         engine_create(instance->loop, sim_store_base(instance->store), &common->options);
     if (common->has_journal) {
@@ -110,6 +120,7 @@ void sim_instance_stop(struct sim_instance *instance, enum sim_death death)
     static const char *const names[] = {"ends", "is killed", "loses its power"};
 
     sim_say("instance %zu %s", instance->number, names[death]);
+    sim_instance_enter(instance);
     if (death == SIM_ENDS) {
         sim_files_live_on(instance->files); /* it was quicker */
     } else {
@@ -153,6 +164,7 @@ void sim_instance_run_due(struct sim_instance *instance)
     if (!sim_instance_is_up(instance)) {
         return;
     }
+    sim_instance_enter(instance);
     sim_store_run_due(instance->store, !is_stalled(instance));
     if (is_stalled(instance)) {
         return;
@@ -170,10 +182,24 @@ void sim_instance_run_due(struct sim_instance *instance)
     sim_loop_run_due(instance->loop);
 }
 
+uint64_t sim_instance_waiting_asides(const struct sim_instance *instance)
+{
+    uint64_t count = 0;
+
+    if (instance->journal == NULL) {
+        return 0;
+    }
+    list_for_each(link, &instance->journal->asides.waiting) {
+        count++;
+    }
+    return count;
+}
+
 bool sim_instance_is_done(const struct sim_instance *instance)
 {
     return instance->ends_at_ms == SIM_NEVER && instance->disk_mended_at_ms == SIM_NEVER &&
            sim_instance_is_up(instance) && engine_is_idle(instance->engine) &&
            sim_store_is_quiet(instance->store) &&
-           (instance->journal == NULL || journal_status(instance->journal)->records == 0);
+           (instance->journal == NULL ||
+            journal_status(instance->journal)->records == sim_instance_waiting_asides(instance));
 }

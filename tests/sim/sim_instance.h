@@ -44,16 +44,23 @@ struct sim_instance {
     struct engine *engine;
     struct journal *journal;
 
+    bool may_lose;               /* it could not know of a refusal in time */
     bool is_gone;                /* its answers do not leave any more */
     unsigned generation;         /* how often it was started */
     enum sim_death death;        /* that comes when sim_files_is_dead() */
     uint64_t stalled_until_ms;   /* it does not run */
+    int64_t wall_off_ms;         /* of its wall clock */
+    enum sim_version version;    /* with which it is started next */
+    uint64_t upgraded_at_ms;     /* when another version comes */
     uint64_t ends_at_ms;         /* of whatever a fault began */
     uint64_t disk_mended_at_ms;  /* until then it is bad */
     uint64_t taken, turned_away; /* since it was started */
     uint64_t told[VISIT_UNKNOWN + 1];
     uint64_t lost; /* visits of which its engines said so */
 };
+
+/** Its code runs from here on, with its clock and as its version. */
+void sim_instance_enter(const struct sim_instance *instance);
 
 /** Starts it on `node`. Accuses when its journal is refused. */
 void sim_instance_start(struct sim_instance *instance, struct sim_node *node, bool available);
@@ -68,6 +75,12 @@ uint64_t sim_instance_next_ms(const struct sim_instance *instance);
 
 /** Does what is due; it may die of it, when its disk was told so. */
 void sim_instance_run_due(struct sim_instance *instance);
+
+/**
+ * Records that could not be set aside when that was due: they wait for the next write, or the next
+ * start.
+ */
+uint64_t sim_instance_waiting_asides(const struct sim_instance *instance);
 
 /** Whether nothing is left to be done: all was answered, healed and replayed. */
 bool sim_instance_is_done(const struct sim_instance *instance);

@@ -2,27 +2,12 @@
 #include "sim_store.h"
 
 #include "base/clock.h"
-#include "count/parcel.h"
 #include "oracle.h"
 #include "sim_clock.h"
 #include "sim_log.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define LATE_MAX_MS 4000
-
-/* a request on its way to a server; it may outlive the call, the store and the instance */
-struct request {
-    struct list link;
-    struct sim_node *node;
-    unsigned incarnation;
-    struct store_batch batch; /* of a ledger call only site and epoch */
-    struct parcel *parcel;    /* has the batch's memory; NULL of a ledger call */
-    char site[STORE_SITE_MAX + 1];
-    char epoch[STORE_EPOCH_LENGTH + 1];
-    uint64_t at_ms;
-};
 
 enum fate {
     FATE_DONE,
@@ -33,15 +18,20 @@ enum fate {
     FATE_TWICE /* executed and answered, and executed again later */
 };
 
+/* how old may be what is known of the replicas */
+#define REPLICAS_ASKED_MS 1000
+
 struct call {
     struct list link;
-    struct request *request; /* NULL once it was executed, or lost */
+    struct sim_request *request; /* NULL once it was executed, or lost */
     store_on_applied on_applied;
     store_on_ledger on_ledger; /* one of the two */
     void *data;
     char epoch[STORE_EPOCH_LENGTH + 1];
+    unsigned site; /* a bit */
     enum fate fate;
     uint64_t answer_at_ms;
+    uint64_t executed_at_ms;
     struct sim_answer *answer; /* once it was executed */
     struct store_applied applied;
     struct store_ledger ledger;
@@ -53,7 +43,12 @@ struct sim_store {
     size_t instance;
     bool available;
     bool refuses;
+    enum sim_version version;
+    unsigned knows_old; /* bits: sites of which it was told that an older version wrote */
     struct sim_store_weather weather;
+    struct sim_heed heed;
+    uint64_t asked_at_ms; /* what the replicas have; 0: not yet */
+    uint64_t replicated_before_ms;
     struct list calls; /* open */
     struct list late;  /* requests of calls that have ended */
 };
@@ -68,11 +63,6 @@ static struct call *call_of(struct list *link)
     return container_of(link, struct call, link);
 }
 
-static struct request *request_of(struct list *link)
-{
-    return container_of(link, struct request, link);
-}
-
 static void *allocate(size_t bytes)
 {
     void *memory = calloc(1, bytes);
@@ -81,124 +71,6 @@ static void *allocate(size_t bytes)
         abort();
     }
     return memory;
-}
-
-/* --- requests --- */
-
-static struct request *create_request(struct sim_store *store, const struct store_batch *batch)
-{
-    struct request *request = allocate(sizeof(*request));
-
-    request->node = store->node;
-    request->incarnation = store->node->incarnation;
-    list_init(&request->link);
-    strcpy(request->site, batch->site);
-    strcpy(request->epoch, batch->epoch);
-    request->batch = *batch;
-    if (batch->entry_count != 0) {
-        request->parcel = parcel_create(batch);
-        request->batch.entries = request->parcel->content.entries;
-        request->batch.tokens = request->parcel->content.tokens;
-    }
-    request->batch.site = request->site;
-    request->batch.epoch = request->epoch;
-    request->at_ms = clock_monotonic_ms() + sim_draw_skewed(0, store->weather.latency_ms) / 2;
-    return request;
-}
-
-static void free_request(struct request *request)
-{
-    if (request != NULL) {
-        parcel_destroy(request->parcel);
-        free(request);
-    }
-}
-
-static size_t count_refused(const struct request *request, const struct store_applied *applied)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; applied->totals != NULL && i < request->batch.entry_count; i++) {
-        count += applied->totals[i] == STORE_NONE ? 1 : 0;
-    }
-    return count;
-}
-
-static void apply_request(const struct request *request, struct sim_answer *answer,
-                          struct store_applied *ret_applied)
-{
-    sim_database_apply(request->node->database, &request->batch, answer, ret_applied);
-    oracle_applied(request->node->database, &request->batch);
-    sim_say("store: batch %llu of %s (%.4s), after %llu, %s and %zu more: %s, %zu refused",
-            (unsigned long long)request->batch.sequence, request->site, request->epoch,
-            (unsigned long long)request->batch.follows, request->batch.entries[0].page,
-            request->batch.entry_count - 1,
-            ret_applied->gap         ? "gap"
-            : ret_applied->duplicate ? "duplicate"
-                                     : "applied",
-            count_refused(request, ret_applied));
-}
-
-/* executes what nobody waits for, unless its server crashed since */
-static void execute_late(struct request *request)
-{
-    static struct sim_answer answer;
-    struct store_applied applied;
-
-    if (request->incarnation == request->node->incarnation) {
-        apply_request(request, &answer, &applied);
-    }
-    free_request(request);
-}
-
-void sim_store_run_left(struct list *left)
-{
-    struct list *link = left->next;
-
-    while (link != left) {
-        struct request *request = request_of(link);
-
-        link = link->next;
-        if (request->at_ms <= clock_monotonic_ms()) {
-            list_remove(&request->link);
-            execute_late(request);
-        }
-    }
-}
-
-uint64_t sim_store_next_left_ms(const struct list *left)
-{
-    uint64_t next_ms = UINT64_MAX;
-
-    list_for_each(link, left) {
-        if (request_of(link)->at_ms < next_ms) {
-            next_ms = request_of(link)->at_ms;
-        }
-    }
-    return next_ms;
-}
-
-void sim_store_drop_left(struct list *left)
-{
-    struct list *link;
-
-    while ((link = list_take_first(left)) != NULL) {
-        free_request(request_of(link));
-    }
-}
-
-/* a request whose caller does not hear of it any more arrives later, or never */
-static void leave(struct request *request, struct list *left, bool arrives)
-{
-    if (request == NULL) {
-        return;
-    }
-    if (arrives && request->parcel != NULL) {
-        request->at_ms = clock_monotonic_ms() + sim_draw_skewed(0, LATE_MAX_MS);
-        list_append(left, &request->link);
-    } else {
-        free_request(request);
-    }
 }
 
 /* --- calls --- */
@@ -229,10 +101,13 @@ static struct call *add_call(struct sim_store *store, const struct store_batch *
     const struct sim_store_weather *weather = &store->weather;
     struct call *call = allocate(sizeof(*call));
 
-    call->request = create_request(store, batch);
+    call->request = sim_request_create(store->node, batch);
+    call->request->version = store->version;
+    call->request->at_ms += sim_draw_skewed(0, weather->latency_ms) / 2;
     call->data = data;
     call->fate = draw_fate(store);
     strcpy(call->epoch, batch->epoch);
+    call->site = 1U << sim_site_number(batch->site);
     call->answer_at_ms = clock_monotonic_ms();
     if (call->fate == FATE_DONE || call->fate == FATE_REFUSED || call->fate == FATE_TWICE) {
         call->answer_at_ms = call->request->at_ms + sim_draw_skewed(0, weather->latency_ms) / 2;
@@ -240,7 +115,7 @@ static struct call *add_call(struct sim_store *store, const struct store_batch *
         call->answer_at_ms += weather->timeout_ms / 2 + sim_draw(weather->timeout_ms / 2 + 1);
     }
     list_append(&store->calls, &call->link);
-    sim_say("instance %zu %s %llu of %s (%.4s): %s", store->instance,
+    sim_say("instance %zu %s %llu of %s (%.12s): %s", store->instance,
             batch->entry_count != 0 ? "sends batch" : "asks for the ledger",
             (unsigned long long)batch->sequence, batch->site, batch->epoch, names[call->fate]);
     return call;
@@ -282,21 +157,46 @@ static void ledger(struct store *base, const char *site, const char *epoch,
 
 static void execute(struct sim_store *store, struct call *call)
 {
-    struct request *request = call->request;
+    struct sim_request *request = call->request;
 
     call->request = NULL;
     if (call->fate == FATE_REQUEST_LOST || call->fate == FATE_REFUSED) {
-        free_request(request);
+        sim_request_destroy(request);
     } else if (call->on_ledger != NULL) {
-        call->ledger = (struct store_ledger){
-            .outcome = STORE_OK,
-            .at = sim_database_position(request->node->database, request->site, request->epoch)};
-        free_request(request);
+        call->executed_at_ms = clock_monotonic_ms();
+        sim_request_read(request, &call->ledger);
+        sim_request_destroy(request);
     } else {
-        call->answer = allocate(sizeof(*call->answer));
-        apply_request(request, call->answer, &call->applied);
+        call->answer = malloc(sizeof(*call->answer)); /* large, and written before it is read */
+        if (call->answer == NULL) {
+            abort();
+        }
+        call->executed_at_ms = clock_monotonic_ms();
+        sim_request_apply(request, call->answer, &call->applied);
         /* who repeats a request in between does so for want of an answer, not after a refusal */
-        leave(request, &store->late, call->fate == FATE_TWICE && !call->applied.gap);
+        sim_request_leave(request, &store->late,
+                          call->fate == FATE_TWICE && call->applied.outcome == STORE_OK);
+    }
+}
+
+/* what the instance hears of refusals */
+static void note_heard(struct sim_store *store, const struct call *call)
+{
+    bool is_batch = call->on_applied != NULL;
+    enum store_outcome outcome = is_batch ? call->applied.outcome : call->ledger.outcome;
+    enum store_scope scope = is_batch ? call->applied.scope : call->ledger.scope;
+    unsigned sites = scope == STORE_SCOPE_SERVER ? SIM_ALL_SITES : call->site;
+
+    if (is_batch ? outcome == STORE_OK || call->applied.is_outdated : call->ledger.is_outdated) {
+        oracle_heard(store->instance, (size_t)__builtin_ctz(call->site), call->executed_at_ms);
+    }
+    if (outcome == STORE_OK && is_batch && call->applied.old_version_s != 0) {
+        store->knows_old |= call->site;
+    }
+    if (outcome == STORE_OK && is_batch && !call->applied.duplicate) {
+        sim_heed_forget(&store->heed, SIM_ALL_SITES);
+    } else if (outcome == STORE_REFUSED && !call->applied.gap) {
+        sim_heed_hear(&store->heed, sites, store->weather.heed_ms);
     }
 }
 
@@ -304,14 +204,17 @@ static void execute(struct sim_store *store, struct call *call)
 static void end_call(struct sim_store *store, struct call *call, enum store_outcome outcome)
 {
     const char *reason = outcome == STORE_REFUSED ? "not now" : "nobody knows";
-    struct store_applied applied = {.outcome = outcome, .reason = reason};
-    struct store_ledger at = {.outcome = STORE_REFUSED, .reason = reason};
+    struct store_applied applied = {
+        .outcome = outcome, .scope = STORE_SCOPE_SERVER, .reason = reason};
+    struct store_ledger at = {
+        .outcome = STORE_REFUSED, .scope = STORE_SCOPE_SERVER, .reason = reason};
 
     list_remove(&call->link);
-    leave(call->request, &store->late, call->fate == FATE_LATE);
+    sim_request_leave(call->request, &store->late, call->fate == FATE_LATE);
     if (outcome == STORE_OK) {
         applied = call->applied;
         at = call->ledger;
+        note_heard(store, call);
     }
     if (call->on_ledger != NULL) {
         call->on_ledger(call->data, &at);
@@ -357,7 +260,7 @@ void sim_store_run_due(struct sim_store *store, bool answers)
 {
     struct call *call;
 
-    sim_store_run_left(&store->late);
+    sim_request_run_left(&store->late);
     while ((call = first_due(store, answers)) != NULL) {
         if (is_under_way(call)) {
             execute(store, call);
@@ -369,7 +272,7 @@ void sim_store_run_due(struct sim_store *store, bool answers)
 
 uint64_t sim_store_next_ms(const struct sim_store *store)
 {
-    uint64_t next_ms = sim_store_next_left_ms(&store->late);
+    uint64_t next_ms = sim_request_next_left_ms(&store->late);
 
     list_for_each(link, &store->calls) {
         const struct call *call = call_of(link);
@@ -412,6 +315,7 @@ void sim_store_go_away(struct sim_store *store)
         break_calls(store);
     }
     store->available = false;
+    sim_heed_hear(&store->heed, SIM_ALL_SITES, store->weather.heed_ms);
     store_notify(&store->store, false);
     break_calls(store);
 }
@@ -420,6 +324,7 @@ void sim_store_come_back(struct sim_store *store)
 {
     sim_say("instance %zu: the store is back", store->instance);
     store->available = true;
+    sim_heed_forget(&store->heed, SIM_ALL_SITES);
     store_notify(&store->store, true);
 }
 
@@ -438,6 +343,26 @@ void sim_store_refuse(struct sim_store *store, bool refuses)
     store->refuses = refuses;
 }
 
+void sim_store_note_refusal(struct sim_store *store, unsigned sites)
+{
+    sim_heed_begin(&store->heed, sites, store->available);
+}
+
+void sim_store_note_no_refusal(struct sim_store *store)
+{
+    sim_heed_end(&store->heed, store->weather.heed_ms);
+}
+
+bool sim_store_knows_old(const struct sim_store *store, size_t site)
+{
+    return (store->knows_old & 1U << site) != 0;
+}
+
+bool sim_store_has_missed(const struct sim_store *store, size_t site)
+{
+    return store->heed.is_missed[site];
+}
+
 void sim_store_set_weather(struct sim_store *store, const struct sim_store_weather *weather)
 {
     store->weather = *weather;
@@ -450,10 +375,20 @@ bool sim_store_is_available(const struct sim_store *store)
 
 /* --- the store itself --- */
 
+/* the server is asked now and then, as long as there is a link; before, nothing is known */
 static void health(struct store *base, struct store_health *ret_health)
 {
-    *ret_health = (struct store_health){
-        .backend = "sim", .replicated_before_ms = UINT64_MAX, .available = sim_of(base)->available};
+    struct sim_store *store = sim_of(base);
+    uint64_t now_ms = clock_monotonic_ms();
+
+    if (store->available &&
+        (store->asked_at_ms == 0 || now_ms - store->asked_at_ms >= REPLICAS_ASKED_MS)) {
+        store->asked_at_ms = now_ms;
+        store->replicated_before_ms = store->node->replicated_before_ms;
+    }
+    *ret_health = (struct store_health){.backend = "sim",
+                                        .replicated_before_ms = store->replicated_before_ms,
+                                        .available = store->available};
 }
 
 void sim_store_orphan(struct sim_store *store, struct list *left)
@@ -461,7 +396,7 @@ void sim_store_orphan(struct sim_store *store, struct list *left)
     list_for_each(link, &store->calls) {
         struct call *call = call_of(link);
 
-        leave(call->request, left, sim_chance(500));
+        sim_request_leave(call->request, left, sim_chance(500));
         call->request = NULL;
     }
     list_move_all(left, &store->late);
@@ -472,7 +407,7 @@ static void destroy(struct store *base)
     struct sim_store *store = sim_of(base);
 
     break_calls(store);
-    sim_store_drop_left(&store->late);
+    sim_request_drop_left(&store->late);
     free(store);
 }
 
@@ -480,7 +415,8 @@ static const struct store_operations operations = {
     .apply = apply, .ledger = ledger, .health = health, .destroy = destroy};
 
 struct sim_store *sim_store_create(struct sim_node *node, bool available,
-                                   const struct sim_store_weather *weather, size_t instance)
+                                   const struct sim_store_weather *weather, size_t instance,
+                                   enum sim_version version)
 {
     struct sim_store *store = allocate(sizeof(*store));
 
@@ -489,6 +425,7 @@ struct sim_store *sim_store_create(struct sim_node *node, bool available,
     store->available = available;
     store->weather = *weather;
     store->instance = instance;
+    store->version = version;
     list_init(&store->calls);
     list_init(&store->late);
     return store;

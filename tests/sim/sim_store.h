@@ -10,17 +10,13 @@
 #define VISITCOUNTD_TESTS_SIM_STORE_H
 
 #include "base/list.h"
-#include "sim_database.h"
+#include "sim_heed.h"
+#include "sim_node.h"
+#include "sim_request.h"
 #include "store/store.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/** A server of the store. */
-struct sim_node {
-    struct sim_database *database;
-    unsigned incarnation; /* one more after each crash: what was on its way to it is gone */
-};
 
 /** How bad the network is: chances per mille, times in ms. */
 struct sim_store_weather {
@@ -31,13 +27,15 @@ struct sim_store_weather {
     unsigned refused;
     uint64_t latency_ms; /* at most */
     uint64_t timeout_ms; /* until the link gives an answer up */
+    uint64_t heed_ms;    /* within which a refusal has to be heard of: see sim_heed.h */
 };
 
 struct sim_store;
 
-/** A store on `node`; store_destroy() of sim_store_base() frees it. */
+/** A store on `node`, of an instance of that version; store_destroy() of its base frees it. */
 struct sim_store *sim_store_create(struct sim_node *node, bool available,
-                                   const struct sim_store_weather *weather, size_t instance);
+                                   const struct sim_store_weather *weather, size_t instance,
+                                   enum sim_version version);
 
 struct store *sim_store_base(struct sim_store *store);
 
@@ -50,8 +48,18 @@ bool sim_store_is_quiet(const struct sim_store *store);
 void sim_store_set_node(struct sim_store *store, struct sim_node *node);
 struct sim_node *sim_store_node(const struct sim_store *store);
 
-/** Whether everything is refused. */
+/** Whether everything that this instance sends is refused. */
 void sim_store_refuse(struct sim_store *store, bool refuses);
+
+/** The node refuses sites, which are bits, or refuses nothing any more. */
+void sim_store_note_refusal(struct sim_store *store, unsigned sites);
+void sim_store_note_no_refusal(struct sim_store *store);
+
+/** Whether the instance could not know of the last refusal of a site in time. */
+bool sim_store_has_missed(const struct sim_store *store, size_t site);
+
+/** Whether the instance was told that an older version wrote to a site. */
+bool sim_store_knows_old(const struct sim_store *store, size_t site);
 
 void sim_store_set_weather(struct sim_store *store, const struct sim_store_weather *weather);
 
@@ -67,10 +75,5 @@ void sim_store_run_due(struct sim_store *store, bool answers);
 
 /** The instance is gone, with its callbacks: its requests may still arrive; `left` takes them. */
 void sim_store_orphan(struct sim_store *store, struct list *left);
-
-/** Executes those of `left` that are due, and says when the next one is. */
-void sim_store_run_left(struct list *left);
-uint64_t sim_store_next_left_ms(const struct list *left);
-void sim_store_drop_left(struct list *left);
 
 #endif

@@ -33,6 +33,11 @@ struct asked {
     size_t site;
     size_t page;
     bool has_token;
+    bool is_new; /* it was tried at an instance of now, */
+    bool is_old; /* and at one of an older version */
+    bool was_counted;
+    size_t token; /* the number of the request whose token it is */
+    uint64_t token_at_ms;
     uint64_t first_at_ms;
 };
 
@@ -49,6 +54,7 @@ struct sim_traffic {
     size_t request_count;
     size_t attempt_count;
     size_t retry_count;
+    size_t shared_count;
     struct asked asked[ORACLE_REQUESTS_MAX];
     struct retry retries[RETRIES_MAX];
     struct attempt attempts[ATTEMPTS_MAX];
@@ -102,6 +108,21 @@ static void judge_patience(const struct attempt *attempt)
     }
 }
 
+/* where only site 0 is ill, visits of the others do not notice it */
+static void judge_calm(const struct attempt *attempt, const struct visit_answer *answer)
+{
+    const struct sim_traffic *traffic = attempt->traffic;
+    size_t site = traffic->asked[attempt->request].site;
+
+    if (traffic->options.is_calm && !traffic->is_over && site != 0 &&
+        answer->status != VISIT_COUNTED && answer->status != VISIT_REPEATED &&
+        answer->status != VISIT_TOO_MANY_PAGES) {
+        oracle_accuse("attempt %zu: site %zu is not counted, and only site 0 is ill: %s",
+                      (size_t)(attempt - traffic->attempts), site,
+                      answer->reason != NULL ? answer->reason : "journaled");
+    }
+}
+
 static void on_answer(struct visit *visit, const struct visit_answer *answer)
 {
     static const char *const names[] = {"counted", "repeated",        "journaled",
@@ -116,6 +137,9 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
                       (size_t)(attempt - attempt->traffic->attempts));
     }
     attempt->is_answered = true;
+    attempt->traffic->asked[attempt->request].was_counted |=
+        !instance->is_gone && answer->status == VISIT_COUNTED;
+    judge_calm(attempt, answer);
     sim_say("instance %zu: attempt %zu is %s", instance->number,
             (size_t)(attempt - attempt->traffic->attempts),
             instance->is_gone ? "not answered" : names[answer->status]);
@@ -147,19 +171,20 @@ static void try_at(struct sim_traffic *traffic, size_t request, struct sim_insta
     if (traffic->attempt_count == ATTEMPTS_MAX) {
         return;
     }
+    sim_instance_enter(instance);
     *attempt = (struct attempt){.traffic = traffic, .instance = instance, .request = request};
     attempt->visit.on_answer = on_answer;
     attempt->visit.pages_max = traffic->options.pages_max;
     attempt->visit.second = clock_wall_ms() / 1000;
     attempt->arrived_at_ms = clock_monotonic_ms();
     if (asked->has_token) { /* a number, or a stamp: proxies make one or the other */
-        bool is_stamp = request % 2 == 0;
+        bool is_stamp = traffic->options.only_stamps || asked->token % 2 == 0;
 
         attempt->visit.token = attempt->token;
         if (is_stamp) {
-            stamp_write((struct stamp){asked->first_at_ms, request}, attempt->token);
+            stamp_write((struct stamp){asked->token_at_ms, asked->token}, attempt->token);
         } else {
-            snprintf(attempt->token, sizeof(attempt->token), "%zu", request);
+            snprintf(attempt->token, sizeof(attempt->token), "%zu", asked->token);
         }
         attempt->visit.token_length = is_stamp ? STAMP_LENGTH : strlen(attempt->token);
         attempt->visit.token_window = is_stamp ? STORE_WINDOW_STAMPED : STORE_WINDOW_ATTEMPT;
@@ -167,15 +192,20 @@ static void try_at(struct sim_traffic *traffic, size_t request, struct sim_insta
     snprintf(site, sizeof(site), "site%zu", asked->site);
     snprintf(page, sizeof(page), "/%zu", asked->page);
     if (engine_visit(instance->engine, site, page, strlen(page), &attempt->visit) != 0) {
+        if (traffic->options.is_calm && asked->site != 0) {
+            oracle_accuse("site %zu is turned away, and only site 0 is ill", asked->site);
+        }
         instance->turned_away++;
         plan_retry(traffic, request, instance->number);
         return;
     }
     sim_say("instance %zu: attempt %zu is request %zu, of %s%s%s", instance->number,
             traffic->attempt_count, request, site, page, asked->has_token ? ", with a token" : "");
+    traffic->asked[request].is_new |= instance->version == SIM_NEW;
+    traffic->asked[request].is_old |= instance->version == SIM_OLD;
     traffic->attempt_count++;
     instance->taken++;
-    oracle_attempt(request, instance->number, clock_wall_ms() / MS_PER_HOUR - SIM_FIRST_HOUR);
+    oracle_attempt(request, instance->number, oracle_hour(clock_wall_ms() / MS_PER_HOUR));
 }
 
 /* an instance that can be reached, another one than `other` if there is a choice; or NULL */
@@ -198,6 +228,32 @@ static struct sim_instance *choose_instance(struct sim_traffic *traffic, size_t 
     return found;
 }
 
+/* whether a request of the page has the token: then another one would be its repetition */
+static bool is_taken(const struct sim_traffic *traffic, size_t token, size_t page)
+{
+    for (size_t i = 0; i < traffic->request_count; i++) {
+        if (traffic->asked[i].has_token && traffic->asked[i].token == token &&
+            traffic->asked[i].page == page) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* a client that uses one key for all that it does, or a stranger with the same one */
+static void share_token(struct sim_traffic *traffic, struct asked *asked)
+{
+    size_t other = sim_draw(traffic->request_count + 1);
+
+    if (asked->has_token && traffic->asked[other].has_token &&
+        !is_taken(traffic, traffic->asked[other].token, asked->page) &&
+        sim_chance(traffic->options.shares_tokens)) {
+        asked->token = traffic->asked[other].token;
+        asked->token_at_ms = traffic->asked[other].token_at_ms;
+        traffic->shared_count++;
+    }
+}
+
 static void ask(struct sim_traffic *traffic, struct sim_instance *instance)
 {
     const struct sim_traffic_options *options = &traffic->options;
@@ -211,8 +267,14 @@ static void ask(struct sim_traffic *traffic, struct sim_instance *instance)
     asked->site = asked->page % options->sites;
     asked->has_token = sim_chance(options->with_token);
     asked->first_at_ms = clock_monotonic_ms();
+    asked->token = traffic->request_count;
+    asked->token_at_ms = asked->first_at_ms;
+    share_token(traffic, asked);
     oracle_request(asked->site, asked->page);
     try_at(traffic, traffic->request_count++, instance);
+    if (asked->has_token && sim_chance(30)) { /* a proxy that does not wait for the answer */
+        try_at(traffic, (size_t)(asked - traffic->asked), instance);
+    }
 }
 
 static void arrive(struct sim_traffic *traffic)
@@ -224,6 +286,21 @@ static void arrive(struct sim_traffic *traffic)
         ask(traffic, instance);
     }
     traffic->arrival_at_ms = clock_monotonic_ms() + sim_draw_skewed(0, traffic->options.pause_ms);
+}
+
+/*
+ * An older version does not know the form in which this one keeps tokens. So nothing goes back to
+ * it, and what it has yet to apply, to replay or to heal is not tried elsewhere. This version looks
+ * for the older form where it was told that an older version writes: not before that.
+ */
+static bool may_repeat_at(const struct sim_traffic *traffic, const struct asked *asked,
+                          const struct sim_instance *instance)
+{
+    if (!asked->is_old) {
+        return instance->version != SIM_OLD;
+    }
+    return !asked->is_new && traffic->options.is_steady && asked->was_counted &&
+           (instance->version == SIM_OLD || sim_store_knows_old(instance->store, asked->site));
 }
 
 static void retry_due(struct sim_traffic *traffic)
@@ -240,7 +317,7 @@ static void retry_due(struct sim_traffic *traffic)
         }
         traffic->retries[i] = traffic->retries[--traffic->retry_count];
         instance = choose_instance(traffic, retry.not_instance);
-        if (instance != NULL) {
+        if (instance != NULL && may_repeat_at(traffic, &traffic->asked[retry.request], instance)) {
             try_at(traffic, retry.request, instance);
         }
     }
@@ -272,6 +349,11 @@ void sim_traffic_end(struct sim_traffic *traffic)
 size_t sim_traffic_requests(const struct sim_traffic *traffic)
 {
     return traffic->request_count;
+}
+
+size_t sim_traffic_shared_tokens(const struct sim_traffic *traffic)
+{
+    return traffic->shared_count;
 }
 
 size_t sim_traffic_attempts(const struct sim_traffic *traffic)

@@ -15,10 +15,14 @@ struct sim_traffic_options {
     struct sim_instance *instances;
     size_t instance_count;
     size_t sites;
-    size_t shared_pages; /* of all sites; 0: each request is of a page of its own */
-    uint64_t pause_ms;   /* between arrivals, at most */
-    uint64_t crowd_max;  /* requests at once */
-    unsigned with_token; /* per mille */
+    size_t shared_pages;    /* of all sites; 0: each request is of a page of its own */
+    uint64_t pause_ms;      /* between arrivals, at most */
+    uint64_t crowd_max;     /* requests at once */
+    unsigned with_token;    /* per mille */
+    unsigned shares_tokens; /* per mille of these: with a request of another page */
+    bool only_stamps;       /* the windows of other tokens mean nothing where clocks jump */
+    bool is_steady;         /* the store never goes back in time */
+    bool is_calm;           /* what is not of site 0 has to be counted */
     uint64_t patience_ms;
     uint64_t pages_max; /* that a site may have; 0: no limit */
 };
@@ -39,5 +43,8 @@ void sim_traffic_end(struct sim_traffic *traffic);
 /** How many requests there were, and attempts. */
 size_t sim_traffic_requests(const struct sim_traffic *traffic);
 size_t sim_traffic_attempts(const struct sim_traffic *traffic);
+
+/** How many requests had the token of another one. */
+size_t sim_traffic_shared_tokens(const struct sim_traffic *traffic);
 
 #endif

@@ -11,8 +11,24 @@
 #define ABSENCE_SHORT_MS 2000
 #define ABSENCE_LONG_MS  (UINT64_C(500) * SIM_KEEP_TOKENS_S)
 
+/* what a store may lose of the time before it refuses, and the way of an answer */
+#define HEED_MS 3000
+
+/* in a run that lasts longer than that, visitors come less often */
+#define LONG_STORM_MS 25000
+
+/* requests at once in a calm run, of which max_waiting takes several */
+#define CALM_CROWD_MAX 8
+
 /* longer than any run */
 #define FOR_GOOD_MS 3600000
+
+static unsigned left_out; /* kinds */
+
+void sim_weather_leave_out(unsigned kinds)
+{
+    left_out = kinds;
+}
 
 /* in some runs nothing of a kind happens, in some it is nearly all that happens */
 static unsigned draw_chance(unsigned most)
@@ -44,8 +60,10 @@ static void draw_disk(struct sim_files_weather *weather)
 }
 
 /* for how long batches are retained, against how far the store goes back */
-static void draw_retention(struct sim_weather *weather, struct engine_options *options)
+static void draw_retention(struct sim_weather *weather, struct sim_instances *common)
 {
+    struct engine_options *options = &common->options;
+
     options->retain_max_bytes = 1 << 20;
     options->ledger_ttl_ms = 7 * UINT64_C(86400000);
     switch (weather->climate) {
@@ -54,7 +72,9 @@ static void draw_retention(struct sim_weather *weather, struct engine_options *o
         options->ledger_ttl_ms = sim_chance(300) ? 2 * FOR_GOOD_MS : options->ledger_ttl_ms;
         break;
     case SIM_CRASHING:
-        options->retain_ms = sim_draw_between(4000, 10000);
+    case SIM_REPLICATED:
+        options->retain_ms = sim_draw_between(5000, 10000);
+        common->weather.heed_ms = options->retain_ms - HEED_MS;
         break;
     case SIM_COPIED:
         weather->may_lose = sim_chance(150);
@@ -69,16 +89,23 @@ static void draw_retention(struct sim_weather *weather, struct engine_options *o
 static void draw_traffic(const struct sim_weather *weather, struct sim_instances *common,
                          struct sim_traffic_options *traffic)
 {
-    traffic->sites = sim_draw_between(1, SIM_SITES_MAX);
+    traffic->sites = sim_chance(250) && !weather->is_calm ? 1 : sim_draw_between(2, SIM_SITES_MAX);
+    common->options.has_many_sites = traffic->sites > 1;
+    traffic->is_steady = weather->climate == SIM_STEADY && !weather->loses_keys;
+    traffic->is_calm = weather->is_calm;
+    traffic->only_stamps = weather->sets_wall;
+    traffic->shares_tokens =
+        sim_chance(500) && !weather->upgrades && (left_out & SIM_KIND_TOKENS) == 0 ? 200 : 0;
     traffic->shared_pages = sim_chance(500) ? sim_draw_between(1, ORACLE_SHARED_PAGES) : 0;
     /* room is a matter of when: it is judged only where what was refused once stays so */
     traffic->pages_max = weather->climate == SIM_STEADY && sim_chance(300)
                              ? sim_draw_skewed(1, traffic->shared_pages != 0 ? 10 : 300)
                              : 0;
-    traffic->pause_ms = sim_draw_skewed(50, 1000);
-    traffic->crowd_max = sim_draw_skewed(1, 20);
-    /* where the wall clock is set, windows of time mean nothing */
-    traffic->with_token = weather->sets_wall || sim_chance(300) ? 0 : 100 + (unsigned)sim_draw(900);
+    traffic->pause_ms = weather->storm_ms > LONG_STORM_MS
+                            ? sim_draw_between(weather->storm_ms / 60, weather->storm_ms / 20)
+                            : sim_draw_skewed(50, 1000);
+    traffic->crowd_max = sim_draw_skewed(1, weather->is_calm ? CALM_CROWD_MAX : 20);
+    traffic->with_token = sim_chance(300) ? 0 : 100 + (unsigned)sim_draw(900);
     traffic->patience_ms = common->options.max_wait_ms + EXPIRE_MS + weather->stall_ms;
     if (common->has_journal) {
         /* what is written already, what is written next, and work and answer take time each */
@@ -86,20 +113,72 @@ static void draw_traffic(const struct sim_weather *weather, struct sim_instances
     }
 }
 
+/* refusals of a minute are longer than batches are retained */
+static void draw_refusals(struct sim_weather *weather)
+{
+    if (sim_chance(400)) {
+        return;
+    }
+    weather->refusal_ms = sim_chance(500) ? sim_draw_skewed(100, 5000) : 60000;
+    if (weather->refusal_ms > 5000) {
+        weather->storm_ms += weather->refusal_ms;
+        weather->fault_ms += 2000;
+        weather->is_lasting = sim_chance(700);
+    }
+}
+
+static void draw_replicas(struct sim_weather *weather)
+{
+    weather->tells_replicas = sim_chance(600);
+    weather->lag_ms = sim_draw_skewed(10, weather->tells_replicas ? 2000 : 1000);
+    weather->grace_ms = sim_chance(200) ? sim_draw_between(5000, 20000) : FOR_GOOD_MS;
+    if (weather->climate == SIM_REPLICATED && sim_chance(500)) {
+        weather->storm_ms += 30000;
+        weather->fault_ms += 3000;
+    }
+}
+
+/* all is as it should be, but for site 0: the others must not notice anything of that */
+static void calm_down(struct sim_weather *weather, struct sim_instances *common)
+{
+    weather->stall_ms = 0;
+    weather->kills = false;
+    weather->refusal_ms = sim_draw_skewed(1000, 20000);
+    weather->loses_keys = true;
+    weather->upgrades = false;
+    common->weather = (struct sim_store_weather){
+        .latency_ms = 5, .timeout_ms = 1000, .heed_ms = common->weather.heed_ms};
+    common->options.max_wait_ms = sim_draw_skewed(200, 3000);
+    common->options.max_waiting = sim_draw_skewed(12 * CALM_CROWD_MAX, 500);
+}
+
+static void leave_out(struct sim_weather *weather)
+{
+    weather->refusal_ms = (left_out & SIM_KIND_REFUSALS) != 0 ? 0 : weather->refusal_ms;
+    weather->loses_keys = weather->loses_keys && (left_out & SIM_KIND_KEYS) == 0;
+    weather->upgrades = weather->upgrades && (left_out & SIM_KIND_UPGRADES) == 0;
+    weather->sets_wall = weather->sets_wall && (left_out & SIM_KIND_CLOCKS) == 0;
+}
+
 void sim_weather_draw(struct sim_weather *weather, struct sim_instances *common,
                       struct sim_traffic_options *traffic)
 {
-    *weather = (struct sim_weather){.climate = (enum sim_climate)sim_draw(3),
+    *weather = (struct sim_weather){.climate = (enum sim_climate)sim_draw(4),
                                     .storm_ms = sim_draw_skewed(1000, 20000),
                                     .fault_ms = sim_draw_skewed(200, 8000),
                                     .outage_ms = sim_draw_skewed(10, 5000),
                                     .stall_ms = sim_chance(300) ? sim_draw_skewed(1, 3000) : 0,
                                     .kills = sim_chance(500),
+                                    .loses_keys = sim_chance(250),
+                                    .upgrades = sim_chance(150),
+                                    .is_calm = sim_chance(100),
                                     .sets_wall = sim_chance(300)};
     if (weather->climate == SIM_CRASHING && sim_chance(300)) {
         weather->outage_ms = 30000;
         weather->storm_ms += 30000;
     }
+    draw_refusals(weather);
+    draw_replicas(weather);
     common->options.max_wait_ms = sim_draw_skewed(20, 3000);
     common->options.max_waiting = sim_draw_skewed(5, 500);
     common->has_journal = sim_chance(600);
@@ -108,6 +187,20 @@ void sim_weather_draw(struct sim_weather *weather, struct sim_instances *common,
     common->disk_latency_ms = sim_draw_skewed(0, 200);
     draw_network(&common->weather);
     draw_disk(&weather->disk);
-    draw_retention(weather, &common->options);
+    draw_retention(weather, common);
+    if ((left_out & SIM_KIND_REPLICAS) != 0 && weather->climate == SIM_REPLICATED) {
+        weather->climate = SIM_STEADY;
+    }
+    weather->is_calm = weather->is_calm && (left_out & SIM_KIND_CALM) == 0;
+    if (weather->is_calm) {
+        calm_down(weather, common);
+    }
+    leave_out(weather);
+    if (weather->upgrades) { /* an older version proves nothing, and knows tokens without pages */
+        weather->loses_keys = false;
+    }
+    if (weather->climate == SIM_COPIED) { /* copies of before a repair would come back */
+        weather->loses_keys = false;
+    }
     draw_traffic(weather, common, traffic);
 }

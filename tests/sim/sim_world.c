@@ -1,282 +1,61 @@
 /* SPDX-License-Identifier: MIT */
-#include "sim_world.h"
-
 #include "base/clock.h"
-#include "oracle.h"
 #include "sim_clock.h"
 #include "sim_log.h"
-#include "sim_traffic.h"
-#include "sim_weather.h"
+#include "sim_world_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define NODES 2
-
-#define MS_PER_HOUR 3600000
-
 /* longer than anything takes in a world without faults, the longest backoff included */
 #define QUIET_MAX_MS 60000
 
-/* one stall does not follow the other, so that patience has a limit */
-#define STALL_PAUSE_MS 20000
-
 /* so many things do not happen at one moment */
 #define STEPS_MAX 20000
-
-/* how often a server's memory reaches its disk */
-#define EVERYSEC_MS 1000
-
-struct world {
-    struct sim_weather weather;
-    struct sim_instances common;
-    struct sim_node nodes[NODES];
-    struct sim_node *active;       /* the one that instances connect to */
-    struct sim_database *snapshot; /* what the active one goes back to */
-    uint64_t snapshot_at_ms;       /* the next */
-    struct sim_instance instances[ORACLE_INSTANCES];
-    size_t instance_count;
-    struct sim_traffic *traffic;
-    bool is_quiet;
-    int64_t wall_off_ms;
-    uint64_t fault_at_ms;
-    unsigned steps; /* since the clock moved */
-    struct sim_tally *tally;
-};
 
 static struct sim_instance *draw_instance(struct world *world)
 {
     return &world->instances[sim_draw(world->instance_count)];
 }
 
-/* --- the store --- */
-
-/* the link breaks for a while; what is on the other side afterwards is `node` */
-static void cut_off(struct world *world, struct sim_instance *instance, struct sim_node *node,
-                    uint64_t most_ms)
-{
-    if (!sim_instance_is_up(instance)) {
-        return;
-    }
-    if (sim_store_is_available(instance->store)) {
-        world->tally->outages++;
-        sim_store_go_away(instance->store);
-        instance->ends_at_ms = clock_monotonic_ms() + sim_draw_skewed(1, most_ms);
-    }
-    sim_store_set_node(instance->store, node);
-}
-
-static void cut_all_off(struct world *world, uint64_t most_ms)
-{
-    for (size_t i = 0; i < world->instance_count; i++) {
-        cut_off(world, &world->instances[i], world->active, most_ms);
-    }
-}
-
-static void crash_server(struct world *world, uint64_t most_ms)
-{
-    sim_say("the server crashes, and lost what it did since the last snapshot");
-    world->tally->rollbacks++;
-    world->active->incarnation++;
-    sim_database_copy(world->active->database, world->snapshot);
-    cut_all_off(world, most_ms);
-}
-
-static void take_snapshot(struct world *world)
-{
-    sim_database_copy(world->snapshot, world->active->database);
-    world->snapshot_at_ms = world->weather.climate == SIM_CRASHING && !world->is_quiet
-                                ? clock_monotonic_ms() + EVERYSEC_MS
-                                : SIM_NEVER;
-}
-
-/* the other server takes over: as it was, or as a replica that caught up */
-static void fail_over(struct world *world)
-{
-    struct sim_node *before = world->active;
-
-    world->active = &world->nodes[before == &world->nodes[0] ? 1 : 0];
-    world->tally->rollbacks++;
-    sim_say("server %zu takes over", (size_t)(world->active - world->nodes));
-    if (sim_chance(300)) {
-        sim_say("it had caught up");
-        sim_database_copy(world->active->database, before->database);
-    }
-    if (sim_chance(600)) {
-        cut_all_off(world, 1000);
-        return;
-    }
-    /* some do not notice, or are told by and by */
-    for (size_t i = 0; i < world->instance_count; i++) {
-        if (sim_instance_is_up(&world->instances[i]) && sim_chance(500)) {
-            sim_store_set_node(world->instances[i].store, world->active);
-        }
-    }
-}
-
-static void strike_store(struct world *world)
-{
-    switch (world->weather.climate) {
-    case SIM_STEADY:
-        break;
-    case SIM_CRASHING:
-        crash_server(world, world->weather.outage_ms);
-        break;
-    case SIM_COPIED:
-        if (sim_chance(500)) {
-            fail_over(world);
-        } else if (sim_chance(500)) {
-            sim_say("a snapshot of the server");
-            take_snapshot(world);
-        } else {
-            crash_server(world, world->weather.outage_ms);
-        }
-        break;
-    }
-}
-
-/* --- instances --- */
-
-static void die(struct world *world, struct sim_instance *instance)
-{
-    instance->death = sim_chance(500) ? SIM_IS_KILLED : SIM_LOSES_ITS_POWER;
-    world->tally->deaths++;
-    if (sim_chance(500)) {
-        /* in the middle of what it writes next, if it writes */
-        sim_files_die_after(instance->files, (unsigned)sim_draw(8));
-        return;
-    }
-    sim_instance_stop(instance, instance->death);
-    instance->ends_at_ms = clock_monotonic_ms() + sim_draw_skewed(1, world->common.absence_ms);
-}
-
-static void restart(struct sim_instance *instance)
-{
-    engine_stop(instance->engine);
-    sim_instance_stop(instance, SIM_ENDS);
-    instance->ends_at_ms = clock_monotonic_ms() + sim_draw_skewed(1, 1000);
-}
-
-static void strike_disk(struct world *world, struct sim_instance *instance)
-{
-    sim_say("instance %zu: the disk is bad", instance->number);
-    sim_files_set_weather(instance->files, &world->weather.disk);
-    instance->disk_mended_at_ms = clock_monotonic_ms() + sim_draw_skewed(1, 3000);
-    if (world->weather.kills && sim_instance_is_up(instance) && sim_chance(300)) {
-        instance->death = sim_chance(500) ? SIM_IS_KILLED : SIM_LOSES_ITS_POWER;
-        sim_files_die_after(instance->files, (unsigned)sim_draw(40));
-    }
-}
-
-static void mend_disk(struct sim_instance *instance)
-{
-    static const struct sim_files_weather good = {.room_bytes = UINT64_MAX};
-
-    sim_files_set_weather(instance->files, &good);
-    instance->disk_mended_at_ms = SIM_NEVER;
-}
-
-static void strike_instance(struct world *world, struct sim_instance *instance)
-{
-    const struct sim_weather *weather = &world->weather;
-
-    if (!sim_instance_is_up(instance) || instance->ends_at_ms != SIM_NEVER) {
-        return; /* one thing at a time */
-    }
-    switch (sim_draw(7)) {
-    case 0:
-        sim_say("instance %zu: the store refuses", instance->number);
-        sim_store_refuse(instance->store, true);
-        instance->ends_at_ms = clock_monotonic_ms() + sim_draw_skewed(1, 3000);
-        break;
-    case 1:
-        if (weather->stall_ms != 0 &&
-            clock_monotonic_ms() > instance->stalled_until_ms + STALL_PAUSE_MS) {
-            sim_say("instance %zu stalls", instance->number);
-            instance->stalled_until_ms =
-                clock_monotonic_ms() + sim_draw_skewed(1, weather->stall_ms);
-        }
-        break;
-    case 2:
-    case 3:
-        if (weather->kills) {
-            die(world, instance);
-        }
-        break;
-    case 4:
-        if (weather->kills) {
-            restart(instance);
-        }
-        break;
-    default:
-        cut_off(world, instance, world->active, weather->outage_ms);
-        break;
-    }
-}
-
-/* what a fault had begun is over */
-static void mend(struct world *world, struct sim_instance *instance)
-{
-    instance->ends_at_ms = SIM_NEVER;
-    if (!sim_instance_is_up(instance)) {
-        mend_disk(instance); /* it does not start on a bad one */
-        sim_instance_start(instance, world->active, world->is_quiet || sim_chance(800));
-        if (sim_instance_is_up(instance) && !sim_store_is_available(instance->store)) {
-            instance->ends_at_ms = clock_monotonic_ms() + sim_draw_skewed(1, 3000);
-        }
-        return;
-    }
-    sim_store_refuse(instance->store, false);
-    if (!sim_store_is_available(instance->store)) {
-        sim_store_set_node(instance->store, world->active);
-        sim_store_come_back(instance->store);
-    }
-}
-
-/* up to an hour off, which keeps the hours of a run few */
-static void set_wall(struct world *world)
-{
-    int64_t off_ms = (int64_t)sim_draw(2 * MS_PER_HOUR) - MS_PER_HOUR;
-
-    sim_say("the wall clock is set");
-    sim_clock_step_wall(off_ms - world->wall_off_ms);
-    world->wall_off_ms = off_ms;
-}
-
+/* what happens in a calm run happens to site 0 */
 static void strike(struct world *world)
 {
-    uint64_t what = sim_draw(8);
+    const struct sim_weather *weather = &world->weather;
+    bool is_refusing = world->active->refuses || world->active->refused != 0;
+    uint64_t what = sim_draw(10);
 
-    if (what == 0 && world->weather.sets_wall) {
-        set_wall(world);
-    } else if (what <= 1) {
-        strike_store(world);
-    } else if (what <= 2) {
-        strike_disk(world, draw_instance(world));
-    } else {
-        strike_instance(world, draw_instance(world));
+    world->fault_at_ms = clock_monotonic_ms() + sim_draw_skewed(1, weather->fault_ms);
+    if (is_refusing && weather->is_lasting && sim_chance(900)) {
+        return; /* a link that breaks makes instances keep what the refusal alone has to */
     }
-    world->fault_at_ms = clock_monotonic_ms() + sim_draw_skewed(1, world->weather.fault_ms);
+    if (what == 0 && weather->sets_wall) {
+        sim_strikes_clock(world, draw_instance(world));
+    } else if (what <= 1 || weather->is_calm) {
+        sim_sites_strike(world);
+    } else if (what <= 3) {
+        sim_servers_strike(world);
+    } else if (what <= 4) {
+        sim_strikes_disk(world, draw_instance(world));
+    } else {
+        sim_strikes_instance(world, draw_instance(world));
+    }
 }
 
 /* --- time --- */
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static uint64_t next_event_ms(const struct world *world)
 {
-    uint64_t next_ms =
-        earlier(sim_traffic_next_ms(world->traffic), sim_store_next_left_ms(&world->common.left));
+    uint64_t next_ms = sim_earlier(sim_traffic_next_ms(world->traffic),
+                                   sim_request_next_left_ms(&world->common.left));
 
     for (size_t i = 0; i < world->instance_count; i++) {
-        next_ms = earlier(next_ms, sim_instance_next_ms(&world->instances[i]));
+        next_ms = sim_earlier(next_ms, sim_instance_next_ms(&world->instances[i]));
+        next_ms = sim_earlier(next_ms, world->instances[i].upgraded_at_ms);
     }
-    next_ms = earlier(next_ms, world->snapshot_at_ms);
+    next_ms = sim_earlier(next_ms, sim_servers_next_ms(world));
     if (!world->is_quiet) {
-        next_ms = earlier(next_ms, world->fault_at_ms);
+        next_ms = sim_earlier(next_ms, world->fault_at_ms);
     }
     return next_ms > clock_monotonic_ms() ? next_ms : clock_monotonic_ms();
 }
@@ -291,20 +70,21 @@ static void step(struct world *world)
         oracle_accuse("something is done again and again without end");
     }
     sim_clock_advance_to(now_ms);
-    if (world->snapshot_at_ms <= now_ms) {
-        take_snapshot(world);
-    }
-    sim_store_run_left(&world->common.left);
+    sim_servers_run_due(world);
+    sim_request_run_left(&world->common.left);
     sim_traffic_run_due(world->traffic);
     if (!world->is_quiet && world->fault_at_ms <= now_ms) {
         strike(world);
     }
     for (size_t i = 0; i < world->instance_count; i++) {
         if (world->instances[i].disk_mended_at_ms <= now_ms) {
-            mend_disk(&world->instances[i]);
+            sim_strikes_mend_disk(&world->instances[i]);
+        }
+        if (world->instances[i].upgraded_at_ms <= now_ms) {
+            sim_strikes_upgrade(world, &world->instances[i]);
         }
         if (world->instances[i].ends_at_ms <= now_ms) {
-            mend(world, &world->instances[i]);
+            sim_strikes_mend(world, &world->instances[i]);
         }
         sim_instance_run_due(&world->instances[i]);
     }
@@ -343,10 +123,10 @@ static void reconnect_all(struct world *world)
         struct sim_instance *instance = &world->instances[i];
 
         instance->stalled_until_ms = 0;
-        mend_disk(instance);
+        sim_strikes_mend_disk(instance);
         if (sim_instance_is_up(instance)) {
             sim_store_set_weather(instance->store, &good);
-            cut_off(world, instance, world->active, 1000);
+            sim_servers_cut_off(world, instance, world->active, 1000);
         }
         if (instance->ends_at_ms == SIM_NEVER) {
             instance->ends_at_ms = clock_monotonic_ms();
@@ -358,7 +138,12 @@ static void become_quiet(struct world *world)
 {
     sim_say("the world becomes quiet");
     world->is_quiet = true;
-    world->snapshot_at_ms = SIM_NEVER;
+    sim_servers_mend(world);
+    for (size_t i = 0; i < world->instance_count; i++) {
+        if (world->instances[i].upgraded_at_ms != SIM_NEVER) {
+            sim_strikes_upgrade(world, &world->instances[i]);
+        }
+    }
     sim_traffic_end(world->traffic);
     reconnect_all(world);
     settle(world);
@@ -382,18 +167,17 @@ static struct world *create_world(struct sim_tally *tally)
     traffic.instances = world->instances;
     traffic.instance_count = world->instance_count;
     sim_weather_draw(&world->weather, &world->common, &traffic);
-    oracle_begin(world->weather.climate == SIM_STEADY);
-    for (size_t i = 0; i < NODES; i++) {
-        world->nodes[i].database = sim_database_create();
-    }
-    world->active = &world->nodes[0];
-    world->snapshot = sim_database_create();
-    take_snapshot(world);
+    world->site_count = traffic.sites;
+    oracle_begin(world->weather.climate == SIM_STEADY && !world->weather.loses_keys);
+    sim_servers_create(world);
     for (size_t i = 0; i < world->instance_count; i++) {
         world->instances[i] = (struct sim_instance){.common = &world->common,
                                                     .number = i,
                                                     .files = sim_files_create(i),
+                                                    .version = SIM_NEW,
+                                                    .upgraded_at_ms = SIM_NEVER,
                                                     .disk_mended_at_ms = SIM_NEVER};
+        sim_strikes_begin_old(world, &world->instances[i]);
         sim_instance_start(&world->instances[i], world->active, true);
     }
     world->traffic = sim_traffic_create(&traffic);
@@ -417,7 +201,8 @@ static void add_stats(struct sim_tally *tally, const struct stats *stats)
 /* ends what is there, and lets the oracle look at each copy of the store */
 static void judge(struct world *world)
 {
-    bool is_steady = world->weather.climate == SIM_STEADY;
+    bool is_steady = world->weather.climate == SIM_STEADY && !world->weather.loses_keys;
+    bool may_lose = world->weather.may_lose || world->may_lose;
 
     for (size_t i = 0; i < world->instance_count; i++) {
         struct sim_instance *instance = &world->instances[i];
@@ -427,42 +212,44 @@ static void judge(struct world *world)
             continue;
         }
         own = instance->lost + engine_stats(instance->engine)->lost;
-        if (own != 0 && (is_steady || (instance->generation == 1 && !world->weather.may_lose))) {
+        if (own != 0 &&
+            (is_steady || (instance->generation == 1 && !may_lose && !instance->may_lose))) {
             oracle_accuse("instance %zu says that %llu visits are lost", instance->number,
                           (unsigned long long)own);
         }
     }
-    for (size_t i = 0; i < NODES; i++) {
+    for (size_t i = 0; i < SIM_NODES; i++) {
         /* where too little is kept, what is lost is found when the next batch is sent, if one is */
-        oracle_judge(world->nodes[i].database,
-                     &world->nodes[i] == world->active && !world->weather.may_lose);
+        oracle_judge(world->nodes[i].database, &world->nodes[i] == world->active && !may_lose);
     }
 }
 
 static void destroy_world(struct world *world)
 {
-    sim_store_drop_left(&world->common.left);
+    sim_request_drop_left(&world->common.left);
     for (size_t i = 0; i < world->instance_count; i++) {
         struct sim_instance *instance = &world->instances[i];
+        bool has_journal_left = false;
 
         if (sim_instance_is_up(instance)) {
+            has_journal_left = sim_instance_waiting_asides(instance) != 0;
             add_stats(world->tally, engine_stats(instance->engine));
             sim_instance_stop(instance, SIM_ENDS);
         }
-        if (*oracle_violation() == '\0' && sim_files_count(instance->files) != 0) {
+        if (*oracle_violation() == '\0' && !has_journal_left &&
+            sim_files_count(instance->files) != 0) {
             oracle_accuse("instance %zu leaves files in an empty journal", instance->number);
         }
         sim_files_crash(instance->files, false);
         sim_files_destroy(instance->files);
     }
-    sim_store_drop_left(&world->common.left);
+    sim_request_drop_left(&world->common.left);
     world->tally->requests += sim_traffic_requests(world->traffic);
+    world->tally->tokens_shared += sim_traffic_shared_tokens(world->traffic);
+    world->tally->calm_runs += world->weather.is_calm ? 1 : 0;
     world->tally->attempts += sim_traffic_attempts(world->traffic);
     sim_traffic_destroy(world->traffic);
-    sim_database_destroy(world->snapshot);
-    for (size_t i = 0; i < NODES; i++) {
-        sim_database_destroy(world->nodes[i].database);
-    }
+    sim_servers_destroy(world);
     free(world);
 }
 

@@ -12,7 +12,14 @@
  * - crashing: its servers crash and lose what they applied within the last second, as Redis does
  *   with `appendfsync everysec`; they may stay away for longer than batches are retained;
  * - copied: two servers take turns, with failover to a replica that lagged, fail-back to an old
- *   master, snapshots that are restored, with a sign of it or without.
+ *   master, snapshots that are restored, with a sign of it or without;
+ * - replicated: a master with replicas that lag, or are cut off for minutes; one of them, also one
+ *   that lags, takes over. The master says what all of them have, or nothing of them.
+ *
+ * In all of them the store may refuse, as a whole or one site; one key of a site may be lost, which
+ * an operator repairs later; and an instance's wall clock may jump.
+ *
+ * Some runs are calm: nothing happens but to site 0. Then visits of all other sites are counted.
  */
 #ifndef VISITCOUNTD_TESTS_SIM_WORLD_H
 #define VISITCOUNTD_TESTS_SIM_WORLD_H
@@ -37,6 +44,17 @@ struct sim_tally {
     uint64_t outages;
     uint64_t deaths;
     uint64_t rollbacks;
+    uint64_t refusals;         /* by a server */
+    uint64_t refusals_of_site; /* of one site by a server */
+    uint64_t cuts;             /* of replicas from their master */
+    uint64_t promotions;       /* of replicas, some of which lag */
+    uint64_t keys_lost;        /* of a site, one by one */
+    uint64_t torn;             /* sites, by that */
+    uint64_t repairs;
+    uint64_t clock_jumps;
+    uint64_t upgrades; /* of instances from an older version */
+    uint64_t calm_runs;
+    uint64_t tokens_shared; /* by requests of two pages */
 };
 
 /**

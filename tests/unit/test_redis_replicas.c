@@ -45,7 +45,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    free(*state);
+    struct fixture *fixture = *state;
+
+    redis_replicas_finish(&fixture->replicas);
+    free(fixture);
     return 0;
 }
 

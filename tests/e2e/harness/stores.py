@@ -74,9 +74,10 @@ class RedisStore:
     def set_total(self, total, site="default", page="/"):
         self.client().zadd("vc:{%s}:hits" % site, {page: total})
 
-    def series_totals(self):
+    def series_totals(self, site="*"):
+        """What the pages' numbers by day, and those by hour, add up to; of all sites or one."""
         client = self.client()
-        return tuple(sum(int(hits) for key in client.scan_iter("vc:{*}:%s:*" % kind) for page, hits in client.hgetall(key).items() if page)
+        return tuple(sum(int(hits) for key in client.scan_iter("vc:{%s}:%s:*" % (site, kind)) for page, hits in client.hgetall(key).items() if page)
                      for kind in ("day", "hour"))
 
     def day_key(self, site="default"):

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "count/dispatcher.h"
+
+#include "base/clock.h"
+#include "count/outage.h"
+#include "count/sending.h"
+
+static struct leg *leg_in_queue(struct list *link)
+{
+    return container_of(link, struct leg, queue);
+}
+
+/* sends a leg that was ready, or lets it rest where that is in vain */
+static void send_leg(struct leg *leg)
+{
+    struct engine *engine = leg->site->engine;
+
+    if (!engine->is_available) {
+        if (outage_has_begun(engine, clock_monotonic_ms())) {
+            outage_shelter(leg->site);
+        }
+        sending_rest(leg);
+        return;
+    }
+    if (loop_timer_is_active(&leg->retry)) {
+        sending_release_probe(leg);
+        return; /* the timer makes it ready again */
+    }
+    if (!sending_may_send(leg)) {
+        sending_rest(leg);
+        return;
+    }
+    if (outage_may_send(leg)) {
+        flow_send(&leg->flow);
+    }
+    if (!flow_is_busy(&leg->flow)) {
+        sending_release_probe(leg);
+    }
+}
+
+/*
+ * Sends what is ready. Where more than one visit waits, connections are polled once more before:
+ * what they have ready by then joins, and fewer, larger batches cost everybody less than the turn
+ * does.
+ */
+static void on_flush(struct loop_task *task)
+{
+    struct engine *engine = container_of(task, struct engine, flush);
+    struct list *link;
+
+    engine->has_gathered = !engine->has_gathered && engine->stats.waiting > 1;
+    if (engine->has_gathered) {
+        loop_task_schedule(engine->loop, task);
+        return;
+    }
+    while ((link = list_take_first(&engine->unwritten)) != NULL) {
+        outage_write(container_of(link, struct site, unwritten));
+    }
+    while ((link = list_take_first(&engine->ready)) != NULL) {
+        send_leg(leg_in_queue(link));
+    }
+}
+
+void dispatcher_init(struct engine *engine)
+{
+    sending_init(engine);
+    loop_task_init(&engine->flush, on_flush);
+}
+
+void dispatcher_finish(struct engine *engine)
+{
+    loop_task_cancel(&engine->flush);
+    sending_finish(engine);
+}

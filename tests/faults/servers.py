@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""The servers of a storm: a master that can be set back, and a replica that can be held back and become the master."""
+
+import contextlib
+import threading
+
+import redis as client_library
+
+from harness import free_ports, wait_until
+
+from parts import RollbackRedis
+from proxy import Proxy
+
+#: Copies keys to another database of the server, which takes a fraction of what it would take to bring them here.
+KEEP = """
+redis.call('SELECT', 1)
+redis.call('FLUSHDB')
+redis.call('SELECT', 0)
+for _, key in ipairs(redis.call('KEYS', KEYS[1])) do
+    redis.call('COPY', key, key, 'DB', 1)
+end
+"""
+
+RESTORE = """
+for _, key in ipairs(redis.call('KEYS', KEYS[1])) do
+    redis.call('UNLINK', key)
+end
+redis.call('SELECT', 1)
+for _, key in ipairs(redis.call('KEYS', KEYS[1])) do
+    redis.call('COPY', key, key, 'DB', 0)
+end
+redis.call('FLUSHDB')
+"""
+
+#: A file that cannot be replaced by a snapshot, since it is a directory.
+NO_FILE = "not-a-file"
+
+
+def keep_state(server, pattern):
+    """Remembers the keys of some names, all of one moment."""
+    server.client().eval(KEEP, 1, pattern)
+
+
+def restore_state(server, pattern):
+    """The keys of these names are those that were remembered, and no others."""
+    server.client().eval(RESTORE, 1, pattern)
+
+
+class Servers:
+    """Two servers. The replica's link to its master is a proxy."""
+
+    def __init__(self, directory, *, fsync, seed):
+        config = {"appendfsync": fsync, "repl-diskless-sync-delay": 0, "min-replicas-max-lag": 1,
+                  "enable-protected-configs": "yes", "busy-reply-threshold": 50}
+        self.servers = [RollbackRedis(directory, name=name, port=port, config=config)
+                        for name, port in zip(("first", "second"), free_ports(2))]
+        self.active = 0
+        self.replication = Proxy(self.address, seed=seed)
+
+    @property
+    def master(self):
+        return self.servers[self.active]
+
+    @property
+    def replica(self):
+        return self.servers[1 - self.active]
+
+    @property
+    def address(self):
+        """Of the master."""
+        return ("127.0.0.1", self.master.port)
+
+    def start(self):
+        for server in self.servers:
+            (server.directory / NO_FILE).mkdir()
+            server.start()
+        self.replication.start()
+        self.follow()
+        wait_until(self.is_in_step, "the replica has all of its master")
+
+    def finish(self):
+        self.replication.finish()
+        for server in self.servers:
+            server.finish()
+
+    def follow(self):
+        self.replica.client().replicaof(*self.replication.address)
+
+    def is_in_step(self):
+        """Whether the replica has what the master had when this was asked."""
+        before = self.master.client().info("replication")["master_repl_offset"]
+        replica = self.replica.client().info("replication")
+        return replica.get("master_link_status") == "up" and replica["slave_repl_offset"] >= before
+
+    def hold_back(self):
+        """The replica gets nothing more, nor is it heard."""
+        self.replication.set("both", "present", hold=True)
+
+    def join(self):
+        """The replica gets what it lacks."""
+        self.replication.clear()
+
+    def promote(self):
+        """The replica becomes a master. The old one does not notice."""
+        self.replica.client().replicaof("NO", "ONE")
+        self.active = 1 - self.active
+        self.replication.switch(self.address)
+        self.replication.cut()
+
+    def demote(self):
+        """The old master becomes a replica of the new one."""
+        self.follow()
+
+    # --- errors of a whole server ---
+
+    def refuse_noreplicas(self, server):
+        server.client().config_set("min-replicas-to-write", 1)
+
+    def accept_noreplicas(self, server):
+        server.client().config_set("min-replicas-to-write", 0)
+
+    def refuse_readonly(self, server):
+        """A replica of nobody who answers."""
+        server.client().replicaof("127.0.0.1", 1)
+
+    def accept_readonly(self, server):
+        server.client().replicaof("NO", "ONE")
+
+    def refuse_out_of_memory(self, server):
+        server.client().config_set("maxmemory", 1 << 20)
+
+    def accept_out_of_memory(self, server):
+        server.client().config_set("maxmemory", 0)
+
+    def refuse_misconf(self, server):
+        """A snapshot that cannot be written."""
+        server.client().config_set("dbfilename", NO_FILE)
+        server.client().config_set("save", "3600 1")
+        wait_until(lambda: self.begins_snapshot(server), "a snapshot begins")
+
+    @staticmethod
+    def begins_snapshot(server):
+        """Not while another one is made, as for a replica."""
+        with contextlib.suppress(client_library.ResponseError):
+            return server.client().bgsave(schedule=True)
+
+    def accept_misconf(self, server):
+        server.client().config_set("dbfilename", "dump.rdb")
+        server.client().config_set("save", "")
+
+    def refuse_busy(self, server):
+        """A script that does not end."""
+        def run():
+            with contextlib.suppress(client_library.RedisError):
+                server.client().eval("while true do end", 0)
+        threading.Thread(target=run, daemon=True).start()
+
+    def accept_busy(self, server):
+        with contextlib.suppress(client_library.ResponseError):  # it has not begun, or has ended
+            server.client().script_kill()
