@@ -5,7 +5,7 @@
 #   make test     install what is missing, build, and run every test
 #   make help     everything else
 
-VERSION  = 0.1.0
+VERSION  = 0.2.0
 PREFIX   = /usr
 DESTDIR  =
 BUILD    = build
@@ -213,7 +213,7 @@ help:
 	@echo 'make images       container images localhost/visitcountd and those beside it'
 	@echo 'make kube         INSTANCES=3: write packaging/podman/visitcountd.yaml'
 	@echo 'make generated    renew what is made from the table of options'
-	@echo 'make gallery      pictures of the badges and the dashboard, for the README'
+	@echo 'make gallery      pictures of the badges and the dashboard, for the documents'
 	@echo 'make bench        measure, beside what people use instead; PARTS="core direct systems instances pages idle sizes"'
 	@echo 'make bench-instructions   the same in instructions and system calls per request'
 	@echo 'make soak         SEEDS=100000 FIRST=(now): runs of the simulator, each with faults of its own'

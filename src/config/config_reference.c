@@ -146,7 +146,7 @@ static void put_conf(struct buf *out)
     buf_puts(out, option_group_length(before) != 0 ? "};\n" : "");
 }
 
-/* the tables of README.md */
+/* the tables of docs/configure.md */
 
 static void put_markdown_text(const char *text, struct buf *out)
 {

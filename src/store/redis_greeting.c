@@ -75,29 +75,18 @@ static bool is_refusal(const redisReply *reply)
     return false;
 }
 
-/* notes an error that does not matter, in case that the server hangs up after it */
+/*
+ * Notes an error that does not matter, in case that the server hangs up after it. NOAUTH stays: to
+ * a client that has not authenticated Redis says it first, and hangs up on the script, since it
+ * takes no argument of more than 16 KiB then.
+ */
 static void ignore_error(struct redis_greeting *greeting, enum redis_step step,
                          const redisReply *reply)
 {
-    if (is_error(reply)) {
+    if (is_error(reply) && strstr(greeting->ignored, "NOAUTH") == NULL) {
         snprintf(greeting->ignored, sizeof(greeting->ignored), "%s",
                  tell_error(greeting, step, reply));
     }
-}
-
-/*
- * The check of a step that is a convenience: any error is ignored, except NOAUTH, which every
- * command would get. Redis also hangs up on SCRIPT LOAD then: it takes no argument of more than 16
- * KiB from a client that has not authenticated.
- */
-static const char *check_convenience(struct redis_greeting *greeting, enum redis_step step,
-                                     const redisReply *reply)
-{
-    if (is_error(reply) && begins_with(reply->str, "NOAUTH")) {
-        return tell_error(greeting, step, reply);
-    }
-    ignore_error(greeting, step, reply);
-    return NULL;
 }
 
 bool redis_greeting_is_denied(const char *error)
@@ -162,7 +151,8 @@ static bool build_name(const struct redis_greeting *greeting, struct redis_comma
 
 static const char *check_name(struct redis_greeting *greeting, const redisReply *reply)
 {
-    return check_convenience(greeting, REDIS_NAME, reply);
+    ignore_error(greeting, REDIS_NAME, reply);
+    return NULL;
 }
 
 static bool build_info(const struct redis_greeting *greeting, struct redis_command *command)
@@ -182,7 +172,8 @@ static const char *check_info(struct redis_greeting *greeting, const redisReply 
     if (read_line(reply, "redis_mode:", mode, sizeof(mode)) && strcmp(mode, "sentinel") == 0) {
         return sentinel;
     }
-    return check_convenience(greeting, REDIS_INFO, reply);
+    ignore_error(greeting, REDIS_INFO, reply);
+    return NULL;
 }
 
 static bool build_script(const struct redis_greeting *greeting, struct redis_command *command)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes the pictures of README's gallery into docs/gallery: `make gallery`. Not a test: pytest runs it for the fixtures."""
+"""Writes the pictures of the documents into docs/gallery: `make gallery`. Not a test: pytest runs it for the fixtures."""
 
 import pathlib
 

@@ -359,7 +359,7 @@ def test_the_example_configuration_is_valid_and_changes_nothing(check):
 
 
 def test_the_documents_are_what_the_tables_say():
-    """The tables of options and commands in README.md, the man pages and the completion; renew: make generated"""
+    """The tables of options and commands in docs, the man pages and the completion; renew: make generated"""
     done = subprocess.run([sys.executable, ROOT / "packaging/generate-docs", "--check", BUILD], cwd=ROOT, capture_output=True, text=True,
                           check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The units of systemd/ under a real systemd, PID 1 of a container made from Debian packages: visitcountd as `make install`
-lays it down, Redis and nginx as Debian ships them, configured as the README says."""
+lays it down, Redis and nginx as Debian ships them, configured as docs/deploy-systemd.md says."""
 
 import json
 import os

@@ -22,7 +22,7 @@ static const struct reference {
     const char *end;
 } references[] = {
     {"conf", "etc/visitcountd.conf", NULL, NULL},
-    {"markdown", "README.md", "<!-- BEGIN visitcountd --print-reference markdown -->\n",
+    {"markdown", "docs/configure.md", "<!-- BEGIN visitcountd --print-reference markdown -->\n",
      "<!-- END visitcountd --print-reference markdown -->\n"},
     {"man", "man/visitcountd.conf.5", ".\\\" BEGIN visitcountd --print-reference man\n",
      ".\\\" END visitcountd --print-reference man\n"},

@@ -192,7 +192,7 @@ static double bytes_of_a_token(struct fixture *fixture, enum store_window window
     return (double)(size_of_store(fixture) - before) / (double)count;
 }
 
-/* what README says of it */
+/* what docs/redis.md says of it */
 static void test_redis_room_for_tokens(void **state)
 {
     static const struct {

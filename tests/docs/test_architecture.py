@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""ARCHITECTURE.md is a true map: what it names exists, and the files that a visit passes are those that it lists."""
+
+import pathlib
+import re
+import signal
+import subprocess
+
+import pytest
+
+from harness import ROOT, need_program
+
+#: What timers run beside visits: looks at the server's role, the site's name for the store, the end of what is retained.
+BY_TIMERS = {"healing", "redis_greeting", "redis_replicas", "redis_link_log", "redis_look", "site_admit", "redis_edit", "trouble"}
+
+TEXT = (ROOT / "ARCHITECTURE.md").read_text()
+
+
+def section(title):
+    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    assert found, f"no section {title!r}"
+    return found[1]
+
+
+def test_files_and_folders_exist():
+    for name in re.findall(r"`((?:src|tests|cmd|packaging|etc|systemd|man|docs)/[\w./*-]*)`", TEXT):
+        assert list(ROOT.glob(name.rstrip("/"))), f"{name}: there is no such file"
+
+
+def test_each_folder_of_the_sources_is_on_the_map():
+    folders = {str(path.parent.relative_to(ROOT)) + "/" for path in ROOT.glob("src/**/*.c")}
+    named = set(re.findall(r"`(src/[\w/]+/)`", section("The rooms")))
+    assert folders <= named, f"missing: {sorted(folders - named)}"
+
+
+def test_the_glossary_is_short():
+    assert 5 <= len(re.findall(r"^\| \*\*", section("Glossary"), re.MULTILINE)) <= 20
+
+
+def control(pid, *words):
+    subprocess.run(["callgrind_control", *words, str(pid)], check=True, capture_output=True)
+
+
+def files_of_visits(daemon, directory, count):
+    """Sources whose code runs while `count` visits are counted, without the floor below all others."""
+    pid = daemon.process.pid
+    control(pid, "-i", "on")
+    for number in range(count):
+        assert daemon.fetch("/v1/hit/default/a", headers={"X-Request-Id": f"176426581{number}.123-{'0123456789abcdef' * 2}"}).status == 200
+    control(pid, "-i", "off")
+    control(pid, "-d")
+    text = "".join(path.read_text(errors="replace") for path in directory.glob("callgrind.*"))
+    return {name for name in re.findall(r"\b(src/[\w/]+\.c)\b", text) if not name.startswith("src/base/")}
+
+
+@pytest.mark.plain_build
+def test_a_visit_passes_the_files_that_are_listed(new_daemon, redis_store, directory):
+    """Measured by valgrind, on Redis, with a token."""
+    wrapper = [need_program("valgrind", "valgrind"), "--tool=callgrind", "--instr-atstart=no", "--quiet",
+               f"--callgrind-out-file={directory}/callgrind.%p"]
+    daemon = new_daemon({**redis_store.settings, "count.max_wait": "20s"}, wrapper=wrapper).wait_for_store()
+    assert daemon.fetch("/v1/hit/default/a").status == 200
+    passed = files_of_visits(daemon, directory, 3)
+    daemon.signal(signal.SIGTERM)
+    listed = set(re.findall(r"`(src/[\w/]+\.c)`", section("The life of a visit")))
+    sometimes = {name for name in passed if pathlib.Path(name).stem in BY_TIMERS}
+    assert not listed - passed, f"listed, and not passed: {' '.join(sorted(listed - passed))}"
+    assert not passed - listed - sometimes, f"passed, and not listed: {' '.join(sorted(passed - listed - sometimes))}"
