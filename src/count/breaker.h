@@ -13,6 +13,13 @@
 
 #include "count/site.h"
 
+/**
+ * Whom a refusal of what `leg` sent concerns, of which the store says `scope`. An error of all
+ * sites that one gets again, after others were written meanwhile, is that site's own: behind a
+ * proxy, or in a cluster, it is that of the servers which have its keys.
+ */
+enum store_scope breaker_scope(struct leg *leg, enum store_scope scope);
+
 /** The store, which is there, refused what `leg` sent, or did not say what became of it. */
 void breaker_note_refusal(struct leg *leg, const struct flow_end *end);
 

@@ -36,9 +36,10 @@ local function publish(name, total)
     changed[#changed + 1] = total .. ' ' .. name .. '\n'
 end
 
--- adds to the site's own total
+-- adds to the site's own total, which may be less than the pages' where a repair was told so
 local function add_to_site(number)
-    publish('', redis.call('ZINCRBY', hits_key, number, ''))
+    local total = tonumber(redis.call('ZSCORE', hits_key, '') or 0)
+    publish('', redis.call('ZINCRBY', hits_key, math.max(number, -total), ''))
 end
 
 -- takes the page's number out of a hash; returns it, or nil
