@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * redis_checks: the one table of settings and states of a server that cost numbers sooner or later,
- * and how each is known. The link's store goes by it after each connect; whatever else looks at a
- * server goes by the same rows.
+ * redis_checks: the table of server settings and states that lose visits sooner or later, such as
+ * eviction or failed saves. redis_look runs these checks after each connect.
  *
- * Facts come from CONFIG GET and INFO. Either may be forbidden, and a reply of another shape is no
- * fact: a check whose facts are not known says nothing. Pure logic: no connection.
+ * Facts come from CONFIG GET and INFO. A server may forbid either. A reply of another shape is
+ * ignored. A check whose facts are unknown returns REDIS_NOT_KNOWN. Pure logic: no connection.
  */
 #ifndef VISITCOUNTD_STORE_REDIS_CHECKS_H
 #define VISITCOUNTD_STORE_REDIS_CHECKS_H
@@ -32,18 +31,18 @@ enum redis_fact {
 
 struct redis_facts {
     bool is_known[REDIS_FACTS];
-    char values[REDIS_FACTS][REDIS_FACT_TEXT_MAX]; /* as the server tells them; cut if longer */
+    char values[REDIS_FACTS][REDIS_FACT_TEXT_MAX]; /* as the server reports them; cut if longer */
 };
 
-/** A command that facts come from, in words. */
+/** A command that reads facts, as its words. */
 struct redis_question {
-    const char *words[3]; /* NULL behind the last one */
+    const char *words[3]; /* NULL after the last one */
 };
 
 #define REDIS_QUESTIONS 7
 extern const struct redis_question redis_questions[REDIS_QUESTIONS];
 
-/** Takes what a reply to a question says; whatever is no answer to it says nothing. */
+/** Stores the facts in the reply to `question`. Ignores errors and replies of another shape. */
 void redis_facts_take(struct redis_facts *facts, const struct redis_question *question,
                       const struct redisReply *reply);
 
@@ -54,16 +53,16 @@ enum redis_finding { REDIS_NOT_KNOWN, REDIS_FINE, REDIS_WRONG };
 
 struct redis_check {
     const char *id;    /* for status and metrics */
-    const char *asked; /* what is looked at, in words */
+    const char *asked; /* the name of what the check examines */
     enum redis_finding (*judge)(const struct redis_facts *facts);
-    /** REDIS_WRONG: what is wrong, what comes of it, and the remedy. */
+    /** If REDIS_WRONG: writes the problem, its consequence and the remedy. */
     void (*tell)(const struct redis_facts *facts, char ret_text[REDIS_FINDING_MAX]);
 };
 
 #define REDIS_CHECKS 6
 extern const struct redis_check redis_checks[REDIS_CHECKS];
 
-/** Seconds after which the server closes idle connections; 0: never, or not known. */
+/** Returns the seconds after which the server closes idle connections; 0: never, or not known. */
 unsigned redis_facts_timeout_s(const struct redis_facts *facts);
 
 #endif

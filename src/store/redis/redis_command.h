@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * redis_command: one command in the form in which it is sent (RESP: the number of arguments, then
- * each one behind its length), written once and in place.
+ * redis_command: builds one command in the wire format (RESP: the number of arguments, then the
+ * length and bytes of each). The bytes are written in place, without a second copy.
  *
- * The memory is kept from one command to the next.
+ * The next command reuses the memory.
  */
 #ifndef VISITCOUNTD_STORE_REDIS_COMMAND_H
 #define VISITCOUNTD_STORE_REDIS_COMMAND_H
@@ -13,7 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** No command has more arguments: managed servers allow some 4,000. Who may need more sends parts.
+/**
+ * The most arguments of a command, since managed servers allow about 4,000. Longer commands must be
+ * split.
  */
 #define REDIS_ARGUMENTS_MAX 3900
 
@@ -27,7 +29,7 @@ struct redis_command {
 /** Frees the memory. */
 void redis_command_finish(struct redis_command *command);
 
-/** Begins a new command, called `name`. */
+/** Begins the command `name`. Drops the previous one. */
 void redis_command_begin(struct redis_command *command, const char *name);
 
 /** Adds an argument of `length` bytes. */
@@ -39,7 +41,7 @@ void redis_command_add_text(struct redis_command *command, const char *text);
 /** Adds a number in decimal. */
 void redis_command_add_u64(struct redis_command *command, uint64_t number);
 
-/** What is to be sent; valid until the command is changed. */
+/** Returns the bytes to send. They stay valid until the command changes. */
 const char *redis_command_bytes(struct redis_command *command, size_t *ret_length);
 
 #endif

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/**
- * redis_error: what an error of Redis or Valkey says about whom it concerns.
- */
+/** redis_error: which sites an error reply of Redis or Valkey affects. */
 #ifndef VISITCOUNTD_STORE_REDIS_ERROR_H
 #define VISITCOUNTD_STORE_REDIS_ERROR_H
 
 #include "store/store.h"
 
 /**
- * Whom an error reply concerns, without the "-" in front of it. It concerns all sites when the
- * server takes no writes, no scripts, or nothing of this user. Whatever names keys, and whatever is
- * not known, concerns the site that was asked for.
+ * Returns the scope of an error reply; `error` is its text without the leading "-". An error
+ * affects all sites if the server rejects all writes, all scripts, or every command of this user.
+ * Errors that name keys and unknown errors affect only the site of the command.
  */
 enum store_scope redis_error_scope(const char *error);
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * redis_greeting: what a link says to a server of its own accord, and what is wrong with the
- * answers. It authenticates, chooses the database, says its name, asks for the version, loads the
- * script and makes sure that the server is a master.
+ * redis_greeting: the commands that a link sends on its own, and the checks of their replies. The
+ * greeting authenticates, selects the database, sets the client name, reads the version, loads the
+ * script and verifies that the server is a master.
  *
- * Managed servers and proxies lack some of these commands. An error to CLIENT SETNAME and INFO is
- * ignored. A script that is not loaded is sent with the first batch. Where ROLE is missing, the
- * role is asked of INFO replication; where that is missing as well, the server is taken for a
- * master, and a replica is noticed by READONLY.
+ * Managed servers and proxies lack some of these commands. Errors of CLIENT SETNAME and INFO are
+ * ignored. If the script cannot be loaded, the first batch carries it. Without ROLE, the link reads
+ * INFO replication. Without that either, it assumes a master; a replica then shows itself by the
+ * error READONLY.
  *
- * Commands and replies only; the link sends and receives them.
+ * This module only builds commands and checks replies. The link sends and receives them.
  */
 #ifndef VISITCOUNTD_STORE_REDIS_GREETING_H
 #define VISITCOUNTD_STORE_REDIS_GREETING_H
@@ -22,7 +22,7 @@
 
 #define REDIS_SHA_LENGTH 40
 
-/** In the order in which they are sent; up to REDIS_ROLE they are sent at once. */
+/** In the order of sending. The steps up to REDIS_ROLE are pipelined. */
 enum redis_step {
     REDIS_AUTH,
     REDIS_SELECT,
@@ -30,48 +30,51 @@ enum redis_step {
     REDIS_INFO,
     REDIS_SCRIPT,
     REDIS_ROLE,
-    REDIS_REPLICATION, /* INFO replication: where ROLE is missing */
-    REDIS_PING,        /* a heartbeat where there is nothing to ask */
+    REDIS_REPLICATION, /* INFO replication: if ROLE is missing */
+    REDIS_PING,        /* the heartbeat when no role can be read */
     REDIS_STEPS
 };
 
-/** How the server's role is asked. */
+/** The command that reads the server's role. */
 enum redis_role_source { REDIS_BY_ROLE, REDIS_BY_INFO, REDIS_BY_NOBODY };
 
 struct redis_greeting {
     const struct redis_link_options *options;
-    struct store_health *health;    /* its version and role are what the server said */
+    struct store_health *health;    /* receives version and role */
     char db[24];                    /* as text */
     char sha[REDIS_SHA_LENGTH + 1]; /* of the script, in hexadecimal */
     enum redis_role_source role_source;
-    uint64_t asked_at_ms;            /* when the step that is checked was sent */
-    struct redis_replicas *replicas; /* are told what the replies say of them */
-    char ignored[256];               /* the last error that did not matter; empty: none */
-    char error[256];                 /* what a reply said */
+    uint64_t asked_at_ms;            /* when the step that is being checked was sent */
+    struct redis_replicas *replicas; /* receive the replicas that replies name */
+    char ignored[256];               /* the last ignored error; empty: none */
+    char error[256];                 /* the error text of the last reply */
 };
 
 /** Prepares a greeting; `options`, `health` and `replicas` outlive it. */
 void redis_greeting_init(struct redis_greeting *greeting, const struct redis_link_options *options,
                          struct store_health *health, struct redis_replicas *replicas);
 
-/** A connection begins. */
+/** Resets the greeting for a new connection. */
 void redis_greeting_begin(struct redis_greeting *greeting);
 
-/** The command of a step in words, for messages. */
+/** Returns the name of a step's command, for messages. */
 const char *redis_greeting_name(enum redis_step step);
 
-/** Writes the command of a step; false when there is nothing to say. */
+/** Writes the command of a step. Returns false if this step sends nothing. */
 bool redis_greeting_build(const struct redis_greeting *greeting, enum redis_step step,
                           struct redis_command *command);
 
 /**
- * What is wrong with the reply to a step that was sent at `asked_at_ms` (loop time), or NULL; valid
- * until the next reply. Where ROLE turns out to be missing, `role_source` is another one then.
+ * Checks the reply to a step that was sent at `asked_at_ms` (loop time). Returns NULL, or the error
+ * in words; the text is valid until the next reply. If the server lacks ROLE, `role_source` changes
+ * to the next source.
  */
 const char *redis_greeting_check(struct redis_greeting *greeting, enum redis_step step,
                                  uint64_t asked_at_ms, const struct redisReply *reply);
 
-/** Whether an error means that a user or password was not accepted, or is missing. */
+/**
+ * Returns whether an error means that the server rejected the user or password, or requires one.
+ */
 bool redis_greeting_is_denied(const char *error);
 
 #endif

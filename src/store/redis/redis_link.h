@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * redis_link: a connection to a Redis or Valkey server that keeps itself up.
+ * redis_link: a connection to a Redis or Valkey server that reconnects by itself.
  *
  *     DOWN -> RESOLVING -> CONNECTING -> GREETING -> READY
  *
- * Greeting authenticates, chooses the database, makes sure that the server is a master, and loads
- * the script: see redis_greeting.h. Whatever fails leads to DOWN, from where it is tried again with
- * backoff, at the next address of the name. While it is READY the role is asked for every fifteen
- * seconds: this notices a dead peer and a demoted master before a visit has to wait for it, and how
- * far the replicas are.
+ * GREETING authenticates, selects the database, verifies that the server is a master, and loads the
+ * script; see redis_greeting.h. Every failure leads to DOWN. From there the link retries with
+ * back-off, at the next address of the name. A READY link reads the server's role every 15 seconds.
+ * This heartbeat detects a dead peer or a demoted master before a visit has to wait for it. It also
+ * reads the replication offsets.
  *
- * A server or proxy may close connections that are idle. Once the link knows, because it was told
- * or because that happened twice, it sends something in time.
+ * A server or proxy may close idle connections. The link learns this from redis_link_keep_alive(),
+ * or from two such closes. From then on it sends heartbeats often enough to keep the connection
+ * busy.
  *
- * Commands are answered in order. When the connection is lost, those in flight end without a reply:
- * they may have been executed. hiredis parses the replies; the bytes travel by stream.h.
+ * Replies arrive in the order of the commands. When the connection is lost, all commands in flight
+ * end without a reply. The server may have executed them. hiredis parses the replies. stream.h
+ * transports the bytes.
  */
 #ifndef VISITCOUNTD_STORE_REDIS_LINK_H
 #define VISITCOUNTD_STORE_REDIS_LINK_H
@@ -32,50 +34,49 @@ struct redis_link;
 struct redisReply;
 struct ssl_ctx_st;
 
-/** A new link, which starts to connect. The strings of `options` are the caller's and stay. */
+/** Creates a link and starts to connect. The strings of `options` must outlive the link. */
 struct redis_link *redis_link_create(struct loop *loop, const struct redis_link_options *options);
 
-/** Ends all calls without a reply and frees the link; on_change is not called. NULL is allowed. */
+/** Ends all calls without a reply and frees the link. Does not call on_change. NULL is allowed. */
 void redis_link_destroy(struct redis_link *link);
 
 /**
- * Sends a copy of `command`. Returns 0; or, with on_reply never called and the command certainly
- * not executed, -ENOTCONN when the link is not ready or -ENOBUFS when too many commands are in
- * flight.
+ * Sends a copy of `command`. Returns 0, -ENOTCONN if the link is not ready, or -ENOBUFS if too many
+ * commands are in flight. After an error, on_reply is not called and the command was not executed.
  */
 int redis_link_send(struct redis_link *link, struct redis_call *call,
                     struct redis_command *command);
 
-/** Keeps what is sent back, so that it leaves together with what follows. */
+/** Buffers all further commands, so that one write sends them together. */
 void redis_link_hold(struct redis_link *link);
 
-/** Sends what was kept back, in one piece, and holds no longer. */
+/** Sends the buffered commands in one write and ends the buffering. */
 void redis_link_release(struct redis_link *link);
 
-/** Sends a command of a ready subscriber's that is answered by messages: (UN)SUBSCRIBE. */
+/** Sends a command of a ready subscriber that is answered by messages: (UN)SUBSCRIBE. */
 void redis_link_post(struct redis_link *link, struct redis_command *command);
 
-/** Gives the connection up, for a `reason` that an answer gave, and connects anew. */
+/** Closes the connection because of a reply, and reconnects. `reason` is logged. */
 void redis_link_reset(struct redis_link *link, const char *reason);
 
 /**
- * Other credentials, which are the caller's and stay. They are used from the next connection on; a
- * link that is down tries them at once, and a ready one that is no subscriber's authenticates with
- * them on its connection.
+ * Sets new credentials. The strings must outlive the link. All further connections use them. A link
+ * that is down retries at once. A ready link that is no subscriber also authenticates with them on
+ * its present connection.
  */
 void redis_link_set_credentials(struct redis_link *link, const char *username,
                                 const char *password);
 
-/** For how long a replica that is gone is remembered from now on. */
+/** Sets how long a missing replica is remembered. */
 void redis_link_set_replica_grace(struct redis_link *link, uint64_t grace_ms);
 
-/** The server closes connections that were idle for `timeout_ms`: keeps this one from being so. */
+/** Keeps the connection from being idle for `timeout_ms`, after which the server would close it. */
 void redis_link_keep_alive(struct redis_link *link, uint64_t timeout_ms);
 
-/** Whether commands can be sent. */
+/** Returns whether commands can be sent. */
 bool redis_link_is_ready(const struct redis_link *link);
 
-/** SHA-1 of the script, in hexadecimal, for EVALSHA; valid while the link is ready. */
+/** Returns the SHA-1 of the script in hexadecimal, for EVALSHA. Valid while the link is ready. */
 const char *redis_link_script_sha(const struct redis_link *link);
 
 /** Fills all of `ret_health`. */

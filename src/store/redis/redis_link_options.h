@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
- * redis_link_options: how a link is made, and a command in flight.
- */
+/** redis_link_options: the options of a link, and a command in flight. */
 #ifndef VISITCOUNTD_STORE_REDIS_LINK_OPTIONS_H
 #define VISITCOUNTD_STORE_REDIS_LINK_OPTIONS_H
 
@@ -15,13 +13,15 @@
 struct redisReply;
 struct ssl_ctx_st;
 
-/** A command in flight, embedded in its owner, who keeps it until `on_reply` was called. */
+/**
+ * A command in flight. It is embedded in its owner and must stay valid until `on_reply` was called.
+ */
 struct redis_call {
     struct list link;
-    uint64_t sent_at_us; /* without the pauses of the process before: see loop_lost_ms() */
+    uint64_t sent_at_us; /* less the earlier pauses of the process: see loop_lost_ms() */
     /**
-     * Once, in the loop. `reply` is gone afterwards; NULL when the connection was lost, with
-     * `reason` in words: the command may have been executed.
+     * Called once, in the loop. `reply` is valid until the callback returns. It is NULL if the
+     * connection was lost; `reason` then says why, and the server may have executed the command.
      */
     void (*on_reply)(struct redis_call *call, const struct redisReply *reply, const char *reason);
 };
@@ -29,20 +29,23 @@ struct redis_call {
 struct redis_link_options {
     struct address address;
     const char *username; /* empty: the default user */
-    const char *password; /* empty: none; without a username no authentication */
+    const char *password; /* empty: none; no AUTH if both are empty */
     uint64_t db;
-    struct ssl_ctx_st *tls;  /* or NULL; the caller's */
+    struct ssl_ctx_st *tls;  /* NULL: no TLS; the caller owns it */
     const char *client_name; /* as CLIENT LIST shows it */
     const char *script;      /* loaded on each connect; NULL: none */
     uint64_t connect_timeout_ms;
     uint64_t command_timeout_ms;
-    uint64_t replica_grace_ms; /* for how long a replica that is gone is remembered */
-    /** The server did not accept the user or password, or wants one; in the loop. May be NULL. */
-    void (*on_denied)(void *data);
-    void (*on_change)(void *data, bool ready); /* in the loop, never from inside a call */
+    uint64_t replica_grace_ms; /* how long a missing replica is remembered */
     /**
-     * Makes the link a subscriber: what it is told without having asked, and the answers to
-     * redis_link_post(). Arrays of which the first element is a text. NULL: no subscriber.
+     * Called in the loop if the server rejects the user or password, or requires one. May be NULL.
+     */
+    void (*on_denied)(void *data);
+    void (*on_change)(void *data, bool ready); /* in the loop, never inside a call */
+    /**
+     * Makes the link a subscriber. Receives published messages and the replies to
+     * redis_link_post(). `message` is an array whose first element is a string. NULL: the link is
+     * no subscriber.
      */
     void (*on_message)(void *data, const struct redisReply *message);
     void *data;

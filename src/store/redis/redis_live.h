@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * redis_live: visits of watched sites, as apply.lua and edit.lua publish them, on a link of its own
- * that subscribes. The link exists only while something is watched.
+ * redis_live: receives the visits of watched sites that apply.lua and edit.lua publish. It
+ * subscribes on a link of its own. The link exists only while a site is watched.
  *
- * A site's channel is vc:live:{site}; a message has a line "TOTAL PAGE" for each page whose total
- * changed. Whenever a subscription begins, messages may have been missed: then it is said so.
+ * A site's channel is vc:live:{site}. A message has a line "TOTAL PAGE" for each page whose total
+ * changed. Messages may have been lost before a subscription began, so each new subscription
+ * reports page NULL to the listener.
  */
 #ifndef VISITCOUNTD_STORE_REDIS_LIVE_H
 #define VISITCOUNTD_STORE_REDIS_LIVE_H
@@ -16,20 +17,20 @@
 struct redis_live;
 
 /**
- * A new one, which tells the listener of visits of `store`. `options` are those of a link, of which
- * the strings stay; what a subscriber has no use for is ignored.
+ * Creates a receiver that reports to the listener of visits of `store`. `options` are those of a
+ * link; their strings must outlive it. Options that a subscriber does not need are ignored.
  */
 struct redis_live *redis_live_create(struct loop *loop, struct store *store,
                                      const struct redis_link_options *options);
 
-/** NULL is allowed. */
+/** Frees the receiver and its link. NULL is allowed. */
 void redis_live_destroy(struct redis_live *live);
 
 /** As redis_link_set_credentials(). */
 void redis_live_set_credentials(struct redis_live *live, const char *username,
                                 const char *password);
 
-/** Watches a site once more, or once less. */
+/** Watches a site, or ends one watch of it. Calls nest. */
 void redis_live_watch(struct redis_live *live, const char *site);
 void redis_live_unwatch(struct redis_live *live, const char *site);
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * redis_replicas: how far the replicas of a server are behind it. Replies of ROLE and of INFO
- * replication go in; the time before which all that was answered is on every known replica comes
- * out.
+ * redis_replicas: tracks how far the replicas of a server are behind it. Input: replies to ROLE and
+ * INFO replication. Output: the loop time before which every answered batch is on all known
+ * replicas.
  *
- * There is one mark: a time at which the server was asked, and the offset that it answered. All
- * that was answered to visitors before that time is at a lower offset. Once every known replica has
- * acknowledged the mark's offset, the mark's time is proven and the latest reply is the next mark.
+ * The mark is the time of one query and the replication offset in its reply. All batches that were
+ * answered before this time have lower offsets. Once every known replica has acknowledged the
+ * mark's offset, the mark's time is proven. The latest reply then becomes the next mark.
  *
- * A replica that the server no longer names is still known until it has been missing for the grace
- * period: it may be cut off and be promoted. Only time in which the server was asked counts.
- * Pure logic: no timers, no connection.
+ * A replica that the server no longer names stays known for the grace period, because it may be
+ * partitioned and then promoted. Only time in which the server was queried counts. Pure logic: no
+ * timers, no connection.
  */
 #ifndef VISITCOUNTD_STORE_REDIS_REPLICAS_H
 #define VISITCOUNTD_STORE_REDIS_REPLICAS_H
@@ -23,61 +23,75 @@
 
 struct redisReply;
 
-/** Replicas that are known at once. Further ones count in the reply that names them. */
+/**
+ * The most replicas that are known at once. Of further ones only the lowest offset in the latest
+ * reply counts.
+ */
 #define REDIS_REPLICAS_MAX 64
 
-/** How often the server is asked. Across a reconnect no more than this counts as missing. */
+/**
+ * How often the server is queried. A reconnect adds at most this much to the time that a replica
+ * has been missing.
+ */
 #define REDIS_REPLICAS_INTERVAL_MS 15000
 
 struct redis_replicas {
-    const char *server; /* for the log; the caller's */
+    const char *server; /* for the log; the caller owns it */
     uint64_t grace_ms;
     struct {
         uint64_t at_ms;
         uint64_t offset;
     } mark;
     bool has_mark;
-    bool is_reconnected;    /* no reply yet on this connection */
-    uint64_t asked_at_ms;   /* of the reply before; 0: there was none */
-    uint64_t proven_ms;     /* all that was answered before is on every known replica */
-    bool has_unkept;        /* the last reply named more replicas than are kept */
-    uint64_t unkept_offset; /* the lowest of theirs */
+    bool is_reconnected;    /* no reply on this connection yet */
+    uint64_t asked_at_ms;   /* query time of the previous reply; 0: none */
+    uint64_t proven_ms;     /* batches answered before are on all known replicas */
+    bool has_unkept;        /* the last reply named more replicas than fit */
+    uint64_t unkept_offset; /* the lowest offset of those that did not fit */
     struct {
         uint64_t asked_at_ms;
-        uint64_t offset; /* the server's */
-    } reply;             /* the one that is being taken */
+        uint64_t offset; /* of the server */
+    } reply;             /* the reply that is being read */
     size_t count;
-    bool is_named[REDIS_REPLICAS_MAX]; /* by that reply */
-    struct store_replica *known;       /* room for all; NULL until there was one */
+    bool is_named[REDIS_REPLICAS_MAX]; /* in that reply */
+    struct store_replica *known;       /* room for the maximum; NULL until the first one */
 };
 
-/** Prepares it without replicas. `server` outlives it. Ends with redis_replicas_finish(). */
+/**
+ * Initialises it without replicas. `server` must outlive it. Finish it with
+ * redis_replicas_finish().
+ */
 void redis_replicas_init(struct redis_replicas *replicas, const char *server, uint64_t grace_ms);
 void redis_replicas_finish(struct redis_replicas *replicas);
 
 /**
- * A connection begins: offsets may have restarted, so the mark goes. `peer` is the server's numeric
- * address, or empty; a replica of this address was promoted and is none any more.
+ * Notes a new connection. Offsets may have restarted, so the mark is dropped. `peer` is the
+ * server's numeric address, or empty. A replica with this address was promoted, so it is forgotten.
  */
 void redis_replicas_reconnect(struct redis_replicas *replicas, const char *peer);
 
-/** Takes a reply: begin, each replica that the server calls online, end. Times are loop times. */
+/**
+ * Records a reply: call begin, then add for each replica that the server calls online, then end.
+ * `asked_at_ms` is the loop time of the query.
+ */
 void redis_replicas_begin(struct redis_replicas *replicas, uint64_t asked_at_ms, uint64_t offset);
 void redis_replicas_add(struct redis_replicas *replicas, const char *address, uint64_t offset);
 void redis_replicas_end(struct redis_replicas *replicas);
 
-/** The server does not tell about its replicas: there are none to wait for. */
+/** Forgets all replicas: the server does not report them, so there are none to wait for. */
 void redis_replicas_clear(struct redis_replicas *replicas);
 
-/** Takes a master's reply to ROLE. False, with nothing changed, when it is not one. */
+/** Records a master's reply to ROLE. Returns false and changes nothing if it is not one. */
 bool redis_replicas_take_role(struct redis_replicas *replicas, uint64_t asked_at_ms,
                               const struct redisReply *reply);
 
-/** Takes the text of INFO replication; likewise. */
+/**
+ * Records the text of INFO replication. Returns false and changes nothing if it is not a master's.
+ */
 bool redis_replicas_take_info(struct redis_replicas *replicas, uint64_t asked_at_ms,
                               const char *text);
 
-/** What store_health.replicated_before_ms is. */
+/** Returns the value of store_health.replicated_before_ms. */
 uint64_t redis_replicas_before_ms(const struct redis_replicas *replicas);
 
 #endif
