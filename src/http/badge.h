@@ -41,7 +41,7 @@ struct badge {
  * Appends a client's text for a badge. Runs of blanks become one space; blanks at the ends are
  * dropped. Invalid UTF-8 becomes U+FFFD. Characters that XML does not allow, control characters and
  * those that change the writing direction are dropped. Returns false if the text is longer than
- * BADGE_TEXT_MAX characters; then only the first BADGE_TEXT_MAX are appended.
+ * BADGE_TEXT_MAX characters; at most BADGE_TEXT_MAX of them are appended then.
  */
 bool badge_put_text(struct buf *out, const char *text, size_t length);
 

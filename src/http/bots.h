@@ -14,7 +14,7 @@ struct bots;
 
 /**
  * Parses a list in the format of bots.txt, or bots.txt itself if `list` is NULL. `list` must
- * outlive the result. Returns NULL if memory or random bytes are missing.
+ * outlive the result. Aborts if memory or random bytes are missing.
  */
 struct bots *bots_create(const char *list);
 

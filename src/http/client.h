@@ -25,7 +25,7 @@ enum client_source {
 
 /** The facts from which client_find() derives the address. */
 struct client_evidence {
-    bool is_local; /* the peer is on a unix socket, and has no address */
+    bool is_local; /* the peer is on a unix socket and has no address */
     struct in6_addr peer;
     h2o_iovec_t real_ip;
     h2o_iovec_t forwarded_for;
