@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/sweep_clock.h"
+#include "store/sqlite/sweep_clock.h"
 
 /* a known time is that of a day: so much later than the clock it may be, and the clock is right */
 #define ROUNDED_MS (2 * UINT64_C(86400000))
