@@ -374,3 +374,32 @@ def test_visits_that_are_no_longer_protected_are_said(new_daemon, store):
     daemon.wait_for_log(r"warning store: site default: ledger.retain_max, 1KiB, is reached: \d+ visits")
     wait_until(lambda: daemon.status()["batches"]["unprotected_visits"] >= 10, "status has it")
     assert metric(daemon, "visitcountd_visits_unprotected_total") == daemon.status()["batches"]["unprotected_visits"]
+
+
+def test_a_slot_of_a_cluster_that_nobody_serves(new_daemon, new_redis):
+    """CLUSTERDOWN is an error of all sites; here only b gets it, and its visitors insist. The others count."""
+    server = new_redis(config={"cluster-enabled": "yes", "cluster-require-full-coverage": "no", "cluster-port": free_port()}, port=free_port())
+    client = server.client()
+    missing = client.execute_command("CLUSTER", "KEYSLOT", "{b}")
+    client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, missing - 1, missing + 1, 16383)
+    wait_until(lambda: "cluster_state:ok" in str(client.execute_command("CLUSTER", "INFO", NEVER_DECODE=True)), "the cluster serves the other slots")
+    daemon = new_daemon({**RedisStore(server).settings, **HASTY, "sites": ["a", "b"]}).wait_for_store()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        is_over = []
+
+        def insist():
+            while not is_over:
+                daemon.fetch(B)
+
+        insisting = [pool.submit(insist) for _ in range(5)]
+        try:
+            wait_until(lambda: "CLUSTERDOWN" in (daemon.status()["store"].get("failing_reason") or ""), "b is refused")
+            wait_until(lambda: daemon.status()["store"].get("failing_for_s", 0) >= 1, "for a while")
+            first = wait_until(lambda: (lambda answer: answer.status == 200 and answer)(daemon.fetch(A)), "a is tried").json()["count"]
+            assert [count(daemon, A) for _ in range(14)] == list(range(first + 1, first + 15))
+        finally:
+            is_over.append(True)
+        for thread in insisting:
+            thread.result()
+    status = daemon.status()["store"]
+    assert (status.get("failing_site"), status.get("refuses_all_sites")) == ("b", False)
