@@ -55,7 +55,7 @@ struct batch {
     unsigned attempts;   /* how often it was sent */
     struct list pages;   /* in the order of arrival */
     struct map by_name;
-    const struct known_visitors *known; /* known to the store; the owner's, or NULL */
+    const struct known_visitors *known; /* visitors already in the store; the owner's, or NULL */
     struct batch_page *latest; /* a cache: most visits are of the same page as the visit before */
     size_t token_count;        /* visits with a token */
     size_t visitor_count;      /* visits whose visitor is sent to the store */
@@ -120,7 +120,7 @@ bool batch_is_overdue(const struct batch *batch, uint64_t now_ms);
 
 /**
  * Takes all visits out of a frozen batch and passes each to `on_visit` with the index of its entry.
- * The content stays as it is.
+ * The content does not change.
  */
 void batch_release(struct batch *batch,
                    void (*on_visit)(void *data, struct visit *visit, size_t entry), void *data);

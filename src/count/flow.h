@@ -61,12 +61,11 @@ struct flow_events {
 };
 
 /**
- * When a version before 0.2 may have written to the site, from the answers to all its flows. The
- * owner's.
+ * The time until which tokens have to be looked up in their old form, since a version before 0.2
+ * may have written to the site. It comes from the answers to all flows of the site. The owner's.
  */
 struct flow_old_version {
-    uint64_t
-        until_ms; /* look up tokens in their old form until then; 0: never; UINT64_MAX: not known */
+    uint64_t until_ms; /* when the old form of tokens ends; UINT64_MAX: not known */
 };
 
 struct flow {
@@ -75,7 +74,7 @@ struct flow {
     struct ledger ledger;
     struct list batches; /* not confirmed by the store; the first may be in flight */
     struct flow_call *call;
-    const struct known_visitors *known;   /* known to the store; the owner's, or NULL */
+    const struct known_visitors *known;   /* visitors already in the store; the owner's, or NULL */
     struct flow_old_version *old_version; /* NULL: not known */
     bool must_check;       /* the store's position has to be read before the next batch */
     bool is_heal_doubtful; /* the parcel to resend was sent at least once without an answer */
