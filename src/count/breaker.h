@@ -24,8 +24,8 @@ void breaker_note_store(struct engine *engine);
 
 /**
  * Whether a visit of `site` has to be refused at once, or go to the journal: the store has been
- * away or has refused the site for max_wait_ms, and the visit is not the one that tests it. NULL
- * stands for a site that is not known yet.
+ * away or has refused the site for max_wait_ms, or the site's keys contradict each other. False for
+ * a visit that tests the store. NULL stands for a site that is not known yet.
  */
 bool breaker_is_open(const struct engine *engine, const struct site *site, uint64_t now_ms);
 

@@ -2,14 +2,15 @@
 /**
  * engine: turns visits into batches, and the store's answers into numbers.
  *
- * At most one batch of a lane is in flight. Visits that arrive meanwhile are gathered. They leave
- * in one batch at the end of the turn in which the answer comes: there is no timer and no added
- * delay. The store answers each page's total. The engine hands out total-n+1 … total in the order
- * of arrival.
+ * At most one batch of a lane is in flight. Visits that arrive meanwhile are gathered, and leave in
+ * one batch after the answer. Batches are sent at the end of a turn of the loop: there is no timer
+ * and no added delay. The store answers each page's total. The engine hands out total-n+1 … total
+ * in the order of arrival.
  *
  * A batch that was certainly not applied is sent again without the visits that timed out meanwhile.
  * Those visits are answered as refused. A batch that may have been applied is sent again unchanged,
- * under its number, until the store confirms it or reports that it lacks it.
+ * under its number, until the store confirms it. If the site was repaired, such a batch is given
+ * up: see outdated.h.
  *
  * The caller owns a `struct visit` and keeps it until on_answer() was called.
  */

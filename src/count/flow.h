@@ -65,7 +65,7 @@ struct flow_events {
  * may have written to the site. It comes from the answers to all flows of the site. The owner's.
  */
 struct flow_old_version {
-    uint64_t until_ms; /* when the old form of tokens ends; UINT64_MAX: not known */
+    uint64_t until_ms; /* when the old form of tokens ends; 0: it has; UINT64_MAX: not known */
 };
 
 struct flow {

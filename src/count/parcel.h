@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * parcel: a sealed batch, in one piece of memory. It can be sent again long after its visits were
- * answered. Its counts never change.
+ * answered, and counts the same each time.
  *
  * It owns its bytes. Site and epoch belong to its flow.
  */
@@ -31,9 +31,9 @@ struct parcel {
 struct parcel *parcel_create(const struct store_batch *content);
 
 /**
- * Records that the store applied the parcel with these totals. Removes the pages that the store
- * refused, and the limit of pages. So a resend has the same result, whatever pages the site has by
- * then.
+ * Records that the store applied the parcel with these totals. Sets the hits of pages that the
+ * store refused to 0, and drops their tokens and visitors and the limit of pages. So a resend has
+ * the same result, whatever pages the site has by then.
  */
 void parcel_settle(struct parcel *parcel, const uint64_t *totals);
 
