@@ -10,15 +10,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* how often it is looked whether a journal is empty */
+/* how often adopted journals are checked for being empty */
 #define LOOK_INTERVAL_MS 50
 
-/* adoptions that are done and still shown */
+/* finished adoptions that are still shown */
 #define DONE_MAX 8
 
 struct adoption {
     struct list link;
-    struct journal *journal; /* NULL when done */
+    struct journal *journal; /* NULL when finished */
     uint64_t visits;
     uint64_t aside;
     char directory[];
@@ -58,7 +58,7 @@ static void finish(struct adoption *adoption)
     adoption->journal = NULL;
 }
 
-/* the oldest ones go */
+/* drops the oldest finished adoptions */
 static void forget_done(struct adoptions *adoptions)
 {
     struct list *link = adoptions->all.prev;
@@ -141,7 +141,7 @@ bool adoptions_find(const struct adoptions *adoptions, const char *directory,
     return false;
 }
 
-/* journal_open() would make it */
+/* checks that the directory exists, because journal_open() would create it */
 static bool is_directory(const char *directory, struct buf *message)
 {
     struct stat status;
@@ -160,14 +160,14 @@ static bool is_directory(const char *directory, struct buf *message)
 bool adoptions_begin(struct adoptions *adoptions, struct disk *disk, const char *directory,
                      struct buf *message)
 {
-    /* nothing is written to it, so its limit does not matter */
+    /* the journal is not written to, so its limit does not matter */
     struct journal_options options = {.directory = directory};
     struct adoption *adoption;
     struct adoption_view view;
     struct journal *journal;
 
     if (adoptions_find(adoptions, directory, &view) && !view.is_done) {
-        return true; /* it is on its way */
+        return true; /* it is being replayed */
     }
     if (!is_directory(directory, message)) {
         return false;

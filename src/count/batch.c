@@ -71,7 +71,7 @@ struct batch *batch_restore(struct parcel *parcel)
     return batch;
 }
 
-/* whether one more visit, with a page, token and visitor of its own, still fits into a command */
+/* whether a command has room for one more visit with a page, token and visitor of its own */
 static bool has_room(const struct batch *batch)
 {
     size_t pages = map_count(&batch->by_name) + 1;
@@ -89,7 +89,7 @@ bool batch_takes(const struct batch *batch, uint64_t second, uint64_t day)
            map_count(&batch->by_name) < BATCH_PAGES_MAX && has_room(batch);
 }
 
-/* counts what a visit brings besides itself, which is no visitor that is known already */
+/* counts the visit's token and visitor; drops a visitor that the store already has */
 static void note_visit(struct batch *batch, struct batch_page *page, struct visit *visit)
 {
     if (visit->visitor != 0 && batch->known != NULL &&
@@ -148,7 +148,7 @@ bool batch_is_empty(const struct batch *batch)
     return batch->parcel == NULL && list_is_empty(&batch->pages);
 }
 
-/* collects the tokens of a page's visits behind those of the pages before */
+/* appends the tokens of a page's visits */
 static void collect_tokens(struct batch *batch, const struct batch_page *page, uint32_t entry,
                            struct store_token *tokens, size_t *count)
 {
@@ -222,7 +222,7 @@ struct parcel *batch_take_parcel(struct batch *batch)
     return parcel;
 }
 
-/* numbers the visits of a page anew: those who left while it was frozen are not sent again */
+/* numbers the visits of a page again: those that left while it was frozen are not sent again */
 static void recount_page(struct batch *batch, struct batch_page *page)
 {
     page->hits = 0;
@@ -268,7 +268,7 @@ struct page_tokens {
     const bool *repeated;
     size_t count;
     size_t next;
-    uint64_t skipped; /* visits before the next token that were not counted again */
+    uint64_t skipped; /* repetitions before the next token */
 };
 
 static uint64_t count_repeated(const struct page_tokens *tokens)
@@ -281,7 +281,7 @@ static uint64_t count_repeated(const struct page_tokens *tokens)
     return repeated;
 }
 
-/* whether the visit at `position` is a repetition; asked in the order of positions */
+/* whether the visit at `position` is a repetition; called with growing positions */
 static bool is_repeated(struct page_tokens *tokens, uint64_t position)
 {
     while (tokens->next < tokens->count && tokens->positions[tokens->next] < position) {
@@ -291,7 +291,7 @@ static bool is_repeated(struct page_tokens *tokens, uint64_t position)
            tokens->repeated[tokens->next];
 }
 
-/* tells all visits of a page the same */
+/* refuses all visits of a page */
 static void refuse_page(struct batch_page *page, batch_on_visit on_visit, void *data)
 {
     const struct visit_answer refused = {.status = VISIT_TOO_MANY_PAGES,
@@ -305,7 +305,7 @@ static void refuse_page(struct batch_page *page, batch_on_visit on_visit, void *
     }
 }
 
-/* `repeated` is the answer to a visit that is not counted again: with the page's total */
+/* `repeated` is the answer to a repetition and has the page's total */
 static void answer_page(struct batch_page *page, struct page_tokens *tokens,
                         const struct visit_answer *repeated, batch_on_visit on_visit, void *data)
 {
@@ -368,7 +368,7 @@ bool batch_is_overdue(const struct batch *batch, uint64_t now_ms)
     list_for_each(link, &batch->pages) {
         const struct batch_page *page = page_of(link);
 
-        /* deadlines grow with the order of arrival */
+        /* deadlines grow in the order of arrival */
         if (!list_is_empty(&page->visits) &&
             container_of(page->visits.next, struct visit, link)->deadline_ms <= now_ms) {
             return true;
@@ -393,7 +393,7 @@ void batch_release(struct batch *batch,
     }
 }
 
-/* closes the gap that a visit leaves in the numbering of an open page */
+/* renumbers the visits behind one that left an open page */
 static void move_up(struct batch_page *page, struct list *first)
 {
     for (struct list *link = first; link != &page->visits; link = link->next) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * batch: visits of one site, hour and day on their way to the store together.
+ * batch: visits of one site, hour and day that travel to the store together.
  *
- * A batch is open while nothing but its owner has seen it: visits may join and leave. From the
- * moment it is sent it is frozen: what may have been applied must not change. When the store says
- * that it was certainly not applied, it may be thawed.
+ * A batch is open until it is sent: visits may join and leave. When it is sent it is frozen,
+ * because content that may have been applied must not change. It may be thawed when the store says
+ * that it was certainly not applied.
  *
- * The batch owns its copies of page names; the visits in it belong to whoever waits for them.
+ * The batch owns its copies of page names. The visits in it belong to their owners.
  */
 #ifndef VISITCOUNTD_COUNT_BATCH_H
 #define VISITCOUNTD_COUNT_BATCH_H
@@ -22,19 +22,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Pages in one batch: bounds the time that the store spends in one step. */
+/** Pages in one batch. Limits how long the store is busy with one batch. */
 #define BATCH_PAGES_MAX 500
 
-/** Tokens in one batch: as many as a script of Redis can pass on at once, and less. */
+/** Tokens in one batch. A script of Redis can pass on more in one call. */
 #define BATCH_TOKENS_MAX 1000
 
-/** Visitors in one batch; likewise. */
+/** Visitors in one batch, for the same reason. */
 #define BATCH_VISITORS_MAX 1000
 
 /**
- * A command of Redis has at most 3,900 arguments (redis_command.h). This is what a batch takes of
- * them at most: a page its name, its number and, with visitors, four more; a token that is a stamp
- * of a bucket of its own three; and some for the batch as a whole.
+ * A command of Redis has at most 3,900 arguments (redis_command.h). These are the most that a batch
+ * needs. A page needs its name and its number, and four more if it has visitors. A token needs
+ * three if it is a stamp in a bucket of its own. The batch as a whole needs a few.
  */
 #define BATCH_ARGUMENTS_MAX     3900
 #define BATCH_ARGUMENTS_ALWAYS  50
@@ -45,80 +45,89 @@
 struct shelter;
 
 struct batch {
-    struct list link;    /* the owner's */
-    uint64_t second;     /* since 1970-01-01T00:00:00Z, of the first visit */
+    struct list link;    /* for the owner */
+    uint64_t second;     /* of the first visit, since 1970-01-01T00:00:00Z */
     uint64_t day;        /* since 1970, in the site's time zone */
-    uint64_t pages_max;  /* as the last visit said */
+    uint64_t pages_max;  /* limit of pages, from the latest visit */
     bool is_frozen;      /* sent, and not known to be refused */
     bool is_doubtful;    /* never thawed: the store may have it, or its number is in the journal */
-    bool may_be_applied; /* the store did not say what became of it, at least once */
+    bool may_be_applied; /* at least once the store did not say whether it applied it */
     unsigned attempts;   /* how often it was sent */
     struct list pages;   /* in the order of arrival */
     struct map by_name;
-    const struct known_visitors *known; /* whom the store need not be told; the owner's, or NULL */
-    struct batch_page *latest;          /* most visits are of the page of the visit before */
-    size_t token_count;                 /* visits that have one */
-    size_t visitor_count;               /* visits whose visitor is to be told */
-    struct parcel *parcel;              /* what was sent; NULL while open */
-    struct shelter *shelter;            /* the owner's: its record in the journal, or NULL */
-    uint64_t *token_positions; /* of each token's visit among those of its page; NULL while open */
+    const struct known_visitors *known; /* visitors already in the store; the owner's, or NULL */
+    struct batch_page *latest; /* a cache: most visits are of the same page as the visit before */
+    size_t token_count;        /* visits with a token */
+    size_t visitor_count;      /* visits whose visitor is sent to the store */
+    struct parcel *parcel;     /* the content that was sent; NULL while open */
+    struct shelter *shelter;   /* the owner's link to its record in the journal, or NULL */
+    uint64_t *token_positions; /* per token its visit's position in its page; NULL while open */
 };
 
-/** An empty, open batch for visits of the hour in which `second` is, and of a local day. */
+/** Creates an empty, open batch for visits of the hour of `second` and of the local day `day`. */
 struct batch *batch_create(uint64_t second, uint64_t day);
 
-/** Frees the batch, in which no visit is left. NULL is allowed. */
+/** Frees the batch, which must have no visits left. NULL is allowed. */
 void batch_destroy(struct batch *batch);
 
-/** Whether a visit of `second` and `day` may join. */
+/**
+ * Whether a visit of `second` and `day` may join: the batch is open, was never sent, is of the same
+ * hour and day, and has room for one more page, token and visitor.
+ */
 bool batch_takes(const struct batch *batch, uint64_t second, uint64_t day);
 
-/** Adds a visit of `page`, which is copied; a visitor that is known is left out of it. */
+/**
+ * Adds a visit of `page`, which is copied. Sets visit->visitor to 0 if the store already has the
+ * visitor.
+ */
 void batch_add(struct batch *batch, const char *page, size_t page_length, struct visit *visit);
 
-/** Whether nothing would be sent. */
+/** Whether there is nothing to send. */
 bool batch_is_empty(const struct batch *batch);
 
 /**
- * Freezes the batch, notes one more attempt, and returns its content, one entry per page; it is the
- * batch's until batch_take_parcel().
+ * Freezes the batch and counts one more attempt. Returns its content with one entry per page. The
+ * batch owns the content until batch_take_parcel().
  */
 struct parcel *batch_freeze(struct batch *batch);
 
-/** Hands the parcel of a frozen batch to the caller. */
+/** Passes the parcel of a frozen batch to the caller, who then owns it. */
 struct parcel *batch_take_parcel(struct batch *batch);
 
 /**
- * The store certainly did not apply the batch: opens it again, with the visits that still wait.
- * Those who were told that nobody knows are not in it: with their tokens they may have gone
- * elsewhere.
+ * Reopens a batch that the store certainly did not apply. Keeps only visits that still wait. Visits
+ * already answered as unknown are dropped, because their clients may have retried them on another
+ * instance.
  */
 void batch_thaw(struct batch *batch);
 
 /**
- * Takes each visit out of a frozen batch and passes it on with what it is told: its number, or,
- * when its token had been seen before, the page's; or that the site has too many pages.
+ * Takes each visit out of a frozen batch and passes it to `on_visit` with its answer: its number,
+ * the page's total for a repetition, or a refusal because the site has too many pages.
  */
 typedef void (*batch_on_visit)(void *data, struct visit *visit, const struct visit_answer *answer);
 void batch_answer(struct batch *batch, const struct store_applied *applied, batch_on_visit on_visit,
                   void *data);
 
-/** A frozen batch of a parcel, which it takes over, that nobody waits for any more. */
+/** Creates a frozen batch of `parcel`, which it takes over. It has no visits. */
 struct batch *batch_restore(struct parcel *parcel);
 
-/** Whether somebody waits for an answer. */
+/** Whether the batch has visits that wait for an answer. */
 bool batch_has_visits(const struct batch *batch);
 
-/** Whether somebody waits whose deadline is not after `now_ms`. */
+/** Whether the batch has a visit whose deadline is not after `now_ms`. */
 bool batch_is_overdue(const struct batch *batch, uint64_t now_ms);
 
-/** Takes all visits out of a frozen batch, each with the number of its entry; it stays as it is. */
+/**
+ * Takes all visits out of a frozen batch and passes each to `on_visit` with the index of its entry.
+ * The content does not change.
+ */
 void batch_release(struct batch *batch,
                    void (*on_visit)(void *data, struct visit *visit, size_t entry), void *data);
 
 /**
- * Moves the visits whose deadline is not after `now_ms` to the end of `expired`. In an open batch
- * they are no longer part of what will be sent; in a frozen one they are, but nobody waits.
+ * Moves the visits whose deadline is not after `now_ms` to the end of `expired`. An open batch no
+ * longer contains them. A frozen batch still counts them.
  */
 void batch_expire(struct batch *batch, uint64_t now_ms, struct list *expired);
 

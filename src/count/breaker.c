@@ -41,7 +41,7 @@ void breaker_end_torn(struct site *site)
     }
 }
 
-/* --- what the store says --- */
+/* --- answers of the store --- */
 
 enum store_scope breaker_scope(struct leg *leg, enum store_scope scope)
 {
@@ -77,7 +77,7 @@ void breaker_note_refusal(struct leg *leg, const struct flow_end *end)
     if (end->is_torn) {
         begin_torn(leg->site);
     }
-    /* what an outage left may be refused for reasons of its own: an entry of the ledger per leg */
+    /* other lanes may be refused for reasons of their own, for example their entry in the ledger */
     if (leg == &leg->site->live || end->is_torn) {
         begin_site(leg->site, now_ms);
     }
@@ -112,19 +112,19 @@ void breaker_note_store(struct engine *engine)
     }
 }
 
-/* --- hope --- */
+/* --- admission --- */
 
 static bool has_lasted(const struct engine *engine, uint64_t since_ms, uint64_t now_ms)
 {
     return now_ms - since_ms >= engine->options.max_wait_ms;
 }
 
-/* whether a visit waits that may find out whether the store takes those of all sites again */
+/* whether a visit waits that can test whether the store accepts all sites again */
 static bool is_server_tried(const struct engine *engine, const struct site *site)
 {
     bool is_failing = site != NULL && site->is_failing;
 
-    /* those that are refused for their site's sake find out nothing for the others */
+    /* a visit of a site that is refused alone tests nothing for the other sites */
     return engine->stats.waiting != (is_failing ? 0 : engine->failing_waiting);
 }
 
@@ -169,7 +169,7 @@ uint64_t breaker_deadline_ms(const struct engine *engine, const struct site *sit
 {
     uint64_t since_ms = engine->is_available ? now_ms : breaker_away_since_ms(engine);
 
-    /* all who wait for the end of a refusal lose their patience together, but for who tries it */
+    /* visits that wait for the end of a refusal time out together, except for the one that tests */
     if (engine->is_available && engine->is_refusing &&
         !has_lasted(engine, engine->refusing_since_ms, now_ms)) {
         since_ms = earlier(since_ms, engine->refusing_since_ms);

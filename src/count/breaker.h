@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * breaker: whom the store refuses while it is there: all sites, or single ones. A circuit breaker
- * for the server, and one for each site: it opens when the refusals have lasted for as long as a
- * visit waits. From then on one visit at a time is admitted, which finds out whether the store
- * takes visits again; the others are refused at once. A part of the engine: see site.h.
+ * breaker: circuit breakers for a store that is reachable and refuses visits: one for all sites and
+ * one per site. A breaker opens when refusals have lasted for max_wait_ms. From then on it admits
+ * one visit at a time, which tests whether the store accepts visits again. All other visits are
+ * refused at once. A part of the engine: see site.h.
  *
- * Only a write proves that the server takes writes again: it may answer what writes nothing (a
- * position, a duplicate, a gap) all the time.
+ * Only a write proves that the server accepts writes again. A server that refuses them may still
+ * answer calls that write nothing: a position, a duplicate, a gap.
  */
 #ifndef VISITCOUNTD_COUNT_BREAKER_H
 #define VISITCOUNTD_COUNT_BREAKER_H
@@ -20,22 +20,23 @@
  */
 enum store_scope breaker_scope(struct leg *leg, enum store_scope scope);
 
-/** The store, which is there, refused what `leg` sent, or did not say what became of it. */
+/** Records that the reachable store refused the call of `leg`, or did not confirm it. */
 void breaker_note_refusal(struct leg *leg, const struct flow_end *end);
 
-/** The store has what `leg` sent; `is_written`: it was written now. */
+/** Records that the store has the batch of `leg`. `is_written`: it was written now. */
 void breaker_note_applied(struct leg *leg, bool is_written);
 
-/** The store came or went: how long the refusals of then lasted says nothing of now. */
+/** Records that the store came or went. Forgets how long earlier refusals have lasted. */
 void breaker_note_store(struct engine *engine);
 
 /**
- * Whether a visit of `site`, or of one of which nothing is known (NULL), would wait in vain, and is
- * not the one that finds out.
+ * Whether a visit of `site` has to be refused at once, or go to the journal: the store has been
+ * away or has refused the site for max_wait_ms, or the site's keys contradict each other. False for
+ * a visit that tests the store. NULL stands for a site that is not known yet.
  */
 bool breaker_is_open(const struct engine *engine, const struct site *site, uint64_t now_ms);
 
-/** Until when a visit that is admitted now waits for the store. */
+/** Until when a visit that is admitted now waits for the store, on the monotonic clock. */
 uint64_t breaker_deadline_ms(const struct engine *engine, const struct site *site, uint64_t now_ms);
 
 /**
@@ -44,7 +45,7 @@ uint64_t breaker_deadline_ms(const struct engine *engine, const struct site *sit
  */
 uint64_t breaker_away_since_ms(const struct engine *engine);
 
-/** The keys of a site no longer contradict each other, or it is gone. */
+/** Records that the keys of a site no longer contradict each other, or that the site is gone. */
 void breaker_end_torn(struct site *site);
 
 /** Whether the site's keys contradict each other. */
@@ -53,8 +54,7 @@ static inline bool breaker_is_torn(const struct site *site)
     return !list_is_empty(&site->torn);
 }
 
-/** Whether the store is there and is not known to refuse `site`, or all sites. Made for each visit.
- */
+/** Whether the store is available and not known to refuse `site` or all sites. Called per visit. */
 static inline bool breaker_is_closed(const struct engine *engine, const struct site *site)
 {
     return engine->is_available && !engine->is_refusing &&

@@ -10,7 +10,7 @@ static struct leg *leg_in_queue(struct list *link)
     return container_of(link, struct leg, queue);
 }
 
-/* sends a leg that was ready, or lets it rest where that is in vain */
+/* sends a ready lane, or lets it rest if it cannot send now */
 static void send_leg(struct leg *leg)
 {
     struct engine *engine = leg->site->engine;
@@ -39,9 +39,8 @@ static void send_leg(struct leg *leg)
 }
 
 /*
- * Sends what is ready. Where more than one visit waits, connections are polled once more before:
- * what they have ready by then joins, and fewer, larger batches cost everybody less than the turn
- * does.
+ * Sends the ready lanes. If more than one visit waits, connections are polled once more first.
+ * Their visits join, and fewer, larger batches save more than the extra turn costs.
  */
 static void on_flush(struct loop_task *task)
 {

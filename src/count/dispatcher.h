@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * dispatcher: sends the legs that are ready, at the end of each turn of the loop. A part of the
+ * dispatcher: at the end of each turn of the loop, sends the lanes that are ready. A part of the
  * engine: see site.h.
  */
 #ifndef VISITCOUNTD_COUNT_DISPATCHER_H
@@ -8,10 +8,10 @@
 
 #include "count/site.h"
 
-/** Prepares the engine to send. */
+/** Initialises the engine's queues and its end-of-turn task. */
 void dispatcher_init(struct engine *engine);
 
-/** Sends nothing any more. */
+/** Stops sending. */
 void dispatcher_finish(struct engine *engine);
 
 #endif

@@ -57,9 +57,9 @@ static struct site *find_or_create_site(struct engine *engine, const char *name)
 }
 
 /*
- * Whether one more visit of a site may wait. Where there are several sites, one may have at most
- * seven times as many as are free then: alone it gets seven eighths of all, and however many of
- * them are refused, some places are left for the others.
+ * Whether one more visit of a site may wait. With several sites, one site may have at most seven
+ * times as many waiting visits as there are free places. So a single site gets seven eighths of all
+ * places. Some places are left for the others, however many sites are refused.
  */
 static bool has_place(const struct engine *engine, const struct site *site)
 {
@@ -73,9 +73,9 @@ static bool has_place(const struct engine *engine, const struct site *site)
 }
 
 /*
- * Whether the visit may join; with a journal it may also when the store is of no use. `site` is
- * NULL where nothing is known of it. What a torn site took could not be counted for certain: its
- * visits do not go to the journal.
+ * Decides whether a visit is admitted. Returns 0 or the error of engine_visit(). `*ret_shelter`
+ * tells that the visit goes to the journal. `site` is NULL if it is not known yet. Visits of a torn
+ * site do not go to the journal, because it is not certain that they could be counted.
  */
 static int admit(const struct engine *engine, const struct site *site, struct visit *visit,
                  uint64_t now_ms, bool *ret_shelter)
@@ -332,7 +332,7 @@ bool engine_is_healing(const struct engine *engine)
     return false;
 }
 
-/* whether nothing of a site would be lost if the process ended now: what heals is only here */
+/* whether the site would lose nothing if the process ended now; a resend exists only in memory */
 static bool is_safe(const struct site *site)
 {
     list_for_each(link, &site->legs) {

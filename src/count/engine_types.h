@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
- * engine_types: what the configuration says of the engine, and what status asks it.
- */
+/** engine_types: the engine's options, and the facts that status reads from it. */
 #ifndef VISITCOUNTD_COUNT_ENGINE_TYPES_H
 #define VISITCOUNTD_COUNT_ENGINE_TYPES_H
 
@@ -9,33 +7,33 @@
 #include <stdint.h>
 
 struct engine_options {
-    uint64_t max_wait_ms;      /* patience of a visit while the store does not answer */
-    uint64_t max_waiting;      /* visits that may wait at once */
-    bool has_many_sites;       /* each may take a share of these places only */
-    uint64_t busy_poll_us;     /* the loop stays awake for what follows a lone visit */
-    uint64_t retain_ms;        /* how long answered batches are kept to heal the store with */
-    uint64_t retain_max_bytes; /* of memory, per site */
-    uint64_t ledger_ttl_ms;    /* after which the store forgets an epoch that is not used */
+    uint64_t max_wait_ms;      /* how long a visit waits for the store */
+    uint64_t max_waiting;      /* limit of visits that wait at once */
+    bool has_many_sites;       /* limits each site to a share of max_waiting */
+    uint64_t busy_poll_us;     /* how long the loop stays awake after a lone visit */
+    uint64_t retain_ms;        /* how long answered batches are kept for a resend */
+    uint64_t retain_max_bytes; /* limit of their memory, per site */
+    uint64_t ledger_ttl_ms;    /* the store forgets an epoch that was unused for this long */
 };
 
-/** The store is there but takes no batches of a site: where several are, of the longest so. */
+/** A site whose batches a reachable store rejects: the one that has failed for longest. */
 struct engine_failure {
-    const char *site; /* both are gone at the loop's next turn */
+    const char *site; /* both strings are valid until the loop's next turn */
     const char *reason;
     uint64_t lasted_ms;
-    uint64_t site_count; /* sites that fail */
+    uint64_t site_count; /* number of sites that fail */
     bool is_server_wide; /* the store refuses all sites now */
 };
 
 /**
- * Visits of a site of which only the operator can know whether a total has them in it; what of them
- * was sent before a repair is not sent again.
+ * Visits of a site that may or may not be in a total: only the operator can decide. Those that were
+ * sent before a repair are never sent again.
  */
 struct engine_doubts {
-    uint64_t unconfirmed; /* sent, and not answered */
-    uint64_t retained;    /* answered, and kept to heal the store with */
+    uint64_t unconfirmed; /* sent and not answered */
+    uint64_t retained;    /* answered, and kept for a resend */
     uint64_t journaled;   /* in the journal */
-    uint64_t generation;  /* of the site, as far as it is known */
+    uint64_t generation;  /* the latest generation of the site that is known */
 };
 
 #endif

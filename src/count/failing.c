@@ -13,24 +13,24 @@
 #define WARN_AFTER_MS    1000
 #define WARN_INTERVAL_MS 60000
 
-/* who tried nothing for so long does not know whether it still fails */
+/* a lane without work is forgotten when its last refusal is older than this */
 #define KNOWN_MS 60000
 
 /*
- * Who has not been tried for so long may work again. A load balancer that goes by /readyz sends
- * nobody who would find out.
+ * A lane whose last refusal is older than this counts as working. Otherwise a load balancer that
+ * follows /readyz would send no visits, and no visit would test the store.
  */
 #define FRESH_MS 5000
 
 struct failing {
-    struct list link; /* in the engine's; what was warned of last is the last */
+    struct list link; /* in the engine's list, ordered by the last warning */
     struct leg *leg;
     uint64_t since_ms;
-    uint64_t refused_at_ms; /* last */
+    uint64_t refused_at_ms; /* the last refusal */
     bool is_warned;
-    bool is_torn;        /* which was warned of at once */
-    bool is_server_wide; /* the latest refusal was one of all sites */
-    char reason[256];    /* the latest */
+    bool is_torn;        /* it was warned of at once */
+    bool is_server_wide; /* the last refusal concerned all sites */
+    char reason[256];    /* of the last refusal */
 };
 
 static struct failing *failing_of(struct list *link)
@@ -85,7 +85,7 @@ static void warn_torn(struct engine *engine, struct failing *failing, uint64_t n
     list_append(&engine->failing, &failing->link);
 }
 
-/* of the one of which was warned longest ago */
+/* warns of the lane whose last warning is the oldest */
 static void warn_in_turn(struct engine *engine, uint64_t now_ms)
 {
     struct failing *failing = failing_of(engine->failing.next);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * failing: legs of which the store takes no batch though it is there, and what the log and the
- * status say of them. What follows from it is decided by breaker.c. A part of the engine: see
- * site.h.
+ * failing: tracks lanes whose batches a reachable store rejects, for the log and the status.
+ * breaker.c decides what follows from it. A part of the engine: see site.h.
  */
 #ifndef VISITCOUNTD_COUNT_FAILING_H
 #define VISITCOUNTD_COUNT_FAILING_H
@@ -10,30 +9,33 @@
 #include "count/site.h"
 
 /**
- * The store refused what a leg sent, as `end` says. When that has gone on for a second it is warned
- * of; once a minute, of one leg after the other. Of a site that is torn it is warned at once.
+ * Records that the store refused the call of a lane, as `end` says. Warns when the refusals have
+ * lasted for a second, and then once a minute, of one lane after the other. Warns of a torn site at
+ * once.
  */
 void failing_note(struct leg *leg, const struct flow_end *end);
 
-/** The store takes what the leg sends; said where it was warned of. */
+/** Forgets the lane's failure: the store accepts its calls. Logs this if there was a warning. */
 void failing_end(struct leg *leg);
 
-/** The store refuses all sites no longer. */
+/** Forgets the failures of all lanes that were refused together with all other sites. */
 void failing_end_for_all(struct engine *engine);
 
 /**
- * Whether the store was found a moment ago to refuse all sites, or `site`; NULL: that is not looked
- * at.
+ * Whether the store has refused all sites, or `site`, within the last 5 seconds. NULL asks about
+ * all sites only.
  */
 bool failing_is_known(const struct engine *engine, const struct site *site);
 
-/** Forgets legs that have not tried for a minute, since nobody came: called now and then. */
+/** Forgets lanes that have no work and were not refused for a minute. Called once a second. */
 void failing_forget_idle(struct engine *engine);
 
-/** Forgets it, and says nothing. */
+/** Forgets the lane's failure without a log message. */
 void failing_forget(struct leg *leg);
 
-/** The site that is refused for longest; false where none is. See engine_failure(). */
+/**
+ * Finds the lane that has failed for longest. Returns false if there is none. See engine_failure().
+ */
 bool failing_find_longest(const struct engine *engine, struct engine_failure *ret_failure);
 
 #endif

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* an open call; it outlives the flow when the store answers late, with all that was sent */
+/* an open call, with all that was sent; outlives the flow if the store answers late */
 struct flow_call {
-    struct flow *flow;     /* NULL when the flow is gone: then the call owns the rest */
-    struct batch *batch;   /* a new batch; NULL when a parcel is healed or the store is asked */
-    struct parcel *parcel; /* NULL when the store is asked */
+    struct flow *flow;     /* NULL if the flow is gone: then the call owns the rest */
+    struct batch *batch;   /* a new batch; NULL for a resend or a check */
+    struct parcel *parcel; /* NULL for a check of the position */
     struct store_batch sent;
     char site[STORE_SITE_MAX + 1];
     char epoch[STORE_EPOCH_LENGTH + 1];
@@ -34,7 +34,7 @@ static struct flow_call *begin_call(struct flow *flow)
     return call;
 }
 
-/* the flow of a call that has ended, or NULL with all of it freed */
+/* ends a call and returns its flow; if the flow is gone, frees what was sent and returns NULL */
 static struct flow *end_call(struct flow_call *call)
 {
     struct flow *flow = call->flow;
@@ -80,7 +80,7 @@ static void finish_batch(struct flow *flow, struct batch *batch,
     end_with(flow, end);
 }
 
-/* visits that were sent again without an answer, and that the store turns out to have */
+/* returns the visits of an unanswered resend that the store turns out to have */
 static uint64_t settle_heal(struct flow *flow, struct store_position at)
 {
     struct parcel *heal = ledger_to_heal(&flow->ledger);
@@ -95,8 +95,8 @@ static uint64_t settle_heal(struct flow *flow, struct store_position at)
 }
 
 /*
- * The store is not where it was thought to be: from here on it is known where it is. `reason` is
- * NULL where it had been asked.
+ * Records the store's position, which differs from the expected one. `reason` is NULL if the store
+ * was asked for it.
  */
 static void find_gap(struct flow *flow, struct store_position at, const char *reason)
 {
@@ -111,7 +111,7 @@ static void find_gap(struct flow *flow, struct store_position at, const char *re
     end_with(flow, end);
 }
 
-/* kept as if it had been answered now: a store that lost it once may lose it again */
+/* restarts the retention of a resent parcel: a store that lost it once may lose it again */
 static void finish_heal(struct flow *flow, struct parcel *parcel,
                         const struct store_applied *applied)
 {
@@ -133,8 +133,8 @@ static void fail_batch(struct batch *batch, const struct store_applied *applied)
         batch->may_be_applied = true;
     } else if (!batch->is_doubtful) {
         /*
-         * A doubtful batch stays as it is, also after a gap: that proves only that this copy of the
-         * store lacks it, and another copy may come back.
+         * A doubtful batch stays frozen, even after a gap. The gap proves only that this copy of
+         * the store lacks the batch. Another copy may come back.
          */
         batch_thaw(batch);
         if (batch_is_empty(batch)) {
@@ -144,7 +144,8 @@ static void fail_batch(struct batch *batch, const struct store_applied *applied)
     }
 }
 
-/* A copy of the store that went back may not know of what was told before: the later time counts.
+/*
+ * Keeps the later of the two times: a copy of the store that went back may not know the later one.
  */
 static void note_answer(struct flow *flow, const struct store_applied *applied)
 {
@@ -287,7 +288,7 @@ bool flow_is_busy(const struct flow *flow)
 
 void flow_distrust(struct flow *flow)
 {
-    /* without retained parcels there is nothing to heal with: the next batch finds out as well */
+    /* without retained parcels nothing can be resent, and the next batch finds a gap anyway */
     if (!list_is_empty(&flow->ledger.retained)) {
         flow->must_check = true;
     }
@@ -382,7 +383,7 @@ void flow_freeze(struct flow *flow, struct batch *batch)
         before = container_of(batch->link.prev, struct batch, link)->parcel;
     }
     ledger_fix(&flow->ledger, before, batch_freeze(batch));
-    batch->is_doubtful = true; /* its number stands in the journal: never thawed */
+    batch->is_doubtful = true; /* never thawed: its sequence is in the journal */
 }
 
 void flow_expire(struct flow *flow, uint64_t now_ms, struct list *refused, struct list *unknown)
@@ -412,7 +413,7 @@ void flow_init(struct flow *flow, struct store *store, const char *site,
     strncpy(flow->site, site, STORE_SITE_MAX);
 }
 
-/* leaves an open call what it has sent */
+/* passes what was sent to the open call */
 static void orphan_call(struct flow *flow)
 {
     struct flow_call *call = flow->call;

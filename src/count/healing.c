@@ -8,13 +8,13 @@
 #include "count/leg.h"
 #include "count/sending.h"
 
-/* how often answered parcels that are too old are dropped */
+/* how often old answered parcels are dropped */
 #define FORGET_INTERVAL_MS 1000
 
-/* how often it is said of a site that there is no room for what should be kept */
+/* how often a site's lack of room is logged */
 #define SAY_INTERVAL_MS 60000
 
-/* --- a store that went back --- */
+/* --- a store that went back in time --- */
 
 void healing_distrust(struct engine *engine)
 {
@@ -57,9 +57,9 @@ void healing_note_gap(struct leg *leg, const struct ledger_gap *gap)
     }
 }
 
-/* --- forgetting --- */
+/* --- dropping answered batches --- */
 
-/* whether the store refuses the site for a reason of its own, or did so until not long ago */
+/* whether the store refuses this site alone, or did so less than retain_ms ago */
 static bool is_site_refused(const struct site *site, uint64_t now_ms)
 {
     list_for_each(link, &site->legs) {
@@ -100,7 +100,7 @@ static void forget_in_leg(struct leg *leg, uint64_t before_ms)
     site->engine->stats.unprotected += unprotected;
 }
 
-/* a leg of an earlier run goes when the store has all of it for long enough */
+/* also frees a lane of an earlier run that has no work and no retained batches left */
 static void forget_in_site(struct site *site, uint64_t before_ms)
 {
     struct list *link = site->legs.next;
@@ -117,7 +117,7 @@ static void forget_in_site(struct site *site, uint64_t before_ms)
     }
 }
 
-/* what a refusal of all sites does: it goes on until the store takes something */
+/* like is_site_refused(), for a refusal of all sites: it lasts until the store writes something */
 static bool is_refused(const struct engine *engine, uint64_t now_ms)
 {
     return engine->is_unproven ||
@@ -126,10 +126,11 @@ static bool is_refused(const struct engine *engine, uint64_t now_ms)
 }
 
 /*
- * What was answered long enough ago, and is on all replicas, is no longer kept to heal the store
- * with. Time counts only while the store is there and takes visits: what it acknowledged just
- * before it went away, or began to refuse, is what it may come back without, or what a replica
- * lacks that becomes the master, however long that lasts.
+ * Returns the time before which answered batches are dropped: they are old enough and on all
+ * replicas.
+ *
+ * Time does not count while the store is away or refuses visits. It may come back without its last
+ * acknowledgements, or fail over to a replica that lacks them, however long that takes.
  */
 static uint64_t forget_before_ms(const struct engine *engine, uint64_t now_ms)
 {
@@ -148,8 +149,8 @@ static uint64_t forget_before_ms(const struct engine *engine, uint64_t now_ms)
 }
 
 /*
- * By then an epoch may be gone from the store, which would take for lost what it has: nothing is
- * kept for that long.
+ * Returns the time before which retained batches are dropped in any case. The store may have
+ * forgotten their epoch, and its position would look like a loss.
  */
 static uint64_t swept_before_ms(const struct engine *engine, uint64_t now_ms)
 {

@@ -1,29 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * healing: what is done where the store may have gone back in time, and for how long answered
- * batches are kept for that. The ledger knows which ones. A part of the engine: see site.h.
+ * healing: starts a resend when the store may have gone back in time, and drops answered batches
+ * that are old enough. The ledger knows which batches the store lost. A part of the engine: see
+ * site.h.
  */
 #ifndef VISITCOUNTD_COUNT_HEALING_H
 #define VISITCOUNTD_COUNT_HEALING_H
 
 #include "count/site.h"
 
-/** Prepares the engine to forget what was answered long ago. */
+/** Starts the timer that drops old batches. */
 void healing_init(struct engine *engine);
 
-/** Forgets nothing any more. */
+/** Stops the timer. */
 void healing_finish(struct engine *engine);
 
-/** The store comes back, and may have less than it had: all legs look before they send. */
+/**
+ * Call it when the store comes back: it may have lost batches. All lanes check before they send.
+ */
 void healing_distrust(struct engine *engine);
 
 /**
- * A store that went back in time did so for all legs, but only `leg` knows. Some of the others
- * would not send anything to find out.
+ * Call it when `leg` found that the store went back in time: the store then did so for all lanes.
+ * Lanes without visits to send would not find out without this.
  */
 void healing_distrust_elsewhere(const struct leg *leg);
 
-/** Counts and says what a store that went back in time lacks. */
+/** Counts and logs the batches that a store lacks after it went back in time. */
 void healing_note_gap(struct leg *leg, const struct ledger_gap *gap);
 
 #endif

@@ -5,10 +5,10 @@
 
 #include <stdlib.h>
 
-/* 512 KiB */
+/* takes 512 KiB */
 #define MARKS 65536
 
-/* stands for visitor and page; never 0 */
+/* identifies a visitor of a page; never 0 */
 static uint64_t mark_of(uint64_t visitor, uint64_t page_hash)
 {
     uint64_t mark = visitor ^ page_hash;

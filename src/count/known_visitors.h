@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * known_visitors: which visitors of which pages the store knows already from this process: whoever
- * comes back the same day need not be told again.
+ * known_visitors: a cache of the visitors that this process has sent to the store, per page. A
+ * visitor who returns on the same day need not be sent again.
  *
- * A table of fixed size that forgets at random: what is not found is told once more, which changes
- * nothing. Visitors are told apart by hashes under the day's salt, so days and sites need no room
- * here; pages by the hashes of maps. Nobody knows either, so nobody can make them collide.
+ * The table has a fixed size, and a new entry replaces an old one at random. A visitor that is not
+ * found is sent once more, which changes nothing. Visitor hashes depend on the day's salt and the
+ * site, so the key needs neither. Pages are identified by the hashes of maps. Clients know neither
+ * kind of hash, so they cannot provoke collisions.
  */
 #ifndef VISITCOUNTD_COUNT_KNOWN_VISITORS_H
 #define VISITCOUNTD_COUNT_KNOWN_VISITORS_H
@@ -14,21 +15,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Embedded; zero at first. */
+/** Embedded in its owner, who sets it to zero. */
 struct known_visitors {
     uint64_t *marks; /* NULL until the first visitor */
 };
 
 /**
- * Frees the memory; everybody is forgotten. Also for when the store went back in time, or a page
- * was deleted from it.
+ * Empties the cache and frees its memory. Also for when the store went back in time, or a page was
+ * deleted.
  */
 void known_visitors_forget(struct known_visitors *visitors);
 
-/** Notes that the store knows `visitor`, which is not 0, of the page whose name has this hash. */
+/** Records that the store has `visitor`, which is not 0, for the page whose name has this hash. */
 void known_visitors_note(struct known_visitors *visitors, uint64_t visitor, uint64_t page_hash);
 
-/** Whether that was noted, and is not forgotten. */
+/** Whether the visitor is in the cache for this page. */
 bool known_visitors_have(const struct known_visitors *visitors, uint64_t visitor,
                          uint64_t page_hash);
 

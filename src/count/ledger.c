@@ -14,7 +14,7 @@ static struct parcel *parcel_of(struct list *link)
     return container_of(link, struct parcel, link);
 }
 
-/* what stands before an epoch's random bits */
+/* the part of an epoch before its random bits */
 #define GENERATION_LENGTH 8
 
 static void draw_epoch(struct ledger *ledger)
@@ -65,7 +65,7 @@ void ledger_begin_generation(struct ledger *ledger, uint64_t generation)
 
 void ledger_continue(struct ledger *ledger, const char *epoch)
 {
-    char digits[GENERATION_LENGTH] = "0"; /* of a version before 0.2 */
+    char digits[GENERATION_LENGTH] = "0"; /* for an epoch of a version before 0.2 */
 
     memcpy(ledger->epoch, epoch, sizeof(ledger->epoch));
     if (*epoch == 'g') {
@@ -90,8 +90,8 @@ struct parcel *ledger_to_heal(const struct ledger *ledger)
 }
 
 /*
- * A parcel from the journal of an earlier run was sent, or written, when all before it were
- * answered; where the store is now it will say itself.
+ * Catches up with a parcel from the journal of an earlier run: all parcels before it were answered
+ * when it was sent or written. The store will report its present position.
  */
 static void catch_up(struct ledger *ledger, const struct parcel *parcel)
 {
@@ -157,12 +157,12 @@ static void note_lost(const struct ledger *ledger, uint64_t sequence, uint64_t v
     gap->lost_visits = gap->lost_parcels != 0 ? visits_before - visits : 0;
 }
 
-/* the first retained parcel that a store at `sequence` lacks, or the anchor */
+/* the first retained parcel that a store at `sequence` lacks, or the list's anchor */
 static struct list *first_missing(struct ledger *ledger, uint64_t sequence)
 {
     struct list *missing = &ledger->retained;
 
-    /* what is missing is newest, so it is searched from that end */
+    /* the newest parcels are missing, so the search begins at that end */
     while (missing->prev != &ledger->retained &&
            parcel_of(missing->prev)->content.sequence > sequence) {
         missing = missing->prev;
@@ -172,7 +172,7 @@ static struct list *first_missing(struct ledger *ledger, uint64_t sequence)
 
 bool ledger_store_is_at(struct ledger *ledger, struct store_position at, struct ledger_gap *ret_gap)
 {
-    /* above that is a parcel whose answer we did not get */
+    /* a higher sequence is that of a parcel whose answer we did not get */
     uint64_t sequence = at.sequence < ledger->acknowledged ? at.sequence : ledger->acknowledged;
     bool is_behind = sequence < ledger->store_at;
 

@@ -23,7 +23,7 @@ void leg_init(struct leg *leg, struct site *site)
     list_append(&site->legs, &leg->link);
 }
 
-/* the journal is closed, or has none of them */
+/* the journal is closed by now, or has no entry of these */
 static void free_shelters(struct leg *leg)
 {
     list_for_each(link, &leg->flow.batches) {

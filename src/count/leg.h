@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/**
- * leg: one way of a site's visits to the store. A part of the engine: see site.h.
- */
+/** leg: a lane, one way of a site's visits to the store. A part of the engine: see site.h. */
 #ifndef VISITCOUNTD_COUNT_LEG_H
 #define VISITCOUNTD_COUNT_LEG_H
 
 #include "count/site.h"
 
-/** Makes a new leg of `site` and puts it behind the others. */
+/** Initialises a lane of `site` and appends it to the site's lanes. */
 void leg_init(struct leg *leg, struct site *site);
 
-/** Ends a leg, in which no visit is, and frees it unless it is the live one. */
+/** Ends a lane that has no visits left. Frees it unless it is the live one. */
 void leg_finish(struct leg *leg);
 
 /**
- * Says that visits come to a leg. Begins a new epoch where the leg was unused for so long that the
- * store may have forgotten the old one, which must not look like a loss.
+ * Records that a visit comes to a lane. Begins a new epoch after a long time without visits: the
+ * store may have forgotten the old epoch, and that would look like a loss.
  */
 void leg_use(struct leg *leg, uint64_t now_ms);
 
-/** The leg of an epoch that a journal names; one of an earlier run is made when there is none. */
+/**
+ * Returns the lane of an epoch that the journal names. Creates it for an epoch of an earlier run.
+ */
 struct leg *leg_find_or_create(struct site *site, const char *epoch);
 
 #endif

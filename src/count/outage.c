@@ -14,30 +14,30 @@
 #include <string.h>
 
 /*
- * How long the store may be away before visits go to the journal: enough for its restart, or for
+ * How long the store may be away before visits go to the journal. Covers a restart of the store, or
  * the first connection of this process.
  */
 #define MOMENT_MS 250
 
-/* pages whose totals are remembered; more are forgotten together, but for those in the journal */
+/* limit of remembered pages; then all are forgotten except those with visits in the journal */
 #define ESTIMATES_MAX 10000
 
-/* a batch's record in the journal; outlives the batch while it is written */
+/* a batch's record in the journal; outlives the batch while the record is written */
 struct shelter {
     struct journal_entry entry;
     struct leg *leg;
-    struct batch *batch; /* NULL when the store has it already */
+    struct batch *batch; /* NULL if the store already has it, or the site was repaired */
     bool is_written;
-    bool was_limited;                   /* it had been sent, and new pages may have been refused */
-    struct parcel *outdated;            /* to be set aside as soon as it is written; else NULL */
-    char epoch[STORE_EPOCH_LENGTH + 1]; /* outdated: of its record */
+    bool was_limited;        /* the batch was sent, and the store may have refused new pages */
+    struct parcel *outdated; /* to be set aside once it is written; else NULL */
+    char epoch[STORE_EPOCH_LENGTH + 1]; /* the epoch of `outdated` */
 };
 
-/* what is known of a page without asking the store */
+/* the total of a page as far as this process knows it */
 struct estimate {
     struct map_node node;
-    uint64_t total;    /* that the store said last; 0 when it said none */
-    uint64_t since_us; /* when it said one first */
+    uint64_t total;    /* the last total of the store; 0: none yet */
+    uint64_t since_us; /* time of the first total */
     uint64_t pending;  /* visits in the journal */
     char key[];        /* site, NUL, page */
 };
@@ -102,13 +102,13 @@ static void note_totals(struct leg *leg, const struct batch *batch,
     }
 }
 
-/* a page as it was known before a batch of it went to the journal */
+/* a page's total before a batch of it went to the journal */
 struct known {
-    uint64_t total;    /* with what is pending; 0 when the store has said none */
-    uint64_t since_us; /* it is in the store */
+    uint64_t total;    /* includes pending visits; 0: the store has said none */
+    uint64_t since_us; /* since when we know that the store has the page */
 };
 
-/* notes that a batch is in the journal */
+/* records that a batch is in the journal; `ret_known` gets its pages as they were before */
 static void note_pending(struct leg *leg, const struct batch *batch, struct known *ret_known)
 {
     const struct store_batch *content = &batch->parcel->content;
@@ -178,7 +178,7 @@ void outage_set_aside(struct leg *leg, struct batch *batch)
 
 void outage_recall(struct batch *batch)
 {
-    batch->shelter->batch = NULL; /* done when it is written */
+    batch->shelter->batch = NULL; /* the record is done when it is written */
     batch->shelter = NULL;
     batch_thaw(batch);
 }
@@ -188,7 +188,7 @@ void outage_recall(struct batch *batch)
 struct answer_context {
     const struct shelter *shelter;
     const struct known *pages;
-    struct list unknown; /* visits that the store may have refused already */
+    struct list unknown; /* visits that the store may have refused */
 };
 
 static void answer_journaled(void *data, struct visit *visit, size_t entry)
@@ -197,7 +197,7 @@ static void answer_journaled(void *data, struct visit *visit, size_t entry)
     struct engine *engine = context->shelter->leg->site->engine;
     struct visit_answer answer = {.status = VISIT_JOURNALED, .uniques = STORE_NONE};
 
-    /* a page that was not known yet when the visit came may have been new when it was sent */
+    /* the page was not known when the visit came: the store may have refused it as a new page */
     if (context->shelter->was_limited && context->pages[entry].since_us >= visit->accepted_at_us) {
         list_append(&context->unknown, &visit->link);
         return;
@@ -233,7 +233,7 @@ static void take_out(void *data, struct visit *visit, size_t entry)
     list_append(data, &visit->link);
 }
 
-/* the batch is not in the journal; nothing of it is, unless `error` is -ENOTRECOVERABLE */
+/* the record was not written: nothing of it is on the disk, unless `error` is -ENOTRECOVERABLE */
 static void finish_unwritten(struct shelter *shelter, int error)
 {
     struct leg *leg = shelter->leg;
@@ -245,7 +245,7 @@ static void finish_unwritten(struct shelter *shelter, int error)
     batch->shelter = NULL;
     free(shelter);
     if (leg == &leg->site->live) {
-        /* it was sent to the store, and stays to be sent again */
+        /* the batch was sent to the store, and stays in the flow to be sent again */
         waiting_answer_uncounted(leg->site, &visits, VISIT_UNKNOWN,
                                  "the store did not confirm the visit, and the journal cannot be "
                                  "written; it may have been counted");
@@ -271,7 +271,7 @@ static void on_written(struct journal_entry *entry, int error)
     struct leg *leg = shelter->leg;
 
     if (shelter->batch == NULL) {
-        /* the store was quicker, or the site was repaired */
+        /* the store was faster than the journal, or the site was repaired */
         if (error == 0 && shelter->outdated != NULL) {
             set_aside(shelter, shelter->epoch, shelter->outdated);
         } else if (error == 0) {
@@ -298,8 +298,9 @@ static void write_batch(struct leg *leg, struct batch *batch)
     shelter->batch = batch;
     batch->shelter = shelter;
     /*
-     * Who is told that the visit will be counted must not be refused for want of room later. A
-     * batch that was sent may have been: then only pages that are known are sure to be counted.
+     * A visit that is answered as journaled must not be refused later because of the limit of
+     * pages. Of a batch that was sent, the store may already have refused new pages. Then only
+     * visits of known pages are answered as journaled.
      */
     shelter->was_limited = leg == &leg->site->live && batch->parcel->content.pages_max != 0;
     batch->parcel->content.pages_max = 0;
@@ -315,8 +316,9 @@ static struct batch *batch_of(struct list *link)
 }
 
 /*
- * The first batch of the backlog that is not in the journal, unless one before it is on its way.
- * There may be thousands that are in it, so it is searched from the other end.
+ * Returns the first batch of the backlog that is not in the journal; NULL if there is none, or one
+ * before it is being written. Searches from the end, because thousands before it may be in the
+ * journal.
  */
 static struct batch *next_to_write(struct leg *leg)
 {
@@ -371,7 +373,7 @@ void outage_shelter(struct site *site)
     if (site->engine->journal == NULL) {
         return;
     }
-    /* what was sent stays where it is, under its number; the journal takes a copy */
+    /* a batch that was sent stays in its lane under its sequence; the journal gets a copy */
     batch = flow_first_frozen(&site->live.flow);
     if (batch != NULL && batch->shelter == NULL && batch_has_visits(batch)) {
         batch->is_doubtful = true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * outage: what becomes of visits while the store takes none: they go to the journal, and are
- * answered, with an estimate, when they are on the disk. When the store is back, the journal is
- * replayed through the ledger, beside the visits of then.
+ * outage: the way of visits while the store takes none. They go to the journal, and are answered
+ * with an estimate when they are on the disk. When the store is back, the journal is replayed
+ * through the ledger, beside new visits.
  *
  * A part of the engine: see site.h. Without a journal all of it does nothing.
  */
@@ -11,43 +11,57 @@
 
 #include "count/site.h"
 
-/** Whether visits go to the journal, since the store will not be back in a moment. */
+/** Whether visits go to the journal because the store is away for longer than a short restart. */
 bool outage_has_begun(const struct engine *engine, uint64_t now_ms);
 
-/** The leg that takes a site's visits while the store is of no use. */
+/**
+ * Returns the lane that takes a site's visits for the journal, and creates it for the first visit.
+ */
 struct leg *outage_backlog(struct site *site);
 
 /**
- * Takes what of a site waits for the store, and sends it to the journal: called when the store is
- * away, or when the patience of a visit has ended.
+ * Sends the site's waiting visits to the journal. Call it when the store is away or a visit has
+ * timed out.
  */
 void outage_shelter(struct site *site);
 
-/** Sends the next batch of the backlog to the journal, unless one is on its way. */
+/** Sends the next batch of the backlog to the journal, unless one is being written. */
 void outage_write(struct site *site);
 
-/** Whether the first batch of the leg may be sent: one that goes to the journal first waits. */
+/**
+ * Whether the first batch of the lane may be sent. A batch of the backlog has to be on the disk
+ * first.
+ */
 bool outage_may_send(const struct leg *leg);
 
-/** Whether nothing of the leg would be lost if the process ended now. */
+/** Whether the lane would lose nothing if the process ended now. */
 bool outage_is_safe(const struct leg *leg);
 
-/** The store has the batch: the journal need not keep it. `applied` has the pages' totals. */
+/**
+ * Records that the store has the batch: the journal need not keep it. `applied` has the pages'
+ * totals.
+ */
 void outage_note_applied(struct leg *leg, struct batch *batch, const struct store_applied *applied);
 
-/** Whether the record of the batch is in the journal. */
+/** Whether the journal has the record of the batch. */
 bool outage_has_record(const struct batch *batch);
 
 /**
- * The store takes the batch no more, which has a record in the journal, or on its way there: the
- * record is set aside, now or when it is written. No visit is in the batch; the caller destroys it.
+ * Sets the record of a batch aside because the store no longer accepts it. If the record is still
+ * being written, it is set aside afterwards. The batch must have no visits. The caller destroys it.
  */
 void outage_set_aside(struct leg *leg, struct batch *batch);
 
-/** Thaws a batch whose record is on its way to the journal, and which was never sent. */
+/**
+ * Thaws a batch that was never sent and whose record is being written. The record is done when it
+ * is on the disk.
+ */
 void outage_recall(struct batch *batch);
 
-/** A record that an earlier run left joins the leg of its epoch. See journal_open(). */
+/**
+ * Takes a record that an earlier run left into the lane of its epoch. Returns its entry. See
+ * journal_open().
+ */
 struct journal_entry *outage_restore(struct leg *leg, struct journal_record *record);
 
 /** Frees the estimates. */

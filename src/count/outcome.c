@@ -67,7 +67,7 @@ static void note_success(struct leg *leg, const struct flow_end *end)
     }
 }
 
-/* of a store that is away nothing is to be learned: it has not been asked */
+/* a store that is away was not asked: its failure says nothing about refusals */
 static void note_failure(struct leg *leg, const struct flow_end *end)
 {
     struct flow_end concerned = *end;
@@ -95,7 +95,7 @@ static void on_end(struct flow *flow, const struct flow_end *end)
     if (end->result == FLOW_FAILED) {
         note_failure(leg, end);
     } else if (end->result == FLOW_OUTDATED) {
-        breaker_note_applied(leg, false); /* it was repaired */
+        breaker_note_applied(leg, false); /* the site was repaired */
         outdated_learn(leg, end->generation);
     } else if (end->result == FLOW_GAP) {
         healing_note_gap(leg, &end->gap);

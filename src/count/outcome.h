@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * outcome: what follows from the store's answer to a leg. A part of the engine: see site.h.
+ * outcome: applies the store's answer to a lane: statistics, breakers, resends, retries. A part of
+ * the engine: see site.h.
  */
 #ifndef VISITCOUNTD_COUNT_OUTCOME_H
 #define VISITCOUNTD_COUNT_OUTCOME_H
 
 #include "count/flow.h"
 
-/** What each leg's flow calls. */
+/** The callbacks of each lane's flow. */
 extern const struct flow_events outcome_events;
 
 #endif

@@ -11,10 +11,10 @@
 
 #include <string.h>
 
-/* what a leg has that may be in the totals */
+/* visits of a lane that may be in the site's total */
 struct doubt {
-    uint64_t dropped; /* visits that were sent, and of which there is no record */
-    uint64_t aside;   /* visits in records */
+    uint64_t dropped; /* sent, and not in the journal */
+    uint64_t aside;   /* in records of the journal */
     struct list visits;
 };
 
@@ -97,9 +97,10 @@ static void begin_generation(struct leg *leg)
 }
 
 /*
- * The backlog learns from its open call that it is outdated. Visits that come before that, or are
- * not on the disk yet, must not be in it then, or they would be set aside. They get a new backlog,
- * and the old one becomes a leg of an earlier generation.
+ * Gives the site a new backlog while the old one has an open call. That call will report that the
+ * old backlog is outdated, and its batches will be set aside. Visits that come before that, or are
+ * not on the disk yet, must not be among them: they move to the new backlog. The old one becomes a
+ * lane of an earlier generation.
  */
 static void replace_backlog(struct site *site)
 {
@@ -117,7 +118,7 @@ static void replace_backlog(struct site *site)
     outage_write(site);
 }
 
-/* a leg of this run; those of earlier ones find out for themselves, by the epoch that they have */
+/* moves a lane of this run to the new generation; lanes of earlier runs find out by their epoch */
 static void follow(struct leg *leg)
 {
     if (leg->flow.ledger.generation >= leg->site->generation) {
@@ -151,12 +152,12 @@ void outdated_learn(struct leg *leg, uint64_t generation)
     known_visitors_forget(&site->engine->known);
     outdated_note_generation(site, generation);
     if (leg->flow.ledger.generation < site->generation) {
-        begin_generation(leg); /* of an earlier run */
+        begin_generation(leg); /* a lane of an earlier run */
     }
     outage_write(site);
 }
 
-/* --- what is told of it --- */
+/* --- reports --- */
 
 static void add_doubts(const struct leg *leg, struct engine_doubts *doubts)
 {

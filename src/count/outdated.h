@@ -1,33 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * outdated: a site that an operator repaired. Its totals may have in them what we have sent, what
- * we retain and what is in the journal: nothing of that is sent again. A part of the engine: see
- * site.h.
+ * outdated: handles a site that an operator repaired. Its totals may include visits that we have
+ * sent, that we retain, or that are in the journal. None of these is sent again. A part of the
+ * engine: see site.h.
  *
- * Each site has a generation, one more after each repair. An epoch names the generation in which it
- * began, and the store takes no epoch of an earlier one. So each instance finds out by itself, by
- * its next batch, and loses nothing of what was certainly not applied: that goes on under a new
- * epoch. Records in the journal are set aside. Where the store was away since this process began,
- * it could not know the generation: then its records go on as well, since none of them was sent.
+ * Each site has a generation, which grows by one with each repair. An epoch names the generation in
+ * which it began. The store refuses epochs of earlier generations, so each instance finds out with
+ * its next batch. Batches that were certainly not applied continue under a new epoch. Records in
+ * the journal are set aside. Exception: if the store was away since this process began, the process
+ * could not know the generation. Then its own records continue as well, because none of them was
+ * sent.
  */
 #ifndef VISITCOUNTD_COUNT_OUTDATED_H
 #define VISITCOUNTD_COUNT_OUTDATED_H
 
 #include "count/site.h"
 
-/** The store takes the epoch of `leg` no more: the site is of `generation`. No call is open. */
+/**
+ * Records that the store refuses the epoch of `leg` because the site is of `generation`. No call of
+ * the lane may be open.
+ */
 void outdated_learn(struct leg *leg, uint64_t generation);
 
-/** The site is at least of this generation: new epochs begin in it. */
+/**
+ * Records that the site is at least of `generation`. The lanes of this run begin new epochs in it.
+ */
 void outdated_note_generation(struct site *site, uint64_t generation);
 
-/** Fills in what of a site the operator has to judge before a repair. */
+/** Fills in the visits of a site that an operator has to judge before a repair. */
 void outdated_count_doubts(const struct site *site, struct engine_doubts *ret_doubts);
 
-/** The site was repaired through this instance, and is of this generation now. */
+/** Records that the site was repaired through this instance and is of `generation` now. */
 void outdated_note_repair(struct site *site, uint64_t generation);
 
-/** Calls back for each site whose keys prove nothing yet, since an older version may write. */
+/**
+ * Calls `on_site` for each site to which a version before 0.2 may still write. The keys of such a
+ * site prove nothing yet.
+ */
 void outdated_list_unproven(const struct engine *engine,
                             void (*on_site)(void *data, const char *site), void *data);
 

@@ -8,9 +8,9 @@ static struct leg *leg_in_queue(struct list *link)
     return container_of(link, struct leg, queue);
 }
 
-/* --- who is sent --- */
+/* --- queues --- */
 
-/* puts a leg among those that are ready, wherever it is */
+/* moves a lane to the ready ones from any queue */
 static void take_up(struct leg *leg)
 {
     struct engine *engine = leg->site->engine;
@@ -55,7 +55,7 @@ static void wake_resting(struct engine *engine)
     }
 }
 
-/* backoff, but so that whoever waits as long as a visit does sees some more attempts */
+/* caps the back-off, so that a visit that waits for max_wait_ms sees several attempts */
 static uint64_t retry_delay_ms(const struct engine *engine, struct backoff *backoff)
 {
     uint64_t delay_ms = backoff_next_ms(backoff);
@@ -70,8 +70,8 @@ static uint64_t retry_delay_ms(const struct engine *engine, struct backoff *back
 /* --- a store that refuses all sites --- */
 
 /*
- * The leg that rests for longest is the next one to try whether the store takes anything. Those
- * that have nothing to send any more rest no longer: no timer would wake them.
+ * Makes the lane that has rested longest the probe. Lanes without work leave the queue, because no
+ * timer would wake them.
  */
 static void choose_probe(struct engine *engine)
 {
@@ -92,16 +92,16 @@ static void on_retry(struct loop_timer *timer)
     choose_probe(container_of(timer, struct engine, retry));
 }
 
-/* the store takes batches again */
+/* ends the refusal of all sites: the store accepts batches again */
 static void go_on(struct engine *engine)
 {
     engine->probe = NULL;
     backoff_reset(&engine->backoff);
     loop_timer_stop(&engine->retry);
-    wake_resting(engine); /* also what has no work any more: no timer would wake it later */
+    wake_resting(engine); /* also those without work: no timer would wake them */
 }
 
-/* a leg that is of no use as the probe leaves that to the next one */
+/* a probe that did not send passes its turn to the next lane */
 void sending_release_probe(struct leg *leg)
 {
     struct engine *engine = leg->site->engine;
@@ -112,7 +112,7 @@ void sending_release_probe(struct leg *leg)
     }
 }
 
-/* whether a leg may be sent as far as all sites are concerned; who comes first is the probe */
+/* while all sites are refused, only the probe may send; the first lane that asks becomes it */
 bool sending_may_send(struct leg *leg)
 {
     struct engine *engine = leg->site->engine;
@@ -141,7 +141,7 @@ static void note_refused_by_server(struct leg *leg)
     }
 }
 
-/* --- what the store says --- */
+/* --- answers of the store --- */
 
 static void on_leg_retry(struct loop_timer *timer)
 {
@@ -174,7 +174,7 @@ void sending_note_success(struct leg *leg)
 
     backoff_reset(&leg->backoff);
     if (!engine->is_refusing &&
-        backoff_has_begun(&engine->backoff)) { /* it refused all until now */
+        backoff_has_begun(&engine->backoff)) { /* it refused all sites until now */
         go_on(engine);
     }
     if (flow_has_work(&leg->flow)) {

@@ -1,50 +1,57 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * sending: which legs are ready, and which rest. The dispatcher sends those that are ready at the
- * end of the turn. One that was refused
- * rests first: until a timer of its own ends when the refusal concerns its site; among all others
- * when the store is away or refuses all sites. While the store does that, one leg after the other
- * is sent, the probe, with one backoff for all; when one is taken, all are sent. A part of the
- * engine: see site.h.
+ * sending: which lanes are ready and which rest. The dispatcher sends the ready ones at the end of
+ * the turn.
+ *
+ * A refused lane rests first. If the refusal concerns its site, a timer of its own ends the rest.
+ * If the store is away or refuses all sites, the lane rests in a common queue. While the store
+ * refuses all sites, one lane at a time is sent: the probe. All share one back-off. When the store
+ * accepts a probe, all lanes are sent. A part of the engine: see site.h.
  */
 #ifndef VISITCOUNTD_COUNT_SENDING_H
 #define VISITCOUNTD_COUNT_SENDING_H
 
 #include "count/site.h"
 
-/** Prepares the engine, and a leg, to send. */
+/** Initialise the queues and timers of the engine and of a lane. */
 void sending_init(struct engine *engine);
 void sending_init_leg(struct leg *leg);
 
-/** Sends nothing any more. */
+/** Stop them. No lane is sent any more. */
 void sending_finish(struct engine *engine);
 void sending_finish_leg(struct leg *leg);
 
-/** Puts a leg among those that are sent at the end of this turn, unless it rests. */
+/** Puts a lane into the queue of ready lanes, unless it rests. */
 void sending_make_ready(struct leg *leg);
 
-/** Likewise, if it has something to send and is not doing so. */
+/** Does the same if the lane has something to send and no call is open. */
 void sending_wake(struct leg *leg);
 
-/** Has the open batches of a site's backlog go to the journal at the end of this turn. */
+/** Schedules the open batches of a site's backlog for the journal, at the end of this turn. */
 void sending_write_soon(struct site *site);
 
-/** What a leg sent was refused, by a store that is there or away; it rests if it has more work. */
+/**
+ * Records that a call of a lane was refused, or that the store is away. The lane rests if it has
+ * more work.
+ */
 void sending_note_refusal(struct leg *leg, enum store_scope scope);
 
-/** The store answered a leg, which goes on if it has more work. */
+/** Records that the store answered a lane. The lane continues if it has more work. */
 void sending_note_success(struct leg *leg);
 
-/** The store came or went: whoever has something to send looks at it anew. */
+/** Records that the store came or went. All lanes that have something to send become ready. */
 void sending_note_store(struct engine *engine);
 
-/** For the dispatcher: lets a leg rest until a timer, or the store, wakes it. */
+/** For the dispatcher: lets a lane rest until a timer or the store wakes it. */
 void sending_rest(struct leg *leg);
 
-/** For the dispatcher: whether a leg may be sent as far as all sites are concerned. */
+/**
+ * For the dispatcher: whether a lane may be sent. While the store refuses all sites, only the probe
+ * may.
+ */
 bool sending_may_send(struct leg *leg);
 
-/** For the dispatcher: a leg that is of no use as the probe leaves that to the next one. */
+/** For the dispatcher: if the lane is the probe but did not send, chooses another probe. */
 void sending_release_probe(struct leg *leg);
 
 #endif

@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * site: the inside of the engine, shared by its parts. From the ground up: breaker.c (whom the
- * store refuses), failing.c (what is said of it), waiting.c (visits without an answer), sending.c
- * (which legs are ready), leg.c, outage.c (the journal), outdated.c (a site that was repaired),
- * healing.c (a store that goes back in time), outcome.c (what follows from an answer), dispatcher.c
- * (who is sent), visit_timeouts.c, engine.c (who is admitted). Nobody else includes it.
+ * site: the internals of the engine, shared by its parts. Only the parts of the engine include it.
  *
- * A site has legs, each with a flow of its own, so that what waits in one holds up no other: the
- * live one; the backlog, for what went to the journal while the store was away; and one for each
- * epoch that an earlier run left in the journal.
+ * The parts, each built on those before it:
+ * breaker.c: circuit breakers, for the store as a whole and for each site.
+ * failing.c: warnings and status about sites whose batches the store rejects.
+ * waiting.c: visits without an answer.
+ * sending.c: which lanes are ready to send.
+ * leg.c: lanes.
+ * outage.c: the way to the journal and back.
+ * outdated.c: sites that an operator repaired.
+ * healing.c: resending to a store that went back in time.
+ * outcome.c: what follows from an answer of the store.
+ * dispatcher.c: sends the lanes that are ready.
+ * visit_timeouts.c: ends the wait of visits.
+ * engine.c: admits visits.
+ *
+ * A site has several lanes (struct leg), each with a session (struct flow) of its own. Visits that
+ * wait in one lane do not hold up another. The live lane takes visits while the store answers. The
+ * backlog takes visits that went to the journal. There is one more lane for each epoch that an
+ * earlier run left in the journal.
  */
 #ifndef VISITCOUNTD_COUNT_SITE_H
 #define VISITCOUNTD_COUNT_SITE_H
@@ -23,81 +34,82 @@
 #include "count/visit.h"
 
 struct leg {
-    struct list link;  /* in its site */
-    struct list queue; /* in ready or resting, or in neither */
+    struct list link;  /* in its site's list */
+    struct list queue; /* in `ready` or `resting`, or in neither */
     struct site *site;
     struct flow flow;
-    bool is_blind; /* its epoch began when the site's generation was not known, and still is not */
+    bool is_blind; /* the epoch began before the site's generation was known; it still is not known
+                    */
     struct backoff backoff;
-    struct loop_timer retry; /* after a refusal that concerns this site only */
-    struct failing *failing; /* NULL while the store takes what is sent */
-    bool is_refused;         /* the last that was heard: an error of the site's own */
-    uint64_t used_at_ms;     /* when a visit came last */
+    struct loop_timer retry; /* runs after a refusal that concerns only this site */
+    struct failing *failing; /* NULL while the store accepts the batches */
+    bool is_refused;         /* the last answer was a refusal of this site alone */
+    uint64_t used_at_ms;     /* when the last visit came */
 };
 
 struct site {
     struct map_node node;
     struct engine *engine;
-    struct list awaited;   /* in the engine's, while visits may wait */
-    struct list unwritten; /* in the engine's, while visits are to go to the journal */
-    struct list torn;      /* in the engine's, while the site's keys contradict each other */
-    struct list legs;      /* the live one is the first */
+    struct list awaited;   /* in the engine's list while visits may wait */
+    struct list unwritten; /* in the engine's list while visits have to go to the journal */
+    struct list torn;      /* in the engine's list while the site's keys contradict each other */
+    struct list legs;      /* the live one comes first */
     struct leg live;
-    struct leg *backlog; /* NULL until visits of the site go to the journal for the first time */
-    uint64_t waiting;    /* visits of it without an answer */
-    bool is_failing;     /* the store refuses the visits of this site; see breaker.c */
+    struct leg *backlog; /* NULL until the site's first visit goes to the journal */
+    uint64_t waiting;    /* visits of the site without an answer */
+    bool is_failing;     /* the store refuses this site's visits; see breaker.c */
     uint64_t failing_since_ms;
-    uint64_t failing_ended_at_ms; /* the last refusal of the site alone; 0: never */
-    uint64_t failing_legs;        /* of which failing.c knows something */
-    uint64_t
-        refused_with_all_at_ms; /* by an error of all sites, last; 0: not since it was written */
-    uint64_t writes_before;     /* the engine's, when it was refused so first */
-    uint64_t unprotected;       /* visits dropped for want of room, and not said yet */
+    uint64_t failing_ended_at_ms; /* the last refusal of this site alone; 0: never */
+    uint64_t failing_legs;        /* lanes that failing.c tracks */
+    /* the last refusal by an error of all sites; 0: none since the site was written */
+    uint64_t refused_with_all_at_ms;
+    uint64_t writes_before; /* the engine's count of writes at the first one of these */
+    uint64_t unprotected;   /* visits no longer retained for want of room, not logged yet */
     uint64_t unprotected_said_at_ms;
     struct flow_old_version old_version;
-    uint64_t generation;   /* as far as we know; see outdated.h */
-    bool knows_generation; /* the store has answered */
+    uint64_t generation;   /* the latest one known; see outdated.h */
+    bool knows_generation; /* the store has answered, so `generation` is right */
     char name[STORE_SITE_MAX + 1];
 };
 
 struct engine {
     struct loop *loop;
-    const struct flow_events *flow_events; /* of all legs: outcome.h */
+    const struct flow_events *flow_events; /* shared by all lanes: outcome.h */
     struct store *store;
     struct store_listener listener;
-    struct journal *journal; /* or NULL */
+    struct journal *journal; /* NULL without a journal */
     struct engine_options options;
     struct stats stats;
     struct map sites;
-    struct site *latest;   /* most visits are of the site of the visit before */
-    struct list awaited;   /* sites in which visits may wait: of thousands, a few */
+    struct site *latest;   /* a cache: most visits are of the same site as the visit before */
+    struct list awaited;   /* sites in which visits may wait: a few of thousands */
     struct list unwritten; /* sites with visits for the journal */
-    struct list torn;      /* sites of which the keys contradict each other */
-    struct list ready;     /* legs with something to send */
-    struct list resting;   /* legs that wait for the retry timer, or for the store to come back */
-    struct leg *probe;     /* while the store refuses everybody: the one leg that is sent */
-    struct list failing;   /* what is known of legs whose batches are refused: see failing.c */
+    struct list torn;      /* sites whose keys contradict each other */
+    struct list ready;     /* lanes with something to send */
+    struct list resting;   /* lanes that wait for the retry timer or for the store to come back */
+    struct leg *probe;     /* the only lane that sends while the store refuses all sites */
+    struct list failing;   /* lanes whose batches the store rejects: see failing.c */
     struct loop_task flush;
-    bool has_gathered; /* since what is ready was sent last: see sending.c */
+    bool has_gathered; /* connections were polled once more before this flush; see dispatcher.c */
     struct loop_timer retry;
     struct loop_timer expire;
     struct loop_timer forget;
-    struct backoff backoff;      /* of refusals that concern all sites, as the retry timer */
-    struct known_visitors known; /* to the store */
-    struct map estimates; /* pages whose totals are remembered, for answers from the journal */
+    struct backoff backoff;      /* for refusals that concern all sites; used by `retry` */
+    struct known_visitors known; /* visitors that the store already has */
+    struct map estimates;        /* remembered totals of pages, for answers from the journal */
     bool is_available;
     bool is_stopped;
-    bool is_refusing;              /* the store is there and refuses all sites; see breaker.c */
-    bool is_unproven;              /* it did, and has taken nothing since, however often it went */
-    uint64_t changed_at_ms;        /* when the store came or went last */
-    uint64_t changed_lost_ms;      /* loop_lost_ms() of then */
-    uint64_t refusing_since_ms;    /* while is_refusing */
+    bool is_refusing;              /* the store is reachable and refuses all sites; see breaker.c */
+    bool is_unproven;              /* it has refused all sites, and has written nothing since */
+    uint64_t changed_at_ms;        /* when is_available changed last */
+    uint64_t changed_lost_ms;      /* loop_lost_ms() at that time */
+    uint64_t refusing_since_ms;    /* valid while is_refusing */
     uint64_t refusing_ended_at_ms; /* 0: never */
-    uint64_t failing_waiting;      /* visits that wait, of the sites that fail by themselves */
-    uint64_t failing_sites;        /* of which failing.c knows something */
+    uint64_t failing_waiting;      /* waiting visits of sites that are refused alone */
+    uint64_t failing_sites;        /* sites that failing.c tracks */
     uint64_t torn_sites;
     uint64_t writes;       /* batches of all sites that the store has written */
-    uint64_t warned_at_ms; /* of a leg that fails, last; 0: never */
+    uint64_t warned_at_ms; /* the last warning of failing.c; 0: never */
 };
 
 static inline struct leg *leg_in_site(struct list *link)

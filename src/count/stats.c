@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/stats.h"
 
-/* four buckets per power of two: the two bits behind the leading one choose among them */
+/* four buckets per power of two: the two bits behind the leading bit select one of them */
 static int bucket_of(uint64_t latency_us)
 {
     int power;

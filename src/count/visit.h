@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
- * visit: one visit of a page, embedded in its owner, and the answer that the owner gets.
- */
+/** visit: one visit of a page, embedded in its owner, and the answer to it. */
 #ifndef VISITCOUNTD_COUNT_VISIT_H
 #define VISITCOUNTD_COUNT_VISIT_H
 
@@ -15,47 +13,46 @@
 enum visit_status {
     VISIT_COUNTED, /* in the store, exactly once */
     VISIT_REPEATED,
-    /* its token had been seen before: it was counted then, and not again */
-    VISIT_JOURNALED, /* on this machine's disk: it will be counted when the store is back */
+    /* a repetition: its token was counted before */
+    VISIT_JOURNALED, /* on this machine's disk: it is counted when the store is back */
     VISIT_REFUSED,   /* certainly not counted */
     VISIT_TOO_MANY_PAGES,
-    /* likewise: its page is new, and the site has as many as it may have */
-    VISIT_UNKNOWN /* may have been counted: the store did not say in time */
+    /* certainly not counted: its page is new, and the site has reached its limit of pages */
+    VISIT_UNKNOWN /* may have been counted: the store did not confirm it in time */
 };
 
 struct visit_answer {
     enum visit_status status;
-    uint64_t count; /* VISIT_COUNTED: this visit's number; VISIT_REPEATED: the page's */
-    /* VISIT_JOURNALED: an estimate of its number, 0 when there is nothing to estimate from */
-    uint64_t replicas;        /* VISIT_COUNTED, VISIT_REPEATED: that have confirmed it in time, */
-    uint64_t replicas_wanted; /* of how many; 0 where nobody waited for replicas */
+    uint64_t count; /* COUNTED: this visit's number; REPEATED: the page's total */
+    /* JOURNALED: an estimate of its number; 0: there is none */
+    uint64_t replicas;        /* COUNTED, REPEATED: replicas that confirmed it in time */
+    uint64_t replicas_wanted; /* of this many; 0: replicas were not waited for */
     /**
-     * VISIT_COUNTED, VISIT_REPEATED: how many visitors the page has today; STORE_NONE where that
-     * was not wanted, or is not known.
+     * COUNTED, REPEATED: the page's visitors of today. STORE_NONE if they were not asked for or are
+     * not known.
      */
     uint64_t uniques;
-    const char *reason; /* otherwise: why, for people; never NULL */
+    const char *reason; /* other statuses: why, in words; never NULL */
 };
 
-/** One visit, embedded in what waits for its number. */
+/** One visit, embedded in the object that waits for its number. */
 struct visit {
     void (*on_answer)(struct visit *visit, const struct visit_answer *answer);
-    /** What it would arrive under again, of at most STORE_TOKEN_MAX; the caller's. NULL: nothing.
-     */
+    /** The deduplication token, at most STORE_TOKEN_MAX bytes, owned by the caller. NULL: none. */
     const char *token;
     size_t token_length;
     enum store_window token_window;
-    uint64_t second;    /* of its arrival, since 1970 */
+    uint64_t second;    /* time of arrival in seconds since 1970 */
     uint64_t day;       /* days since 1970 in the site's time zone */
-    uint64_t pages_max; /* that the site may have; 0: no limit */
-    uint64_t visitor;   /* hash of who visits; 0: not told apart from others */
-    bool wants_uniques; /* the answer is to say how many visitors the page has that day */
+    uint64_t pages_max; /* the site's limit of pages; 0: none */
+    uint64_t visitor;   /* hash of the visitor; 0: not identified */
+    bool wants_uniques; /* the answer has to contain the page's visitors of that day */
 
-    /* the engine's */
+    /* owned by the engine */
     struct list link;
-    uint64_t position; /* among the page's visits of the batch, from 0 */
+    uint64_t position; /* among the page's visits in the batch, from 0 */
     uint64_t accepted_at_us;
-    uint64_t deadline_ms; /* by loop_patience_ms() */
+    uint64_t deadline_ms; /* on the clock of loop_patience_ms() */
 };
 
 #endif

@@ -16,7 +16,7 @@ static bool has_batches(const struct site *site)
     return false;
 }
 
-/* whether visits of a site, which came for the store, are to go to the journal instead */
+/* whether visits of a site that wait for the store have to go to the journal instead */
 static bool waits_in_vain(const struct site *site, uint64_t patience_ms)
 {
     return flow_is_overdue(&site->live.flow, patience_ms) ||

@@ -8,7 +8,7 @@
 
 #include "count/site.h"
 
-/** Prepares the engine. The timer runs while visits wait: waiting_begin() starts it. */
+/** Initialises the timer. It runs while visits wait: waiting_begin() starts it. */
 void visit_timeouts_init(struct engine *engine);
 
 /** Stops the timer. */

@@ -4,8 +4,8 @@
 #include "base/clock.h"
 
 /*
- * What follows a lone visit is met awake: its answer by the store, or the next one of its client.
- * Where more of them are under way it would cost more than it saves (a third at 16 connections).
+ * Keeps the loop awake for the event that follows a lone visit: the store's answer, or the client's
+ * next visit. With more visits under way this costs more than it saves (a third at 16 connections).
  */
 static void stay_awake(struct engine *engine)
 {
@@ -65,7 +65,7 @@ void waiting_answer_uncounted(struct site *site, struct list *visits, enum visit
     }
 }
 
-/* --- patience --- */
+/* --- timeouts --- */
 
 static void expire(struct site *site, uint64_t now_ms, const char *why_refused)
 {

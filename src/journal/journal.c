@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* what journal_has_room() takes for the size of a record */
+/* size of a record that journal_has_room() assumes */
 #define ORDINARY_RECORD_BYTES 4096
 
 /* --- the job --- */
@@ -36,7 +36,7 @@ static void on_worked(struct disk_job *job)
         free(journal);
         return;
     }
-    sem_trywait(&journal->worked); /* nobody else did */
+    sem_trywait(&journal->worked); /* journal_close() did not wait for it */
     journal_job_finish(journal);
     if (!list_is_empty(&journal->waiting) ||
         (journal_aside_is_busy(journal) && !journal->asides.is_failing)) {
@@ -58,7 +58,7 @@ static void on_end_of_turn(struct loop_task *task)
     }
 }
 
-/* --- what others call --- */
+/* --- interface --- */
 
 static bool has_room_for(const struct journal *journal, uint64_t bytes)
 {
@@ -95,7 +95,7 @@ void journal_configure(struct journal *journal, uint64_t max_size_bytes)
     journal_forget_full(journal);
 }
 
-/* puts the entry where its end is told from */
+/* queues the entry: on_written is called at the end of the turn */
 static void refuse(struct journal *journal, struct journal_entry *entry, const char *reason)
 {
     struct buf text = BUF_EMPTY;
@@ -143,7 +143,7 @@ void journal_done(struct journal_entry *entry)
     entry->segment = NULL;
 }
 
-/* what is left to write is written here and now: the disk thread has nothing of ours any more */
+/* writes all that waits in this thread: the disk thread has nothing of this journal any more */
 static void write_rest(struct journal *journal)
 {
     while (!list_is_empty(&journal->waiting) || !list_is_empty(&journal->refused) ||
@@ -212,7 +212,7 @@ void journal_close(struct journal *journal)
 
 /* --- opening --- */
 
-/* the journal of a directory that is open and locked */
+/* creates the journal of a directory that is open and locked */
 static struct journal *create(struct loop *loop, struct disk *disk,
                               const struct journal_options *options, int fd)
 {
@@ -237,13 +237,13 @@ static struct journal *create(struct loop *loop, struct disk *disk,
     return journal;
 }
 
-/* a record that was read and not yet passed on */
+/* a record that was read and not passed on yet */
 struct restored {
     struct journal_record record;
     struct journal_segment *segment;
 };
 
-/* reads a segment that was checked */
+/* reads a segment that journal_recover() has checked */
 static int read_segment(struct journal *journal, uint64_t number, struct buf *restored)
 {
     char name[JOURNAL_SEGMENT_NAME_MAX];
@@ -260,7 +260,7 @@ static int read_segment(struct journal *journal, uint64_t number, struct buf *re
     journal_count_segment(journal, one.segment, reader.bytes.length);
     journal_reader_close(&reader);
     journal->next_number = number + 1;
-    return found == JOURNAL_FOUND_END ? error : -EIO; /* somebody changed it since */
+    return found == JOURNAL_FOUND_END ? error : -EIO; /* changed since the check */
 }
 
 static void pass_on(struct journal *journal, struct restored *one,
@@ -280,7 +280,7 @@ static void pass_on(struct journal *journal, struct restored *one,
     journal->status.visits += visits;
 }
 
-/* reads all segments, and then passes on all records or none */
+/* reads all segments; then passes on all records, or none after an error */
 static int restore(struct journal *journal, const uint64_t *numbers, size_t count,
                    struct journal_entry *(*on_record)(void *data, struct journal_record *record),
                    void *data)

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * journal: visits on this machine's disk while the store is away.
+ * journal: keeps visits on this machine's disk while the store is away.
  *
- * A directory of segments, each a header and records; a record is one parcel with its site, epoch
- * and number, under which the store will apply it once, however often it is replayed. Nothing is
- * marked as done: a segment is removed when all of its records are, and a record that is replayed
- * although the store has it is answered as a duplicate.
+ * A journal is a directory of segments. A segment is a header and records. A record is one parcel
+ * with its site, epoch and sequence. The store applies it once under that sequence, however often
+ * it is replayed. Records are not marked as done: a segment is removed when all of its records are
+ * done. A record that is replayed although the store has it is answered as a duplicate.
  *
- * All file work is done on the disk thread. Appends of one turn, and those that come while the disk
- * is busy, share one write and one fsync.
+ * All file work runs on the disk thread. Records that arrive in one turn, or while the disk is
+ * busy, share one write and one fsync.
  *
- * Format, little-endian: segment header: "VCJOURNL", u32 version (1), u32 CRC-32C of the 12 bytes
- * before; record: u32 length of the payload, u32 CRC-32C of length and payload (RFC 3720, appendix
- * B.4), payload: see journal_record.h. Segments are named by a number in hexadecimal that grows.
+ * Format, little-endian. Segment header: "VCJOURNL", u32 version (1), u32 CRC-32C of the 12 bytes
+ * before. Record: u32 length of the payload, u32 CRC-32C of length and payload (RFC 3720, appendix
+ * B.4), payload: see journal_record.h. A segment's name is a growing number in hexadecimal.
  */
 #ifndef VISITCOUNTD_COUNT_JOURNAL_H
 #define VISITCOUNTD_COUNT_JOURNAL_H
@@ -31,20 +31,22 @@
 struct journal;
 
 struct journal_options {
-    const char *directory; /* made when missing, 0750 */
+    const char *directory; /* created with mode 0750 if missing */
     uint64_t max_size_bytes;
 };
 
 /**
- * Opens the journal and reads what an earlier run left there. When all of it was read, each record
- * is passed to `on_record`, in the order in which it was written, which takes its parcel over and
- * returns the entry (of its own memory, on_written unused) that will be passed to journal_done().
- * Blocks, for as long as reading all of it takes.
+ * Opens the journal and reads what an earlier run left in it. Blocks until all of it is read.
  *
- * A torn tail, as a crash leaves it, is cut off the last segment and said in the log with file and
- * offset. Returns NULL after appending to `errors` a line that names file and offset: a record that
- * is damaged with good ones behind it, an unknown version, a file that is no segment; that another
- * process has the journal (lock on the directory); or what the system refused.
+ * Passes each record to `on_record` in the order of writing, after all were read. `on_record` takes
+ * over the parcel. It returns an entry in its own memory (on_written is not used), which it later
+ * passes to journal_done().
+ *
+ * Cuts a torn tail, as a crash leaves it, off the last segment. Logs its file and offset.
+ *
+ * On failure returns NULL and appends a line with file and offset to `errors`. Failures are: a
+ * damaged record with good ones behind it; an unknown version; a file that is not a segment;
+ * another process that has locked the directory; an error of the system.
  */
 struct journal *journal_open(struct loop *loop, struct disk *disk,
                              const struct journal_options *options,
@@ -52,26 +54,32 @@ struct journal *journal_open(struct loop *loop, struct disk *disk,
                                                                 struct journal_record *record),
                              void *data, struct buf *errors);
 
-/** Waits for the writes that are under way and closes. Entries may be left. NULL is allowed. */
+/**
+ * Writes the records that wait, and closes the journal. Blocks meanwhile, and calls on_written of
+ * their entries. Entries that are not done may be left. NULL is allowed.
+ */
 void journal_close(struct journal *journal);
 
-/** Takes over a changed limit. */
+/** Replaces the size limit. */
 void journal_configure(struct journal *journal, uint64_t max_size_bytes);
 
-/** Writes a record; entry->on_written is set and called later, never from inside this call. */
+/**
+ * Writes a record. The caller has set entry->on_written, which is called later, never from inside
+ * this call.
+ */
 void journal_append(struct journal *journal, const struct journal_record *record,
                     struct journal_entry *entry);
 
-/** Whether a record of ordinary size would be taken now. */
+/** Whether the journal has room for a record of ordinary size. */
 bool journal_has_room(const struct journal *journal);
 
-/** Whether nothing is left in it and nothing is under way: it can be closed for good. */
+/** Whether no record is left and no write is open: the journal can be closed for good. */
 bool journal_is_empty(const struct journal *journal);
 
-/** Its directory, as it was given. */
+/** The directory as it was passed to journal_open(). */
 const char *journal_directory(const struct journal *journal);
 
-/** The status; valid as long as the journal. */
+/** The status, valid as long as the journal. */
 const struct journal_status *journal_status(const struct journal *journal);
 
 #endif

@@ -12,16 +12,16 @@
 /* site and epoch, each with its NUL, and the sequence */
 #define KEY_MAX (STORE_SITE_MAX + 1 + STORE_EPOCH_LENGTH + 1 + sizeof(uint64_t))
 
-/* a record that is in a file, by its key */
+/* the key of a record that is in a file */
 struct known_aside {
     struct map_node node;
     char key[];
 };
 
-/* a record that is not in a file yet */
+/* a record that waits to be written to a file */
 struct waiting_aside {
     struct list link;
-    struct journal_segment *segment; /* that it is in */
+    struct journal_segment *segment; /* the segment of the record */
     uint64_t visits;
     struct buf bytes;
     size_t key_length;
@@ -41,7 +41,7 @@ static size_t make_key(const struct journal_record *record, char key[KEY_MAX])
     return (size_t)(end - key) + sizeof(uint64_t);
 }
 
-/* notes a record that is in a file; false when it was noted before */
+/* records that a record is in a file; returns false if that was known */
 static bool note(struct journal *journal, const char *key, size_t key_length, uint64_t visits)
 {
     struct known_aside *known;
@@ -92,7 +92,7 @@ void journal_aside_load(struct journal *journal)
     map_init(&asides->known);
     asides->next_number = 1;
     if (journal_aside_list(journal->fd, &numbers, &count) != 0) {
-        return; /* the directory was read just before */
+        return; /* unlikely: the directory was read just before */
     }
     for (size_t i = 0; i < count; i++) {
         load_file(journal, numbers[i]);
@@ -224,7 +224,7 @@ void journal_aside_end(struct journal *journal)
         list_move_all(&asides->writing, &asides->waiting);
         list_move_all(&asides->waiting, &asides->writing);
     }
-    asides->next_number++; /* of what failed there may be a part */
+    asides->next_number++; /* a failed write may have left a part of the file */
 }
 
 bool journal_aside_is_busy(const struct journal *journal)

@@ -64,7 +64,7 @@ static int write_header(struct journal_file *file, const char **ret_what)
     return fsync(file->fd) == 0 && fsync(file->directory_fd) == 0 ? 0 : -errno;
 }
 
-/* makes the file; what is left of an attempt that failed goes first, since a number is used once */
+/* creates the file; first removes the rest of a failed attempt, because a number is used once */
 static int make(struct journal_file *file, const char **ret_what)
 {
     char name[JOURNAL_SEGMENT_NAME_MAX];
@@ -93,8 +93,9 @@ static int make(struct journal_file *file, const char **ret_what)
 }
 
 /*
- * Cuts off what a failed write left. Until that is on the disk nothing more is written: records
- * that nobody believes in must be neither in front of good ones nor found after a crash.
+ * Cuts off the rest of a failed write. Nothing more is written until the cut is on the disk.
+ * Otherwise records that were reported as failed could stand before good ones, or be found after a
+ * crash.
  */
 static int mend(struct journal_file *file)
 {
@@ -166,7 +167,7 @@ int journal_file_make(int directory_fd, const char *name, const struct buf *byte
     error = fill(directory_fd, fd, bytes, ret_what);
     close(fd);
     if (error != 0) {
-        unlinkat(directory_fd, name, 0); /* if that fails as well, a part of it is left */
+        unlinkat(directory_fd, name, 0); /* if this fails as well, a part of the file is left */
     }
     return error;
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * journal_file: writing a segment so that what is in the file is what was said to be: after each
- * call, successful or not, it is as long as `size_bytes` says, or it is mended before anything else
- * is written to it.
+ * journal_file: writes a segment so that its content is always known. After each call, successful
+ * or not, the file is as long as `size_bytes`. Otherwise it is repaired before the next write.
  *
- * Everything here waits for the disk: it is called on the disk thread.
+ * All functions that write block on the disk. They run on the disk thread.
  */
 #ifndef VISITCOUNTD_COUNT_JOURNAL_FILE_H
 #define VISITCOUNTD_COUNT_JOURNAL_FILE_H
@@ -15,36 +14,37 @@
 #include <stdint.h>
 
 struct journal_file {
-    int directory_fd; /* the journal's */
+    int directory_fd; /* of the journal */
     uint64_t number;
-    int fd;              /* or -1: not made yet, or not written to any more */
-    uint64_t size_bytes; /* of it, all good and on the disk */
-    bool is_leftover;    /* making it failed: there may be a file, with nothing in it */
-    bool is_torn;        /* there may be something behind its end */
-    bool is_uncut;       /* and it is what the last call was to append */
+    int fd;              /* -1: not created yet, or closed for writing */
+    uint64_t size_bytes; /* all of it is good and on the disk */
+    bool is_leftover;    /* creating it failed: an empty file may be left */
+    bool is_torn;        /* there may be bytes behind its end */
+    bool is_uncut;       /* these bytes are the ones of the last call */
 };
 
-/** A file that is made, with its header, when it is first written to. */
+/** Initialises a file. The first write creates it with its header. */
 void journal_file_init(struct journal_file *file, int directory_fd, uint64_t number);
 
 /**
- * Appends `bytes` and waits until they are on the disk. Returns 0; or -errno with `ret_what` saying
- * what failed, and nothing of them is there, unless `is_uncut`.
+ * Appends `bytes` and waits until they are on the disk. Returns 0. On failure returns -errno, and
+ * `ret_what` names the operation that failed. Then nothing of `bytes` is in the file, unless
+ * `is_uncut` is set.
  */
 int journal_file_append(struct journal_file *file, const struct buf *bytes, const char **ret_what);
 
 /**
- * Makes a file of this name in a directory, with `bytes`, and waits until both are on the disk.
- * Returns 0; or -errno with `ret_what` saying what failed; where the disk fails at everything,
- * there is a file with a part of them.
+ * Creates a file `name` with `bytes` in a directory, and waits until both are on the disk. Returns
+ * 0. On failure returns -errno, and `ret_what` names the operation that failed. The new file is
+ * then removed; if that fails too, a part of it is left.
  */
 int journal_file_make(int directory_fd, const char *name, const struct buf *bytes,
                       const char **ret_what);
 
-/** Removes the file, where there is one; 0 or -errno. */
+/** Closes and removes the file, if there is one. Returns 0 or -errno. */
 int journal_file_remove(struct journal_file *file);
 
-/** Ends writing to it. */
+/** Closes the file. It takes no more bytes. */
 void journal_file_close(struct journal_file *file);
 
 #endif

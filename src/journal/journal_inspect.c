@@ -63,7 +63,7 @@ static void inspect_segment(const struct journal_inspector *inspector, int direc
 
     if (error == 0) {
         inspect_records(inspector, name, &reader);
-    } else if (error != -ENOENT) { /* gone: the daemon was done with it */
+    } else if (error != -ENOENT) { /* -ENOENT: the daemon has removed it meanwhile */
         tell_unreadable(inspector, name, error);
     }
     journal_reader_close(&reader);

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* a current segment with nothing left to do is kept while it is shorter than this */
+/* the current segment is kept without open records while it is shorter than this */
 #define KEPT_BYTES ((uint64_t)64 * 1024)
 
 /* --- segments --- */
@@ -53,8 +53,8 @@ void journal_discard(struct journal *journal, struct journal_segment *segment)
 }
 
 /*
- * The current segment is worth keeping while it is short, since making one costs two fsyncs; and
- * while it is torn, since none that is newer may be behind one that is.
+ * A short current segment is kept, because creating a new one costs two fsyncs. A torn one is kept,
+ * because no newer segment may follow a torn one.
  */
 static bool is_kept(const struct journal *journal, const struct journal_segment *segment)
 {
@@ -117,7 +117,7 @@ void journal_job_work(struct journal *journal)
     }
 }
 
-/* --- after it, in the loop --- */
+/* --- afterwards, in the loop --- */
 
 void journal_set_error(struct journal *journal, const struct buf *text)
 {
@@ -207,7 +207,7 @@ static void finish_writing(struct journal *journal)
             journal_release_segment(journal, segment);
         }
     }
-    /* what could not be cut off again would be found after a crash */
+    /* a record that could not be cut off may be found after a crash */
     journal_tell(&entries, segment->file.is_uncut ? -ENOTRECOVERABLE : journal->error);
 }
 
@@ -220,7 +220,7 @@ void journal_job_finish(struct journal *journal)
     finish_writing(journal);
 }
 
-/* --- before it --- */
+/* --- beforehand, in the loop --- */
 
 static void rotate(struct journal *journal)
 {
@@ -234,7 +234,7 @@ static void rotate(struct journal *journal)
     }
 }
 
-/* the segment for an entry; a torn one is mended first, whatever its length */
+/* returns the segment for an entry; keeps a torn one at any length, since it is repaired first */
 static struct journal_segment *take_current(struct journal *journal,
                                             const struct journal_entry *entry)
 {
@@ -251,7 +251,7 @@ static struct journal_segment *take_current(struct journal *journal,
     return journal->current;
 }
 
-/* moves entries that wait to `writing`, as many as the segment takes */
+/* moves waiting entries to `writing`, as many as the segment takes */
 static void prepare_writing(struct journal *journal)
 {
     struct journal_segment *segment;

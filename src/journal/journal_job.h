@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * journal_job: the one job that brings a journal to the disk: it writes the entries that wait and
- * removes the segments that are not needed any more.
+ * journal_job: the job that brings a journal to the disk. It writes the entries that wait and
+ * removes the segments that are no longer needed.
  */
 #ifndef VISITCOUNTD_COUNT_JOURNAL_JOB_H
 #define VISITCOUNTD_COUNT_JOURNAL_JOB_H
@@ -10,13 +10,13 @@
 
 #include <stdbool.h>
 
-/** Gives the job what there is to do; whether there is anything. No job is on its way. */
+/** Fills the job with work. Returns whether there is any. No job may be running. */
 bool journal_job_prepare(struct journal *journal);
 
-/** Does it: waits for the disk. */
+/** Does the work. Blocks: runs on the disk thread. */
 void journal_job_work(struct journal *journal);
 
-/** Takes over what became of it, and tells the owners of the entries. */
+/** Takes over the result, and calls on_written of the entries. */
 void journal_job_finish(struct journal *journal);
 
 #endif

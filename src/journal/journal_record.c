@@ -14,13 +14,13 @@
 
 #define EPOCH_BYTES (STORE_EPOCH_LENGTH / 2)
 
-/* "g" and the digits in front of an epoch, which are four bytes of a record */
+/* "g" and the digits in front of an epoch; they take four bytes in a record */
 #define GENERATION_LENGTH 8
 
-/* in the length of the site's name: the epoch says its generation */
+/* a flag in the length of the site's name: the epoch names its generation */
 #define WITH_GENERATION 0x80
 
-/* the least that an entry and a token take up: a name of no bytes, a token of one */
+/* the shortest entry (a name of no bytes) and the shortest token (of one byte) */
 #define ENTRY_BYTES_MIN 10
 #define TOKEN_BYTES_MIN 7
 #define VISITOR_BYTES   12
@@ -59,12 +59,12 @@ static unsigned hex_value(char digit)
     const char *found = digit != '\0' ? strchr(digits, digit) : NULL;
 
     if (found == NULL) {
-        abort(); /* no epoch */
+        abort(); /* not an epoch */
     }
     return (unsigned)(found - digits);
 }
 
-/* whether an epoch says its generation; those of versions before 0.2 do not */
+/* whether an epoch names its generation; epochs of versions before 0.2 do not */
 static bool has_generation(const char *epoch)
 {
     return *epoch == 'g';
@@ -140,14 +140,14 @@ void journal_record_encode(const struct journal_record *record, struct buf *out)
 
 /* --- reading --- */
 
-/* what is left of a payload; once something is missing or wrong, nothing more is read */
+/* the rest of a payload; after the first error nothing more is read */
 struct payload {
     const char *bytes;
     size_t length;
     bool is_bad;
 };
 
-/* the next `length` bytes, or NULL where there are fewer */
+/* returns the next `length` bytes, or NULL if there are fewer */
 static const char *take(struct payload *payload, size_t length)
 {
     const char *taken = payload->bytes;
@@ -173,7 +173,7 @@ static uint64_t take_number(struct payload *payload, size_t length)
     return le64toh(value);
 }
 
-/* a name of `length` bytes, which may have no NUL in it */
+/* returns a name of `length` bytes, which must not contain a NUL */
 static const char *take_name(struct payload *payload, size_t length, size_t length_max)
 {
     const char *name = take(payload, length);
@@ -222,7 +222,7 @@ static void take_epoch(struct payload *payload, bool has_generation,
     *end = '\0';
 }
 
-/* how many members of at least `bytes_min` follow; memory for them in `ret_members` */
+/* returns how many members of at least `bytes_min` follow, and allocates them in `ret_members` */
 static size_t take_count(struct payload *payload, size_t bytes_min, size_t size, void **ret_members)
 {
     size_t count = take_number(payload, 4);
@@ -276,7 +276,7 @@ static void take_tokens(struct payload *payload, struct store_batch *content, vo
     content->token_count = count;
 }
 
-/* in the order of their entries */
+/* visitors are stored in the order of their entries */
 static void take_visitors(struct payload *payload, struct store_batch *content, void **ret_memory)
 {
     size_t count = take_count(payload, VISITOR_BYTES, sizeof(struct store_visitor), ret_memory);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * journal_record: one parcel as bytes in the journal, and back.
+ * journal_record: encodes one parcel as bytes of the journal, and decodes it.
  *
- * Payload, little-endian: u8 length of site, and 128 if the epoch says its generation; site; 16
- * bytes epoch, of which the first four are then the generation (versions before 0.2 refuse such a
- * record); u64 sequence; u64 visits; u64
- * hour; u64 second; u32 entries, for each: u64 hits, u16 length of page, page; u32 tokens, for
- * each: u8 window, u32 entry, u8 length, token.
+ * Payload, little-endian:
+ * u8 length of site, plus 128 if the epoch names its generation; site;
+ * 16 bytes epoch: with 128, a u32 generation and 12 random bytes (versions before 0.2 refuse such a
+ * record);
+ * u64 sequence; u64 visits; u64 hour; u64 day; u64 second;
+ * u32 entries, for each: u64 hits, u16 length of page, page;
+ * u32 tokens, for each: u8 window, u32 entry, u8 length, token;
+ * u32 visitors, for each: u32 entry, u64 hash.
  */
 #ifndef VISITCOUNTD_COUNT_JOURNAL_RECORD_H
 #define VISITCOUNTD_COUNT_JOURNAL_RECORD_H
@@ -17,19 +20,20 @@
 
 #include <stddef.h>
 
-/** A parcel with what its flow knows: site and epoch. */
+/** A parcel with its site and epoch, which only its flow knows. */
 struct journal_record {
     char site[STORE_SITE_MAX + 1];
     char epoch[STORE_EPOCH_LENGTH + 1];
-    struct parcel *parcel; /* sequence and visits in its content are set */
+    struct parcel *parcel; /* sequence and visits are set */
 };
 
-/** Appends the payload of `record`. */
+/** Appends the payload of `record` to `out`. */
 void journal_record_encode(const struct journal_record *record, struct buf *out);
 
 /**
- * Reads a payload. Everything in it is checked (lengths, counts, entries of tokens, no hits of 0):
- * returns 0 with a new parcel in `ret_record`, or -EBADMSG.
+ * Decodes a payload. Checks all of it: lengths, counts, the entries of tokens and visitors, no
+ * entry with 0 hits. Returns 0 with a new parcel in `ret_record`, which the caller owns, or
+ * -EBADMSG.
  */
 int journal_record_decode(const char *bytes, size_t length, struct journal_record *ret_record);
 

@@ -17,7 +17,7 @@
 
 /* --- the directory --- */
 
-/* a line about a file of the directory, or about the directory itself: "" */
+/* appends a line about a file of the directory; "" is the directory itself */
 static void put_failure(struct buf *errors, const char *directory, const char *name,
                         const char *what, int error)
 {
@@ -26,7 +26,7 @@ static void put_failure(struct buf *errors, const char *directory, const char *n
     buf_putc(errors, '\n');
 }
 
-/* makes one directory where there is none, and has its name on the disk */
+/* creates one directory if it is missing, and syncs its name to the disk */
 static int make_directory(const char *path, const char *parent)
 {
     int fd;
@@ -36,13 +36,13 @@ static int make_directory(const char *path, const char *parent)
     }
     fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
-        fsync(fd); /* best effort: who made it may not be allowed to open what is above */
+        fsync(fd); /* best effort: this process may not be allowed to open the parent */
         close(fd);
     }
     return 0;
 }
 
-/* makes `path` and what is above it, where there is none */
+/* creates `path` and its parents if they are missing */
 static int make_directories(const char *path)
 {
     char directory[PATH_MAX];
@@ -95,13 +95,13 @@ static void put_foreign(struct buf *errors, const char *directory, const char *n
 
 /* --- checking --- */
 
-/* a segment as it was found */
+/* the result of checking a segment */
 struct finding {
     uint64_t number;
     char name[JOURNAL_SEGMENT_NAME_MAX];
     uint64_t records;
     uint64_t length;
-    uint64_t good_length; /* less: it is torn */
+    uint64_t good_length; /* less than `length` if the segment is torn */
 };
 
 static void put_damage(struct buf *errors, const char *directory, const char *name,
@@ -121,8 +121,9 @@ static void put_read_failure(struct buf *errors, const char *directory, const ch
 }
 
 /*
- * Goes through a segment; 0 when it may be used, else -errno with a line in `errors`. Only the last
- * one may be torn, or one without a header: that had no records yet, and could not be removed.
+ * Checks a segment. Returns 0 if it can be used, else -errno with a line in `errors`. Only the last
+ * segment may be torn. One without a complete header may be anywhere: it had no records, and could
+ * not be removed.
  */
 static int check_segment(const char *directory, int fd, bool is_last, struct finding *finding,
                          struct buf *errors)
@@ -167,12 +168,12 @@ static int check_all(const char *directory, int fd, struct finding *findings, si
     return error;
 }
 
-/* --- mending --- */
+/* --- repairing --- */
 
 /*
- * Cuts off a torn tail, and has all that was read on the disk: what a process that was killed had
- * written may be in memory only. Once there is a newer segment, a crash of the machine must not be
- * able to tear this one.
+ * Cuts off a torn tail, and syncs the segment to the disk: the writes of a killed process may be in
+ * memory only. Later segments will follow, so a crash of the machine must not be able to tear this
+ * one.
  */
 static int settle(int directory_fd, const struct finding *finding)
 {
@@ -192,7 +193,7 @@ static int settle(int directory_fd, const struct finding *finding)
     return error;
 }
 
-/* settles what has records, and removes what has none */
+/* settles a segment with records, and removes one without */
 static int mend(const char *directory, int fd, const struct finding *finding, struct buf *errors)
 {
     uint64_t torn_bytes = finding->length - finding->good_length;
@@ -215,7 +216,7 @@ static int mend(const char *directory, int fd, const struct finding *finding, st
     return error;
 }
 
-/* the numbers of those with records go to the front of `numbers` */
+/* moves the numbers of segments with records to the front of `numbers` */
 static int mend_all(const char *directory, int fd, const struct finding *findings,
                     uint64_t *numbers, size_t *count, struct buf *errors)
 {
@@ -250,7 +251,7 @@ static int recover(const char *directory, int fd, uint64_t *numbers, size_t *cou
     return error;
 }
 
-/* the segments that may be used; else -errno with a line in `errors` */
+/* finds the usable segments; on failure returns -errno with a line in `errors` */
 static int find_segments(const char *directory, int fd, uint64_t **ret_numbers, size_t *ret_count,
                          struct buf *errors)
 {

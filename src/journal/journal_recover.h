@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * journal_recover: what an earlier run left in the journal's directory: who may use it, whether all
- * of it is good, and what a crash left unfinished.
+ * journal_recover: prepares a journal's directory after an earlier run: locks it, checks the
+ * segments, and removes what a crash left unfinished.
  */
 #ifndef VISITCOUNTD_COUNT_JOURNAL_RECOVER_H
 #define VISITCOUNTD_COUNT_JOURNAL_RECOVER_H
@@ -12,11 +12,12 @@
 #include <stdint.h>
 
 /**
- * Opens the directory, made when missing, locks it, checks all segments, cuts a torn tail off the
- * last one and removes those without records. Returns the directory's descriptor, which has the
- * lock, with the numbers of the segments in `ret_numbers`, which the caller frees: each has at
- * least one record and no damage. Else -1, after appending a line to `errors`, with nothing
- * changed.
+ * Opens the directory, or creates it, and locks it. Checks all segments before it changes any. Then
+ * cuts a torn tail off the last one, and removes those without records.
+ *
+ * Returns the directory's descriptor, which holds the lock. `ret_numbers` then has the numbers of
+ * the segments, each with at least one record and no damage. The caller frees it. On failure
+ * returns -1 and appends a line to `errors`.
  */
 int journal_recover(const char *directory, uint64_t **ret_numbers, size_t *ret_count,
                     struct buf *errors);

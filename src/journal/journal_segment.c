@@ -48,7 +48,7 @@ static bool has_suffix(const char *name, const char *suffix)
     return length >= strlen(suffix) && strcmp(name + length - strlen(suffix), suffix) == 0;
 }
 
-/* whether `name` is the one that its number would get */
+/* whether `name` is exactly the name of its number */
 static bool parse_name(const char *name, const char *suffix, uint64_t *ret_number)
 {
     char expected[JOURNAL_SEGMENT_NAME_MAX];
@@ -65,7 +65,7 @@ static int compare_numbers(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* appends the numbers of all files with a suffix to `numbers`, as they come */
+/* appends the numbers of all files with a suffix to `numbers`, unsorted */
 static int list_numbers(DIR *directory, const char *suffix, struct buf *numbers, char *ret_foreign)
 {
     struct dirent *entry;
@@ -144,7 +144,7 @@ void journal_segment_put_header(struct buf *out)
     buf_append(out, header, sizeof(header));
 }
 
-/* of the length and the payload behind it */
+/* checksum of the length and the payload */
 static uint32_t record_checksum(const char *header, size_t payload_length)
 {
     return crc32c(crc32c(0, header, 4), header + JOURNAL_RECORD_HEADER_BYTES, payload_length);
@@ -205,7 +205,7 @@ static int read_all(int fd, struct buf *bytes)
 
 int journal_reader_open(struct journal_reader *reader, int directory_fd, const char *name)
 {
-    /* not blocking: it may be a pipe that somebody put there */
+    /* non-blocking, because the name may be that of a pipe */
     int fd = openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     int result;
 
@@ -225,7 +225,7 @@ void journal_reader_close(struct journal_reader *reader)
 
 static const char not_understood[] = "a record matches its checksum and is not understood";
 
-/* what is wrong with the record at `offset`; NULL, with the record, when nothing is */
+/* returns the damage of the record at `offset`; NULL with the record if there is none */
 static const char *examine_record(const struct buf *bytes, size_t offset, size_t *ret_length,
                                   struct journal_record *ret_record)
 {
@@ -253,8 +253,8 @@ static const char *examine_record(const struct buf *bytes, size_t offset, size_t
 }
 
 /*
- * Whether a good record is at `offset`. Its content is looked at first: nearly always that says no
- * after a few bytes, while a checksum needs all of them.
+ * Whether a good record is at `offset`. Decodes the content first: that nearly always fails after a
+ * few bytes, while a checksum needs all of them.
  */
 static bool is_record(const struct buf *bytes, size_t offset)
 {
@@ -271,7 +271,7 @@ static bool is_record(const struct buf *bytes, size_t offset)
     return record_checksum(header, length) == read_u32(header + 4);
 }
 
-/* where the first good record from `offset` on is; the length of the file when there is none */
+/* returns the offset of the first good record from `offset` on, or the file's length */
 static size_t find_record(const struct buf *bytes, size_t offset)
 {
     for (; offset + JOURNAL_RECORD_HEADER_BYTES < bytes->length; offset++) {
@@ -282,7 +282,7 @@ static size_t find_record(const struct buf *bytes, size_t offset)
     return bytes->length;
 }
 
-/* goes on at the next good record behind a damage */
+/* continues at the next good record behind a damage */
 static enum journal_found pass_damage(struct journal_reader *reader, const char *damage)
 {
     reader->damage = damage;
@@ -291,7 +291,7 @@ static enum journal_found pass_damage(struct journal_reader *reader, const char 
                                                                              : JOURNAL_FOUND_TORN;
 }
 
-/* whether the header is right as far as it goes, with nothing or zeros behind it */
+/* whether the header is a prefix of a good one, followed by nothing or by zeros */
 static bool is_torn_header(const struct buf *bytes, const char *header)
 {
     size_t length =

@@ -21,7 +21,7 @@ static size_t measure(const struct store_batch *content)
     return bytes;
 }
 
-/* copies names and tokens to `bytes`, which are large enough and zero */
+/* copies names and tokens to `bytes`, which is large enough and all zero */
 static void copy_content(struct parcel *parcel, const struct store_batch *content,
                          struct store_entry *entries, struct store_token *tokens, char *bytes)
 {
@@ -65,7 +65,7 @@ struct parcel *parcel_create(const struct store_batch *content)
     return parcel;
 }
 
-/* the memory behind the content is the parcel's own */
+/* the parcel owns the content's memory, so it may be written */
 static void drop_tokens(struct store_batch *content, const uint64_t *totals)
 {
     struct store_token *tokens = (struct store_token *)content->tokens;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * parcel: what a batch says to the store, in one piece of memory: it can be sent again as often as
- * needed, long after the visits in it were answered. What it counts never changes.
+ * parcel: a sealed batch, in one piece of memory. It can be sent again long after its visits were
+ * answered, and counts the same each time.
  *
- * It owns its bytes. Site and epoch are not in it: they are its flow's.
+ * It owns its bytes. Site and epoch belong to its flow.
  */
 #ifndef VISITCOUNTD_COUNT_PARCEL_H
 #define VISITCOUNTD_COUNT_PARCEL_H
@@ -17,23 +17,23 @@
 
 struct parcel {
     struct list link;
-    struct store_batch content; /* without site and epoch */
-    uint64_t hits;              /* of all entries, as they were sent first */
-    bool is_addressed;          /* its sequence and visits are fixed: it stands in the journal */
-    uint64_t answered_at_ms;    /* on the monotonic clock; once it was */
-    size_t size_bytes;          /* of its memory */
+    struct store_batch content; /* site and epoch are unset */
+    uint64_t hits;              /* of all entries, as first sent */
+    bool is_addressed;       /* its sequence and visits are fixed, because it is in the journal */
+    uint64_t answered_at_ms; /* on the monotonic clock; set by the answer */
+    size_t size_bytes;       /* its memory */
 };
 
 /**
- * A parcel with a copy of hour, day, second, limit, entries, tokens and visitors of `content`.
- * Sequence, visits and what it follows are set when it is sent.
+ * Creates a parcel with a copy of hour, day, second, limit, entries, tokens and visitors of
+ * `content`. Sequence, visits and the sequence that it follows are set before it is sent.
  */
 struct parcel *parcel_create(const struct store_batch *content);
 
 /**
- * The store has applied the parcel with these totals. Whenever it is sent again, the same is to
- * come of it, whatever pages there are then: what was refused is taken out, and the rest needs no
- * room.
+ * Records that the store applied the parcel with these totals. Sets the hits of pages that the
+ * store refused to 0, and drops their tokens and visitors and the limit of pages. So a resend has
+ * the same result, whatever pages the site has by then.
  */
 void parcel_settle(struct parcel *parcel, const uint64_t *totals);
 
