@@ -8,7 +8,7 @@
 
 /* Targets */
 
-/** Where the path of an absolute-form target begins, or NULL when it is none. */
+/** Returns the start of the path in an absolute-form target, or NULL for another form. */
 static const char *skip_scheme_and_host(const char *target, size_t length)
 {
     static const char *const schemes[] = {"http://", "https://"};

@@ -39,8 +39,8 @@ struct server_options {
 
 /**
  * Creates a server that listens. Returns NULL after appending one line per failure to `errors`
- * ("http.listen 127.0.0.1:8080: address already in use"). If a living process serves a unix socket,
- * that socket is a failure. A stale one is replaced.
+ * ("http.listen 127.0.0.1:8080: address already in use"). A unix socket that a living process
+ * serves is a failure. A stale one is replaced.
  */
 struct server *server_create(const struct server_options *options, struct buf *errors);
 
