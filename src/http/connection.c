@@ -323,7 +323,7 @@ void connection_end_stream(h2o_req_t *req)
     h2o_socket_read_stop(req->conn->callbacks->get_socket(req->conn));
 }
 
-/* All of them */
+/* All connections */
 
 void connections_init(struct connections *connections, struct loop *loop, uint64_t patience_ms)
 {

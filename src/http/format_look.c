@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The formats that a number's appearance matters to: text, the badge, shields.io's JSON; and the
+ * The formats that use a number's appearance: text, the badge and shields.io's JSON. Also the
  * pixel, which shows nothing.
  */
 #include "http/appearance.h"

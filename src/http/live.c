@@ -396,7 +396,7 @@ void live_handle(struct request *request)
     }
 }
 
-/* All of them */
+/* All streams */
 
 static void on_comment_step(struct loop_timer *timer)
 {

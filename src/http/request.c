@@ -52,7 +52,7 @@ bool request_split_target(h2o_iovec_t target, h2o_iovec_t *ret_path, h2o_iovec_t
     return true;
 }
 
-/* What requests say */
+/* Headers and query parameters */
 
 h2o_iovec_t request_header(const struct request *request, const h2o_token_t *token)
 {

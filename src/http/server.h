@@ -23,7 +23,7 @@ struct st_h2o_req_t;
 
 /** The handler of the requests of one kind of listener. */
 struct server_handler {
-    /** Called once for each request; answers it now or later. */
+    /** Called once per request. It answers now or later. */
     void (*on_request)(void *data, struct st_h2o_req_t *req);
     void *data;
     bool is_public; /* scripts of other origins may read errors (CORS) */

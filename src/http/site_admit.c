@@ -257,7 +257,7 @@ void site_admit_listed(struct request *request, const struct site_rules *rules, 
     }
 }
 
-/* All of them */
+/* All questions */
 
 struct site_admits *site_admits_create(struct loop *loop, struct store *store)
 {

@@ -18,7 +18,7 @@
 
 struct site_admits;
 
-/** What the store says. */
+/** The store's answer. */
 enum site_admission {
     SITE_ADMITTED,  /* target->rules are the site's rules now */
     SITE_TOO_MANY,  /* the limit of sites is reached */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The only file that sees libsodium. */
+/* The only file that uses libsodium. */
 #include "http/visitor.h"
 
 #include "base/clock.h"
