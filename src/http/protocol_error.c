@@ -52,8 +52,7 @@ static void on_setup(h2o_filter_t *filter, h2o_req_t *req, h2o_ostream_t **slot)
     struct error_stream *stream;
     size_t index = 0;
 
-    if (req->compress_hint !=
-        H2O_COMPRESS_HINT_DISABLE) { /* respond() sets it, so this answer is libh2o's */
+    if (req->compress_hint != H2O_COMPRESS_HINT_DISABLE) { /* set by respond() */
         while (index < ERROR_COUNT - 1 && errors[index].status != req->res.status) {
             index++;
         }

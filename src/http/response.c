@@ -94,12 +94,10 @@ static void start(struct request *request, const struct response *response, size
     h2o_req_t *req = request->h2o;
 
     req->res.status = response->status;
-    req->res.original.status =
-        response->status; /* without it libh2o would copy the headers for its own log */
+    req->res.original.status = response->status; /* else libh2o copies the headers */
     req->res.reason = reason_phrase(response->status);
     req->res.content_length = content_length;
-    req->compress_hint =
-        H2O_COMPRESS_HINT_DISABLE; /* also distinguishes our answers from libh2o's own */
+    req->compress_hint = H2O_COMPRESS_HINT_DISABLE; /* also marks our answers */
     set_headers(request, response);
     if (request->app->is_draining) {
         req->http1_is_persistent = 0;

@@ -298,8 +298,7 @@ static uint64_t hash_visitor(const struct client *client, const struct target *t
         return 0;
     }
     at = mempcpy(at, &client->address, sizeof(client->address));
-    at = mempcpy(at, target->site,
-                 target->site_length + 1); /* with the NUL, which separates it from the rest */
+    at = mempcpy(at, target->site, target->site_length + 1); /* with the NUL as a separator */
     if (agent.len != 0) {
         at = mempcpy(at, agent.base, agent.len < USER_AGENT_BYTES ? agent.len : USER_AGENT_BYTES);
     }
