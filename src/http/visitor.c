@@ -64,7 +64,7 @@ static struct salt *find_salt(struct visitors *visitors, uint64_t day)
     return NULL;
 }
 
-/** Sets the key: the salt's BLAKE2b digest, cut to the length of a SipHash key. */
+/** Sets the key: a BLAKE2b digest of the salt, with the length of a SipHash key. */
 static void set_key(struct salt *salt, const char *text)
 {
     crypto_generichash(salt->key, sizeof(salt->key), (const unsigned char *)text, STORE_SALT_LENGTH,
