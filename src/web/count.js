@@ -10,7 +10,7 @@
         if (count != null && e.dataset.visitcount == name) e.textContent = count.toLocaleString();
     }).catch(() => {});
 
-  /* the page is where the reader is */
+  /* current path, for SPAs */
   const visit = () => {
     const page = dataset.page || location.pathname, hit = v1 + "hit" + site + page;
     if (page == last) return;

@@ -1,8 +1,8 @@
-/* Keeps the numbers of a page of visitcountd's as they are now. SPDX-License-Identifier: MIT */
+/* Updates the numbers of a visitcountd page live. SPDX-License-Identifier: MIT */
 (body => {
   const state = document.getElementById("state");
   const number = document.querySelector("[data-count]");
-  /* parts that are fetched anew: by their ids, of the same page as the server makes it */
+  /* ids of the elements that refresh() replaces from a new copy of the page */
   const parts = ["notice", "total", "today", "visitors", "chart", "toplist", "days"];
   const REFRESH_MS = 2000;
   let refreshed = 0, timer, lost = false;
@@ -24,7 +24,7 @@
         const now = document.getElementById(id), then = page.getElementById(id);
         if (now && then && now.innerHTML != then.innerHTML) now.replaceChildren(...then.childNodes);
       }
-    } catch { /* the stream says when there is somebody again */ }
+    } catch { /* stream.onopen refreshes after a reconnect */ }
   };
   const later = () => {
     if ("refresh" in body.dataset && !timer && !document.hidden)

@@ -32,8 +32,7 @@ static void admin_handle_status(struct request *request)
     struct app_view view;
 
     app_view(request->app, &view);
-    if (format != NULL &&
-        strcmp(format, "line") == 0) { /* for visitcountctl's table of instances */
+    if (format != NULL && strcmp(format, "line") == 0) { /* a row of visitcountctl's table */
         report_init(&report, REPORT_LINE);
         admin_status_summary(&report, &view);
     } else {

@@ -53,7 +53,7 @@ enum report_form admin_wanted_form(const struct request *request);
 /** Sends `body` with the Content-Type of admin_wanted_form(), and frees it. */
 void admin_respond_form(struct request *request, int status, struct buf *body);
 
-/** Sends a report, and frees it. */
+/** Sends a report in the form of admin_wanted_form(), and frees it. */
 void admin_respond_report(struct request *request, int status, struct report *report);
 
 /** Answers that the store did not reply, and includes the state of the store. */

@@ -166,7 +166,7 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
     advance(backup);
 }
 
-/** The client has left. */
+/** The client left. */
 static void on_stop(h2o_generator_t *generator, h2o_req_t *req)
 {
     (void)req;

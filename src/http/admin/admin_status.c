@@ -303,7 +303,7 @@ void admin_status_report(struct report *report, const struct app_view *view)
     report_listeners(report, view);
 }
 
-/* the worst problem of the instance, or NULL; worst is the one that prevents most counting */
+/* the problem that prevents most counting, or NULL */
 static const char *find_trouble(const struct app_view *view, const struct store_health *store,
                                 const struct engine_failure *failure)
 {

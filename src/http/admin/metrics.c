@@ -15,13 +15,13 @@
 #define US_PER_MS 1000
 #define US_PER_S  1000000
 
-/* The histogram has one bucket per power of two, from the first limit at or above this one. */
+/* The histogram has one bucket per power of two. The first limit is at least this. */
 #define FIRST_LIMIT_US 60
 #define BUCKET_STEP    4
 
 /* The process */
 
-/** Counts the entries of /proc/self/fd, without the descriptor that reading it takes. */
+/** Counts the entries of /proc/self/fd, without the descriptor that reads it. */
 static uint64_t count_open_fds(void)
 {
     DIR *directory = opendir("/proc/self/fd");
@@ -55,7 +55,7 @@ static void read_memory(uint64_t *ret_virtual, uint64_t *ret_resident)
     fclose(file);
 }
 
-/** When the process started, in clock ticks since the machine did; proc(5), field 22 of stat. */
+/** Returns the start time of the process in clock ticks since boot (proc(5), stat, field 22). */
 static uint64_t read_start_ticks(void)
 {
     FILE *file = fopen("/proc/self/stat", "re");
@@ -66,7 +66,7 @@ static uint64_t read_start_ticks(void)
     if (file == NULL) {
         return 0;
     }
-    /* the second field is the name in parentheses and may contain anything */
+    /* the second field is the name in parentheses, which may contain any character */
     if (fgets(line, sizeof(line), file) != NULL && (at = strrchr(line, ')')) != NULL) {
         for (int field = 2; at != NULL && field < 22; field++) {
             at = strchr(at + 1, ' ');
@@ -80,8 +80,8 @@ static uint64_t read_start_ticks(void)
 }
 
 /**
- * The same answer each time, although it is computed from two clocks that drift: a start time that
- * changes means a restart to those who read it.
+ * Returns the start time of the process. It is computed once, from two clocks that drift against
+ * each other. A start time that changes would look like a restart.
  */
 static uint64_t read_start_time_ms(void)
 {
@@ -126,7 +126,7 @@ static void put_head(struct buf *out, const char *name, const char *type, const 
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/** One metric without labels, of whole numbers. */
+/** Appends a metric without labels that is a whole number. */
 static void put_u64(struct buf *out, const char *name, const char *type, uint64_t value,
                     const char *help)
 {
@@ -134,7 +134,7 @@ static void put_u64(struct buf *out, const char *name, const char *type, uint64_
     buf_printf(out, "%s %" PRIu64 "\n", name, value);
 }
 
-/** One metric without labels, of seconds. */
+/** Appends a metric without labels in seconds. */
 static void put_seconds(struct buf *out, const char *name, const char *type, uint64_t us,
                         const char *help)
 {
@@ -177,7 +177,7 @@ static void put_visits(struct buf *out, const struct stats *stats)
             "Visits that the store took from a journal.");
 }
 
-/** Nothing where there is no journal. */
+/** Appends nothing without a journal. */
 static void put_journal(struct buf *out, const struct journal_status *journal)
 {
     if (journal == NULL) {
@@ -201,7 +201,10 @@ static void put_journal(struct buf *out, const struct journal_status *journal)
             "Whether the last record could not be written.");
 }
 
-/** The buckets of stats, several taken together; each line counts all visits up to its limit. */
+/**
+ * Appends the latency histogram. Several buckets of stats make one of ours. Each line counts all
+ * visits up to its limit.
+ */
 static void put_latency(struct buf *out, const struct stats *stats)
 {
     static const char name[] = "visitcountd_visit_duration_seconds";
@@ -229,7 +232,7 @@ static void put_latency(struct buf *out, const struct stats *stats)
     buf_printf(out, "%s_count %" PRIu64 "\n", name, sum);
 }
 
-/** Nothing where the store could not be looked at. */
+/** Appends nothing if the store could not be examined. */
 static void put_warnings(struct buf *out, const struct store_health *store)
 {
     static const char name[] = "visitcountd_store_warning";
@@ -245,7 +248,7 @@ static void put_warnings(struct buf *out, const struct store_health *store)
     }
 }
 
-/** Nothing without replicas. */
+/** Appends nothing without replicas. */
 static void put_replicas(struct buf *out, const struct store_health *store)
 {
     static const char name[] = "visitcountd_store_replica_lag_bytes";

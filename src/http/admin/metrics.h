@@ -30,7 +30,7 @@ struct metrics_process {
 };
 
 struct metrics_facts {
-    const char *version; /* of the daemon */
+    const char *version; /* version of the daemon */
     const struct stats *stats;
     const struct store_health *store;
     uint64_t failing_ms; /* how long the store has rejected a site's batches; 0: it takes all */

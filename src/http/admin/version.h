@@ -11,7 +11,7 @@
 /** Adds one fact per component: "visitcountd", "libh2o", "hiredis", "libconfig", "sqlite", … */
 void version_report(struct report *report);
 
-/** Appends the same, one component per line. */
+/** Appends the same facts, one component per line. */
 void version_print(struct buf *out);
 
 #endif

@@ -17,8 +17,8 @@ struct look {
     unsigned padding;
     unsigned nudge; /* shift of the texts towards the outer ends if there are two */
     double font_size;
-    double spacing;  /* after each character */
-    double baseline; /* from the top */
+    double spacing;  /* space after each character */
+    double baseline; /* distance from the top */
     bool has_shadow;
     bool is_loud;         /* capitals, with the message in bold */
     const char *gradient; /* gradient stops of the overlay; NULL: no overlay */

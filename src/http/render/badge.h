@@ -31,7 +31,7 @@ const char *badge_style_name(enum badge_style style);
 /** A badge to draw. badge_put_text() must have made the texts. */
 struct badge {
     enum badge_style style;
-    const char *label; /* empty: the message stands alone */
+    const char *label; /* empty: the badge has only a message */
     const char *message;
     uint32_t label_rgb;
     uint32_t rgb; /* behind the message */

@@ -14,7 +14,7 @@ struct chart {
     uint64_t first_day; /* since 1970 */
     size_t days;        /* > 0 */
     const uint64_t *visits;
-    const uint64_t *visitors; /* drawn before the visits; NULL: none */
+    const uint64_t *visitors; /* drawn in front of the visits; NULL: none */
 };
 
 /**
@@ -28,7 +28,7 @@ void chart_put_day(struct buf *out, uint64_t day);
 /** Appends the chart, with a summary sentence for screen readers. */
 void chart_put(struct buf *out, const struct chart *chart);
 
-/** Appends a row of a table for each day, the last one first. */
+/** Appends a table row for each day, the last day first. */
 void chart_put_rows(struct buf *out, const struct chart *chart);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The formats that a number's appearance matters to: text, the badge, shields.io's JSON; and the
+ * The formats that use a number's appearance: text, the badge and shields.io's JSON. Also the
  * pixel, which shows nothing.
  */
 #include "http/render/appearance.h"
@@ -19,7 +19,7 @@
 static const struct response_header picture_headers[] = {
     {H2O_TOKEN_EXPIRES, NULL, {H2O_STRLIT("Thu, 01 Jan 1970 00:00:00 GMT")}},
     {NULL, "pragma", {H2O_STRLIT("no-cache")}},
-    /* lets pages embed it that isolate themselves (COEP) */
+    /* pages that isolate themselves (COEP) may embed it too */
     {NULL, "cross-origin-resource-policy", {H2O_STRLIT("cross-origin")}},
     /* a picture opened in a tab is a document; it needs no scripts and no resources */
     {NULL, "content-security-policy", {H2O_STRLIT("default-src 'none'; sandbox")}},

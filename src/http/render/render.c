@@ -25,7 +25,7 @@ const char *render_content_type(enum render_form form)
     return forms[form].content_type;
 }
 
-/** Looks at one member of an Accept header, with its parameters and blanks. */
+/** Finds the form of one member of an Accept header. The member may have parameters and blanks. */
 static bool find_form(const char *member, size_t length, enum render_form *ret_form)
 {
     size_t start = 0;
@@ -64,7 +64,7 @@ enum render_form render_negotiate(const char *accept, size_t length)
     return RENDER_TEXT;
 }
 
-/* whether there is a number to show */
+/* whether the number is known */
 static bool has_count(const struct render_count *count)
 {
     return !count->is_estimate || count->count != 0;
@@ -104,7 +104,7 @@ void render_count_json(struct buf *out, const struct render_count *count)
     buf_puts(out, "}\n");
 }
 
-/* "5", "~5" for an estimate, "-" where nothing is known */
+/* appends "5", "~5" for an estimate, "-" if unknown */
 static void put_count(struct buf *out, const struct render_count *count)
 {
     if (!has_count(count)) {
@@ -219,7 +219,9 @@ void render_ready_sites_json(struct buf *out, const char *state, const char *rea
     buf_puts(out, "}\n");
 }
 
-/** Makes a policy that allows the style that stands in the pages, and what `more` says. */
+/**
+ * Makes a Content-Security-Policy that allows the pages' inline style and the directives in `more`.
+ */
 static const char *make_policy(char *policy, size_t size, const char *style_sources,
                                const char *more)
 {

@@ -32,7 +32,7 @@ struct render_count {
     uint64_t count; /* with is_estimate, 0 means unknown */
     bool is_estimate;
     bool has_uniques;
-    uint64_t unique_today;    /* visitors of the page */
+    uint64_t unique_today;    /* visitors of the page today */
     const char *period;       /* the time span, as the client wrote it; NULL: all time */
     const char *status;       /* "counted"; NULL for a number that was only read */
     uint64_t replicas;        /* replicas that have confirmed it */
@@ -57,7 +57,7 @@ struct render_welcome {
     const char *site;
     const char *count;
     const char *note;
-    const char *version; /* of the assets; see assets_version() */
+    const char *version; /* version of the assets; see assets_version() */
 };
 
 /** Appends the welcome page. */
@@ -76,19 +76,22 @@ void render_ready_sites_json(struct buf *out, const char *state, const char *rea
 /** Returns the Content-Security-Policy of the page /count. It allows the page's own style only. */
 const char *render_content_security_policy(void);
 
-/** That of the other pages: also script, style and numbers from where they come from. */
+/**
+ * Returns the Content-Security-Policy of the other pages. It also allows scripts, styles and
+ * numbers from their own origin.
+ */
 const char *render_page_policy(void);
 
 /** A value of a template. */
 struct render_field {
     const char *name;
     const char *value;
-    bool is_markup; /* it is ours and stands as it is; otherwise it is escaped */
+    bool is_markup; /* inserted without escaping, because it is our own markup */
 };
 
 /**
- * Appends `template` with each {{name}} replaced by the value of the field, or by nothing when
- * there is no such field.
+ * Appends `template` with each {{name}} replaced by the value of the field of that name. A name
+ * without a field is replaced by nothing.
  */
 void render_template(struct buf *out, const char *template, size_t length,
                      const struct render_field *fields, size_t field_count);

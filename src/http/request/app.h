@@ -59,7 +59,7 @@ struct app {
     struct live *live;
     struct buf scratch;     /* returned by app_scratch() */
     uint64_t started_at_ms; /* loop time */
-    bool is_draining;       /* each answer closes its connection */
+    bool is_draining;       /* every answer closes its connection */
 };
 
 /**

@@ -131,7 +131,7 @@ char *client_format(const struct in6_addr *address, char text[INET6_ADDRSTRLEN])
     return text;
 }
 
-/* Of a request */
+/* The client of a request */
 
 static void log_client(const struct client *client)
 {

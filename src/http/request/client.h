@@ -31,7 +31,7 @@ struct client_evidence {
     h2o_iovec_t forwarded_for;
 };
 
-/** A request's sender. */
+/** The sender of a request. */
 struct client {
     struct request_headers headers;
     bool is_behind_proxy; /* the peer is trusted: in trusted_proxies, or local */

@@ -8,12 +8,12 @@
 
 #include <stdlib.h>
 
-/* open at once in this process; more than that only a store that hangs can cause */
+/* limit of open questions in this process; only a hanging store can cause more */
 #define OPEN_MAX 20000
 
 static size_t open_count;
 
-/** Lets the request go; the question stays for the store. */
+/** Detaches the request. The question stays until the store has answered. */
 static struct request *release(struct question *question)
 {
     struct request *request = question->request;

@@ -8,7 +8,7 @@
 
 /* Targets */
 
-/** Where the path of an absolute-form target begins, or NULL when it is none. */
+/** Returns the start of the path in an absolute-form target, or NULL for another form. */
 static const char *skip_scheme_and_host(const char *target, size_t length)
 {
     static const char *const schemes[] = {"http://", "https://"};
@@ -52,7 +52,7 @@ bool request_split_target(h2o_iovec_t target, h2o_iovec_t *ret_path, h2o_iovec_t
     return true;
 }
 
-/* What requests say */
+/* Headers and query parameters */
 
 h2o_iovec_t request_header(const struct request *request, const h2o_token_t *token)
 {

@@ -43,7 +43,7 @@ struct request {
     h2o_iovec_t visit_status;    /* sent as Visitcount-Status unless empty; static */
     h2o_iovec_t allow_origin;    /* foreign origin that may read the answer (CORS); empty: none */
     bool varies_by_origin;       /* allow_origin depends on the request's Origin */
-    uint64_t retry_after_s;      /* sent with errors, unless 0 */
+    uint64_t retry_after_s;      /* Retry-After of errors; 0: the default */
     bool may_be_kept;            /* a read-only number: the answer gets an ETag and not no-store */
     const struct period *period; /* the time span of the number; NULL: all time */
     const char *period_text;     /* as the client wrote it */

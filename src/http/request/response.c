@@ -38,7 +38,7 @@ static const char *reason_phrase(int status)
             return phrases[i].phrase;
         }
     }
-    return "Unknown"; /* clients look at the number only */
+    return "Unknown"; /* the text does not matter: clients use the number */
 }
 
 static void add_header(h2o_headers_t *headers, const h2o_iovec_t *name, h2o_iovec_t value)
@@ -46,7 +46,7 @@ static void add_header(h2o_headers_t *headers, const h2o_iovec_t *name, h2o_iove
     headers->entries[headers->size++] = (h2o_header_t){(h2o_iovec_t *)name, NULL, value};
 }
 
-/** Fills in the headers of an answer. All names and values stay where they are. */
+/** Sets the headers of an answer. Does not copy names and values. */
 static void set_headers(struct request *request, const struct response *response)
 {
     static const h2o_iovec_t nosniff = {H2O_STRLIT("x-content-type-options")};
@@ -87,17 +87,17 @@ static void set_headers(struct request *request, const struct response *response
     }
 }
 
-/** Begins an answer; `content_length` is SIZE_MAX where it has none. */
+/** Begins an answer. `content_length` is SIZE_MAX if the length is unknown. */
 static void start(struct request *request, const struct response *response, size_t content_length,
                   h2o_generator_t *generator)
 {
     h2o_req_t *req = request->h2o;
 
     req->res.status = response->status;
-    req->res.original.status = response->status; /* or libh2o copies the headers, for its own log */
+    req->res.original.status = response->status; /* else libh2o copies the headers */
     req->res.reason = reason_phrase(response->status);
     req->res.content_length = content_length;
-    req->compress_hint = H2O_COMPRESS_HINT_DISABLE; /* also tells our answers from libh2o's own */
+    req->compress_hint = H2O_COMPRESS_HINT_DISABLE; /* also marks our answers */
     set_headers(request, response);
     if (request->app->is_draining) {
         req->http1_is_persistent = 0;
@@ -166,7 +166,7 @@ void respond_verror_with(struct request *request, int status, const struct respo
     buf_finish(&message);
 }
 
-/** Retry-After: when it makes sense to ask again. */
+/** Returns the value of Retry-After. */
 static h2o_iovec_t retry_after(struct request *request)
 {
     h2o_iovec_t value = h2o_iovec_init(H2O_STRLIT("1"));

@@ -34,7 +34,7 @@ const struct route *router_find(const struct route_table *table, h2o_iovec_t pat
     return other;
 }
 
-/** Notes what the request's method is. */
+/** Sets the request's method. */
 static void take_method(struct request *request)
 {
     static const struct {
@@ -57,7 +57,7 @@ static void take_method(struct request *request)
     }
 }
 
-/** The value of Allow for a path, in the request's pool. */
+/** Returns the value of Allow for a path, in the request's pool. */
 static h2o_iovec_t allowed_methods(const struct request *request, h2o_iovec_t path)
 {
     static const struct {

@@ -115,7 +115,7 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
     }
 }
 
-/** Answers a visit that the engine did not take. */
+/** Answers a visit that the engine did not accept. `error` is its -errno. */
 static void respond_not_taken(struct request *request, int error)
 {
     switch (error) {

@@ -15,40 +15,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENT_INTERVAL_MS 100   /* ten events a second */
-#define COMMENT_AFTER_MS  15000 /* of silence */
+#define EVENT_INTERVAL_MS 100   /* at most ten events a second */
+#define COMMENT_AFTER_MS  15000 /* silence before a comment is sent */
 #define COMMENT_STEP_MS   1000
-#define READ_AGAIN_MS     1000 /* after a number could not be read */
+#define READ_AGAIN_MS     1000 /* delay after a failed read */
 
-/* clients that are told in one turn of the loop, so that visits need not wait for thousands */
+/* clients served per turn of the loop, so that visits do not wait for thousands of them */
 #define SLICE 128
 
 struct live {
     struct loop *loop;
     struct store *store;
     struct map topics;
-    struct list clients; /* by their last sending, the oldest first */
+    struct list clients; /* ordered by their last message, oldest first */
     size_t client_count;
     bool is_draining;
     struct loop_timer comment_step;
     struct live_message *comment;
 };
 
-/** A page, or a site, that somebody listens to. */
+/** A page or a site with at least one client. */
 struct topic {
     struct live *live;
-    struct map_node node; /* by site, "\n", page */
+    struct map_node node; /* keyed by site, "\n", page */
     struct list clients;
     size_t client_count;
-    size_t to_tell; /* clients at the head of the list that this round has still to look at */
+    size_t to_tell; /* clients at the head of the list that this round has not served yet */
     bool is_known;
     uint64_t count;
-    struct live_message *message; /* that says `count`; NULL until it is needed */
-    uint64_t told_at_ms;          /* the last round began */
+    struct live_message *message; /* the event with `count`; NULL until a client needs it */
+    uint64_t told_at_ms;          /* start of the last round */
     struct loop_timer next_round;
     struct loop_timer read_again;
     struct loop_task round;
-    struct read_call *reading; /* the question to the store for `count`; NULL: none */
+    struct read_call *reading; /* open read of `count`; NULL: none */
     size_t page_length;
     char site[STORE_SITE_MAX + 1];
     char page[STORE_PAGE_MAX + 1];
@@ -61,7 +61,7 @@ struct client {
     struct topic *topic;
 };
 
-/** A question for a topic's number, which may be gone when the answer comes. */
+/** A read of a topic's number. The topic may be gone when the answer comes. */
 struct read_call {
     struct topic *topic;
     struct store_query query;
@@ -100,7 +100,7 @@ static void send_message(struct client *client, struct live_message *message)
 static void tell(struct topic *topic, struct client *client)
 {
     if (!topic->is_known || client->super.told == topic->count || client->super.message != NULL) {
-        return; /* one with a message under way is looked at again when it is ready */
+        return; /* a client with a message being written is served when it is ready */
     }
     if (topic->message == NULL) {
         topic->message = make_event(topic);
@@ -109,7 +109,7 @@ static void tell(struct topic *topic, struct client *client)
     send_message(client, topic->message);
 }
 
-/** Looks at the next clients; those that were looked at stand at the end of the list. */
+/** Serves the next SLICE clients of the round. Served clients move to the end of the list. */
 static void on_round(struct loop_task *task)
 {
     struct topic *topic = container_of(task, struct topic, round);
@@ -138,7 +138,7 @@ static void on_next_round(struct loop_timer *timer)
     begin_round(container_of(timer, struct topic, next_round));
 }
 
-/** Begins a round, now or when the last one is long enough ago. */
+/** Begins a round as soon as EVENT_INTERVAL_MS has passed since the last one. */
 static void want_round(struct topic *topic)
 {
     uint64_t next_ms = topic->told_at_ms + EVENT_INTERVAL_MS;
@@ -217,7 +217,7 @@ static size_t make_key(char *key, const char *site, const char *page, size_t pag
     size_t site_length = strlen(site);
 
     memcpy(key, site, site_length);
-    key[site_length] = '\n'; /* which neither has */
+    key[site_length] = '\n'; /* which occurs in neither of them */
     memcpy(key + site_length + 1, page, page_length);
     return site_length + 1 + page_length;
 }
@@ -232,7 +232,7 @@ static struct topic *find_topic(struct live *live, const char *site, const char 
     return node != NULL ? container_of(node, struct topic, node) : NULL;
 }
 
-/** Something may have been missed. */
+/** Reads the numbers of all topics again, because events may have been missed. */
 static void read_all_again(struct live *live, const char *site)
 {
     map_for_each(node, &live->topics) {
@@ -255,7 +255,7 @@ static void on_visits(void *data, const char *site, const struct store_page *pag
     }
     topic = find_topic(live, site, page->page, page->page_length);
     if (topic != NULL) {
-        forget_reading(topic); /* its answer may be older than this */
+        forget_reading(topic); /* discards a pending read, which may return an older number */
         set_count(topic, page->total);
     }
 }
@@ -327,7 +327,10 @@ static void on_client_gone(struct live_client *super)
     }
 }
 
-/** What opens a stream: when to come back after its end, spread so that not all come at once. */
+/**
+ * Sends the first message: the delay before a reconnect. It varies by client, so that they do not
+ * all reconnect at once.
+ */
 static void greet(struct client *client)
 {
     struct live_message *message;
@@ -342,7 +345,7 @@ static void greet(struct client *client)
 
 static uint64_t parse_last_id(h2o_iovec_t header)
 {
-    size_t id = h2o_strtosize(header.base, header.len); /* SIZE_MAX for what is none */
+    size_t id = h2o_strtosize(header.base, header.len); /* SIZE_MAX if it is not a number */
 
     return header.len != 0 ? id : UINT64_MAX;
 }
@@ -388,7 +391,7 @@ void live_handle(struct request *request)
     }
 }
 
-/* All of them */
+/* All streams */
 
 static void on_comment_step(struct loop_timer *timer)
 {

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* what the kernel holds for a client that does not read: some hundred events */
+/* the kernel's buffer for a client that does not read: some hundred events */
 #define SEND_BUFFER_BYTES 16384
 
 struct live_message *live_message_create(const struct buf *body)
@@ -42,11 +42,11 @@ static void send_end(struct live_client *client)
     h2o_iovec_t nothing = {"", 0};
 
     connection_end_stream(req);
-    req->http1_is_persistent = 0; /* what it sent meanwhile was thrown away */
+    req->http1_is_persistent = 0; /* input was discarded, so the connection cannot be reused */
     h2o_send(req, &nothing, 0, H2O_SEND_STATE_FINAL);
 }
 
-/** libh2o has written what it was given. */
+/** libh2o has written the message. */
 static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
 {
     struct live_client *client = container_of(generator, struct live_client, generator);
@@ -68,7 +68,7 @@ static void leave(struct live_client *client)
     }
 }
 
-/** The connection broke, or the server closes it. */
+/** The connection broke, or the server closes the stream. */
 static void on_stop(h2o_generator_t *generator, h2o_req_t *req)
 {
     struct live_client *client = container_of(generator, struct live_client, generator);
@@ -78,7 +78,7 @@ static void on_stop(h2o_generator_t *generator, h2o_req_t *req)
     leave(client);
 }
 
-/** The client has closed its side. */
+/** The client closed its side. */
 static void on_input_end(void *data)
 {
     live_client_end(data);
@@ -87,14 +87,14 @@ static void on_input_end(void *data)
 void live_client_start(struct live_client *client, struct request *request)
 {
     static const struct response_header headers[] = {
-        {NULL, "x-accel-buffering", {H2O_STRLIT("no")}}, /* for nginx */
+        {NULL, "x-accel-buffering", {H2O_STRLIT("no")}}, /* disables nginx's buffering */
     };
     h2o_req_t *req = request->h2o;
     int size = SEND_BUFFER_BYTES;
 
     client->generator = (h2o_generator_t){on_proceed, on_stop};
     client->request = request;
-    /* without it the kernel holds more for a slow client, no harm else */
+    /* a failure only means that the kernel buffers more for a slow client */
     (void)setsockopt(h2o_socket_get_fd(req->conn->callbacks->get_socket(req->conn)), SOL_SOCKET,
                      SO_SNDBUF, &size, sizeof(size));
     respond_stream(request,

@@ -24,7 +24,7 @@ static const char *take_page(const json_t *value, struct page_list *list)
 
 static const char *take_list(const json_t *root, struct page_list *list)
 {
-    size_t count = json_array_size(root); /* 0 for what is no list */
+    size_t count = json_array_size(root); /* 0 if `root` is not a list */
     const char *wrong = NULL;
 
     if (count == 0 || count > PAGE_LIST_MAX) {

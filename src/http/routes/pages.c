@@ -11,7 +11,7 @@
 #include "http/routes/page_read.h"
 #include "http/visit/target.h"
 
-/* the welcome page shows up without a number after this time */
+/* the welcome page is sent without a number after this time */
 #define WELCOME_LIMIT_MS 1000
 
 static void on_read(struct request *request, const struct page_read_answer *answer)

@@ -23,7 +23,9 @@ void probe_handle_livez(struct request *request)
     respond(request, &alive);
 }
 
-/* whether visits of one of the sites can be counted or journaled; of those not listed, always */
+/*
+ * whether visits of at least one site can be counted or journaled; true if any site may be counted
+ */
 static bool serves_a_site(const struct engine *engine, const struct config_sites *sites)
 {
     for (size_t i = 0; i < sites->count; i++) {
@@ -34,7 +36,7 @@ static bool serves_a_site(const struct engine *engine, const struct config_sites
     return sites->count == 0;
 }
 
-/* of the store only what is nobody's secret: its errors may name addresses, and sites */
+/* answers only the public state of the store: its errors may contain addresses and site names */
 void probe_handle_readyz(struct request *request)
 {
     const struct engine *engine = request->app->engine;

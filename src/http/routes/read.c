@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-/* longest that a question for a number waits, where count.max_wait is less than that */
+/* time limit of a read, unless count.max_wait is longer */
 #define READ_LIMIT_MS 1000
 
 static const struct period total = {STORE_TOTALS, 0};

@@ -15,7 +15,7 @@
 #define HIT     (METHOD_GET | METHOD_POST | ROUTE_COUNTS)
 #define HIT_GET (METHOD_GET | ROUTE_COUNTS)
 
-/* looked through from the top: what is asked most often comes first */
+/* searched from the top, so the most frequent routes come first */
 static const struct route routes[] = {
     {HIT, H2O_STRLIT("/count"), hit_handle_count, &format_json.base},
     {HIT, H2O_STRLIT("/v1/hit/"), hit_handle, &format_json.base},

@@ -12,39 +12,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* open at once in this process; more than that only a store that hangs can cause */
+/* limit of open questions in this process; only a hanging store can cause more */
 #define OPEN_MAX 20000
 
-/* shortest time that the store gets to answer, where count.max_wait is less */
+/* minimum time limit of a question, if count.max_wait is shorter */
 #define LIMIT_MS 50
 
-/* before a question that was refused is asked again */
+/* delay before a refused question is repeated */
 #define RETRY_MS 50
 
 struct site_admits {
     struct loop *loop;
     struct store *store;
     struct store_listener listener;
-    struct list waiting; /* that are to be asked (again) */
+    struct list waiting; /* questions to ask, or to ask again */
     struct loop_timer retry;
     struct trouble trouble;
-    size_t open_count;        /* requests without an answer */
+    size_t open_count;        /* unanswered requests */
     uint64_t changed_lost_ms; /* loop_lost_ms() when the store came or went last */
 };
 
 struct site_admit {
-    struct list link; /* in the waiting ones, or alone */
-    bool is_asked;    /* the store has it, and answers once */
+    struct list link; /* in `waiting`, or in no list */
+    bool is_asked;    /* the store has the question and answers it once */
     struct site_admits *admits;
-    struct request *request;   /* NULL when it was answered or is gone: so may be `admits` */
-    struct site_admit **guard; /* in the request's pool: tells when it goes */
-    struct target *target;     /* likewise in the request's pool */
+    struct request *request; /* NULL if it was answered or is gone; then `admits` may be gone too */
+    struct site_admit **guard; /* in the request's pool, which clears `request` through it */
+    struct target *target;     /* also in the request's pool */
     site_admit_callback on_admitted;
     struct loop_timer limit;
     char site[STORE_SITE_MAX + 1];
 };
 
-/* in this process, with those that only the store still has */
+/* questions in this process, including those that only the store still refers to */
 static size_t alive_count;
 
 /* Life of a question */
@@ -57,7 +57,7 @@ static void destroy_unless_asked(struct site_admit *admit)
     }
 }
 
-/** Lets the request go; a question that the store has stays for its answer. */
+/** Detaches the request. A question that the store has stays until its answer. */
 static struct request *release(struct site_admit *admit)
 {
     struct request *request = admit->request;
@@ -81,7 +81,7 @@ static void on_request_gone(void *data)
     }
 }
 
-/** Ends the question. */
+/** Answers the request and ends the question. */
 static void answer(struct site_admit *admit, enum site_admission admission)
 {
     struct target *target = admit->target;
@@ -108,7 +108,7 @@ static uint64_t max_wait_ms(const struct request *request)
 
 /* Asking */
 
-/** Whether the store has been of no use for longer than a visit waits. */
+/** Whether the store has been away, or has refused the question, for longer than a visit waits. */
 static bool is_hopeless(const struct site_admits *admits, const struct request *request)
 {
     struct store_health health;
@@ -124,7 +124,7 @@ static bool is_hopeless(const struct site_admits *admits, const struct request *
     return trouble_view(&admits->trouble, &view) && view.lasted_ms >= max_wait_ms(request);
 }
 
-/** Notes the site, under the configuration as it is by now. */
+/** Records the admitted site, under the current configuration. */
 static enum site_admission take_in(const struct site_admit *admit)
 {
     const struct site_rules *rules =
@@ -137,7 +137,7 @@ static enum site_admission take_in(const struct site_admit *admit)
     return SITE_ADMITTED;
 }
 
-/** Until the store comes back, or the retry timer. */
+/** Queues the question until the store comes back or the retry timer fires. */
 static void let_wait(struct site_admit *admit)
 {
     struct site_admits *admits = admit->admits;
@@ -248,7 +248,7 @@ void site_admit_start(struct request *request, const struct target *target,
 
 /* Listed sites */
 
-/** Nobody waits for it; where it failed, a later visit tries again. */
+/** No request waits for the result. After a failure a later visit tries again. */
 static void on_listed(void *data, const struct store_admitted *result)
 {
     (void)data;
@@ -262,7 +262,7 @@ void site_admit_listed(struct request *request, const struct site_rules *rules, 
     }
 }
 
-/* All of them */
+/* All questions */
 
 struct site_admits *site_admits_create(struct loop *loop, struct store *store)
 {

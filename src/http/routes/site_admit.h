@@ -5,9 +5,10 @@
  * is room, before the first visit counts.
  *
  * The first visit of such a site waits for the answer up to count.max_wait. While the store is away
- * or refuses the question, it is asked again. Then the visit is refused, also with a journal,
- * because only the store knows whether there is room. If the store has not answered any visit for
- * count.max_wait, only one visit at a time waits, and all others are refused at once.
+ * or refuses the question, it is asked again. After count.max_wait the visit is refused, also with
+ * a journal, because only the store knows whether there is room. If the store has been away for
+ * count.max_wait, visits of such sites are refused at once. If the store has refused all questions
+ * for that long, one visit at a time waits, and the others are refused at once.
  */
 #ifndef VISITCOUNTD_HTTP_SITE_ADMIT_H
 #define VISITCOUNTD_HTTP_SITE_ADMIT_H
@@ -18,7 +19,7 @@
 
 struct site_admits;
 
-/** What the store says. */
+/** The store's answer. */
 enum site_admission {
     SITE_ADMITTED,  /* target->rules are the site's rules now */
     SITE_TOO_MANY,  /* the limit of sites is reached */
@@ -39,9 +40,9 @@ const struct trouble *site_admits_trouble(const struct site_admits *admits);
 
 /**
  * Asks the store to admit the site of `target`, which is not in any list. Copies `target`. Calls
- * `on_admitted` once, after count.max_wait at the latest. It calls back before it returns if the
- * store has been unavailable too long, or if too many questions are open. `on_admitted` answers the
- * request.
+ * `on_admitted` once, after count.max_wait at the latest. `on_admitted` answers the request. A
+ * visit that is refused at once (see above, or too many questions are open) gets the callback
+ * before this function returns, with a NULL `target`.
  */
 void site_admit_start(struct request *request, const struct target *target,
                       site_admit_callback on_admitted);

@@ -106,7 +106,10 @@ static bool admits(const struct listener *listener, h2o_socket_t *socket)
     return false;
 }
 
-/** Accepts one connection. Returns false if the listener has no more for now. */
+/**
+ * Accepts one connection. Returns false if the caller should stop: the queue is empty, or there are
+ * no descriptors.
+ */
 static bool accept_one(struct listener *listener)
 {
     struct acceptor *acceptor = listener->acceptor;

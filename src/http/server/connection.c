@@ -96,8 +96,9 @@ static uint64_t taken_bytes(const struct connection *connection)
 
 /**
  * Whether the connection made enough progress to get a new deadline. A request gets one deadline
- * from its first byte, so sending it slowly does not extend the deadline. An answer needs
- * ANSWER_MIN_BYTES per deadline, so no client can hold a connection for ever.
+ * from its first byte, so sending it slowly does not extend the deadline. An answer over TCP needs
+ * ANSWER_MIN_BYTES per deadline, so no client can hold a connection for ever. On unix sockets and
+ * for streams any progress is enough.
  */
 static bool makes_progress(struct connection *connection, enum activity activity)
 {
@@ -170,7 +171,7 @@ static void on_linger_readable(h2o_socket_t *socket, const char *error)
     char waste[16384];
     ssize_t count = 1;
 
-    /* limited to what one turn may bring, because a client can send without end */
+    /* bounded per turn, because a client can send without end */
     for (int i = 0; error == NULL && count > 0 && i < 16; i++) {
         count = recv(h2o_socket_get_fd(socket), waste, sizeof(waste), MSG_DONTWAIT);
     }
@@ -320,7 +321,7 @@ void connection_end_stream(h2o_req_t *req)
     h2o_socket_read_stop(req->conn->callbacks->get_socket(req->conn));
 }
 
-/* All of them */
+/* All connections */
 
 void connections_init(struct connections *connections, struct loop *loop, uint64_t patience_ms)
 {

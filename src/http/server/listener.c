@@ -21,7 +21,7 @@
 
 #define GROUP_NAME "visitcountd"
 
-/** One line: "http.listen 127.0.0.1:8080: address already in use". Returns -1. */
+/** Appends a line: "http.listen 127.0.0.1:8080: address already in use". Returns -1. */
 static int fail(struct buf *errors, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -37,7 +37,7 @@ static int fail(struct buf *errors, const char *name, const char *format, ...)
     return -1;
 }
 
-/** A text of the C library, beginning in lower case as our lines do. */
+/** Returns the C library's message with a lower-case first letter, as in our log lines. */
 static const char *in_lower_case(const char *message)
 {
     static char text[128];
@@ -54,7 +54,7 @@ static const char *error_text(int error)
 
 /* TCP */
 
-/** Fills `ret_address` with what the socket is bound to. */
+/** Fills `ret_address` with the address that the socket is bound to. */
 static int read_address(int fd, struct address *ret_address)
 {
     struct sockaddr_storage storage;
@@ -83,7 +83,7 @@ static int read_address(int fd, struct address *ret_address)
     return 0;
 }
 
-/** A socket that listens on one resolved address, or -errno. */
+/** Listens on one resolved address. Returns the descriptor or -errno. */
 static int listen_tcp(const struct addrinfo *info)
 {
     int fd = socket(info->ai_family, info->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
@@ -105,7 +105,9 @@ static int listen_tcp(const struct addrinfo *info)
     return fd;
 }
 
-/** Whether a name may be served without this one of its addresses: this machine does not have it.
+/**
+ * Whether `error` says that this machine lacks the address. Then the host name is served without
+ * it.
  */
 static bool is_absent(int error)
 {
@@ -153,7 +155,7 @@ static size_t open_tcp(const char *name, const struct address *address,
 
 /* Unix sockets */
 
-/** Makes the directory of `path`, and those above it, where they are missing. */
+/** Creates the directory of `path` and its missing parents. */
 static int make_directory(const char *path)
 {
     char directory[PATH_MAX];
@@ -169,14 +171,17 @@ static int make_directory(const char *path)
             if (mkdir(directory, 0755) != 0 && errno != EEXIST) {
                 return -1;
             }
-            (void)chmod(directory, 0755); /* whatever the umask */
+            (void)chmod(directory, 0755); /* regardless of the umask */
         }
         directory[at] = '/';
     }
     return 0;
 }
 
-/** Locks PATH.lock for this process: its descriptor, or -1 with EWOULDBLOCK or another error. */
+/**
+ * Locks PATH.lock for this process. Returns its descriptor, or -1 with errno: EWOULDBLOCK if
+ * another process holds it.
+ */
 static int lock_path(const char *path)
 {
     char name[PATH_MAX];
@@ -197,7 +202,7 @@ static int lock_path(const char *path)
             errno = error;
             return -1;
         }
-        /* the one who had it before us may have removed the file that we opened */
+        /* the previous holder may have removed the file after we opened it */
         if (stat(name, &named) == 0 && named.st_ino == opened.st_ino &&
             named.st_dev == opened.st_dev) {
             return fd;
@@ -223,7 +228,7 @@ static struct sockaddr_un unix_name(const char *path)
     return name;
 }
 
-/** Whether something that is not stale is at `path`; then one line was appended. */
+/** Whether `path` is occupied by anything but a stale socket. If so, appends a line to `errors`. */
 static bool is_occupied(const char *name, const struct address *address, struct buf *errors)
 {
     struct sockaddr_un peer = unix_name(address->path);
@@ -256,7 +261,9 @@ static bool is_occupied(const char *name, const struct address *address, struct 
     return true;
 }
 
-/** A name of the same length or one more, in the same directory; ours by the lock. */
+/**
+ * Returns a temporary name in the same directory, at most one byte longer. The lock protects it.
+ */
 static struct sockaddr_un temporary_name(const char *path)
 {
     struct sockaddr_un name = unix_name(path);
@@ -277,14 +284,16 @@ static int set_access(const char *path, enum listener_access access)
         const struct group *group = getgrnam(GROUP_NAME);
 
         if (group != NULL) {
-            /* if we may not, its group is ours */
+            /* if that fails, the socket keeps our group */
             (void)!chown(path, (uid_t)-1, group->gr_gid);
         }
     }
     return chmod(path, access == LISTENER_GROUP ? 0660 : 0666);
 }
 
-/** A listening unix socket that appears under `path` when it is complete; -1 with errno. */
+/**
+ * Creates a unix socket that listens, then renames it to `path`. Returns -1 with errno on failure.
+ */
 static int bind_and_rename(const char *path, enum listener_access access)
 {
     struct sockaddr_un temporary = temporary_name(path);
@@ -404,7 +413,7 @@ void listener_close(struct listener_socket *socket)
     }
 }
 
-/** Whether `group` is among the peer's supplementary groups (Linux 4.13). */
+/** Whether the peer has `group` as a supplementary group (Linux 4.13). */
 static bool peer_has_group(int fd, gid_t group)
 {
     gid_t groups[256];

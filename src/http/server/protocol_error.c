@@ -30,7 +30,7 @@ struct error_filter {
     bool is_public;
 };
 
-/** Takes the place of libh2o's text in the stream of an answer. */
+/** Replaces libh2o's text in the stream of an answer. */
 struct error_stream {
     h2o_ostream_t super;
     h2o_iovec_t body;
@@ -51,7 +51,7 @@ static void on_setup(h2o_filter_t *filter, h2o_req_t *req, h2o_ostream_t **slot)
     struct error_stream *stream;
     size_t index = 0;
 
-    if (req->compress_hint != H2O_COMPRESS_HINT_DISABLE) { /* which respond() would have set */
+    if (req->compress_hint != H2O_COMPRESS_HINT_DISABLE) { /* set by respond() */
         while (index < ERROR_COUNT - 1 && errors[index].status != req->res.status) {
             index++;
         }

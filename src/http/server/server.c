@@ -16,16 +16,18 @@
 
 #define BODY_MAX_BYTES (64 * 1024)
 
-/* connections of the admin socket, and of metrics */
+/* limit of connections to the admin socket, and of those to metrics */
 #define OTHER_MAX_CONNECTIONS 64
 
-/* while draining: before idle connections are closed, before those with half a request are, and
- * between the looks for them */
+/*
+ * delays while draining: before idle connections are closed, before those with half a request are
+ * closed, and between two searches for them
+ */
 #define DRAIN_IDLE_MS 500
 #define DRAIN_HALF_MS 2000
 #define DRAIN_STEP_MS 50
 
-/** One of the three: its handler, and the host table by which libh2o finds it. */
+/** A kind of listener: its handler, and its host table in libh2o. */
 struct kind {
     struct server_handler handler;
     h2o_hostconf_t *hosts[2];
@@ -67,7 +69,10 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *req)
     return 0;
 }
 
-/** The fallback path takes all requests, so libh2o's own idea of the path does not matter. */
+/**
+ * Registers a fallback path, which takes all requests. Thus libh2o's own routing by path has no
+ * effect.
+ */
 static void init_kind(struct server *server, enum listener_kind index, const char *host,
                       const struct server_handler *served)
 {
@@ -99,7 +104,7 @@ static void init_h2o(struct server *server, const struct server_handler *handler
     init_kind(server, LISTENER_ADMIN, "admin", &handlers[LISTENER_ADMIN]);
     init_kind(server, LISTENER_METRICS, "metrics", &handlers[LISTENER_METRICS]);
     h2o_context_init(&server->context, loop_h2o(server->loop), globalconf);
-    /* out of the loop: it goes by the wall clock, and `connection` has deadlines of its own */
+    /* removed from the loop: it uses the wall clock, and `connection` has its own deadlines */
     h2o_timeout_dispose(loop_h2o(server->loop), &server->context.http1.req_timeout);
 }
 
@@ -107,10 +112,10 @@ static void finish_h2o(struct server *server)
 {
     h2o_multithread_queue_t *queue = server->context.queue;
 
-    /* only so that libh2o can take it out */
+    /* put back, because h2o_context_dispose() removes it */
     h2o_timeout_init(loop_h2o(server->loop), &server->context.http1.req_timeout, 0);
     h2o_context_dispose(&server->context);
-    free(queue); /* which libh2o leaves to its user */
+    free(queue); /* libh2o does not free it */
     h2o_config_dispose(&server->globalconf);
 }
 
@@ -186,7 +191,7 @@ static bool open_admin(struct server *server, struct buf *errors)
     return is_open;
 }
 
-/** Tries all, so that all errors are seen at once. */
+/** Tries all listeners, so that the user sees all errors at once. */
 static bool open_listeners(struct server *server, const struct server_options *options,
                            struct buf *errors)
 {
@@ -254,7 +259,7 @@ void server_drain(struct server *server, void (*callback)(void *data), void *dat
     server->on_drained = callback;
     server->on_drained_data = data;
     acceptor_drain(&server->acceptor, LISTENER_VISITORS);
-    /* not h2o_context_request_shutdown(), which starts timers of HTTP/2 */
+    /* h2o_context_request_shutdown() would also start timers of HTTP/2 */
     server->context.shutdown_requested = 1;
     loop_timer_start(server->loop, &server->drain_step, DRAIN_STEP_MS);
     check_drained(server);

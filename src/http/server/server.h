@@ -23,7 +23,7 @@ struct st_h2o_req_t;
 
 /** The handler of the requests of one kind of listener. */
 struct server_handler {
-    /** Called once for each request; answers it now or later. */
+    /** Called once per request. It answers now or later. */
     void (*on_request)(void *data, struct st_h2o_req_t *req);
     void *data;
     bool is_public; /* scripts of other origins may read errors (CORS) */
@@ -39,8 +39,8 @@ struct server_options {
 
 /**
  * Creates a server that listens. Returns NULL after appending one line per failure to `errors`
- * ("http.listen 127.0.0.1:8080: address already in use"). If a living process serves a unix socket,
- * that socket is a failure. A stale one is replaced.
+ * ("http.listen 127.0.0.1:8080: address already in use"). A unix socket that a living process
+ * serves is a failure. A stale one is replaced.
  */
 struct server *server_create(const struct server_options *options, struct buf *errors);
 

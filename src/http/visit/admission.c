@@ -61,7 +61,8 @@ h2o_iovec_t admission_origin_of(h2o_iovec_t url)
 }
 
 /**
- * Whether the site admits the request's origin. A site with origins refuses a request without one.
+ * Whether the site admits the request's origin, from Origin or else from Referer. A site with
+ * origins refuses a request that has neither header.
  */
 static bool has_admitted_origin(const struct request_headers *headers,
                                 const struct site_rules *rules)

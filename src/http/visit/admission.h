@@ -14,7 +14,7 @@
 
 enum admission_result {
     ADMISSION_COUNT,
-    ADMISSION_IGNORE, /* answered with the present number */
+    ADMISSION_IGNORE, /* answered with the current number */
     ADMISSION_REFUSE  /* answered with an error */
 };
 

@@ -106,7 +106,7 @@ void bots_destroy(struct bots *bots)
     }
 }
 
-/* Looking through it */
+/* Matching */
 
 static bool is_letter(char c)
 {

@@ -145,8 +145,8 @@ static enum key_status append(struct key *key, const char *bytes, size_t length)
 }
 
 /**
- * Appends a segment, after the `index_count` segments "index.html" before it, which were not at the
- * end after all.
+ * Appends the `index_count` segments "index.html" that were held back as a possible end, then a
+ * segment.
  */
 static enum key_status append_after_index(struct key *key, size_t index_count,
                                           const struct segment *segment)

@@ -7,7 +7,7 @@
 #define DAY_S  86400
 #define HOUR_S 3600
 
-/** "7d" */
+/** Parses "7d". */
 static bool parse_days(const char *text, size_t length, unsigned *ret_days)
 {
     unsigned days = 0;
@@ -67,7 +67,7 @@ const char *period_label(const struct period *period)
     return "visits";
 }
 
-/** Reads what strptime(3) reads by `format`, all of it. */
+/** Parses a time with strptime(3). The whole text must match `format`. */
 static bool parse_time(const char *text, size_t length, const char *format, uint64_t *ret_second)
 {
     char copy[PERIOD_TEXT_MAX];
@@ -87,7 +87,7 @@ static bool parse_time(const char *text, size_t length, const char *format, uint
     }
     again = tm;
     second = timegm(&again);
-    /* timegm() makes 3 March of 31 February */
+    /* timegm() turns 31 February into 3 March */
     if (second < 0 || again.tm_mday != tm.tm_mday || again.tm_mon != tm.tm_mon) {
         return false;
     }

@@ -9,15 +9,15 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* buckets that the hash leads to, and how many such sets: 1 MiB of them */
+/* buckets per set and number of sets: 1 MiB in total */
 #define WAYS 4
 #define SETS 16384
 
-#define NETWORK_BYTES 8 /* of an IPv6 address */
+#define NETWORK_BYTES 8 /* bytes of an IPv6 address that count */
 
 struct bucket {
-    uint64_t hash;    /* of client and page; 0: none */
-    uint64_t full_us; /* when it is full again */
+    uint64_t hash;    /* hash of client and page; 0: free */
+    uint64_t full_us; /* time at which the bucket is full again */
 };
 
 struct rates {
@@ -29,7 +29,7 @@ struct rates *rates_create(void)
 {
     struct rates *rates = calloc(1, sizeof(*rates));
 
-    /* as few bytes as this come at once or not at all, see getrandom(2) */
+    /* getrandom(2) never returns only a part of so few bytes */
     if (rates == NULL ||
         getrandom(rates->secret, sizeof(rates->secret), 0) != (ssize_t)sizeof(rates->secret)) {
         abort();
@@ -61,7 +61,7 @@ static uint64_t hash_key(const struct rates *rates, const struct rate_key *key)
     return hash != 0 ? hash : 1;
 }
 
-/** The bucket of `hash`, or the one that gives way to it. */
+/** Returns the bucket of `hash`, or the bucket to evict for it. */
 static struct bucket *find_bucket(struct rates *rates, uint64_t hash)
 {
     struct bucket *set;

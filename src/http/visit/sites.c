@@ -15,16 +15,16 @@
 #define DUE_EACH_S   60
 
 struct site {
-    struct map_node node; /* among the sites, by its name */
+    struct map_node node; /* in `sites`, by its name */
     struct site_rules rules;
     bool is_listed;
-    uint64_t due_minute; /* in which it was put on the store's list last */
+    uint64_t due_minute; /* minute in which it was last added to the store's list */
     char **origins;
     char name[STORE_SITE_MAX + 1];
 };
 
 struct alias {
-    struct map_node node; /* among the aliases */
+    struct map_node node; /* in `aliases` */
     struct site *site;
     char name[STORE_SITE_MAX + 1];
 };
@@ -33,7 +33,7 @@ struct sites {
     struct map by_name;
     struct map aliases;
     struct site *first;
-    struct site *open; /* what holds for sites that are not listed; NULL without "*" */
+    struct site *open; /* the rules of unlisted sites; NULL without "*" */
     uint64_t open_limit;
     uint64_t admitted;
 };
@@ -45,7 +45,7 @@ static void *allocate(size_t size)
     return memory;
 }
 
-/** A zone that was there when the configuration was checked may be gone by now. */
+/** Opens a zone. The zone may have disappeared since the configuration was checked. */
 static struct zone *open_zone(const char *name)
 {
     struct zone *zone = zone_open(name);
@@ -77,7 +77,7 @@ static struct site *make_site(const char *name, size_t length)
     return site;
 }
 
-/** What the group says, else what the daemon's own option says. */
+/** The site's own setting if it has one, else the daemon's. */
 #define CHOOSE(option, theirs, ours) (config_site_gives(given, SITE_##option) ? (theirs) : (ours))
 
 static struct site *create_site(const struct config *config, const struct config_site *given,
@@ -110,7 +110,7 @@ static void destroy_site(struct site *site)
     }
     free(site->origins);
     if (site->origins != NULL) {
-        zone_close(site->rules.zone); /* admitted sites share the one of the open rules */
+        zone_close(site->rules.zone); /* admitted sites share the zone of the open rules */
     }
     free(site);
 }
@@ -188,7 +188,7 @@ const struct site_rules *sites_find(const struct sites *sites, const char *name,
 {
     const struct map_node *node;
 
-    /* most visits are of the first site, which spares them the hash */
+    /* most visits are for the first site; this skips the hash for them */
     if (length == sites->first->rules.name_length &&
         memcmp(name, sites->first->name, length) == 0) {
         return &sites->first->rules;

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/** For a site with origins, only scripts from these may read the answer. */
+/** Sets the CORS origin of a site: with `origins`, only their scripts may read the answer. */
 static void use_origins(struct request *request, const struct site_rules *rules)
 {
     h2o_iovec_t origin;
@@ -34,7 +34,7 @@ void target_take_options(struct request *request)
     }
 }
 
-/** Takes the site's own name, whatever alias was given. */
+/** Fills a target with a listed site, under its canonical name. */
 static void use_listed(struct request *request, struct target *target,
                        const struct site_rules *rules)
 {
@@ -44,7 +44,7 @@ static void use_listed(struct request *request, struct target *target,
     use_origins(request, rules);
 }
 
-/** Takes a site that is not known; false when the request was answered. */
+/** Fills a target with an unlisted site. Returns false after answering. */
 static bool use_open(struct request *request, struct target *target, const char *site,
                      size_t length)
 {
@@ -64,7 +64,7 @@ static bool use_open(struct request *request, struct target *target, const char 
     return true;
 }
 
-/** What stands behind the route's prefix, without the suffix of the format. */
+/** Returns the path after the route's prefix, without the suffix of the format. */
 static h2o_iovec_t take_rest(const struct request *request)
 {
     const char *suffix = request->format != NULL ? request->format->suffix : NULL;

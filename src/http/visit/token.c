@@ -23,14 +23,14 @@ static bool is_token(h2o_iovec_t value)
     return true;
 }
 
-/* a byte in each of eight */
+/* repeats a byte eight times */
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /*
- * The values of eight digits 0-9, a-f, all at once, each in its byte: a byte's low half is the
- * value of a figure, or nine less than that of a letter, which has bit 6. `*wrong` becomes other
- * than 0 when one is no digit: letters have values from 10 to 15, nothing else has, and value and
- * kind give the byte.
+ * Parses eight hexadecimal digits (0-9, a-f) at once. Each byte of the result is the value of one
+ * digit. That is the low half of the digit's byte, plus nine for a letter, which has bit 6.
+ * `*wrong` becomes other than 0 if any byte is not a digit. The check: a letter's value is 10 to
+ * 15, a figure's is less, and value and kind give the original byte.
  */
 static uint64_t parse_eight(const char text[static 8], uint64_t *wrong)
 {
@@ -47,8 +47,8 @@ static uint64_t parse_eight(const char text[static 8], uint64_t *wrong)
 }
 
 /*
- * The 128 bits of 32 digits, not in their order, which would take longer: each byte has one digit
- * and that eight places behind it. False when they are others than these.
+ * Parses 32 digits into 128 bits. Each byte holds one digit and the digit eight places after it,
+ * because restoring their order would take longer. Returns false if any character is not a digit.
  */
 static bool parse_halves(const char text[static BITS_DIGITS], uint64_t ret_halves[static 2])
 {
@@ -62,7 +62,7 @@ static bool parse_halves(const char text[static BITS_DIGITS], uint64_t ret_halve
     return wrong == 0;
 }
 
-/* the number that `count` digits are; `worst` becomes above 9 when one of them is none */
+/* parses `count` decimal digits; `worst` becomes above 9 if any of them is not a digit */
 static uint64_t parse_decimal(const char *text, size_t count, unsigned *worst)
 {
     uint64_t number = 0;
@@ -76,7 +76,7 @@ static uint64_t parse_decimal(const char *text, size_t count, unsigned *worst)
     return number;
 }
 
-/* "1764265812.123-": seconds and milliseconds since 1970, as nginx's $msec has them */
+/* Parses "1764265812.123-": seconds and milliseconds since 1970, as in nginx's $msec. */
 static bool parse_time(const char text[static TIME_LENGTH], uint64_t *ret_ms)
 {
     unsigned worst = 0;
@@ -87,8 +87,8 @@ static bool parse_time(const char text[static TIME_LENGTH], uint64_t *ret_ms)
 }
 
 /*
- * "1764265812.123-" and 32 digits, as "$msec-$request_id" of nginx: the 128 bits are folded into
- * 64, so that those which differ in one half alone stay different.
+ * Parses "1764265812.123-" and 32 digits, nginx's "$msec-$request_id". The 128 bits are folded into
+ * 64. Tokens that differ in only one half stay different.
  */
 static bool parse_stamp(h2o_iovec_t value, struct stamp *ret_stamp)
 {
@@ -110,9 +110,9 @@ static void set_token(struct visit *visit, h2o_iovec_t token, enum store_window 
 }
 
 /*
- * 128 bits as 32 digits, nginx's $request_id, are kept as 16 bytes. Anything else stays as it is,
- * but for text of 16 bytes, which gets one more: no two become the same. False for what is no
- * token.
+ * Sets a token from a header's text. 32 digits (nginx's $request_id) become 16 bytes. Other text is
+ * kept; text of 16 bytes gets one more byte, so that it cannot equal such a token. Returns false if
+ * the text is not a valid token.
  */
 static bool take_text(struct visit *visit, h2o_mem_pool_t *pool, h2o_iovec_t value,
                       enum store_window window)
@@ -128,7 +128,7 @@ static bool take_text(struct visit *visit, h2o_mem_pool_t *pool, h2o_iovec_t val
         return false;
     } else if (value.len == BITS_BYTES) {
         value = h2o_strdup(pool, value.base, value.len);
-        value.len++; /* the NUL behind it */
+        value.len++; /* the NUL after the text */
     }
     set_token(visit, value, window);
     return true;

@@ -9,10 +9,10 @@
 #define WARN_AFTER_MS    1000
 #define WARN_INTERVAL_MS 60000
 
-/* a question that nobody asked for so long may be answered again */
+/* a refusal expires after this time, because a question that is no longer asked may work again */
 #define KNOWN_MS 60000
 
-/* whether what is known of the trouble still holds */
+/* whether the last refusal is still current */
 static bool is_known(const struct trouble *trouble, uint64_t now_ms)
 {
     struct store_health health;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The only file that sees libsodium. */
+/* The only file that uses libsodium. */
 #include "http/visit/visitor.h"
 
 #include "base/alloc.h"
@@ -16,18 +16,18 @@
 #define USER_AGENT_BYTES 1024
 #define TOKEN_LENGTH     16
 
-/* time zones make three days at once; tomorrow's come before they are needed */
+/* time zones span three days at once; tomorrow's salts are requested early */
 #define SALTS 6
 
-#define AHEAD_S       600   /* so long before midnight */
-#define LOOK_MS       30000 /* between looks at which ones are needed */
-#define LOOK_AGAIN_MS 100   /* while one is missing */
+#define AHEAD_S       600   /* tomorrow's salts are requested this long before midnight */
+#define LOOK_MS       30000 /* interval of the check for needed salts */
+#define LOOK_AGAIN_MS 100   /* the same while one is missing */
 #define DAY_S         86400
-#define KEPT_DAYS     2 /* behind the day by UTC no place on earth is */
+#define KEPT_DAYS     2 /* no place on earth is further behind the UTC day */
 
 struct salt {
     uint64_t day;
-    bool is_used; /* this entry is */
+    bool is_used; /* the entry is in use */
     bool is_known;
     bool is_asked; /* a call is open */
     unsigned char key[crypto_shorthash_siphash24_KEYBYTES];
@@ -40,13 +40,13 @@ struct visitors {
     const struct sites *sites;
     struct loop_timer look;
     struct list calls;
-    bool has_asked;  /* all that was wanted first, and the store has answered, whatever it said */
-    bool is_missing; /* a salt that is needed now is */
+    bool has_asked;  /* the store has answered the first questions, with a salt or not */
+    bool is_missing; /* a salt that is needed now is missing */
     struct trouble trouble;
     struct salt salts[SALTS];
 };
 
-/** An open call to the store, which may end after the visitors. */
+/** An open call to the store. It may outlive the visitors. */
 struct call {
     struct list link;
     struct visitors *visitors;
@@ -65,7 +65,7 @@ static struct salt *find_salt(struct visitors *visitors, uint64_t day)
     return NULL;
 }
 
-/** The key is the salt's BLAKE2b digest of the length that SipHash takes. */
+/** Sets the key: a BLAKE2b digest of the salt, with the length of a SipHash key. */
 static void set_key(struct salt *salt, const char *text)
 {
     crypto_generichash(salt->key, sizeof(salt->key), (const unsigned char *)text, STORE_SALT_LENGTH,
@@ -119,7 +119,7 @@ static void ask(struct visitors *visitors, struct salt *salt)
     store_salt(visitors->store, salt->day, on_salt, call);
 }
 
-/** A free entry; the earliest day gives way. */
+/** Returns a free entry. Evicts the earliest day if there is none. */
 static struct salt *make_salt(struct visitors *visitors, uint64_t day)
 {
     struct salt *earliest = &visitors->salts[0];
@@ -171,7 +171,10 @@ static void want_days_of(void *data, const struct site_rules *rules)
     }
 }
 
-/** Past ones, and those that a clock asked for which was ahead: they would stay until then. */
+/**
+ * Forgets salts of past days and of days too far ahead. The latter come from a clock that was
+ * ahead; they would otherwise stay until that day.
+ */
 static void forget_other_days(struct visitors *visitors)
 {
     uint64_t today = clock_wall_ms() / 1000 / DAY_S;
@@ -233,7 +236,7 @@ void visitors_destroy(struct visitors *visitors)
         container_of(link, struct call, link)->visitors = NULL;
     }
     store_unlisten(visitors->store, &visitors->listener);
-    list_remove(&visitors->calls); /* what is left of the list goes with its calls */
+    list_remove(&visitors->calls); /* open calls stay linked and free themselves */
     loop_timer_stop(&visitors->look);
     sodium_memzero(visitors->salts, sizeof(visitors->salts));
     free(visitors);
@@ -277,7 +280,7 @@ static bool wants_no_tracking(const struct request_headers *headers)
            h2o_memis(headers->gpc.base, headers->gpc.len, "1", 1);
 }
 
-/** The visitor's hash on this site; 0 when there is nothing to tell visitors apart by. */
+/** Returns the visitor's hash on this site, or 0 if the visitor cannot be identified. */
 static uint64_t hash_visitor(const struct client *client, const struct target *target,
                              const struct salt *salt)
 {
@@ -290,14 +293,14 @@ static uint64_t hash_visitor(const struct client *client, const struct target *t
         return 0;
     }
     at = mempcpy(at, &client->address, sizeof(client->address));
-    at = mempcpy(at, target->site, target->site_length + 1); /* with the NUL: the rest begins */
+    at = mempcpy(at, target->site, target->site_length + 1); /* with the NUL as a separator */
     if (agent.len != 0) {
         at = mempcpy(at, agent.base, agent.len < USER_AGENT_BYTES ? agent.len : USER_AGENT_BYTES);
     }
     return hash(salt, bytes, (size_t)(at - bytes));
 }
 
-/** By this a further visit of the page by this visitor is known on the same day. */
+/** Sets the token that identifies a further visit of this page by this visitor on the same day. */
 static void set_token(h2o_mem_pool_t *pool, const struct salt *salt, const struct key *page,
                       struct visit *visit, uint64_t visitor)
 {
@@ -328,7 +331,7 @@ void visitors_identify(struct visitors *visitors, h2o_mem_pool_t *pool, const st
     }
     salt = find_salt(visitors, visit->day);
     if (salt == NULL) {
-        look(visitors); /* the clock was set, or the machine slept: the next ones are told apart */
+        look(visitors); /* the clock was set or the machine slept: get the salt for later visits */
     }
     visitor = hash_visitor(client, target, salt);
     if (rules->keeps_visitors) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * visitor: identifies visitors within one day by a keyed hash of client address, user agent and
+ * visitor: distinguishes the visitors of one day by a keyed hash of client address, user agent and
  * site. The key comes from a salt. All instances share the salt through the store, and it changes
- * every local day. After the day the salt is forgotten, and then nothing can be derived from the
- * hashes. Addresses and user agents are not kept.
+ * every local day. After the day the salt is forgotten, and then the hashes cannot be traced back.
+ * Addresses and user agents are not kept.
  *
  * The salts are requested ahead of the visits, so that visits do not wait: today's as soon as the
  * store is there, tomorrow's shortly before midnight. Until the store has sent a salt, visitors
