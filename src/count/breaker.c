@@ -43,9 +43,9 @@ void breaker_end_torn(struct site *site)
 
 /* --- answers of the store --- */
 
-enum store_scope breaker_scope(struct leg *leg, enum store_scope scope)
+enum store_scope breaker_scope(struct lane *lane, enum store_scope scope)
 {
-    struct site *site = leg->site;
+    struct site *site = lane->site;
     uint64_t writes = site->engine->writes;
     uint64_t now_ms = clock_monotonic_ms();
 
@@ -60,9 +60,9 @@ enum store_scope breaker_scope(struct leg *leg, enum store_scope scope)
     return site->writes_before != writes ? STORE_SCOPE_SITE : STORE_SCOPE_SERVER;
 }
 
-void breaker_note_refusal(struct leg *leg, const struct flow_end *end)
+void breaker_note_refusal(struct lane *lane, const struct flow_end *end)
 {
-    struct engine *engine = leg->site->engine;
+    struct engine *engine = lane->site->engine;
     uint64_t now_ms = clock_monotonic_ms();
 
     if (end->scope == STORE_SCOPE_SERVER) {
@@ -73,34 +73,34 @@ void breaker_note_refusal(struct leg *leg, const struct flow_end *end)
         engine->is_unproven = true;
         return;
     }
-    leg->is_refused = true;
+    lane->is_refused = true;
     if (end->is_torn) {
-        begin_torn(leg->site);
+        begin_torn(lane->site);
     }
     /* other lanes may be refused for reasons of their own, for example their entry in the ledger */
-    if (leg == &leg->site->live || end->is_torn) {
-        begin_site(leg->site, now_ms);
+    if (lane == &lane->site->live || end->is_torn) {
+        begin_site(lane->site, now_ms);
     }
 }
 
-void breaker_note_applied(struct leg *leg, bool is_written)
+void breaker_note_applied(struct lane *lane, bool is_written)
 {
-    struct engine *engine = leg->site->engine;
+    struct engine *engine = lane->site->engine;
 
     if (is_written) {
         engine->writes++;
-        leg->site->refused_with_all_at_ms = 0;
+        lane->site->refused_with_all_at_ms = 0;
     }
     if (engine->is_unproven && is_written) {
         engine->refusing_ended_at_ms = clock_monotonic_ms();
         engine->is_unproven = false;
         engine->is_refusing = false;
     }
-    if (leg->is_refused || leg->site->is_failing) {
-        leg->site->failing_ended_at_ms = clock_monotonic_ms();
-        leg->is_refused = false;
-        end_site(leg->site);
-        breaker_end_torn(leg->site);
+    if (lane->is_refused || lane->site->is_failing) {
+        lane->site->failing_ended_at_ms = clock_monotonic_ms();
+        lane->is_refused = false;
+        end_site(lane->site);
+        breaker_end_torn(lane->site);
     }
 }
 

@@ -14,17 +14,17 @@
 #include "count/site.h"
 
 /**
- * Whom a refusal of what `leg` sent concerns, of which the store says `scope`. An error of all
+ * Whom a refusal of what `lane` sent concerns, of which the store says `scope`. An error of all
  * sites that one gets again, after others were written meanwhile, is that site's own: behind a
  * proxy, or in a cluster, it is that of the servers which have its keys.
  */
-enum store_scope breaker_scope(struct leg *leg, enum store_scope scope);
+enum store_scope breaker_scope(struct lane *lane, enum store_scope scope);
 
-/** Records that the reachable store refused the call of `leg`, or did not confirm it. */
-void breaker_note_refusal(struct leg *leg, const struct flow_end *end);
+/** Records that the reachable store refused the call of `lane`, or did not confirm it. */
+void breaker_note_refusal(struct lane *lane, const struct flow_end *end);
 
-/** Records that the store has the batch of `leg`. `is_written`: it was written now. */
-void breaker_note_applied(struct leg *leg, bool is_written);
+/** Records that the store has the batch of `lane`. `is_written`: it was written now. */
+void breaker_note_applied(struct lane *lane, bool is_written);
 
 /** Records that the store came or went. Forgets how long earlier refusals have lasted. */
 void breaker_note_store(struct engine *engine);

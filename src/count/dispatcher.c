@@ -5,36 +5,36 @@
 #include "count/outage.h"
 #include "count/sending.h"
 
-static struct leg *leg_in_queue(struct list *link)
+static struct lane *lane_in_queue(struct list *link)
 {
-    return container_of(link, struct leg, queue);
+    return container_of(link, struct lane, queue);
 }
 
 /* sends a ready lane, or lets it rest if it cannot send now */
-static void send_leg(struct leg *leg)
+static void send_lane(struct lane *lane)
 {
-    struct engine *engine = leg->site->engine;
+    struct engine *engine = lane->site->engine;
 
     if (!engine->is_available) {
         if (outage_has_begun(engine, clock_monotonic_ms())) {
-            outage_shelter(leg->site);
+            outage_shelter(lane->site);
         }
-        sending_rest(leg);
+        sending_rest(lane);
         return;
     }
-    if (loop_timer_is_active(&leg->retry)) {
-        sending_release_probe(leg);
+    if (loop_timer_is_active(&lane->retry)) {
+        sending_release_probe(lane);
         return; /* the timer makes it ready again */
     }
-    if (!sending_may_send(leg)) {
-        sending_rest(leg);
+    if (!sending_may_send(lane)) {
+        sending_rest(lane);
         return;
     }
-    if (outage_may_send(leg)) {
-        flow_send(&leg->flow);
+    if (outage_may_send(lane)) {
+        flow_send(&lane->flow);
     }
-    if (!flow_is_busy(&leg->flow)) {
-        sending_release_probe(leg);
+    if (!flow_is_busy(&lane->flow)) {
+        sending_release_probe(lane);
     }
 }
 
@@ -56,7 +56,7 @@ static void on_flush(struct loop_task *task)
         outage_write(container_of(link, struct site, unwritten));
     }
     while ((link = list_take_first(&engine->ready)) != NULL) {
-        send_leg(leg_in_queue(link));
+        send_lane(lane_in_queue(link));
     }
 }
 

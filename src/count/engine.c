@@ -7,7 +7,7 @@
 #include "count/dispatcher.h"
 #include "count/failing.h"
 #include "count/healing.h"
-#include "count/leg.h"
+#include "count/lane.h"
 #include "count/outage.h"
 #include "count/outcome.h"
 #include "count/outdated.h"
@@ -42,10 +42,10 @@ static struct site *create_site(struct engine *engine, const char *name)
     list_init(&site->awaited);
     list_init(&site->unwritten);
     list_init(&site->torn);
-    list_init(&site->legs);
+    list_init(&site->lanes);
     site->old_version.until_ms = UINT64_MAX;
     map_insert(&engine->sites, &site->node, site->name, strlen(site->name));
-    leg_init(&site->live, site);
+    lane_init(&site->live, site);
     return site;
 }
 
@@ -115,7 +115,7 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     struct site *site = find_site(engine, site_name);
     bool shelter;
     int error = admit(engine, site, visit, now_us / 1000, &shelter);
-    struct leg *leg;
+    struct lane *lane;
 
     if (error != 0) {
         engine->stats.refused++;
@@ -127,13 +127,13 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     engine->latest = site;
     engine->stats.accepted++;
     visit->accepted_at_us = now_us;
-    leg = shelter ? outage_backlog(site) : &site->live;
-    leg_use(leg, now_us / 1000);
-    flow_add(&leg->flow, page, page_length, visit);
+    lane = shelter ? outage_backlog(site) : &site->live;
+    lane_use(lane, now_us / 1000);
+    flow_add(&lane->flow, page, page_length, visit);
     if (shelter) {
         sending_write_soon(site);
-    } else if (!flow_is_busy(&leg->flow)) {
-        sending_make_ready(leg);
+    } else if (!flow_is_busy(&lane->flow)) {
+        sending_make_ready(lane);
     }
     waiting_begin(site);
     return 0;
@@ -189,8 +189,8 @@ struct engine *engine_create(struct loop *loop, struct store *store,
 static void destroy_site(struct site *site)
 {
     map_remove(&site->engine->sites, &site->node);
-    while (!list_is_empty(&site->legs)) {
-        leg_finish(leg_in_site(site->legs.next));
+    while (!list_is_empty(&site->lanes)) {
+        lane_finish(lane_in_site(site->lanes.next));
     }
     list_remove(&site->awaited);
     list_remove(&site->unwritten);
@@ -225,10 +225,10 @@ void engine_use_journal(struct engine *engine, struct journal *journal)
 struct journal_entry *engine_restore(void *engine, struct journal_record *record)
 {
     struct site *site = find_or_create_site(engine, record->site);
-    struct leg *leg = leg_find_or_create(site, record->epoch);
+    struct lane *lane = lane_find_or_create(site, record->epoch);
 
-    outdated_note_generation(site, leg->flow.ledger.generation);
-    return outage_restore(leg, record);
+    outdated_note_generation(site, lane->flow.ledger.generation);
+    return outage_restore(lane, record);
 }
 
 bool engine_can_journal(const struct engine *engine)
@@ -256,8 +256,8 @@ uint64_t engine_retained_bytes(const struct engine *engine)
     uint64_t bytes = 0;
 
     map_for_each(node, &engine->sites) {
-        list_for_each(link, &site_of(node)->legs) {
-            bytes += leg_in_site(link)->flow.ledger.retained_bytes;
+        list_for_each(link, &site_of(node)->lanes) {
+            bytes += lane_in_site(link)->flow.ledger.retained_bytes;
         }
     }
     return bytes;
@@ -323,8 +323,8 @@ void engine_stop(struct engine *engine)
 bool engine_is_healing(const struct engine *engine)
 {
     map_for_each(node, &engine->sites) {
-        list_for_each(link, &site_of(node)->legs) {
-            if (flow_may_heal(&leg_in_site(link)->flow)) {
+        list_for_each(link, &site_of(node)->lanes) {
+            if (flow_may_heal(&lane_in_site(link)->flow)) {
                 return true;
             }
         }
@@ -335,10 +335,10 @@ bool engine_is_healing(const struct engine *engine)
 /* whether the site would lose nothing if the process ended now; a resend exists only in memory */
 static bool is_safe(const struct site *site)
 {
-    list_for_each(link, &site->legs) {
-        const struct leg *leg = leg_in_site(link);
+    list_for_each(link, &site->lanes) {
+        const struct lane *lane = lane_in_site(link);
 
-        if (flow_may_heal(&leg->flow) || !outage_is_safe(leg)) {
+        if (flow_may_heal(&lane->flow) || !outage_is_safe(lane)) {
             return false;
         }
     }

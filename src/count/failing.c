@@ -24,7 +24,7 @@
 
 struct failing {
     struct list link; /* in the engine's list, ordered by the last warning */
-    struct leg *leg;
+    struct lane *lane;
     uint64_t since_ms;
     uint64_t refused_at_ms; /* the last refusal */
     bool is_warned;
@@ -46,15 +46,15 @@ static char *format_lasted(const struct failing *failing, uint64_t now_ms,
     return format_duration(lasted_ms - lasted_ms % 1000, text);
 }
 
-static struct failing *take_failing(struct leg *leg)
+static struct failing *take_failing(struct lane *lane)
 {
-    if (leg->failing == NULL) {
-        leg->failing = alloc_zero(1, sizeof(*leg->failing));
-        leg->failing->leg = leg;
-        list_append(&leg->site->engine->failing, &leg->failing->link);
-        leg->site->engine->failing_sites += leg->site->failing_legs++ == 0 ? 1 : 0;
+    if (lane->failing == NULL) {
+        lane->failing = alloc_zero(1, sizeof(*lane->failing));
+        lane->failing->lane = lane;
+        list_append(&lane->site->engine->failing, &lane->failing->link);
+        lane->site->engine->failing_sites += lane->site->failing_lanes++ == 0 ? 1 : 0;
     }
-    return leg->failing;
+    return lane->failing;
 }
 
 static void warn(struct engine *engine, struct failing *failing, uint64_t now_ms)
@@ -65,7 +65,7 @@ static void warn(struct engine *engine, struct failing *failing, uint64_t now_ms
 
     log_warning("store: site %s: takes no batches for %s: %s; trying again, %llu visits wait, %llu "
                 "are in the journal",
-                failing->leg->flow.site, format_lasted(failing, now_ms, duration), failing->reason,
+                failing->lane->flow.site, format_lasted(failing, now_ms, duration), failing->reason,
                 (unsigned long long)engine->stats.waiting,
                 journal != NULL ? (unsigned long long)journal->visits : 0);
     failing->is_warned = true;
@@ -78,7 +78,7 @@ static void warn_torn(struct engine *engine, struct failing *failing, uint64_t n
 {
     log_warning("store: site %s: %s; no visits of the site are counted until it is repaired: "
                 "visitcountctl repair %s --trust hits|NUMBER",
-                failing->leg->flow.site, failing->reason, failing->leg->flow.site);
+                failing->lane->flow.site, failing->reason, failing->lane->flow.site);
     failing->is_warned = true;
     engine->warned_at_ms = now_ms;
     list_remove(&failing->link);
@@ -94,18 +94,18 @@ static void warn_in_turn(struct engine *engine, uint64_t now_ms)
         (engine->warned_at_ms != 0 && now_ms - engine->warned_at_ms < WARN_INTERVAL_MS)) {
         return;
     }
-    if (breaker_is_torn(failing->leg->site)) {
+    if (breaker_is_torn(failing->lane->site)) {
         warn_torn(engine, failing, now_ms);
     } else {
         warn(engine, failing, now_ms);
     }
 }
 
-void failing_note(struct leg *leg, const struct flow_end *end)
+void failing_note(struct lane *lane, const struct flow_end *end)
 {
-    struct engine *engine = leg->site->engine;
+    struct engine *engine = lane->site->engine;
     uint64_t now_ms = clock_monotonic_ms();
-    struct failing *failing = take_failing(leg);
+    struct failing *failing = take_failing(lane);
 
     if (failing->since_ms < engine->changed_at_ms) { /* new, or the store was away meanwhile */
         failing->since_ms = now_ms;
@@ -121,25 +121,25 @@ void failing_note(struct leg *leg, const struct flow_end *end)
     }
 }
 
-void failing_end(struct leg *leg)
+void failing_end(struct lane *lane)
 {
-    const struct failing *failing = leg->failing;
+    const struct failing *failing = lane->failing;
     char duration[UNITS_TEXT_MAX];
 
     if (failing != NULL && failing->is_warned) {
-        log_info("store: site %s: takes batches again, after %s", leg->flow.site,
+        log_info("store: site %s: takes batches again, after %s", lane->flow.site,
                  format_lasted(failing, clock_monotonic_ms(), duration));
     }
-    failing_forget(leg);
+    failing_forget(lane);
 }
 
-void failing_forget(struct leg *leg)
+void failing_forget(struct lane *lane)
 {
-    if (leg->failing != NULL) {
-        list_remove(&leg->failing->link);
-        free(leg->failing);
-        leg->failing = NULL;
-        leg->site->engine->failing_sites -= --leg->site->failing_legs == 0 ? 1 : 0;
+    if (lane->failing != NULL) {
+        list_remove(&lane->failing->link);
+        free(lane->failing);
+        lane->failing = NULL;
+        lane->site->engine->failing_sites -= --lane->site->failing_lanes == 0 ? 1 : 0;
     }
 }
 
@@ -152,7 +152,7 @@ void failing_end_for_all(struct engine *engine)
 
         link = link->next;
         if (failing->is_server_wide) {
-            failing_end(failing->leg);
+            failing_end(failing->lane);
         }
     }
 }
@@ -176,8 +176,8 @@ bool failing_is_known(const struct engine *engine, const struct site *site)
     if (site == NULL || !site->is_failing) {
         return false;
     }
-    list_for_each(link, &site->legs) {
-        if (is_fresh(leg_in_site(link)->failing, now_ms)) {
+    list_for_each(link, &site->lanes) {
+        if (is_fresh(lane_in_site(link)->failing, now_ms)) {
             return true;
         }
     }
@@ -193,8 +193,8 @@ void failing_forget_idle(struct engine *engine)
         struct failing *failing = failing_of(link);
 
         link = link->next;
-        if (now_ms - failing->refused_at_ms > KNOWN_MS && !flow_has_work(&failing->leg->flow)) {
-            failing_forget(failing->leg);
+        if (now_ms - failing->refused_at_ms > KNOWN_MS && !flow_has_work(&failing->lane->flow)) {
+            failing_forget(failing->lane);
         }
     }
 }
@@ -214,7 +214,7 @@ bool failing_find_longest(const struct engine *engine, struct engine_failure *re
         return false;
     }
     *ret_failure = (struct engine_failure){
-        .site = longest->leg->flow.site,
+        .site = longest->lane->flow.site,
         .reason = longest->reason,
         .lasted_ms = clock_monotonic_ms() - longest->since_ms,
         .site_count = engine->failing_sites,

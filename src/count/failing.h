@@ -13,10 +13,10 @@
  * lasted for a second, and then once a minute, of one lane after the other. Warns of a torn site at
  * once.
  */
-void failing_note(struct leg *leg, const struct flow_end *end);
+void failing_note(struct lane *lane, const struct flow_end *end);
 
 /** Forgets the lane's failure: the store accepts its calls. Logs this if there was a warning. */
-void failing_end(struct leg *leg);
+void failing_end(struct lane *lane);
 
 /** Forgets the failures of all lanes that were refused together with all other sites. */
 void failing_end_for_all(struct engine *engine);
@@ -31,7 +31,7 @@ bool failing_is_known(const struct engine *engine, const struct site *site);
 void failing_forget_idle(struct engine *engine);
 
 /** Forgets the lane's failure without a log message. */
-void failing_forget(struct leg *leg);
+void failing_forget(struct lane *lane);
 
 /**
  * Finds the lane that has failed for longest. Returns false if there is none. See engine_failure().

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "count/failing.h"
-#include "count/leg.h"
+#include "count/lane.h"
 #include "count/sending.h"
 
 /* how often old answered parcels are dropped */
@@ -19,40 +19,40 @@
 void healing_distrust(struct engine *engine)
 {
     map_for_each(node, &engine->sites) {
-        list_for_each(link, &site_of(node)->legs) {
-            flow_distrust(&leg_in_site(link)->flow);
+        list_for_each(link, &site_of(node)->lanes) {
+            flow_distrust(&lane_in_site(link)->flow);
         }
     }
 }
 
-void healing_distrust_elsewhere(const struct leg *leg)
+void healing_distrust_elsewhere(const struct lane *lane)
 {
-    map_for_each(node, &leg->site->engine->sites) {
-        list_for_each(link, &site_of(node)->legs) {
-            if (leg_in_site(link) != leg) {
-                flow_distrust(&leg_in_site(link)->flow);
-                sending_wake(leg_in_site(link));
+    map_for_each(node, &lane->site->engine->sites) {
+        list_for_each(link, &site_of(node)->lanes) {
+            if (lane_in_site(link) != lane) {
+                flow_distrust(&lane_in_site(link)->flow);
+                sending_wake(lane_in_site(link));
             }
         }
     }
 }
 
-void healing_note_gap(struct leg *leg, const struct ledger_gap *gap)
+void healing_note_gap(struct lane *lane, const struct ledger_gap *gap)
 {
-    struct engine *engine = leg->site->engine;
+    struct engine *engine = lane->site->engine;
 
     known_visitors_forget(&engine->known);
     engine->stats.gaps++;
     engine->stats.lost += gap->lost_visits;
     if (gap->heal_parcels != 0) {
         log_warning("store: site %s went back in time; sending %llu visits in %llu batches again",
-                    leg->flow.site, (unsigned long long)gap->heal_visits,
+                    lane->flow.site, (unsigned long long)gap->heal_visits,
                     (unsigned long long)gap->heal_parcels);
     }
     if (gap->lost_parcels != 0) {
         log_error("store: site %s went back in time by more than is kept here to send again; %llu "
                   "visits in %llu batches are lost",
-                  leg->flow.site, (unsigned long long)gap->lost_visits,
+                  lane->flow.site, (unsigned long long)gap->lost_visits,
                   (unsigned long long)gap->lost_parcels);
     }
 }
@@ -62,8 +62,8 @@ void healing_note_gap(struct leg *leg, const struct ledger_gap *gap)
 /* whether the store refuses this site alone, or did so less than retain_ms ago */
 static bool is_site_refused(const struct site *site, uint64_t now_ms)
 {
-    list_for_each(link, &site->legs) {
-        if (leg_in_site(link)->is_refused) {
+    list_for_each(link, &site->lanes) {
+        if (lane_in_site(link)->is_refused) {
             return true;
         }
     }
@@ -89,11 +89,11 @@ static void say_unprotected(struct site *site, uint64_t now_ms)
     site->unprotected_said_at_ms = now_ms;
 }
 
-static void forget_in_leg(struct leg *leg, uint64_t before_ms)
+static void forget_in_lane(struct lane *lane, uint64_t before_ms)
 {
-    struct site *site = leg->site;
+    struct site *site = lane->site;
     uint64_t unprotected =
-        ledger_forget(&leg->flow.ledger, flow_may_heal(&leg->flow) ? 0 : before_ms,
+        ledger_forget(&lane->flow.ledger, flow_may_heal(&lane->flow) ? 0 : before_ms,
                       site->engine->options.retain_max_bytes);
 
     site->unprotected += unprotected;
@@ -103,16 +103,16 @@ static void forget_in_leg(struct leg *leg, uint64_t before_ms)
 /* also frees a lane of an earlier run that has no work and no retained batches left */
 static void forget_in_site(struct site *site, uint64_t before_ms)
 {
-    struct list *link = site->legs.next;
+    struct list *link = site->lanes.next;
 
-    while (link != &site->legs) {
-        struct leg *leg = leg_in_site(link);
+    while (link != &site->lanes) {
+        struct lane *lane = lane_in_site(link);
 
         link = link->next;
-        forget_in_leg(leg, before_ms);
-        if (leg != &site->live && leg != site->backlog && !flow_has_work(&leg->flow) &&
-            !flow_is_busy(&leg->flow) && list_is_empty(&leg->flow.ledger.retained)) {
-            leg_finish(leg);
+        forget_in_lane(lane, before_ms);
+        if (lane != &site->live && lane != site->backlog && !flow_has_work(&lane->flow) &&
+            !flow_is_busy(&lane->flow) && list_is_empty(&lane->flow.ledger.retained)) {
+            lane_finish(lane);
         }
     }
 }

@@ -21,12 +21,12 @@ void healing_finish(struct engine *engine);
 void healing_distrust(struct engine *engine);
 
 /**
- * Call it when `leg` found that the store went back in time: the store then did so for all lanes.
+ * Call it when `lane` found that the store went back in time: the store then did so for all lanes.
  * Lanes without visits to send would not find out without this.
  */
-void healing_distrust_elsewhere(const struct leg *leg);
+void healing_distrust_elsewhere(const struct lane *lane);
 
 /** Counts and logs the batches that a store lacks after it went back in time. */
-void healing_note_gap(struct leg *leg, const struct ledger_gap *gap);
+void healing_note_gap(struct lane *lane, const struct ledger_gap *gap);
 
 #endif

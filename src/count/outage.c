@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "count/breaker.h"
-#include "count/leg.h"
+#include "count/lane.h"
 #include "count/sending.h"
 #include "count/waiting.h"
 
@@ -25,7 +25,7 @@
 /* a batch's record in the journal; outlives the batch while the record is written */
 struct shelter {
     struct journal_entry entry;
-    struct leg *leg;
+    struct lane *lane;
     struct batch *batch; /* NULL if the store already has it, or the site was repaired */
     bool is_written;
     bool was_limited;        /* the batch was sent, and the store may have refused new pages */
@@ -80,14 +80,14 @@ static struct estimate *take_estimate(struct engine *engine, const char *site, c
     return estimate;
 }
 
-static void note_totals(struct leg *leg, const struct batch *batch,
+static void note_totals(struct lane *lane, const struct batch *batch,
                         const struct store_applied *applied)
 {
     const struct store_batch *content = &batch->parcel->content;
 
     for (size_t i = 0; i < content->entry_count; i++) {
         struct estimate *estimate =
-            take_estimate(leg->site->engine, leg->flow.site, content->entries[i].page,
+            take_estimate(lane->site->engine, lane->flow.site, content->entries[i].page,
                           content->entries[i].page_length);
 
         if (applied->totals[i] != STORE_NONE) {
@@ -109,13 +109,13 @@ struct known {
 };
 
 /* records that a batch is in the journal; `ret_known` gets its pages as they were before */
-static void note_pending(struct leg *leg, const struct batch *batch, struct known *ret_known)
+static void note_pending(struct lane *lane, const struct batch *batch, struct known *ret_known)
 {
     const struct store_batch *content = &batch->parcel->content;
 
     for (size_t i = 0; i < content->entry_count; i++) {
         struct estimate *estimate =
-            take_estimate(leg->site->engine, leg->flow.site, content->entries[i].page,
+            take_estimate(lane->site->engine, lane->flow.site, content->entries[i].page,
                           content->entries[i].page_length);
 
         ret_known[i].total = estimate->total != 0 ? estimate->total + estimate->pending : 0;
@@ -141,15 +141,15 @@ static void set_aside(struct shelter *shelter, const char *epoch, struct parcel 
 {
     struct journal_record record = {.parcel = parcel};
 
-    memcpy(record.site, shelter->leg->flow.site, sizeof(record.site));
+    memcpy(record.site, shelter->lane->flow.site, sizeof(record.site));
     memcpy(record.epoch, epoch, sizeof(record.epoch));
     journal_set_aside(&shelter->entry, &record);
 }
 
-static void forget_pending(struct leg *leg, const struct store_batch *content)
+static void forget_pending(struct lane *lane, const struct store_batch *content)
 {
     for (size_t i = 0; i < content->entry_count; i++) {
-        take_estimate(leg->site->engine, leg->flow.site, content->entries[i].page,
+        take_estimate(lane->site->engine, lane->flow.site, content->entries[i].page,
                       content->entries[i].page_length)
             ->pending -= content->entries[i].hits;
     }
@@ -160,19 +160,19 @@ bool outage_has_record(const struct batch *batch)
     return batch->shelter != NULL && batch->shelter->is_written;
 }
 
-void outage_set_aside(struct leg *leg, struct batch *batch)
+void outage_set_aside(struct lane *lane, struct batch *batch)
 {
     struct shelter *shelter = batch->shelter;
 
     batch->shelter = NULL;
     if (shelter->is_written) {
-        forget_pending(leg, &batch->parcel->content);
-        set_aside(shelter, leg->flow.ledger.epoch, batch->parcel);
+        forget_pending(lane, &batch->parcel->content);
+        set_aside(shelter, lane->flow.ledger.epoch, batch->parcel);
         free(shelter);
     } else {
         shelter->batch = NULL;
         shelter->outdated = batch_take_parcel(batch);
-        memcpy(shelter->epoch, leg->flow.ledger.epoch, sizeof(shelter->epoch));
+        memcpy(shelter->epoch, lane->flow.ledger.epoch, sizeof(shelter->epoch));
     }
 }
 
@@ -194,7 +194,7 @@ struct answer_context {
 static void answer_journaled(void *data, struct visit *visit, size_t entry)
 {
     struct answer_context *context = data;
-    struct engine *engine = context->shelter->leg->site->engine;
+    struct engine *engine = context->shelter->lane->site->engine;
     struct visit_answer answer = {.status = VISIT_JOURNALED, .uniques = STORE_NONE};
 
     /* the page was not known when the visit came: the store may have refused it as a new page */
@@ -205,24 +205,24 @@ static void answer_journaled(void *data, struct visit *visit, size_t entry)
     if (context->pages[entry].total != 0) {
         answer.count = context->pages[entry].total + visit->position + 1;
     }
-    waiting_end(context->shelter->leg->site);
+    waiting_end(context->shelter->lane->site);
     engine->stats.journaled++;
     visit->on_answer(visit, &answer);
 }
 
 static void finish_written(struct shelter *shelter)
 {
-    struct leg *leg = shelter->leg;
+    struct lane *lane = shelter->lane;
     struct batch *batch = shelter->batch;
     struct known *pages = alloc_zero(batch->parcel->content.entry_count, sizeof(*pages));
     struct answer_context context = {.shelter = shelter, .pages = pages};
 
     list_init(&context.unknown);
     shelter->is_written = true;
-    note_pending(leg, batch, pages);
+    note_pending(lane, batch, pages);
     batch_release(batch, answer_journaled, &context);
     free(pages);
-    waiting_answer_uncounted(leg->site, &context.unknown, VISIT_UNKNOWN,
+    waiting_answer_uncounted(lane->site, &context.unknown, VISIT_UNKNOWN,
                              "the store did not confirm the visit in time; its page may be one "
                              "more than the site may have");
 }
@@ -236,7 +236,7 @@ static void take_out(void *data, struct visit *visit, size_t entry)
 /* the record was not written: nothing of it is on the disk, unless `error` is -ENOTRECOVERABLE */
 static void finish_unwritten(struct shelter *shelter, int error)
 {
-    struct leg *leg = shelter->leg;
+    struct lane *lane = shelter->lane;
     struct batch *batch = shelter->batch;
     struct list visits;
 
@@ -244,9 +244,9 @@ static void finish_unwritten(struct shelter *shelter, int error)
     batch_release(batch, take_out, &visits);
     batch->shelter = NULL;
     free(shelter);
-    if (leg == &leg->site->live) {
+    if (lane == &lane->site->live) {
         /* the batch was sent to the store, and stays in the flow to be sent again */
-        waiting_answer_uncounted(leg->site, &visits, VISIT_UNKNOWN,
+        waiting_answer_uncounted(lane->site, &visits, VISIT_UNKNOWN,
                                  "the store did not confirm the visit, and the journal cannot be "
                                  "written; it may have been counted");
         return;
@@ -254,12 +254,12 @@ static void finish_unwritten(struct shelter *shelter, int error)
     list_remove(&batch->link);
     batch_destroy(batch);
     if (error == -ENOTRECOVERABLE) {
-        waiting_answer_uncounted(leg->site, &visits, VISIT_UNKNOWN,
+        waiting_answer_uncounted(lane->site, &visits, VISIT_UNKNOWN,
                                  "the store is away, and the journal's disk fails; it may be "
                                  "counted if that ends with a crash");
     } else {
         waiting_answer_uncounted(
-            leg->site, &visits, VISIT_REFUSED,
+            lane->site, &visits, VISIT_REFUSED,
             "the store is away, and the journal cannot be written; the visit was "
             "not counted");
     }
@@ -268,7 +268,7 @@ static void finish_unwritten(struct shelter *shelter, int error)
 static void on_written(struct journal_entry *entry, int error)
 {
     struct shelter *shelter = container_of(entry, struct shelter, entry);
-    struct leg *leg = shelter->leg;
+    struct lane *lane = shelter->lane;
 
     if (shelter->batch == NULL) {
         /* the store was faster than the journal, or the site was repaired */
@@ -284,17 +284,17 @@ static void on_written(struct journal_entry *entry, int error)
     } else {
         finish_unwritten(shelter, error);
     }
-    outage_write(leg->site);
-    sending_make_ready(leg);
+    outage_write(lane->site);
+    sending_make_ready(lane);
 }
 
-static void write_batch(struct leg *leg, struct batch *batch)
+static void write_batch(struct lane *lane, struct batch *batch)
 {
     struct shelter *shelter = alloc_zero(1, sizeof(*shelter));
     struct journal_record record;
 
     shelter->entry.on_written = on_written;
-    shelter->leg = leg;
+    shelter->lane = lane;
     shelter->batch = batch;
     batch->shelter = shelter;
     /*
@@ -302,12 +302,12 @@ static void write_batch(struct leg *leg, struct batch *batch)
      * pages. Of a batch that was sent, the store may already have refused new pages. Then only
      * visits of known pages are answered as journaled.
      */
-    shelter->was_limited = leg == &leg->site->live && batch->parcel->content.pages_max != 0;
+    shelter->was_limited = lane == &lane->site->live && batch->parcel->content.pages_max != 0;
     batch->parcel->content.pages_max = 0;
-    memcpy(record.site, leg->flow.site, sizeof(record.site));
-    memcpy(record.epoch, leg->flow.ledger.epoch, sizeof(record.epoch));
+    memcpy(record.site, lane->flow.site, sizeof(record.site));
+    memcpy(record.epoch, lane->flow.ledger.epoch, sizeof(record.epoch));
     record.parcel = batch->parcel;
-    journal_append(leg->site->engine->journal, &record, &shelter->entry);
+    journal_append(lane->site->engine->journal, &record, &shelter->entry);
 }
 
 static struct batch *batch_of(struct list *link)
@@ -320,9 +320,9 @@ static struct batch *batch_of(struct list *link)
  * before it is being written. Searches from the end, because thousands before it may be in the
  * journal.
  */
-static struct batch *next_to_write(struct leg *leg)
+static struct batch *next_to_write(struct lane *lane)
 {
-    struct list *batches = &leg->flow.batches;
+    struct list *batches = &lane->flow.batches;
     struct list *link = batches;
 
     while (link->prev != batches && batch_of(link->prev)->shelter == NULL) {
@@ -343,11 +343,11 @@ bool outage_has_begun(const struct engine *engine, uint64_t now_ms)
                (max_wait_ms < MOMENT_MS ? max_wait_ms : MOMENT_MS);
 }
 
-struct leg *outage_backlog(struct site *site)
+struct lane *outage_backlog(struct site *site)
 {
     if (site->backlog == NULL) {
         site->backlog = alloc_zero(1, sizeof(*site->backlog));
-        leg_init(site->backlog, site);
+        lane_init(site->backlog, site);
     }
     return site->backlog;
 }
@@ -380,27 +380,27 @@ void outage_shelter(struct site *site)
         batch->parcel->is_addressed = true;
         write_batch(&site->live, batch);
     }
-    leg_use(outage_backlog(site), clock_monotonic_ms());
+    lane_use(outage_backlog(site), clock_monotonic_ms());
     flow_move_open(&site->live.flow, &outage_backlog(site)->flow);
     outage_write(site);
 }
 
 /* --- sending and the end --- */
 
-bool outage_may_send(const struct leg *leg)
+bool outage_may_send(const struct lane *lane)
 {
     const struct batch *first;
 
-    if (leg != leg->site->backlog || list_is_empty(&leg->flow.batches)) {
+    if (lane != lane->site->backlog || list_is_empty(&lane->flow.batches)) {
         return true;
     }
-    first = container_of(leg->flow.batches.next, struct batch, link);
+    first = container_of(lane->flow.batches.next, struct batch, link);
     return first->shelter != NULL && first->shelter->is_written;
 }
 
-bool outage_is_safe(const struct leg *leg)
+bool outage_is_safe(const struct lane *lane)
 {
-    list_for_each(link, &leg->flow.batches) {
+    list_for_each(link, &lane->flow.batches) {
         const struct batch *batch = container_of(link, struct batch, link);
 
         if (batch->shelter == NULL || !batch->shelter->is_written) {
@@ -410,13 +410,14 @@ bool outage_is_safe(const struct leg *leg)
     return true;
 }
 
-void outage_note_applied(struct leg *leg, struct batch *batch, const struct store_applied *applied)
+void outage_note_applied(struct lane *lane, struct batch *batch,
+                         const struct store_applied *applied)
 {
-    struct engine *engine = leg->site->engine;
+    struct engine *engine = lane->site->engine;
     struct shelter *shelter = batch->shelter;
 
     if (engine->journal != NULL || shelter != NULL) {
-        note_totals(leg, batch, applied);
+        note_totals(lane, batch, applied);
     }
     if (shelter == NULL) {
         return;
@@ -431,22 +432,22 @@ void outage_note_applied(struct leg *leg, struct batch *batch, const struct stor
     }
 }
 
-struct journal_entry *outage_restore(struct leg *leg, struct journal_record *record)
+struct journal_entry *outage_restore(struct lane *lane, struct journal_record *record)
 {
     struct batch *batch = batch_restore(record->parcel);
     struct shelter *shelter = alloc_zero(1, sizeof(*shelter));
     const struct store_batch *content = &record->parcel->content;
 
-    shelter->leg = leg;
+    shelter->lane = lane;
     shelter->batch = batch;
     shelter->is_written = true;
     batch->shelter = shelter;
-    list_append(&leg->flow.batches, &batch->link);
+    list_append(&lane->flow.batches, &batch->link);
     for (size_t i = 0; i < content->entry_count; i++) {
-        take_estimate(leg->site->engine, leg->site->name, content->entries[i].page,
+        take_estimate(lane->site->engine, lane->site->name, content->entries[i].page,
                       content->entries[i].page_length)
             ->pending += content->entries[i].hits;
     }
-    sending_make_ready(leg);
+    sending_make_ready(lane);
     return &shelter->entry;
 }

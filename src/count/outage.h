@@ -17,7 +17,7 @@ bool outage_has_begun(const struct engine *engine, uint64_t now_ms);
 /**
  * Returns the lane that takes a site's visits for the journal, and creates it for the first visit.
  */
-struct leg *outage_backlog(struct site *site);
+struct lane *outage_backlog(struct site *site);
 
 /**
  * Sends the site's waiting visits to the journal. Call it when the store is away or a visit has
@@ -32,16 +32,17 @@ void outage_write(struct site *site);
  * Whether the first batch of the lane may be sent. A batch of the backlog has to be on the disk
  * first.
  */
-bool outage_may_send(const struct leg *leg);
+bool outage_may_send(const struct lane *lane);
 
 /** Whether the lane would lose nothing if the process ended now. */
-bool outage_is_safe(const struct leg *leg);
+bool outage_is_safe(const struct lane *lane);
 
 /**
  * Records that the store has the batch: the journal need not keep it. `applied` has the pages'
  * totals.
  */
-void outage_note_applied(struct leg *leg, struct batch *batch, const struct store_applied *applied);
+void outage_note_applied(struct lane *lane, struct batch *batch,
+                         const struct store_applied *applied);
 
 /** Whether the journal has the record of the batch. */
 bool outage_has_record(const struct batch *batch);
@@ -50,7 +51,7 @@ bool outage_has_record(const struct batch *batch);
  * Sets the record of a batch aside because the store no longer accepts it. If the record is still
  * being written, it is set aside afterwards. The batch must have no visits. The caller destroys it.
  */
-void outage_set_aside(struct leg *leg, struct batch *batch);
+void outage_set_aside(struct lane *lane, struct batch *batch);
 
 /**
  * Thaws a batch that was never sent and whose record is being written. The record is done when it
@@ -62,7 +63,7 @@ void outage_recall(struct batch *batch);
  * Takes a record that an earlier run left into the lane of its epoch. Returns its entry. See
  * journal_open().
  */
-struct journal_entry *outage_restore(struct leg *leg, struct journal_record *record);
+struct journal_entry *outage_restore(struct lane *lane, struct journal_record *record);
 
 /** Frees the estimates. */
 void outage_finish(struct engine *engine);

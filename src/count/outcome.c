@@ -11,14 +11,14 @@
 #include "count/site.h"
 #include "count/waiting.h"
 
-static struct leg *leg_of(struct flow *flow)
+static struct lane *lane_of(struct flow *flow)
 {
-    return container_of(flow, struct leg, flow);
+    return container_of(flow, struct lane, flow);
 }
 
 static void on_counted(struct flow *flow, struct visit *visit, const struct visit_answer *answer)
 {
-    waiting_answer(leg_of(flow)->site, visit, answer);
+    waiting_answer(lane_of(flow)->site, visit, answer);
 }
 
 static void note_visitors(struct engine *engine, const struct batch *batch,
@@ -39,21 +39,21 @@ static void note_visitors(struct engine *engine, const struct batch *batch,
 
 static void on_applied(struct flow *flow, struct batch *batch, const struct store_applied *applied)
 {
-    note_visitors(leg_of(flow)->site->engine, batch, applied);
-    outage_note_applied(leg_of(flow), batch, applied);
+    note_visitors(lane_of(flow)->site->engine, batch, applied);
+    outage_note_applied(lane_of(flow), batch, applied);
 }
 
-static void note_success(struct leg *leg, const struct flow_end *end)
+static void note_success(struct lane *lane, const struct flow_end *end)
 {
-    struct engine *engine = leg->site->engine;
+    struct engine *engine = lane->site->engine;
     bool is_applied = end->result != FLOW_CHECKED;
     bool is_refusing = engine->is_refusing;
 
-    if (is_applied || !flow_has_work(&leg->flow)) {
-        failing_end(leg);
+    if (is_applied || !flow_has_work(&lane->flow)) {
+        failing_end(lane);
     }
     if (is_applied) {
-        breaker_note_applied(leg, end->is_written);
+        breaker_note_applied(lane, end->is_written);
     }
     if (is_refusing && !engine->is_refusing) {
         failing_end_for_all(engine);
@@ -68,49 +68,49 @@ static void note_success(struct leg *leg, const struct flow_end *end)
 }
 
 /* a store that is away was not asked: its failure says nothing about refusals */
-static void note_failure(struct leg *leg, const struct flow_end *end)
+static void note_failure(struct lane *lane, const struct flow_end *end)
 {
     struct flow_end concerned = *end;
 
-    log_debug("store: site %s: %s", leg->flow.site, end->reason);
-    if (leg->site->engine->is_available) {
-        concerned.scope = breaker_scope(leg, end->scope);
-        breaker_note_refusal(leg, &concerned);
-        failing_note(leg, &concerned);
+    log_debug("store: site %s: %s", lane->flow.site, end->reason);
+    if (lane->site->engine->is_available) {
+        concerned.scope = breaker_scope(lane, end->scope);
+        breaker_note_refusal(lane, &concerned);
+        failing_note(lane, &concerned);
     }
     if (end->is_torn) {
-        waiting_refuse_torn(leg->site);
+        waiting_refuse_torn(lane->site);
     }
-    sending_note_refusal(leg, concerned.scope);
+    sending_note_refusal(lane, concerned.scope);
 }
 
 static void on_end(struct flow *flow, const struct flow_end *end)
 {
-    struct leg *leg = leg_of(flow);
+    struct lane *lane = lane_of(flow);
 
     if (end->result != FLOW_FAILED && end->result != FLOW_OUTDATED) {
-        leg->is_blind = false;
-        leg->site->knows_generation = true;
+        lane->is_blind = false;
+        lane->site->knows_generation = true;
     }
     if (end->result == FLOW_FAILED) {
-        note_failure(leg, end);
+        note_failure(lane, end);
     } else if (end->result == FLOW_OUTDATED) {
-        breaker_note_applied(leg, false); /* the site was repaired */
-        outdated_learn(leg, end->generation);
+        breaker_note_applied(lane, false); /* the site was repaired */
+        outdated_learn(lane, end->generation);
     } else if (end->result == FLOW_GAP) {
-        healing_note_gap(leg, &end->gap);
+        healing_note_gap(lane, &end->gap);
         if (end->is_surprise) {
-            healing_distrust_elsewhere(leg);
+            healing_distrust_elsewhere(lane);
         }
     } else {
-        note_success(leg, end);
+        note_success(lane, end);
     }
     if (end->result == FLOW_HEALED && ledger_to_heal(&flow->ledger) == NULL) {
         log_info("store: site %s: healed; %llu visits were sent again since the start", flow->site,
-                 (unsigned long long)leg->site->engine->stats.healed);
+                 (unsigned long long)lane->site->engine->stats.healed);
     }
     if (end->result != FLOW_FAILED) {
-        sending_note_success(leg);
+        sending_note_success(lane);
     }
 }
 

@@ -24,12 +24,12 @@ static void take_out(void *data, struct visit *visit, size_t entry)
     list_append(data, &visit->link);
 }
 
-static bool was_certainly_not_applied(const struct leg *leg, const struct batch *batch)
+static bool was_certainly_not_applied(const struct lane *lane, const struct batch *batch)
 {
-    return !batch->is_frozen || (leg->is_blind && !batch->may_be_applied);
+    return !batch->is_frozen || (lane->is_blind && !batch->may_be_applied);
 }
 
-static void give_up(struct leg *leg, struct batch *batch, struct doubt *doubt)
+static void give_up(struct lane *lane, struct batch *batch, struct doubt *doubt)
 {
     if (outage_has_record(batch)) {
         doubt->aside += batch->parcel->hits;
@@ -38,34 +38,34 @@ static void give_up(struct leg *leg, struct batch *batch, struct doubt *doubt)
     }
     batch_release(batch, take_out, &doubt->visits);
     if (batch->shelter != NULL) {
-        outage_set_aside(leg, batch);
+        outage_set_aside(lane, batch);
     }
     list_remove(&batch->link);
     batch_destroy(batch);
 }
 
-static void give_up_batches(struct leg *leg, struct doubt *doubt)
+static void give_up_batches(struct lane *lane, struct doubt *doubt)
 {
-    struct list *link = leg->flow.batches.next;
+    struct list *link = lane->flow.batches.next;
 
-    while (link != &leg->flow.batches) {
+    while (link != &lane->flow.batches) {
         struct batch *batch = container_of(link, struct batch, link);
 
         link = link->next;
-        if (was_certainly_not_applied(leg, batch)) {
+        if (was_certainly_not_applied(lane, batch)) {
             continue;
         }
-        if (leg == leg->site->backlog && !outage_has_record(batch)) {
+        if (lane == lane->site->backlog && !outage_has_record(batch)) {
             outage_recall(batch); /* it is not sent before it is written */
         } else {
-            give_up(leg, batch, doubt);
+            give_up(lane, batch, doubt);
         }
     }
 }
 
-static void tell(const struct leg *leg, const struct doubt *doubt)
+static void tell(const struct lane *lane, const struct doubt *doubt)
 {
-    const struct site *site = leg->site;
+    const struct site *site = lane->site;
 
     if (doubt->dropped == 0 && doubt->aside == 0) {
         log_debug("store: site %s: is of generation %llu", site->name,
@@ -79,19 +79,19 @@ static void tell(const struct leg *leg, const struct doubt *doubt)
                 (unsigned long long)doubt->dropped, (unsigned long long)doubt->aside);
 }
 
-static void begin_generation(struct leg *leg)
+static void begin_generation(struct lane *lane)
 {
-    struct engine *engine = leg->site->engine;
-    struct doubt doubt = {.dropped = flow_retained_visits(&leg->flow)};
+    struct engine *engine = lane->site->engine;
+    struct doubt doubt = {.dropped = flow_retained_visits(&lane->flow)};
 
     list_init(&doubt.visits);
-    give_up_batches(leg, &doubt);
-    flow_begin_generation(&leg->flow, leg->site->generation);
-    leg->is_blind = !leg->site->knows_generation; /* an earlier run's records may have told it */
+    give_up_batches(lane, &doubt);
+    flow_begin_generation(&lane->flow, lane->site->generation);
+    lane->is_blind = !lane->site->knows_generation; /* an earlier run's records may have told it */
     engine->stats.outdated += doubt.dropped + doubt.aside;
-    failing_end(leg);
-    tell(leg, &doubt);
-    waiting_answer_uncounted(leg->site, &doubt.visits, VISIT_UNKNOWN,
+    failing_end(lane);
+    tell(lane, &doubt);
+    waiting_answer_uncounted(lane->site, &doubt.visits, VISIT_UNKNOWN,
                              "the site was repaired while the store had not confirmed the visit; "
                              "it may have been counted");
 }
@@ -104,7 +104,7 @@ static void begin_generation(struct leg *leg)
  */
 static void replace_backlog(struct site *site)
 {
-    struct leg *old = site->backlog;
+    struct lane *old = site->backlog;
 
     site->backlog = NULL;
     list_for_each(link, &old->flow.batches) {
@@ -119,16 +119,16 @@ static void replace_backlog(struct site *site)
 }
 
 /* moves a lane of this run to the new generation; lanes of earlier runs find out by their epoch */
-static void follow(struct leg *leg)
+static void follow(struct lane *lane)
 {
-    if (leg->flow.ledger.generation >= leg->site->generation) {
+    if (lane->flow.ledger.generation >= lane->site->generation) {
         return;
     }
-    if (!flow_is_busy(&leg->flow)) {
-        begin_generation(leg);
-        sending_wake(leg);
-    } else if (leg == leg->site->backlog) {
-        replace_backlog(leg->site);
+    if (!flow_is_busy(&lane->flow)) {
+        begin_generation(lane);
+        sending_wake(lane);
+    } else if (lane == lane->site->backlog) {
+        replace_backlog(lane->site);
     }
 }
 
@@ -144,25 +144,25 @@ void outdated_note_generation(struct site *site, uint64_t generation)
     }
 }
 
-void outdated_learn(struct leg *leg, uint64_t generation)
+void outdated_learn(struct lane *lane, uint64_t generation)
 {
-    struct site *site = leg->site;
+    struct site *site = lane->site;
 
     site->knows_generation = true;
     known_visitors_forget(&site->engine->known);
     outdated_note_generation(site, generation);
-    if (leg->flow.ledger.generation < site->generation) {
-        begin_generation(leg); /* a lane of an earlier run */
+    if (lane->flow.ledger.generation < site->generation) {
+        begin_generation(lane); /* a lane of an earlier run */
     }
     outage_write(site);
 }
 
 /* --- reports --- */
 
-static void add_doubts(const struct leg *leg, struct engine_doubts *doubts)
+static void add_doubts(const struct lane *lane, struct engine_doubts *doubts)
 {
-    doubts->retained += flow_retained_visits(&leg->flow);
-    list_for_each(link, &leg->flow.batches) {
+    doubts->retained += flow_retained_visits(&lane->flow);
+    list_for_each(link, &lane->flow.batches) {
         const struct batch *batch = container_of(link, struct batch, link);
 
         if (outage_has_record(batch)) {
@@ -176,8 +176,8 @@ static void add_doubts(const struct leg *leg, struct engine_doubts *doubts)
 void outdated_count_doubts(const struct site *site, struct engine_doubts *ret_doubts)
 {
     *ret_doubts = (struct engine_doubts){.generation = site->generation};
-    list_for_each(link, &site->legs) {
-        add_doubts(leg_in_site(link), ret_doubts);
+    list_for_each(link, &site->lanes) {
+        add_doubts(lane_in_site(link), ret_doubts);
     }
 }
 

@@ -17,10 +17,10 @@
 #include "count/site.h"
 
 /**
- * Records that the store refuses the epoch of `leg` because the site is of `generation`. No call of
- * the lane may be open.
+ * Records that the store refuses the epoch of `lane` because the site is of `generation`. No call
+ * of the lane may be open.
  */
-void outdated_learn(struct leg *leg, uint64_t generation);
+void outdated_learn(struct lane *lane, uint64_t generation);
 
 /**
  * Records that the site is at least of `generation`. The lanes of this run begin new epochs in it.

@@ -3,34 +3,34 @@
 
 #include "base/clock.h"
 
-static struct leg *leg_in_queue(struct list *link)
+static struct lane *lane_in_queue(struct list *link)
 {
-    return container_of(link, struct leg, queue);
+    return container_of(link, struct lane, queue);
 }
 
 /* --- queues --- */
 
 /* moves a lane to the ready ones from any queue */
-static void take_up(struct leg *leg)
+static void take_up(struct lane *lane)
 {
-    struct engine *engine = leg->site->engine;
+    struct engine *engine = lane->site->engine;
 
-    list_remove(&leg->queue);
-    list_append(&engine->ready, &leg->queue);
+    list_remove(&lane->queue);
+    list_append(&engine->ready, &lane->queue);
     loop_task_schedule(engine->loop, &engine->flush);
 }
 
-void sending_make_ready(struct leg *leg)
+void sending_make_ready(struct lane *lane)
 {
-    if (list_is_empty(&leg->queue)) {
-        take_up(leg);
+    if (list_is_empty(&lane->queue)) {
+        take_up(lane);
     }
 }
 
-void sending_wake(struct leg *leg)
+void sending_wake(struct lane *lane)
 {
-    if (flow_has_work(&leg->flow) && !flow_is_busy(&leg->flow)) {
-        sending_make_ready(leg);
+    if (flow_has_work(&lane->flow) && !flow_is_busy(&lane->flow)) {
+        sending_make_ready(lane);
     }
 }
 
@@ -42,16 +42,16 @@ void sending_write_soon(struct site *site)
     loop_task_schedule(site->engine->loop, &site->engine->flush);
 }
 
-void sending_rest(struct leg *leg)
+void sending_rest(struct lane *lane)
 {
-    list_remove(&leg->queue);
-    list_append(&leg->site->engine->resting, &leg->queue);
+    list_remove(&lane->queue);
+    list_append(&lane->site->engine->resting, &lane->queue);
 }
 
 static void wake_resting(struct engine *engine)
 {
     while (!list_is_empty(&engine->resting)) {
-        take_up(leg_in_queue(engine->resting.next));
+        take_up(lane_in_queue(engine->resting.next));
     }
 }
 
@@ -78,11 +78,11 @@ static void choose_probe(struct engine *engine)
     struct list *link;
 
     while (engine->probe == NULL && (link = list_take_first(&engine->resting)) != NULL) {
-        struct leg *leg = leg_in_queue(link);
+        struct lane *lane = lane_in_queue(link);
 
-        if (flow_has_work(&leg->flow) && !flow_is_busy(&leg->flow)) {
-            engine->probe = leg;
-            take_up(leg);
+        if (flow_has_work(&lane->flow) && !flow_is_busy(&lane->flow)) {
+            engine->probe = lane;
+            take_up(lane);
         }
     }
 }
@@ -102,39 +102,39 @@ static void go_on(struct engine *engine)
 }
 
 /* a probe that did not send passes its turn to the next lane */
-void sending_release_probe(struct leg *leg)
+void sending_release_probe(struct lane *lane)
 {
-    struct engine *engine = leg->site->engine;
+    struct engine *engine = lane->site->engine;
 
-    if (engine->probe == leg) {
+    if (engine->probe == lane) {
         engine->probe = NULL;
         choose_probe(engine);
     }
 }
 
 /* while all sites are refused, only the probe may send; the first lane that asks becomes it */
-bool sending_may_send(struct leg *leg)
+bool sending_may_send(struct lane *lane)
 {
-    struct engine *engine = leg->site->engine;
+    struct engine *engine = lane->site->engine;
 
     if (!engine->is_refusing) {
         return true;
     }
     if (engine->probe == NULL && !loop_timer_is_active(&engine->retry)) {
-        engine->probe = leg;
+        engine->probe = lane;
     }
-    return engine->probe == leg;
+    return engine->probe == lane;
 }
 
-static void note_refused_by_server(struct leg *leg)
+static void note_refused_by_server(struct lane *lane)
 {
-    struct engine *engine = leg->site->engine;
+    struct engine *engine = lane->site->engine;
 
-    if (engine->probe == leg) {
+    if (engine->probe == lane) {
         engine->probe = NULL;
     }
-    if (flow_has_work(&leg->flow)) {
-        sending_rest(leg);
+    if (flow_has_work(&lane->flow)) {
+        sending_rest(lane);
     }
     if (engine->probe == NULL && !loop_timer_is_active(&engine->retry)) {
         loop_timer_start(engine->loop, &engine->retry, retry_delay_ms(engine, &engine->backoff));
@@ -143,44 +143,44 @@ static void note_refused_by_server(struct leg *leg)
 
 /* --- answers of the store --- */
 
-static void on_leg_retry(struct loop_timer *timer)
+static void on_lane_retry(struct loop_timer *timer)
 {
-    sending_make_ready(container_of(timer, struct leg, retry));
+    sending_make_ready(container_of(timer, struct lane, retry));
 }
 
-void sending_note_refusal(struct leg *leg, enum store_scope scope)
+void sending_note_refusal(struct lane *lane, enum store_scope scope)
 {
-    struct engine *engine = leg->site->engine;
+    struct engine *engine = lane->site->engine;
 
     if (!engine->is_available) {
-        if (flow_has_work(&leg->flow)) {
-            sending_rest(leg);
+        if (flow_has_work(&lane->flow)) {
+            sending_rest(lane);
         }
         return;
     }
     if (scope == STORE_SCOPE_SERVER) {
-        note_refused_by_server(leg);
+        note_refused_by_server(lane);
         return;
     }
-    if (flow_has_work(&leg->flow)) {
-        loop_timer_start(engine->loop, &leg->retry, retry_delay_ms(engine, &leg->backoff));
+    if (flow_has_work(&lane->flow)) {
+        loop_timer_start(engine->loop, &lane->retry, retry_delay_ms(engine, &lane->backoff));
     }
-    sending_release_probe(leg);
+    sending_release_probe(lane);
 }
 
-void sending_note_success(struct leg *leg)
+void sending_note_success(struct lane *lane)
 {
-    struct engine *engine = leg->site->engine;
+    struct engine *engine = lane->site->engine;
 
-    backoff_reset(&leg->backoff);
+    backoff_reset(&lane->backoff);
     if (!engine->is_refusing &&
         backoff_has_begun(&engine->backoff)) { /* it refused all sites until now */
         go_on(engine);
     }
-    if (flow_has_work(&leg->flow)) {
-        sending_make_ready(leg);
+    if (flow_has_work(&lane->flow)) {
+        sending_make_ready(lane);
     } else {
-        sending_release_probe(leg);
+        sending_release_probe(lane);
     }
 }
 
@@ -192,17 +192,17 @@ void sending_note_store(struct engine *engine)
         go_on(engine);
     }
     map_for_each(node, &engine->sites) {
-        list_for_each(link, &site_of(node)->legs) {
-            struct leg *leg = leg_in_site(link);
+        list_for_each(link, &site_of(node)->lanes) {
+            struct lane *lane = lane_in_site(link);
 
-            loop_timer_stop(&leg->retry);
-            backoff_reset(&leg->backoff);
-            sending_wake(leg);
+            loop_timer_stop(&lane->retry);
+            backoff_reset(&lane->backoff);
+            sending_wake(lane);
         }
     }
 }
 
-/* --- the engine and its legs --- */
+/* --- the engine and its lanes --- */
 
 void sending_init(struct engine *engine)
 {
@@ -212,10 +212,10 @@ void sending_init(struct engine *engine)
     loop_timer_init(&engine->retry, on_retry);
 }
 
-void sending_init_leg(struct leg *leg)
+void sending_init_lane(struct lane *lane)
 {
-    list_init(&leg->queue);
-    loop_timer_init(&leg->retry, on_leg_retry);
+    list_init(&lane->queue);
+    loop_timer_init(&lane->retry, on_lane_retry);
 }
 
 void sending_finish(struct engine *engine)
@@ -223,13 +223,13 @@ void sending_finish(struct engine *engine)
     loop_timer_stop(&engine->retry);
 }
 
-void sending_finish_leg(struct leg *leg)
+void sending_finish_lane(struct lane *lane)
 {
-    struct engine *engine = leg->site->engine;
+    struct engine *engine = lane->site->engine;
 
-    list_remove(&leg->queue);
-    loop_timer_stop(&leg->retry);
-    if (engine->probe == leg) {
+    list_remove(&lane->queue);
+    loop_timer_stop(&lane->retry);
+    if (engine->probe == lane) {
         engine->probe = NULL;
     }
 }

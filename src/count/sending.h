@@ -15,17 +15,17 @@
 
 /** Initialise the queues and timers of the engine and of a lane. */
 void sending_init(struct engine *engine);
-void sending_init_leg(struct leg *leg);
+void sending_init_lane(struct lane *lane);
 
 /** Stop them. No lane is sent any more. */
 void sending_finish(struct engine *engine);
-void sending_finish_leg(struct leg *leg);
+void sending_finish_lane(struct lane *lane);
 
 /** Puts a lane into the queue of ready lanes, unless it rests. */
-void sending_make_ready(struct leg *leg);
+void sending_make_ready(struct lane *lane);
 
 /** Does the same if the lane has something to send and no call is open. */
-void sending_wake(struct leg *leg);
+void sending_wake(struct lane *lane);
 
 /** Schedules the open batches of a site's backlog for the journal, at the end of this turn. */
 void sending_write_soon(struct site *site);
@@ -34,24 +34,24 @@ void sending_write_soon(struct site *site);
  * Records that a call of a lane was refused, or that the store is away. The lane rests if it has
  * more work.
  */
-void sending_note_refusal(struct leg *leg, enum store_scope scope);
+void sending_note_refusal(struct lane *lane, enum store_scope scope);
 
 /** Records that the store answered a lane. The lane continues if it has more work. */
-void sending_note_success(struct leg *leg);
+void sending_note_success(struct lane *lane);
 
 /** Records that the store came or went. All lanes that have something to send become ready. */
 void sending_note_store(struct engine *engine);
 
 /** For the dispatcher: lets a lane rest until a timer or the store wakes it. */
-void sending_rest(struct leg *leg);
+void sending_rest(struct lane *lane);
 
 /**
  * For the dispatcher: whether a lane may be sent. While the store refuses all sites, only the probe
  * may.
  */
-bool sending_may_send(struct leg *leg);
+bool sending_may_send(struct lane *lane);
 
 /** For the dispatcher: if the lane is the probe but did not send, chooses another probe. */
-void sending_release_probe(struct leg *leg);
+void sending_release_probe(struct lane *lane);
 
 #endif

@@ -7,7 +7,7 @@
  * failing.c: warnings and status about sites whose batches the store rejects.
  * waiting.c: visits without an answer.
  * sending.c: which lanes are ready to send.
- * leg.c: lanes.
+ * lane.c: lanes.
  * outage.c: the way to the journal and back.
  * outdated.c: sites that an operator repaired.
  * healing.c: resending to a store that went back in time.
@@ -16,7 +16,7 @@
  * visit_timeouts.c: ends the wait of visits.
  * engine.c: admits visits.
  *
- * A site has several lanes (struct leg), each with a session (struct flow) of its own. Visits that
+ * A site has several lanes (struct lane), each with a session (struct flow) of its own. Visits that
  * wait in one lane do not hold up another. The live lane takes visits while the store answers. The
  * backlog takes visits that went to the journal. There is one more lane for each epoch that an
  * earlier run left in the journal.
@@ -33,7 +33,7 @@
 #include "count/stats.h"
 #include "count/visit.h"
 
-struct leg {
+struct lane {
     struct list link;  /* in its site's list */
     struct list queue; /* in `ready` or `resting`, or in neither */
     struct site *site;
@@ -53,14 +53,14 @@ struct site {
     struct list awaited;   /* in the engine's list while visits may wait */
     struct list unwritten; /* in the engine's list while visits have to go to the journal */
     struct list torn;      /* in the engine's list while the site's keys contradict each other */
-    struct list legs;      /* the live one comes first */
-    struct leg live;
-    struct leg *backlog; /* NULL until the site's first visit goes to the journal */
-    uint64_t waiting;    /* visits of the site without an answer */
-    bool is_failing;     /* the store refuses this site's visits; see breaker.c */
+    struct list lanes;     /* the live one comes first */
+    struct lane live;
+    struct lane *backlog; /* NULL until the site's first visit goes to the journal */
+    uint64_t waiting;     /* visits of the site without an answer */
+    bool is_failing;      /* the store refuses this site's visits; see breaker.c */
     uint64_t failing_since_ms;
     uint64_t failing_ended_at_ms; /* the last refusal of this site alone; 0: never */
-    uint64_t failing_legs;        /* lanes that failing.c tracks */
+    uint64_t failing_lanes;       /* lanes that failing.c tracks */
     /* the last refusal by an error of all sites; 0: none since the site was written */
     uint64_t refused_with_all_at_ms;
     uint64_t writes_before; /* the engine's count of writes at the first one of these */
@@ -87,7 +87,7 @@ struct engine {
     struct list torn;      /* sites whose keys contradict each other */
     struct list ready;     /* lanes with something to send */
     struct list resting;   /* lanes that wait for the retry timer or for the store to come back */
-    struct leg *probe;     /* the only lane that sends while the store refuses all sites */
+    struct lane *probe;    /* the only lane that sends while the store refuses all sites */
     struct list failing;   /* lanes whose batches the store rejects: see failing.c */
     struct loop_task flush;
     bool has_gathered; /* connections were polled once more before this flush; see dispatcher.c */
@@ -112,9 +112,9 @@ struct engine {
     uint64_t warned_at_ms; /* the last warning of failing.c; 0: never */
 };
 
-static inline struct leg *leg_in_site(struct list *link)
+static inline struct lane *lane_in_site(struct list *link)
 {
-    return container_of(link, struct leg, link);
+    return container_of(link, struct lane, link);
 }
 
 static inline struct site *site_of(struct map_node *node)

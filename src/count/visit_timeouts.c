@@ -8,8 +8,8 @@
 
 static bool has_batches(const struct site *site)
 {
-    list_for_each(link, &site->legs) {
-        if (!list_is_empty(&leg_in_site(link)->flow.batches)) {
+    list_for_each(link, &site->lanes) {
+        if (!list_is_empty(&lane_in_site(link)->flow.batches)) {
             return true;
         }
     }

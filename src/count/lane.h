@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/** leg: a lane, one way of a site's visits to the store. A part of the engine: see site.h. */
-#ifndef VISITCOUNTD_COUNT_LEG_H
-#define VISITCOUNTD_COUNT_LEG_H
+/** lane: a lane, one way of a site's visits to the store. A part of the engine: see site.h. */
+#ifndef VISITCOUNTD_COUNT_LANE_H
+#define VISITCOUNTD_COUNT_LANE_H
 
 #include "count/site.h"
 
 /** Initialises a lane of `site` and appends it to the site's lanes. */
-void leg_init(struct leg *leg, struct site *site);
+void lane_init(struct lane *lane, struct site *site);
 
 /** Ends a lane that has no visits left. Frees it unless it is the live one. */
-void leg_finish(struct leg *leg);
+void lane_finish(struct lane *lane);
 
 /**
  * Records that a visit comes to a lane. Begins a new epoch after a long time without visits: the
  * store may have forgotten the old epoch, and that would look like a loss.
  */
-void leg_use(struct leg *leg, uint64_t now_ms);
+void lane_use(struct lane *lane, uint64_t now_ms);
 
 /**
  * Returns the lane of an epoch that the journal names. Creates it for an epoch of an earlier run.
  */
-struct leg *leg_find_or_create(struct site *site, const char *epoch);
+struct lane *lane_find_or_create(struct site *site, const char *epoch);
 
 #endif
