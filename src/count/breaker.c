@@ -60,7 +60,7 @@ enum store_scope breaker_scope(struct lane *lane, enum store_scope scope)
     return site->writes_before != writes ? STORE_SCOPE_SITE : STORE_SCOPE_SERVER;
 }
 
-void breaker_note_refusal(struct lane *lane, const struct flow_end *end)
+void breaker_note_refusal(struct lane *lane, const struct session_end *end)
 {
     struct engine *engine = lane->site->engine;
     uint64_t now_ms = clock_monotonic_ms();

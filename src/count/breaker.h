@@ -21,7 +21,7 @@
 enum store_scope breaker_scope(struct lane *lane, enum store_scope scope);
 
 /** Records that the reachable store refused the call of `lane`, or did not confirm it. */
-void breaker_note_refusal(struct lane *lane, const struct flow_end *end);
+void breaker_note_refusal(struct lane *lane, const struct session_end *end);
 
 /** Records that the store has the batch of `lane`. `is_written`: it was written now. */
 void breaker_note_applied(struct lane *lane, bool is_written);

@@ -31,9 +31,9 @@ static void send_lane(struct lane *lane)
         return;
     }
     if (outage_may_send(lane)) {
-        flow_send(&lane->flow);
+        session_send(&lane->session);
     }
-    if (!flow_is_busy(&lane->flow)) {
+    if (!session_is_busy(&lane->session)) {
         sending_release_probe(lane);
     }
 }

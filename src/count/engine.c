@@ -129,10 +129,10 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     visit->accepted_at_us = now_us;
     lane = shelter ? outage_backlog(site) : &site->live;
     lane_use(lane, now_us / 1000);
-    flow_add(&lane->flow, page, page_length, visit);
+    session_add(&lane->session, page, page_length, visit);
     if (shelter) {
         sending_write_soon(site);
-    } else if (!flow_is_busy(&lane->flow)) {
+    } else if (!session_is_busy(&lane->session)) {
         sending_make_ready(lane);
     }
     waiting_begin(site);
@@ -173,7 +173,7 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     map_init(&engine->estimates);
     list_init(&engine->failing);
     list_init(&engine->torn);
-    engine->flow_events = &outcome_events;
+    engine->session_events = &outcome_events;
     visit_timeouts_init(engine);
     dispatcher_init(engine);
     healing_init(engine);
@@ -227,7 +227,7 @@ struct journal_entry *engine_restore(void *engine, struct journal_record *record
     struct site *site = find_or_create_site(engine, record->site);
     struct lane *lane = lane_find_or_create(site, record->epoch);
 
-    outdated_note_generation(site, lane->flow.ledger.generation);
+    outdated_note_generation(site, lane->session.ledger.generation);
     return outage_restore(lane, record);
 }
 
@@ -257,7 +257,7 @@ uint64_t engine_retained_bytes(const struct engine *engine)
 
     map_for_each(node, &engine->sites) {
         list_for_each(link, &site_of(node)->lanes) {
-            bytes += lane_in_site(link)->flow.ledger.retained_bytes;
+            bytes += lane_in_site(link)->session.ledger.retained_bytes;
         }
     }
     return bytes;
@@ -324,7 +324,7 @@ bool engine_is_healing(const struct engine *engine)
 {
     map_for_each(node, &engine->sites) {
         list_for_each(link, &site_of(node)->lanes) {
-            if (flow_may_heal(&lane_in_site(link)->flow)) {
+            if (session_may_heal(&lane_in_site(link)->session)) {
                 return true;
             }
         }
@@ -338,7 +338,7 @@ static bool is_safe(const struct site *site)
     list_for_each(link, &site->lanes) {
         const struct lane *lane = lane_in_site(link);
 
-        if (flow_may_heal(&lane->flow) || !outage_is_safe(lane)) {
+        if (session_may_heal(&lane->session) || !outage_is_safe(lane)) {
             return false;
         }
     }

@@ -65,8 +65,8 @@ static void warn(struct engine *engine, struct failing *failing, uint64_t now_ms
 
     log_warning("store: site %s: takes no batches for %s: %s; trying again, %llu visits wait, %llu "
                 "are in the journal",
-                failing->lane->flow.site, format_lasted(failing, now_ms, duration), failing->reason,
-                (unsigned long long)engine->stats.waiting,
+                failing->lane->session.site, format_lasted(failing, now_ms, duration),
+                failing->reason, (unsigned long long)engine->stats.waiting,
                 journal != NULL ? (unsigned long long)journal->visits : 0);
     failing->is_warned = true;
     engine->warned_at_ms = now_ms;
@@ -78,7 +78,7 @@ static void warn_torn(struct engine *engine, struct failing *failing, uint64_t n
 {
     log_warning("store: site %s: %s; no visits of the site are counted until it is repaired: "
                 "visitcountctl repair %s --trust hits|NUMBER",
-                failing->lane->flow.site, failing->reason, failing->lane->flow.site);
+                failing->lane->session.site, failing->reason, failing->lane->session.site);
     failing->is_warned = true;
     engine->warned_at_ms = now_ms;
     list_remove(&failing->link);
@@ -101,7 +101,7 @@ static void warn_in_turn(struct engine *engine, uint64_t now_ms)
     }
 }
 
-void failing_note(struct lane *lane, const struct flow_end *end)
+void failing_note(struct lane *lane, const struct session_end *end)
 {
     struct engine *engine = lane->site->engine;
     uint64_t now_ms = clock_monotonic_ms();
@@ -127,7 +127,7 @@ void failing_end(struct lane *lane)
     char duration[UNITS_TEXT_MAX];
 
     if (failing != NULL && failing->is_warned) {
-        log_info("store: site %s: takes batches again, after %s", lane->flow.site,
+        log_info("store: site %s: takes batches again, after %s", lane->session.site,
                  format_lasted(failing, clock_monotonic_ms(), duration));
     }
     failing_forget(lane);
@@ -193,7 +193,8 @@ void failing_forget_idle(struct engine *engine)
         struct failing *failing = failing_of(link);
 
         link = link->next;
-        if (now_ms - failing->refused_at_ms > KNOWN_MS && !flow_has_work(&failing->lane->flow)) {
+        if (now_ms - failing->refused_at_ms > KNOWN_MS &&
+            !session_has_work(&failing->lane->session)) {
             failing_forget(failing->lane);
         }
     }
@@ -214,7 +215,7 @@ bool failing_find_longest(const struct engine *engine, struct engine_failure *re
         return false;
     }
     *ret_failure = (struct engine_failure){
-        .site = longest->lane->flow.site,
+        .site = longest->lane->session.site,
         .reason = longest->reason,
         .lasted_ms = clock_monotonic_ms() - longest->since_ms,
         .site_count = engine->failing_sites,

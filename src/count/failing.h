@@ -13,7 +13,7 @@
  * lasted for a second, and then once a minute, of one lane after the other. Warns of a torn site at
  * once.
  */
-void failing_note(struct lane *lane, const struct flow_end *end);
+void failing_note(struct lane *lane, const struct session_end *end);
 
 /** Forgets the lane's failure: the store accepts its calls. Logs this if there was a warning. */
 void failing_end(struct lane *lane);

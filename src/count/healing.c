@@ -20,7 +20,7 @@ void healing_distrust(struct engine *engine)
 {
     map_for_each(node, &engine->sites) {
         list_for_each(link, &site_of(node)->lanes) {
-            flow_distrust(&lane_in_site(link)->flow);
+            session_distrust(&lane_in_site(link)->session);
         }
     }
 }
@@ -30,7 +30,7 @@ void healing_distrust_elsewhere(const struct lane *lane)
     map_for_each(node, &lane->site->engine->sites) {
         list_for_each(link, &site_of(node)->lanes) {
             if (lane_in_site(link) != lane) {
-                flow_distrust(&lane_in_site(link)->flow);
+                session_distrust(&lane_in_site(link)->session);
                 sending_wake(lane_in_site(link));
             }
         }
@@ -46,13 +46,13 @@ void healing_note_gap(struct lane *lane, const struct ledger_gap *gap)
     engine->stats.lost += gap->lost_visits;
     if (gap->heal_parcels != 0) {
         log_warning("store: site %s went back in time; sending %llu visits in %llu batches again",
-                    lane->flow.site, (unsigned long long)gap->heal_visits,
+                    lane->session.site, (unsigned long long)gap->heal_visits,
                     (unsigned long long)gap->heal_parcels);
     }
     if (gap->lost_parcels != 0) {
         log_error("store: site %s went back in time by more than is kept here to send again; %llu "
                   "visits in %llu batches are lost",
-                  lane->flow.site, (unsigned long long)gap->lost_visits,
+                  lane->session.site, (unsigned long long)gap->lost_visits,
                   (unsigned long long)gap->lost_parcels);
     }
 }
@@ -93,7 +93,7 @@ static void forget_in_lane(struct lane *lane, uint64_t before_ms)
 {
     struct site *site = lane->site;
     uint64_t unprotected =
-        ledger_forget(&lane->flow.ledger, flow_may_heal(&lane->flow) ? 0 : before_ms,
+        ledger_forget(&lane->session.ledger, session_may_heal(&lane->session) ? 0 : before_ms,
                       site->engine->options.retain_max_bytes);
 
     site->unprotected += unprotected;
@@ -110,8 +110,8 @@ static void forget_in_site(struct site *site, uint64_t before_ms)
 
         link = link->next;
         forget_in_lane(lane, before_ms);
-        if (lane != &site->live && lane != site->backlog && !flow_has_work(&lane->flow) &&
-            !flow_is_busy(&lane->flow) && list_is_empty(&lane->flow.ledger.retained)) {
+        if (lane != &site->live && lane != site->backlog && !session_has_work(&lane->session) &&
+            !session_is_busy(&lane->session) && list_is_empty(&lane->session.ledger.retained)) {
             lane_finish(lane);
         }
     }

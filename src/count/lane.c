@@ -13,12 +13,12 @@ void lane_init(struct lane *lane, struct site *site)
     list_init(&lane->queue);
     sending_init_lane(lane);
     lane->site = site;
-    flow_init(&lane->flow, site->engine->store, site->node.key, site->engine->flow_events);
-    lane->flow.known = &site->engine->known;
-    lane->flow.old_version = &site->old_version;
+    session_init(&lane->session, site->engine->store, site->node.key, site->engine->session_events);
+    lane->session.known = &site->engine->known;
+    lane->session.old_version = &site->old_version;
     lane->is_blind = !site->knows_generation;
     if (site->generation != 0) {
-        flow_begin_generation(&lane->flow, site->generation);
+        session_begin_generation(&lane->session, site->generation);
     }
     list_append(&site->lanes, &lane->link);
 }
@@ -26,7 +26,7 @@ void lane_init(struct lane *lane, struct site *site)
 /* the journal is closed by now, or has no entry of these */
 static void free_shelters(struct lane *lane)
 {
-    list_for_each(link, &lane->flow.batches) {
+    list_for_each(link, &lane->session.batches) {
         free(container_of(link, struct batch, link)->shelter);
     }
 }
@@ -37,7 +37,7 @@ void lane_finish(struct lane *lane)
     list_remove(&lane->link);
     free_shelters(lane);
     failing_forget(lane);
-    flow_finish(&lane->flow);
+    session_finish(&lane->session);
     if (lane != &lane->site->live) {
         free(lane);
     }
@@ -46,7 +46,7 @@ void lane_finish(struct lane *lane)
 void lane_use(struct lane *lane, uint64_t now_ms)
 {
     if (now_ms - lane->used_at_ms > lane->site->engine->options.ledger_ttl_ms / 2) {
-        flow_renew(&lane->flow);
+        session_renew(&lane->session);
     }
     lane->used_at_ms = now_ms;
 }
@@ -57,13 +57,13 @@ struct lane *lane_find_or_create(struct site *site, const char *epoch)
 
     list_for_each(link, &site->lanes) {
         lane = lane_in_site(link);
-        if (strcmp(lane->flow.ledger.epoch, epoch) == 0) {
+        if (strcmp(lane->session.ledger.epoch, epoch) == 0) {
             return lane;
         }
     }
     lane = alloc_zero(1, sizeof(*lane));
     lane_init(lane, site);
     lane->is_blind = false;
-    ledger_continue(&lane->flow.ledger, epoch);
+    ledger_continue(&lane->session.ledger, epoch);
     return lane;
 }

@@ -87,7 +87,7 @@ static void note_totals(struct lane *lane, const struct batch *batch,
 
     for (size_t i = 0; i < content->entry_count; i++) {
         struct estimate *estimate =
-            take_estimate(lane->site->engine, lane->flow.site, content->entries[i].page,
+            take_estimate(lane->site->engine, lane->session.site, content->entries[i].page,
                           content->entries[i].page_length);
 
         if (applied->totals[i] != STORE_NONE) {
@@ -115,7 +115,7 @@ static void note_pending(struct lane *lane, const struct batch *batch, struct kn
 
     for (size_t i = 0; i < content->entry_count; i++) {
         struct estimate *estimate =
-            take_estimate(lane->site->engine, lane->flow.site, content->entries[i].page,
+            take_estimate(lane->site->engine, lane->session.site, content->entries[i].page,
                           content->entries[i].page_length);
 
         ret_known[i].total = estimate->total != 0 ? estimate->total + estimate->pending : 0;
@@ -141,7 +141,7 @@ static void set_aside(struct shelter *shelter, const char *epoch, struct parcel 
 {
     struct journal_record record = {.parcel = parcel};
 
-    memcpy(record.site, shelter->lane->flow.site, sizeof(record.site));
+    memcpy(record.site, shelter->lane->session.site, sizeof(record.site));
     memcpy(record.epoch, epoch, sizeof(record.epoch));
     journal_set_aside(&shelter->entry, &record);
 }
@@ -149,7 +149,7 @@ static void set_aside(struct shelter *shelter, const char *epoch, struct parcel 
 static void forget_pending(struct lane *lane, const struct store_batch *content)
 {
     for (size_t i = 0; i < content->entry_count; i++) {
-        take_estimate(lane->site->engine, lane->flow.site, content->entries[i].page,
+        take_estimate(lane->site->engine, lane->session.site, content->entries[i].page,
                       content->entries[i].page_length)
             ->pending -= content->entries[i].hits;
     }
@@ -167,12 +167,12 @@ void outage_set_aside(struct lane *lane, struct batch *batch)
     batch->shelter = NULL;
     if (shelter->is_written) {
         forget_pending(lane, &batch->parcel->content);
-        set_aside(shelter, lane->flow.ledger.epoch, batch->parcel);
+        set_aside(shelter, lane->session.ledger.epoch, batch->parcel);
         free(shelter);
     } else {
         shelter->batch = NULL;
         shelter->outdated = batch_take_parcel(batch);
-        memcpy(shelter->epoch, lane->flow.ledger.epoch, sizeof(shelter->epoch));
+        memcpy(shelter->epoch, lane->session.ledger.epoch, sizeof(shelter->epoch));
     }
 }
 
@@ -245,7 +245,7 @@ static void finish_unwritten(struct shelter *shelter, int error)
     batch->shelter = NULL;
     free(shelter);
     if (lane == &lane->site->live) {
-        /* the batch was sent to the store, and stays in the flow to be sent again */
+        /* the batch was sent to the store, and stays in the session to be sent again */
         waiting_answer_uncounted(lane->site, &visits, VISIT_UNKNOWN,
                                  "the store did not confirm the visit, and the journal cannot be "
                                  "written; it may have been counted");
@@ -304,8 +304,8 @@ static void write_batch(struct lane *lane, struct batch *batch)
      */
     shelter->was_limited = lane == &lane->site->live && batch->parcel->content.pages_max != 0;
     batch->parcel->content.pages_max = 0;
-    memcpy(record.site, lane->flow.site, sizeof(record.site));
-    memcpy(record.epoch, lane->flow.ledger.epoch, sizeof(record.epoch));
+    memcpy(record.site, lane->session.site, sizeof(record.site));
+    memcpy(record.epoch, lane->session.ledger.epoch, sizeof(record.epoch));
     record.parcel = batch->parcel;
     journal_append(lane->site->engine->journal, &record, &shelter->entry);
 }
@@ -322,7 +322,7 @@ static struct batch *batch_of(struct list *link)
  */
 static struct batch *next_to_write(struct lane *lane)
 {
-    struct list *batches = &lane->flow.batches;
+    struct list *batches = &lane->session.batches;
     struct list *link = batches;
 
     while (link->prev != batches && batch_of(link->prev)->shelter == NULL) {
@@ -361,7 +361,7 @@ void outage_write(struct site *site)
     }
     batch = next_to_write(site->backlog);
     if (batch != NULL) {
-        flow_freeze(&site->backlog->flow, batch);
+        session_freeze(&site->backlog->session, batch);
         write_batch(site->backlog, batch);
     }
 }
@@ -374,14 +374,14 @@ void outage_shelter(struct site *site)
         return;
     }
     /* a batch that was sent stays in its lane under its sequence; the journal gets a copy */
-    batch = flow_first_frozen(&site->live.flow);
+    batch = session_first_frozen(&site->live.session);
     if (batch != NULL && batch->shelter == NULL && batch_has_visits(batch)) {
         batch->is_doubtful = true;
         batch->parcel->is_addressed = true;
         write_batch(&site->live, batch);
     }
     lane_use(outage_backlog(site), clock_monotonic_ms());
-    flow_move_open(&site->live.flow, &outage_backlog(site)->flow);
+    session_move_open(&site->live.session, &outage_backlog(site)->session);
     outage_write(site);
 }
 
@@ -391,16 +391,16 @@ bool outage_may_send(const struct lane *lane)
 {
     const struct batch *first;
 
-    if (lane != lane->site->backlog || list_is_empty(&lane->flow.batches)) {
+    if (lane != lane->site->backlog || list_is_empty(&lane->session.batches)) {
         return true;
     }
-    first = container_of(lane->flow.batches.next, struct batch, link);
+    first = container_of(lane->session.batches.next, struct batch, link);
     return first->shelter != NULL && first->shelter->is_written;
 }
 
 bool outage_is_safe(const struct lane *lane)
 {
-    list_for_each(link, &lane->flow.batches) {
+    list_for_each(link, &lane->session.batches) {
         const struct batch *batch = container_of(link, struct batch, link);
 
         if (batch->shelter == NULL || !batch->shelter->is_written) {
@@ -442,7 +442,7 @@ struct journal_entry *outage_restore(struct lane *lane, struct journal_record *r
     shelter->batch = batch;
     shelter->is_written = true;
     batch->shelter = shelter;
-    list_append(&lane->flow.batches, &batch->link);
+    list_append(&lane->session.batches, &batch->link);
     for (size_t i = 0; i < content->entry_count; i++) {
         take_estimate(lane->site->engine, lane->site->name, content->entries[i].page,
                       content->entries[i].page_length)

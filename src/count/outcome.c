@@ -11,14 +11,15 @@
 #include "count/site.h"
 #include "count/waiting.h"
 
-static struct lane *lane_of(struct flow *flow)
+static struct lane *lane_of(struct session *session)
 {
-    return container_of(flow, struct lane, flow);
+    return container_of(session, struct lane, session);
 }
 
-static void on_counted(struct flow *flow, struct visit *visit, const struct visit_answer *answer)
+static void on_counted(struct session *session, struct visit *visit,
+                       const struct visit_answer *answer)
 {
-    waiting_answer(lane_of(flow)->site, visit, answer);
+    waiting_answer(lane_of(session)->site, visit, answer);
 }
 
 static void note_visitors(struct engine *engine, const struct batch *batch,
@@ -37,19 +38,20 @@ static void note_visitors(struct engine *engine, const struct batch *batch,
     }
 }
 
-static void on_applied(struct flow *flow, struct batch *batch, const struct store_applied *applied)
+static void on_applied(struct session *session, struct batch *batch,
+                       const struct store_applied *applied)
 {
-    note_visitors(lane_of(flow)->site->engine, batch, applied);
-    outage_note_applied(lane_of(flow), batch, applied);
+    note_visitors(lane_of(session)->site->engine, batch, applied);
+    outage_note_applied(lane_of(session), batch, applied);
 }
 
-static void note_success(struct lane *lane, const struct flow_end *end)
+static void note_success(struct lane *lane, const struct session_end *end)
 {
     struct engine *engine = lane->site->engine;
-    bool is_applied = end->result != FLOW_CHECKED;
+    bool is_applied = end->result != SESSION_CHECKED;
     bool is_refusing = engine->is_refusing;
 
-    if (is_applied || !flow_has_work(&lane->flow)) {
+    if (is_applied || !session_has_work(&lane->session)) {
         failing_end(lane);
     }
     if (is_applied) {
@@ -60,19 +62,19 @@ static void note_success(struct lane *lane, const struct flow_end *end)
     }
     engine->stats.duplicates += end->is_duplicate ? 1 : 0;
     engine->stats.resent += end->is_resent ? 1 : 0;
-    if (end->result == FLOW_APPLIED) {
+    if (end->result == SESSION_APPLIED) {
         engine->stats.batches++;
-    } else if (end->result == FLOW_HEALED) {
+    } else if (end->result == SESSION_HEALED) {
         engine->stats.healed += end->hits;
     }
 }
 
 /* a store that is away was not asked: its failure says nothing about refusals */
-static void note_failure(struct lane *lane, const struct flow_end *end)
+static void note_failure(struct lane *lane, const struct session_end *end)
 {
-    struct flow_end concerned = *end;
+    struct session_end concerned = *end;
 
-    log_debug("store: site %s: %s", lane->flow.site, end->reason);
+    log_debug("store: site %s: %s", lane->session.site, end->reason);
     if (lane->site->engine->is_available) {
         concerned.scope = breaker_scope(lane, end->scope);
         breaker_note_refusal(lane, &concerned);
@@ -84,20 +86,20 @@ static void note_failure(struct lane *lane, const struct flow_end *end)
     sending_note_refusal(lane, concerned.scope);
 }
 
-static void on_end(struct flow *flow, const struct flow_end *end)
+static void on_end(struct session *session, const struct session_end *end)
 {
-    struct lane *lane = lane_of(flow);
+    struct lane *lane = lane_of(session);
 
-    if (end->result != FLOW_FAILED && end->result != FLOW_OUTDATED) {
+    if (end->result != SESSION_FAILED && end->result != SESSION_OUTDATED) {
         lane->is_blind = false;
         lane->site->knows_generation = true;
     }
-    if (end->result == FLOW_FAILED) {
+    if (end->result == SESSION_FAILED) {
         note_failure(lane, end);
-    } else if (end->result == FLOW_OUTDATED) {
+    } else if (end->result == SESSION_OUTDATED) {
         breaker_note_applied(lane, false); /* the site was repaired */
         outdated_learn(lane, end->generation);
-    } else if (end->result == FLOW_GAP) {
+    } else if (end->result == SESSION_GAP) {
         healing_note_gap(lane, &end->gap);
         if (end->is_surprise) {
             healing_distrust_elsewhere(lane);
@@ -105,13 +107,13 @@ static void on_end(struct flow *flow, const struct flow_end *end)
     } else {
         note_success(lane, end);
     }
-    if (end->result == FLOW_HEALED && ledger_to_heal(&flow->ledger) == NULL) {
-        log_info("store: site %s: healed; %llu visits were sent again since the start", flow->site,
-                 (unsigned long long)lane->site->engine->stats.healed);
+    if (end->result == SESSION_HEALED && ledger_to_heal(&session->ledger) == NULL) {
+        log_info("store: site %s: healed; %llu visits were sent again since the start",
+                 session->site, (unsigned long long)lane->site->engine->stats.healed);
     }
-    if (end->result != FLOW_FAILED) {
+    if (end->result != SESSION_FAILED) {
         sending_note_success(lane);
     }
 }
 
-const struct flow_events outcome_events = {on_counted, on_applied, on_end};
+const struct session_events outcome_events = {on_counted, on_applied, on_end};

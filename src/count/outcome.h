@@ -6,9 +6,9 @@
 #ifndef VISITCOUNTD_COUNT_OUTCOME_H
 #define VISITCOUNTD_COUNT_OUTCOME_H
 
-#include "count/flow.h"
+#include "count/session.h"
 
-/** The callbacks of each lane's flow. */
-extern const struct flow_events outcome_events;
+/** The callbacks of each lane's session. */
+extern const struct session_events outcome_events;
 
 #endif

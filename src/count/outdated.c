@@ -46,9 +46,9 @@ static void give_up(struct lane *lane, struct batch *batch, struct doubt *doubt)
 
 static void give_up_batches(struct lane *lane, struct doubt *doubt)
 {
-    struct list *link = lane->flow.batches.next;
+    struct list *link = lane->session.batches.next;
 
-    while (link != &lane->flow.batches) {
+    while (link != &lane->session.batches) {
         struct batch *batch = container_of(link, struct batch, link);
 
         link = link->next;
@@ -82,11 +82,11 @@ static void tell(const struct lane *lane, const struct doubt *doubt)
 static void begin_generation(struct lane *lane)
 {
     struct engine *engine = lane->site->engine;
-    struct doubt doubt = {.dropped = flow_retained_visits(&lane->flow)};
+    struct doubt doubt = {.dropped = session_retained_visits(&lane->session)};
 
     list_init(&doubt.visits);
     give_up_batches(lane, &doubt);
-    flow_begin_generation(&lane->flow, lane->site->generation);
+    session_begin_generation(&lane->session, lane->site->generation);
     lane->is_blind = !lane->site->knows_generation; /* an earlier run's records may have told it */
     engine->stats.outdated += doubt.dropped + doubt.aside;
     failing_end(lane);
@@ -107,24 +107,24 @@ static void replace_backlog(struct site *site)
     struct lane *old = site->backlog;
 
     site->backlog = NULL;
-    list_for_each(link, &old->flow.batches) {
+    list_for_each(link, &old->session.batches) {
         struct batch *batch = container_of(link, struct batch, link);
 
         if (batch->is_frozen && !outage_has_record(batch)) {
             outage_recall(batch);
         }
     }
-    flow_move_open(&old->flow, &outage_backlog(site)->flow);
+    session_move_open(&old->session, &outage_backlog(site)->session);
     outage_write(site);
 }
 
 /* moves a lane of this run to the new generation; lanes of earlier runs find out by their epoch */
 static void follow(struct lane *lane)
 {
-    if (lane->flow.ledger.generation >= lane->site->generation) {
+    if (lane->session.ledger.generation >= lane->site->generation) {
         return;
     }
-    if (!flow_is_busy(&lane->flow)) {
+    if (!session_is_busy(&lane->session)) {
         begin_generation(lane);
         sending_wake(lane);
     } else if (lane == lane->site->backlog) {
@@ -151,7 +151,7 @@ void outdated_learn(struct lane *lane, uint64_t generation)
     site->knows_generation = true;
     known_visitors_forget(&site->engine->known);
     outdated_note_generation(site, generation);
-    if (lane->flow.ledger.generation < site->generation) {
+    if (lane->session.ledger.generation < site->generation) {
         begin_generation(lane); /* a lane of an earlier run */
     }
     outage_write(site);
@@ -161,8 +161,8 @@ void outdated_learn(struct lane *lane, uint64_t generation)
 
 static void add_doubts(const struct lane *lane, struct engine_doubts *doubts)
 {
-    doubts->retained += flow_retained_visits(&lane->flow);
-    list_for_each(link, &lane->flow.batches) {
+    doubts->retained += session_retained_visits(&lane->session);
+    list_for_each(link, &lane->session.batches) {
         const struct batch *batch = container_of(link, struct batch, link);
 
         if (outage_has_record(batch)) {

@@ -29,7 +29,7 @@ void sending_make_ready(struct lane *lane)
 
 void sending_wake(struct lane *lane)
 {
-    if (flow_has_work(&lane->flow) && !flow_is_busy(&lane->flow)) {
+    if (session_has_work(&lane->session) && !session_is_busy(&lane->session)) {
         sending_make_ready(lane);
     }
 }
@@ -80,7 +80,7 @@ static void choose_probe(struct engine *engine)
     while (engine->probe == NULL && (link = list_take_first(&engine->resting)) != NULL) {
         struct lane *lane = lane_in_queue(link);
 
-        if (flow_has_work(&lane->flow) && !flow_is_busy(&lane->flow)) {
+        if (session_has_work(&lane->session) && !session_is_busy(&lane->session)) {
             engine->probe = lane;
             take_up(lane);
         }
@@ -133,7 +133,7 @@ static void note_refused_by_server(struct lane *lane)
     if (engine->probe == lane) {
         engine->probe = NULL;
     }
-    if (flow_has_work(&lane->flow)) {
+    if (session_has_work(&lane->session)) {
         sending_rest(lane);
     }
     if (engine->probe == NULL && !loop_timer_is_active(&engine->retry)) {
@@ -153,7 +153,7 @@ void sending_note_refusal(struct lane *lane, enum store_scope scope)
     struct engine *engine = lane->site->engine;
 
     if (!engine->is_available) {
-        if (flow_has_work(&lane->flow)) {
+        if (session_has_work(&lane->session)) {
             sending_rest(lane);
         }
         return;
@@ -162,7 +162,7 @@ void sending_note_refusal(struct lane *lane, enum store_scope scope)
         note_refused_by_server(lane);
         return;
     }
-    if (flow_has_work(&lane->flow)) {
+    if (session_has_work(&lane->session)) {
         loop_timer_start(engine->loop, &lane->retry, retry_delay_ms(engine, &lane->backoff));
     }
     sending_release_probe(lane);
@@ -177,7 +177,7 @@ void sending_note_success(struct lane *lane)
         backoff_has_begun(&engine->backoff)) { /* it refused all sites until now */
         go_on(engine);
     }
-    if (flow_has_work(&lane->flow)) {
+    if (session_has_work(&lane->session)) {
         sending_make_ready(lane);
     } else {
         sending_release_probe(lane);

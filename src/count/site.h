@@ -16,9 +16,9 @@
  * visit_timeouts.c: ends the wait of visits.
  * engine.c: admits visits.
  *
- * A site has several lanes (struct lane), each with a session (struct flow) of its own. Visits that
- * wait in one lane do not hold up another. The live lane takes visits while the store answers. The
- * backlog takes visits that went to the journal. There is one more lane for each epoch that an
+ * A site has several lanes (struct lane), each with a session (struct session) of its own. Visits
+ * that wait in one lane do not hold up another. The live lane takes visits while the store answers.
+ * The backlog takes visits that went to the journal. There is one more lane for each epoch that an
  * earlier run left in the journal.
  */
 #ifndef VISITCOUNTD_COUNT_SITE_H
@@ -27,7 +27,7 @@
 #include "base/backoff.h"
 #include "base/map.h"
 #include "count/engine_types.h"
-#include "count/flow.h"
+#include "count/session.h"
 #include "journal/journal.h"
 #include "count/known_visitors.h"
 #include "count/stats.h"
@@ -37,7 +37,7 @@ struct lane {
     struct list link;  /* in its site's list */
     struct list queue; /* in `ready` or `resting`, or in neither */
     struct site *site;
-    struct flow flow;
+    struct session session;
     bool is_blind; /* the epoch began before the site's generation was known; it still is not known
                     */
     struct backoff backoff;
@@ -66,7 +66,7 @@ struct site {
     uint64_t writes_before; /* the engine's count of writes at the first one of these */
     uint64_t unprotected;   /* visits no longer retained for want of room, not logged yet */
     uint64_t unprotected_said_at_ms;
-    struct flow_old_version old_version;
+    struct session_old_version old_version;
     uint64_t generation;   /* the latest one known; see outdated.h */
     bool knows_generation; /* the store has answered, so `generation` is right */
     char name[STORE_SITE_MAX + 1];
@@ -74,7 +74,7 @@ struct site {
 
 struct engine {
     struct loop *loop;
-    const struct flow_events *flow_events; /* shared by all lanes: outcome.h */
+    const struct session_events *session_events; /* shared by all lanes: outcome.h */
     struct store *store;
     struct store_listener listener;
     struct journal *journal; /* NULL without a journal */

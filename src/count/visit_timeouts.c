@@ -9,7 +9,7 @@
 static bool has_batches(const struct site *site)
 {
     list_for_each(link, &site->lanes) {
-        if (!list_is_empty(&lane_in_site(link)->flow.batches)) {
+        if (!list_is_empty(&lane_in_site(link)->session.batches)) {
             return true;
         }
     }
@@ -19,9 +19,9 @@ static bool has_batches(const struct site *site)
 /* whether visits of a site that wait for the store have to go to the journal instead */
 static bool waits_in_vain(const struct site *site, uint64_t patience_ms)
 {
-    return flow_is_overdue(&site->live.flow, patience_ms) ||
+    return session_is_overdue(&site->live.session, patience_ms) ||
            (outage_has_begun(site->engine, clock_monotonic_ms()) &&
-            !list_is_empty(&site->live.flow.batches));
+            !list_is_empty(&site->live.session.batches));
 }
 
 static void on_expire(struct loop_timer *timer)

@@ -75,7 +75,7 @@ static void expire(struct site *site, uint64_t now_ms, const char *why_refused)
     list_init(&refused);
     list_init(&unknown);
     list_for_each(link, &site->lanes) {
-        flow_expire(&lane_in_site(link)->flow, now_ms, &refused, &unknown);
+        session_expire(&lane_in_site(link)->session, now_ms, &refused, &unknown);
     }
     waiting_answer_uncounted(site, &refused, VISIT_REFUSED, why_refused);
     waiting_answer_uncounted(site, &unknown, VISIT_UNKNOWN,

@@ -20,7 +20,7 @@
 
 #include <stddef.h>
 
-/** A parcel with its site and epoch, which only its flow knows. */
+/** A parcel with its site and epoch, which only its session knows. */
 struct journal_record {
     char site[STORE_SITE_MAX + 1];
     char epoch[STORE_EPOCH_LENGTH + 1];

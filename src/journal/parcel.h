@@ -3,7 +3,7 @@
  * parcel: a sealed batch, in one piece of memory. It can be sent again long after its visits were
  * answered, and counts the same each time.
  *
- * It owns its bytes. Site and epoch belong to its flow.
+ * It owns its bytes. Site and epoch belong to its session.
  */
 #ifndef VISITCOUNTD_COUNT_PARCEL_H
 #define VISITCOUNTD_COUNT_PARCEL_H

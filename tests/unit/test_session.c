@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A flow by itself; what the engine makes of it is in test_engine*.c. */
-#include "count/flow.h"
+/* A session by itself; what the engine makes of it is in test_engine*.c. */
+#include "count/session.h"
 
 #include "support/fake_clock.h"
 #include "support/fake_database.h"
@@ -20,56 +20,58 @@
 struct fixture {
     struct fake_database *database;
     struct fake_store *store;
-    struct flow flow;
+    struct session session;
     bool is_finished;
     struct visit visits[VISITS_MAX];
     uint64_t numbers[VISITS_MAX]; /* 0 while there is none */
     size_t count;
-    char events[256];    /* "c" counted, "a" applied, and of ends: A, H, C, G, F */
-    struct flow_end end; /* the last one; without its reason */
+    char events[256];       /* "c" counted, "a" applied, and of ends: A, H, C, G, F */
+    struct session_end end; /* the last one; without its reason */
 };
 
-static struct fixture *fixture_of(struct flow *flow)
+static struct fixture *fixture_of(struct session *session)
 {
-    return container_of(flow, struct fixture, flow);
+    return container_of(session, struct fixture, session);
 }
 
-static void note_event(struct flow *flow, char event)
+static void note_event(struct session *session, char event)
 {
-    char *events = fixture_of(flow)->events;
+    char *events = fixture_of(session)->events;
     size_t length = strlen(events);
 
-    assert_false(fixture_of(flow)->is_finished);
-    assert_true(length + 1 < sizeof(fixture_of(flow)->events));
+    assert_false(fixture_of(session)->is_finished);
+    assert_true(length + 1 < sizeof(fixture_of(session)->events));
     events[length] = event;
     events[length + 1] = '\0';
 }
 
-static void on_counted(struct flow *flow, struct visit *visit, const struct visit_answer *answer)
+static void on_counted(struct session *session, struct visit *visit,
+                       const struct visit_answer *answer)
 {
-    struct fixture *fixture = fixture_of(flow);
+    struct fixture *fixture = fixture_of(session);
 
-    note_event(flow, 'c');
+    note_event(session, 'c');
     fixture->numbers[visit - fixture->visits] = answer->count;
 }
 
-static void on_applied(struct flow *flow, struct batch *batch, const struct store_applied *applied)
+static void on_applied(struct session *session, struct batch *batch,
+                       const struct store_applied *applied)
 {
-    note_event(flow, 'a');
+    note_event(session, 'a');
     assert_int_equal(applied->outcome, STORE_OK);
     assert_non_null(batch->parcel);
     assert_false(batch_has_visits(batch));
 }
 
-static void on_end(struct flow *flow, const struct flow_end *end)
+static void on_end(struct session *session, const struct session_end *end)
 {
-    note_event(flow, "AHCGF"[end->result]);
-    assert_true((end->result == FLOW_FAILED) <= (end->reason != NULL));
-    assert_false(flow_is_busy(flow));
-    fixture_of(flow)->end = *end;
+    note_event(session, "AHCGF"[end->result]);
+    assert_true((end->result == SESSION_FAILED) <= (end->reason != NULL));
+    assert_false(session_is_busy(session));
+    fixture_of(session)->end = *end;
 }
 
-static const struct flow_events events = {
+static const struct session_events events = {
     .on_counted = on_counted, .on_applied = on_applied, .on_end = on_end};
 
 static int setup(void **state)
@@ -80,22 +82,22 @@ static int setup(void **state)
     fake_clock_stop(1000, 1000);
     fixture->database = fake_database_create();
     fixture->store = fake_store_create(fixture->database, true);
-    flow_init(&fixture->flow, &fixture->store->store, "default", &events);
+    session_init(&fixture->session, &fixture->store->store, "default", &events);
     *state = fixture;
     return 0;
 }
 
-/* takes all visits out of a flow, and frees it */
-static void finish(struct flow *flow)
+/* takes all visits out of a session, and frees it */
+static void finish(struct session *session)
 {
     struct list visits;
 
     list_init(&visits);
-    flow_expire(flow, UINT64_MAX, &visits, &visits);
+    session_expire(session, UINT64_MAX, &visits, &visits);
     while (list_take_first(&visits) != NULL) {
         continue;
     }
-    flow_finish(flow);
+    session_finish(session);
 }
 
 static int teardown(void **state)
@@ -103,7 +105,7 @@ static int teardown(void **state)
     struct fixture *fixture = *state;
 
     if (!fixture->is_finished) {
-        finish(&fixture->flow);
+        finish(&fixture->session);
     }
     fixture->is_finished = true;
     store_destroy(&fixture->store->store);
@@ -114,7 +116,7 @@ static int teardown(void **state)
 }
 
 /* a visit whose patience ends at `deadline_ms`; returns its index */
-static size_t add_to(struct fixture *fixture, struct flow *flow, const char *page,
+static size_t add_to(struct fixture *fixture, struct session *session, const char *page,
                      uint64_t deadline_ms)
 {
     struct visit *visit = &fixture->visits[fixture->count];
@@ -122,13 +124,13 @@ static size_t add_to(struct fixture *fixture, struct flow *flow, const char *pag
     list_init(&visit->link);
     visit->deadline_ms = deadline_ms;
     visit->second = SECOND;
-    flow_add(flow, page, strlen(page), visit);
+    session_add(session, page, strlen(page), visit);
     return fixture->count++;
 }
 
 static size_t add(struct fixture *fixture, const char *page)
 {
-    return add_to(fixture, &fixture->flow, page, UINT64_MAX);
+    return add_to(fixture, &fixture->session, page, UINT64_MAX);
 }
 
 static const struct store_batch *sent(struct fixture *fixture)
@@ -139,7 +141,7 @@ static const struct store_batch *sent(struct fixture *fixture)
 
 static void send_and_end(struct fixture *fixture, enum fake_fate fate)
 {
-    flow_send(&fixture->flow);
+    session_send(&fixture->session);
     sent(fixture);
     fake_store_end(fixture->store, fake_store_call(fixture->store, 0), fate);
 }
@@ -169,7 +171,7 @@ static void count_expired(struct fixture *fixture, uint64_t now_ms, size_t refus
 
     list_init(&lists[0]);
     list_init(&lists[1]);
-    flow_expire(&fixture->flow, now_ms, &lists[0], &lists[1]);
+    session_expire(&fixture->session, now_ms, &lists[0], &lists[1]);
     for (size_t i = 0; i < 2; i++) {
         while (list_take_first(&lists[i]) != NULL) {
             counts[i]++;
@@ -185,19 +187,19 @@ static void test_visits_are_told_before_the_end(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_false(flow_has_work(&fixture->flow));
-    flow_send(&fixture->flow);
+    assert_false(session_has_work(&fixture->session));
+    session_send(&fixture->session);
     assert_int_equal(fake_store_open_count(fixture->store), 0);
     add(fixture, "/");
     add(fixture, "/");
-    assert_true(flow_has_work(&fixture->flow));
+    assert_true(session_has_work(&fixture->session));
     send_and_end(fixture, FAKE_DONE);
     assert_string_equal(fixture->events, "ccaA");
     assert_int_equal(fixture->numbers[1], 2);
     assert_int_equal(fixture->end.hits, 2);
     assert_false(fixture->end.is_resent);
     assert_false(fixture->end.is_duplicate);
-    assert_false(flow_has_work(&fixture->flow));
+    assert_false(session_has_work(&fixture->session));
 }
 
 static void test_one_call_at_a_time(void **state)
@@ -205,14 +207,14 @@ static void test_one_call_at_a_time(void **state)
     struct fixture *fixture = *state;
 
     add(fixture, "/");
-    flow_send(&fixture->flow);
-    assert_true(flow_is_busy(&fixture->flow));
+    session_send(&fixture->session);
+    assert_true(session_is_busy(&fixture->session));
     add(fixture, "/");
-    flow_send(&fixture->flow);
+    session_send(&fixture->session);
     assert_int_equal(sent(fixture)->entries[0].hits, 1);
     fake_store_end_all(fixture->store, FAKE_DONE);
-    assert_false(flow_is_busy(&fixture->flow));
-    assert_true(flow_has_work(&fixture->flow));
+    assert_false(session_is_busy(&fixture->session));
+    assert_true(session_has_work(&fixture->session));
     send_and_end(fixture, FAKE_DONE);
 }
 
@@ -231,12 +233,12 @@ static void test_each_end(void **state)
     assert_true(fixture->end.is_duplicate);
 
     fixture->events[0] = '\0';
-    flow_distrust(&fixture->flow);
+    session_distrust(&fixture->session);
     send_and_end(fixture, FAKE_REFUSED);
     send_and_end(fixture, FAKE_DONE);
     assert_string_equal(fixture->events, "FC");
     lose_all(fixture);
-    flow_distrust(&fixture->flow);
+    session_distrust(&fixture->session);
     send_and_end(fixture, FAKE_DONE);
     assert_string_equal(fixture->events, "FCG");
     assert_int_equal(fixture->end.gap.heal_visits, 1);
@@ -245,21 +247,21 @@ static void test_each_end(void **state)
     assert_string_equal(fixture->events, "FCGFH");
     assert_int_equal(fixture->end.hits, 1);
     assert_true(fixture->end.is_duplicate);
-    assert_false(flow_has_work(&fixture->flow));
+    assert_false(session_has_work(&fixture->session));
 }
 
 static void test_nothing_to_distrust(void **state)
 {
     struct fixture *fixture = *state;
 
-    flow_distrust(&fixture->flow);
-    assert_false(flow_has_work(&fixture->flow));
+    session_distrust(&fixture->session);
+    assert_false(session_has_work(&fixture->session));
     count(fixture, 1);
-    flow_distrust(&fixture->flow);
-    assert_true(flow_has_work(&fixture->flow));
+    session_distrust(&fixture->session);
+    assert_true(session_has_work(&fixture->session));
 }
 
-/* the owner may free the flow at any time; what is open then ends without it */
+/* the owner may free the session at any time; what is open then ends without it */
 static void test_finish_with_a_call_open(void **state)
 {
     enum kind { BATCH, RESENT, CHECK, HEAL, KINDS };
@@ -277,16 +279,16 @@ static void test_finish_with_a_call_open(void **state)
             send_and_end(fixture, FAKE_REPLY_LOST);
         } else if (kind != BATCH) {
             lose_all(fixture);
-            flow_distrust(&fixture->flow);
+            session_distrust(&fixture->session);
         }
         if (kind == HEAL) {
             send_and_end(fixture, FAKE_DONE);
         }
-        flow_send(&fixture->flow);
+        session_send(&fixture->session);
         assert_int_equal(fake_store_open_count(fixture->store), 1);
-        finish(&fixture->flow);
+        finish(&fixture->session);
         fixture->is_finished = true;
-        memset(&fixture->flow, 0xa5, sizeof(fixture->flow));
+        memset(&fixture->session, 0xa5, sizeof(fixture->session));
         fake_store_end_all(fixture->store, FAKE_DONE);
         teardown(&own);
     }
@@ -298,22 +300,22 @@ static void test_who_leaves_when(void **state)
 {
     struct fixture *fixture = *state;
 
-    add_to(fixture, &fixture->flow, "/", 10);
-    add_to(fixture, &fixture->flow, "/", 20);
-    add_to(fixture, &fixture->flow, "/", 30);
-    add_to(fixture, &fixture->flow, "/", 40);
-    assert_false(flow_is_overdue(&fixture->flow, 9));
-    assert_true(flow_is_overdue(&fixture->flow, 10));
+    add_to(fixture, &fixture->session, "/", 10);
+    add_to(fixture, &fixture->session, "/", 20);
+    add_to(fixture, &fixture->session, "/", 30);
+    add_to(fixture, &fixture->session, "/", 40);
+    assert_false(session_is_overdue(&fixture->session, 9));
+    assert_true(session_is_overdue(&fixture->session, 10));
     count_expired(fixture, 10, 1, 0);
     send_and_end(fixture, FAKE_REFUSED);
     count_expired(fixture, 20, 1, 0);
-    flow_send(&fixture->flow);
+    session_send(&fixture->session);
     assert_int_equal(sent(fixture)->entries[0].hits, 2);
     count_expired(fixture, 30, 0, 1);
     fake_store_end_all(fixture->store, FAKE_REPLY_LOST);
     count_expired(fixture, 40, 0, 1);
-    assert_false(flow_is_overdue(&fixture->flow, UINT64_MAX));
-    assert_true(flow_has_work(&fixture->flow));
+    assert_false(session_is_overdue(&fixture->session, UINT64_MAX));
+    assert_true(session_has_work(&fixture->session));
     send_and_end(fixture, FAKE_DONE);
     assert_int_equal(fake_database_total(fixture->database, "default", "/"), 2);
 }
@@ -327,7 +329,7 @@ static void test_a_gap_does_not_open_a_doubtful_batch(void **state)
     struct fixture *fixture = *state;
 
     count(fixture, 1);
-    add_to(fixture, &fixture->flow, "/gone", 10);
+    add_to(fixture, &fixture->session, "/gone", 10);
     add(fixture, "/stays");
     send_and_end(fixture, FAKE_REPLY_LOST);
     lose_all(fixture);
@@ -335,7 +337,7 @@ static void test_a_gap_does_not_open_a_doubtful_batch(void **state)
     assert_string_equal(fixture->events, "FG");
     count_expired(fixture, 10, 0, 1);
     send_and_end(fixture, FAKE_DONE); /* heals */
-    flow_send(&fixture->flow);
+    session_send(&fixture->session);
     assert_int_equal(sent(fixture)->entry_count, 2);
 }
 
@@ -345,13 +347,13 @@ static void test_a_gap_opens_a_batch_without_doubt(void **state)
 
     count(fixture, 1);
     lose_all(fixture);
-    add_to(fixture, &fixture->flow, "/gone", 10);
+    add_to(fixture, &fixture->session, "/gone", 10);
     add(fixture, "/stays");
     send_and_end(fixture, FAKE_DONE);
     assert_string_equal(fixture->events, "G");
     count_expired(fixture, 10, 1, 0);
     send_and_end(fixture, FAKE_DONE);
-    flow_send(&fixture->flow);
+    session_send(&fixture->session);
     assert_int_equal(sent(fixture)->entry_count, 1);
     assert_string_equal(sent(fixture)->entries[0].page, "/stays");
 }
@@ -362,9 +364,9 @@ static void assert_renews(struct fixture *fixture, bool expected)
 {
     char epoch[STORE_EPOCH_LENGTH + 1];
 
-    strcpy(epoch, fixture->flow.ledger.epoch);
-    flow_renew(&fixture->flow);
-    assert_int_equal(strcmp(epoch, fixture->flow.ledger.epoch) != 0, expected);
+    strcpy(epoch, fixture->session.ledger.epoch);
+    session_renew(&fixture->session);
+    assert_int_equal(strcmp(epoch, fixture->session.ledger.epoch) != 0, expected);
 }
 
 static void test_renews_when_nothing_depends_on_it(void **state)
@@ -374,17 +376,17 @@ static void test_renews_when_nothing_depends_on_it(void **state)
     assert_renews(fixture, true);
     add(fixture, "/");
     assert_renews(fixture, true);
-    flow_send(&fixture->flow);
+    session_send(&fixture->session);
     assert_renews(fixture, false); /* in flight */
     fake_store_end_all(fixture->store, FAKE_REPLY_LOST);
     assert_renews(fixture, false); /* in doubt */
     send_and_end(fixture, FAKE_DONE);
     assert_renews(fixture, false); /* may have to be healed */
-    ledger_forget(&fixture->flow.ledger, UINT64_MAX, 0);
+    ledger_forget(&fixture->session.ledger, UINT64_MAX, 0);
     add(fixture, "/");
     send_and_end(fixture, FAKE_REFUSED);
     assert_renews(fixture, true); /* certainly nothing of this epoch is to come */
-    flow_send(&fixture->flow);
+    session_send(&fixture->session);
     assert_int_equal(sent(fixture)->sequence, 1);
     fake_store_end_all(fixture->store, FAKE_DONE);
     assert_int_equal(fixture->numbers[1], 2);
@@ -392,31 +394,31 @@ static void test_renews_when_nothing_depends_on_it(void **state)
 
 /* --- on the way to a journal --- */
 
-static void test_open_batches_move_to_another_flow(void **state)
+static void test_open_batches_move_to_another_session(void **state)
 {
     static const char *const pages[] = {"/before", "/first", "/second"};
     struct fixture *fixture = *state;
     size_t moved = 0;
-    struct flow other;
+    struct session other;
 
-    flow_init(&other, &fixture->store->store, "default", &events);
+    session_init(&other, &fixture->store->store, "default", &events);
     add(fixture, "/sent");
-    assert_null(flow_first_frozen(&fixture->flow));
-    flow_send(&fixture->flow);
-    assert_ptr_equal(flow_first_frozen(&fixture->flow)->parcel->content.entries,
+    assert_null(session_first_frozen(&fixture->session));
+    session_send(&fixture->session);
+    assert_ptr_equal(session_first_frozen(&fixture->session)->parcel->content.entries,
                      fake_store_call(fixture->store, 0)->theirs.entries);
     add(fixture, "/first");
     fixture->visits[fixture->count].second = SECOND + 3600;
-    flow_add(&fixture->flow, "/second", 7, &fixture->visits[fixture->count++]);
+    session_add(&fixture->session, "/second", 7, &fixture->visits[fixture->count++]);
     add_to(fixture, &other, "/before", UINT64_MAX);
-    flow_move_open(&fixture->flow, &other);
+    session_move_open(&fixture->session, &other);
     fake_store_end_all(fixture->store, FAKE_DONE); /* what was sent stayed */
     assert_string_equal(fixture->events, "caA");
-    assert_false(flow_has_work(&fixture->flow));
+    assert_false(session_has_work(&fixture->session));
     list_for_each(link, &other.batches) {
         struct batch *batch = container_of(link, struct batch, link);
 
-        flow_freeze(&other, batch);
+        session_freeze(&other, batch);
         assert_string_equal(batch->parcel->content.entries[0].page, pages[moved++]);
         assert_int_equal(batch->parcel->content.sequence, moved);
     }
@@ -430,12 +432,13 @@ static void test_a_batch_with_a_fixed_number(void **state)
     struct fixture *fixture = *state;
 
     count(fixture, 2);
-    add_to(fixture, &fixture->flow, "/", 10);
+    add_to(fixture, &fixture->session, "/", 10);
     add(fixture, "/");
-    flow_freeze(&fixture->flow, container_of(fixture->flow.batches.next, struct batch, link));
+    session_freeze(&fixture->session,
+                   container_of(fixture->session.batches.next, struct batch, link));
     send_and_end(fixture, FAKE_REFUSED);
     count_expired(fixture, 10, 0, 1);
-    flow_send(&fixture->flow);
+    session_send(&fixture->session);
     assert_int_equal(sent(fixture)->sequence, 3);
     assert_int_equal(sent(fixture)->follows, 2);
     assert_int_equal(sent(fixture)->entries[0].hits, 2);
@@ -457,7 +460,7 @@ int main(void)
         TEST(test_a_gap_does_not_open_a_doubtful_batch),
         TEST(test_a_gap_opens_a_batch_without_doubt),
         TEST(test_renews_when_nothing_depends_on_it),
-        TEST(test_open_batches_move_to_another_flow),
+        TEST(test_open_batches_move_to_another_session),
         TEST(test_a_batch_with_a_fixed_number),
     };
 

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT */
+#include "count/session.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* an open call, with all that was sent; outlives the session if the store answers late */
+struct session_call {
+    struct session *session; /* NULL if the session is gone: then the call owns the rest */
+    struct batch *batch;     /* a new batch; NULL for a resend or a check */
+    struct parcel *parcel;   /* NULL for a check of the position */
+    struct store_batch sent;
+    char site[STORE_SITE_MAX + 1];
+    char epoch[STORE_EPOCH_LENGTH + 1];
+};
+
+static struct batch *first_batch(const struct session *session)
+{
+    return list_is_empty(&session->batches)
+               ? NULL
+               : container_of(session->batches.next, struct batch, link);
+}
+
+static struct session_call *begin_call(struct session *session)
+{
+    struct session_call *call = alloc_zero(1, sizeof(*call));
+
+    call->session = session;
+    memcpy(call->site, session->site, sizeof(call->site));
+    memcpy(call->epoch, session->ledger.epoch, sizeof(call->epoch));
+    session->call = call;
+    return call;
+}
+
+/* ends a call and returns its session; if the session is gone, frees what was sent and returns NULL
+ */
+static struct session *end_call(struct session_call *call)
+{
+    struct session *session = call->session;
+
+    if (session != NULL) {
+        session->call = NULL;
+    } else if (call->batch != NULL) {
+        batch_destroy(call->batch);
+    } else {
+        parcel_destroy(call->parcel);
+    }
+    free(call);
+    return session;
+}
+
+static void end_with(struct session *session, struct session_end end)
+{
+    session->events->on_end(session, &end);
+}
+
+static void on_visit(void *data, struct visit *visit, const struct visit_answer *answer)
+{
+    struct session *session = data;
+
+    session->events->on_counted(session, visit, answer);
+}
+
+static void finish_batch(struct session *session, struct batch *batch,
+                         const struct store_applied *applied)
+{
+    struct session_end end = {.result = SESSION_APPLIED,
+                              .is_duplicate = applied->duplicate,
+                              .is_written = !applied->duplicate,
+                              .is_resent = batch->attempts > 1,
+                              .hits = batch->parcel->hits};
+
+    list_remove(&batch->link);
+    batch_answer(batch, applied, on_visit, session);
+    session->events->on_applied(session, batch, applied);
+    parcel_settle(batch->parcel, applied->totals);
+    ledger_acknowledge(&session->ledger, batch_take_parcel(batch), clock_monotonic_ms());
+    batch_destroy(batch);
+    end_with(session, end);
+}
+
+/* returns the visits of an unanswered resend that the store turns out to have */
+static uint64_t settle_heal(struct session *session, struct store_position at)
+{
+    struct parcel *heal = ledger_to_heal(&session->ledger);
+    bool was_doubtful = session->is_heal_doubtful;
+
+    session->is_heal_doubtful = false;
+    if (heal == NULL || !was_doubtful || at.sequence < heal->content.sequence) {
+        return 0;
+    }
+    heal->answered_at_ms = clock_monotonic_ms();
+    return heal->hits;
+}
+
+/*
+ * Records the store's position, which differs from the expected one. `reason` is NULL if the store
+ * was asked for it.
+ */
+static void find_gap(struct session *session, struct store_position at, const char *reason)
+{
+    struct session_end end = {.result = SESSION_GAP,
+                              .hits = settle_heal(session, at),
+                              .is_surprise = reason != NULL,
+                              .reason = reason};
+
+    if (!ledger_store_is_at(&session->ledger, at, &end.gap)) {
+        end.result = end.hits != 0 ? SESSION_HEALED : SESSION_CHECKED;
+    }
+    end_with(session, end);
+}
+
+/* restarts the retention of a resent parcel: a store that lost it once may lose it again */
+static void finish_heal(struct session *session, struct parcel *parcel,
+                        const struct store_applied *applied)
+{
+    struct session_end end = {.result = SESSION_HEALED,
+                              .is_duplicate = applied->duplicate,
+                              .is_written = !applied->duplicate,
+                              .hits = parcel->hits};
+
+    session->is_heal_doubtful = false;
+    parcel->answered_at_ms = clock_monotonic_ms();
+    ledger_healed(&session->ledger);
+    end_with(session, end);
+}
+
+static void fail_batch(struct batch *batch, const struct store_applied *applied)
+{
+    if (applied->outcome == STORE_UNKNOWN) {
+        batch->is_doubtful = true;
+        batch->may_be_applied = true;
+    } else if (!batch->is_doubtful) {
+        /*
+         * A doubtful batch stays frozen, even after a gap. The gap proves only that this copy of
+         * the store lacks the batch. Another copy may come back.
+         */
+        batch_thaw(batch);
+        if (batch_is_empty(batch)) {
+            list_remove(&batch->link);
+            batch_destroy(batch);
+        }
+    }
+}
+
+/*
+ * Keeps the later of the two times: a copy of the store that went back may not know the later one.
+ */
+static void note_answer(struct session *session, const struct store_applied *applied)
+{
+    struct session_old_version *old = session->old_version;
+    uint64_t until_ms =
+        applied->old_version_s == 0 ? 0 : clock_monotonic_ms() + applied->old_version_s * 1000;
+
+    if (applied->outcome == STORE_OK && old != NULL &&
+        (old->until_ms == UINT64_MAX || old->until_ms < until_ms)) {
+        old->until_ms = until_ms;
+    }
+}
+
+static void end_refused(struct session *session, const struct store_applied *applied)
+{
+    bool is_refused = applied->outcome == STORE_REFUSED;
+
+    end_with(session, (struct session_end){.result = SESSION_FAILED,
+                                           .reason = applied->reason,
+                                           .scope = is_refused ? applied->scope : STORE_SCOPE_SITE,
+                                           .is_torn = is_refused && applied->is_torn});
+}
+
+static void fail(struct session *session, const struct store_applied *applied)
+{
+    if (applied->gap) {
+        find_gap(session, applied->at, applied->reason);
+    } else if (applied->is_outdated && applied->generation > session->ledger.generation) {
+        end_with(session, (struct session_end){.result = SESSION_OUTDATED,
+                                               .generation = applied->generation,
+                                               .reason = applied->reason});
+    } else {
+        end_refused(session, applied);
+    }
+}
+
+static void on_applied(void *data, const struct store_applied *applied)
+{
+    struct session_call *call = data;
+    struct batch *batch = call->batch;
+    struct parcel *parcel = call->parcel;
+    struct session *session = end_call(call);
+
+    if (session == NULL) {
+        return;
+    }
+    note_answer(session, applied);
+    if (applied->outcome == STORE_OK && batch != NULL) {
+        finish_batch(session, batch, applied);
+        return;
+    }
+    if (applied->outcome == STORE_OK) {
+        finish_heal(session, parcel, applied);
+        return;
+    }
+    if (batch != NULL) {
+        fail_batch(batch, applied);
+    } else {
+        session->is_heal_doubtful |= applied->outcome == STORE_UNKNOWN;
+    }
+    fail(session, applied);
+}
+
+static void on_ledger(void *data, const struct store_ledger *ledger)
+{
+    struct session *session = end_call(data);
+
+    if (session == NULL) {
+        return;
+    }
+    if (ledger->outcome == STORE_OK) {
+        session->must_check = false;
+        find_gap(session, ledger->at, NULL);
+    } else if (ledger->is_outdated && ledger->generation > session->ledger.generation) {
+        end_with(session, (struct session_end){.result = SESSION_OUTDATED,
+                                               .generation = ledger->generation,
+                                               .reason = ledger->reason});
+    } else {
+        end_with(session, (struct session_end){.result = SESSION_FAILED,
+                                               .reason = ledger->reason,
+                                               .scope = ledger->scope,
+                                               .is_torn = ledger->is_torn});
+    }
+}
+
+static bool may_old_version_write(const struct session *session)
+{
+    uint64_t until_ms = session->old_version != NULL ? session->old_version->until_ms : UINT64_MAX;
+
+    return until_ms != 0 && (until_ms == UINT64_MAX || clock_monotonic_ms() < until_ms);
+}
+
+static void send_parcel(struct session *session, struct batch *batch, struct parcel *parcel)
+{
+    struct session_call *call = begin_call(session);
+
+    ledger_address(&session->ledger, parcel);
+    call->batch = batch;
+    call->parcel = parcel;
+    call->sent = parcel->content;
+    call->sent.site = call->site;
+    call->sent.epoch = call->epoch;
+    call->sent.finds_old_tokens = may_old_version_write(session);
+    store_apply(session->store, &call->sent, on_applied, call);
+}
+
+void session_send(struct session *session)
+{
+    struct parcel *heal = ledger_to_heal(&session->ledger);
+    struct batch *batch = first_batch(session);
+
+    if (session->call != NULL || !session_has_work(session)) {
+        return;
+    }
+    if (session->must_check) {
+        struct session_call *call = begin_call(session);
+
+        store_ledger(session->store, call->site, call->epoch, on_ledger, call);
+    } else if (heal != NULL) {
+        send_parcel(session, NULL, heal);
+    } else {
+        send_parcel(session, batch, batch_freeze(batch));
+    }
+}
+
+bool session_may_heal(const struct session *session)
+{
+    return session->must_check || ledger_to_heal(&session->ledger) != NULL;
+}
+
+bool session_has_work(const struct session *session)
+{
+    return session_may_heal(session) || !list_is_empty(&session->batches);
+}
+
+bool session_is_busy(const struct session *session)
+{
+    return session->call != NULL;
+}
+
+void session_distrust(struct session *session)
+{
+    /* without retained parcels nothing can be resent, and the next batch finds a gap anyway */
+    if (!list_is_empty(&session->ledger.retained)) {
+        session->must_check = true;
+    }
+}
+
+void session_renew(struct session *session)
+{
+    const struct batch *batch = first_batch(session);
+
+    if (session->call == NULL && !session->must_check && list_is_empty(&session->ledger.retained) &&
+        (batch == NULL || !batch->is_frozen)) {
+        ledger_renew(&session->ledger);
+    }
+}
+
+uint64_t session_retained_visits(const struct session *session)
+{
+    uint64_t visits = 0;
+
+    list_for_each(link, &session->ledger.retained) {
+        visits += container_of(link, struct parcel, link)->hits;
+    }
+    return visits;
+}
+
+void session_begin_generation(struct session *session, uint64_t generation)
+{
+    const struct parcel *before = NULL;
+
+    ledger_begin_generation(&session->ledger, generation);
+    session->must_check = false;
+    session->is_heal_doubtful = false;
+    list_for_each(link, &session->batches) {
+        struct batch *batch = container_of(link, struct batch, link);
+
+        if (batch->is_frozen) {
+            ledger_fix(&session->ledger, before, batch->parcel);
+            before = batch->parcel;
+        }
+    }
+}
+
+void session_add(struct session *session, const char *page, size_t page_length, struct visit *visit)
+{
+    struct batch *last = container_of(session->batches.prev, struct batch, link);
+
+    if (list_is_empty(&session->batches) || !batch_takes(last, visit->second, visit->day)) {
+        last = batch_create(visit->second, visit->day);
+        last->known = session->known;
+        list_append(&session->batches, &last->link);
+    }
+    batch_add(last, page, page_length, visit);
+}
+
+struct batch *session_first_frozen(const struct session *session)
+{
+    struct batch *batch = first_batch(session);
+
+    return batch != NULL && batch->is_frozen ? batch : NULL;
+}
+
+bool session_is_overdue(const struct session *session, uint64_t now_ms)
+{
+    list_for_each(link, &session->batches) {
+        if (batch_is_overdue(container_of(link, struct batch, link), now_ms)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void session_move_open(struct session *session, struct session *to)
+{
+    struct list *link = session->batches.next;
+
+    while (link != &session->batches) {
+        struct batch *batch = container_of(link, struct batch, link);
+
+        link = link->next;
+        if (!batch->is_frozen) {
+            list_remove(&batch->link);
+            list_append(&to->batches, &batch->link);
+        }
+    }
+}
+
+void session_freeze(struct session *session, struct batch *batch)
+{
+    struct parcel *before = NULL;
+
+    if (batch->link.prev != &session->batches) {
+        before = container_of(batch->link.prev, struct batch, link)->parcel;
+    }
+    ledger_fix(&session->ledger, before, batch_freeze(batch));
+    batch->is_doubtful = true; /* never thawed: its sequence is in the journal */
+}
+
+void session_expire(struct session *session, uint64_t now_ms, struct list *refused,
+                    struct list *unknown)
+{
+    struct list *link = session->batches.next;
+
+    while (link != &session->batches) {
+        struct batch *batch = container_of(link, struct batch, link);
+
+        link = link->next;
+        batch_expire(batch, now_ms, batch->is_frozen ? unknown : refused);
+        if (batch_is_empty(batch)) {
+            list_remove(&batch->link);
+            batch_destroy(batch);
+        }
+    }
+}
+
+void session_init(struct session *session, struct store *store, const char *site,
+                  const struct session_events *events)
+{
+    memset(session, 0, sizeof(*session));
+    session->store = store;
+    session->events = events;
+    list_init(&session->batches);
+    ledger_init(&session->ledger);
+    strncpy(session->site, site, STORE_SITE_MAX);
+}
+
+/* passes what was sent to the open call */
+static void orphan_call(struct session *session)
+{
+    struct session_call *call = session->call;
+
+    if (call == NULL) {
+        return;
+    }
+    call->session = NULL;
+    if (call->batch != NULL) {
+        list_remove(&call->batch->link);
+    } else if (call->parcel != NULL) {
+        list_remove(&call->parcel->link);
+    }
+}
+
+void session_finish(struct session *session)
+{
+    struct batch *batch;
+
+    orphan_call(session);
+    while ((batch = first_batch(session)) != NULL) {
+        list_remove(&batch->link);
+        batch_destroy(batch);
+    }
+    ledger_finish(&session->ledger);
+}
