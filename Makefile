@@ -38,7 +38,7 @@ BASE     = $(filter-out %/zone.o,$(filter $(BUILD)/src/base/%,$(OBJECTS)))
 DAEMON   = $(BUILD)/cmd/visitcountd.o
 CTL      = $(patsubst %.c,$(BUILD)/%.o,$(filter-out cmd/visitcountd.c,$(wildcard cmd/*.c)))
 # what visitcountctl reads a journal with
-JOURNAL  = $(patsubst %,$(BUILD)/src/journal/%.o,journal_inspect journal_record journal_segment parcel)
+JOURNAL  = $(patsubst %,$(BUILD)/src/journal/%.o,journal_inspect journal_record journal_segment sealed_batch)
 SUPPORT  = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/unit/support/*.c)))
 UNITS    = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 SIM      = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/sim/*.c)))

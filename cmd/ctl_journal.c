@@ -39,7 +39,7 @@ static const char *format_hour(uint64_t hour, char text[32])
 static void put_record_text(struct finding *finding, const struct journal_position *position,
                             const struct journal_record *record)
 {
-    const struct store_batch *content = &record->parcel->content;
+    const struct store_batch *content = &record->sealed_batch->content;
     char hour[32];
 
     if (finding->records == 0) {
@@ -49,13 +49,13 @@ static void put_record_text(struct finding *finding, const struct journal_positi
     buf_printf(finding->out,
                "%-16s %8" PRIu64 "  %-20s %-32s %10" PRIu64 "  %-14s %6zu %8" PRIu64 "\n",
                position->file, position->offset, record->site, record->epoch, content->sequence,
-               format_hour(content->hour, hour), content->entry_count, record->parcel->hits);
+               format_hour(content->hour, hour), content->entry_count, record->sealed_batch->hits);
 }
 
 static void put_record_json(struct report *json, const struct journal_position *position,
                             const struct journal_record *record)
 {
-    const struct store_batch *content = &record->parcel->content;
+    const struct store_batch *content = &record->sealed_batch->content;
     char hour[32];
 
     report_begin_section(json, NULL);
@@ -66,7 +66,7 @@ static void put_record_json(struct report *json, const struct journal_position *
     report_u64(json, "sequence", content->sequence);
     report_text(json, "hour", format_hour(content->hour, hour));
     report_u64(json, "pages", content->entry_count);
-    report_u64(json, "visits", record->parcel->hits);
+    report_u64(json, "visits", record->sealed_batch->hits);
     report_end_section(json);
 }
 
@@ -77,7 +77,7 @@ static void count_record(void *data, const struct journal_position *position,
 
     (void)position;
     finding->records++;
-    finding->visits += record->parcel->hits;
+    finding->visits += record->sealed_batch->hits;
 }
 
 static void show_record(void *data, const struct journal_position *position,
@@ -117,7 +117,7 @@ static bool was_told(struct finding *finding, const struct journal_record *recor
     bool is_found;
 
     buf_printf(&key, "%s %s %" PRIu64, record->site, record->epoch,
-               record->parcel->content.sequence);
+               record->sealed_batch->content.sequence);
     is_found = map_find(&finding->told, key.bytes, key.length) != NULL;
     if (!is_found) {
         told = alloc_zero(1, sizeof(*told) + key.length);
@@ -142,7 +142,7 @@ static void put_page(struct finding *finding, const struct journal_position *pos
 {
     char hour[32];
 
-    format_hour(record->parcel->content.hour, hour);
+    format_hour(record->sealed_batch->content.hour, hour);
     if (finding->json == NULL) {
         buf_printf(finding->out, "%-16s  %-20s  %-14s %8" PRIu64 "  %s\n", position->file,
                    record->site, hour, entry->hits, entry->page);
@@ -152,7 +152,7 @@ static void put_page(struct finding *finding, const struct journal_position *pos
     report_text(finding->json, "file", position->file);
     report_text(finding->json, "site", record->site);
     report_text(finding->json, "epoch", record->epoch);
-    report_u64(finding->json, "sequence", record->parcel->content.sequence);
+    report_u64(finding->json, "sequence", record->sealed_batch->content.sequence);
     report_text(finding->json, "hour", hour);
     report_text(finding->json, "page", entry->page);
     report_u64(finding->json, "visits", entry->hits);
@@ -163,7 +163,7 @@ static void show_aside(void *data, const struct journal_position *position,
                        const struct journal_record *record)
 {
     struct finding *finding = data;
-    const struct store_batch *content = &record->parcel->content;
+    const struct store_batch *content = &record->sealed_batch->content;
 
     if (was_told(finding, record)) {
         return;

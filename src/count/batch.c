@@ -54,20 +54,20 @@ void batch_destroy(struct batch *batch)
         remove_page(batch, page_of(batch->pages.next));
     }
     map_finish(&batch->by_name);
-    parcel_destroy(batch->parcel);
+    sealed_batch_destroy(batch->sealed_batch);
     free(batch->token_positions);
     free(batch);
 }
 
-struct batch *batch_restore(struct parcel *parcel)
+struct batch *batch_restore(struct sealed_batch *sealed_batch)
 {
-    struct batch *batch = batch_create(parcel->content.second, parcel->content.day);
+    struct batch *batch = batch_create(sealed_batch->content.second, sealed_batch->content.day);
 
     batch->is_frozen = true;
     batch->is_doubtful = true;
     batch->may_be_applied = true; /* by an earlier run */
     batch->attempts = 1;
-    batch->parcel = parcel;
+    batch->sealed_batch = sealed_batch;
     return batch;
 }
 
@@ -145,7 +145,7 @@ void batch_add(struct batch *batch, const char *page_name, size_t page_length, s
 
 bool batch_is_empty(const struct batch *batch)
 {
-    return batch->parcel == NULL && list_is_empty(&batch->pages);
+    return batch->sealed_batch == NULL && list_is_empty(&batch->pages);
 }
 
 /* appends the tokens of a page's visits */
@@ -177,7 +177,7 @@ static void collect_visitors(const struct batch_page *page, uint32_t entry,
     }
 }
 
-static struct parcel *pack(struct batch *batch)
+static struct sealed_batch *pack(struct batch *batch)
 {
     struct store_entry entries[BATCH_PAGES_MAX];
     struct store_token tokens[BATCH_TOKENS_MAX];
@@ -201,25 +201,25 @@ static struct parcel *pack(struct batch *batch)
         entries[content.entry_count++] =
             (struct store_entry){page->name, page->name_length, page->hits, page->wants_uniques};
     }
-    return parcel_create(&content);
+    return sealed_batch_create(&content);
 }
 
-struct parcel *batch_freeze(struct batch *batch)
+struct sealed_batch *batch_freeze(struct batch *batch)
 {
     batch->attempts++;
     if (!batch->is_frozen) {
         batch->is_frozen = true;
-        batch->parcel = pack(batch);
+        batch->sealed_batch = pack(batch);
     }
-    return batch->parcel;
+    return batch->sealed_batch;
 }
 
-struct parcel *batch_take_parcel(struct batch *batch)
+struct sealed_batch *batch_take_sealed_batch(struct batch *batch)
 {
-    struct parcel *parcel = batch->parcel;
+    struct sealed_batch *sealed_batch = batch->sealed_batch;
 
-    batch->parcel = NULL;
-    return parcel;
+    batch->sealed_batch = NULL;
+    return sealed_batch;
 }
 
 /* numbers the visits of a page again: those that left while it was frozen are not sent again */
@@ -255,8 +255,8 @@ void batch_thaw(struct batch *batch)
 {
     batch->is_frozen = false;
     batch->is_doubtful = false;
-    parcel_destroy(batch->parcel);
-    batch->parcel = NULL;
+    sealed_batch_destroy(batch->sealed_batch);
+    batch->sealed_batch = NULL;
     free(batch->token_positions);
     batch->token_positions = NULL;
     recount(batch);
@@ -327,7 +327,7 @@ static void answer_page(struct batch_page *page, struct page_tokens *tokens,
 void batch_answer(struct batch *batch, const struct store_applied *applied, batch_on_visit on_visit,
                   void *data)
 {
-    const struct store_batch *content = &batch->parcel->content;
+    const struct store_batch *content = &batch->sealed_batch->content;
     size_t entry = 0;
     size_t first = 0;
 

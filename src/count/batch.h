@@ -15,7 +15,7 @@
 #include "base/map.h"
 #include "count/visit.h"
 #include "count/known_visitors.h"
-#include "journal/parcel.h"
+#include "journal/sealed_batch.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -59,8 +59,8 @@ struct batch {
     struct batch_page *latest; /* a cache: most visits are of the same page as the visit before */
     size_t token_count;        /* visits with a token */
     size_t visitor_count;      /* visits whose visitor is sent to the store */
-    struct parcel *parcel;     /* the content that was sent; NULL while open */
-    struct shelter *shelter;   /* the owner's link to its record in the journal, or NULL */
+    struct sealed_batch *sealed_batch; /* the content that was sent; NULL while open */
+    struct shelter *shelter;           /* the owner's link to its record in the journal, or NULL */
     uint64_t *token_positions; /* per token its visit's position in its page; NULL while open */
 };
 
@@ -87,12 +87,12 @@ bool batch_is_empty(const struct batch *batch);
 
 /**
  * Freezes the batch and counts one more attempt. Returns its content with one entry per page. The
- * batch owns the content until batch_take_parcel().
+ * batch owns the content until batch_take_sealed_batch().
  */
-struct parcel *batch_freeze(struct batch *batch);
+struct sealed_batch *batch_freeze(struct batch *batch);
 
-/** Passes the parcel of a frozen batch to the caller, who then owns it. */
-struct parcel *batch_take_parcel(struct batch *batch);
+/** Passes the sealed_batch of a frozen batch to the caller, who then owns it. */
+struct sealed_batch *batch_take_sealed_batch(struct batch *batch);
 
 /**
  * Reopens a batch that the store certainly did not apply. Keeps only visits that still wait. Visits
@@ -109,8 +109,8 @@ typedef void (*batch_on_visit)(void *data, struct visit *visit, const struct vis
 void batch_answer(struct batch *batch, const struct store_applied *applied, batch_on_visit on_visit,
                   void *data);
 
-/** Creates a frozen batch of `parcel`, which it takes over. It has no visits. */
-struct batch *batch_restore(struct parcel *parcel);
+/** Creates a frozen batch of `sealed_batch`, which it takes over. It has no visits. */
+struct batch *batch_restore(struct sealed_batch *sealed_batch);
 
 /** Whether the batch has visits that wait for an answer. */
 bool batch_has_visits(const struct batch *batch);

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct parcel *parcel_of(struct list *link)
+static struct sealed_batch *sealed_batch_of(struct list *link)
 {
-    return container_of(link, struct parcel, link);
+    return container_of(link, struct sealed_batch, link);
 }
 
 /* the part of an epoch before its random bits */
@@ -43,10 +43,10 @@ void ledger_init(struct ledger *ledger)
 
 static void drop_oldest(struct ledger *ledger)
 {
-    struct parcel *parcel = parcel_of(list_take_first(&ledger->retained));
+    struct sealed_batch *sealed_batch = sealed_batch_of(list_take_first(&ledger->retained));
 
-    ledger->retained_bytes -= parcel->size_bytes;
-    parcel_destroy(parcel);
+    ledger->retained_bytes -= sealed_batch->size_bytes;
+    sealed_batch_destroy(sealed_batch);
 }
 
 void ledger_finish(struct ledger *ledger)
@@ -84,60 +84,61 @@ void ledger_renew(struct ledger *ledger)
     ledger->heal = &ledger->retained;
 }
 
-struct parcel *ledger_to_heal(const struct ledger *ledger)
+struct sealed_batch *ledger_to_heal(const struct ledger *ledger)
 {
-    return ledger->heal != &ledger->retained ? parcel_of(ledger->heal) : NULL;
+    return ledger->heal != &ledger->retained ? sealed_batch_of(ledger->heal) : NULL;
 }
 
 /*
- * Catches up with a parcel from the journal of an earlier run: all parcels before it were answered
- * when it was sent or written. The store will report its present position.
+ * Catches up with a sealed_batch from the journal of an earlier run: all sealed_batchs before it
+ * were answered when it was sent or written. The store will report its present position.
  */
-static void catch_up(struct ledger *ledger, const struct parcel *parcel)
+static void catch_up(struct ledger *ledger, const struct sealed_batch *sealed_batch)
 {
-    if (parcel->content.sequence > ledger->acknowledged + 1) {
-        ledger->acknowledged = parcel->content.sequence - 1;
-        ledger->visits = parcel->content.visits - parcel->hits;
+    if (sealed_batch->content.sequence > ledger->acknowledged + 1) {
+        ledger->acknowledged = sealed_batch->content.sequence - 1;
+        ledger->visits = sealed_batch->content.visits - sealed_batch->hits;
         ledger->store_at = ledger->acknowledged;
     }
 }
 
-void ledger_address(struct ledger *ledger, struct parcel *parcel)
+void ledger_address(struct ledger *ledger, struct sealed_batch *sealed_batch)
 {
-    if (ledger_to_heal(ledger) != parcel) {
-        if (parcel->is_addressed) {
-            catch_up(ledger, parcel);
+    if (ledger_to_heal(ledger) != sealed_batch) {
+        if (sealed_batch->is_addressed) {
+            catch_up(ledger, sealed_batch);
         } else {
-            parcel->content.sequence = ledger->acknowledged + 1;
-            parcel->content.visits = ledger->visits + parcel->hits;
+            sealed_batch->content.sequence = ledger->acknowledged + 1;
+            sealed_batch->content.visits = ledger->visits + sealed_batch->hits;
         }
     }
-    parcel->content.follows = ledger->store_at;
+    sealed_batch->content.follows = ledger->store_at;
 }
 
-void ledger_fix(const struct ledger *ledger, const struct parcel *before, struct parcel *parcel)
+void ledger_fix(const struct ledger *ledger, const struct sealed_batch *before,
+                struct sealed_batch *sealed_batch)
 {
     uint64_t sequence = before != NULL ? before->content.sequence : ledger->acknowledged;
     uint64_t visits = before != NULL ? before->content.visits : ledger->visits;
 
-    parcel->content.sequence = sequence + 1;
-    parcel->content.visits = visits + parcel->hits;
-    parcel->is_addressed = true;
+    sealed_batch->content.sequence = sequence + 1;
+    sealed_batch->content.visits = visits + sealed_batch->hits;
+    sealed_batch->is_addressed = true;
 }
 
-void ledger_acknowledge(struct ledger *ledger, struct parcel *parcel, uint64_t now_ms)
+void ledger_acknowledge(struct ledger *ledger, struct sealed_batch *sealed_batch, uint64_t now_ms)
 {
-    ledger->acknowledged = parcel->content.sequence;
-    ledger->visits = parcel->content.visits;
-    ledger->store_at = parcel->content.sequence;
-    parcel->answered_at_ms = now_ms;
-    ledger->retained_bytes += parcel->size_bytes;
-    list_append(&ledger->retained, &parcel->link);
+    ledger->acknowledged = sealed_batch->content.sequence;
+    ledger->visits = sealed_batch->content.visits;
+    ledger->store_at = sealed_batch->content.sequence;
+    sealed_batch->answered_at_ms = now_ms;
+    ledger->retained_bytes += sealed_batch->size_bytes;
+    list_append(&ledger->retained, &sealed_batch->link);
 }
 
 void ledger_healed(struct ledger *ledger)
 {
-    ledger->store_at = parcel_of(ledger->heal)->content.sequence;
+    ledger->store_at = sealed_batch_of(ledger->heal)->content.sequence;
     ledger->heal = ledger->heal->next;
 }
 
@@ -148,23 +149,23 @@ static void note_lost(const struct ledger *ledger, uint64_t sequence, uint64_t v
     uint64_t visits_before = ledger->visits;
 
     if (ledger->heal != &ledger->retained) {
-        const struct parcel *first = parcel_of(ledger->heal);
+        const struct sealed_batch *first = sealed_batch_of(ledger->heal);
 
         kept_from = first->content.sequence;
         visits_before = first->content.visits - first->hits;
     }
-    gap->lost_parcels = kept_from - (sequence + 1);
-    gap->lost_visits = gap->lost_parcels != 0 ? visits_before - visits : 0;
+    gap->lost_sealed_batchs = kept_from - (sequence + 1);
+    gap->lost_visits = gap->lost_sealed_batchs != 0 ? visits_before - visits : 0;
 }
 
-/* the first retained parcel that a store at `sequence` lacks, or the list's anchor */
+/* the first retained sealed_batch that a store at `sequence` lacks, or the list's anchor */
 static struct list *first_missing(struct ledger *ledger, uint64_t sequence)
 {
     struct list *missing = &ledger->retained;
 
-    /* the newest parcels are missing, so the search begins at that end */
+    /* the newest sealed_batchs are missing, so the search begins at that end */
     while (missing->prev != &ledger->retained &&
-           parcel_of(missing->prev)->content.sequence > sequence) {
+           sealed_batch_of(missing->prev)->content.sequence > sequence) {
         missing = missing->prev;
     }
     return missing;
@@ -172,7 +173,7 @@ static struct list *first_missing(struct ledger *ledger, uint64_t sequence)
 
 bool ledger_store_is_at(struct ledger *ledger, struct store_position at, struct ledger_gap *ret_gap)
 {
-    /* a higher sequence is that of a parcel whose answer we did not get */
+    /* a higher sequence is that of a sealed_batch whose answer we did not get */
     uint64_t sequence = at.sequence < ledger->acknowledged ? at.sequence : ledger->acknowledged;
     bool is_behind = sequence < ledger->store_at;
 
@@ -183,8 +184,8 @@ bool ledger_store_is_at(struct ledger *ledger, struct store_position at, struct 
         return false;
     }
     for (struct list *link = ledger->heal; link != &ledger->retained; link = link->next) {
-        ret_gap->heal_parcels++;
-        ret_gap->heal_visits += parcel_of(link)->hits;
+        ret_gap->heal_sealed_batchs++;
+        ret_gap->heal_visits += sealed_batch_of(link)->hits;
     }
     note_lost(ledger, sequence, at.visits, ret_gap);
     return true;
@@ -195,7 +196,7 @@ uint64_t ledger_forget(struct ledger *ledger, uint64_t before_ms, size_t max_byt
     uint64_t unprotected = 0;
 
     while (!list_is_empty(&ledger->retained) && ledger->retained.next != ledger->heal) {
-        const struct parcel *oldest = parcel_of(ledger->retained.next);
+        const struct sealed_batch *oldest = sealed_batch_of(ledger->retained.next);
         bool is_needed = oldest->answered_at_ms >= before_ms;
 
         if (is_needed && ledger->retained_bytes <= max_bytes) {

@@ -28,8 +28,8 @@ struct shelter {
     struct lane *lane;
     struct batch *batch; /* NULL if the store already has it, or the site was repaired */
     bool is_written;
-    bool was_limited;        /* the batch was sent, and the store may have refused new pages */
-    struct parcel *outdated; /* to be set aside once it is written; else NULL */
+    bool was_limited; /* the batch was sent, and the store may have refused new pages */
+    struct sealed_batch *outdated;      /* to be set aside once it is written; else NULL */
     char epoch[STORE_EPOCH_LENGTH + 1]; /* the epoch of `outdated` */
 };
 
@@ -83,7 +83,7 @@ static struct estimate *take_estimate(struct engine *engine, const char *site, c
 static void note_totals(struct lane *lane, const struct batch *batch,
                         const struct store_applied *applied)
 {
-    const struct store_batch *content = &batch->parcel->content;
+    const struct store_batch *content = &batch->sealed_batch->content;
 
     for (size_t i = 0; i < content->entry_count; i++) {
         struct estimate *estimate =
@@ -111,7 +111,7 @@ struct known {
 /* records that a batch is in the journal; `ret_known` gets its pages as they were before */
 static void note_pending(struct lane *lane, const struct batch *batch, struct known *ret_known)
 {
-    const struct store_batch *content = &batch->parcel->content;
+    const struct store_batch *content = &batch->sealed_batch->content;
 
     for (size_t i = 0; i < content->entry_count; i++) {
         struct estimate *estimate =
@@ -137,9 +137,9 @@ void outage_finish(struct engine *engine)
 
 /* --- a site that was repaired --- */
 
-static void set_aside(struct shelter *shelter, const char *epoch, struct parcel *parcel)
+static void set_aside(struct shelter *shelter, const char *epoch, struct sealed_batch *sealed_batch)
 {
-    struct journal_record record = {.parcel = parcel};
+    struct journal_record record = {.sealed_batch = sealed_batch};
 
     memcpy(record.site, shelter->lane->session.site, sizeof(record.site));
     memcpy(record.epoch, epoch, sizeof(record.epoch));
@@ -166,12 +166,12 @@ void outage_set_aside(struct lane *lane, struct batch *batch)
 
     batch->shelter = NULL;
     if (shelter->is_written) {
-        forget_pending(lane, &batch->parcel->content);
-        set_aside(shelter, lane->session.ledger.epoch, batch->parcel);
+        forget_pending(lane, &batch->sealed_batch->content);
+        set_aside(shelter, lane->session.ledger.epoch, batch->sealed_batch);
         free(shelter);
     } else {
         shelter->batch = NULL;
-        shelter->outdated = batch_take_parcel(batch);
+        shelter->outdated = batch_take_sealed_batch(batch);
         memcpy(shelter->epoch, lane->session.ledger.epoch, sizeof(shelter->epoch));
     }
 }
@@ -214,7 +214,7 @@ static void finish_written(struct shelter *shelter)
 {
     struct lane *lane = shelter->lane;
     struct batch *batch = shelter->batch;
-    struct known *pages = alloc_zero(batch->parcel->content.entry_count, sizeof(*pages));
+    struct known *pages = alloc_zero(batch->sealed_batch->content.entry_count, sizeof(*pages));
     struct answer_context context = {.shelter = shelter, .pages = pages};
 
     list_init(&context.unknown);
@@ -277,7 +277,7 @@ static void on_written(struct journal_entry *entry, int error)
         } else if (error == 0) {
             journal_done(entry);
         }
-        parcel_destroy(shelter->outdated);
+        sealed_batch_destroy(shelter->outdated);
         free(shelter);
     } else if (error == 0) {
         finish_written(shelter);
@@ -302,11 +302,11 @@ static void write_batch(struct lane *lane, struct batch *batch)
      * pages. Of a batch that was sent, the store may already have refused new pages. Then only
      * visits of known pages are answered as journaled.
      */
-    shelter->was_limited = lane == &lane->site->live && batch->parcel->content.pages_max != 0;
-    batch->parcel->content.pages_max = 0;
+    shelter->was_limited = lane == &lane->site->live && batch->sealed_batch->content.pages_max != 0;
+    batch->sealed_batch->content.pages_max = 0;
     memcpy(record.site, lane->session.site, sizeof(record.site));
     memcpy(record.epoch, lane->session.ledger.epoch, sizeof(record.epoch));
-    record.parcel = batch->parcel;
+    record.sealed_batch = batch->sealed_batch;
     journal_append(lane->site->engine->journal, &record, &shelter->entry);
 }
 
@@ -377,7 +377,7 @@ void outage_shelter(struct site *site)
     batch = session_first_frozen(&site->live.session);
     if (batch != NULL && batch->shelter == NULL && batch_has_visits(batch)) {
         batch->is_doubtful = true;
-        batch->parcel->is_addressed = true;
+        batch->sealed_batch->is_addressed = true;
         write_batch(&site->live, batch);
     }
     lane_use(outage_backlog(site), clock_monotonic_ms());
@@ -424,7 +424,7 @@ void outage_note_applied(struct lane *lane, struct batch *batch,
     }
     batch->shelter = NULL;
     if (shelter->is_written) {
-        engine->stats.replayed += batch->parcel->hits;
+        engine->stats.replayed += batch->sealed_batch->hits;
         journal_done(&shelter->entry);
         free(shelter);
     } else {
@@ -434,9 +434,9 @@ void outage_note_applied(struct lane *lane, struct batch *batch,
 
 struct journal_entry *outage_restore(struct lane *lane, struct journal_record *record)
 {
-    struct batch *batch = batch_restore(record->parcel);
+    struct batch *batch = batch_restore(record->sealed_batch);
     struct shelter *shelter = alloc_zero(1, sizeof(*shelter));
-    const struct store_batch *content = &record->parcel->content;
+    const struct store_batch *content = &record->sealed_batch->content;
 
     shelter->lane = lane;
     shelter->batch = batch;

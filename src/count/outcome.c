@@ -25,7 +25,7 @@ static void on_counted(struct session *session, struct visit *visit,
 static void note_visitors(struct engine *engine, const struct batch *batch,
                           const struct store_applied *applied)
 {
-    const struct store_batch *content = &batch->parcel->content;
+    const struct store_batch *content = &batch->sealed_batch->content;
 
     for (size_t i = 0; i < content->visitor_count; i++) {
         const struct store_visitor *visitor = &content->visitors[i];

@@ -32,9 +32,9 @@ static bool was_certainly_not_applied(const struct lane *lane, const struct batc
 static void give_up(struct lane *lane, struct batch *batch, struct doubt *doubt)
 {
     if (outage_has_record(batch)) {
-        doubt->aside += batch->parcel->hits;
+        doubt->aside += batch->sealed_batch->hits;
     } else {
-        doubt->dropped += batch->parcel->hits;
+        doubt->dropped += batch->sealed_batch->hits;
     }
     batch_release(batch, take_out, &doubt->visits);
     if (batch->shelter != NULL) {
@@ -166,9 +166,9 @@ static void add_doubts(const struct lane *lane, struct engine_doubts *doubts)
         const struct batch *batch = container_of(link, struct batch, link);
 
         if (outage_has_record(batch)) {
-            doubts->journaled += batch->parcel->hits;
+            doubts->journaled += batch->sealed_batch->hits;
         } else if (batch->is_frozen) {
-            doubts->unconfirmed += batch->parcel->hits;
+            doubts->unconfirmed += batch->sealed_batch->hits;
         }
     }
 }

@@ -11,7 +11,7 @@
 struct session_call {
     struct session *session; /* NULL if the session is gone: then the call owns the rest */
     struct batch *batch;     /* a new batch; NULL for a resend or a check */
-    struct parcel *parcel;   /* NULL for a check of the position */
+    struct sealed_batch *sealed_batch; /* NULL for a check of the position */
     struct store_batch sent;
     char site[STORE_SITE_MAX + 1];
     char epoch[STORE_EPOCH_LENGTH + 1];
@@ -46,7 +46,7 @@ static struct session *end_call(struct session_call *call)
     } else if (call->batch != NULL) {
         batch_destroy(call->batch);
     } else {
-        parcel_destroy(call->parcel);
+        sealed_batch_destroy(call->sealed_batch);
     }
     free(call);
     return session;
@@ -71,13 +71,13 @@ static void finish_batch(struct session *session, struct batch *batch,
                               .is_duplicate = applied->duplicate,
                               .is_written = !applied->duplicate,
                               .is_resent = batch->attempts > 1,
-                              .hits = batch->parcel->hits};
+                              .hits = batch->sealed_batch->hits};
 
     list_remove(&batch->link);
     batch_answer(batch, applied, on_visit, session);
     session->events->on_applied(session, batch, applied);
-    parcel_settle(batch->parcel, applied->totals);
-    ledger_acknowledge(&session->ledger, batch_take_parcel(batch), clock_monotonic_ms());
+    sealed_batch_settle(batch->sealed_batch, applied->totals);
+    ledger_acknowledge(&session->ledger, batch_take_sealed_batch(batch), clock_monotonic_ms());
     batch_destroy(batch);
     end_with(session, end);
 }
@@ -85,7 +85,7 @@ static void finish_batch(struct session *session, struct batch *batch,
 /* returns the visits of an unanswered resend that the store turns out to have */
 static uint64_t settle_heal(struct session *session, struct store_position at)
 {
-    struct parcel *heal = ledger_to_heal(&session->ledger);
+    struct sealed_batch *heal = ledger_to_heal(&session->ledger);
     bool was_doubtful = session->is_heal_doubtful;
 
     session->is_heal_doubtful = false;
@@ -113,17 +113,17 @@ static void find_gap(struct session *session, struct store_position at, const ch
     end_with(session, end);
 }
 
-/* restarts the retention of a resent parcel: a store that lost it once may lose it again */
-static void finish_heal(struct session *session, struct parcel *parcel,
+/* restarts the retention of a resent sealed_batch: a store that lost it once may lose it again */
+static void finish_heal(struct session *session, struct sealed_batch *sealed_batch,
                         const struct store_applied *applied)
 {
     struct session_end end = {.result = SESSION_HEALED,
                               .is_duplicate = applied->duplicate,
                               .is_written = !applied->duplicate,
-                              .hits = parcel->hits};
+                              .hits = sealed_batch->hits};
 
     session->is_heal_doubtful = false;
-    parcel->answered_at_ms = clock_monotonic_ms();
+    sealed_batch->answered_at_ms = clock_monotonic_ms();
     ledger_healed(&session->ledger);
     end_with(session, end);
 }
@@ -188,7 +188,7 @@ static void on_applied(void *data, const struct store_applied *applied)
 {
     struct session_call *call = data;
     struct batch *batch = call->batch;
-    struct parcel *parcel = call->parcel;
+    struct sealed_batch *sealed_batch = call->sealed_batch;
     struct session *session = end_call(call);
 
     if (session == NULL) {
@@ -200,7 +200,7 @@ static void on_applied(void *data, const struct store_applied *applied)
         return;
     }
     if (applied->outcome == STORE_OK) {
-        finish_heal(session, parcel, applied);
+        finish_heal(session, sealed_batch, applied);
         return;
     }
     if (batch != NULL) {
@@ -240,14 +240,15 @@ static bool may_old_version_write(const struct session *session)
     return until_ms != 0 && (until_ms == UINT64_MAX || clock_monotonic_ms() < until_ms);
 }
 
-static void send_parcel(struct session *session, struct batch *batch, struct parcel *parcel)
+static void send_sealed_batch(struct session *session, struct batch *batch,
+                              struct sealed_batch *sealed_batch)
 {
     struct session_call *call = begin_call(session);
 
-    ledger_address(&session->ledger, parcel);
+    ledger_address(&session->ledger, sealed_batch);
     call->batch = batch;
-    call->parcel = parcel;
-    call->sent = parcel->content;
+    call->sealed_batch = sealed_batch;
+    call->sent = sealed_batch->content;
     call->sent.site = call->site;
     call->sent.epoch = call->epoch;
     call->sent.finds_old_tokens = may_old_version_write(session);
@@ -256,7 +257,7 @@ static void send_parcel(struct session *session, struct batch *batch, struct par
 
 void session_send(struct session *session)
 {
-    struct parcel *heal = ledger_to_heal(&session->ledger);
+    struct sealed_batch *heal = ledger_to_heal(&session->ledger);
     struct batch *batch = first_batch(session);
 
     if (session->call != NULL || !session_has_work(session)) {
@@ -267,9 +268,9 @@ void session_send(struct session *session)
 
         store_ledger(session->store, call->site, call->epoch, on_ledger, call);
     } else if (heal != NULL) {
-        send_parcel(session, NULL, heal);
+        send_sealed_batch(session, NULL, heal);
     } else {
-        send_parcel(session, batch, batch_freeze(batch));
+        send_sealed_batch(session, batch, batch_freeze(batch));
     }
 }
 
@@ -290,7 +291,8 @@ bool session_is_busy(const struct session *session)
 
 void session_distrust(struct session *session)
 {
-    /* without retained parcels nothing can be resent, and the next batch finds a gap anyway */
+    /* without retained sealed_batchs nothing can be resent, and the next batch finds a gap anyway
+     */
     if (!list_is_empty(&session->ledger.retained)) {
         session->must_check = true;
     }
@@ -311,14 +313,14 @@ uint64_t session_retained_visits(const struct session *session)
     uint64_t visits = 0;
 
     list_for_each(link, &session->ledger.retained) {
-        visits += container_of(link, struct parcel, link)->hits;
+        visits += container_of(link, struct sealed_batch, link)->hits;
     }
     return visits;
 }
 
 void session_begin_generation(struct session *session, uint64_t generation)
 {
-    const struct parcel *before = NULL;
+    const struct sealed_batch *before = NULL;
 
     ledger_begin_generation(&session->ledger, generation);
     session->must_check = false;
@@ -327,8 +329,8 @@ void session_begin_generation(struct session *session, uint64_t generation)
         struct batch *batch = container_of(link, struct batch, link);
 
         if (batch->is_frozen) {
-            ledger_fix(&session->ledger, before, batch->parcel);
-            before = batch->parcel;
+            ledger_fix(&session->ledger, before, batch->sealed_batch);
+            before = batch->sealed_batch;
         }
     }
 }
@@ -379,10 +381,10 @@ void session_move_open(struct session *session, struct session *to)
 
 void session_freeze(struct session *session, struct batch *batch)
 {
-    struct parcel *before = NULL;
+    struct sealed_batch *before = NULL;
 
     if (batch->link.prev != &session->batches) {
-        before = container_of(batch->link.prev, struct batch, link)->parcel;
+        before = container_of(batch->link.prev, struct batch, link)->sealed_batch;
     }
     ledger_fix(&session->ledger, before, batch_freeze(batch));
     batch->is_doubtful = true; /* never thawed: its sequence is in the journal */
@@ -427,8 +429,8 @@ static void orphan_call(struct session *session)
     call->session = NULL;
     if (call->batch != NULL) {
         list_remove(&call->batch->link);
-    } else if (call->parcel != NULL) {
-        list_remove(&call->parcel->link);
+    } else if (call->sealed_batch != NULL) {
+        list_remove(&call->sealed_batch->link);
     }
 }
 

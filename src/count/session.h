@@ -24,7 +24,7 @@ struct session_call;
 /** The result of one call to the store. */
 enum session_result {
     SESSION_APPLIED, /* a batch was applied and its visits were numbered */
-    SESSION_HEALED,  /* the store has a parcel again that it had lost */
+    SESSION_HEALED,  /* the store has a sealed_batch again that it had lost */
     SESSION_CHECKED, /* the store reported its position */
     SESSION_GAP,     /* the store turned out to have gone back in time; see `gap` */
     SESSION_FAILED,  /* refused or unknown: has to be sent again later */
@@ -79,7 +79,7 @@ struct session {
     const struct known_visitors *known; /* visitors already in the store; the owner's, or NULL */
     struct session_old_version *old_version; /* NULL: not known */
     bool must_check;       /* the store's position has to be read before the next batch */
-    bool is_heal_doubtful; /* the parcel to resend was sent at least once without an answer */
+    bool is_heal_doubtful; /* the sealed_batch to resend was sent at least once without an answer */
     char site[STORE_SITE_MAX + 1];
 };
 

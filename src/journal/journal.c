@@ -120,7 +120,7 @@ void journal_append(struct journal *journal, const struct journal_record *record
     buf_init(&entry->bytes);
     entry->journal = journal;
     entry->segment = NULL;
-    entry->visits = record->parcel->hits;
+    entry->visits = record->sealed_batch->hits;
     journal_segment_put_record(&entry->bytes, record);
     if (entry->bytes.length > JOURNAL_RECORD_HEADER_BYTES + JOURNAL_PAYLOAD_MAX_BYTES) {
         refuse(journal, entry, "a record is too long");
@@ -267,7 +267,7 @@ static void pass_on(struct journal *journal, struct restored *one,
                     struct journal_entry *(*on_record)(void *data, struct journal_record *record),
                     void *data)
 {
-    uint64_t visits = one->record.parcel->hits;
+    uint64_t visits = one->record.sealed_batch->hits;
     struct journal_entry *entry = on_record(data, &one->record);
 
     list_init(&entry->link);
@@ -297,7 +297,7 @@ static int restore(struct journal *journal, const uint64_t *numbers, size_t coun
         if (error == 0) {
             pass_on(journal, &restored[i], on_record, data);
         } else {
-            parcel_destroy(restored[i].record.parcel);
+            sealed_batch_destroy(restored[i].record.sealed_batch);
         }
     }
     buf_finish(&bytes);

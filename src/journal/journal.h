@@ -2,10 +2,11 @@
 /**
  * journal: keeps visits on this machine's disk while the store is away.
  *
- * A journal is a directory of segments. A segment is a header and records. A record is one parcel
- * with its site, epoch and sequence. The store applies it once under that sequence, however often
- * it is replayed. Records are not marked as done: a segment is removed when all of its records are
- * done. A record that is replayed although the store has it is answered as a duplicate.
+ * A journal is a directory of segments. A segment is a header and records. A record is one
+ * sealed_batch with its site, epoch and sequence. The store applies it once under that sequence,
+ * however often it is replayed. Records are not marked as done: a segment is removed when all of
+ * its records are done. A record that is replayed although the store has it is answered as a
+ * duplicate.
  *
  * All file work runs on the disk thread. Records that arrive in one turn, or while the disk is
  * busy, share one write and one fsync.
@@ -39,8 +40,8 @@ struct journal_options {
  * Opens the journal and reads what an earlier run left in it. Blocks until all of it is read.
  *
  * Passes each record to `on_record` in the order of writing, after all were read. `on_record` takes
- * over the parcel. It returns an entry in its own memory (on_written is not used), which it later
- * passes to journal_done().
+ * over the sealed_batch. It returns an entry in its own memory (on_written is not used), which it
+ * later passes to journal_done().
  *
  * Cuts a torn tail, as a crash leaves it, off the last segment. Logs its file and offset.
  *

@@ -37,7 +37,7 @@ static size_t make_key(const struct journal_record *record, char key[KEY_MAX])
 {
     char *end = stpcpy(stpcpy(key, record->site) + 1, record->epoch) + 1;
 
-    memcpy(end, &record->parcel->content.sequence, sizeof(uint64_t));
+    memcpy(end, &record->sealed_batch->content.sequence, sizeof(uint64_t));
     return (size_t)(end - key) + sizeof(uint64_t);
 }
 
@@ -69,8 +69,8 @@ static void load_file(struct journal *journal, uint64_t number)
     int error = journal_reader_open(&reader, journal->fd, journal_aside_name(number, name));
 
     while (error == 0 && (found = journal_reader_next(&reader, &record)) == JOURNAL_FOUND_RECORD) {
-        note(journal, key, make_key(&record, key), record.parcel->hits);
-        parcel_destroy(record.parcel);
+        note(journal, key, make_key(&record, key), record.sealed_batch->hits);
+        sealed_batch_destroy(record.sealed_batch);
     }
     if (error != 0 || found == JOURNAL_FOUND_DAMAGE) {
         log_warning("journal %s/%s: visits that were set aside cannot be read; the file stays as "

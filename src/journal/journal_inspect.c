@@ -45,7 +45,7 @@ static void inspect_records(const struct journal_inspector *inspector, const cha
             struct journal_position position = {name, reader->found_offset};
 
             inspector->on_record(inspector->data, &position, &record);
-            parcel_destroy(record.parcel);
+            sealed_batch_destroy(record.sealed_batch);
         } else {
             tell_damage(inspector, name, reader->found_offset, reader->damage,
                         found == JOURNAL_FOUND_TORN

@@ -122,7 +122,7 @@ static void put_visitors(struct buf *out, const struct store_batch *content)
 
 void journal_record_encode(const struct journal_record *record, struct buf *out)
 {
-    const struct store_batch *content = &record->parcel->content;
+    const struct store_batch *content = &record->sealed_batch->content;
     size_t site_length = strlen(record->site);
 
     put_u8(out, site_length | (has_generation(record->epoch) ? WITH_GENERATION : 0));
@@ -307,7 +307,7 @@ static void take_numbers(struct payload *payload, struct store_batch *content)
 int journal_record_decode(const char *bytes, size_t length, struct journal_record *ret_record)
 {
     struct payload payload = {bytes, length, false};
-    struct journal_record record = {.parcel = NULL};
+    struct journal_record record = {.sealed_batch = NULL};
     struct store_batch content = {.sequence = 0};
     void *entries = NULL;
     void *tokens = NULL;
@@ -321,15 +321,15 @@ int journal_record_decode(const char *bytes, size_t length, struct journal_recor
     take_tokens(&payload, &content, &tokens);
     take_visitors(&payload, &content, &visitors);
     if (!payload.is_bad && payload.length == 0) {
-        record.parcel = parcel_create(&content);
-        record.parcel->content.sequence = content.sequence;
-        record.parcel->content.follows = content.sequence - 1;
-        record.parcel->content.visits = content.visits;
-        record.parcel->is_addressed = true; /* it goes under this number and no other */
+        record.sealed_batch = sealed_batch_create(&content);
+        record.sealed_batch->content.sequence = content.sequence;
+        record.sealed_batch->content.follows = content.sequence - 1;
+        record.sealed_batch->content.visits = content.visits;
+        record.sealed_batch->is_addressed = true; /* it goes under this number and no other */
         *ret_record = record;
     }
     free(entries);
     free(tokens);
     free(visitors);
-    return record.parcel != NULL ? 0 : -EBADMSG;
+    return record.sealed_batch != NULL ? 0 : -EBADMSG;
 }

@@ -139,7 +139,7 @@ static int check_segment(const char *directory, int fd, bool is_last, struct fin
         return error;
     }
     while ((found = journal_reader_next(&reader, &record)) == JOURNAL_FOUND_RECORD) {
-        parcel_destroy(record.parcel);
+        sealed_batch_destroy(record.sealed_batch);
         finding->records++;
     }
     finding->length = reader.bytes.length;

@@ -267,7 +267,7 @@ static bool is_record(const struct buf *bytes, size_t offset)
         journal_record_decode(header + JOURNAL_RECORD_HEADER_BYTES, length, &record) != 0) {
         return false;
     }
-    parcel_destroy(record.parcel);
+    sealed_batch_destroy(record.sealed_batch);
     return record_checksum(header, length) == read_u32(header + 4);
 }
 

@@ -73,7 +73,7 @@ enum journal_found {
  */
 int journal_reader_open(struct journal_reader *reader, int directory_fd, const char *name);
 
-/** Finds the next record or damage. The caller owns a record's parcel. */
+/** Finds the next record or damage. The caller owns a record's sealed_batch. */
 enum journal_found journal_reader_next(struct journal_reader *reader,
                                        struct journal_record *ret_record);
 

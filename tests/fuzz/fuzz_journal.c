@@ -220,11 +220,11 @@ static void put_good_record(struct buf *out)
     const struct store_batch content = {.entries = &entry, .entry_count = 1};
     struct journal_record record = {"default", "00112233445566778899aabbccddeeff", NULL};
 
-    record.parcel = parcel_create(&content);
-    record.parcel->content.sequence = 1;
-    record.parcel->content.visits = 1;
+    record.sealed_batch = sealed_batch_create(&content);
+    record.sealed_batch->content.sequence = 1;
+    record.sealed_batch->content.visits = 1;
     journal_segment_put_record(out, &record);
-    parcel_destroy(record.parcel);
+    sealed_batch_destroy(record.sealed_batch);
 }
 
 /* what is torn is no longer that once a good record is behind it */
@@ -270,10 +270,11 @@ static bool take_payload(const struct buf *payload)
     bool is_understood = journal_record_decode(payload->bytes, payload->length, &record) == 0;
 
     if (is_understood) {
-        check_that(record.parcel->content.sequence != 0 && record.parcel->content.entry_count != 0);
+        check_that(record.sealed_batch->content.sequence != 0 &&
+                   record.sealed_batch->content.entry_count != 0);
         journal_record_encode(&record, &again);
         check_that(is_same(&again, payload));
-        parcel_destroy(record.parcel);
+        sealed_batch_destroy(record.sealed_batch);
     }
     buf_finish(&again);
     return is_understood;

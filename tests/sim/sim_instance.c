@@ -30,8 +30,8 @@ bool sim_instance_is_up(const struct sim_instance *instance)
 static struct journal_entry *on_record(void *data, struct journal_record *record)
 {
     sim_say("journal: batch %llu of %s (%.4s), %zu pages, %zu tokens",
-            (unsigned long long)record->parcel->content.sequence, record->site, record->epoch,
-            record->parcel->content.entry_count, record->parcel->content.token_count);
+            (unsigned long long)record->sealed_batch->content.sequence, record->site, record->epoch,
+            record->sealed_batch->content.entry_count, record->sealed_batch->content.token_count);
     return engine_restore(data, record);
 }
 

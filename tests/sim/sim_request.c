@@ -30,9 +30,9 @@ struct sim_request *sim_request_create(struct sim_node *node, const struct store
     strcpy(request->epoch, batch->epoch);
     request->batch = *batch;
     if (batch->entry_count != 0) {
-        request->parcel = parcel_create(batch);
-        request->batch.entries = request->parcel->content.entries;
-        request->batch.tokens = request->parcel->content.tokens;
+        request->sealed_batch = sealed_batch_create(batch);
+        request->batch.entries = request->sealed_batch->content.entries;
+        request->batch.tokens = request->sealed_batch->content.tokens;
     }
     request->batch.site = request->site;
     request->batch.epoch = request->epoch;
@@ -44,7 +44,7 @@ struct sim_request *sim_request_create(struct sim_node *node, const struct store
 void sim_request_destroy(struct sim_request *request)
 {
     if (request != NULL) {
-        parcel_destroy(request->parcel);
+        sealed_batch_destroy(request->sealed_batch);
         free(request);
     }
 }
@@ -185,7 +185,7 @@ void sim_request_leave(struct sim_request *request, struct list *left, bool arri
     if (request == NULL) {
         return;
     }
-    if (arrives && request->parcel != NULL) {
+    if (arrives && request->sealed_batch != NULL) {
         request->at_ms = clock_monotonic_ms() + sim_draw_skewed(0, LATE_MAX_MS);
         list_append(left, &request->link);
     } else {

@@ -7,7 +7,7 @@
 #define VISITCOUNTD_TESTS_SIM_REQUEST_H
 
 #include "base/list.h"
-#include "journal/parcel.h"
+#include "journal/sealed_batch.h"
 #include "sim_node.h"
 #include "store/store.h"
 
@@ -18,9 +18,9 @@ struct sim_request {
     struct list link;
     struct sim_node *node;
     unsigned incarnation;
-    enum sim_version version; /* of its sender */
-    struct store_batch batch; /* of a question only site and epoch */
-    struct parcel *parcel;    /* has the batch's memory; NULL of a question */
+    enum sim_version version;          /* of its sender */
+    struct store_batch batch;          /* of a question only site and epoch */
+    struct sealed_batch *sealed_batch; /* has the batch's memory; NULL of a question */
     char site[STORE_SITE_MAX + 1];
     char epoch[STORE_EPOCH_LENGTH + 1];
     uint64_t at_ms; /* when it arrives */

@@ -113,8 +113,8 @@ static inline void answer(struct fixture *fixture, const uint64_t *totals)
 /* what would be sent, as "a2 b1" */
 static inline void assert_content(struct fixture *fixture, const char *expected)
 {
-    const struct parcel *parcel = batch_freeze(fixture->batch);
-    const struct store_batch *content = &parcel->content;
+    const struct sealed_batch *sealed_batch = batch_freeze(fixture->batch);
+    const struct store_batch *content = &sealed_batch->content;
     uint64_t hits = 0;
     char text[256] = "";
 
@@ -128,7 +128,7 @@ static inline void assert_content(struct fixture *fixture, const char *expected)
                  (unsigned long long)entry->hits);
     }
     assert_string_equal(text, expected);
-    assert_int_equal(parcel->hits, hits);
+    assert_int_equal(sealed_batch->hits, hits);
     assert_int_equal(content->hour, SECOND / HOUR_S);
     assert_int_equal(content->day, DAY);
     assert_int_equal(content->second, SECOND);

@@ -46,7 +46,7 @@ struct note {
     struct list link;
     struct fixture *fixture;
     uint64_t sequence;
-    struct journal_record record; /* of those that were left; its parcel is the note's */
+    struct journal_record record; /* of those that were left; its sealed_batch is the note's */
     int ended;
     int error;
 };
@@ -122,7 +122,7 @@ static inline void forget_left(struct fixture *fixture)
     struct list *link;
 
     while ((link = list_take_first(&fixture->left)) != NULL) {
-        parcel_destroy(container_of(link, struct note, link)->record.parcel);
+        sealed_batch_destroy(container_of(link, struct note, link)->record.sealed_batch);
         free(container_of(link, struct note, link));
     }
 }
@@ -149,7 +149,7 @@ static inline struct journal_entry *on_left(void *data, struct journal_record *r
     assert_non_null(note);
     note->fixture = fixture;
     note->record = *record;
-    note->sequence = record->parcel->content.sequence;
+    note->sequence = record->sealed_batch->content.sequence;
     if (fixture->left_next != 0) {
         assert_int_equal(note->sequence, fixture->left_next);
         fixture->left_next++;
@@ -245,9 +245,9 @@ static inline struct journal_record make_record(uint64_t sequence)
                                   .tokens = tokens,
                                   .token_count = 1};
 
-    record.parcel = parcel_create(&content);
-    record.parcel->content.sequence = sequence;
-    record.parcel->content.visits = sequence * 10;
+    record.sealed_batch = sealed_batch_create(&content);
+    record.sealed_batch->content.sequence = sequence;
+    record.sealed_batch->content.visits = sequence * 10;
     return record;
 }
 
@@ -265,9 +265,9 @@ static inline struct journal_record make_long_record(uint64_t sequence)
         pages[i][6] = '-';
         entries[i] = (struct store_entry){pages[i], STORE_PAGE_MAX, 1, false};
     }
-    record.parcel = parcel_create(&content);
-    record.parcel->content.sequence = sequence;
-    record.parcel->content.visits = sequence;
+    record.sealed_batch = sealed_batch_create(&content);
+    record.sealed_batch->content.sequence = sequence;
+    record.sealed_batch->content.visits = sequence;
     return record;
 }
 
@@ -277,9 +277,9 @@ static inline void append_record(struct fixture *fixture, struct note *note,
     memset(note, 0, sizeof(*note));
     note->entry.on_written = on_written;
     note->fixture = fixture;
-    note->sequence = record.parcel->content.sequence;
+    note->sequence = record.sealed_batch->content.sequence;
     journal_append(fixture->journal, &record, &note->entry);
-    parcel_destroy(record.parcel);
+    sealed_batch_destroy(record.sealed_batch);
     assert_int_equal(note->ended, 0); /* never from inside the call */
 }
 

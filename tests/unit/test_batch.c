@@ -263,12 +263,12 @@ static void test_a_visit_that_left_in_flight_is_not_sent_again(void **state)
 static void test_freezing_twice_gives_the_same(void **state)
 {
     struct fixture *fixture = *state;
-    const struct parcel *parcel;
+    const struct sealed_batch *sealed_batch;
 
     add(fixture, "ab", NULL);
-    parcel = batch_freeze(fixture->batch);
-    assert_ptr_equal(batch_freeze(fixture->batch), parcel);
-    assert_int_equal(parcel->content.entry_count, 2);
+    sealed_batch = batch_freeze(fixture->batch);
+    assert_ptr_equal(batch_freeze(fixture->batch), sealed_batch);
+    assert_int_equal(sealed_batch->content.entry_count, 2);
     assert_int_equal(fixture->batch->attempts, 2);
     expire(fixture, STAYS_MS);
 }
@@ -301,7 +301,7 @@ static void test_page_names_are_compared_whole(void **state)
     batch_add(fixture->batch, longest, STORE_PAGE_MAX, &fixture->visits[VISITS_MAX - 1]);
     memset(longest, 'y', STORE_PAGE_MAX); /* the name is the batch's own */
     entries = batch_freeze(fixture->batch)->content.entries;
-    assert_int_equal(fixture->batch->parcel->content.entry_count, 7);
+    assert_int_equal(fixture->batch->sealed_batch->content.entry_count, 7);
     assert_string_equal(entries[0].page, "/");
     assert_int_equal(entries[0].hits, 2);
     assert_string_equal(entries[1].page, "/a");

@@ -41,7 +41,7 @@ static void answer_repeated(struct fixture *fixture, const uint64_t *totals, con
 {
     bool flags[VISITS_MAX];
 
-    assert_int_equal(strlen(repeated), fixture->batch->parcel->content.token_count);
+    assert_int_equal(strlen(repeated), fixture->batch->sealed_batch->content.token_count);
     for (size_t i = 0; repeated[i] != '\0'; i++) {
         flags[i] = repeated[i] == 'x';
     }
@@ -194,7 +194,7 @@ static void test_tokens_are_copied(void **state)
     struct fixture *fixture = *state;
     char token[STORE_TOKEN_MAX];
     const struct store_token *sent;
-    struct parcel *parcel;
+    struct sealed_batch *sealed_batch;
 
     memset(token, 'x', sizeof(token));
     fixture->visits[0].token = token;
@@ -203,14 +203,14 @@ static void test_tokens_are_copied(void **state)
     batch_freeze(fixture->batch);
     memset(token, 'y', sizeof(token));
     answer_repeated(fixture, (uint64_t[]){1}, ".");
-    parcel = batch_take_parcel(fixture->batch);
+    sealed_batch = batch_take_sealed_batch(fixture->batch);
     batch_destroy(fixture->batch);
     fixture->batch = NULL;
-    sent = parcel->content.tokens;
+    sent = sealed_batch->content.tokens;
     assert_int_equal(sent[0].length, STORE_TOKEN_MAX);
     assert_int_equal(sent[0].bytes[0], 'x');
     assert_int_equal(sent[0].bytes[STORE_TOKEN_MAX - 1], 'x');
-    parcel_destroy(parcel);
+    sealed_batch_destroy(sealed_batch);
 }
 
 /* --- against a model --- */

@@ -220,7 +220,7 @@ static void count_aside(void *data, const struct journal_position *position,
                         const struct journal_record *record)
 {
     (void)position;
-    *(uint64_t *)data += record->parcel->hits;
+    *(uint64_t *)data += record->sealed_batch->hits;
 }
 
 static void on_damage(void *data, const struct journal_position *position, const char *damage)

@@ -22,7 +22,7 @@ static void test_what_is_written_is_read_back(void **state)
     assert_int_equal(count_left(fixture), 1);
     assert_string_equal(left_at(fixture, 0)->record.site, "site.example");
     assert_string_equal(left_at(fixture, 0)->record.epoch, EPOCH);
-    content = &left_at(fixture, 0)->record.parcel->content;
+    content = &left_at(fixture, 0)->record.sealed_batch->content;
     assert_int_equal(content->sequence, 7);
     assert_int_equal(content->visits, 70);
     assert_int_equal(content->hour, 470000);
@@ -39,7 +39,7 @@ static void test_what_is_written_is_read_back(void **state)
     assert_int_equal(content->visitor_count, 2);
     assert_true(content->visitors[0].hash == UINT64_MAX && content->visitors[0].entry == 0);
     assert_true(content->visitors[1].hash == 1 && content->visitors[1].entry == 1);
-    assert_int_equal(left_at(fixture, 0)->record.parcel->hits, 8);
+    assert_int_equal(left_at(fixture, 0)->record.sealed_batch->hits, 8);
     assert_int_equal(journal_status(fixture->journal)->visits, 8);
     assert_int_equal(journal_status(fixture->journal)->records, 1);
 }
@@ -72,21 +72,21 @@ static void test_stamps_are_read_back_whole_or_not_at_all(void **state)
         struct store_batch content = {
             .entries = &entry, .entry_count = 1, .tokens = &token, .token_count = 1};
         struct journal_record record = {
-            .site = "s", .epoch = EPOCH, .parcel = parcel_create(&content)};
+            .site = "s", .epoch = EPOCH, .sealed_batch = sealed_batch_create(&content)};
         struct journal_record decoded;
         struct buf bytes = BUF_EMPTY;
         bool is_right = length == STAMP_LENGTH;
 
-        record.parcel->content.sequence = 1;
+        record.sealed_batch->content.sequence = 1;
         journal_record_encode(&record, &bytes);
         assert_int_equal(journal_record_decode(bytes.bytes, bytes.length, &decoded),
                          is_right ? 0 : -EBADMSG);
         if (is_right) {
-            assert_int_equal(decoded.parcel->content.tokens[0].window, STORE_WINDOW_STAMPED);
-            assert_memory_equal(decoded.parcel->content.tokens[0].bytes, token.bytes, length);
-            parcel_destroy(decoded.parcel);
+            assert_int_equal(decoded.sealed_batch->content.tokens[0].window, STORE_WINDOW_STAMPED);
+            assert_memory_equal(decoded.sealed_batch->content.tokens[0].bytes, token.bytes, length);
+            sealed_batch_destroy(decoded.sealed_batch);
         }
-        parcel_destroy(record.parcel);
+        sealed_batch_destroy(record.sealed_batch);
         buf_finish(&bytes);
     }
 }

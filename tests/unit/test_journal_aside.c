@@ -36,7 +36,7 @@ static void on_record(void *data, const struct journal_position *position,
 
     assert_non_null(strstr(position->file, ".aside"));
     seen->records++;
-    seen->visits += record->parcel->hits;
+    seen->visits += record->sealed_batch->hits;
 }
 
 static void on_damage(void *data, const struct journal_position *position, const char *damage)

@@ -119,7 +119,7 @@ static void on_reported(struct journal_entry *entry, int error)
     note->sequence += 8;
     record = make_record(note->sequence);
     journal_append(fixture->journal, &record, entry);
-    parcel_destroy(record.parcel);
+    sealed_batch_destroy(record.sealed_batch);
 }
 
 static void append_for_ever(struct fixture *fixture, uint64_t first)

@@ -106,7 +106,7 @@ static void on_chain_written(struct journal_entry *entry, int error)
     }
     record = make_record(chain->left);
     journal_append(fixture->journal, &record, entry);
-    parcel_destroy(record.parcel);
+    sealed_batch_destroy(record.sealed_batch);
 }
 
 static void test_many_owners_share_syncs(void **state)

@@ -31,25 +31,25 @@ static int teardown(void **state)
     return 0;
 }
 
-/* a parcel of one page with that many visits */
-static struct parcel *make_parcel(uint64_t hits)
+/* a sealed_batch of one page with that many visits */
+static struct sealed_batch *make_sealed_batch(uint64_t hits)
 {
     const struct store_entry entry = {"/", 1, hits, false};
 
-    return parcel_create(&(struct store_batch){.entries = &entry, .entry_count = 1});
+    return sealed_batch_create(&(struct store_batch){.entries = &entry, .entry_count = 1});
 }
 
-/* a new parcel, which the store took */
-static struct parcel *acknowledge(struct ledger *ledger, uint64_t hits, uint64_t now_ms)
+/* a new sealed_batch, which the store took */
+static struct sealed_batch *acknowledge(struct ledger *ledger, uint64_t hits, uint64_t now_ms)
 {
-    struct parcel *parcel = make_parcel(hits);
+    struct sealed_batch *sealed_batch = make_sealed_batch(hits);
 
-    ledger_address(ledger, parcel);
-    ledger_acknowledge(ledger, parcel, now_ms);
-    return parcel;
+    ledger_address(ledger, sealed_batch);
+    ledger_acknowledge(ledger, sealed_batch, now_ms);
+    return sealed_batch;
 }
 
-/* parcels 1, 2, … `count`, answered at 1, 2, … ms, with 1, 2, … visits */
+/* sealed_batchs 1, 2, … `count`, answered at 1, 2, … ms, with 1, 2, … visits */
 static void acknowledge_many(struct ledger *ledger, uint64_t count)
 {
     for (uint64_t i = 1; i <= count; i++) {
@@ -57,7 +57,7 @@ static void acknowledge_many(struct ledger *ledger, uint64_t count)
     }
 }
 
-/* visits in the parcels of acknowledge_many() up to `sequence` */
+/* visits in the sealed_batchs of acknowledge_many() up to `sequence` */
 static uint64_t visits_to(uint64_t sequence)
 {
     return sequence * (sequence + 1) / 2;
@@ -68,35 +68,35 @@ static struct store_position position(uint64_t sequence)
     return (struct store_position){sequence, visits_to(sequence)};
 }
 
-/* heals a store that is at `from` with the parcels `first` to `last` */
+/* heals a store that is at `from` with the sealed_batchs `first` to `last` */
 static void heal(struct ledger *ledger, uint64_t from, uint64_t first, uint64_t last)
 {
     uint64_t follows = from;
 
     for (uint64_t sequence = first; sequence <= last; sequence++) {
-        struct parcel *parcel = ledger_to_heal(ledger);
+        struct sealed_batch *sealed_batch = ledger_to_heal(ledger);
 
-        assert_non_null(parcel);
-        ledger_address(ledger, parcel);
-        assert_int_equal(parcel->content.sequence, sequence);
-        assert_int_equal(parcel->content.follows, follows);
-        assert_int_equal(parcel->content.visits, visits_to(sequence));
+        assert_non_null(sealed_batch);
+        ledger_address(ledger, sealed_batch);
+        assert_int_equal(sealed_batch->content.sequence, sequence);
+        assert_int_equal(sealed_batch->content.follows, follows);
+        assert_int_equal(sealed_batch->content.visits, visits_to(sequence));
         ledger_healed(ledger);
         follows = sequence;
     }
     assert_null(ledger_to_heal(ledger));
 }
 
-/* what a new parcel would be sent as */
+/* what a new sealed_batch would be sent as */
 static void assert_next(struct ledger *ledger, uint64_t sequence, uint64_t follows)
 {
-    struct parcel *parcel = make_parcel(7);
+    struct sealed_batch *sealed_batch = make_sealed_batch(7);
 
-    ledger_address(ledger, parcel);
-    assert_int_equal(parcel->content.sequence, sequence);
-    assert_int_equal(parcel->content.follows, follows);
-    assert_int_equal(parcel->content.visits, ledger->visits + 7);
-    parcel_destroy(parcel);
+    ledger_address(ledger, sealed_batch);
+    assert_int_equal(sealed_batch->content.sequence, sequence);
+    assert_int_equal(sealed_batch->content.follows, follows);
+    assert_int_equal(sealed_batch->content.visits, ledger->visits + 7);
+    sealed_batch_destroy(sealed_batch);
 }
 
 /* --- numbers --- */
@@ -116,35 +116,35 @@ static void test_an_epoch_is_its_own(void **state)
     }
 }
 
-static void test_parcels_follow_each_other(void **state)
+static void test_sealed_batchs_follow_each_other(void **state)
 {
     struct ledger *ledger = *state;
 
     for (uint64_t i = 1; i <= 10; i++) {
-        struct parcel *parcel = acknowledge(ledger, i, 0);
+        struct sealed_batch *sealed_batch = acknowledge(ledger, i, 0);
 
-        assert_int_equal(parcel->content.sequence, i);
-        assert_int_equal(parcel->content.follows, i - 1);
-        assert_int_equal(parcel->content.visits, visits_to(i));
+        assert_int_equal(sealed_batch->content.sequence, i);
+        assert_int_equal(sealed_batch->content.follows, i - 1);
+        assert_int_equal(sealed_batch->content.visits, visits_to(i));
         assert_null(ledger_to_heal(ledger));
     }
     assert_int_equal(ledger->acknowledged, 10);
     assert_int_equal(ledger->visits, 55);
 }
 
-/* a parcel that was not answered keeps its number, however often it is sent */
+/* a sealed_batch that was not answered keeps its number, however often it is sent */
 static void test_a_number_is_used_once(void **state)
 {
     struct ledger *ledger = *state;
-    struct parcel *parcel = make_parcel(3);
+    struct sealed_batch *sealed_batch = make_sealed_batch(3);
 
     acknowledge_many(ledger, 4);
     for (int i = 0; i < 3; i++) {
-        ledger_address(ledger, parcel);
-        assert_int_equal(parcel->content.sequence, 5);
-        assert_int_equal(parcel->content.visits, 13);
+        ledger_address(ledger, sealed_batch);
+        assert_int_equal(sealed_batch->content.sequence, 5);
+        assert_int_equal(sealed_batch->content.visits, 13);
     }
-    parcel_destroy(parcel);
+    sealed_batch_destroy(sealed_batch);
     assert_next(ledger, 5, 4);
 }
 
@@ -171,46 +171,46 @@ static void test_a_new_epoch_begins_anew(void **state)
 static void test_fixed_numbers_are_those_that_come(void **state)
 {
     struct ledger *ledger = *state;
-    struct parcel *parcels[3];
+    struct sealed_batch *sealed_batchs[3];
 
     acknowledge_many(ledger, 3);
     for (size_t i = 0; i < 3; i++) {
-        parcels[i] = make_parcel(10);
-        ledger_fix(ledger, i != 0 ? parcels[i - 1] : NULL, parcels[i]);
+        sealed_batchs[i] = make_sealed_batch(10);
+        ledger_fix(ledger, i != 0 ? sealed_batchs[i - 1] : NULL, sealed_batchs[i]);
     }
     for (uint64_t i = 0; i < 3; i++) {
-        ledger_address(ledger, parcels[i]);
-        assert_int_equal(parcels[i]->content.sequence, 4 + i);
-        assert_int_equal(parcels[i]->content.follows, 3 + i);
-        assert_int_equal(parcels[i]->content.visits, 6 + 10 * (i + 1));
-        ledger_acknowledge(ledger, parcels[i], 0);
+        ledger_address(ledger, sealed_batchs[i]);
+        assert_int_equal(sealed_batchs[i]->content.sequence, 4 + i);
+        assert_int_equal(sealed_batchs[i]->content.follows, 3 + i);
+        assert_int_equal(sealed_batchs[i]->content.visits, 6 + 10 * (i + 1));
+        ledger_acknowledge(ledger, sealed_batchs[i], 0);
     }
     assert_next(ledger, 7, 6);
 }
 
 /* an earlier run had all before it answered: who begins with it follows these */
-static void test_a_parcel_of_an_earlier_run(void **state)
+static void test_a_sealed_batch_of_an_earlier_run(void **state)
 {
     struct ledger *ledger = *state;
-    struct parcel *parcel = make_parcel(5);
+    struct sealed_batch *sealed_batch = make_sealed_batch(5);
     struct ledger_gap gap;
 
-    parcel->is_addressed = true;
-    parcel->content.sequence = 9;
-    parcel->content.visits = 105;
-    ledger_address(ledger, parcel);
-    assert_int_equal(parcel->content.sequence, 9);
-    assert_int_equal(parcel->content.visits, 105);
-    assert_int_equal(parcel->content.follows, 8);
+    sealed_batch->is_addressed = true;
+    sealed_batch->content.sequence = 9;
+    sealed_batch->content.visits = 105;
+    ledger_address(ledger, sealed_batch);
+    assert_int_equal(sealed_batch->content.sequence, 9);
+    assert_int_equal(sealed_batch->content.visits, 105);
+    assert_int_equal(sealed_batch->content.follows, 8);
     /* the store lacks what only the earlier run had */
     assert_true(ledger_store_is_at(ledger, (struct store_position){6, 70}, &gap));
-    assert_int_equal(gap.heal_parcels, 0);
-    assert_int_equal(gap.lost_parcels, 2);
+    assert_int_equal(gap.heal_sealed_batchs, 0);
+    assert_int_equal(gap.lost_sealed_batchs, 2);
     assert_int_equal(gap.lost_visits, 30);
-    ledger_address(ledger, parcel);
-    assert_int_equal(parcel->content.sequence, 9);
-    assert_int_equal(parcel->content.follows, 6);
-    ledger_acknowledge(ledger, parcel, 0);
+    ledger_address(ledger, sealed_batch);
+    assert_int_equal(sealed_batch->content.sequence, 9);
+    assert_int_equal(sealed_batch->content.follows, 6);
+    ledger_acknowledge(ledger, sealed_batch, 0);
     assert_int_equal(ledger->visits, 105);
     assert_next(ledger, 10, 9);
 }
@@ -225,15 +225,15 @@ static void test_a_store_that_is_where_it_was(void **state)
     for (uint64_t i = 0; i < 3; i++) {
         memset(&gap, 0xa5, sizeof(gap));
         assert_false(ledger_store_is_at(ledger, position(i), &gap));
-        assert_int_equal(gap.heal_parcels + gap.heal_visits, 0);
-        assert_int_equal(gap.lost_parcels + gap.lost_visits, 0);
+        assert_int_equal(gap.heal_sealed_batchs + gap.heal_visits, 0);
+        assert_int_equal(gap.lost_sealed_batchs + gap.lost_visits, 0);
         assert_null(ledger_to_heal(ledger));
         assert_next(ledger, i + 1, i);
         acknowledge(ledger, i + 1, 0);
     }
 }
 
-/* it has a parcel whose answer we did not get: that one is sent again, under its number */
+/* it has a sealed_batch whose answer we did not get: that one is sent again, under its number */
 static void test_a_store_that_is_ahead(void **state)
 {
     struct ledger *ledger = *state;
@@ -299,7 +299,7 @@ static void test_said_twice_is_one_gap(void **state)
     acknowledge_many(ledger, 5);
     assert_true(ledger_store_is_at(ledger, position(2), &gap));
     assert_false(ledger_store_is_at(ledger, position(2), &gap));
-    assert_int_equal(gap.heal_parcels, 0);
+    assert_int_equal(gap.heal_sealed_batchs, 0);
     heal(ledger, 2, 3, 5);
 }
 
@@ -318,8 +318,8 @@ static void test_it_moves_while_it_is_healed(void **state)
     ledger_healed(ledger);
     /* and the first again */
     assert_true(ledger_store_is_at(ledger, position(5), &gap));
-    assert_int_equal(gap.heal_parcels, 4);
-    assert_int_equal(gap.lost_parcels, 0);
+    assert_int_equal(gap.heal_sealed_batchs, 4);
+    assert_int_equal(gap.lost_sealed_batchs, 0);
     heal(ledger, 5, 6, 9);
     /* healed, but it forgets again */
     assert_true(ledger_store_is_at(ledger, position(0), &gap));
@@ -337,7 +337,7 @@ static size_t count_retained(const struct ledger *ledger)
     size_t bytes = 0;
 
     list_for_each(link, &ledger->retained) {
-        bytes += container_of(link, struct parcel, link)->size_bytes;
+        bytes += container_of(link, struct sealed_batch, link)->size_bytes;
         count++;
     }
     assert_int_equal(ledger->retained_bytes, bytes);
@@ -370,7 +370,8 @@ static void test_forgets_by_bytes(void **state)
     assert_int_equal(count_retained(ledger), 10);
     ledger_forget(ledger, 0, 10 * bytes - 1);
     assert_int_equal(count_retained(ledger), 9);
-    assert_int_equal(container_of(ledger->retained.next, struct parcel, link)->content.sequence, 2);
+    assert_int_equal(
+        container_of(ledger->retained.next, struct sealed_batch, link)->content.sequence, 2);
     ledger_forget(ledger, 0, 4 * bytes);
     assert_int_equal(count_retained(ledger), 4);
     ledger_forget(ledger, 0, 0);
@@ -401,11 +402,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_epoch_is_its_own),
-        TEST(test_parcels_follow_each_other),
+        TEST(test_sealed_batchs_follow_each_other),
         TEST(test_a_number_is_used_once),
         TEST(test_a_new_epoch_begins_anew),
         TEST(test_fixed_numbers_are_those_that_come),
-        TEST(test_a_parcel_of_an_earlier_run),
+        TEST(test_a_sealed_batch_of_an_earlier_run),
         TEST(test_a_store_that_is_where_it_was),
         TEST(test_a_store_that_is_ahead),
         cmocka_unit_test(test_what_a_store_that_went_back_lacks),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ledger against copies of a store that take turns, as after failovers and restored snapshots.
- * A copy is where its ledger is, and how often it applied each parcel.
+ * A copy is where its ledger is, and how often it applied each sealed_batch.
  */
 #include "count/ledger.h"
 
@@ -22,18 +22,18 @@ struct copy {
     uint8_t applied[SEQUENCES_MAX]; /* by sequence */
 };
 
-/* a parcel of one page with that many visits */
-static struct parcel *make_parcel(uint64_t hits)
+/* a sealed_batch of one page with that many visits */
+static struct sealed_batch *make_sealed_batch(uint64_t hits)
 {
     const struct store_entry entry = {"/", 1, hits, false};
 
-    return parcel_create(&(struct store_batch){.entries = &entry, .entry_count = 1});
+    return sealed_batch_create(&(struct store_batch){.entries = &entry, .entry_count = 1});
 }
 
-/* the rules of apply.lua; returns whether the copy has the parcel now */
-static bool copy_apply(struct copy *copy, const struct parcel *parcel)
+/* the rules of apply.lua; returns whether the copy has the sealed_batch now */
+static bool copy_apply(struct copy *copy, const struct sealed_batch *sealed_batch)
 {
-    const struct store_batch *content = &parcel->content;
+    const struct store_batch *content = &sealed_batch->content;
 
     if (copy->at.sequence >= content->sequence) {
         return true;
@@ -51,7 +51,7 @@ struct world {
     struct copy copies[2];
     struct copy old; /* what one of them may go back to */
     struct copy *store;
-    struct parcel *open; /* a new parcel without an answer, or NULL */
+    struct sealed_batch *open; /* a new sealed_batch without an answer, or NULL */
     uint64_t seed;
     uint64_t hits[SEQUENCES_MAX];
     uint64_t gaps;
@@ -67,7 +67,7 @@ static uint64_t draw(struct world *world, uint64_t limit)
 static bool is_retained(const struct world *world, uint64_t sequence)
 {
     list_for_each(link, &world->ledger.retained) {
-        if (container_of(link, struct parcel, link)->content.sequence == sequence) {
+        if (container_of(link, struct sealed_batch, link)->content.sequence == sequence) {
             return true;
         }
     }
@@ -86,42 +86,42 @@ static void ask(struct world *world)
     for (uint64_t i = at.sequence + 1; is_behind && i <= ledger->acknowledged; i++) {
         bool heals = is_retained(world, i);
 
-        expected.heal_parcels += heals ? 1 : 0;
+        expected.heal_sealed_batchs += heals ? 1 : 0;
         expected.heal_visits += heals ? world->hits[i] : 0;
-        expected.lost_parcels += heals ? 0 : 1;
+        expected.lost_sealed_batchs += heals ? 0 : 1;
         expected.lost_visits += heals ? 0 : world->hits[i];
     }
     assert_int_equal(ledger_store_is_at(ledger, at, &gap), is_behind);
     assert_memory_equal(&gap, &expected, sizeof(gap));
     world->gaps += is_behind ? 1 : 0;
-    world->lost += gap.lost_parcels;
+    world->lost += gap.lost_sealed_batchs;
 }
 
 /* sends what comes next, whose answer may be lost */
 static void send_next(struct world *world, bool may_fail)
 {
     struct ledger *ledger = &world->ledger;
-    struct parcel *heals = ledger_to_heal(ledger);
-    struct parcel *parcel = heals;
+    struct sealed_batch *heals = ledger_to_heal(ledger);
+    struct sealed_batch *sealed_batch = heals;
     uint64_t fate = may_fail ? draw(world, 6) : 5;
 
-    if (parcel == NULL && world->open == NULL) {
-        world->open = make_parcel(1 + draw(world, 5));
+    if (sealed_batch == NULL && world->open == NULL) {
+        world->open = make_sealed_batch(1 + draw(world, 5));
     }
-    parcel = parcel != NULL ? parcel : world->open;
-    ledger_address(ledger, parcel);
-    world->hits[parcel->content.sequence] = parcel->hits;
+    sealed_batch = sealed_batch != NULL ? sealed_batch : world->open;
+    ledger_address(ledger, sealed_batch);
+    world->hits[sealed_batch->content.sequence] = sealed_batch->hits;
     if (fate == 0) { /* the request was lost */
         return;
     }
-    if (!copy_apply(world->store, parcel)) {
+    if (!copy_apply(world->store, sealed_batch)) {
         ask(world);
     } else if (fate == 1) { /* the reply was lost */
         return;
     } else if (heals != NULL) {
         ledger_healed(ledger);
     } else {
-        ledger_acknowledge(ledger, parcel, ledger->acknowledged);
+        ledger_acknowledge(ledger, sealed_batch, ledger->acknowledged);
         world->open = NULL;
     }
 }

@@ -17,14 +17,14 @@ static void restore(struct fixture *fixture, uint64_t sequence, uint64_t hits)
     struct journal_record decoded;
     struct buf bytes = BUF_EMPTY;
 
-    record.parcel = parcel_create(&(struct store_batch){
+    record.sealed_batch = sealed_batch_create(&(struct store_batch){
         .hour = WALL_MS / HOUR_MS, .second = WALL_MS / 1000, .entries = &entry, .entry_count = 1});
-    record.parcel->content.sequence = sequence;
-    record.parcel->content.visits = 100 * sequence;
+    record.sealed_batch->content.sequence = sequence;
+    record.sealed_batch->content.visits = 100 * sequence;
     journal_record_encode(&record, &bytes);
     assert_int_equal(journal_record_decode(bytes.bytes, bytes.length, &decoded), 0);
     assert_non_null(engine_restore(fixture->engine, &decoded));
-    parcel_destroy(record.parcel);
+    sealed_batch_destroy(record.sealed_batch);
     buf_finish(&bytes);
 }
 

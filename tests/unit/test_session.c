@@ -59,7 +59,7 @@ static void on_applied(struct session *session, struct batch *batch,
 {
     note_event(session, 'a');
     assert_int_equal(applied->outcome, STORE_OK);
-    assert_non_null(batch->parcel);
+    assert_non_null(batch->sealed_batch);
     assert_false(batch_has_visits(batch));
 }
 
@@ -405,7 +405,7 @@ static void test_open_batches_move_to_another_session(void **state)
     add(fixture, "/sent");
     assert_null(session_first_frozen(&fixture->session));
     session_send(&fixture->session);
-    assert_ptr_equal(session_first_frozen(&fixture->session)->parcel->content.entries,
+    assert_ptr_equal(session_first_frozen(&fixture->session)->sealed_batch->content.entries,
                      fake_store_call(fixture->store, 0)->theirs.entries);
     add(fixture, "/first");
     fixture->visits[fixture->count].second = SECOND + 3600;
@@ -419,8 +419,8 @@ static void test_open_batches_move_to_another_session(void **state)
         struct batch *batch = container_of(link, struct batch, link);
 
         session_freeze(&other, batch);
-        assert_string_equal(batch->parcel->content.entries[0].page, pages[moved++]);
-        assert_int_equal(batch->parcel->content.sequence, moved);
+        assert_string_equal(batch->sealed_batch->content.entries[0].page, pages[moved++]);
+        assert_int_equal(batch->sealed_batch->content.sequence, moved);
     }
     assert_int_equal(moved, 3);
     finish(&other);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "journal/parcel.h"
+#include "journal/sealed_batch.h"
 
 #include "count/batch.h"
 
@@ -30,11 +30,11 @@ static void test_copies_all_but_the_number(void **state)
                                   .entry_count = 3,
                                   .tokens = tokens,
                                   .token_count = 2};
-    struct parcel *parcel = parcel_create(&content);
-    const struct store_batch *copy = &parcel->content;
+    struct sealed_batch *sealed_batch = sealed_batch_create(&content);
+    const struct store_batch *copy = &sealed_batch->content;
 
     (void)state;
-    memset(page, 'y', 5); /* what was copied is the parcel's */
+    memset(page, 'y', 5); /* what was copied is the sealed_batch's */
     memset(token, 'y', 5);
     memset(entries, 0xa5, sizeof(entries));
     memset(tokens, 0xa5, sizeof(tokens));
@@ -59,12 +59,12 @@ static void test_copies_all_but_the_number(void **state)
     assert_int_equal(copy->tokens[1].length, 3);
     assert_int_equal(copy->tokens[1].entry, 2);
     assert_int_equal(copy->tokens[1].window, STORE_WINDOW_CLIENT);
-    assert_int_equal(parcel->hits, 44);
-    assert_false(parcel->is_addressed);
-    parcel_destroy(parcel);
+    assert_int_equal(sealed_batch->hits, 44);
+    assert_false(sealed_batch->is_addressed);
+    sealed_batch_destroy(sealed_batch);
 }
 
-/* the memory that is bounded by retain_max_bytes is all that a parcel has */
+/* the memory that is bounded by retain_max_bytes is all that a sealed_batch has */
 static void test_says_its_size(void **state)
 {
     static struct store_entry entries[BATCH_PAGES_MAX];
@@ -75,7 +75,7 @@ static void test_says_its_size(void **state)
                                   .entry_count = BATCH_PAGES_MAX,
                                   .tokens = tokens,
                                   .token_count = BATCH_TOKENS_MAX};
-    struct parcel *parcel;
+    struct sealed_batch *sealed_batch;
     size_t content_bytes =
         BATCH_PAGES_MAX * (size_t)STORE_PAGE_MAX + BATCH_TOKENS_MAX * (size_t)STORE_TOKEN_MAX;
 
@@ -89,18 +89,19 @@ static void test_says_its_size(void **state)
     for (size_t i = 0; i < BATCH_TOKENS_MAX; i++) {
         tokens[i] = (struct store_token){token, STORE_TOKEN_MAX, 0, STORE_WINDOW_CLIENT};
     }
-    parcel = parcel_create(&content);
-    assert_in_range(parcel->size_bytes, content_bytes + sizeof(entries) + sizeof(tokens),
+    sealed_batch = sealed_batch_create(&content);
+    assert_in_range(sealed_batch->size_bytes, content_bytes + sizeof(entries) + sizeof(tokens),
                     content_bytes + sizeof(entries) + sizeof(tokens) + 1024);
-    assert_string_equal(parcel->content.entries[BATCH_PAGES_MAX - 1].page, page);
-    assert_memory_equal(parcel->content.tokens[BATCH_TOKENS_MAX - 1].bytes, token, STORE_TOKEN_MAX);
-    parcel_destroy(parcel);
+    assert_string_equal(sealed_batch->content.entries[BATCH_PAGES_MAX - 1].page, page);
+    assert_memory_equal(sealed_batch->content.tokens[BATCH_TOKENS_MAX - 1].bytes, token,
+                        STORE_TOKEN_MAX);
+    sealed_batch_destroy(sealed_batch);
 }
 
 static void test_destroy_takes_null(void **state)
 {
     (void)state;
-    parcel_destroy(NULL);
+    sealed_batch_destroy(NULL);
 }
 
 /* what was refused once is not counted when the store is healed, whatever room there is then */
@@ -118,13 +119,13 @@ static void test_settled_it_counts_what_was_counted(void **state)
                                   .token_count = 3,
                                   .visitors = visitors,
                                   .visitor_count = 4};
-    struct parcel *parcel = parcel_create(&content);
-    const struct store_batch *copy = &parcel->content;
+    struct sealed_batch *sealed_batch = sealed_batch_create(&content);
+    const struct store_batch *copy = &sealed_batch->content;
 
     (void)state;
     assert_int_equal(copy->pages_max, 2);
     assert_int_equal(copy->visitor_count, 4);
-    parcel_settle(parcel, (const uint64_t[]){10, STORE_NONE, 20});
+    sealed_batch_settle(sealed_batch, (const uint64_t[]){10, STORE_NONE, 20});
     assert_int_equal(copy->pages_max, 0);
     assert_int_equal(copy->entry_count, 3);
     assert_int_equal(copy->entries[0].hits, 3);
@@ -133,8 +134,8 @@ static void test_settled_it_counts_what_was_counted(void **state)
     assert_memory_equal(copy->tokens[1].bytes, "3", 1);
     assert_int_equal(copy->visitor_count, 2);
     assert_int_equal(copy->visitors[1].hash, 10);
-    assert_int_equal(parcel->hits, 9); /* its sum of visits stands in the ledger */
-    parcel_destroy(parcel);
+    assert_int_equal(sealed_batch->hits, 9); /* its sum of visits stands in the ledger */
+    sealed_batch_destroy(sealed_batch);
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "journal/parcel.h"
+#include "journal/sealed_batch.h"
 
 #include "base/alloc.h"
 
@@ -8,7 +8,7 @@
 
 static size_t measure(const struct store_batch *content)
 {
-    size_t bytes = sizeof(struct parcel) + content->entry_count * sizeof(*content->entries) +
+    size_t bytes = sizeof(struct sealed_batch) + content->entry_count * sizeof(*content->entries) +
                    content->token_count * sizeof(*content->tokens) +
                    content->visitor_count * sizeof(*content->visitors);
 
@@ -22,14 +22,14 @@ static size_t measure(const struct store_batch *content)
 }
 
 /* copies names and tokens to `bytes`, which is large enough and all zero */
-static void copy_content(struct parcel *parcel, const struct store_batch *content,
+static void copy_content(struct sealed_batch *sealed_batch, const struct store_batch *content,
                          struct store_entry *entries, struct store_token *tokens, char *bytes)
 {
     for (size_t i = 0; i < content->entry_count; i++) {
         entries[i] = content->entries[i];
         entries[i].page = memcpy(bytes, content->entries[i].page, entries[i].page_length);
         bytes += entries[i].page_length + 1;
-        parcel->hits += entries[i].hits;
+        sealed_batch->hits += entries[i].hits;
     }
     for (size_t i = 0; i < content->token_count; i++) {
         tokens[i] = content->tokens[i];
@@ -38,34 +38,35 @@ static void copy_content(struct parcel *parcel, const struct store_batch *conten
     }
 }
 
-struct parcel *parcel_create(const struct store_batch *content)
+struct sealed_batch *sealed_batch_create(const struct store_batch *content)
 {
     size_t size_bytes = measure(content);
-    struct parcel *parcel = alloc_zero(1, size_bytes);
-    struct store_entry *entries = (struct store_entry *)(parcel + 1);
+    struct sealed_batch *sealed_batch = alloc_zero(1, size_bytes);
+    struct store_entry *entries = (struct store_entry *)(sealed_batch + 1);
     struct store_token *tokens = (struct store_token *)(entries + content->entry_count);
     struct store_visitor *visitors = (struct store_visitor *)(tokens + content->token_count);
 
-    list_init(&parcel->link);
-    parcel->size_bytes = size_bytes;
-    parcel->content.hour = content->hour;
-    parcel->content.day = content->day;
-    parcel->content.second = content->second;
-    parcel->content.entries = entries;
-    parcel->content.entry_count = content->entry_count;
-    parcel->content.tokens = tokens;
-    parcel->content.token_count = content->token_count;
-    parcel->content.pages_max = content->pages_max;
-    parcel->content.visitors = visitors;
-    parcel->content.visitor_count = content->visitor_count;
+    list_init(&sealed_batch->link);
+    sealed_batch->size_bytes = size_bytes;
+    sealed_batch->content.hour = content->hour;
+    sealed_batch->content.day = content->day;
+    sealed_batch->content.second = content->second;
+    sealed_batch->content.entries = entries;
+    sealed_batch->content.entry_count = content->entry_count;
+    sealed_batch->content.tokens = tokens;
+    sealed_batch->content.token_count = content->token_count;
+    sealed_batch->content.pages_max = content->pages_max;
+    sealed_batch->content.visitors = visitors;
+    sealed_batch->content.visitor_count = content->visitor_count;
     if (content->visitor_count != 0) {
         memcpy(visitors, content->visitors, content->visitor_count * sizeof(*visitors));
     }
-    copy_content(parcel, content, entries, tokens, (char *)(visitors + content->visitor_count));
-    return parcel;
+    copy_content(sealed_batch, content, entries, tokens,
+                 (char *)(visitors + content->visitor_count));
+    return sealed_batch;
 }
 
-/* the parcel owns the content's memory, so it may be written */
+/* the sealed_batch owns the content's memory, so it may be written */
 static void drop_tokens(struct store_batch *content, const uint64_t *totals)
 {
     struct store_token *tokens = (struct store_token *)content->tokens;
@@ -92,9 +93,9 @@ static void drop_visitors(struct store_batch *content, const uint64_t *totals)
     content->visitor_count = kept;
 }
 
-void parcel_settle(struct parcel *parcel, const uint64_t *totals)
+void sealed_batch_settle(struct sealed_batch *sealed_batch, const uint64_t *totals)
 {
-    struct store_batch *content = &parcel->content;
+    struct store_batch *content = &sealed_batch->content;
     struct store_entry *entries = (struct store_entry *)content->entries;
     bool is_refused = false;
 
@@ -111,7 +112,7 @@ void parcel_settle(struct parcel *parcel, const uint64_t *totals)
     }
 }
 
-void parcel_destroy(struct parcel *parcel)
+void sealed_batch_destroy(struct sealed_batch *sealed_batch)
 {
-    free(parcel);
+    free(sealed_batch);
 }
