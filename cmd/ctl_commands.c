@@ -36,7 +36,7 @@ const struct ctl_option ctl_options[] = {
     {"watch", NULL, 'w', "",
      "Ask again each second until interrupted. Only for commands that change nothing."},
     {"trust", "hits|number", 'r', "hits",
-     "For repair: what is taken for right, the numbers as they are or this number of the site."},
+     "For repair: which number of the site to keep: hits, the present one, or NUMBER."},
     {"force", NULL, 'f', "",
      "Take a site that is not counted here all the same; for backup: replace the file that is "
      "there; for repair: also where nothing is wrong."},
