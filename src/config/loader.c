@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* options of which only one can be meant */
+/* options that exclude each other */
 static const enum config_option alternatives[][2] = {
     {CONFIG_redis_host, CONFIG_redis_socket},
     {CONFIG_redis_socket, CONFIG_redis_host},
@@ -55,7 +55,7 @@ static void set_source(struct config *config, enum config_option option, const c
     config->sources[option] = copy;
 }
 
-/** Whether the same layer has given the value and the file of a secret; says so. */
+/** Whether the same layer gave both the value and the file of a secret. If so, appends an error. */
 static bool gives_both(struct loader *loader, const struct setting *setting)
 {
     const struct option_row *row = &option_rows[setting->option];
@@ -73,7 +73,7 @@ static bool gives_both(struct loader *loader, const struct setting *setting)
     return true;
 }
 
-/** Whether the same layer has given another value by another name; says so. */
+/** Whether the same layer gave another value by another name. If so, appends an error. */
 static bool contradicts(struct loader *loader, const struct setting *setting, const void *value)
 {
     const struct option_row *row = &option_rows[setting->option];
@@ -96,7 +96,7 @@ static void set_default(struct loader *loader, enum config_option option)
                     option_rows[option].fallback);
 }
 
-/** Where `option` has an alternative: an error when the same layer gives both, else drops it. */
+/** Clears the alternative of `option`. Appends an error if the same layer gave both. */
 static void drop_alternative(struct loader *loader, enum config_option option)
 {
     const struct option_row *row = &option_rows[option];
@@ -121,7 +121,7 @@ static void drop_alternative(struct loader *loader, enum config_option option)
     }
 }
 
-/** Takes what is not the path of a file any more. */
+/** Parses and stores the value itself; the file of a secret has been read already. */
 static void set_value(struct loader *loader, const struct setting *setting)
 {
     const struct option_row *row = &option_rows[setting->option];
@@ -148,7 +148,7 @@ bool loader_had_from_file(const struct loader *loader, enum config_option option
            strcmp(loader->previous->secret_files[option], path) == 0;
 }
 
-/** A file that cannot be read: an error; or, where the running daemon has read it, a warning. */
+/** Handles an unreadable file: the previous secret and a warning, else NULL and an error. */
 static const char *keep_secret(struct loader *loader, const struct setting *setting,
                                const char *path, const char *problem)
 {
@@ -178,7 +178,7 @@ static void set_from_file(struct loader *loader, const struct setting *setting)
     text.text = problem == NULL ? secret.bytes : keep_secret(loader, setting, path, problem);
     if (text.text != NULL) {
         if (setting->layer != LAYER_CREDENTIAL) {
-            inner.source = source.bytes; /* the name of a credential says enough */
+            inner.source = source.bytes; /* for a credential, its name suffices */
         }
         inner.input = (struct option_input){&text, 1, false, true};
         set_value(loader, &inner);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * secret: reads the file of a secret, such as a password.
+ * secret: reads a secret, such as a password, from a file.
  */
 #ifndef VISITCOUNTD_CONFIG_SECRET_H
 #define VISITCOUNTD_CONFIG_SECRET_H
@@ -8,8 +8,8 @@
 #include "base/buf.h"
 
 /**
- * Reads the file of a secret into `ret_text`, which is empty: without the newline at its end.
- * Returns NULL, or what is wrong with the file. May be called on any thread.
+ * Reads the file at `path` into `ret_text`, which must be empty. Drops the newline at its end.
+ * Returns NULL on success, else an error message. May be called on any thread.
  */
 const char *secret_read(const char *path, struct buf *ret_text);
 
