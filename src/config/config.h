@@ -16,8 +16,9 @@
  * empty environment variable counts as absent, because container files often pass empty ones.
  * Variables that Kubernetes sets for a service whose name begins with "visitcountd" are ignored.
  *
- * A `struct config` is immutable once loaded. The caller of config_load() owns it. A reload loads a
- * second one, compares both with config_check_reload(), and unloads the first.
+ * A `struct config` is immutable once loaded, except for config_renew_secret(). The caller of
+ * config_load() owns it. A reload loads a second one, compares both with config_check_reload(), and
+ * unloads the first.
  */
 #ifndef VISITCOUNTD_CONFIG_CONFIG_H
 #define VISITCOUNTD_CONFIG_CONFIG_H
@@ -44,6 +45,14 @@ struct config *config_load(const struct config_request *request, struct buf *err
 struct config *config_load_again(const struct config_request *request,
                                  const struct config *previous, struct buf *warnings,
                                  struct buf *errors);
+
+/**
+ * Replaces the value of a secret by `text`, which was read from its file again. A reload that
+ * cannot read the file then keeps this value. Returns false if the option does not accept the text,
+ * and appends the reason to `problem`.
+ */
+bool config_renew_secret(struct config *config, enum config_option option, const char *text,
+                         struct buf *problem);
 
 /** Frees `config`. NULL is allowed. (libconfig already has a config_destroy.) */
 void config_unload(struct config *config);

@@ -13,4 +13,10 @@
  */
 const char *secret_read(const char *path, struct buf *ret_text);
 
+/**
+ * Like secret_read(), for a running daemon. Returns an error for anything but a regular file,
+ * because reading a pipe, for example, could block.
+ */
+const char *secret_read_again(const char *path, struct buf *ret_text);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/engine.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "count/breaker.h"
 #include "count/dispatcher.h"
@@ -34,11 +35,8 @@ static struct site *find_site(const struct engine *engine, const char *name)
 
 static struct site *create_site(struct engine *engine, const char *name)
 {
-    struct site *site = calloc(1, sizeof(*site));
+    struct site *site = alloc_zero(1, sizeof(*site));
 
-    if (site == NULL) {
-        abort();
-    }
     site->engine = engine;
     strncpy(site->name, name, STORE_SITE_MAX);
     list_init(&site->awaited);
@@ -154,6 +152,7 @@ static void on_store_change(struct store_listener *listener, bool available)
 
     engine->is_available = available;
     engine->changed_at_ms = clock_monotonic_ms();
+    engine->changed_lost_ms = loop_lost_ms(engine->loop);
     breaker_note_store(engine);
     if (available) {
         healing_distrust(engine);
@@ -164,12 +163,9 @@ static void on_store_change(struct store_listener *listener, bool available)
 struct engine *engine_create(struct loop *loop, struct store *store,
                              const struct engine_options *options)
 {
-    struct engine *engine = calloc(1, sizeof(*engine));
+    struct engine *engine = alloc_zero(1, sizeof(*engine));
     struct store_health health;
 
-    if (engine == NULL) {
-        abort();
-    }
     engine->loop = loop;
     engine->store = store;
     engine->options = *options;
@@ -184,6 +180,7 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     store_health(store, &health);
     engine->is_available = health.available;
     engine->changed_at_ms = clock_monotonic_ms();
+    engine->changed_lost_ms = loop_lost_ms(engine->loop);
     engine->listener.on_change = on_store_change;
     store_listen(store, &engine->listener);
     return engine;

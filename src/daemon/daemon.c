@@ -4,14 +4,14 @@
 #include "base/log.h"
 #include "count/adoption.h"
 #include "count/engine.h"
-#include "count/journal.h"
+#include "journal/journal.h"
 #include "daemon/app.h"
 #include "daemon/password.h"
 #include "daemon/systemd.h"
 #include "loop/disk.h"
 #include "loop/loop.h"
-#include "store/redis_store.h"
-#include "store/sqlite_store.h"
+#include "store/redis/redis_store.h"
+#include "store/sqlite/sqlite_store.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -68,10 +68,16 @@ static void on_denied(void *data)
 static void on_password(void *data, const char *password)
 {
     struct daemon *daemon = data;
+    struct buf problem = BUF_EMPTY;
 
-    if (daemon->store != NULL) {
-        redis_store_set_credentials(daemon->store, daemon->config->redis_username, password);
+    if (!config_renew_secret(daemon->config, CONFIG_redis_password, password, &problem)) {
+        log_warning("redis.password_file: %s; going on with the password that was read before",
+                    problem.bytes);
+    } else if (daemon->store != NULL) {
+        redis_store_set_credentials(daemon->store, daemon->config->redis_username,
+                                    daemon->config->redis_password);
     }
+    buf_finish(&problem);
 }
 
 static struct store *create_redis(struct daemon *daemon)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/password.h"
 
+#include "base/alloc.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "config/secret.h"
@@ -15,7 +16,7 @@ static void on_work(struct disk_job *job)
 {
     struct password *password = container_of(job, struct password, job);
 
-    password->problem = secret_read(password->path, &password->text);
+    password->problem = secret_read_again(password->path, &password->text);
 }
 
 static void warn(struct password *password)
@@ -74,10 +75,7 @@ void password_read(struct password *password, const char *path)
         password->disk = disk_create(password->loop);
     }
     free(password->path);
-    password->path = strdup(path);
-    if (password->path == NULL) {
-        abort();
-    }
+    password->path = alloc_text(path);
     password->is_reading = true;
     disk_submit(password->disk, &password->job);
 }

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * app: the context of all routes. The daemon creates it, and the router stores it in each request.
+ *
+ * Everything that it points to belongs to the daemon and outlives all requests, except `config` and
+ * `sites`: a reload replaces both between two turns of the loop.
+ */
+#ifndef VISITCOUNTD_HTTP_APP_H
+#define VISITCOUNTD_HTTP_APP_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct admission;
+struct adoptions;
+struct config;
+struct engine;
+struct live;
+struct loop;
+struct server;
+struct site_admits;
+struct sites;
+struct store;
+struct visitors;
+
+/** Actions of the daemon that the admin socket triggers. */
+struct app_actions {
+    void *data;
+    /**
+     * Reloads the configuration. Appends the changes to `message`, or the errors if it returns
+     * false.
+     */
+    bool (*reload)(void *data, struct buf *message);
+    /** Checks the configuration without applying it. Otherwise like `reload`. */
+    bool (*check)(void *data, struct buf *message);
+    /** Starts to drain; the process ends afterwards. */
+    void (*drain)(void *data);
+    /**
+     * Replays the journal in `directory`, see adoption.h. Returns false after appending the
+     * reasons.
+     */
+    bool (*replay)(void *data, const char *directory, struct buf *message);
+};
+
+struct app {
+    struct loop *loop;
+    struct store *store;
+    struct engine *engine;
+    struct server *server;
+    const struct adoptions *adoptions;
+    struct app_actions actions;
+    const struct config *config;
+    struct sites *sites;
+    struct admission *admission;
+    struct visitors *visitors;
+    struct site_admits *site_admits;
+    struct live *live;
+    struct buf scratch;     /* returned by app_scratch() */
+    uint64_t started_at_ms; /* loop time */
+    bool is_draining;       /* each answer closes its connection */
+};
+
+/**
+ * Returns an empty buffer for rendering an answer. It is reused, which saves an allocation per
+ * answer. The next call clears it.
+ */
+static inline struct buf *app_scratch(struct app *app)
+{
+    buf_clear(&app->scratch);
+    return &app->scratch;
+}
+
+#endif

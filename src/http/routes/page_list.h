@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * page_list: parses a JSON list of pages from a client. Only this module uses libjansson.
+ */
+#ifndef VISITCOUNTD_HTTP_PAGE_LIST_H
+#define VISITCOUNTD_HTTP_PAGE_LIST_H
+
+#include "http/visit/key.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define PAGE_LIST_MAX 100
+
+struct page_list {
+    size_t count;
+    bool has_site; /* one of them is "", the whole site */
+    struct key pages[PAGE_LIST_MAX];
+};
+
+/**
+ * Parses ["/a", "/b/c", …], a list of 1 to PAGE_LIST_MAX pages. Pages are percent-encoded as in a
+ * path; "" is the site. Returns NULL, or an error message.
+ */
+const char *page_list_parse(const char *json, size_t length, struct page_list *ret_list);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * pages: the start page for browsers.
+ */
+#ifndef VISITCOUNTD_HTTP_PAGES_H
+#define VISITCOUNTD_HTTP_PAGES_H
+
+#include "http/request/request.h"
+
+/**
+ * Serves the default site's dashboard to clients that may see it. Others get the welcome page with
+ * the number of the page "/". The welcome page does not count a visit.
+ */
+void pages_handle_start(struct request *request);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * key: turns the path of a request into a site name and a page key. No other file does this.
+ *
+ * A page key is text, not a file path. It begins with "/", has no empty segment, and does not end
+ * in "/" unless it is the root page "/". These rules turn a path into a key:
+ *
+ *   - The path ends before the first "?" or "#".
+ *   - Percent-encoding is decoded once ("%2541" is the page "%41"). A decoded "/" separates
+ *     segments like any other ("a%2Fb" is "a/b"). An invalid encoding is refused.
+ *   - The result must be UTF-8 (RFC 3629) without control characters (C0, DEL, C1). Nothing else
+ *     changes: letters keep their case, and there is no Unicode normalisation.
+ *   - Empty segments are dropped: "//a///b/" is "/a/b".
+ *   - Segments "." and ".." are refused. Resolving them would count a page that the client did not
+ *     name; keeping them would count one page under two keys.
+ *   - "index.html" at the end is dropped: "/blog/index.html" is "/blog".
+ *   - The key has 1 to STORE_PAGE_MAX bytes.
+ */
+#ifndef VISITCOUNTD_HTTP_KEY_H
+#define VISITCOUNTD_HTTP_KEY_H
+
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** The key of a page. */
+struct key {
+    size_t length;
+    char bytes[STORE_PAGE_MAX + 1]; /* NUL-terminated; no NUL inside */
+};
+
+enum key_status {
+    KEY_OK,
+    KEY_BAD_ENCODING, /* "%" without two hexadecimal digits */
+    KEY_BAD_UTF8,
+    KEY_CONTROL,     /* a control character */
+    KEY_DOT_SEGMENT, /* "." or ".." */
+    KEY_TOO_LONG
+};
+
+/**
+ * Makes the key of a path of `length` bytes. The path is percent-encoded and may lack the leading
+ * "/".
+ */
+enum key_status key_from_path(const char *path, size_t length, struct key *ret_key);
+
+/** Returns a readable message: "the page is not valid UTF-8". */
+const char *key_status_text(enum key_status status);
+
+/** Whether these bytes are a valid site name: [a-z0-9._-]{1,64}, but not "." or "..". */
+bool key_is_site(const char *name, size_t length);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * rate: limits how often one client visits one page. Each pair of client and page has a token
+ * bucket. The buckets use the generic cell rate algorithm (ITU-T I.371), which stores one number
+ * per bucket.
+ *
+ * The buckets are in a table of fixed size, indexed by a keyed hash of client and page. No address
+ * is kept. If there is no room, the bucket that would be full soonest is evicted. Thus a flood
+ * weakens the limits, but it never blocks a visitor who has done nothing.
+ */
+#ifndef VISITCOUNTD_HTTP_RATE_H
+#define VISITCOUNTD_HTTP_RATE_H
+
+#include "base/units.h"
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct rates;
+
+/**
+ * A client and a page. An IPv6 address counts by its first 64 bits, the network of one subscriber.
+ */
+struct rate_key {
+    const struct in6_addr *address;
+    const char *site; /* NUL-terminated, STORE_SITE_MAX */
+    const char *page; /* STORE_PAGE_MAX */
+    size_t page_length;
+};
+
+struct rates *rates_create(void);
+
+/** NULL is allowed. */
+void rates_destroy(struct rates *rates);
+
+/**
+ * Takes a visit out of the bucket and returns 0. If the bucket is empty, it takes nothing and
+ * returns the time in ms until a visit is allowed.
+ */
+uint64_t rates_take(struct rates *rates, const struct rate *rate, const struct rate_key *key,
+                    uint64_t now_ms);
+
+#endif

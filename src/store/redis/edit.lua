@@ -1,0 +1,147 @@
+-- SPDX-License-Identifier: MIT
+-- Changes what is kept of a page, as an operator asks; the site's own numbers, those of the page
+-- "", follow.
+--
+-- KEYS: hits (zset), ledger (hash); then the site's days and hours (hashes), then the page's visitors of each day
+--       (HyperLogLogs), then for RENAME those of the page that it becomes
+-- ARGV: SET, ADD, DELETE or RENAME; page; number, or the page that it becomes; number of days and
+--       of hours; seconds until a day's numbers expire; largest total; channel that is told; 1 if
+--       only the days, hours and visitors in KEYS are to be changed, since there are too many for one
+--       command and the totals follow with the last ones, else 0
+--
+-- Answers " <before> <after>": the page's total, "-" where there is none; after RENAME that of the
+-- page that it became. "TORN <what is wrong>": totals and ledger contradict each other, see proof.lua; then,
+-- as after an error reply, nothing was changed: days, hours and visitors come after the totals, with pcall.
+local hits_key, ledger_key = KEYS[1], KEYS[2]
+local operation, page, operand = ARGV[1], ARGV[2], ARGV[3]
+local day_count, hour_count = tonumber(ARGV[4]), tonumber(ARGV[5])
+local day_ttl, largest, channel = ARGV[6], tonumber(ARGV[7]), ARGV[8]
+local is_part = ARGV[9] == '1'
+local FIRST_DAY = 3
+local FIRST_VISITED = FIRST_DAY + day_count + hour_count
+
+local scores = redis.call('ZMSCORE', hits_key, '', MARK)
+local mark, old_at = scores[2], 0
+local wrong
+wrong, old_at = examine(hits_key, ledger_key, scores[1], mark, redis.call('HGET', ledger_key, PROOF))
+if wrong then
+    return 'TORN ' .. wrong
+end
+
+local before = redis.call('ZSCORE', hits_key, page)
+local after = '-'
+local changed = {}
+
+local function publish(name, total)
+    changed[#changed + 1] = total .. ' ' .. name .. '\n'
+end
+
+-- adds to the site's own total, which may be less than the pages' where a repair was told so
+local function add_to_site(number)
+    local total = tonumber(redis.call('ZSCORE', hits_key, '') or 0)
+    publish('', redis.call('ZINCRBY', hits_key, math.max(number, -total), ''))
+end
+
+-- takes the page's number out of a hash; returns it, or nil
+local function take(key)
+    local number = redis.pcall('HGET', key, page)
+    if type(number) == 'string' then
+        redis.pcall('HDEL', key, page)
+        return number
+    end
+end
+
+local function too_large()
+    return redis.error_reply('ERR the number of the page or the site would be larger than ' .. ARGV[7])
+end
+
+local function set()
+    local total = tonumber(operand)
+    if operation == 'ADD' then
+        total = total + tonumber(before or 0)
+    end
+    local difference = total - tonumber(before or 0)
+    -- a site that is past it already may become smaller
+    if total > largest or (difference > 0 and tonumber(scores[1] or 0) + difference > largest) then
+        return too_large()
+    end
+    redis.call('ZADD', hits_key, total, page)
+    add_to_site(difference)
+    after = redis.call('ZSCORE', hits_key, page)
+    publish(page, after)
+end
+
+local function delete()
+    if not before then
+        return
+    end
+    if not is_part then
+        redis.call('ZREM', hits_key, page)
+        add_to_site(-tonumber(before))
+        publish(page, '0')
+    end
+    for i = FIRST_DAY, FIRST_VISITED - 1 do
+        local number = take(KEYS[i])
+        if number then
+            redis.pcall('HINCRBY', KEYS[i], '', '-' .. number)
+        end
+    end
+    for i = FIRST_VISITED, #KEYS do
+        redis.pcall('UNLINK', KEYS[i])
+    end
+end
+
+local function rename()
+    if not before then
+        after = redis.call('ZSCORE', hits_key, operand) or '-'
+        return
+    end
+    if tonumber(before) + tonumber(redis.call('ZSCORE', hits_key, operand) or 0) > largest then
+        return too_large()
+    end
+    if not is_part then
+        after = redis.call('ZINCRBY', hits_key, before, operand)
+        redis.call('ZREM', hits_key, page)
+        publish(operand, after)
+        publish(page, '0')
+    end
+    for i = FIRST_DAY, FIRST_VISITED - 1 do
+        local number = take(KEYS[i])
+        if number then
+            redis.pcall('HINCRBY', KEYS[i], operand, number)
+        end
+    end
+    for i = FIRST_VISITED, FIRST_VISITED + day_count - 1 do
+        if redis.pcall('TTL', KEYS[i]) ~= -2 then -- it is there
+            redis.pcall('PFMERGE', KEYS[i + day_count], KEYS[i])
+            redis.pcall('EXPIRE', KEYS[i + day_count], day_ttl)
+            redis.pcall('UNLINK', KEYS[i])
+        end
+    end
+end
+
+-- what an access list forbids fails here, where nothing was changed
+local function find_reason_to_fail()
+    redis.call('HSET', ledger_key, 'edit', '0 0 ' .. redis.call('TIME')[1])
+    return find_forbidden(ledger_key, {ZADD = {1, 1}, ZINCRBY = {1, 1}, ZREM = {1}})
+end
+
+local function keep_proof()
+    redis.call('ZADD', hits_key, mark or 0, MARK)
+    redis.call('HSET', ledger_key, PROOF,
+               make_proof(mark or '0', redis.call('ZSCORE', hits_key, '') or '0', old_at))
+end
+
+local operations = {SET = set, ADD = set, DELETE = delete, RENAME = rename}
+local failure = find_reason_to_fail() or operations[operation]()
+if #changed ~= 0 then
+    keep_proof()
+end
+redis.pcall('HDEL', ledger_key, 'edit')
+if failure then
+    return failure
+end
+if #changed ~= 0 then
+    redis.pcall('PUBLISH', channel, table.concat(changed))
+end
+return ' ' .. (before or '-') .. ' ' .. after
