@@ -16,20 +16,20 @@
 
 #define PART_SUFFIX ".part-XXXXXX"
 
-/* of the lines before the copy */
+/* longest line before the copy */
 #define LINE_MAX_BYTES 512
 
 struct backup {
     int fd;
-    struct buf line; /* the one that is being received, until the copy begins */
+    struct buf line; /* the partial line, until the copy begins */
     bool has_begun;
-    uint64_t bytes; /* of the copy */
+    uint64_t bytes; /* size of the copy */
     uint64_t written;
-    enum ctl_exit failure; /* what it is when the copy does not come to its end */
+    enum ctl_exit failure; /* the result if the copy is incomplete */
     struct buf *error;
 };
 
-/* the file on its way: whoever interrupts the command leaves nothing behind */
+/* the incomplete file; the signal handler removes it */
 static char part_path[PATH_MAX];
 
 static void on_interrupt(int number)
@@ -46,14 +46,14 @@ static void watch_interrupts(bool is_watched)
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         struct sigaction before;
 
-        /* what nohup has it ignore stays ignored */
+        /* signals that nohup made the command ignore stay ignored */
         if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
             signal(numbers[i], is_watched ? on_interrupt : SIG_DFL);
         }
     }
 }
 
-/* --- what is received --- */
+/* --- receiving --- */
 
 static bool fail(struct backup *backup, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -68,7 +68,7 @@ static bool fail(struct backup *backup, const char *format, ...)
     return false;
 }
 
-/* "copying", "bytes N" or "error MESSAGE" */
+/* handles a line "copying", "bytes N" or "error MESSAGE" */
 static bool take_line(struct backup *backup)
 {
     static const char bytes[] = "bytes ";
@@ -157,7 +157,7 @@ static enum ctl_exit receive(struct backup *backup, const struct ctl_socket *soc
 
 /* --- the file --- */
 
-/* the directory of a path, "." where it names none */
+/* gets the directory of a path; "." if the path has none */
 static void directory_of(const char *path, char ret_directory[PATH_MAX])
 {
     const char *slash = strrchr(path, '/');
@@ -187,7 +187,7 @@ static int sync_directory(const char *path)
     return error;
 }
 
-/* gives the file its name; without `is_forced` none that another file has */
+/* renames the complete file; without `is_forced` fails if the name exists */
 static int give_name(const char *path, bool is_forced)
 {
     if (is_forced) {
@@ -199,7 +199,7 @@ static int give_name(const char *path, bool is_forced)
     if (errno != EINVAL && errno != ENOSYS) {
         return -errno;
     }
-    /* a file system that cannot do that at once */
+    /* for a file system without RENAME_NOREPLACE */
     return link(part_path, path) == 0 && unlink(part_path) == 0 ? 0 : -errno;
 }
 
@@ -216,7 +216,7 @@ static enum ctl_exit finish_file(struct backup *backup, const char *path, bool i
     return error == 0 ? CTL_DONE : CTL_OUTPUT;
 }
 
-/* false after saying why the path can be no backup's, whatever is forced */
+/* appends an error and returns false if the file cannot be written to this path */
 static bool check_path(struct backup *backup, const char *path, bool is_forced)
 {
     struct stat status;
@@ -232,7 +232,7 @@ static bool check_path(struct backup *backup, const char *path, bool is_forced)
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
         return fail(backup, "%s is no regular file", path);
     }
-    /* an instance would go on in a file without a name; or the log would be taken for the copy's */
+    /* else an instance would keep the unlinked file, or SQLite would apply this log to the copy */
     if ((size_t)snprintf(log, sizeof(log), "%s-wal", path) < sizeof(log) &&
         lstat(log, &status) == 0) {
         return fail(backup, "%s is there: so %s is a database in use, or one that was not closed",

@@ -18,7 +18,7 @@
 
 /* The request */
 
-/** One request on its way. */
+/** The state of one request. */
 struct exchange {
     int fd;
     uint64_t timeout_ms;
@@ -26,7 +26,7 @@ struct exchange {
     struct buf received;
     struct buf *error;
     const char *path; /* of the socket, for errors */
-    bool is_stream;   /* the body ends with the connection, however long it is */
+    bool is_stream;   /* the body has any length and ends with the connection */
 };
 
 static bool fail(struct exchange *exchange, const char *format, ...)
@@ -82,7 +82,7 @@ static bool connect_socket(struct exchange *exchange, const struct ctl_socket *p
     if (exchange->fd < 0) {
         return fail(exchange, "%s", strerror(errno));
     }
-    /* unlike with poll(2) this also bounds a connect that waits for room in the listen queue */
+    /* unlike poll(2), this also limits a connect that waits for room in the listen queue */
     setsockopt(exchange->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
     if (connect(exchange->fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
         return errno == EAGAIN ? fail_late(exchange) : fail(exchange, "%s", explain_connect(errno));
@@ -120,7 +120,7 @@ static bool send_request(struct exchange *exchange, const struct ctl_request *re
     return is_sent;
 }
 
-/** Waits for further bytes. False after an error; at the end, `ret_is_end` is set. */
+/** Waits for more bytes. Returns false on an error. Sets `ret_is_end` at the end. */
 static bool receive(struct exchange *exchange, bool *ret_is_end)
 {
     struct pollfd readable = {.fd = exchange->fd, .events = POLLIN};
@@ -139,7 +139,7 @@ static bool receive(struct exchange *exchange, bool *ret_is_end)
     }
     n = recv(exchange->fd, bytes, sizeof(bytes), 0);
     if (n <= 0) {
-        *ret_is_end = true; /* a reset as well: what is there counts */
+        *ret_is_end = true; /* also after a reset: the bytes received so far count */
         return true;
     }
     buf_append(&exchange->received, bytes, (size_t)n);
@@ -150,12 +150,12 @@ static bool receive(struct exchange *exchange, bool *ret_is_end)
 
 struct answer_head {
     int status;
-    size_t length; /* of the head with the empty line */
+    size_t length; /* of the head, including the empty line */
     bool has_body_length;
     uint64_t body_length;
 };
 
-/** The value of a header in a head that ends in an empty line, copied to `value`. */
+/** Copies the value of header `name` to `value`. `head` ends in an empty line. */
 static bool find_header(const char *head, const char *name, char *value, size_t size)
 {
     size_t name_length = strlen(name);
@@ -180,7 +180,7 @@ static bool find_header(const char *head, const char *name, char *value, size_t 
     return false;
 }
 
-/** Reads "HTTP/1.x NNN …" and the headers; `head` ends in NUL. */
+/** Parses "HTTP/1.x NNN …" and the headers. `head` is NUL-terminated. */
 static bool parse_head(char *head, struct answer_head *ret_head)
 {
     char value[32];
@@ -278,7 +278,7 @@ bool ctl_ask(const struct ctl_socket *socket, const struct ctl_request *request,
 
 /* Streams */
 
-/* hands over what comes until the end */
+/* passes all bytes to `on_bytes` until the end */
 static void pass_on(struct exchange *exchange, size_t offset, ctl_on_bytes on_bytes, void *data)
 {
     struct buf *received = &exchange->received;

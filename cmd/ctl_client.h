@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * ctl_client: one HTTP request over an admin socket. Blocks, within a deadline.
+ * ctl_client: sends one HTTP request over an admin socket. Blocks until the answer or a timeout.
  */
 #ifndef VISITCOUNTD_CMD_CTL_CLIENT_H
 #define VISITCOUNTD_CMD_CTL_CLIENT_H
@@ -16,7 +16,7 @@ struct ctl_request {
     const char *target;
     bool wants_json;
     uint64_t
-        timeout_ms; /* > 0; for all of it: connecting, asking and the last byte of the answer */
+        timeout_ms; /* > 0; limits the whole exchange, from connect to the answer's last byte */
 };
 
 struct ctl_answer {
@@ -25,19 +25,20 @@ struct ctl_answer {
 };
 
 /**
- * Asks. True with the daemon's answer, whose body the caller frees, or false with one line saying
- * why there is none appended to `error`.
+ * Sends a request and receives the answer. On success returns true; the caller frees the body of
+ * the answer. On failure returns false and appends a line with the reason to `error`.
  */
 bool ctl_ask(const struct ctl_socket *socket, const struct ctl_request *request,
              struct ctl_answer *ret_answer, struct buf *error);
 
-/** Takes some bytes of a body as they come; false: no more are wanted. */
+/** Receives the next bytes of a body. Returns false to stop. */
 typedef bool (*ctl_on_bytes)(void *data, const char *bytes, size_t length);
 
 /**
- * Asks for an answer of any length. `timeout_ms` is how long nothing may come. The body of a
- * success goes to `on_bytes`; that of another status to `ret_answer`, whose body the caller frees.
- * True when the daemon answered, whether or not the body came to its end.
+ * Sends a request whose answer may have any length. `timeout_ms` is the longest wait for the next
+ * bytes. Passes the body of a successful answer to `on_bytes`. Stores the body of another status in
+ * `ret_answer`; the caller frees it. Returns true if the daemon answered, even if the body is
+ * incomplete. Otherwise returns false and appends a line with the reason to `error`.
  */
 bool ctl_stream(const struct ctl_socket *socket, const struct ctl_request *request,
                 ctl_on_bytes on_bytes, void *data, struct ctl_answer *ret_answer,

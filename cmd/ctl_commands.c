@@ -11,7 +11,7 @@
 
 #define PARAMETERS_MAX 4
 
-/** In `words`: the names of all commands. */
+/** A value of `words` that stands for the names of all commands. */
 #define WORDS_COMMANDS "@commands"
 
 static const struct ctl_command commands[] = {
@@ -36,7 +36,7 @@ const struct ctl_option ctl_options[] = {
     {"watch", NULL, 'w', "",
      "Ask again each second until interrupted. Only for commands that change nothing."},
     {"trust", "hits|number", 'r', "hits",
-     "For repair: what is taken for right, the numbers as they are or this number of the site."},
+     "For repair: which number of the site to keep: hits, the present one, or NUMBER."},
     {"force", NULL, 'f', "",
      "Take a site that is not counted here all the same; for backup: replace the file that is "
      "there; for repair: also where nothing is wrong."},
@@ -87,7 +87,7 @@ bool ctl_command_takes_force(const struct ctl_command *command)
 
 struct parameters {
     size_t count;
-    size_t trailing; /* may be left out at the end; else those before the required ones may */
+    size_t trailing; /* optional ones at the end; 0 if the optional ones are at the start */
     char names[PARAMETERS_MAX][16];
 };
 
@@ -130,7 +130,7 @@ static void put_argument(struct buf *out, const char *name, bool is_mdoc)
     }
 }
 
-/** Appends "[[SITE] PAGE]": the first ones may be left out. */
+/** Appends "[[SITE] PAGE]": the first ones are optional. */
 static void put_leading(struct buf *out, const struct parameters *parameters, size_t optional,
                         bool is_mdoc)
 {
@@ -146,7 +146,7 @@ static void put_leading(struct buf *out, const struct parameters *parameters, si
     }
 }
 
-/** Appends "PEER [REAL_IP [FORWARDED_FOR]]": the last ones may be left out. */
+/** Appends "PEER [REAL_IP [FORWARDED_FOR]]": the last ones are optional. */
 static void put_trailing(struct buf *out, const struct parameters *parameters, bool is_mdoc)
 {
     size_t required = parameters->count - parameters->trailing;
@@ -160,7 +160,7 @@ static void put_trailing(struct buf *out, const struct parameters *parameters, b
     }
 }
 
-/** Appends what follows a command, as text or as mdoc(7) has it. */
+/** Appends the arguments of a command, as text or as mdoc(7). */
 static void put_synopsis(struct buf *out, const struct ctl_command *command, bool is_mdoc)
 {
     struct parameters parameters = parameters_of(command);
@@ -199,7 +199,7 @@ void ctl_put_target(struct buf *out, const struct ctl_command *command, char *co
 #define HELP_WIDTH  79
 #define HELP_INDENT 26
 
-/** Appends `text` from the column `indent` on, with line breaks between words. */
+/** Appends `text` with line breaks between words. Indents each new line by `indent` columns. */
 static void put_wrapped(struct buf *out, size_t column, size_t indent, const char *text)
 {
     while (*text != '\0') {
@@ -222,7 +222,7 @@ static void put_wrapped(struct buf *out, size_t column, size_t indent, const cha
     buf_putc(out, '\n');
 }
 
-/** Appends a line of a list: `head` of `length` bytes and its text. */
+/** Appends a row of a list: `head` and its text. */
 static void put_help_row(struct buf *out, const struct buf *head, const char *text)
 {
     buf_append(out, head->bytes, head->length);
@@ -277,7 +277,7 @@ void ctl_put_command_help(struct buf *out, const struct ctl_command *command)
 
 /* Reference */
 
-/** Appends text for mdoc(7), each sentence on lines of its own. */
+/** Appends text for mdoc(7). Each sentence starts on a new line. */
 static void put_mdoc_text(struct buf *out, const char *text)
 {
     struct buf sentence = BUF_EMPTY;
@@ -285,7 +285,7 @@ static void put_mdoc_text(struct buf *out, const char *text)
 
     for (; *text != '\0'; text++) {
         if (is_word_start && strchr(".'", *text) != NULL) {
-            buf_puts(&sentence, "\\&"); /* no request of roff, should it begin a line */
+            buf_puts(&sentence, "\\&"); /* so that roff reads no request if it begins a line */
         }
         if (*text == '\\') {
             buf_puts(&sentence, "\\e");
@@ -348,7 +348,7 @@ static void put_command_names(struct buf *out)
     }
 }
 
-/** One branch of a case of the shell: what is offered after `prefix``name`. */
+/** Appends one branch of a shell case: the completions after `prefix``name`. */
 static void put_bash_branch(struct buf *out, const char *prefix, const char *name,
                             const char *words)
 {

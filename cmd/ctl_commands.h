@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * ctl_commands: the commands (http/commands.def) and options of visitcountctl, and all texts that
- * are made from them: help, reference, completion.
+ * ctl_commands: the commands (http/commands.def) and options of visitcountctl. Also writes their
+ * help, reference and completion.
  */
 #ifndef VISITCOUNTD_CMD_CTL_COMMANDS_H
 #define VISITCOUNTD_CMD_CTL_COMMANDS_H
@@ -26,44 +26,44 @@ struct ctl_command {
 
 struct ctl_option {
     const char *name;
-    const char *argument; /* NULL: takes none */
-    int value;            /* of getopt_long(3) */
-    const char *words;    /* what completion offers for the argument */
+    const char *argument; /* NULL if it takes none */
+    int value;            /* for getopt_long(3) */
+    const char *words;    /* the argument's completions */
     const char *text;
 };
 
 extern const struct ctl_option ctl_options[];
 extern const size_t ctl_option_count;
 
-/** The command, or NULL. */
+/** Returns the command, or NULL. */
 const struct ctl_command *ctl_command_find(const char *name);
 
-/** The name of a command that may have been meant by `name`, or NULL. */
+/** Returns the name of the command nearest to `name`, or NULL. */
 const char *ctl_command_suggest(const char *name);
 
-/** How many arguments the command takes at most. */
+/** Returns the largest number of arguments of the command. */
 size_t ctl_command_maximum(const struct ctl_command *command);
 
-/** Whether --force means something for the command: it names sites, or a file to write. */
+/** Whether the command has the option --force: it names a site, or a file to write. */
 bool ctl_command_takes_force(const struct ctl_command *command);
 
-/** Appends the request's target: "/get?page=%2Fblog". There are not too many arguments. */
+/** Appends the request's target: "/get?page=%2Fblog". The caller has checked `argument_count`. */
 void ctl_put_target(struct buf *out, const struct ctl_command *command, char *const *arguments,
                     size_t argument_count);
 
-/** Appends one more parameter to a target, which ends with NUL. */
+/** Appends one more parameter to a NUL-terminated target. */
 void ctl_put_parameter(struct buf *target, const char *name, const char *value);
 
 /** Appends "usage: …", all commands and all options. */
 void ctl_put_help(struct buf *out);
 
-/** Appends "usage: …" of one command: one line. */
+/** Appends one line "usage: …" of one command. */
 void ctl_put_usage(struct buf *out, const struct ctl_command *command);
 
-/** Appends what is known of one command. */
+/** Appends usage, summary and details of one command. */
 void ctl_put_command_help(struct buf *out, const struct ctl_command *command);
 
-/** Appends all commands and options as "man", "markdown" or "bash". 0, or -EINVAL. */
+/** Appends all commands and options. `form` is "man", "markdown" or "bash". 0, or -EINVAL. */
 int ctl_put_reference(struct buf *out, const char *form);
 
 #endif

@@ -7,17 +7,17 @@
 
 #define COLUMNS_MAX 16
 
-/** Spaces between columns. */
+/** Number of spaces between columns. */
 #define GAP 2
 
-/* A table: lines of cells that are separated by tabs; also the last line has its end */
+/* A table: lines of cells with tabs between them. Each line ends in a newline, also the last. */
 
 static bool ends_line(const char *cell_end)
 {
     return *cell_end != '\t';
 }
 
-/** How wide each column is, but for the last cells of lines. */
+/** Measures the width of each column. Ignores the last cell of each line. */
 static void measure(const char *table, size_t *ret_widths)
 {
     size_t column = 0;
@@ -60,8 +60,8 @@ static void put_aligned(struct buf *out, const char *table)
 /* Asking */
 
 /**
- * Adds what an instance answered: a line of names and one of values. The names are shown once, and
- * again where another version of the daemon has others.
+ * Adds the answer of an instance, a line of names and one of values. Adds the names only if they
+ * differ from the previous ones, which happens between versions of the daemon.
  */
 static void add_answer(struct buf *table, struct buf *names, const struct buf *answer)
 {
@@ -91,7 +91,7 @@ static enum ctl_exit show_table(const struct ctl_sockets *sockets,
     struct buf table = BUF_EMPTY;
     struct buf names = BUF_EMPTY;
 
-    buf_puts(&names, ""); /* to compare with */
+    buf_puts(&names, ""); /* makes it a string for the comparison */
     for (size_t i = 0; i < sockets->count; i++) {
         struct buf answer = BUF_EMPTY;
         struct buf reason = BUF_EMPTY;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * ctl_fleet: the status of several instances.
+ * ctl_fleet: shows the status of several instances.
  */
 #ifndef VISITCOUNTD_CMD_CTL_FLEET_H
 #define VISITCOUNTD_CMD_CTL_FLEET_H
@@ -12,10 +12,11 @@
 #include <stdint.h>
 
 /**
- * Asks one instance after the other, each for at most `timeout_ms`, and appends a table with a line
- * for each, also for those that do not answer; or, in JSON, the whole status of each one that does,
- * an object in a line. Unless CTL_DONE is returned, not all have answered well: the first reason is
- * returned, and in JSON a line for each is appended to `error`, which in the table are in theirs.
+ * Asks the instances one after the other, each for at most `timeout_ms`. Appends a table to `out`
+ * with a line for each instance, also for one that does not answer. In JSON appends the whole
+ * status of each instance that answers, one object per line. Returns CTL_DONE if all answered, else
+ * the first failure. The table shows the reasons; in JSON, appends a line for each failure to
+ * `error`.
  */
 enum ctl_exit ctl_fleet_status(const struct ctl_sockets *sockets, uint64_t timeout_ms,
                                bool wants_json, struct buf *out, struct buf *error);

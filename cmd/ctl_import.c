@@ -14,22 +14,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* bytes of a line: a site, a page with each byte percent-encoded, and a number take less */
+/* longest line; a site, a page with all bytes percent-encoded, and a number are shorter */
 #define LINE_MAX_BYTES 8192
 
-/* so many wrong lines are named */
+/* how many wrong lines are reported */
 #define ERRORS_MAX 10
 
-/* what a file of some editors begins with */
+/* some editors write it at the start of a file */
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
-/* a page of the list, or a site with what its pages have together */
+/* a page of the list, or a site with the sum of its pages */
 struct sum {
     struct map_node node;
-    struct list link; /* of a page: in the order of the list */
+    struct list link; /* of a page: in `order` */
     unsigned long long line;
     uint64_t number;
-    char name[]; /* "SITE\tPAGE" as the daemon means it, or "SITE" */
+    char name[]; /* "SITE\tPAGE" in the daemon's normal form, or "SITE" */
 };
 
 struct import {
@@ -48,7 +48,7 @@ struct import {
 
 enum line_kind { LINE_READ, LINE_TOO_LONG, LINE_END };
 
-/* reads a line without its end; of one that is too long the rest is passed over */
+/* reads a line without its newline; skips the rest of a line that is too long */
 static enum line_kind read_line(struct buf *line)
 {
     enum line_kind kind = LINE_READ;
@@ -71,7 +71,7 @@ static enum line_kind read_line(struct buf *line)
     return kind;
 }
 
-/* splits "SITE\tPAGE\tNUMBER" in place; false when it is something else */
+/* splits "SITE\tPAGE\tNUMBER" in place; false if the form is wrong */
 static bool split(char *line, char *ret_fields[3])
 {
     for (int i = 0; i < 3; i++) {
@@ -85,7 +85,7 @@ static bool split(char *line, char *ret_fields[3])
 
 /* --- requests --- */
 
-/* has the daemon set a page, or only say which one is meant; its answer is appended to `answer` */
+/* asks the daemon to set a page, or only to check it; appends its answer to `answer` */
 static enum ctl_exit ask(struct import *import, char *const fields[3], bool is_check,
                          struct buf *answer, struct buf *error)
 {
@@ -123,7 +123,7 @@ static struct sum *find_or_add(struct import *import, struct map *map, const cha
     return sum;
 }
 
-/* false: the sum would be larger than a total may be */
+/* returns false if the sum would exceed the largest total */
 static bool add(struct sum *sum, uint64_t number)
 {
     if (number > STORE_NUMBER_MAX - sum->number) {
@@ -185,7 +185,7 @@ static enum ctl_exit check_line(struct import *import, struct buf *line, struct 
     return result;
 }
 
-/* the first lines may be wrong in many ways: they are told together */
+/* reports several wrong lines, so that they can be corrected together */
 static void note_wrong(struct import *import, const char *why)
 {
     if (import->wrong++ < ERRORS_MAX) {
@@ -216,7 +216,7 @@ static enum ctl_exit check_one(struct import *import, struct buf *line, enum lin
     return result;
 }
 
-/* all lines, as long as the daemon can be asked; CTL_DONE when none is wrong */
+/* checks all lines, unless the daemon stops answering; CTL_DONE if all are right */
 static enum ctl_exit check_all(struct import *import)
 {
     enum ctl_exit result = CTL_DONE;

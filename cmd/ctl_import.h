@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * ctl_import: `visitcountctl import`: sets the pages that a list names, one request for each line
- * and one for each page. The whole list is checked first: when a line is wrong, nothing is set.
+ * ctl_import: `visitcountctl import`. Sets the pages of a list. First checks the whole list, with
+ * one request per line. If all lines are right, sets the pages with one request per page.
  */
 #ifndef VISITCOUNTD_CMD_CTL_IMPORT_H
 #define VISITCOUNTD_CMD_CTL_IMPORT_H
@@ -12,10 +12,10 @@
 #include <stdbool.h>
 
 /**
- * Sets the pages that standard input lists, and writes how many they were. Lines that name one page
- * add up. `request` says how to ask, and each request has its whole time; method and target are not
- * looked at. `is_forced`: also of sites that are not counted. Unless CTL_DONE is returned, lines
- * saying why are appended to `error`.
+ * Sets the pages that standard input lists, and prints their number. Lines of the same page add up.
+ * The timeout of `request` holds for each request; its method and target are ignored. `is_forced`
+ * accepts sites that are not counted. If the result is not CTL_DONE, appends the reasons to
+ * `error`.
  */
 enum ctl_exit ctl_import(const struct ctl_socket *socket, const struct ctl_request *request,
                          bool is_forced, struct buf *error);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-/** What an inspection has found so far. */
+/** The findings of an inspection so far. */
 struct finding {
     const char *directory;
     struct buf *out;     /* of text */
@@ -21,10 +21,10 @@ struct finding {
     uint64_t records;
     uint64_t visits;
     uint64_t damage_count;
-    struct map told; /* which records that were set aside were told */
+    struct map told; /* records set aside that were shown already */
 };
 
-/** "2026-11-27T07Z" */
+/** Writes "2026-11-27T07Z". */
 static const char *format_hour(uint64_t hour, char text[32])
 {
     time_t seconds = (time_t)(hour * 3600);
@@ -109,7 +109,7 @@ struct told {
     char key[];
 };
 
-/* notes a record; whether it was told before: a crash may have left it in two files */
+/* notes a record; true if it was shown already, because a crash left it in two files */
 static bool was_told(struct finding *finding, const struct journal_record *record)
 {
     struct buf key = BUF_EMPTY;

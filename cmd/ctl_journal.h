@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * ctl_journal: `visitcountctl journal show`, `aside` and `verify`, which read a journal's directory
- * themselves: a damaged journal keeps the daemon from starting.
+ * ctl_journal: `visitcountctl journal show`, `aside` and `verify`. They read the journal's
+ * directory themselves, because a daemon with a damaged journal does not start.
  */
 #ifndef VISITCOUNTD_CMD_CTL_JOURNAL_H
 #define VISITCOUNTD_CMD_CTL_JOURNAL_H
@@ -12,21 +12,21 @@
 #include <stdbool.h>
 
 /**
- * Appends the good records to `out`, as a table or as JSON, and a line for each damage to `error`,
- * in JSON to `out` as well. CTL_DONE, CTL_REFUSED when there is damage, or CTL_UNREACHABLE when the
- * directory cannot be read.
+ * Appends the undamaged records to `out`, as a table or as JSON. Appends a line for each damage to
+ * `error`, and in JSON also to `out`. Returns CTL_DONE, CTL_REFUSED if there is damage, or
+ * CTL_UNREACHABLE if the directory cannot be read.
  */
 enum ctl_exit ctl_journal_show(const char *directory, bool wants_json, struct buf *out,
                                struct buf *error);
 
 /**
- * The same of the records that were set aside, a line or an object for each page, with how many
- * visits it has in which hour.
+ * Like ctl_journal_show(), for the records that were set aside. Appends a line or an object for
+ * each page, with its visits by hour.
  */
 enum ctl_exit ctl_journal_aside(const char *directory, bool wants_json, struct buf *out,
                                 struct buf *error);
 
-/** Appends a line FILE:OFFSET for each damage and one that sums up to `out`; likewise. */
+/** Appends a line FILE:OFFSET for each damage and a summary to `out`. Returns the same values. */
 enum ctl_exit ctl_journal_verify(const char *directory, bool wants_json, struct buf *out,
                                  struct buf *error);
 

@@ -39,22 +39,22 @@ static void put_parameter(struct buf *target, const char *name, const char *valu
     }
 }
 
-/* an export on its way */
+/* the state of an export */
 struct export
 {
     const struct ctl_socket *socket;
     struct ctl_request request;
     bool is_forced;
-    struct map told; /* pages of the site that were written; struct told */
+    struct map told; /* written pages of the site; struct told */
     struct buf *error;
 };
 
 struct told {
     struct map_node node;
-    char line[]; /* up to the number */
+    char line[]; /* the line up to the number */
 };
 
-/* whether a line is the first of its page: a store may tell a page twice while it grows */
+/* whether a line is the first of its page; a growing store may return a page twice */
 static bool is_first(struct export *export, const char *line, size_t length)
 {
     char end = export->request.wants_json ? ',' : '\t';
@@ -96,7 +96,7 @@ static enum ctl_exit write_lines(struct export *export, const char *lines)
     return result;
 }
 
-/* asks for what is behind `after`, which becomes what is behind the answer; "" at the end */
+/* exports the pages after the cursor `after`, and moves the cursor; "" at the end */
 static enum ctl_exit export_piece(struct export *export, const char *site, struct buf *after)
 {
     static const char head[] = "next\t";
@@ -105,14 +105,14 @@ static enum ctl_exit export_piece(struct export *export, const char *site, struc
     enum ctl_exit result;
     size_t length;
 
-    buf_puts(&piece, ""); /* whatever is answered */
+    buf_puts(&piece, ""); /* a string, also without an answer */
     buf_puts(&target, "/export");
     put_parameter(&target, "site", site);
     put_parameter(&target, "after", after->bytes);
     put_parameter(&target, "force", export->is_forced ? "1" : "0");
     export->request.target = target.bytes;
     result = ctl_perform(export->socket, &export->request, &piece, export->error);
-    if (result == CTL_REFUSED) { /* in JSON a program reads why */
+    if (result == CTL_REFUSED) { /* JSON output has the reason as well */
         write_out(piece.bytes, piece.length, export->error);
     }
     if (result == CTL_DONE && strncmp(piece.bytes, head, sizeof(head) - 1) != 0) {
@@ -145,7 +145,7 @@ static enum ctl_exit export_site(struct export *export, const char *site)
     return result;
 }
 
-/* `names` are lines, and are taken apart */
+/* exports each site of `names`, one per line; modifies `names` */
 static enum ctl_exit export_each(struct export *export, char *names)
 {
     enum ctl_exit result = CTL_DONE;
@@ -158,7 +158,7 @@ static enum ctl_exit export_each(struct export *export, char *names)
     return result;
 }
 
-/* whatever the store has, also of sites that are not counted any more */
+/* exports all sites of the store, also those that are no longer counted */
 static enum ctl_exit export_sites(struct export *export)
 {
     struct ctl_request question = export->request;
@@ -168,7 +168,7 @@ static enum ctl_exit export_sites(struct export *export)
     export->is_forced = true;
     question.target = "/export";
     question.wants_json = false;
-    buf_puts(&names, ""); /* there may be none */
+    buf_puts(&names, ""); /* a string, also without sites */
     result = ctl_perform(export->socket, &question, &names, export->error);
     if (result == CTL_DONE) {
         result = export_each(export, names.bytes);

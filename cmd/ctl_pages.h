@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * ctl_pages: `visitcountctl export`: the pages of sites with their numbers, a line each, in as many
- * requests as it takes, each of which has the whole time.
+ * ctl_pages: `visitcountctl export`. Writes a line for each page of a site, with its number. It
+ * sends several requests; each one has the full timeout.
  */
 #ifndef VISITCOUNTD_CMD_CTL_PAGES_H
 #define VISITCOUNTD_CMD_CTL_PAGES_H
@@ -12,9 +12,9 @@
 #include <stdbool.h>
 
 /**
- * Writes the pages of `site`, or of all sites when it is NULL, to standard output, each page once.
- * `request` says how to ask; its target is not looked at. `is_forced`: also of a site that is not
- * counted. Unless CTL_DONE is returned, a line saying why is appended to `error`.
+ * Writes the pages of `site` to standard output, or those of all sites if it is NULL. Writes each
+ * page once. Ignores the target of `request`. `is_forced` accepts a site that is not counted. If
+ * the result is not CTL_DONE, appends a line with the reason to `error`.
  */
 enum ctl_exit ctl_export(const struct ctl_socket *socket, const struct ctl_request *request,
                          bool is_forced, const char *site, struct buf *error);

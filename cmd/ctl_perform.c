@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/** Appends what "\uXXXX" in JSON stands for; of surrogates only a mark. */
+/** Appends the character of "\uXXXX" in JSON; a replacement mark for surrogates. */
 static void put_code_point(struct buf *out, unsigned code)
 {
     if (code < 0x80) {
@@ -19,7 +19,7 @@ static void put_code_point(struct buf *out, unsigned code)
     }
 }
 
-/** Appends the message of {"error":{"code":"…","message":"…"}}; false when there is none. */
+/** Appends the message of {"error":{"code":"…","message":"…"}}. False if there is none. */
 static bool put_error_message(struct buf *out, const char *json)
 {
     static const char start[] = "\"message\":\"";

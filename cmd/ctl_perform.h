@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * ctl_perform: one request to the daemon, and what its answer means for a command.
+ * ctl_perform: sends one request to the daemon, and turns its answer into output and exit status.
  */
 #ifndef VISITCOUNTD_CMD_CTL_PERFORM_H
 #define VISITCOUNTD_CMD_CTL_PERFORM_H
@@ -9,13 +9,13 @@
 #include "ctl_client.h"
 
 /**
- * Asks once. The answer is appended to `out`; when it is a refusal, in JSON also that one. Unless
- * CTL_DONE is returned, a line saying why is appended to `error`.
+ * Sends the request once. Appends a successful answer to `out`; in JSON also a refusal. If the
+ * result is not CTL_DONE, appends a line with the reason to `error`.
  */
 enum ctl_exit ctl_perform(const struct ctl_socket *socket, const struct ctl_request *request,
                           struct buf *out, struct buf *error);
 
-/** Appends the message of a refusal to `error`, and the refusal itself to `out` in JSON. */
+/** Appends the message of a refusal to `error`. With JSON, appends the refusal to `out` as well. */
 void ctl_put_refusal(const struct ctl_answer *answer, bool wants_json, struct buf *out,
                      struct buf *error);
 

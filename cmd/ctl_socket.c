@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** A variable of the environment, where an empty one counts as absent. */
+/** Returns an environment variable, or `fallback` if it is empty or absent. */
 static const char *getenv_or(const char *name, const char *fallback)
 {
     const char *value = getenv(name);
@@ -48,7 +48,7 @@ static enum ctl_exit use_instance(const char *name, struct ctl_socket *ret_socke
     return result;
 }
 
-/** The daemon's own variable for the option admin.socket, in which %i is its instance's name. */
+/** Uses the daemon's variable for admin.socket. %i becomes the name of its instance. */
 static enum ctl_exit use_preset(const char *pattern, struct ctl_socket *ret_socket,
                                 struct buf *error)
 {
@@ -70,7 +70,7 @@ static enum ctl_exit use_preset(const char *pattern, struct ctl_socket *ret_sock
     return result;
 }
 
-/* Of several instances */
+/* Several instances */
 
 void ctl_put_instance(struct buf *out, const struct ctl_socket *socket)
 {
@@ -87,7 +87,7 @@ void ctl_put_instance(struct buf *out, const struct ctl_socket *socket)
     buf_append(out, start, (size_t)(end - start));
 }
 
-/** The pattern for glob(3) of all sockets in the run directory. */
+/** Appends the pattern for glob(3) of all sockets in the run directory. */
 static void put_pattern(struct buf *out, const char *directory)
 {
     for (; *directory != '\0'; directory++) {
@@ -99,7 +99,7 @@ static void put_pattern(struct buf *out, const char *directory)
     buf_puts(out, "/*/admin.sock");
 }
 
-/** So that 10 comes after 9. */
+/** Compares names by their numbers, so that 10 comes after 9. */
 static int compare_sockets(const void *a, const void *b)
 {
     return strverscmp(((const struct ctl_socket *)a)->path, ((const struct ctl_socket *)b)->path);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * ctl_socket: which admin sockets are meant.
+ * ctl_socket: finds the admin sockets for a command.
  */
 #ifndef VISITCOUNTD_CMD_CTL_SOCKET_H
 #define VISITCOUNTD_CMD_CTL_SOCKET_H
@@ -10,10 +10,10 @@
 #include <stddef.h>
 #include <sys/un.h>
 
-/** Where instances have their directories, each with its socket; $VISITCOUNTCTL_RUN_DIR instead. */
+/** Directory of the instances' directories and sockets. $VISITCOUNTCTL_RUN_DIR overrides it. */
 #define CTL_RUN_DIR "/run/visitcountd"
 
-/** How a command ends; see visitcountctl(1). */
+/** The exit status of a command; see visitcountctl(1). */
 enum ctl_exit {
     CTL_DONE = 0,
     CTL_REFUSED = 1,
@@ -32,23 +32,23 @@ struct ctl_sockets {
 };
 
 /**
- * The sockets that may be meant: `path`; the one of the instance `name`; $VISITCOUNTD_ADMIN_SOCKET;
- * or all in the run directory, by the names of their instances. At most one of `path` and `name` is
- * not NULL. Unless CTL_DONE is returned, one line saying why is appended to `error`. In any case
- * the caller ends with ctl_sockets_finish().
+ * Finds the sockets for a command. Uses the first of these: `path`; the socket of the instance
+ * `name`; $VISITCOUNTD_ADMIN_SOCKET; all sockets in the run directory, sorted by the names of their
+ * instances. At most one of `path` and `name` is not NULL. If the result is not CTL_DONE, appends a
+ * line with the reason to `error`. The caller always calls ctl_sockets_finish().
  */
 enum ctl_exit ctl_find_sockets(const char *path, const char *name, struct ctl_sockets *ret_sockets,
                                struct buf *error);
 void ctl_sockets_finish(struct ctl_sockets *sockets);
 
-/** CTL_USAGE, with the names of the instances appended to `error`, where there are several. */
+/** Returns CTL_DONE for one socket. For several, CTL_USAGE, with their names in `error`. */
 enum ctl_exit ctl_expect_one(const struct ctl_sockets *sockets, struct buf *error);
 
-/** The one that is meant, where only one may be. */
+/** Finds the socket for a command that takes one instance only. */
 enum ctl_exit ctl_find_socket(const char *path, const char *name, struct ctl_socket *ret_socket,
                               struct buf *error);
 
-/** Appends the name of the instance whose socket in the run directory this is. */
+/** Appends the name of the instance that has this socket in the run directory. */
 void ctl_put_instance(struct buf *out, const struct ctl_socket *socket);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * visitcountctl: one command, one request over the admin socket, its answer on standard output.
- * What commands there are is in http/commands.def; what they answer is the daemon's.
+ * visitcountctl: sends a command over the admin socket and prints the answer. http/commands.def is
+ * the table of commands; the daemon makes the answers.
  */
 #include "ctl_backup.h"
 #include "ctl_client.h"
@@ -29,10 +29,10 @@
 #define DEFAULT_TIMEOUT_MS 5000
 #define TIMEOUT_MAX_MS     3600000
 
-/* how often it is asked whether a replay is done */
+/* how often to ask whether a replay is done */
 #define REPLAY_INTERVAL_US 100000
 
-/** What the command line says. */
+/** The parsed command line. */
 struct invocation {
     const char *socket;
     const char *instance;
@@ -44,14 +44,14 @@ struct invocation {
     bool wants_version;
     const char *reference;
     uint64_t timeout_ms;
-    const struct ctl_command *command; /* NULL when none is given */
+    const struct ctl_command *command; /* NULL if none is given */
     char **arguments;
     size_t argument_count;
 };
 
 /* Output */
 
-/** Writes each line of `text` to standard error, saying who speaks. Returns `status`. */
+/** Writes each line of `text` to standard error, after the program's name. Returns `status`. */
 static int fail_with(int status, const struct buf *text)
 {
     const char *at = text->length != 0 ? text->bytes : "";
@@ -80,7 +80,7 @@ static int fail(int status, const char *format, ...)
     return status;
 }
 
-/** Writes `text` to standard output; what could not be written is an error. */
+/** Writes `text` to standard output. An incomplete write is an error. */
 static int print(const struct buf *text)
 {
     if ((text->length != 0 && fwrite(text->bytes, text->length, 1, stdout) != 1) ||
@@ -90,7 +90,7 @@ static int print(const struct buf *text)
     return CTL_DONE;
 }
 
-/** Writes what a command has to say, and frees it. Returns how it ends. */
+/** Writes the output and errors of a command, and frees them. Returns the exit status. */
 static int print_result(int result, struct buf *out, struct buf *error)
 {
     int printed = print(out);
@@ -180,7 +180,7 @@ static int unknown_command(const char *name)
     return fail(CTL_USAGE, "unknown command \"%s\"; visitcountctl help lists them", name);
 }
 
-/** Takes the command and its arguments, of which there are neither too few nor too many. */
+/** Parses the command and checks the number of its arguments. Returns the exit status. */
 static int parse_command(int argc, char **argv, struct invocation *invocation)
 {
     const struct ctl_command *command;
@@ -260,7 +260,7 @@ static int print_reference(const char *form)
 
 /* Commands of the daemon */
 
-/** Draws over what stands on the terminal, as many lines as it has, without wrapping them. */
+/** Redraws the terminal. Cuts the text to the terminal's lines, and does not wrap lines. */
 static int redraw(const struct buf *text)
 {
     struct winsize size = {0};
@@ -282,7 +282,7 @@ static int redraw(const struct buf *text)
     return status;
 }
 
-/** Asks the instance, or all of them for their status, which no other command asks several for. */
+/** Asks the instance. Several instances are asked for their status only. */
 static enum ctl_exit ask(const struct ctl_sockets *sockets, const struct ctl_request *request,
                          struct buf *out, struct buf *error)
 {
@@ -292,7 +292,7 @@ static enum ctl_exit ask(const struct ctl_sockets *sockets, const struct ctl_req
     return ctl_perform(&sockets->sockets[0], request, out, error);
 }
 
-/** Asks each second. An instance that was reached once may go away and come back meanwhile. */
+/** Asks every second. An instance that answered once may then go away and come back. */
 static int watch(const struct ctl_sockets *sockets, const struct ctl_request *request)
 {
     bool is_terminal = isatty(STDOUT_FILENO);
@@ -371,7 +371,7 @@ static int run_remote(const struct invocation *invocation)
 
 /* The journal */
 
-/** Prints what a reading of the directory has found. */
+/** Inspects the directory and prints the result. */
 static int print_inspection(enum ctl_exit (*inspect)(const char *directory, bool wants_json,
                                                      struct buf *out, struct buf *error),
                             const struct invocation *invocation)
@@ -383,7 +383,7 @@ static int print_inspection(enum ctl_exit (*inspect)(const char *directory, bool
     return print_result(result, &out, &error);
 }
 
-/** Asks until the replay that was begun is done, or the time is over. */
+/** Asks until the replay is done or the timeout is over. */
 static int await_replay(const struct invocation *invocation, const struct ctl_socket *socket,
                         struct ctl_request request)
 {
@@ -419,7 +419,7 @@ static int await_replay(const struct invocation *invocation, const struct ctl_so
     return print_result(status, &shown, &trouble);
 }
 
-/** Begins a replay and waits for its end; prints how it went. */
+/** Starts a replay, waits for its end and prints the result. */
 static int replay(const struct invocation *invocation, const struct ctl_socket *socket,
                   const struct ctl_request *request)
 {

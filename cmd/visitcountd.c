@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* visitcountd: from the command line to daemon_run(); nothing else lives here. */
+/* visitcountd: parses the command line and calls daemon_run(). */
 #include "base/buf.h"
 #include "config/config.h"
 #include "daemon/daemon.h"
@@ -63,7 +63,7 @@ static const char help[] =
     "Options, from the command line, then the environment, then the file, then the default:\n"
     "\n";
 
-/* takes `set` over, until free_sets() */
+/* adds `set`, and owns it until free_sets() */
 static void add_set(struct config_request *request, char *set)
 {
     request->sets = realloc(request->sets, (request->set_count + 1) * sizeof(*request->sets));
@@ -89,7 +89,7 @@ static void add_instance(struct config_request *request, const char *name)
     add_set(request, buf_steal(&set));
 }
 
-/* takes one option over; false when getopt has already said what is wrong with it */
+/* applies one option; false if it is wrong, which getopt has reported already */
 static bool take(struct command_line *line, int option)
 {
     switch (option) {
@@ -139,7 +139,7 @@ static bool parse(int argc, char **argv, struct command_line *line)
     return true;
 }
 
-/* writes what was made, and frees it */
+/* prints `text` and frees it */
 static int print(struct buf *text, int status)
 {
     fputs(text->bytes != NULL ? text->bytes : "", status == EX_OK ? stdout : stderr);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* not by the log, which may allocate */
+/* does not use the log, which may allocate */
 static void *checked(void *memory)
 {
     static const char message[] = "visitcountd: out of memory; the process ends\n";
@@ -19,7 +19,7 @@ static void *checked(void *memory)
     return memory;
 }
 
-/* malloc(3) may return NULL for no bytes */
+/* malloc(3) may return NULL for 0 bytes */
 static size_t at_least_one(size_t size)
 {
     return size != 0 ? size : 1;

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * asset: files that are part of the program. ASSET() puts the bytes of a file into read-only data
- * when its source is compiled; ASSET_DECLARE() makes them known to others.
+ * asset: embeds files into the program. ASSET() puts the bytes of a file into read-only data at
+ * compile time. ASSET_DECLARE() declares them for other sources.
  *
- * `path` is relative to the directory in which the compiler runs: the repository's.
+ * `path` is relative to the working directory of the compiler, which is the repository's root.
  */
 #ifndef VISITCOUNTD_BASE_ASSET_H
 #define VISITCOUNTD_BASE_ASSET_H
 
 #include <stdint.h>
 
-/** `name`, the bytes, with a NUL behind them, and `name`_length, their number without it. */
+/** Declares `name`, the bytes and a final NUL, and `name`_length, their number without the NUL. */
 #define ASSET_DECLARE(name)   \
     extern const char name[]; \
     extern const uint64_t name##_length
 
-/** Bytes of one file, or of two, one behind the other. */
+/** Defines an asset from one file. ASSET_JOINED() concatenates two files. */
 #define ASSET(name, path) ASSET_OF(name, ".incbin \"" path "\"\n")
 #define ASSET_JOINED(name, path, other) \
     ASSET_OF(name, ".incbin \"" path "\"\n.incbin \"" other "\"\n")
 
-/* "%object" rather than "@object": "@" begins a comment on ARM */
+/* "%object" instead of "@object", because "@" begins a comment on ARM */
 #define ASSET_OF(name, bytes)                                              \
     __asm__(".pushsection .rodata\n"                                       \
             ".balign 16\n"                                                 \

@@ -150,8 +150,8 @@ static void put_json_escape(struct buf *buf, unsigned char c)
 }
 
 /*
- * Those that stand for themselves, as nearly all do. "<" does not, so that JSON may stand inside a
- * script element.
+ * Counts the leading bytes that JSON needs no escape for, which are nearly all. "<" is escaped, so
+ * that JSON is safe inside a script element.
  */
 static size_t count_plain(const char *bytes, size_t length)
 {
@@ -165,7 +165,7 @@ static size_t count_plain(const char *bytes, size_t length)
     return count;
 }
 
-/* one sequence of UTF-8 that does not stand for itself everywhere, or a byte that is none */
+/* appends one UTF-8 sequence that may need an escape, or U+FFFD for a byte that is not UTF-8 */
 static size_t put_json_sequence(struct buf *buf, const char *bytes, size_t length)
 {
     size_t sequence = utf8_sequence_length(bytes, length);

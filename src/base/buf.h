@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * buf: a growing byte buffer with the writers that every answer needs: printf, JSON and XML text.
+ * buf: a growing byte buffer with writers for numbers, printf, JSON strings and XML text.
  *
- * A `struct buf` is embedded or on the stack; its bytes belong to it until buf_finish() or
- * buf_steal(). Running out of memory aborts: whatever a client sizes is bounded before it gets
- * here.
+ * A `struct buf` is embedded or on the stack. It owns its bytes until buf_finish() or buf_steal().
+ * Running out of memory aborts. Callers therefore bound every size that a client chooses.
  */
 #ifndef VISITCOUNTD_BASE_BUF_H
 #define VISITCOUNTD_BASE_BUF_H
@@ -15,26 +14,26 @@
 #include <string.h>
 
 struct buf {
-    char *bytes; /* NUL-terminated once anything was written; NULL before */
+    char *bytes; /* NULL until the first write, then NUL-terminated */
     size_t length;
     size_t capacity;
 };
 
 #define BUF_EMPTY ((struct buf){NULL, 0, 0})
 
-/** Makes `buf` empty without memory of its own. */
+/** Makes `buf` empty. Allocates nothing. */
 void buf_init(struct buf *buf);
 
-/** Frees the bytes; the buffer is empty and usable again. */
+/** Frees the bytes. The buffer is then empty and usable again. */
 void buf_finish(struct buf *buf);
 
-/** Forgets the content and keeps the memory. */
+/** Makes the buffer empty and keeps its memory. */
 void buf_clear(struct buf *buf);
 
-/** Gets memory of at least `capacity_min` bytes; for buf_reserve(). */
+/** Grows the memory to at least `capacity_min` bytes. Only for buf_reserve(). */
 void buf_grow(struct buf *buf, size_t capacity_min);
 
-/** Makes room for `more` further bytes (and the NUL). */
+/** Makes room for `more` additional bytes and the NUL. */
 static inline void buf_reserve(struct buf *buf, size_t more)
 {
     size_t needed = buf->length + more + 1;
@@ -67,10 +66,10 @@ static inline void buf_putc(struct buf *buf, char c)
     buf_append(buf, &c, 1);
 }
 
-/** Most digits that a number has. */
+/** The most decimal digits that a uint64_t has. */
 #define U64_DIGITS_MAX 20
 
-/** Writes `value` in decimal, without NUL, and returns the number of digits. */
+/** Writes `value` in decimal, without NUL. Returns the number of digits. */
 size_t format_u64(uint64_t value, char ret_digits[static U64_DIGITS_MAX]);
 
 /** Appends `value` in decimal. */
@@ -81,22 +80,22 @@ void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(
 void buf_vprintf(struct buf *buf, const char *format, va_list arguments);
 
 /**
- * Appends `length` bytes as a JSON string with its quotes (RFC 8259, section 7). Bytes that are not
- * UTF-8 become U+FFFD, so that the result is always valid JSON.
+ * Appends `length` bytes as a JSON string with quotes (RFC 8259, section 7). Bytes that are not
+ * UTF-8 become U+FFFD, so the result is always valid JSON.
  */
 void buf_put_json(struct buf *buf, const char *bytes, size_t length);
 
 /**
- * Appends `length` bytes as XML or HTML character data that is safe in text and in quoted
- * attributes: & < > " ' are escaped, control characters that XML 1.0 forbids are dropped.
+ * Appends `length` bytes as XML or HTML character data. The result is safe in text and in quoted
+ * attributes. Escapes & < > " ' and drops the control characters that XML 1.0 forbids.
  */
 void buf_put_xml(struct buf *buf, const char *bytes, size_t length);
 
-/** Hands the NUL-terminated bytes to the caller, who frees them; never NULL. The buffer is empty.
+/** Returns the NUL-terminated bytes, never NULL. The caller frees them. The buffer becomes empty.
  */
 char *buf_steal(struct buf *buf);
 
-/** Where `c` is found first from `at` on; `end` where it is not. */
+/** Returns the first `c` between `at` and `end`, or `end` if there is none. */
 static inline const char *find_byte(const char *at, const char *end, char c)
 {
     const char *found = memchr(at, c, (size_t)(end - at));
@@ -105,12 +104,12 @@ static inline const char *find_byte(const char *at, const char *end, char c)
 }
 
 /**
- * Length of the valid UTF-8 sequence at `bytes` (1-4), or 0 when there is none: overlong forms,
- * surrogates and values above U+10FFFF are not valid (RFC 3629, section 3).
+ * Returns the length of the UTF-8 sequence at `bytes` (1-4), or 0 if it is not valid. Overlong
+ * forms, surrogates and values above U+10FFFF are not valid (RFC 3629, section 3).
  */
 size_t utf8_sequence_length(const char *bytes, size_t length);
 
-/** How many columns of a terminal valid UTF-8 takes, each character being taken for one. */
+/** Returns how many terminal columns valid UTF-8 takes. Each character counts as one column. */
 size_t utf8_width(const char *bytes, size_t length);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/crc32c.h"
 
-/* the remainder of each byte by the polynomial 0x1edc6f41, bits reversed: 0x82f63b78 */
+/* remainder of each byte divided by the polynomial 0x1edc6f41; its bits are reversed: 0x82f63b78 */
 static const uint32_t remainders[256] = {
     0x00000000, 0xf26b8303, 0xe13b70f7, 0x1350f3f4, 0xc79a971f, 0x35f1141c, 0x26a1e7e8, 0xd4ca64eb,
     0x8ad958cf, 0x78b2dbcc, 0x6be22838, 0x9989ab3b, 0x4d43cfd0, 0xbf284cd3, 0xac78bf27, 0x5e133c24,

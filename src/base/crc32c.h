@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * crc32c: the Castagnoli checksum (RFC 3720, section 12.1; examples in appendix B.4): finds every
- * damage of up to 32 bits in a row, and all but one in four thousand million others.
+ * crc32c: the Castagnoli checksum (RFC 3720, section 12.1; examples in appendix B.4). It detects
+ * every burst error of up to 32 bits, and misses one in four thousand million other errors.
  */
 #ifndef VISITCOUNTD_BASE_CRC32C_H
 #define VISITCOUNTD_BASE_CRC32C_H
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** The checksum of what `crc` is the checksum of, followed by `bytes`. `crc` is 0 at the start. */
+/** Returns `crc` extended by `length` bytes. `crc` is 0 for the first bytes. */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t length);
 
 #endif

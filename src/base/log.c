@@ -75,6 +75,6 @@ void log_write(enum log_level level, const char *format, ...)
     }
     line[length++] = '\n';
     if (write(STDERR_FILENO, line, length) < 0) {
-        return; /* nowhere left to say it */
+        return; /* standard error failed; there is no other place to report to */
     }
 }

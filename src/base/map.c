@@ -16,7 +16,7 @@ static pthread_once_t process_secret_once = PTHREAD_ONCE_INIT;
 
 static void draw_process_secret(void)
 {
-    /* as few bytes as this come at once or not at all, see getrandom(2) */
+    /* so few bytes come at once or not at all, see getrandom(2) */
     if (getrandom(process_secret, sizeof(process_secret), 0) != (ssize_t)sizeof(process_secret)) {
         abort();
     }
@@ -49,8 +49,8 @@ static inline void sip_word(uint64_t v[4], uint64_t word)
 }
 
 /*
- * Aumasson, Bernstein: SipHash: a fast short-input PRF, INDOCRYPT 2012; with one round per word and
- * three at the end, which is what hash tables need: nobody sees the values.
+ * Aumasson, Bernstein: SipHash: a fast short-input PRF, INDOCRYPT 2012. One round per word and
+ * three at the end suffice for a hash table, because an attacker does not see the hashes.
  */
 uint64_t map_hash(const uint64_t secret[2], const void *bytes, size_t length)
 {
@@ -95,7 +95,7 @@ void map_finish(struct map *map)
 
 void map_clear(struct map *map)
 {
-    /* after one huge use, wiping the table would cost more than all the small uses that follow */
+    /* a table that one huge use left behind costs more to wipe than later small uses cost */
     if (map->bucket_count > BUCKETS_MIN && map->count < map->bucket_count / 8) {
         map_finish(map);
     } else if (map->buckets != NULL) {

@@ -9,14 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** One line of text; the head of a section has no value. */
+/** One line of text. The heading of a section has no value. */
 struct report_row {
     struct buf key;
     struct buf value;
     unsigned depth;
 };
 
-/** Longest text of a number with its unit, with the NUL. */
+/** Longest text of a number with its unit, including the NUL. */
 #define NUMBER_MAX 64
 
 void report_init(struct report *report, enum report_form form)
@@ -51,7 +51,7 @@ static void put_key(struct buf *out, const char *key)
     }
 }
 
-/** Appends what a terminal shows as text: no control characters of ASCII or of U+0080-U+009F. */
+/** Appends text that is safe on a terminal: without ASCII controls and U+0080-U+009F. */
 static void put_printable(struct buf *out, const char *bytes, size_t length)
 {
     size_t at = 0;
@@ -100,7 +100,7 @@ static size_t row_key_width(const struct report_row *row)
 static void write_row(const struct report_row *row, size_t column, struct buf *out)
 {
     if (row->depth == 0 && row->value.length == 0 && out->length != 0) {
-        buf_putc(out, '\n'); /* before the head of a section */
+        buf_putc(out, '\n'); /* before the heading of a section */
     }
     for (unsigned i = 0; i < row->depth; i++) {
         buf_puts(out, "  ");
@@ -253,7 +253,7 @@ void report_end_list(struct report *report)
 
 /* Facts */
 
-/** A fact that JSON has as `number`, under the key with `suffix`, and text as `text`. */
+/** Adds a fact: JSON shows `number` under the key with `suffix`, text shows `text`. */
 static void add_number(struct report *report, const char *key, const char *suffix,
                        const char *number, const char *text)
 {

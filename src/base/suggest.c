@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* what nobody would be corrected from: it limits the work for what a file says */
+/* longer names get no suggestion, which bounds the work for an arbitrary file */
 #define WANTED_MAX 128
 
 static size_t min_of(size_t a, size_t b)
@@ -13,7 +13,7 @@ static size_t min_of(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/** Changes, additions, omissions and swaps of neighbours that make `b` of `a`. */
+/** Counts the changes, additions, omissions and swaps of neighbours that turn `a` into `b`. */
 static size_t measure_distance(const char *a, const char *b)
 {
     size_t columns = strlen(b) + 1;
@@ -68,7 +68,7 @@ void suggestion_offer(struct suggestion *suggestion, const char *known)
         if (strcmp(last_part(suggestion->wanted), last_part(known)) != 0) {
             return;
         }
-        distance = length; /* farther than any slip of the fingers */
+        distance = length; /* farther than any typing error */
     }
     if (distance < suggestion->distance) {
         suggestion->distance = distance;

@@ -12,7 +12,7 @@ struct unit {
     uint64_t factor;
 };
 
-/* smallest first; the first one is the unit of the result */
+/* smallest first; results are in the first unit */
 static const struct unit duration_units[] = {
     {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0},
 };
@@ -23,7 +23,7 @@ static const struct unit size_units[] = {
 /* bits of the mapped prefix ::ffff:0:0/96 */
 #define MAPPED_BITS 96
 
-/** Reads the digits at `*text` and moves it behind them. */
+/** Parses the digits at `*text` and moves `*text` past them. */
 static int take_digits(const char **text, uint64_t *ret_value)
 {
     const char *at = *text;
@@ -165,7 +165,7 @@ static bool is_name_byte(char c)
            c == '_' || c == '-';
 }
 
-/** A name, or an IPv4 address; what looks like the latter ("256.1") must be one. */
+/** A name or an IPv4 address. Text that looks like an address ("256.1") must be a valid one. */
 static bool is_host_name(const char *host)
 {
     struct in_addr ipv4;
@@ -181,7 +181,7 @@ static bool is_host_name(const char *host)
     return true;
 }
 
-/** An IPv6 address with or without the zone of a link-local one ("fe80::1%eth0"). */
+/** An IPv6 address. A link-local one may have a zone ("fe80::1%eth0"). */
 static bool is_ipv6(const char *host)
 {
     const char *zone = strchr(host, '%');

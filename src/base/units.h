@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * units: the only parsers and printers of durations, sizes, whole numbers, addresses and networks.
+ * units: parses and prints durations, sizes, whole numbers, addresses and networks. No other code
+ * does.
  *
- * All parsers take a NUL-terminated string, accept nothing before or after the value, set their
- * output only on success, and return 0, -EINVAL (not of the form) or -ERANGE (does not fit).
+ * All parsers take a NUL-terminated string and accept nothing before or after the value. They
+ * return 0, -EINVAL (wrong form) or -ERANGE (does not fit), and set their output only on success.
  */
 #ifndef VISITCOUNTD_BASE_UNITS_H
 #define VISITCOUNTD_BASE_UNITS_H
@@ -15,37 +16,37 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/** Decimal digits only. */
+/** Parses a whole number of decimal digits only. */
 int parse_u64(const char *text, uint64_t *ret_value);
 
-/** A whole number with one unit: ms, s, m, h, d ("250ms", "5s"). "0" needs none. In ms. */
+/** Parses a whole number with one unit: ms, s, m, h, d ("250ms", "5s"). "0" needs no unit. */
 int parse_duration(const char *text, uint64_t *ret_ms);
 
-/** A whole number with one unit: B, KiB, MiB, GiB ("64KiB"). "0" needs none. In bytes. */
+/** Parses a whole number with one unit: B, KiB, MiB, GiB ("64KiB"). "0" needs no unit. */
 int parse_size(const char *text, uint64_t *ret_bytes);
 
-/** Longest text that the two printers below write, with the NUL. */
+/** Longest text of the two printers below, including the NUL. */
 #define UNITS_TEXT_MAX 32
 
-/** Writes `ms` with the largest unit that divides it: 90000 -> "90s". Returns `text`. */
+/** Writes `ms` in the largest unit that divides it: 90000 -> "90s". Returns `text`. */
 char *format_duration(uint64_t ms, char text[UNITS_TEXT_MAX]);
 
-/** Writes `bytes` with the largest unit that divides it: 65536 -> "64KiB". Returns `text`. */
+/** Writes `bytes` in the largest unit that divides it: 65536 -> "64KiB". Returns `text`. */
 char *format_size(uint64_t bytes, char text[UNITS_TEXT_MAX]);
 
-/** So many in so much time. */
+/** `count` events per `per_ms`. */
 struct rate {
     uint64_t count; /* 0: no limit */
     uint64_t per_ms;
 };
 
-/** "30/1m": a whole number above 0, and a duration above 0. */
+/** Parses "30/1m": a whole number above 0 and a duration above 0. */
 int parse_rate(const char *text, struct rate *ret_rate);
 
-/** Writes the form that parse_rate() reads, or nothing for no limit. Returns `text`. */
+/** Writes the form that parse_rate() reads, or "" if there is no limit. Returns `text`. */
 char *format_rate(const struct rate *rate, char text[2 * UNITS_TEXT_MAX]);
 
-/** Longest text of a `struct address`, with the NUL. */
+/** Longest text of a `struct address`, including the NUL. */
 #define ADDRESS_TEXT_MAX 288
 
 /** Where to listen or connect: a host and port, or the path of a unix socket. */
@@ -57,30 +58,30 @@ struct address {
 };
 
 /**
- * "HOST:PORT", "[IPV6]:PORT" or "unix:PATH". -ENAMETOOLONG when the path does not fit into a
- * sockaddr_un (107 bytes on Linux, unix(7)).
+ * Parses "HOST:PORT", "[IPV6]:PORT" or "unix:PATH". Returns -ENAMETOOLONG if the path does not fit
+ * into a sockaddr_un (107 bytes on Linux, unix(7)).
  */
 int parse_address(const char *text, struct address *ret_address);
 
 /** Writes the form that parse_address() reads. Returns `text`. */
 char *format_address(const struct address *address, char text[ADDRESS_TEXT_MAX]);
 
-/** An IPv4 or IPv6 network. IPv4 is kept as IPv4-mapped IPv6 (RFC 4291, section 2.5.5.2). */
+/** An IPv4 or IPv6 network. IPv4 is stored as IPv4-mapped IPv6 (RFC 4291, section 2.5.5.2). */
 struct network {
     struct in6_addr address;
-    uint8_t prefix; /* bits of 128 */
+    uint8_t prefix; /* bits, of 128 */
 };
 
-/** "10.0.0.0/8", "2001:db8::/32", or one address. Bits behind the prefix must be zero. */
+/** Parses "10.0.0.0/8", "2001:db8::/32", or one address. Bits after the prefix must be zero. */
 int parse_network(const char *text, struct network *ret_network);
 
 /** Writes the form that parse_network() reads. Returns `text` (of at least 64 bytes). */
 char *format_network(const struct network *network, char text[64]);
 
-/** A numeric IPv4 or IPv6 address of `length` bytes (not NUL-terminated) as (mapped) IPv6. */
+/** Parses a numeric IPv4 or IPv6 address of `length` bytes (no NUL needed) as (mapped) IPv6. */
 int parse_ip(const char *text, size_t length, struct in6_addr *ret_address);
 
-/** The IP address of `sockaddr` as (mapped) IPv6; -EAFNOSUPPORT when it has none. */
+/** Gets the IP address of `sockaddr` as (mapped) IPv6. Returns 0, or -EAFNOSUPPORT if none. */
 int sockaddr_ip(const struct sockaddr *sockaddr, struct in6_addr *ret_address);
 
 /** Whether `address` is inside `network`. */

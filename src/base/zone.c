@@ -15,13 +15,13 @@
 
 struct zone {
     GTimeZone *zone;
-    uint64_t quarter; /* for which `offset_s` holds */
+    uint64_t quarter; /* quarter of an hour in which `offset_s` is valid */
     int64_t offset_s;
 };
 
 /**
- * GLib gets the path of the file, since it takes some names for rules: "UTC-3" for one that is not
- * in the database, "EST5EDT" for one that is.
+ * Passes GLib the path of the file instead of the name, because GLib parses some names as rules. It
+ * would accept "UTC-3", which is not in the database, and misread "EST5EDT", which is.
  */
 static GTimeZone *open_named(const char *name)
 {

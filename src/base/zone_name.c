@@ -15,10 +15,10 @@
 #define DIRECTORY "/usr/share/zoneinfo"
 #define MAGIC     "TZif" /* RFC 8536, section 3.1 */
 
-/* directories in directories: America/Argentina/Salta */
+/* how deep the database is nested: America/Argentina/Salta */
 #define DEPTH_MAX 3
 
-/* what the zones Etc/GMT+12 to Etc/GMT-14 reach */
+/* the range of the zones Etc/GMT+12 to Etc/GMT-14 */
 #define BEHIND_MAX_H 12
 #define AHEAD_MAX_H  14
 
@@ -36,14 +36,14 @@ static bool begins_with(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* in the database, but names of no zone: this machine's, and copies that count otherwise */
+/* whether the file is not accepted: this machine's zone, or a copy in another time scale */
 static bool is_other(const char *name)
 {
     return strcmp(name, "localtime") == 0 || strcmp(name, "posixrules") == 0 ||
            begins_with(name, "posix/") || begins_with(name, "right/");
 }
 
-/* whether the name stays below the directory: it has no dots, and no part is empty */
+/* whether the name stays below the directory: it has no dots and no empty parts */
 static bool is_plain(const char *name)
 {
     size_t length = strlen(name);
@@ -92,13 +92,13 @@ bool zone_name_find(const char *name, char ret_path[PATH_MAX])
     return true;
 }
 
-/* --- names that were meant --- */
+/* --- suggestions --- */
 
 struct search {
     const char *wanted;
     struct suggestion near;
-    char same[ZONE_NAME_MAX + 1]; /* but for case, or for what stands before the last "/" */
-    bool is_whole;                /* `same` is so in all its parts */
+    char same[ZONE_NAME_MAX + 1]; /* equals `wanted` without case, perhaps only in the last part */
+    bool is_whole;                /* `same` equals `wanted` in all parts */
 };
 
 static const char *last_part(const char *name)
@@ -169,7 +169,7 @@ static bool take_number(const char **at, int digits_max, int *ret_number)
     return digits != 0;
 }
 
-/* "UTC-3", "GMT+02:00", "+0530", "-3": hours and minutes, and whether they stand behind a minus */
+/* parses "UTC-3", "GMT+02:00", "+0530" or "-3" into its sign, hours and minutes */
 static bool parse_offset(const char *name, bool *ret_is_minus, int *ret_hours, int *ret_minutes)
 {
     const char *at = name;
@@ -209,7 +209,7 @@ static void put_hours(struct buf *out, int hours, bool is_behind)
     }
 }
 
-/* what people mean by the sign comes first */
+/* suggests first the zone that the usual meaning of the sign gives */
 static void explain_offset(struct buf *out, bool is_minus, int hours, int minutes)
 {
     if (minutes != 0) {
@@ -223,7 +223,7 @@ static void explain_offset(struct buf *out, bool is_minus, int hours, int minute
     }
 }
 
-/* a rule of POSIX's TZ, as "CET-1CEST": letters, then an offset */
+/* whether the name is a POSIX TZ rule such as "CET-1CEST": letters, then an offset */
 static bool is_posix_rule(const char *name)
 {
     size_t letters = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");

@@ -15,7 +15,7 @@
 
 const char *const store_backend_names[] = {"auto", "redis", "sqlite", NULL};
 
-/** A file while its settings are taken. */
+/** The state of applying the settings of a file. */
 struct file_walk {
     struct loader *loader;
     const struct source *source;
@@ -23,7 +23,7 @@ struct file_walk {
 
 static void walk_group(struct file_walk *walk, const config_setting_t *group, const char *prefix);
 
-/** Writes "FILE:LINE" of `setting`; the caller frees it. */
+/** Returns "FILE:LINE" of `setting`. The caller frees it. */
 static char *describe_place(const struct file_walk *walk, const config_setting_t *setting)
 {
     struct buf place = BUF_EMPTY;
@@ -34,7 +34,7 @@ static char *describe_place(const struct file_walk *walk, const config_setting_t
     return buf_steal(&place);
 }
 
-/** Appends the value as text; what is not a scalar becomes words that no option accepts. */
+/** Appends the value as text. A group or list becomes words that no option accepts. */
 static enum option_form print_value(const config_setting_t *setting, struct buf *text)
 {
     const char *string = config_setting_get_string(setting);
@@ -62,7 +62,7 @@ static enum option_form print_value(const config_setting_t *setting, struct buf 
     return OPTION_FORM_BARE;
 }
 
-/** Makes the input of a scalar, array or list of scalars; free_input() ends it. */
+/** Makes the input from a scalar, an array or a list of scalars. free_input() frees it. */
 static void make_input(const config_setting_t *setting, struct option_input *ret_input)
 {
     bool is_list = config_setting_is_array(setting) || config_setting_is_list(setting);
@@ -120,7 +120,7 @@ static void walk_site_option(struct file_walk *walk, const config_setting_t *set
     free(place);
 }
 
-/** The site of a group, without what is wrong in it; NULL after an error when it has no name. */
+/** Makes a site of a group. Skips wrong options after an error; NULL if there is no name. */
 static struct config_site *walk_site(struct file_walk *walk, const config_setting_t *group)
 {
     struct config_site *site = alloc_zero(1, sizeof(*site));
@@ -144,7 +144,7 @@ static struct config_site *walk_site(struct file_walk *walk, const config_settin
     return NULL;
 }
 
-/** Parses the groups among the items of `input`, which was made from `list`; false after errors. */
+/** Parses the groups in `list` into the items of `input`, made from `list`. False on errors. */
 static bool take_groups(struct file_walk *walk, const config_setting_t *list,
                         struct option_input *input)
 {
@@ -178,7 +178,7 @@ static void set_option(struct file_walk *walk, const struct setting *setting)
     char *resolved;
 
     if ((row->flags & SECRET) != 0 && is_string && text->text[0] == '\0') {
-        return; /* an empty secret is none, so that its file may be named beside it */
+        return; /* counts as absent, so that the file may also name the secret's file */
     }
     if (!setting->is_file) {
         loader_set(walk->loader, setting);
@@ -243,7 +243,7 @@ static void walk_group(struct file_walk *walk, const config_setting_t *group, co
     }
 }
 
-/** Has libconfig read the text, and takes what is in it. */
+/** Parses the text with libconfig, and applies its settings. */
 static void parse_source(struct loader *loader, const struct source *source)
 {
     struct file_walk walk = {loader, source};
@@ -291,7 +291,7 @@ static void load_command_line(struct loader *loader)
 
         setting.option = option_find(path, &setting.is_file);
         if (set[length] == '\0') {
-            /* without its text, which may be a secret */
+            /* does not quote the text, which may be a secret */
             loader_error(loader, "--set", NULL, "number %zu is not of the form PATH=VALUE", i + 1);
         } else if (setting.option == CONFIG_OPTION_COUNT) {
             loader_reject_path(loader, "--set", path);

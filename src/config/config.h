@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * config: what the operator said, checked. options.def is the table; this module reads, each one
- * stronger than the next:
+ * config: loads, checks and prints the configuration. options.def is the table of options. Values
+ * come from these layers; a layer in front overrides those after it:
  *
- *   1. --set path=value; of several, the last one
+ *   1. --set path=value; the last one if there are several
  *   2. VISITCOUNTD_<PATH>, or VISITCOUNTD_<PATH>_FILE for a secret
  *   3. REDIS_HOST, REDIS_PORT, REDIS_USERNAME, REDIS_PASSWORD, REDIS_PASSWORD_FILE, REDIS_DB,
  *      REDIS_URL
- *   4. the credential (systemd) with the path of a secret as its name
- *   5. the file; "<path>_file" names the file of a secret
+ *   4. the systemd credential whose name is the path of a secret
+ *   5. the config file; "<path>_file" names the file of a secret
  *   6. the port in REDIS_PORT=tcp://HOST:PORT, which Kubernetes writes for a service "redis"
  *   7. the default
  *
- * It refuses everything it does not understand and lists all errors of all of them at once. An
- * empty variable of the environment counts as absent, since container files pass such. What
- * Kubernetes writes for a service whose name begins with "visitcountd" is no error.
+ * Unknown options and bad values are errors. All errors of all layers are reported at once. An
+ * empty environment variable counts as absent, because container files often pass empty ones.
+ * Variables that Kubernetes sets for a service whose name begins with "visitcountd" are ignored.
  *
- * A `struct config` is immutable once loaded, but for config_renew_secret(), and belongs to the
- * caller of config_load(). Reload makes a second one, compares it with config_check_reload(), and
+ * A `struct config` is immutable once loaded, except for config_renew_secret(). The caller of
+ * config_load() owns it. A reload loads a second one, compares both with config_check_reload(), and
  * unloads the first.
  */
 #ifndef VISITCOUNTD_CONFIG_CONFIG_H
@@ -31,62 +31,64 @@
 #define CONFIG_DEFAULT_FILE "/etc/visitcountd/visitcountd.conf"
 
 /**
- * Reads and checks everything. Returns a new config, or NULL after appending one line per error to
- * `errors` ("visitcountd.conf:12: redis.prot: unknown option; did you mean redis.port?").
+ * Loads and checks the configuration. Returns a new config. On errors returns NULL and appends one
+ * line per error to `errors` ("visitcountd.conf:12: redis.prot: unknown option; did you mean
+ * redis.port?").
  */
 struct config *config_load(const struct config_request *request, struct buf *errors);
 
 /**
- * The same for a running daemon. A secret whose file cannot be read any more, while `previous` has
- * it from that file, keeps its value; a line that says so is appended to `warnings`.
+ * Loads and checks the configuration for a reload. If the file of a secret can no longer be read,
+ * and `previous` has the secret from that file, keeps its value and appends a line to `warnings`.
+ * Otherwise like config_load().
  */
 struct config *config_load_again(const struct config_request *request,
                                  const struct config *previous, struct buf *warnings,
                                  struct buf *errors);
 
 /**
- * Puts another text of a secret in place, which was read from its file anew: a reload that cannot
- * read the file keeps this one. Returns false, with `problem` saying why, when the option does not
- * take it.
+ * Replaces the value of a secret by `text`, which was read from its file again. A reload that
+ * cannot read the file then keeps this value. Returns false if the option does not accept the text,
+ * and appends the reason to `problem`.
  */
 bool config_renew_secret(struct config *config, enum config_option option, const char *text,
                          struct buf *problem);
 
-/** Frees `config`; NULL is allowed. (config_destroy is a symbol of libconfig's.) */
+/** Frees `config`. NULL is allowed. (libconfig already has a config_destroy.) */
 void config_unload(struct config *config);
 
 /**
- * Whether a running daemon can go from `current` to `next`: true, or false after appending one line
- * to `errors` for each option that differs and needs a restart.
+ * Whether a running daemon can change from `current` to `next`. If not, appends one line to
+ * `errors` for each changed option that needs a restart.
  */
 bool config_check_reload(const struct config *current, const struct config *next,
                          struct buf *errors);
 
-/** Appends "path = value   # source" for each option, secrets masked. */
+/** Appends "path = value   # source" for each option. Masks secrets. */
 void config_print_text(const struct config *config, struct buf *out);
 
-/** Appends a JSON array of {"path","value","source","default","reload"}, secrets masked. */
+/** Appends a JSON array of {"path","value","source","default","reload"}. Masks secrets. */
 void config_print_json(const struct config *config, struct buf *out);
 
 /** Appends the table of options for --help: path, environment name, default, text. */
 void config_print_help(struct buf *out);
 
-/** Appends the reference in one of the forms "conf", "markdown", "man". 0, or -EINVAL. */
+/** Appends the reference. `form` is "conf", "markdown" or "man". Returns 0, or -EINVAL. */
 int config_print_reference(const char *form, struct buf *out);
 
 /**
- * `pattern` with each %i replaced by the instance's name and %% by %, for admin.socket and
- * sqlite.path. The caller frees the result. (In http.listen and metrics.listen that is done.)
+ * Returns `pattern` with each %i replaced by the instance's name and each %% by %. The caller frees
+ * it. For admin.socket and sqlite.path; http.listen and metrics.listen are expanded already.
  */
 char *config_expand(const struct config *config, const char *pattern);
 
-/** The backend that "auto" stands for in this config; never STORE_BACKEND_AUTO. */
+/** Returns the store backend, with "auto" resolved; never STORE_BACKEND_AUTO. */
 enum store_backend config_store_backend(const struct config *config);
 
-/** Where to connect for Redis: the socket, or the host (127.0.0.1 when none is given) and port. */
+/** Gets the address of Redis: the socket, or the port and host (default 127.0.0.1). */
 void config_redis_address(const struct config *config, struct address *ret_address);
 
-/** The version of libconfig. */
+/** Returns the version of libconfig. */
 const char *config_library_version(void);
 
 #endif

@@ -13,7 +13,7 @@
 #define PREFIX        "VISITCOUNTD_"
 #define PREFIX_LENGTH (sizeof(PREFIX) - 1)
 
-/* names that other programs and images use as well */
+/* names that other programs and images also use */
 static const struct {
     const char *name;
     enum config_option option;
@@ -27,10 +27,10 @@ static const struct {
     {"REDIS_DB", CONFIG_redis_db, false},
 };
 
-/* the same option by both kinds of name, the stronger first */
+/* both names of the same option, the stronger first */
 static const char *const redis_port_names[] = {PREFIX "REDIS_PORT", "REDIS_PORT"};
 
-/** The value of `name`, as getenv(3); NULL as well when it is empty. */
+/** Like getenv(3), but also returns NULL for an empty value. */
 static const char *look_up(const struct loader *loader, const char *name)
 {
     size_t length = strlen(name);
@@ -43,7 +43,7 @@ static const char *look_up(const struct loader *loader, const char *name)
     return NULL;
 }
 
-/** Whether Kubernetes wrote `value` for a service: "tcp://10.0.0.1:6379". */
+/** Whether `value` has the form that Kubernetes sets for a service: "tcp://10.0.0.1:6379". */
 static bool parse_service(const char *value, struct address *ret_address)
 {
     return strncmp(value, "tcp://", 6) == 0 && parse_address(value + 6, ret_address) == 0 &&
@@ -97,7 +97,7 @@ void config_load_credentials(struct loader *loader)
     }
 }
 
-/** Takes the variable that is the setting's source, when it is there. */
+/** Applies the environment variable that `setting->source` names, if it is set. */
 static void set_variable(struct loader *loader, const struct setting *setting)
 {
     const char *value = look_up(loader, setting->source);
@@ -121,7 +121,7 @@ static void set_from_url(struct loader *loader)
     }
     problem = redis_url_parse(value, &url);
     if (problem != NULL) {
-        /* without the URL: there may be a password in it */
+        /* does not quote the URL, which may have a password */
         loader_error(loader, name, NULL, "%s; expected " REDIS_URL_FORM, problem);
     }
     for (size_t i = 0; problem == NULL && i < REDIS_URL_PARTS; i++) {
@@ -148,7 +148,7 @@ void config_load_traditional(struct loader *loader)
     }
 }
 
-/** Whether `text` is `word`, or begins with it and an underscore. */
+/** Whether `text` equals `word`, or begins with it and an underscore. */
 static bool begins_with_word(const char *text, const char *word)
 {
     size_t length = strlen(word);
@@ -167,8 +167,8 @@ static bool is_port_and_protocol(const char *text)
 }
 
 /**
- * Whether Kubernetes writes such a variable for a service "visitcountd" or "visitcountd-…". Taking
- * it for a misspelt option would keep every pod beside such a service from starting.
+ * Whether Kubernetes sets this variable for a service "visitcountd" or "visitcountd-…". If it
+ * counted as a misspelt option, no pod could start in the namespace of such a service.
  */
 static bool is_service_variable(const char *name, const char *value)
 {
@@ -186,7 +186,7 @@ static bool is_service_variable(const char *name, const char *value)
     return length > 5 && strcmp(name + length - 5, "_PORT") == 0 && strstr(value, "://") != NULL;
 }
 
-/** Whether `name` is that of an option; offers all such names, without prefix. */
+/** Whether `name` is the name of an option. Offers all names, without prefix, as suggestions. */
 static bool is_known(const char *name, struct suggestion *suggestion)
 {
     for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * config_fields: the options as a struct, made from options.def and site_options.def.
+ * config_fields: `struct config` with a field for each row of options.def and site_options.def.
  */
 #ifndef VISITCOUNTD_CONFIG_CONFIG_FIELDS_H
 #define VISITCOUNTD_CONFIG_CONFIG_FIELDS_H
@@ -42,7 +42,7 @@ struct config_sites {
     size_t count;
 };
 
-/* the field of each TYPE of options.def ("CONFIG_TYPE_" belongs to libconfig) */
+/* the C type of each TYPE of options.def (libconfig uses the prefix "CONFIG_TYPE_") */
 #define OPTION_TYPE_STRING    char *
 #define OPTION_TYPE_NAME      char *
 #define OPTION_TYPE_HOST      char *
@@ -61,7 +61,7 @@ struct config_sites {
 #define OPTION_TYPE_ADDRESSES struct config_addresses
 #define OPTION_TYPE_NETWORKS  struct config_networks
 
-/** What a site's group may say: SITE_name and so on, in the order of site_options.def. */
+/** The options of a site's group: SITE_name and so on, in the order of site_options.def. */
 enum site_option {
 #define OPTION(field, name, type, min, max, text) SITE_##field,
 #define CHOICE(field, name, names, text)          SITE_##field,
@@ -71,14 +71,14 @@ enum site_option {
     SITE_OPTION_COUNT
 };
 
-/** A site of the option `sites`; one that is just a name has nothing else, and so has "*". */
+/** A site of the option `sites`. "*" and sites without a group have only a name. */
 struct config_site {
 #define OPTION(field, name, type, min, max, text) OPTION_TYPE_##type field;
 #define CHOICE(field, name, names, text)          int field;
 #include "config/site_options.def"
 #undef OPTION
 #undef CHOICE
-    unsigned given; /* which of them: 1 << SITE_timezone and so on */
+    unsigned given; /* bits of the options that the group has: 1 << SITE_timezone and so on */
 };
 
 static inline bool config_site_gives(const struct config_site *site, enum site_option option)
@@ -86,7 +86,7 @@ static inline bool config_site_gives(const struct config_site *site, enum site_o
     return (site->given & 1u << option) != 0;
 }
 
-/** Which option a value belongs to: CONFIG_redis_host and so on, in the order of options.def. */
+/** The options: CONFIG_redis_host and so on, in the order of options.def. */
 enum config_option {
 #define OPTION(field, path, type, fallback, min, max, flags, text) CONFIG_##field,
 #define CHOICE(field, path, names, fallback, flags, text)          CONFIG_##field,
@@ -103,15 +103,15 @@ struct config {
 #undef OPTION
 #undef CHOICE
     /**
-     * Where each value comes from: "default", "/etc/visitcountd/visitcountd.conf:12", "REDIS_HOST",
+     * The source of each value: "default", "/etc/visitcountd/visitcountd.conf:12", "REDIS_HOST",
      * "--set", "credential redis.password", "/run/secrets/x (VISITCOUNTD_REDIS_PASSWORD_FILE)".
      */
     char *sources[CONFIG_OPTION_COUNT];
-    /** The file that each secret was read from; NULL: none. */
+    /** The file from which each secret was read, or NULL. */
     char *secret_files[CONFIG_OPTION_COUNT];
 };
 
-/** What config_load() reads besides the machine's files. */
+/** The command line and environment for config_load(). */
 struct config_request {
     const char *file; /* --config; NULL: CONFIG_DEFAULT_FILE where it exists */
     char **sets;      /* "path=value" of --set, in order; may be NULL when set_count is 0 */

@@ -9,7 +9,7 @@
 
 #define COLUMNS 96
 
-/** Appends the words of `text` in lines that begin with `prefix` and have at most COLUMNS. */
+/** Appends `text` in lines of at most COLUMNS that begin with `prefix`. */
 static void put_wrapped(const char *prefix, const char *text, struct buf *out)
 {
     size_t column = 0;
@@ -81,7 +81,7 @@ static const char conf_head[] =
     "#\n"
     "# Generated from src/config/options.def.\n";
 
-/** Appends what ends the group of the row before and begins that of this one. */
+/** Appends the end of the previous row's group and the start of this row's group. */
 static void put_group(const struct option_row *before, const struct option_row *row,
                       struct buf *out)
 {
@@ -193,14 +193,14 @@ static void put_mdoc_text(const char *text, struct buf *out)
         if (*text == '\\') {
             buf_puts(out, "\\e");
         } else if (*text == '"') {
-            buf_puts(out, "\\(dq"); /* arguments of macros lose theirs */
+            buf_puts(out, "\\(dq"); /* macros drop the quotes of their arguments */
         } else {
             buf_putc(out, *text);
         }
     }
 }
 
-/** Appends the head of a row's entry, and its text. */
+/** Appends the heading and the text of a row. */
 static void put_man_item(const struct option_row *row, struct buf *out)
 {
     struct buf text = BUF_EMPTY;

@@ -56,7 +56,7 @@ char *config_expand(const struct config *config, const char *pattern)
     return buf_steal(&expanded);
 }
 
-/** Expands `pattern`; NULL after an error when that is longer than `max`. The caller frees it. */
+/** Expands `pattern`. NULL after an error if it exceeds `max` bytes. The caller frees it. */
 static char *expand_within(struct loader *loader, enum config_option option, const char *pattern,
                            size_t max)
 {
@@ -140,7 +140,7 @@ void config_redis_address(const struct config *config, struct address *ret_addre
     *ret_address = address;
 }
 
-/** Appends why the change of one option has to wait for a restart. */
+/** Appends an error: the change of this option needs a restart. */
 static void refuse_change(const struct option_row *row, const void *current, const void *next,
                           const char *source, struct buf *errors)
 {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* options of which only one can be meant */
+/* options that exclude each other */
 static const enum config_option alternatives[][2] = {
     {CONFIG_redis_host, CONFIG_redis_socket},
     {CONFIG_redis_socket, CONFIG_redis_host},
@@ -50,7 +50,7 @@ static void set_source(struct config *config, enum config_option option, const c
     config->sources[option] = copy;
 }
 
-/** Whether the same layer has given the value and the file of a secret; says so. */
+/** Whether the same layer gave both the value and the file of a secret. If so, appends an error. */
 static bool gives_both(struct loader *loader, const struct setting *setting)
 {
     const struct option_row *row = &option_rows[setting->option];
@@ -68,7 +68,7 @@ static bool gives_both(struct loader *loader, const struct setting *setting)
     return true;
 }
 
-/** Whether the same layer has given another value by another name; says so. */
+/** Whether the same layer gave another value by another name. If so, appends an error. */
 static bool contradicts(struct loader *loader, const struct setting *setting, const void *value)
 {
     const struct option_row *row = &option_rows[setting->option];
@@ -91,7 +91,7 @@ static void set_default(struct loader *loader, enum config_option option)
                     option_rows[option].fallback);
 }
 
-/** Where `option` has an alternative: an error when the same layer gives both, else drops it. */
+/** Clears the alternative of `option`. Appends an error if the same layer gave both. */
 static void drop_alternative(struct loader *loader, enum config_option option)
 {
     const struct option_row *row = &option_rows[option];
@@ -116,7 +116,7 @@ static void drop_alternative(struct loader *loader, enum config_option option)
     }
 }
 
-/** Takes what is not the path of a file any more. */
+/** Parses and stores the value itself; the file of a secret has been read already. */
 static void set_value(struct loader *loader, const struct setting *setting)
 {
     const struct option_row *row = &option_rows[setting->option];
@@ -143,7 +143,7 @@ bool loader_had_from_file(const struct loader *loader, enum config_option option
            strcmp(loader->previous->secret_files[option], path) == 0;
 }
 
-/** A file that cannot be read: an error; or, where the running daemon has read it, a warning. */
+/** Handles an unreadable file: the previous secret and a warning, else NULL and an error. */
 static const char *keep_secret(struct loader *loader, const struct setting *setting,
                                const char *path, const char *problem)
 {
@@ -161,8 +161,9 @@ static const char *keep_secret(struct loader *loader, const struct setting *sett
 }
 
 /**
- * Reads the file of a secret; NULL or what is wrong. Where a running daemon has read it before,
- * also what the option does not take is wrong with the file, and no error of the configuration.
+ * Reads the file of a secret. Returns NULL on success, else an error message. If the running daemon
+ * read the same file before, also checks the value: a bad one then counts as an unreadable file,
+ * and the reload keeps the previous secret.
  */
 static const char *read_secret(const struct loader *loader, const struct setting *setting,
                                const char *path, struct buf *ret_secret, struct buf *ret_problem)
@@ -202,7 +203,7 @@ static void set_from_file(struct loader *loader, const struct setting *setting)
     text.text = problem == NULL ? secret.bytes : keep_secret(loader, setting, path, problem);
     if (text.text != NULL) {
         if (setting->layer != LAYER_CREDENTIAL) {
-            inner.source = source.bytes; /* the name of a credential says enough */
+            inner.source = source.bytes; /* for a credential, its name suffices */
         }
         inner.input = (struct option_input){&text, 1, false, true};
         set_value(loader, &inner);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * loader: collects what each layer gives, from the weakest to the strongest, and every error of
- * them. Internal to config/.
+ * loader: merges the settings of all layers, from the weakest to the strongest, and collects their
+ * errors. Internal to config/.
  *
- * A `struct loader` is on the stack of config_load(); the config in it belongs to that function.
+ * config_load() has the `struct loader` on its stack and owns the config in it.
  */
 #ifndef VISITCOUNTD_CONFIG_LOADER_H
 #define VISITCOUNTD_CONFIG_LOADER_H
 
 #include "config/option.h"
 
-/** Where a value can come from, weakest first; the order in which they are read. */
+/** The sources of values, weakest first. They are read in this order. */
 enum config_layer {
     LAYER_DEFAULT,
     LAYER_KUBERNETES,   /* REDIS_PORT=tcp://HOST:PORT */
@@ -29,12 +29,12 @@ struct loader {
     struct buf *warnings;          /* with `previous` */
     bool failed;
     struct {
-        enum config_layer layer; /* the strongest so far that gave the option */
-        bool is_file;            /* and gave it as the name of a file */
+        enum config_layer layer; /* the strongest layer so far that gave the option */
+        bool is_file;            /* the layer gave the name of a file */
     } given[CONFIG_OPTION_COUNT];
 };
 
-/** One option as one layer gives it. */
+/** One option in one layer. */
 struct setting {
     enum config_layer layer;
     enum config_option option;
@@ -48,30 +48,30 @@ void loader_error(struct loader *loader, const char *source, const char *path, c
                   ...) __attribute__((format(printf, 4, 5)));
 
 /**
- * Takes a setting whose layer is at least as strong as those before. Errors are appended, and the
- * option keeps the value that it had.
+ * Applies a setting. Its layer must be at least as strong as the previous ones. On an error appends
+ * a line to the errors; the option then keeps its value.
  */
 void loader_set(struct loader *loader, const struct setting *setting);
 
-/** The same for a `setting` of one plain text; of its input only `is_secret` is looked at. */
+/** Like loader_set(), with `text` as the value. Uses only `is_secret` of `setting.input`. */
 void loader_set_text(struct loader *loader, struct setting setting, const char *text);
 
-/** Whether the running daemon has `option` from this file, so that the value may be kept. */
+/** Whether the running daemon read `option` from the file `path`, so that its value may be kept. */
 bool loader_had_from_file(const struct loader *loader, enum config_option option, const char *path);
 
-/** Gives every option its default. */
+/** Sets every option to its default. */
 void loader_set_defaults(struct loader *loader);
 
-/** Appends that `path` is unknown, with the nearest of all option paths. */
+/** Appends an error for the unknown option `path`, with the nearest known path. */
 void loader_reject_path(struct loader *loader, const char *source, const char *path);
 
-/** Puts the instance's name into paths with %i, once it is known, and measures them. */
+/** Expands %i in paths to the instance's name, and checks the length of the results. */
 void loader_expand(struct loader *loader);
 
 /** Checks that no name belongs to two sites. */
 void loader_check_sites(struct loader *loader);
 
-/** Read the layers that are in the environment or named by it (config_environment.c). */
+/** Load the layers that are in the environment or named by it (config_environment.c). */
 void config_load_kubernetes(struct loader *loader);
 void config_load_credentials(struct loader *loader);
 void config_load_traditional(struct loader *loader);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* text that an error quotes is cut here */
+/* errors quote at most this many bytes */
 #define QUOTED_MAX 64
 
 #define MASK "********"
@@ -24,7 +24,7 @@ const struct option_row option_rows[CONFIG_OPTION_COUNT] = {
 #undef OPTION
 #undef CHOICE
 
-/* what struct config_strings and its like have in common */
+/* the common layout of struct config_strings and the other lists */
 struct items {
     void *items;
     size_t count;
@@ -65,7 +65,7 @@ static void put_byte(unsigned char c, struct buf *out)
     }
 }
 
-/** Appends as a string of the file, escapes and all; returns how many bytes of `text` it took. */
+/** Appends a quoted and escaped string of the file. Returns how many bytes of `text` it used. */
 static size_t put_quoted(const char *text, size_t max, struct buf *out)
 {
     size_t length = strlen(text);
@@ -134,7 +134,7 @@ static void clear_value(const struct option_row *row, void *value)
     }
 }
 
-/** What the quotes of a text in the file have wrong, or NULL. */
+/** Returns how the file has to write the value, or NULL if `form` is right. */
 static const char *check_form(const struct option_row *row, enum option_form form)
 {
     enum option_form wanted = row->type->form;
@@ -151,7 +151,7 @@ static int parse_value(const struct option_row *row, const struct option_text *i
     const char *form;
     int rc;
 
-    if (item->form == OPTION_FORM_GROUP) { /* a value of SITES, which alone has groups */
+    if (item->form == OPTION_FORM_GROUP) { /* only values of SITES have groups */
         memcpy(ret_value, item->site, row->type->item_size);
         memset(item->site, 0, row->type->item_size);
         return 0;
@@ -172,7 +172,7 @@ static int parse_value(const struct option_row *row, const struct option_text *i
     return -EINVAL;
 }
 
-/** All items, so that all bad ones are named. */
+/** Parses all items, so that errors name all bad ones. */
 static int parse_items(const struct option_row *row, const struct option_input *input,
                        void *ret_field, struct buf *problem)
 {
@@ -203,7 +203,7 @@ static int compare_items(const void *a, const void *b)
     return strcmp(((const struct option_text *)a)->text, ((const struct option_text *)b)->text);
 }
 
-/** An item that is there twice, or NULL. */
+/** Returns an item that occurs twice, or NULL. */
 static const char *find_twin(const struct option_input *input)
 {
     size_t size = input->count * sizeof(input->items[0]);
@@ -252,7 +252,7 @@ static size_t count_commas(const char *text)
     return count;
 }
 
-/** Cuts `text` into items between commas, without the blanks around them; "" has none. */
+/** Splits `text` at commas and trims blanks. "" has no items. Returns their number. */
 static size_t split(char *text, enum option_form form, struct option_text *ret_items)
 {
     size_t count = 0;
@@ -425,7 +425,7 @@ void option_print(const struct option_row *row, const void *field, struct buf *o
 void option_print_file(const struct option_row *row, const void *field, struct buf *out)
 {
     struct items items;
-    bool has_groups = false; /* then it is a list: an array has values of one type */
+    bool has_groups = false; /* then it prints a list: an array has values of one type only */
 
     if (row->type->item_size == 0) {
         print_value_file(row, field, out);

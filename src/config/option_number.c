@@ -20,7 +20,7 @@ static int find_word(const char *const *words, const char *text)
 
 static int parse_bool(const struct option_row *row, const char *text, void *ret_value)
 {
-    /* the odd ones are true */
+    /* words at odd indexes mean true */
     static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1", NULL};
     int index = find_word(words, text);
 
@@ -83,7 +83,7 @@ static void print_choice(const struct option_row *row, const void *value, struct
 
 /* --- a number --- */
 
-/* has `read` parse the text, and keeps what is within the bounds */
+/* parses the text with `read`, and checks the bounds */
 static int parse_number(const struct option_row *row, const char *text,
                         int (*read)(const char *text, uint64_t *ret_number), void *ret_value)
 {

@@ -60,7 +60,7 @@ static void clear_string(void *value)
     *(char **)value = NULL;
 }
 
-/* --- the name of an instance, which becomes part of paths --- */
+/* --- the name of an instance, which is part of paths --- */
 
 static int parse_name(const struct option_row *row, const char *text, void *ret_value)
 {
@@ -102,7 +102,7 @@ static void expect_host(const struct option_row *row, int error, struct buf *out
     }
 }
 
-/* --- a path with %i; what it expands to is measured when the instance is known --- */
+/* --- a path with %i; loader_expand() checks its length once the instance is known --- */
 
 static int parse_pattern(const struct option_row *row, const char *text, void *ret_value)
 {
@@ -186,7 +186,7 @@ static int parse_origin(const struct option_row *row, const char *text, void *re
     if (host[0] == '\0' || host[strspn(host, LOWER DIGITS "-._[]:")] != '\0') {
         return -EINVAL;
     }
-    /* a port follows the last colon, unless that is one of an IPv6 address */
+    /* a port follows the last colon, unless the colon is part of an IPv6 address */
     buf_printf(&with_port, strchr(host, ']') == NULL && strchr(host, ':') != NULL ? "%s" : "%s:1",
                host);
     rc = strstr(host, "]:") != NULL ? parse_address(host, &address)

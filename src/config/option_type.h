@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * option_type: the types of options.def. A type knows one value: how to parse, compare, print and
- * free it. For a list type that value is one item; option.c makes lists of them. Internal to
- * config/.
+ * option_type: the types of options.def. A type parses, compares, prints and frees one value. For a
+ * list type, the value is one item; option.c makes the list. Internal to config/.
  */
 #ifndef VISITCOUNTD_CONFIG_OPTION_TYPE_H
 #define VISITCOUNTD_CONFIG_OPTION_TYPE_H
@@ -15,35 +14,34 @@
 
 struct option_row;
 
-/** How a text was written, which decides what it may become. */
+/** The form in which a text was written. It limits the types that accept the text. */
 enum option_form {
-    OPTION_FORM_PLAIN,  /* environment, command line, file of a secret, default: anything */
-    OPTION_FORM_QUOTED, /* in the file, in quotes: text, duration, size, address … */
-    OPTION_FORM_BARE,   /* in the file, without: number, true, false */
-    OPTION_FORM_GROUP,  /* in the file: a group { … } in a list of sites, already parsed */
+    OPTION_FORM_PLAIN,  /* environment, command line, file of a secret, default: any type */
+    OPTION_FORM_QUOTED, /* config file, with quotes: text, duration, size, address … */
+    OPTION_FORM_BARE,   /* config file, without quotes: number, true, false */
+    OPTION_FORM_GROUP,  /* config file: a group { … } in a list of sites, already parsed */
 };
 
 struct option_type {
     size_t field_size; /* of the member of struct config */
-    size_t item_size;  /* of a list's item; 0 when the field is the value itself */
-    /** How the value stands in the file; OPTION_FORM_PLAIN: in quotes, but bare is understood. */
+    size_t item_size;  /* of a list's item; 0 if the type is not a list */
+    /** The form in the file. OPTION_FORM_PLAIN prints quotes and also accepts bare values. */
     enum option_form form;
-    /** Parses `text` into the zeroed `ret_value`; 0 or a negative errno that `expect` explains. */
+    /** Parses `text` into the zeroed `ret_value`. Returns 0, or a negative errno for `expect`. */
     int (*parse)(const struct option_row *row, const char *text, void *ret_value);
-    /** Appends what is accepted: "a whole number from 1 to 65535". */
+    /** Appends a description of valid texts: "a whole number from 1 to 65535". */
     void (*expect)(const struct option_row *row, int error, struct buf *out);
-    /** Appends help for a `text` that was not accepted, beginning with "; "; NULL: there is none.
-     */
+    /** Appends help for a `text` that is not valid, starting with "; ". NULL: no help. */
     void (*help)(const char *text, struct buf *out);
     bool (*equals)(const void *a, const void *b);
     void (*print)(const struct option_row *row, const void *value, struct buf *out);
-    /** Frees what the value holds; NULL when that is nothing. */
+    /** Frees the memory of the value. NULL: it has none. */
     void (*clear)(void *value);
-    /** Whether the value stands in the file as a group; NULL: none does. */
+    /** Whether the file has the value as a group. NULL: never. */
     bool (*is_group)(const void *value);
 };
 
-/** Defines a type: the size of a list's item, or 0; the form in the file; the functions. */
+/** Defines a type from the size of a list's item (or 0), the form in the file and functions. */
 #define OPTION_TYPE(type, item, form_, parse_, expect_, equals_, print_, clear_) \
     const struct option_type option_type_##type = {                              \
         .field_size = sizeof(OPTION_TYPE_##type),                                \

@@ -8,7 +8,7 @@
 
 #define DEFAULT_PORT ":6379"
 
-/* order of the parts */
+/* indexes of the parts */
 enum { HOST, PORT, SOCKET, USERNAME, PASSWORD, DB, TLS };
 
 static const struct {
@@ -22,7 +22,7 @@ static const struct {
     {"redis+unix://", true, false},
 };
 
-/** An empty part is as good as none. */
+/** Stores a part. An empty part counts as absent. */
 static void set_part(struct redis_url *url, int part, const char *text, size_t length)
 {
     if (length == 0) {
@@ -39,7 +39,7 @@ static int hex_digit(char c)
     return found != NULL ? (int)((found - digits) % 16) : -1;
 }
 
-/** Decodes a part in place; false when a "%" is not followed by two hex digits, or by 00. */
+/** Decodes a part in place. False for a "%" without two hex digits, and for %00. */
 static bool decode_part(struct redis_url *url, int part)
 {
     char *from = url->parts[part].text;
@@ -66,7 +66,7 @@ static bool decode_part(struct redis_url *url, int part)
     return true;
 }
 
-/** Takes "user:password@" off the text; returns what is behind it. */
+/** Parses "user:password@" at the start of the text. Returns the rest. */
 static const char *take_user(struct redis_url *url, const char *text)
 {
     size_t authority = strcspn(text, "/?#");
@@ -86,7 +86,7 @@ static const char *take_user(struct redis_url *url, const char *text)
     return at + 1;
 }
 
-/** Takes "?db=N" off the end of a path of `*length` bytes; false when there is anything else. */
+/** Parses and cuts "?db=N" at the end of a path of `*length` bytes. False for another query. */
 static bool take_query(struct redis_url *url, const char *text, size_t *length)
 {
     const char *query = strpbrk(text, "?#");

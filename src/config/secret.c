@@ -6,10 +6,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* a file of a secret with more than this is a mistake */
+/* a longer file is not a secret */
 #define SECRET_BYTES_MAX 4096
 
-/* without the newline at its end, and nothing that C would cut */
+/* rejects NUL bytes, because a C string would end there */
 const char *secret_read(const char *path, struct buf *ret_text)
 {
     int rc = source_read_file(path, SECRET_BYTES_MAX, ret_text);

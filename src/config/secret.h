@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * secret: reads the file of a secret, such as a password.
+ * secret: reads a secret, such as a password, from a file.
  */
 #ifndef VISITCOUNTD_CONFIG_SECRET_H
 #define VISITCOUNTD_CONFIG_SECRET_H
@@ -8,14 +8,14 @@
 #include "base/buf.h"
 
 /**
- * Reads the file of a secret into `ret_text`, which is empty: without the newline at its end.
- * Returns NULL, or what is wrong with the file. May be called on any thread.
+ * Reads the file at `path` into `ret_text`, which must be empty. Drops the newline at its end.
+ * Returns NULL on success, else an error message. May be called on any thread.
  */
 const char *secret_read(const char *path, struct buf *ret_text);
 
 /**
- * Like secret_read(), of a daemon that runs: what is no file, such as a pipe that somebody has to
- * write to first, is not waited for.
+ * Like secret_read(), for a running daemon. Returns an error for anything but a regular file,
+ * because reading a pipe, for example, could block.
  */
 const char *secret_read_again(const char *path, struct buf *ret_text);
 

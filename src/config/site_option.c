@@ -117,7 +117,7 @@ const char *site_option_find_clash(const struct config_sites *sites, const char 
     return clash;
 }
 
-/* the type SITES: a list of what follows */
+/* the type SITES: one item of the list */
 
 static int parse_sites_item(const struct option_row *row, const char *text, void *ret_value)
 {

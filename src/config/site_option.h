@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * site_option: the rows of site_options.def, which say what a site's group in the option `sites`
- * takes, and what is to be known of all groups together. Internal to config/.
+ * site_option: the options of a site's group in `sites` (site_options.def), and a check across all
+ * groups. Internal to config/.
  *
- * The rows are of the same kind as those of options.def, and option.h's functions work with them; a
- * field is a member of `struct config_site`.
+ * The rows have the same struct as those of options.def, so the functions of option.h work with
+ * them. A field is a member of `struct config_site`.
  */
 #ifndef VISITCOUNTD_CONFIG_SITE_OPTION_H
 #define VISITCOUNTD_CONFIG_SITE_OPTION_H
@@ -14,19 +14,19 @@
 
 extern const struct option_row site_option_rows[SITE_OPTION_COUNT];
 
-/** The row with `name`, or SITE_OPTION_COUNT with the nearest one in `suggestion`. */
+/** Returns the option `name`, or SITE_OPTION_COUNT with the nearest name in `suggestion`. */
 enum site_option site_option_find(const char *name, struct suggestion *suggestion);
 
-/** Gives `site` an option that it does not have yet; as option_parse(). */
+/** Parses `input` into an option that `site` does not have yet. Otherwise like option_parse(). */
 int site_option_set(struct config_site *site, enum site_option option,
                     const struct option_input *input, struct buf *problem);
 
-/** Frees what `site` holds; it is empty afterwards. */
+/** Frees the members of `site`. It is then empty. */
 void site_option_clear(struct config_site *site);
 
 /**
- * A name that two sites have, as theirs or as an alias, or that one has twice; NULL when there is
- * none. `ret_one` and `ret_other` are the names of the sites.
+ * Finds a name or alias that two sites have, or that one site has twice. Returns it and sets
+ * `ret_one` and `ret_other` to the names of the sites. Returns NULL if there is none.
  */
 const char *site_option_find_clash(const struct config_sites *sites, const char **ret_one,
                                    const char **ret_other);

@@ -17,10 +17,10 @@
 
 #define INCLUDE_DEPTH_MAX 10
 
-/* files may be included again and again: this bounds their number */
+/* bounds the number of included files, because a file may be included many times */
 #define FILES_MAX 1000
 
-/* what may stand in a name of libconfig */
+/* the characters of a name in libconfig */
 #define NAME_START "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ*"
 #define DIGITS     "0123456789"
 #define NAME       NAME_START DIGITS "_-"
@@ -30,13 +30,13 @@ struct source_line {
     size_t line;
 };
 
-/** One file that is being copied into the text. */
+/** The state of copying one file into the text. */
 struct reader {
     struct source *source;
     struct buf *errors;
     const char *file;
     size_t line;
-    const char *at; /* next byte; the bytes end with a NUL at `end` */
+    const char *at; /* next byte; a NUL is at `end` */
     const char *end;
     unsigned depth;
     bool failed;
@@ -85,7 +85,7 @@ static void fail(struct reader *reader, const char *problem)
     reader->failed = true;
 }
 
-/** Says that the text's next line is the reader's current one. */
+/** Records that the next line of the text is the current line of the reader. */
 static void begin_line(struct reader *reader)
 {
     struct source *source = reader->source;
@@ -135,7 +135,7 @@ static void copy_block_comment(struct reader *reader)
     buf_putc(&reader->source->text, ' ');
 }
 
-/** The length of the string at `at` with its quotes, or 0 when it does not end on its line. */
+/** Returns the length of the string at `at` with quotes, or 0 if it does not end on its line. */
 static size_t measure_string(const char *at)
 {
     size_t length = 1;
@@ -174,7 +174,7 @@ static void copy_string(struct reader *reader)
     copy_bytes(reader, length);
 }
 
-/** Whether libconfig would keep only the low 32 bits of the whole number at `digits`. */
+/** Whether libconfig would cut the number at `digits` to 32 bits. */
 static bool needs_long(const char *digits, int base)
 {
     unsigned long long value;
@@ -202,7 +202,7 @@ static void copy_number(struct reader *reader)
     copy_bytes(reader, strspn(reader->at, "L"));
 }
 
-/** Whether an include begins at the start of a line; `ret_length`: up to the name's quote. */
+/** Whether `at` begins an include. `ret_length` is the length up to the name's opening quote. */
 static bool is_include(const char *at, size_t *ret_length)
 {
     size_t length = strspn(at, " \t");
@@ -259,14 +259,14 @@ static void copy_include(struct reader *reader, size_t length)
     reader->at += length;
     name_length = measure_string(reader->at);
     if (name_length == 0) {
-        copy_string(reader); /* which says what is wrong */
+        copy_string(reader); /* appends the error */
         return;
     }
     name = unquote(reader->at, name_length);
     reader->at += name_length;
     buf_putc(&reader->source->text, '\n');
     include(reader, name);
-    begin_line(reader); /* the rest of this one */
+    begin_line(reader); /* for the rest of the including line */
     free(name);
 }
 
@@ -298,7 +298,7 @@ static void copy_text(struct reader *reader)
     size_t length;
 
     if (strncmp(reader->at, "\xef\xbb\xbf", 3) == 0) {
-        reader->at += 3; /* a byte order mark */
+        reader->at += 3; /* skips a byte order mark */
     }
     begin_line(reader);
     while (reader->at < reader->end) {
@@ -314,7 +314,7 @@ static void copy_text(struct reader *reader)
     buf_putc(&reader->source->text, '\n');
 }
 
-/** Reads the whole file at once; NUL-terminated and, for the sake of libconfig, without others. */
+/** Copies a whole file. Rejects NUL bytes, because libconfig would ignore the rest. */
 static int copy_file(struct source *source, const char *path, unsigned depth, struct buf *errors)
 {
     struct reader reader = {.source = source, .errors = errors, .line = 1, .depth = depth};

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * source: the text of a config file with what it includes, made safe for libconfig 1.5 to read.
+ * source: reads a config file and its included files into one text that is safe for libconfig 1.5.
+ * Internal to config/.
  *
- * libconfig ends the process when it is given a directory, ignores what follows a NUL byte or an
- * unfinished comment, looks for included files in the working directory, and takes 4294973675 for
- * 6379. So the text is read here: `@include "FILE"` at the start of a line is replaced by the file
- * (relative to the including one), numbers beyond 32 bits get the L they need, and the rest is
- * refused. source_where() tells which line of which file a line of the result was. Internal to
- * config/.
+ * libconfig has these problems. It ends the process if it is given a directory. It ignores the text
+ * after a NUL byte or an unfinished comment. It searches included files in the working directory.
+ * It parses 4294973675 as 6379.
+ *
+ * This module therefore replaces `@include "FILE"` at the start of a line by the file, relative to
+ * the including one. It appends the L that numbers beyond 32 bits need, and rejects the other
+ * cases. source_where() maps a line of the text to its file and line.
  */
 #ifndef VISITCOUNTD_CONFIG_SOURCE_H
 #define VISITCOUNTD_CONFIG_SOURCE_H
@@ -19,36 +21,37 @@
 struct source_line;
 
 struct source {
-    struct buf text; /* never without a NUL */
+    struct buf text; /* always NUL-terminated */
     struct source_line *lines;
     size_t line_count;
     size_t line_capacity;
-    char **files; /* names of all files, which the lines point to */
+    char **files; /* names of all files; `lines` points to them */
     size_t file_count;
 };
 
-/** Longest text of a file with all that it includes. */
+/** Longest text of a file with all its included files. */
 #define SOURCE_BYTES_MAX ((size_t)1 << 20)
 
 void source_init(struct source *source);
 void source_finish(struct source *source);
 
 /**
- * Reads `path` and what it includes. Returns 0; or a negative errno when `path` itself cannot be
- * read, with nothing appended to `errors`; or 1 after appending one line for each error in it.
+ * Reads `path` and its included files. Returns 0 on success. Returns a negative errno if `path`
+ * itself cannot be read, and appends nothing. Returns 1 after appending one line per error in the
+ * text to `errors`.
  */
 int source_read(struct source *source, const char *path, struct buf *errors);
 
-/** The file that line `line` (from 1) of the text comes from, and its line there in `ret_line`. */
+/** Returns the file of line `line` (from 1) of the text, and its line there in `ret_line`. */
 const char *source_where(const struct source *source, size_t line, size_t *ret_line);
 
 /**
- * Appends the bytes of the file at `path` to `out`. Returns 0, -EFBIG when it is longer than
- * `max_bytes`, or another negative errno; -EISDIR for a directory.
+ * Appends the bytes of the file at `path` to `out`. Returns 0, or a negative errno: -EFBIG if the
+ * file is longer than `max_bytes`, -EISDIR for a directory.
  */
 int source_read_file(const char *path, size_t max_bytes, struct buf *out);
 
-/** `path`, or, when that is relative, `path` in the directory of `file`. The caller frees it. */
+/** Returns `path`. A relative `path` is taken from the directory of `file`. The caller frees it. */
 char *source_resolve(const char *file, const char *path);
 
 #endif

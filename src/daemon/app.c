@@ -15,14 +15,14 @@
 
 #include <stdlib.h>
 
-/* a kind of listeners: the table of what it serves */
+/* the routes of one kind of listener */
 struct service {
     struct app *app;
     const struct route_table *table;
 };
 
 struct app_memory {
-    struct app app; /* first: what app_create() returns */
+    struct app app; /* the first member, because app_create() returns its address */
     struct admission admission;
     struct service services[LISTENER_KINDS];
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * app: creates what the routes work with, and the server that they answer on; see http/app.h.
+ * app: creates and destroys `struct app` (http/app.h), which the routes use, and its server.
  */
 #ifndef VISITCOUNTD_DAEMON_APP_H
 #define VISITCOUNTD_DAEMON_APP_H
@@ -17,29 +17,29 @@ struct app_options {
     struct store *store;
     const struct adoptions *adoptions;
     struct app_actions actions;
-    const int *inherited; /* listening sockets for visitors; the server owns them from here on */
+    const int *inherited; /* listening sockets for visitors; app_create() takes ownership */
     size_t inherited_count;
 };
 
 /**
- * Creates the app with a server that listens. Loop, engine, store and adoptions outlive it, and so
- * does the configuration until app_configure(). Returns NULL after appending one line per failure
- * to `errors`; see server_create().
+ * Creates the app with a listening server. Loop, engine, store and adoptions must outlive it. The
+ * configuration must live until app_configure(). On failure returns NULL and appends one line per
+ * error to `errors`; see server_create().
  */
 struct app *app_create(const struct app_options *options, struct buf *errors);
 
-/** Takes over a new configuration after a reload. The old one may then be freed. */
+/** Switches to a new configuration after a reload. The caller may then free the old one. */
 void app_configure(struct app *app, const struct config *config);
 
 /**
- * Starts to drain: /readyz answers 503, each answer closes its connection, live streams end; see
- * server_drain(), which calls `on_drained`.
+ * Starts to drain. /readyz answers 503, each answer closes its connection, and live streams end.
+ * Calls `on_drained` when no visitor's connection is left; see server_drain().
  */
 void app_drain(struct app *app, void (*on_drained)(void *data), void *data);
 
 /**
- * Closes all connections and frees the app. Visits are answered, other requests get a 503. Runs
- * turns of the loop, so it is not called from inside it. NULL is allowed.
+ * Closes all connections and frees the app. The engine has answered all visits before; other open
+ * requests get a 503. Runs turns of the loop, so it must not be called inside one. NULL is allowed.
  */
 void app_destroy(struct app *app);
 

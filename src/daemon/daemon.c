@@ -21,19 +21,19 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-/* how often the service manager's status line is renewed, when there is a service manager */
+/* how often the service manager gets a new status line */
 #define STATUS_INTERVAL_MS 5000
 
-/* how often a drain looks whether the last batch was answered */
+/* how often a drain checks whether the last batch was answered */
 #define DRAIN_POLL_MS 10
 
 struct daemon {
     const struct config_request *request;
     struct config *config;
     struct loop *loop;
-    struct disk *disk; /* with the embedded store or a journal only, or NULL */
+    struct disk *disk; /* NULL without SQLite and without a journal */
     struct store *store;
-    struct password password; /* of Redis */
+    struct password password; /* for Redis */
     struct engine *engine;
     struct journal *journal; /* or NULL */
     struct adoptions *adoptions;
@@ -48,13 +48,13 @@ struct daemon {
 
 /* --- creating the parts --- */
 
-/* how much longer than their windows the store keeps tokens: a visit may wait in a journal */
+/* how long the store keeps tokens beyond their windows, because a visit may wait in a journal */
 static uint64_t keep_tokens_ms(const struct config *config)
 {
     return *config->journal_directory != '\0' ? config->journal_keep_tokens_ms : 0;
 }
 
-/* the server did not accept the password: the file may have another one by now */
+/* the server rejected the password: reads the file again, which may have a new one */
 static void on_denied(void *data)
 {
     struct daemon *daemon = data;
@@ -147,7 +147,7 @@ static bool create_store(struct daemon *daemon)
     return true;
 }
 
-/* more than one is listed, or those that are not listed are served as well */
+/* whether several sites are listed, or "*" admits any site */
 static bool has_many_sites(const struct config *config)
 {
     return config->sites.count > 1 ||
@@ -182,8 +182,9 @@ static void log_lines(enum log_level level, const char *prefix, const struct buf
 /* --- reload --- */
 
 /*
- * A configuration that may replace the current one, or NULL with what is wrong in `message`. The
- * file of a secret that cannot be read any more is said, and does not stand in the way.
+ * Loads a configuration that can replace the current one. Returns NULL with the errors in
+ * `message`. An unreadable file of a secret is not an error: the old secret stays, and the log has
+ * a warning.
  */
 static struct config *load_next(struct daemon *daemon, struct buf *message)
 {
@@ -389,7 +390,7 @@ static void start_service(struct daemon *daemon)
 
 /* --- the daemon itself --- */
 
-/* one descriptor per visitor: the soft limit is kept low for programs that use select(2) */
+/* each visitor needs a descriptor, and the default soft limit is low for programs with select(2) */
 static void raise_descriptor_limit(const struct config *config)
 {
     struct rlimit limit;
@@ -443,7 +444,7 @@ static bool create_app(struct daemon *daemon)
     return daemon->app != NULL;
 }
 
-/* the disk thread, where something needs it */
+/* creates the disk thread if SQLite or a journal needs it */
 static void create_disk(struct daemon *daemon)
 {
     if (config_store_backend(daemon->config) == STORE_BACKEND_SQLITE ||
@@ -505,12 +506,12 @@ static void destroy_parts(struct daemon *daemon)
     loop_timer_stop(&daemon->watchdog);
     loop_timer_stop(&daemon->status);
     if (daemon->engine != NULL) {
-        engine_abandon(daemon->engine); /* answers go out while there is a server */
+        engine_abandon(daemon->engine); /* first, while the server can still send the answers */
     }
     app_destroy(daemon->app);
     if (daemon->journal != NULL) {
         engine_use_journal(daemon->engine, NULL);
-        journal_close(daemon->journal); /* what is being written is told to the engine */
+        journal_close(daemon->journal); /* reports the result of pending writes to the engine */
     }
     adoptions_destroy(daemon->adoptions);
     engine_destroy(daemon->engine);

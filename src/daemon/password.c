@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* a file that still cannot be read is logged again after this time */
+/* logs a file that stays unreadable again after this time */
 #define WARN_AGAIN_MS 60000
 
 static void on_work(struct disk_job *job)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * password: reads the file of a password again while the daemon runs, on a thread of its own, since
+ * password: reads a password file again while the daemon runs. It uses a thread of its own, because
  * the file may be on a disk or network that hangs.
  */
 #ifndef VISITCOUNTD_DAEMON_PASSWORD_H
@@ -15,25 +15,26 @@
 
 struct password {
     struct loop *loop;
-    struct disk *disk; /* NULL until the first time */
+    struct disk *disk; /* NULL until the first read */
     struct disk_job job;
     bool is_reading;
     char *path;
     struct buf text;
-    const char *problem;   /* with the file; NULL: none */
-    uint64_t warned_at_ms; /* of a problem; 0: never */
+    const char *problem;   /* error of the last read, or NULL */
+    uint64_t warned_at_ms; /* time of the last warning; 0: none */
     void (*on_read)(void *data, const char *password);
     void *data;
 };
 
-/** Prepares it; `on_read` gets what stands in the file, in the loop. */
+/** Initialises `password`. The loop calls `on_read` with the password after each successful read.
+ */
 void password_init(struct password *password, struct loop *loop,
                    void (*on_read)(void *data, const char *password), void *data);
 
-/** Waits for what is being read. */
+/** Blocks until a running read ends, and frees the members. */
 void password_finish(struct password *password);
 
-/** Begins to read the file at `path`, unless one is being read. A file that cannot is logged. */
+/** Starts to read the file at `path`, unless a read is running. Logs an error of the read. */
 void password_read(struct password *password, const char *path);
 
 #endif

@@ -11,7 +11,7 @@
 struct disk {
     pthread_t thread;
     struct st_h2o_socket_t *watched;
-    int wake_fd; /* written by the thread when a job is finished; owned by the loop */
+    int wake_fd; /* the thread writes it when a job is finished; the loop owns it */
 
     pthread_mutex_t mutex; /* guards the rest */
     pthread_cond_t changed;
@@ -25,7 +25,7 @@ static struct disk_job *job_of(struct list *link)
     return container_of(link, struct disk_job, link);
 }
 
-/* waits for the next job; NULL when the thread is to end and nothing is left to do */
+/* waits for the next job; returns NULL if the thread has to end and no job is left */
 static struct list *take_submitted(struct disk *disk)
 {
     struct list *link;
@@ -109,5 +109,5 @@ void disk_submit(struct disk *disk, struct disk_job *job)
     pthread_mutex_lock(&disk->mutex);
     list_append(&disk->submitted, &job->link);
     pthread_mutex_unlock(&disk->mutex);
-    pthread_cond_signal(&disk->changed); /* now, so that the thread does not wake to wait for us */
+    pthread_cond_signal(&disk->changed); /* after the unlock: no wait for the mutex */
 }

@@ -14,43 +14,43 @@
 #define SIGNAL_MAX 64
 
 /*
- * buffers of input that libh2o keeps for the next request, of 8 KiB each. Its own limit of 16 suits
- * requests that are answered at once; ours wait for the store together.
+ * The number of input buffers of 8 KiB that libh2o keeps for later requests. Its default of 16
+ * suits requests that are answered at once. Many of ours wait for the store at the same time.
  */
 #define INPUT_BUFFERS_KEPT 256
 
 /*
- * So that look-ups that hang do not hold up the next one: one that was given up goes on until the
- * resolver gives up (by default 20 s with two servers, resolv.conf(5)), and the next is made each
- * second. A thread is started when all others are busy.
+ * Enough threads, so that hanging look-ups do not delay the next one. A cancelled look-up runs
+ * until the resolver's timeout (by default 20 s with two servers, resolv.conf(5)), and a new one
+ * starts each second. libh2o starts a thread only if all others are busy.
  */
 #define LOOKUP_THREADS 32
 
-/* a turn that takes so much longer than its sleep contains a pause of the process */
+/* a turn that exceeds its sleep by this much contains a pause of the process */
 #define PAUSE_MS 20
 
-/* in a timer's lost_ms: pauses do not put it off */
+/* in a timer's lost_ms: pauses do not delay it */
 #define NOT_PATIENT UINT64_MAX
 
-/* libh2o's answers of getaddrinfo and the like arrive through a queue, which wakes the loop up */
+/* results of libh2o's threads (getaddrinfo) arrive through `queue`, which wakes the loop */
 struct loop {
     h2o_evloop_t *h2o;
     h2o_multithread_queue_t *queue;
     h2o_multithread_receiver_t resolver;
-    unsigned lookups; /* of which the answer has not arrived */
+    unsigned lookups; /* that still run */
     bool stopping;
     bool turning; /* inside libh2o */
     uint64_t awake_until_us;
 
     uint64_t seen_at_ms; /* when the loop last noticed that it runs */
-    uint64_t sleep_ms;   /* how long it may have slept since then */
-    uint64_t lost_ms;    /* in pauses */
+    uint64_t sleep_ms;   /* the longest sleep that was allowed since then */
+    uint64_t lost_ms;    /* total time of pauses */
     uint64_t turns;
-    uint64_t paused_turn; /* the last one with a pause */
+    uint64_t paused_turn; /* the last turn with a pause */
 
     /*
-     * Timers and tasks run inside libh2o's turn, since it finishes writes only there: `turn` is
-     * linked to a timeout of zero whenever there is something to run.
+     * Timers and tasks run inside libh2o's turn, because it completes writes only there. `turn` is
+     * linked to a timeout of zero if there is something to run.
      */
     h2o_timeout_t zero;
     h2o_timeout_entry_t turn;
@@ -66,13 +66,13 @@ struct loop {
     } handlers[SIGNAL_MAX];
 };
 
-/* what hangs on the socket of a watched eventfd */
+/* the data of a watched eventfd's socket */
 struct eventfd_watch {
     void (*on_readable)(void *data);
     void *data;
 };
 
-/* Called where the time is read anyway. Time beyond the sleep was a pause. */
+/* Detects a pause: time beyond the allowed sleep. Called where the time is read anyway. */
 static void note_running(struct loop *loop, uint64_t now_ms)
 {
     uint64_t passed_ms = now_ms - loop->seen_at_ms;
@@ -96,7 +96,7 @@ static void insert_timer(struct loop *loop, struct loop_timer *timer)
     list_insert_before(position, &timer->link);
 }
 
-/* puts a timer off by the pauses since its start; false if it is due all the same */
+/* delays a due timer by the pauses since its start; false if it is still due */
 static bool put_off(struct loop *loop, struct loop_timer *timer, uint64_t now_ms)
 {
     if (timer->lost_ms == NOT_PATIENT) {
@@ -121,8 +121,8 @@ static bool has_work(const struct loop *loop, uint64_t now_ms)
 }
 
 /*
- * Linked anew each time, so that a step of the wall clock, by which libh2o's timeouts go, delays
- * nothing for longer than one turn.
+ * Links `turn` again for each turn. libh2o's timeouts use the wall clock, so a step of that clock
+ * now delays at most one turn.
  */
 static void link_turn(struct loop *loop)
 {
@@ -184,7 +184,7 @@ struct loop *loop_create(void)
     h2o_timeout_init(loop->h2o, &loop->zero, 0);
     loop->turn.cb = on_turn;
     loop->seen_at_ms = loop_now_ms(loop);
-    loop->turns = 2; /* the one before had no pause */
+    loop->turns = 2; /* so that the first turn may count as a pause */
     list_init(&loop->timers);
     list_init(&loop->tasks);
     sigemptyset(&loop->signal_set);
@@ -202,14 +202,14 @@ void loop_destroy(struct loop *loop)
     h2o_timeout_unlink(&loop->turn);
     h2o_timeout_dispose(loop->h2o, &loop->zero);
     if (loop->lookups != 0) {
-        return; /* the process ends; a thread of libh2o may still write to the queue */
+        return; /* leak: the process ends, and a thread of libh2o may still write to the queue */
     }
     h2o_multithread_unregister_receiver(loop->queue, &loop->resolver);
     h2o_multithread_destroy_queue(loop->queue);
-    /* one more turn, in which libh2o frees the sockets that were closed */
+    /* libh2o frees closed sockets in one more turn */
     h2o_evloop_run(loop->h2o, 0);
     h2o_evloop_destroy(loop->h2o);
-    free(loop->queue); /* which libh2o leaves to its user */
+    free(loop->queue); /* libh2o does not free it */
     free(loop);
 }
 
@@ -221,7 +221,7 @@ static bool stays_awake(struct loop *loop)
     return loop->awake_until_us != 0;
 }
 
-/* how long the loop may sleep in ms: until the next timer, and not while there are tasks */
+/* how many ms the loop may sleep: until the next timer; 0 if there are tasks */
 static int32_t sleep_ms(struct loop *loop, uint64_t now_ms)
 {
     uint64_t at_ms;
@@ -239,7 +239,7 @@ static int32_t sleep_ms(struct loop *loop, uint64_t now_ms)
     return at_ms - now_ms > INT32_MAX ? INT32_MAX : (int32_t)(at_ms - now_ms);
 }
 
-/* returns for how long libh2o may wait for events */
+/* returns for how many ms libh2o may wait for events */
 static int32_t begin_turn(struct loop *loop)
 {
     uint64_t now_ms = loop_now_ms(loop);
@@ -262,7 +262,7 @@ void loop_run(struct loop *loop)
 
         loop->turning = true;
         if (h2o_evloop_run(loop->h2o, max_wait_ms) != 0 && errno != EINTR) {
-            abort(); /* epoll_wait fails in no other way on a descriptor of our own */
+            abort(); /* epoll_wait has no other error for a valid descriptor */
         }
         loop->turning = false;
     }
@@ -318,7 +318,7 @@ void loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t dela
 
     note_running(loop, now_ms);
     list_remove(&timer->link);
-    /* at least one ms ahead, or a timer that starts itself would run for ever in one turn */
+    /* at least 1 ms, or a timer that restarts itself would run for ever in one turn */
     timer->at_ms = now_ms + (delay_ms != 0 ? delay_ms : 1);
     timer->lost_ms = NOT_PATIENT;
     insert_timer(loop, timer);
@@ -352,7 +352,7 @@ void loop_task_schedule(struct loop *loop, struct loop_task *task)
         return;
     }
     list_append(&loop->tasks, &task->link);
-    /* from inside a turn it waits for loop_run(), so that descriptors are polled in between */
+    /* inside a turn, loop_run() links the next one: libh2o polls descriptors in between */
     if (!loop->in_turn && !h2o_timeout_is_linked(&loop->turn)) {
         link_turn(loop);
     }
