@@ -5,7 +5,7 @@
 #   make test     install what is missing, build, and run every test
 #   make help     everything else
 
-VERSION  = 0.1.0
+VERSION  = 0.2.0
 PREFIX   = /usr
 DESTDIR  =
 BUILD    = build
@@ -32,17 +32,17 @@ COMPILE  = $(CC) $(STD) $(WARN) $(OPTIMIZE) $(LTO:%=% -ffat-lto-objects) $(HARDE
 LINK     = $(CC) -pie -Wl,-z,relro,-z,now $(SANITIZE) $(WHOLE) $(LDFLAGS)
 LIBS     = -lh2o-evloop -lhiredis -ljansson -lconfig -lsqlite3 -lsystemd -lssl -lcrypto -lglib-2.0 -lsodium -lpthread
 
-SOURCES  = $(sort $(wildcard src/*/*.c))
+SOURCES  = $(sort $(wildcard src/*/*.c src/*/*/*.c))
 OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)
 BASE     = $(filter-out %/zone.o,$(filter $(BUILD)/src/base/%,$(OBJECTS)))
 DAEMON   = $(BUILD)/cmd/visitcountd.o
 CTL      = $(patsubst %.c,$(BUILD)/%.o,$(filter-out cmd/visitcountd.c,$(wildcard cmd/*.c)))
 # what visitcountctl reads a journal with
-JOURNAL  = $(patsubst %,$(BUILD)/src/count/%.o,journal_inspect journal_record journal_segment parcel)
+JOURNAL  = $(patsubst %,$(BUILD)/src/journal/%.o,journal_inspect journal_record journal_segment parcel)
 SUPPORT  = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/unit/support/*.c)))
 UNITS    = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 SIM      = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/sim/*.c)))
-SIMULATED = $(filter $(BUILD)/src/count/%,$(OBJECTS)) $(BUILD)/src/store/token_key.o $(filter-out %/clock.o %/log.o,$(BASE))
+SIMULATED = $(filter $(BUILD)/src/count/% $(BUILD)/src/journal/%,$(OBJECTS)) $(BUILD)/src/store/token_key.o $(filter-out %/clock.o %/log.o,$(BASE))
 CROWD    = $(BUILD)/tests/faults/crowd
 VISITORS = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/faults/crowd*.c)))
 WALL     = $(BUILD)/tests/clock/wall.so
@@ -68,12 +68,12 @@ $(BUILD)/%.o: %.c Makefile
 $(BUILD)/src/base/zone.o: GLIB = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags glib-2.0))
 
 # what ASSET() embeds
-$(BUILD)/src/http/bots.o: src/http/bots.txt
-$(BUILD)/src/store/redis_apply.o: src/store/proof.lua src/store/apply.lua
-$(BUILD)/src/store/redis_edit.o: src/store/proof.lua src/store/edit.lua
-$(BUILD)/src/store/redis_ledger.o: src/store/proof.lua src/store/ledger.lua
-$(BUILD)/src/store/redis_repair.o: src/store/proof.lua src/store/repair.lua
-$(BUILD)/src/store/redis_read.o: src/store/read.lua
+$(BUILD)/src/http/visit/bots.o: src/http/visit/bots.txt
+$(BUILD)/src/store/redis/redis_apply.o: src/store/redis/proof.lua src/store/redis/apply.lua
+$(BUILD)/src/store/redis/redis_edit.o: src/store/redis/proof.lua src/store/redis/edit.lua
+$(BUILD)/src/store/redis/redis_ledger.o: src/store/redis/proof.lua src/store/redis/ledger.lua
+$(BUILD)/src/store/redis/redis_repair.o: src/store/redis/proof.lua src/store/redis/repair.lua
+$(BUILD)/src/store/redis/redis_read.o: src/store/redis/read.lua
 $(BUILD)/src/web/web.o: $(wildcard src/web/*.html src/web/*.css src/web/*.js)
 
 $(UNITS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(SUPPORT) $(OBJECTS)

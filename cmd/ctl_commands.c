@@ -19,7 +19,7 @@ static const struct ctl_command commands[] = {
     {name, CTL_KIND_##kind, parameters, required, words, summary, details},
 #define LOCAL_COMMAND(id, name, parameters, required, words, summary, details) \
     {name, CTL_KIND_LOCAL, parameters, required, words, summary, details},
-#include "http/commands.def"
+#include "http/admin/commands.def"
 #undef COMMAND
 #undef LOCAL_COMMAND
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
 #include "ctl_import.h"
 
 #include "base/list.h"
@@ -111,10 +112,7 @@ static struct sum *find_or_add(struct import *import, struct map *map, const cha
     if (node != NULL) {
         return container_of(node, struct sum, node);
     }
-    sum = calloc(1, sizeof(*sum) + length + 1);
-    if (sum == NULL) {
-        abort();
-    }
+    sum = alloc_zero(1, sizeof(*sum) + length + 1);
     memcpy(sum->name, name, length);
     sum->line = import->line;
     list_init(&sum->link);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
 #include "ctl_journal.h"
 
 #include "base/list.h"
 #include "base/map.h"
 #include "base/report.h"
-#include "count/journal_inspect.h"
+#include "journal/journal_inspect.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -119,10 +120,7 @@ static bool was_told(struct finding *finding, const struct journal_record *recor
                record->parcel->content.sequence);
     is_found = map_find(&finding->told, key.bytes, key.length) != NULL;
     if (!is_found) {
-        told = calloc(1, sizeof(*told) + key.length);
-        if (told == NULL) {
-            abort();
-        }
+        told = alloc_zero(1, sizeof(*told) + key.length);
         memcpy(told->key, key.bytes, key.length);
         map_insert(&finding->told, &told->node, told->key, key.length);
     }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
 #include "ctl_pages.h"
 
 #include "base/list.h"
@@ -64,10 +65,7 @@ static bool is_first(struct export *export, const char *line, size_t length)
     if (map_find(&export->told, line, name_length) != NULL) {
         return false;
     }
-    told = malloc(sizeof(*told) + name_length);
-    if (told == NULL) {
-        abort();
-    }
+    told = alloc_bytes(sizeof(*told) + name_length);
     memcpy(told->line, line, name_length);
     map_insert(&export->told, &told->node, told->line, name_length);
     return true;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
 #include "ctl_socket.h"
 
 #include <glob.h>
@@ -106,10 +107,7 @@ static int compare_sockets(const void *a, const void *b)
 
 static void make_room(struct ctl_sockets *sockets, size_t count)
 {
-    sockets->sockets = calloc(count != 0 ? count : 1, sizeof(*sockets->sockets));
-    if (sockets->sockets == NULL) {
-        abort();
-    }
+    sockets->sockets = alloc_zero(count != 0 ? count : 1, sizeof(*sockets->sockets));
     sockets->count = count;
 }
 

@@ -3,7 +3,7 @@
 #include "base/buf.h"
 #include "config/config.h"
 #include "daemon/daemon.h"
-#include "http/version.h"
+#include "http/admin/version.h"
 
 #include <getopt.h>
 #include <stdio.h>

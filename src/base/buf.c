@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/buf.h"
 
+#include "base/alloc.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,10 +34,7 @@ void buf_grow(struct buf *buf, size_t capacity_min)
     while (capacity < capacity_min) {
         capacity *= 2;
     }
-    buf->bytes = realloc(buf->bytes, capacity);
-    if (buf->bytes == NULL) {
-        abort();
-    }
+    buf->bytes = alloc_grow(buf->bytes, capacity);
     buf->capacity = capacity;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/map.h"
 
+#include "base/alloc.h"
+
 #include <endian.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -137,10 +139,7 @@ static void grow(struct map *map)
     struct map old = *map;
 
     map->bucket_count = old.bucket_count == 0 ? BUCKETS_MIN : old.bucket_count * 2;
-    map->buckets = calloc(map->bucket_count, sizeof(*map->buckets));
-    if (map->buckets == NULL) {
-        abort();
-    }
+    map->buckets = alloc_zero(map->bucket_count, sizeof(*map->buckets));
     map_for_each(node, &old) {
         link_node(map, node);
     }

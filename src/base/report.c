@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/report.h"
 
+#include "base/alloc.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
@@ -34,10 +36,7 @@ static struct report_row *add_row(struct report *report)
 
     if (report->row_count == report->row_capacity) {
         report->row_capacity = report->row_capacity != 0 ? report->row_capacity * 2 : 32;
-        report->rows = realloc(report->rows, report->row_capacity * sizeof(*report->rows));
-        if (report->rows == NULL) {
-            abort();
-        }
+        report->rows = alloc_grow(report->rows, report->row_capacity * sizeof(*report->rows));
     }
     row = &report->rows[report->row_count++];
     memset(row, 0, sizeof(*row));

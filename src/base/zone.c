@@ -2,6 +2,7 @@
 /* The only file that sees GLib. */
 #include "base/zone.h"
 
+#include "base/alloc.h"
 #include "base/zone_name.h"
 
 #include <glib.h>
@@ -47,10 +48,7 @@ struct zone *zone_open(const char *name)
     if (found == NULL) {
         return NULL;
     }
-    zone = calloc(1, sizeof(*zone));
-    if (zone == NULL) {
-        abort();
-    }
+    zone = alloc_zero(1, sizeof(*zone));
     zone->zone = found;
     zone->offset_s = look_up_offset(zone, 0);
     return zone;

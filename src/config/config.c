@@ -2,6 +2,7 @@
 /* The only file that sees libconfig. */
 #include "config/config.h"
 
+#include "base/alloc.h"
 #include "config/error_line.h"
 #include "config/loader.h"
 #include "config/site_option.h"
@@ -66,11 +67,8 @@ static void make_input(const config_setting_t *setting, struct option_input *ret
 {
     bool is_list = config_setting_is_array(setting) || config_setting_is_list(setting);
     size_t count = is_list ? (size_t)config_setting_length(setting) : 1;
-    struct option_text *items = calloc(count + 1, sizeof(items[0]));
+    struct option_text *items = alloc_zero(count + 1, sizeof(items[0]));
 
-    if (items == NULL) {
-        abort();
-    }
     for (size_t i = 0; i < count; i++) {
         struct buf text = BUF_EMPTY;
 
@@ -125,12 +123,9 @@ static void walk_site_option(struct file_walk *walk, const config_setting_t *set
 /** The site of a group, without what is wrong in it; NULL after an error when it has no name. */
 static struct config_site *walk_site(struct file_walk *walk, const config_setting_t *group)
 {
-    struct config_site *site = calloc(1, sizeof(*site));
+    struct config_site *site = alloc_zero(1, sizeof(*site));
     int count = config_setting_length(group);
 
-    if (site == NULL) {
-        abort();
-    }
     for (int i = 0; i < count; i++) {
         walk_site_option(walk, config_setting_get_elem(group, (unsigned)i), site);
     }
@@ -168,7 +163,7 @@ static bool take_groups(struct file_walk *walk, const config_setting_t *list,
             is_whole = false;
         } else {
             free((char *)items[i].text);
-            items[i].text = strdup(items[i].site->name);
+            items[i].text = alloc_text(items[i].site->name);
         }
     }
     return is_whole;
@@ -291,12 +286,9 @@ static void load_command_line(struct loader *loader)
     for (size_t i = 0; i < loader->request->set_count; i++) {
         const char *set = loader->request->sets[i];
         size_t length = strcspn(set, "=");
-        char *path = strndup(set, length);
+        char *path = alloc_text_of(set, length);
         struct setting setting = {.layer = LAYER_COMMAND_LINE, .source = "--set"};
 
-        if (path == NULL) {
-            abort();
-        }
         setting.option = option_find(path, &setting.is_file);
         if (set[length] == '\0') {
             /* without its text, which may be a secret */
@@ -312,10 +304,7 @@ static void load_command_line(struct loader *loader)
 
 static struct config *load(struct loader *loader)
 {
-    loader->config = calloc(1, sizeof(*loader->config));
-    if (loader->config == NULL) {
-        abort();
-    }
+    loader->config = alloc_zero(1, sizeof(*loader->config));
     loader_set_defaults(loader);
     config_load_kubernetes(loader);
     load_file(loader);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
 #include "config/loader.h"
 
 #include "config/redis_url.h"
@@ -208,13 +209,10 @@ static void reject_unknown(struct loader *loader, const char *variable)
 {
     size_t length = strcspn(variable, "=");
     const char *value = variable + length + (variable[length] == '=');
-    char *name = strndup(variable, length);
+    char *name = alloc_text_of(variable, length);
     struct suggestion suggestion;
     const char *nearest;
 
-    if (name == NULL) {
-        abort();
-    }
     suggestion_init(&suggestion, name + PREFIX_LENGTH);
     if (!is_known(name, &suggestion) && !is_service_variable(name, value)) {
         nearest = suggestion_get(&suggestion);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/loader.h"
 
+#include "base/alloc.h"
 #include "config/error_line.h"
 #include "config/secret.h"
 #include "config/source.h"
@@ -35,22 +36,16 @@ void loader_error(struct loader *loader, const char *source, const char *path, c
 
 static void set_secret_file(struct config *config, enum config_option option, const char *path)
 {
-    char *copy = path != NULL ? strdup(path) : NULL;
+    char *copy = path != NULL ? alloc_text(path) : NULL;
 
-    if (path != NULL && copy == NULL) {
-        abort();
-    }
     free(config->secret_files[option]);
     config->secret_files[option] = copy;
 }
 
 static void set_source(struct config *config, enum config_option option, const char *source)
 {
-    char *copy = strdup(source);
+    char *copy = alloc_text(source);
 
-    if (copy == NULL) {
-        abort();
-    }
     free(config->sources[option]);
     config->sources[option] = copy;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/option.h"
 
+#include "base/alloc.h"
 #include "config/option_type.h"
 
 #include <errno.h>
@@ -175,12 +176,9 @@ static int parse_value(const struct option_row *row, const struct option_text *i
 static int parse_items(const struct option_row *row, const struct option_input *input,
                        void *ret_field, struct buf *problem)
 {
-    struct items items = {calloc(input->count + 1, row->type->item_size), 0};
+    struct items items = {alloc_zero(input->count + 1, row->type->item_size), 0};
     int rc = 0;
 
-    if (items.items == NULL) {
-        abort();
-    }
     for (size_t i = 0; i < input->count; i++) {
         struct buf wrong = BUF_EMPTY;
 
@@ -209,12 +207,9 @@ static int compare_items(const void *a, const void *b)
 static const char *find_twin(const struct option_input *input)
 {
     size_t size = input->count * sizeof(input->items[0]);
-    struct option_text *sorted = malloc(size + 1);
+    struct option_text *sorted = alloc_bytes(size + 1);
     const char *twin = NULL;
 
-    if (sorted == NULL) {
-        abort();
-    }
     if (size != 0) {
         memcpy(sorted, input->items, size);
         qsort(sorted, input->count, sizeof(sorted[0]), compare_items);
@@ -284,14 +279,11 @@ static int parse_joined(const struct option_row *row, const struct option_input 
                         void *ret_field, struct buf *problem)
 {
     const struct option_text *whole = &input->items[0];
-    struct option_text *items = calloc(count_commas(whole->text) + 1, sizeof(items[0]));
-    char *copy = strdup(whole->text);
+    struct option_text *items = alloc_zero(count_commas(whole->text) + 1, sizeof(items[0]));
+    char *copy = alloc_text(whole->text);
     struct option_input separate = {items, 0, true, input->is_secret};
     int rc;
 
-    if (items == NULL || copy == NULL) {
-        abort();
-    }
     separate.count = split(copy, whole->form, items);
     rc = parse_list(row, &separate, ret_field, problem);
     free(copy);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
 #include "config/option_type.h"
 
 #include "config/option.h"
@@ -26,10 +27,7 @@ static int parse_string(const struct option_row *row, const char *text, void *re
     if (length < row->min || length > row->max) {
         return -ERANGE;
     }
-    copy = strdup(text);
-    if (copy == NULL) {
-        abort();
-    }
+    copy = alloc_text(text);
     memcpy(ret_value, &copy, sizeof(copy));
     return 0;
 }

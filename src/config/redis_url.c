@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/redis_url.h"
 
+#include "base/alloc.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,10 +28,7 @@ static void set_part(struct redis_url *url, int part, const char *text, size_t l
     if (length == 0) {
         return;
     }
-    url->parts[part].text = strndup(text, length);
-    if (url->parts[part].text == NULL) {
-        abort();
-    }
+    url->parts[part].text = alloc_text_of(text, length);
 }
 
 static int hex_digit(char c)

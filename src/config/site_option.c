@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/site_option.h"
 
+#include "base/alloc.h"
 #include "config/option_type.h"
 
 #include <stdlib.h>
@@ -83,12 +84,9 @@ static size_t count_names(const struct config_sites *sites)
 
 static struct claim *sort_names(const struct config_sites *sites, size_t count)
 {
-    struct claim *claims = calloc(count + 1, sizeof(claims[0]));
+    struct claim *claims = alloc_zero(count + 1, sizeof(claims[0]));
     size_t at = 0;
 
-    if (claims == NULL) {
-        abort();
-    }
     for (size_t i = 0; i < sites->count; i++) {
         const struct config_site *site = &sites->items[i];
 
@@ -127,7 +125,7 @@ static int parse_sites_item(const struct option_row *row, const char *text, void
     int rc;
 
     if (strcmp(text, ANY) == 0) {
-        site->name = strdup(ANY);
+        site->name = alloc_text(ANY);
         rc = 0;
     } else {
         rc = option_type_SITE.parse(row, text, &site->name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/source.h"
 
+#include "base/alloc.h"
 #include "config/error_line.h"
 
 #include <errno.h>
@@ -71,11 +72,8 @@ static void *grow(void *items, size_t count, size_t size)
 
 static const char *add_file(struct source *source, const char *path)
 {
-    char *copy = strdup(path);
+    char *copy = alloc_text(path);
 
-    if (copy == NULL) {
-        abort();
-    }
     source->files = grow(source->files, source->file_count + 1, sizeof(source->files[0]));
     source->files[source->file_count++] = copy;
     return copy;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/adoption.h"
 
+#include "base/alloc.h"
 #include "base/log.h"
-#include "count/journal.h"
+#include "journal/journal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -94,11 +95,8 @@ static void on_look(struct loop_timer *timer)
 
 struct adoptions *adoptions_create(struct loop *loop, struct engine *engine)
 {
-    struct adoptions *adoptions = calloc(1, sizeof(*adoptions));
+    struct adoptions *adoptions = alloc_zero(1, sizeof(*adoptions));
 
-    if (adoptions == NULL) {
-        abort();
-    }
     adoptions->loop = loop;
     adoptions->engine = engine;
     list_init(&adoptions->all);
@@ -179,10 +177,7 @@ bool adoptions_begin(struct adoptions *adoptions, struct disk *disk, const char 
     if (journal == NULL) {
         return false;
     }
-    adoption = calloc(1, sizeof(*adoption) + strlen(directory) + 1);
-    if (adoption == NULL) {
-        abort();
-    }
+    adoption = alloc_zero(1, sizeof(*adoption) + strlen(directory) + 1);
     strcpy(adoption->directory, directory);
     adoption->journal = journal;
     adoption->visits = journal_status(journal)->visits;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/batch.h"
 
+#include "base/alloc.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,11 +25,8 @@ static struct batch_page *page_of(struct list *link)
 
 struct batch *batch_create(uint64_t second, uint64_t day)
 {
-    struct batch *batch = calloc(1, sizeof(*batch));
+    struct batch *batch = alloc_zero(1, sizeof(*batch));
 
-    if (batch == NULL) {
-        abort();
-    }
     batch->second = second;
     batch->day = day;
     list_init(&batch->link);
@@ -117,11 +116,8 @@ static struct batch_page *find_page(struct batch *batch, const char *name, size_
 
 static struct batch_page *add_page(struct batch *batch, const char *name, size_t length)
 {
-    struct batch_page *page = malloc(sizeof(*page) + length + 1);
+    struct batch_page *page = alloc_bytes(sizeof(*page) + length + 1);
 
-    if (page == NULL) {
-        abort();
-    }
     list_init(&page->visits);
     page->hits = 0;
     page->wants_uniques = false;
@@ -194,10 +190,7 @@ static struct parcel *pack(struct batch *batch)
                                   .visitors = visitors,
                                   .pages_max = batch->pages_max};
 
-    batch->token_positions = calloc(batch->token_count + 1, sizeof(*batch->token_positions));
-    if (batch->token_positions == NULL) {
-        abort();
-    }
+    batch->token_positions = alloc_zero(batch->token_count + 1, sizeof(*batch->token_positions));
     list_for_each(link, &batch->pages) {
         struct batch_page *page = page_of(link);
 

@@ -15,7 +15,7 @@
 #include "base/map.h"
 #include "count/visit.h"
 #include "count/known_visitors.h"
-#include "count/parcel.h"
+#include "journal/parcel.h"
 #include "store/store.h"
 
 #include <stdbool.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/engine.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "count/breaker.h"
 #include "count/dispatcher.h"
@@ -34,11 +35,8 @@ static struct site *find_site(const struct engine *engine, const char *name)
 
 static struct site *create_site(struct engine *engine, const char *name)
 {
-    struct site *site = calloc(1, sizeof(*site));
+    struct site *site = alloc_zero(1, sizeof(*site));
 
-    if (site == NULL) {
-        abort();
-    }
     site->engine = engine;
     strncpy(site->name, name, STORE_SITE_MAX);
     list_init(&site->awaited);
@@ -164,12 +162,9 @@ static void on_store_change(struct store_listener *listener, bool available)
 struct engine *engine_create(struct loop *loop, struct store *store,
                              const struct engine_options *options)
 {
-    struct engine *engine = calloc(1, sizeof(*engine));
+    struct engine *engine = alloc_zero(1, sizeof(*engine));
     struct store_health health;
 
-    if (engine == NULL) {
-        abort();
-    }
     engine->loop = loop;
     engine->store = store;
     engine->options = *options;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/failing.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/units.h"
@@ -48,10 +49,7 @@ static char *format_lasted(const struct failing *failing, uint64_t now_ms,
 static struct failing *take_failing(struct leg *leg)
 {
     if (leg->failing == NULL) {
-        leg->failing = calloc(1, sizeof(*leg->failing));
-        if (leg->failing == NULL) {
-            abort();
-        }
+        leg->failing = alloc_zero(1, sizeof(*leg->failing));
         leg->failing->leg = leg;
         list_append(&leg->site->engine->failing, &leg->failing->link);
         leg->site->engine->failing_sites += leg->site->failing_legs++ == 0 ? 1 : 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/flow.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 
 #include <stdlib.h>
@@ -24,11 +25,8 @@ static struct batch *first_batch(const struct flow *flow)
 
 static struct flow_call *begin_call(struct flow *flow)
 {
-    struct flow_call *call = calloc(1, sizeof(*call));
+    struct flow_call *call = alloc_zero(1, sizeof(*call));
 
-    if (call == NULL) {
-        abort();
-    }
     call->flow = flow;
     memcpy(call->site, flow->site, sizeof(call->site));
     memcpy(call->epoch, flow->ledger.epoch, sizeof(call->epoch));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/known_visitors.h"
 
+#include "base/alloc.h"
+
 #include <stdlib.h>
 
 /* 512 KiB */
@@ -30,10 +32,7 @@ void known_visitors_note(struct known_visitors *visitors, uint64_t visitor, uint
     uint64_t mark = mark_of(visitor, page_hash);
 
     if (visitors->marks == NULL) {
-        visitors->marks = calloc(MARKS, sizeof(*visitors->marks));
-        if (visitors->marks == NULL) {
-            abort();
-        }
+        visitors->marks = alloc_zero(MARKS, sizeof(*visitors->marks));
     }
     visitors->marks[place_of(mark)] = mark;
 }

@@ -17,7 +17,7 @@
 #define VISITCOUNTD_COUNT_LEDGER_H
 
 #include "base/list.h"
-#include "count/parcel.h"
+#include "journal/parcel.h"
 #include "store/store.h"
 
 #include <stdbool.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/leg.h"
 
+#include "base/alloc.h"
 #include "count/failing.h"
 #include "count/sending.h"
 
@@ -60,10 +61,7 @@ struct leg *leg_find_or_create(struct site *site, const char *epoch)
             return leg;
         }
     }
-    leg = calloc(1, sizeof(*leg));
-    if (leg == NULL) {
-        abort();
-    }
+    leg = alloc_zero(1, sizeof(*leg));
     leg_init(leg, site);
     leg->is_blind = false;
     ledger_continue(&leg->flow.ledger, epoch);

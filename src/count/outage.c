@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/outage.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "count/leg.h"
@@ -72,10 +73,7 @@ static struct estimate *take_estimate(struct engine *engine, const char *site, c
     if (map_count(&engine->estimates) >= ESTIMATES_MAX) {
         forget_estimates(engine);
     }
-    estimate = calloc(1, sizeof(*estimate) + length);
-    if (estimate == NULL) {
-        abort();
-    }
+    estimate = alloc_zero(1, sizeof(*estimate) + length);
     memcpy(estimate->key, key, length);
     map_insert(&engine->estimates, &estimate->node, estimate->key, length);
     return estimate;
@@ -215,12 +213,9 @@ static void finish_written(struct shelter *shelter)
 {
     struct leg *leg = shelter->leg;
     struct batch *batch = shelter->batch;
-    struct known *pages = calloc(batch->parcel->content.entry_count, sizeof(*pages));
+    struct known *pages = alloc_zero(batch->parcel->content.entry_count, sizeof(*pages));
     struct answer_context context = {.shelter = shelter, .pages = pages};
 
-    if (pages == NULL) {
-        abort();
-    }
     list_init(&context.unknown);
     shelter->is_written = true;
     note_pending(leg, batch, pages);
@@ -294,12 +289,9 @@ static void on_written(struct journal_entry *entry, int error)
 
 static void write_batch(struct leg *leg, struct batch *batch)
 {
-    struct shelter *shelter = calloc(1, sizeof(*shelter));
+    struct shelter *shelter = alloc_zero(1, sizeof(*shelter));
     struct journal_record record;
 
-    if (shelter == NULL) {
-        abort();
-    }
     shelter->entry.on_written = on_written;
     shelter->leg = leg;
     shelter->batch = batch;
@@ -350,10 +342,7 @@ bool outage_has_begun(const struct engine *engine, uint64_t now_ms)
 struct leg *outage_backlog(struct site *site)
 {
     if (site->backlog == NULL) {
-        site->backlog = calloc(1, sizeof(*site->backlog));
-        if (site->backlog == NULL) {
-            abort();
-        }
+        site->backlog = alloc_zero(1, sizeof(*site->backlog));
         leg_init(site->backlog, site);
     }
     return site->backlog;
@@ -441,12 +430,9 @@ void outage_note_applied(struct leg *leg, struct batch *batch, const struct stor
 struct journal_entry *outage_restore(struct leg *leg, struct journal_record *record)
 {
     struct batch *batch = batch_restore(record->parcel);
-    struct shelter *shelter = calloc(1, sizeof(*shelter));
+    struct shelter *shelter = alloc_zero(1, sizeof(*shelter));
     const struct store_batch *content = &record->parcel->content;
 
-    if (shelter == NULL) {
-        abort();
-    }
     shelter->leg = leg;
     shelter->batch = batch;
     shelter->is_written = true;

@@ -17,7 +17,7 @@
 #include "base/map.h"
 #include "count/engine_types.h"
 #include "count/flow.h"
-#include "count/journal.h"
+#include "journal/journal.h"
 #include "count/known_visitors.h"
 #include "count/stats.h"
 #include "count/visit.h"

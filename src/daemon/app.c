@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/app.h"
 
-#include "http/admin.h"
-#include "http/admission.h"
-#include "http/live.h"
-#include "http/router.h"
-#include "http/routes.h"
-#include "http/server.h"
-#include "http/site_admit.h"
-#include "http/sites.h"
-#include "http/visitor.h"
+#include "base/alloc.h"
+#include "http/admin/admin.h"
+#include "http/visit/admission.h"
+#include "http/routes/live.h"
+#include "http/request/router.h"
+#include "http/routes/routes.h"
+#include "http/server/server.h"
+#include "http/routes/site_admit.h"
+#include "http/visit/sites.h"
+#include "http/visit/visitor.h"
 #include "loop/loop.h"
 
 #include <stdlib.h>
@@ -63,12 +64,9 @@ static struct server *create_server(struct app_memory *memory, const struct app_
 
 struct app *app_create(const struct app_options *options, struct buf *errors)
 {
-    struct app_memory *memory = calloc(1, sizeof(*memory));
+    struct app_memory *memory = alloc_zero(1, sizeof(*memory));
     struct app *app;
 
-    if (memory == NULL) {
-        abort();
-    }
     app = &memory->app;
     app->loop = options->loop;
     app->store = options->store;

@@ -6,7 +6,7 @@
 #define VISITCOUNTD_DAEMON_APP_H
 
 #include "base/buf.h"
-#include "http/app.h"
+#include "http/request/app.h"
 
 #include <stddef.h>
 

@@ -4,14 +4,14 @@
 #include "base/log.h"
 #include "count/adoption.h"
 #include "count/engine.h"
-#include "count/journal.h"
+#include "journal/journal.h"
 #include "daemon/app.h"
 #include "daemon/password.h"
 #include "daemon/systemd.h"
 #include "loop/disk.h"
 #include "loop/loop.h"
-#include "store/redis_store.h"
-#include "store/sqlite_store.h"
+#include "store/redis/redis_store.h"
+#include "store/sqlite/sqlite_store.h"
 
 #include <signal.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/password.h"
 
+#include "base/alloc.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "config/secret.h"
@@ -74,10 +75,7 @@ void password_read(struct password *password, const char *path)
         password->disk = disk_create(password->loop);
     }
     free(password->path);
-    password->path = strdup(path);
-    if (password->path == NULL) {
-        abort();
-    }
+    password->path = alloc_text(path);
     password->is_reading = true;
     disk_submit(password->disk, &password->job);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "loop/disk.h"
 
+#include "base/alloc.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -68,11 +70,8 @@ static void on_finished(void *data)
 
 struct disk *disk_create(struct loop *loop)
 {
-    struct disk *disk = calloc(1, sizeof(*disk));
+    struct disk *disk = alloc_zero(1, sizeof(*disk));
 
-    if (disk == NULL) {
-        abort();
-    }
     list_init(&disk->submitted);
     list_init(&disk->finished);
     pthread_mutex_init(&disk->mutex, NULL);

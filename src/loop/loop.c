@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "loop/loop.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 
 #include <h2o.h>
@@ -173,11 +174,8 @@ static void on_turn(h2o_timeout_entry_t *entry)
 
 struct loop *loop_create(void)
 {
-    struct loop *loop = calloc(1, sizeof(*loop));
+    struct loop *loop = alloc_zero(1, sizeof(*loop));
 
-    if (loop == NULL) {
-        abort();
-    }
     loop->h2o = h2o_evloop_create();
     h2o_socket_buffer_prototype.allocator.max = INPUT_BUFFERS_KEPT;
     loop->queue = h2o_multithread_create_queue(loop->h2o);
@@ -419,12 +417,9 @@ static void on_eventfd_readable(h2o_socket_t *socket, const char *error)
 struct st_h2o_socket_t *loop_watch_eventfd(struct loop *loop, int fd,
                                            void (*on_readable)(void *data), void *data)
 {
-    struct eventfd_watch *watch = malloc(sizeof(*watch));
+    struct eventfd_watch *watch = alloc_bytes(sizeof(*watch));
     h2o_socket_t *socket = h2o_evloop_socket_create(loop->h2o, fd, 0);
 
-    if (watch == NULL) {
-        abort();
-    }
     watch->on_readable = on_readable;
     watch->data = data;
     socket->data = watch;

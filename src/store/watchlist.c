@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/watchlist.h"
 
+#include "base/alloc.h"
 #include "base/list.h"
 
 #include <stdlib.h>
@@ -52,10 +53,7 @@ bool watchlist_add(struct watchlist *list, const char *site)
         watched->count++;
         return false;
     }
-    watched = malloc(sizeof(*watched) + size);
-    if (watched == NULL) {
-        abort();
-    }
+    watched = alloc_bytes(sizeof(*watched) + size);
     watched->count = 1;
     memcpy(watched->site, site, size);
     map_insert(&list->sites, &watched->node, watched->site, size - 1);

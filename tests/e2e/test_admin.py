@@ -107,7 +107,7 @@ def test_help():
     listing = run_ctl("help")
     assert (listing.status, listing.errors) == (DONE, "")
     assert listing.output == run_ctl("--help").output
-    commands = re.findall(r'^(?:LOCAL_)?COMMAND\((?:\w+, )?"([\w-]+)"', (ROOT / "src/http/commands.def").read_text(), re.MULTILINE)
+    commands = re.findall(r'^(?:LOCAL_)?COMMAND\((?:\w+, )?"([\w-]+)"', (ROOT / "src/http/admin/commands.def").read_text(), re.MULTILINE)
     assert len(commands) >= 10
     for command in commands:
         assert re.search(rf"^  {command}\b", listing.output, re.MULTILINE)

@@ -377,7 +377,7 @@ def test_each_reference_names_every_option(form):
 def test_each_reference_names_every_command(form):
     result = run_ctl("--print-reference", form)
     assert result.status == 0
-    for command in re.findall(r'^(?:LOCAL_)?COMMAND\((?:\w+, )?"([\w-]+)"', (ROOT / "src/http/commands.def").read_text(), re.MULTILINE):
+    for command in re.findall(r'^(?:LOCAL_)?COMMAND\((?:\w+, )?"([\w-]+)"', (ROOT / "src/http/admin/commands.def").read_text(), re.MULTILINE):
         assert command in result.output
 
 

@@ -57,7 +57,7 @@ local function run(path, keys_given, arguments)
     KEYS, ARGV = keys_given, arguments
     local joined = ''
     for _, part in ipairs(scripts[path]) do
-        local file = assert(io.open('src/store/' .. part))
+        local file = assert(io.open('src/store/redis/' .. part))
         joined = joined .. file:read('a')
         file:close()
     end

@@ -7,9 +7,9 @@
  */
 #include "base/crc32c.h"
 #include "base/log.h"
-#include "count/journal_inspect.h"
-#include "count/journal_recover.h"
-#include "count/journal_segment.h"
+#include "journal/journal_inspect.h"
+#include "journal/journal_recover.h"
+#include "journal/journal_segment.h"
 
 #include <endian.h>
 #include <stdbool.h>

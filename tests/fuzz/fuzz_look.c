@@ -4,9 +4,9 @@
  * SVG document: tags and attributes of ours only, valid UTF-8, no character that XML forbids.
  */
 #include "base/buf.h"
-#include "http/appearance.h"
-#include "http/font.h"
-#include "http/format.h"
+#include "http/render/appearance.h"
+#include "http/render/font.h"
+#include "http/render/format.h"
 
 #include <stdint.h>
 #include <stdlib.h>

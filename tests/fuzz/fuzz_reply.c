@@ -5,8 +5,8 @@
  * what is not understood may have been applied. The connection is this file's (bound at link time).
  */
 #include "base/log.h"
-#include "store/redis_store.h"
-#include "store/stream.h"
+#include "store/redis/redis_store.h"
+#include "store/redis/stream.h"
 
 #include <hiredis/hiredis.h>
 

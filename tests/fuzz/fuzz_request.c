@@ -5,9 +5,9 @@
  * shows it is text without control characters.
  */
 #include "base/buf.h"
-#include "http/key.h"
-#include "http/render.h"
-#include "http/routes.h"
+#include "http/visit/key.h"
+#include "http/render/render.h"
+#include "http/routes/routes.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/list.h"
-#include "count/journal.h"
-#include "count/journal_job.h"
+#include "journal/journal.h"
+#include "journal/journal_job.h"
 #include "oracle.h"
 #include "sim_clock.h"
 #include "sim_disk.h"

@@ -7,7 +7,7 @@
 #define VISITCOUNTD_TESTS_SIM_REQUEST_H
 
 #include "base/list.h"
-#include "count/parcel.h"
+#include "journal/parcel.h"
 #include "sim_node.h"
 #include "store/store.h"
 

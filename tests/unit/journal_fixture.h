@@ -5,7 +5,7 @@
 #ifndef VISITCOUNTD_TESTS_JOURNAL_FIXTURE_H
 #define VISITCOUNTD_TESTS_JOURNAL_FIXTURE_H
 
-#include "count/journal.h"
+#include "journal/journal.h"
 #include "support/log_capture.h"
 
 #include <dirent.h>

@@ -6,7 +6,7 @@
 #ifndef VISITCOUNTD_TESTS_REDIS_LINK_FIXTURE_H
 #define VISITCOUNTD_TESTS_REDIS_LINK_FIXTURE_H
 
-#include "store/redis_link.h"
+#include "store/redis/redis_link.h"
 
 #include "base/backoff.h"
 #include "base/log.h"

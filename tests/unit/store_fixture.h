@@ -13,8 +13,8 @@
 #include "loop/disk.h"
 #include "loop/loop.h"
 #include "redis_server.h"
-#include "store/redis_store.h"
-#include "store/sqlite_store.h"
+#include "store/redis/redis_store.h"
+#include "store/sqlite/sqlite_store.h"
 #include "store/store.h"
 
 #include <ftw.h>

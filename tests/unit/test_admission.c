@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config_fixture.h"
 
-#include "http/admission.h"
+#include "http/visit/admission.h"
 
 #define BROWSER  "Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.0"
 #define BOT      "Mozilla/5.0 (compatible; Googlebot/2.1)"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/badge.h"
+#include "http/render/badge.h"
 
-#include "http/appearance.h"
-#include "http/colour.h"
-#include "http/font.h"
-#include "http/number.h"
+#include "http/render/appearance.h"
+#include "http/render/colour.h"
+#include "http/render/font.h"
+#include "http/render/number.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

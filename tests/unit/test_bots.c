@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/bots.h"
+#include "http/visit/bots.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/client.h"
+#include "http/request/client.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

@@ -2,9 +2,9 @@
 /* A site that an operator repaired: what was sent before is not sent again, all else goes on. */
 #include "engine_fixture.h"
 
-#include "count/journal.h"
-#include "count/journal_inspect.h"
-#include "count/journal_record.h"
+#include "journal/journal.h"
+#include "journal/journal_inspect.h"
+#include "journal/journal_record.h"
 
 #include <ftw.h>
 #include <unistd.h>

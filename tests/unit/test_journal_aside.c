@@ -2,7 +2,7 @@
 /* Records that the store takes no more, since their site was repaired: kept, and never replayed. */
 #include "journal_fixture.h"
 
-#include "count/journal_inspect.h"
+#include "journal/journal_inspect.h"
 
 #define FIRST_ASIDE "00000001.aside"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/key.h"
+#include "http/visit/key.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/listener.h"
+#include "http/server/listener.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/metrics.h"
+#include "http/admin/metrics.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

@@ -2,8 +2,8 @@
 /* Visits on their way through the journal: what an earlier run left, and what this one writes. */
 #include "engine_fixture.h"
 
-#include "count/journal.h"
-#include "count/journal_record.h"
+#include "journal/journal.h"
+#include "journal/journal_record.h"
 
 #include <unistd.h>
 

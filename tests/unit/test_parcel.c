@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "count/parcel.h"
+#include "journal/parcel.h"
 
 #include "count/batch.h"
 

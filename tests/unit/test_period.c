@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/period.h"
+#include "http/visit/period.h"
 
-#include "http/chart.h"
-#include "http/page_list.h"
+#include "http/render/chart.h"
+#include "http/routes/page_list.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

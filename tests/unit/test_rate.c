@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/rate.h"
+#include "http/visit/rate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

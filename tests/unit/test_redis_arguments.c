@@ -2,13 +2,13 @@
 /* The largest commands that there can be, as a server gets them: managed ones allow some 4,000
  * arguments. */
 #include "count/batch.h"
-#include "store/redis_store.h"
+#include "store/redis/redis_store.h"
 #include "store/stamp.h"
 #include "support/fake_clock.h"
 #include "support/fake_redis.h"
 
 #include "base/log.h"
-#include "store/redis_command.h"
+#include "store/redis/redis_command.h"
 
 #include <setjmp.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/redis_checks.h"
+#include "store/redis/redis_checks.h"
 
 #include <hiredis/hiredis.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/redis_command.h"
+#include "store/redis/redis_command.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/redis_error.h"
+#include "store/redis/redis_error.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

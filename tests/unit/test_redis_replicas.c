@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/redis_replicas.h"
+#include "store/redis/redis_replicas.h"
 
 #include "base/log.h"
 #include "support/log_capture.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/render.h"
-#include "http/response.h"
+#include "http/render/render.h"
+#include "http/request/response.h"
 
 #include "web/web.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/admin.h"
-#include "http/router.h"
-#include "http/routes.h"
+#include "http/admin/admin.h"
+#include "http/request/router.h"
+#include "http/routes/routes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

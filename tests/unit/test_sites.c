@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config_fixture.h"
 
-#include "http/sites.h"
+#include "http/visit/sites.h"
 
 static struct sites *make_sites(const char *file)
 {

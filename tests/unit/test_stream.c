@@ -3,7 +3,7 @@
  * Here names are looked up in threads and bytes travel through ports, so time is real; the tests
  * wait for what happens, and only in vain until PATIENCE_MS are over.
  */
-#include "store/stream.h"
+#include "store/redis/stream.h"
 
 #include "base/clock.h"
 #include "support/fake_clock.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A stream with TLS: which servers it trusts. The server is OpenSSL's, in a thread of its own. */
-#include "store/stream.h"
+#include "store/redis/stream.h"
 
 #include "base/clock.h"
 #include "support/fake_clock.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/token.h"
+#include "http/visit/token.h"
 
 #include "store/stamp.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/trouble.h"
+#include "http/visit/trouble.h"
 
 #include "base/log.h"
 #include "support/fake_clock.h"

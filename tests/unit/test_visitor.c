@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config_fixture.h"
 
-#include "http/visitor.h"
+#include "http/visit/visitor.h"
 #include "base/clock.h"
 #include "support/fake_clock.h"
 

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/admin/admin_pages.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "count/engine.h"
+#include "http/admin/admin_answer.h"
+#include "http/request/app.h"
+#include "http/request/question.h"
+#include "http/request/response.h"
+#include "http/visit/sites.h"
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TOP_COUNT  10
+#define DAY_COUNT  30
+#define HOUR_COUNT 48
+#define HOUR_S     3600
+#define DAY_S      86400
+#define CURSOR_MAX STORE_PAGE_MAX
+
+/** A number in a parameter, from `smallest` to `largest`; false after answering that it is none. */
+static bool take_number(struct request *request, uint64_t smallest, uint64_t largest,
+                        uint64_t *number)
+{
+    const char *text = admin_parameter(request, "number");
+
+    if (text == NULL) {
+        return true;
+    }
+    if (parse_u64(text, number) != 0 || *number < smallest || *number > largest) {
+        respond_error(request, 400, "bad_number", "expected a number from %llu to %llu, not \"%s\"",
+                      (unsigned long long)smallest, (unsigned long long)largest, text);
+        return false;
+    }
+    return true;
+}
+
+/** A number that may not be there: "-", in JSON null. */
+static void report_total(struct report *report, const char *key, uint64_t total)
+{
+    if (total == STORE_NONE) {
+        report_text(report, key, NULL);
+    } else {
+        report_u64(report, key, total);
+    }
+}
+
+/* set, add, delete, rename */
+
+struct edit_question {
+    struct question question;
+    struct store_edit edit;
+    struct store_edited edited;
+    char reason[256];
+    char site[STORE_SITE_MAX + 1];
+    struct key page;
+    struct key to;
+};
+
+static void respond_edited(struct request *request, const struct edit_question *edit)
+{
+    struct report report;
+
+    report_init(&report, admin_wanted_form(request));
+    report_text(&report, "site", edit->site);
+    report_text(&report, "page", edit->edit.page);
+    if (edit->edit.kind == STORE_RENAME) {
+        report_text(&report, "to", edit->edit.to);
+    }
+    report_total(&report, "before", edit->edited.before);
+    report_total(&report, "count", edit->edited.after);
+    admin_respond_report(request, 200, &report);
+}
+
+static void on_edit_answered(struct request *request, struct question *question)
+{
+    struct edit_question *edit = container_of(question, struct edit_question, question);
+    bool needs_page = edit->edit.kind == STORE_DELETE || edit->edit.kind == STORE_RENAME;
+
+    if (needs_page) {
+        engine_forget_visitors(request->app->engine);
+    }
+    if (edit->edited.outcome == STORE_REFUSED && edit->reason[0] != '\0') {
+        respond_error(request, 503, "not_done", "nothing was changed: %s", edit->reason);
+    } else if (!question->is_complete) {
+        respond_error(request, 504, "outcome_unknown",
+                      "the store did not answer; whether this was done is not known%s%s",
+                      edit->reason[0] != '\0' ? ": " : "", edit->reason);
+    } else if (needs_page && edit->edited.before == STORE_NONE) {
+        respond_error(request, 404, "no_such_page", "site %s has no page %s", edit->site,
+                      edit->edit.page);
+    } else {
+        respond_edited(request, edit);
+    }
+}
+
+static void on_edited(void *data, const struct store_edited *edited)
+{
+    struct edit_question *edit = data;
+
+    edit->edited = *edited;
+    if (edited->reason != NULL) {
+        strncpy(edit->reason, edited->reason, sizeof(edit->reason) - 1);
+    }
+    question_end_call(&edit->question, edited->outcome == STORE_OK);
+}
+
+/** Where it fails, the site is missing among the sites until its first visit. */
+static void on_site(void *data, const struct store_admitted *admitted)
+{
+    struct edit_question *edit = data;
+
+    (void)admitted;
+    question_end_call(&edit->question, true);
+}
+
+static void begin_edit(struct edit_question *edit, struct store *store)
+{
+    edit->edit.site = edit->site;
+    edit->edit.page = edit->page.bytes;
+    edit->edit.page_length = edit->page.length;
+    edit->edit.to = edit->to.bytes;
+    edit->edit.to_length = edit->to.length;
+    question_begin_call(&edit->question);
+    store_edit(store, &edit->edit, on_edited, edit);
+    if (edit->edit.kind == STORE_SET || edit->edit.kind == STORE_ADD) {
+        question_begin_call(&edit->question);
+        store_admit(store, edit->site, 0, on_site, edit);
+    }
+}
+
+/** Says which page a line of an import means, "SITE\tPAGE", and changes nothing. */
+static void respond_checked(struct request *request, const struct edit_question *parts)
+{
+    struct buf body = BUF_EMPTY;
+
+    buf_printf(&body, "%s\t", parts->site);
+    admin_put_page(&body, parts->page.bytes);
+    buf_putc(&body, '\n');
+    admin_respond_form(request, 200, &body);
+}
+
+static void handle_edit(struct request *request, enum store_edit_kind kind)
+{
+    struct edit_question parts = {.edit = {.kind = kind, .number = 0}};
+    struct edit_question *edit;
+
+    if (!admin_take_site(request, parts.site) || !admin_take_page(request, "page", &parts.page) ||
+        !take_number(request, 0, STORE_NUMBER_MAX, &parts.edit.number) ||
+        (kind == STORE_RENAME && !admin_take_page(request, "to", &parts.to))) {
+        return;
+    }
+    if (kind == STORE_SET && admin_parameter(request, "check") != NULL) {
+        respond_checked(request, &parts);
+        return;
+    }
+    if (kind == STORE_RENAME && strcmp(parts.page.bytes, parts.to.bytes) == 0) {
+        respond_error(request, 400, "same_page", "%s is the same page", parts.to.bytes);
+        return;
+    }
+    edit = question_create(request, sizeof(*edit), ADMIN_LIMIT_MS, on_edit_answered);
+    if (edit == NULL) {
+        return;
+    }
+    edit->edit = parts.edit;
+    memcpy(edit->site, parts.site, sizeof(parts.site));
+    edit->page = parts.page;
+    edit->to = parts.to;
+    begin_edit(edit, request->app->store);
+}
+
+void admin_handle_set(struct request *request)
+{
+    handle_edit(request, STORE_SET);
+}
+
+void admin_handle_add(struct request *request)
+{
+    handle_edit(request, STORE_ADD);
+}
+
+void admin_handle_delete(struct request *request)
+{
+    handle_edit(request, STORE_DELETE);
+}
+
+void admin_handle_rename(struct request *request)
+{
+    handle_edit(request, STORE_RENAME);
+}
+
+/* top, export */
+
+struct list_question {
+    struct question question;
+    struct buf body; /* of the answer */
+    char site[STORE_SITE_MAX + 1];
+    char after[CURSOR_MAX + 1];
+    enum report_form form;
+};
+
+static void free_list(struct question *question)
+{
+    buf_finish(&container_of(question, struct list_question, question)->body);
+}
+
+static void on_list_answered(struct request *request, struct question *question)
+{
+    struct list_question *list = container_of(question, struct list_question, question);
+
+    if (question->is_complete) {
+        admin_respond_form(request, 200, &list->body);
+    } else {
+        admin_respond_unavailable(request);
+    }
+}
+
+static struct list_question *create_list(struct request *request, const char *site)
+{
+    struct list_question *list =
+        question_create(request, sizeof(*list), ADMIN_LIMIT_MS, on_list_answered);
+
+    if (list != NULL) {
+        question_on_free(&list->question, free_list);
+        question_begin_call(&list->question);
+        strcpy(list->site, site);
+        list->form = admin_wanted_form(request);
+    }
+    return list;
+}
+
+static void on_top(void *data, const struct store_pages *pages)
+{
+    struct list_question *list = data;
+    struct report report;
+
+    report_init(&report, list->form);
+    report_text(&report, "site", list->site);
+    report_begin_list(&report, "pages");
+    for (size_t i = 0; i < pages->count; i++) {
+        report_begin_section(&report, NULL);
+        report_text(&report, "page", pages->pages[i].page);
+        report_u64(&report, "count", pages->pages[i].total);
+        report_end_section(&report);
+    }
+    report_end_list(&report);
+    report_finish(&report, &list->body);
+    question_end_call(&list->question, pages->outcome == STORE_OK);
+}
+
+void admin_handle_top(struct request *request)
+{
+    char site[STORE_SITE_MAX + 1];
+    uint64_t count = TOP_COUNT;
+    struct list_question *list;
+
+    if (!admin_take_site(request, site) || !take_number(request, 1, STORE_LIST_MAX, &count)) {
+        return;
+    }
+    list = create_list(request, site);
+    if (list != NULL) {
+        store_top(request->app->store, list->site, count, on_top, list);
+    }
+}
+
+static void put_exported(struct list_question *list, const struct store_page *page)
+{
+    struct buf *out = &list->body;
+
+    if (list->form == REPORT_TEXT) {
+        buf_printf(out, "%s\t", list->site);
+        admin_put_page(out, page->page);
+        buf_printf(out, "\t%llu\n", (unsigned long long)page->total);
+        return;
+    }
+    buf_printf(out, "{\"site\":\"%s\",\"page\":", list->site);
+    buf_put_json(out, page->page, page->page_length);
+    buf_printf(out, ",\"count\":%llu}\n", (unsigned long long)page->total);
+}
+
+static void on_scanned(void *data, const struct store_pages *pages)
+{
+    struct list_question *list = data;
+
+    buf_printf(&list->body, "next\t%s\n", pages->next != NULL ? pages->next : "");
+    for (size_t i = 0; i < pages->count; i++) {
+        put_exported(list, &pages->pages[i]);
+    }
+    question_end_call(&list->question, pages->outcome == STORE_OK);
+}
+
+static void on_export_sites(void *data, const struct store_sites *sites)
+{
+    struct list_question *list = data;
+
+    for (size_t i = 0; i < sites->count; i++) {
+        buf_printf(&list->body, "%s\n", sites->names[i]);
+    }
+    question_end_call(&list->question, sites->outcome == STORE_OK);
+}
+
+static void export_sites(struct request *request)
+{
+    struct list_question *list = create_list(request, "");
+
+    if (list != NULL) {
+        list->form = REPORT_TEXT;
+        store_sites(request->app->store, on_export_sites, list);
+    }
+}
+
+void admin_handle_export(struct request *request)
+{
+    const char *after = admin_parameter(request, "after");
+    char site[STORE_SITE_MAX + 1];
+    struct list_question *list;
+
+    if (admin_parameter(request, "site") == NULL) {
+        export_sites(request);
+        return;
+    }
+    if (!admin_take_site(request, site)) {
+        return;
+    }
+    if (after != NULL && strlen(after) > CURSOR_MAX) {
+        respond_error(request, 400, "bad_cursor", "no answer named such a place to go on from");
+        return;
+    }
+    list = create_list(request, site);
+    if (list != NULL) {
+        strcpy(list->after, after != NULL ? after : "");
+        store_scan(request->app->store, list->site, list->after, on_scanned, list);
+    }
+}
+
+/* series */
+
+struct series_question {
+    struct question question;
+    struct store_span span;
+    uint64_t numbers[STORE_STEPS_MAX];
+    char site[STORE_SITE_MAX + 1];
+    struct key page;
+};
+
+static void report_step(struct report *report, const struct store_span *span, uint64_t step,
+                        uint64_t number)
+{
+    bool is_day = span->step == STORE_BY_DAY;
+    time_t second = (time_t)(step * (is_day ? DAY_S : HOUR_S));
+    struct tm utc;
+    char text[32];
+
+    gmtime_r(&second, &utc);
+    strftime(text, sizeof(text), is_day ? "%Y-%m-%d" : "%Y-%m-%dT%HZ", &utc);
+    report_begin_section(report, NULL);
+    report_text(report, is_day ? "day" : "hour", text);
+    report_u64(report, span->is_unique ? "visitors" : "visits", number);
+    report_end_section(report);
+}
+
+static void on_series_answered(struct request *request, struct question *question)
+{
+    struct series_question *series = container_of(question, struct series_question, question);
+    const struct store_span *span = &series->span;
+    struct report report;
+
+    if (!question->is_complete) {
+        admin_respond_unavailable(request);
+        return;
+    }
+    report_init(&report, admin_wanted_form(request));
+    report_text(&report, "site", series->site);
+    report_text(&report, "page", span->page);
+    report_begin_list(&report, "series");
+    for (uint64_t step = span->from; step <= span->to; step++) {
+        report_step(&report, span, step, series->numbers[step - span->from]);
+    }
+    report_end_list(&report);
+    admin_respond_report(request, 200, &report);
+}
+
+static void on_series(void *data, const struct store_series *result)
+{
+    struct series_question *series = data;
+
+    if (result->outcome == STORE_OK) {
+        memcpy(series->numbers, result->numbers, result->count * sizeof(*result->numbers));
+    }
+    question_end_call(&series->question, result->outcome == STORE_OK);
+}
+
+/** What is asked for, up to now; false after answering that it is nothing. */
+static bool take_span(struct request *request, struct store_span *span)
+{
+    const char *by = admin_parameter(request, "by");
+    uint64_t now_s = clock_wall_ms() / 1000;
+    uint64_t count;
+
+    by = by != NULL ? by : "day";
+    span->is_unique = strcmp(by, "unique") == 0;
+    if (strcmp(by, "hour") == 0) {
+        span->step = STORE_BY_HOUR;
+        span->to = now_s / HOUR_S;
+        count = HOUR_COUNT;
+    } else if (strcmp(by, "day") == 0 || span->is_unique) {
+        const struct site_rules *rules =
+            sites_find(request->app->sites, span->site, strlen(span->site));
+
+        span->step = STORE_BY_DAY;
+        span->to = rules != NULL ? zone_day(rules->zone, now_s) : now_s / DAY_S;
+        count = DAY_COUNT;
+    } else {
+        respond_error(request, 400, "bad_step", "expected day, hour or unique, not \"%s\"", by);
+        return false;
+    }
+    if (!take_number(request, 1, STORE_STEPS_MAX, &count)) {
+        return false;
+    }
+    span->from = span->to + 1 > count ? span->to + 1 - count : 0; /* a clock may be near 1970 */
+    return true;
+}
+
+/** A page, or "" for the site. */
+static bool take_page_or_site(struct request *request, struct key *ret_page)
+{
+    const char *page = admin_parameter(request, "page");
+
+    if (page != NULL && *page == '\0') {
+        memset(ret_page, 0, sizeof(*ret_page));
+        return true;
+    }
+    return admin_take_page(request, "page", ret_page);
+}
+
+void admin_handle_series(struct request *request)
+{
+    struct series_question *series;
+    struct store_span span = {0};
+    char site[STORE_SITE_MAX + 1];
+    struct key page;
+
+    span.site = site;
+    if (!admin_take_site(request, site) || !take_page_or_site(request, &page) ||
+        !take_span(request, &span)) {
+        return;
+    }
+    series = question_create(request, sizeof(*series), ADMIN_LIMIT_MS, on_series_answered);
+    if (series == NULL) {
+        return;
+    }
+    strcpy(series->site, site);
+    series->page = page;
+    series->span = span;
+    series->span.site = series->site;
+    series->span.page = series->page.bytes;
+    series->span.page_length = series->page.length;
+    question_begin_call(&series->question);
+    store_series(request->app->store, &series->span, on_series, series);
+}
+
+/* sites */
+
+struct site_row {
+    struct sites_question *sites;
+    struct store_query query;
+    uint64_t total;
+    char name[STORE_SITE_MAX + 1];
+};
+
+struct sites_question {
+    struct question question;
+    struct store *store;
+    struct site_row *rows;
+    size_t count;
+};
+
+/** Stands for a site itself. */
+static const struct store_entry whole_site = {.page = "", .page_length = 0};
+
+static void free_sites(struct question *question)
+{
+    free(container_of(question, struct sites_question, question)->rows);
+}
+
+static void on_sites_answered(struct request *request, struct question *question)
+{
+    struct sites_question *sites = container_of(question, struct sites_question, question);
+    struct report report;
+
+    if (!question->is_complete) {
+        admin_respond_unavailable(request);
+        return;
+    }
+    report_init(&report, admin_wanted_form(request));
+    report_begin_list(&report, "sites");
+    for (size_t i = 0; i < sites->count; i++) {
+        report_begin_section(&report, NULL);
+        report_text(&report, "site", sites->rows[i].name);
+        report_u64(&report, "count", sites->rows[i].total);
+        report_end_section(&report);
+    }
+    report_end_list(&report);
+    admin_respond_report(request, 200, &report);
+}
+
+static void on_site_total(void *data, const struct store_read *read)
+{
+    struct site_row *row = data;
+
+    if (read->outcome == STORE_OK) {
+        row->total = read->numbers[0];
+    }
+    question_end_call(&row->sites->question, read->outcome == STORE_OK);
+}
+
+static void on_sites(void *data, const struct store_sites *result)
+{
+    struct sites_question *sites = data;
+
+    sites->rows = alloc_zero(result->count + 1, sizeof(*sites->rows));
+    sites->count = result->count;
+    for (size_t i = 0; i < result->count; i++) {
+        struct site_row *row = &sites->rows[i];
+
+        strncpy(row->name, result->names[i], STORE_SITE_MAX);
+        row->sites = sites;
+        row->query = (struct store_query){.site = row->name, .pages = &whole_site, .page_count = 1};
+        question_begin_call(&sites->question);
+        store_read(sites->store, &row->query, on_site_total, row);
+    }
+    question_end_call(&sites->question, result->outcome == STORE_OK);
+}
+
+void admin_handle_sites(struct request *request)
+{
+    struct sites_question *sites =
+        question_create(request, sizeof(*sites), ADMIN_LIMIT_MS, on_sites_answered);
+
+    if (sites != NULL) {
+        question_on_free(&sites->question, free_sites);
+        sites->store = request->app->store;
+        question_begin_call(&sites->question);
+        store_sites(sites->store, on_sites, sites);
+    }
+}

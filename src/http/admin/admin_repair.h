@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * admin_repair: the route of the admin socket that repairs a site whose keys contradict each other.
+ */
+#ifndef VISITCOUNTD_HTTP_ADMIN_REPAIR_H
+#define VISITCOUNTD_HTTP_ADMIN_REPAIR_H
+
+#include "http/request/request.h"
+
+/**
+ * Parameters: site; trust: "hits" or a number, without it the site is only looked at; force: "1" to
+ * repair a site that is not torn.
+ */
+void admin_handle_repair(struct request *request);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/render/appearance.h"
+
+#include "base/buf.h"
+#include "http/render/colour.h"
+
+#include <string.h>
+
+/* what one parameter says; false when it is wrong */
+
+static bool take_label(h2o_mem_pool_t *pool, h2o_iovec_t value, struct appearance *appearance)
+{
+    struct buf text = BUF_EMPTY;
+    bool is_right = badge_put_text(&text, value.base, value.len);
+
+    if (is_right) {
+        appearance->badge.label = h2o_strdup(pool, text.bytes, text.length).base;
+    }
+    buf_finish(&text);
+    return is_right;
+}
+
+static bool take_colour(h2o_mem_pool_t *pool, h2o_iovec_t value, struct appearance *appearance)
+{
+    (void)pool;
+    return colour_parse(value.base, value.len, &appearance->badge.rgb);
+}
+
+static bool take_label_colour(h2o_mem_pool_t *pool, h2o_iovec_t value,
+                              struct appearance *appearance)
+{
+    (void)pool;
+    return colour_parse(value.base, value.len, &appearance->badge.label_rgb);
+}
+
+static bool take_style(h2o_mem_pool_t *pool, h2o_iovec_t value, struct appearance *appearance)
+{
+    (void)pool;
+    return badge_parse_style(value.base, value.len, &appearance->badge.style);
+}
+
+static bool take_form(h2o_mem_pool_t *pool, h2o_iovec_t value, struct appearance *appearance)
+{
+    (void)pool;
+    return number_parse_form(value.base, value.len, &appearance->number.form);
+}
+
+static bool take_digits(h2o_mem_pool_t *pool, h2o_iovec_t value, struct appearance *appearance)
+{
+    unsigned digits = 0;
+
+    (void)pool;
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.base[i] < '0' || value.base[i] > '9' || i == 2) {
+            return false;
+        }
+        digits = digits * 10 + (unsigned)(value.base[i] - '0');
+    }
+    if (digits == 0 || digits > NUMBER_DIGITS_MAX) {
+        return false;
+    }
+    appearance->number.digits = digits;
+    return true;
+}
+
+static const struct parameter {
+    const char *name;
+    bool (*take)(h2o_mem_pool_t *pool, h2o_iovec_t value, struct appearance *appearance);
+    const char *expected;
+} parameters[] = {
+    {"label", take_label, "label is a text of at most 64 characters"},
+    {"color", take_colour, "color is 3 or 6 hexadecimal digits or the name of a colour"},
+    {"labelColor", take_label_colour,
+     "labelColor is 3 or 6 hexadecimal digits or the name of a colour"},
+    {"style", take_style, "style is flat, flat-square, plastic or for-the-badge"},
+    {"format", take_form, "format is plain, grouped or compact"},
+    {"digits", take_digits, "digits is a number from 1 to 20"},
+};
+
+const char *appearance_parse(h2o_mem_pool_t *pool, h2o_iovec_t query,
+                             struct appearance *ret_appearance)
+{
+    const char *wrong = NULL;
+    h2o_iovec_t value;
+
+    *ret_appearance = (struct appearance){
+        .badge = {.label_rgb = BADGE_GREY, .rgb = BADGE_BLUE},
+    };
+    for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
+        const struct parameter *parameter = &parameters[i];
+
+        if (request_find_parameter(pool, query, parameter->name, &value) &&
+            !parameter->take(pool, value, ret_appearance) && wrong == NULL) {
+            wrong = parameter->expected;
+        }
+    }
+    return wrong;
+}
+
+void appearance_put_count(struct buf *out, const struct appearance *appearance,
+                          const struct render_count *count)
+{
+    if (count->is_estimate && count->count == 0) {
+        buf_puts(out, "\u2013");
+        return;
+    }
+    buf_puts(out, count->is_estimate ? "~" : "");
+    number_put(out, count->count, &appearance->number);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/request/client.h"
+
+#include "base/log.h"
+#include "http/server/connection.h"
+#include "http/request/app.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+bool client_is_in(const struct config_networks *networks, const struct in6_addr *address)
+{
+    for (size_t i = 0; i < networks->count; i++) {
+        if (network_contains(&networks->items[i], address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Addresses in headers */
+
+static h2o_iovec_t trim(const char *start, const char *end)
+{
+    while (start < end && (*start == ' ' || *start == '\t')) {
+        start++;
+    }
+    while (end > start && (end[-1] == ' ' || end[-1] == '\t')) {
+        end--;
+    }
+    return h2o_iovec_init(start, (size_t)(end - start));
+}
+
+/** "192.0.2.1", "192.0.2.1:80", "2001:db8::1" or "[2001:db8::1]:80". */
+static bool parse_element(h2o_iovec_t text, struct in6_addr *ret_address)
+{
+    const char *colon;
+    const char *bracket;
+
+    if (parse_ip(text.base, text.len, ret_address) == 0) {
+        return true;
+    }
+    if (text.len > 0 && text.base[0] == '[') {
+        bracket = memchr(text.base, ']', text.len);
+        return bracket != NULL &&
+               parse_ip(text.base + 1, (size_t)(bracket - text.base) - 1, ret_address) == 0;
+    }
+    colon = text.len > 0 ? memchr(text.base, ':', text.len) : NULL;
+    return colon != NULL && parse_ip(text.base, (size_t)(colon - text.base), ret_address) == 0;
+}
+
+/** Goes from the right over what is trusted. */
+static enum client_source find_forwarded(const struct config_networks *trusted, h2o_iovec_t list,
+                                         struct in6_addr *ret_address)
+{
+    const char *end = list.base + list.len;
+    enum client_source source = CLIENT_SILENT;
+
+    while (list.len > 0) {
+        const char *comma = memrchr(list.base, ',', (size_t)(end - list.base));
+        const char *start = comma != NULL ? comma + 1 : list.base;
+        struct in6_addr address;
+
+        if (!parse_element(trim(start, end), &address)) {
+            break;
+        }
+        *ret_address = address;
+        if (!client_is_in(trusted, &address)) {
+            return CLIENT_FORWARDED_FOR;
+        }
+        source = CLIENT_FIRST_HOP;
+        if (comma == NULL) {
+            break;
+        }
+        end = comma;
+    }
+    return source;
+}
+
+enum client_source client_find(const struct config_networks *trusted,
+                               const struct client_evidence *evidence, struct in6_addr *ret_address)
+{
+    h2o_iovec_t real_ip = evidence->real_ip;
+    enum client_source source;
+
+    if (!evidence->is_local && !client_is_in(trusted, &evidence->peer)) {
+        *ret_address = evidence->peer;
+        return CLIENT_UNTRUSTED;
+    }
+    if (real_ip.len > 0 &&
+        parse_element(trim(real_ip.base, real_ip.base + real_ip.len), ret_address)) {
+        return CLIENT_REAL_IP;
+    }
+    source = find_forwarded(trusted, evidence->forwarded_for, ret_address);
+    if (source != CLIENT_SILENT) {
+        return source;
+    }
+    if (evidence->is_local) {
+        return CLIENT_UNKNOWN;
+    }
+    *ret_address = evidence->peer;
+    return CLIENT_SILENT;
+}
+
+const char *client_source_text(enum client_source source)
+{
+    static const char *const texts[] = {
+        [CLIENT_UNKNOWN] = "the peer is on a unix socket, and neither X-Real-IP nor "
+                           "X-Forwarded-For has an address",
+        [CLIENT_UNTRUSTED] = "the peer, which is not in trusted_proxies: its headers are not "
+                             "believed",
+        [CLIENT_SILENT] = "the peer, which is in trusted_proxies, but neither X-Real-IP nor "
+                          "X-Forwarded-For has an address",
+        [CLIENT_REAL_IP] = "X-Real-IP, since the peer is in trusted_proxies or on a unix socket",
+        [CLIENT_FORWARDED_FOR] = "the last address in X-Forwarded-For that is not in "
+                                 "trusted_proxies",
+        [CLIENT_FIRST_HOP] = "the first address in X-Forwarded-For up to which all are in "
+                             "trusted_proxies",
+    };
+
+    return texts[source];
+}
+
+char *client_format(const struct in6_addr *address, char text[INET6_ADDRSTRLEN])
+{
+    if (IN6_IS_ADDR_V4MAPPED(address)) {
+        inet_ntop(AF_INET, &address->s6_addr[12], text, INET6_ADDRSTRLEN);
+    } else {
+        inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN);
+    }
+    return text;
+}
+
+/* Of a request */
+
+static void log_client(const struct client *client)
+{
+    char text[INET6_ADDRSTRLEN];
+
+    log_debug("client %s: %s",
+              client->source != CLIENT_UNKNOWN ? client_format(&client->address, text) : "unknown",
+              client_source_text(client->source));
+}
+
+void client_take(const struct request *request, struct client *ret_client)
+{
+    const struct config *config = request->app->config;
+    const struct connection_peer *peer = connection_peer(request->h2o);
+
+    headers_take(request, &ret_client->headers);
+    if (peer->is_known) {
+        struct client_evidence evidence = {.is_local = peer->is_local,
+                                           .peer = peer->address,
+                                           .real_ip = ret_client->headers.real_ip,
+                                           .forwarded_for = ret_client->headers.forwarded_for};
+
+        ret_client->source = client_find(&config->trusted_proxies, &evidence, &ret_client->address);
+        ret_client->is_behind_proxy = ret_client->source != CLIENT_UNTRUSTED;
+    } else {
+        ret_client->source = CLIENT_UNKNOWN;
+        ret_client->is_behind_proxy = false;
+    }
+    if (log_wants(LOG_LEVEL_DEBUG)) {
+        log_client(ret_client);
+    }
+}

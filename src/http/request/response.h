@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * response: the ways to answer a request. Sets the headers that all answers share.
+ */
+#ifndef VISITCOUNTD_HTTP_RESPONSE_H
+#define VISITCOUNTD_HTTP_RESPONSE_H
+
+#include "base/buf.h"
+#include "http/request/request.h"
+
+#include <h2o.h>
+
+#include <stdarg.h>
+#include <stddef.h>
+
+/** A header beyond those that respond() sets itself. */
+struct response_header {
+    const h2o_token_t *token; /* or NULL: then `name`, in lower case */
+    const char *name;
+    h2o_iovec_t value; /* static, or in the request's pool */
+};
+
+/**
+ * An answer; `body` is static or in the request's pool. To a HEAD, `body` is what a GET would get;
+ * without one there is no Content-Length.
+ */
+struct response {
+    int status;
+    const char *content_type;
+    h2o_iovec_t body;
+    const struct response_header *headers;
+    size_t header_count;
+    const char *cache_control; /* NULL: no-store, max-age=0 */
+};
+
+/**
+ * Sends the answer and ends the request. Sets Content-Type, Content-Length, Cache-Control,
+ * X-Content-Type-Options and, on public tables, CORS; `Connection: close`
+ * while the server drains.
+ */
+void respond(struct request *request, const struct response *response);
+
+/**
+ * Begins an answer of unknown length: sends its headers; the rest is sent by h2o_send() for
+ * `generator`, in the request's pool.
+ */
+void respond_stream(struct request *request, const struct response *response,
+                    h2o_generator_t *generator);
+
+/** Sends a copy of `body`. */
+void respond_buf(struct request *request, int status, const char *content_type,
+                 const struct buf *body);
+
+/**
+ * Sends {"error":{"code","message"}}, or what the request's format makes of it; `code` is a word
+ * for programs ("bad_path"), `format` makes the line for people. 503 and 504 carry Retry-After: 1,
+ * unless request->retry_after_s says otherwise.
+ */
+void respond_error(struct request *request, int status, const char *code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void respond_verror(struct request *request, int status, const char *code, const char *format,
+                    va_list arguments) __attribute__((format(printf, 4, 0)));
+
+/** As respond_verror(), with one more header; `header` may be NULL. */
+void respond_verror_with(struct request *request, int status, const struct response_header *header,
+                         const char *code, const char *format, va_list arguments)
+    __attribute__((format(printf, 5, 0)));
+
+#define RESPONSE_JSON "application/json"
+
+/** Appends {"error":{"code","message"}} and a newline. */
+void response_put_error_json(struct buf *out, const char *code, const char *message);
+
+/** An error: its word for programs, its line for people, and its JSON document. */
+struct response_error {
+    const char *code;
+    const char *message;
+    const struct buf *json;
+};
+
+/** The part of a format that answers need: see format.h, which has the rest. */
+struct response_format {
+    const char *suffix; /* that the paths of its routes end in; NULL: none */
+    /** Sends an error in the format's own way; `header` may be NULL. NULL: errors are JSON. */
+    void (*respond_error)(struct request *request, int status, const struct response_header *header,
+                          const struct response_error *error);
+};
+
+#endif

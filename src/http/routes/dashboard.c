@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/routes/dashboard.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "http/routes/access.h"
+#include "http/request/app.h"
+#include "http/routes/assets.h"
+#include "http/render/chart.h"
+#include "http/render/format.h"
+#include "http/render/number.h"
+#include "http/request/question.h"
+#include "http/visit/sites.h"
+#include "store/store.h"
+#include "web/web.h"
+
+#include <string.h>
+
+#define DAYS      30
+#define TOP_PAGES 10
+
+/* the page shows up without what is not known after this time */
+#define LIMIT_MS 1500
+
+/** What is asked, and what is known of it. */
+struct dashboard {
+    struct question question;
+    struct target target;
+    struct store_entry entry;
+    struct store_query total_query;
+    struct store_query visitors_query;
+    struct store_span visits_span;
+    struct store_span visitors_span;
+    bool has_total, has_visitors, has_visits_by_day, has_visitors_by_day, has_top;
+    uint64_t total;
+    uint64_t visitors_today;
+    uint64_t visits[DAYS];
+    uint64_t visitors[DAYS];
+    struct buf top; /* rows of the table */
+};
+
+static const struct number_style grouped = {NUMBER_GROUPED, 0};
+
+/* Asking */
+
+static void on_total(void *data, const struct store_read *read)
+{
+    struct dashboard *dashboard = data;
+
+    dashboard->has_total = read->outcome == STORE_OK;
+    if (dashboard->has_total) {
+        dashboard->total = read->numbers[0];
+    }
+    question_end_call(&dashboard->question, dashboard->has_total);
+}
+
+static void on_visitors(void *data, const struct store_read *read)
+{
+    struct dashboard *dashboard = data;
+
+    dashboard->has_visitors = read->outcome == STORE_OK;
+    if (dashboard->has_visitors) {
+        dashboard->visitors_today = read->numbers[0];
+    }
+    question_end_call(&dashboard->question, dashboard->has_visitors);
+}
+
+static void on_visits_by_day(void *data, const struct store_series *series)
+{
+    struct dashboard *dashboard = data;
+
+    dashboard->has_visits_by_day = series->outcome == STORE_OK;
+    if (dashboard->has_visits_by_day) {
+        memcpy(dashboard->visits, series->numbers, sizeof(dashboard->visits));
+    }
+    question_end_call(&dashboard->question, dashboard->has_visits_by_day);
+}
+
+static void on_visitors_by_day(void *data, const struct store_series *series)
+{
+    struct dashboard *dashboard = data;
+
+    dashboard->has_visitors_by_day = series->outcome == STORE_OK;
+    if (dashboard->has_visitors_by_day) {
+        memcpy(dashboard->visitors, series->numbers, sizeof(dashboard->visitors));
+    }
+    question_end_call(&dashboard->question, dashboard->has_visitors_by_day);
+}
+
+/** A link to the page's own dashboard: "/site/blog/a%20b". */
+static void put_page_link(struct buf *out, const char *site, const struct store_page *page)
+{
+    buf_printf(out, "<a href=\"/site/%s", site);
+    for (size_t i = 0; i < page->page_length; i++) {
+        unsigned char c = (unsigned char)page->page[i];
+        bool is_plain = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+                        strchr("/-._~", c) != NULL;
+
+        buf_printf(out, is_plain ? "%c" : "%%%02X", c);
+    }
+    buf_puts(out, "\">");
+    buf_put_xml(out, page->page, page->page_length);
+    buf_puts(out, "</a>");
+}
+
+static void on_top(void *data, const struct store_pages *pages)
+{
+    struct dashboard *dashboard = data;
+    struct buf *rows = &dashboard->top;
+
+    dashboard->has_top = pages->outcome == STORE_OK;
+    for (size_t i = 0; dashboard->has_top && i < pages->count; i++) {
+        const struct store_page *page = &pages->pages[i];
+        double share = (double)page->total / (double)(pages->pages[0].total | 1);
+
+        buf_puts(rows, "<tr><td>");
+        put_page_link(rows, dashboard->target.site, page);
+        buf_printf(rows,
+                   "<svg class=\"share\" aria-hidden=\"true\"><rect width=\"%.1f%%\" height=\"4\" "
+                   "rx=\"2\"/></svg></td><td class=\"number\">",
+                   share * 100);
+        number_put(rows, page->total, &grouped);
+        buf_puts(rows, "</td></tr>\n");
+    }
+    question_end_call(&dashboard->question, dashboard->has_top);
+}
+
+static void on_free(struct question *question)
+{
+    buf_finish(&container_of(question, struct dashboard, question)->top);
+}
+
+static void ask_numbers(struct dashboard *dashboard, struct store *store, uint64_t today)
+{
+    dashboard->total_query = (struct store_query){.site = dashboard->target.site,
+                                                  .pages = &dashboard->entry,
+                                                  .page_count = 1,
+                                                  .kind = STORE_TOTALS};
+    question_begin_call(&dashboard->question);
+    store_read(store, &dashboard->total_query, on_total, dashboard);
+    dashboard->visitors_query = dashboard->total_query;
+    dashboard->visitors_query.kind = STORE_UNIQUES;
+    dashboard->visitors_query.from_day = dashboard->visitors_query.to_day = today;
+    question_begin_call(&dashboard->question);
+    store_read(store, &dashboard->visitors_query, on_visitors, dashboard);
+}
+
+static void ask_days(struct dashboard *dashboard, struct store *store, uint64_t today)
+{
+    dashboard->visits_span = (struct store_span){.site = dashboard->target.site,
+                                                 .page = dashboard->entry.page,
+                                                 .page_length = dashboard->entry.page_length,
+                                                 .step = STORE_BY_DAY,
+                                                 .from = today - (DAYS - 1),
+                                                 .to = today};
+    question_begin_call(&dashboard->question);
+    store_series(store, &dashboard->visits_span, on_visits_by_day, dashboard);
+    dashboard->visitors_span = dashboard->visits_span;
+    dashboard->visitors_span.is_unique = true;
+    question_begin_call(&dashboard->question);
+    store_series(store, &dashboard->visitors_span, on_visitors_by_day, dashboard);
+}
+
+/* Showing */
+
+/* what stands in the template */
+enum part {
+    PART_NAME,
+    PART_HEADING,
+    PART_CRUMB,
+    PART_STREAM,
+    PART_ORIGIN,
+    PART_NOTICE,
+    PART_TOTAL,
+    PART_TODAY,
+    PART_VISITORS,
+    PART_CHART,
+    PART_PAGES,
+    PART_DAYS,
+    PARTS
+};
+
+static const struct {
+    const char *name;
+    bool is_markup;
+} part_fields[PARTS] = {
+    [PART_NAME] = {"name", false},         [PART_HEADING] = {"heading", false},
+    [PART_CRUMB] = {"crumb", true},        [PART_STREAM] = {"stream", false},
+    [PART_ORIGIN] = {"origin", false},     [PART_NOTICE] = {"notice", true},
+    [PART_TOTAL] = {"total", false},       [PART_TODAY] = {"today", false},
+    [PART_VISITORS] = {"visitors", false}, [PART_CHART] = {"chart", true},
+    [PART_PAGES] = {"pages", true},        [PART_DAYS] = {"days", true},
+};
+
+static void put_number(struct buf *out, bool is_known, uint64_t number)
+{
+    if (is_known) {
+        number_put(out, number, &grouped);
+    } else {
+        buf_puts(out, "\u2013");
+    }
+}
+
+static void make_names(struct buf parts[PARTS], struct request *request,
+                       const struct dashboard *dashboard)
+{
+    const struct target *target = &dashboard->target;
+    h2o_iovec_t host = request->h2o->authority;
+    h2o_iovec_t scheme = request_header_named(request, "x-forwarded-proto");
+    const char *path = memchr(request->rest.base, '/', request->rest.len);
+    bool is_https = h2o_memis(scheme.base, scheme.len, H2O_STRLIT("https"));
+
+    buf_puts(&parts[PART_HEADING], target->is_site ? target->site : target->page.bytes);
+    buf_puts(&parts[PART_NAME], target->site);
+    buf_puts(&parts[PART_NAME], target->is_site ? "" : target->page.bytes);
+    buf_printf(&parts[PART_STREAM], "/v1/live/%s", target->site);
+    if (target->is_site) {
+        buf_puts(&parts[PART_CRUMB], "visitcountd");
+    } else {
+        buf_printf(&parts[PART_CRUMB], "<a href=\"/site/%s\">%s</a>", target->site, target->site);
+        buf_append(&parts[PART_STREAM], path,
+                   (size_t)(request->rest.base + request->rest.len - path));
+    }
+    buf_puts(&parts[PART_ORIGIN], is_https ? "https://" : "http://");
+    buf_append(&parts[PART_ORIGIN], host.base, host.len);
+}
+
+static void make_numbers(struct buf parts[PARTS], const struct dashboard *dashboard)
+{
+    const struct chart chart = {
+        .first_day = dashboard->visits_span.from,
+        .days = DAYS,
+        .visits = dashboard->visits,
+        .visitors = dashboard->has_visitors_by_day ? dashboard->visitors : NULL,
+    };
+
+    put_number(&parts[PART_TOTAL], dashboard->has_total, dashboard->total);
+    put_number(&parts[PART_TODAY], dashboard->has_visits_by_day, dashboard->visits[DAYS - 1]);
+    put_number(&parts[PART_VISITORS], dashboard->has_visitors, dashboard->visitors_today);
+    if (dashboard->has_visits_by_day) {
+        chart_put(&parts[PART_CHART], &chart);
+        chart_put_rows(&parts[PART_DAYS], &chart);
+    }
+    if (!dashboard->question.is_complete) {
+        buf_puts(&parts[PART_NOTICE],
+                 "<div class=\"card notice\"><p>The store does not answer: some "
+                 "numbers are missing.</p></div>");
+    }
+}
+
+static void make_top(struct buf parts[PARTS], const struct dashboard *dashboard)
+{
+    if (!dashboard->target.is_site) {
+        return;
+    }
+    buf_puts(&parts[PART_PAGES],
+             "<section class=\"card\" aria-labelledby=\"top-title\"><h2 id=\"top-title\">Most "
+             "visited pages</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" "
+             "aria-labelledby=\"top-title\"><table>\n<thead><tr><th scope=\"col\">Page</th>"
+             "<th scope=\"col\" class=\"number\">Visits</th></tr></thead>\n<tbody id=\"toplist\">");
+    if (dashboard->top.length != 0) {
+        buf_append(&parts[PART_PAGES], dashboard->top.bytes, dashboard->top.length);
+    } else {
+        buf_puts(&parts[PART_PAGES], "<tr><td class=\"empty\" colspan=\"2\">None yet.</td></tr>");
+    }
+    buf_puts(&parts[PART_PAGES], "</tbody></table></div></section>");
+}
+
+static void render(struct buf *out, const struct buf parts[PARTS], const char *site)
+{
+    struct render_field fields[PARTS + 2] = {
+        {"site", site, false},
+        {"version", assets_version(), false},
+    };
+
+    for (int i = 0; i < PARTS; i++) {
+        fields[i + 2] =
+            (struct render_field){part_fields[i].name, parts[i].length != 0 ? parts[i].bytes : "",
+                                  part_fields[i].is_markup};
+    }
+    render_template(out, web_dashboard, web_dashboard_length, fields, PARTS + 2);
+}
+
+static void on_answer(struct request *request, struct question *question)
+{
+    const struct dashboard *dashboard = container_of(question, struct dashboard, question);
+    struct buf *body = app_scratch(request->app);
+    struct buf parts[PARTS] = {0};
+
+    make_names(parts, request, dashboard);
+    make_numbers(parts, dashboard);
+    make_top(parts, dashboard);
+    render(body, parts, dashboard->target.site);
+    format_respond(request, 200, &format_page, body);
+    for (int i = 0; i < PARTS; i++) {
+        buf_finish(&parts[i]);
+    }
+}
+
+void dashboard_show(struct request *request, const struct target *target)
+{
+    struct store *store = request->app->store;
+    struct dashboard *dashboard = question_create(request, sizeof(*dashboard), LIMIT_MS, on_answer);
+    uint64_t today = zone_day(target->rules->zone, clock_wall_ms() / 1000);
+
+    if (dashboard == NULL) {
+        return;
+    }
+    dashboard->target = *target;
+    question_on_free(&dashboard->question, on_free);
+    dashboard->entry = target->is_site ? (struct store_entry){.page = "", .page_length = 0}
+                                       : (struct store_entry){.page = dashboard->target.page.bytes,
+                                                              .page_length = target->page.length};
+    ask_numbers(dashboard, store, today);
+    ask_days(dashboard, store, today);
+    if (target->is_site) {
+        question_begin_call(&dashboard->question);
+        store_top(store, dashboard->target.site, TOP_PAGES, on_top, dashboard);
+    }
+}
+
+void dashboard_handle(struct request *request)
+{
+    struct target target;
+
+    if (target_take(request, &target) && access_check(request, target.rules)) {
+        dashboard_show(request, &target);
+    }
+}

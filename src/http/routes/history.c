@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/routes/history.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "http/routes/access.h"
+#include "http/request/app.h"
+#include "http/render/format.h"
+#include "http/visit/period.h"
+#include "http/request/question.h"
+#include "http/routes/read.h"
+#include "http/request/refusal.h"
+#include "http/visit/sites.h"
+#include "http/visit/target.h"
+#include "store/store.h"
+
+#include <string.h>
+
+#define TOP_DEFAULT   10
+#define TOP_MAX       1000
+#define DAYS_DEFAULT  30
+#define HOURS_DEFAULT 48
+#define HOUR_S        3600
+
+/* Top lists */
+
+struct top_question {
+    struct question question;
+    struct buf pages; /* as JSON */
+    char site[STORE_SITE_MAX + 1];
+};
+
+static void on_top_free(struct question *question)
+{
+    buf_finish(&container_of(question, struct top_question, question)->pages);
+}
+
+static void on_top_read(void *data, const struct store_pages *pages)
+{
+    struct top_question *top = data;
+
+    for (size_t i = 0; pages->outcome == STORE_OK && i < pages->count; i++) {
+        const struct store_page *page = &pages->pages[i];
+
+        buf_puts(&top->pages, i != 0 ? ",{\"page\":" : "{\"page\":");
+        buf_put_json(&top->pages, page->page, page->page_length);
+        buf_puts(&top->pages, ",\"count\":");
+        buf_put_u64(&top->pages, page->total);
+        buf_putc(&top->pages, '}');
+    }
+    question_end_call(&top->question, pages->outcome == STORE_OK);
+}
+
+static void on_top_known(struct request *request, struct question *question)
+{
+    struct top_question *top = container_of(question, struct top_question, question);
+    struct buf *body = app_scratch(request->app);
+
+    if (!question->is_complete) {
+        refuse(request, REFUSAL_STORE_UNAVAILABLE, "the store is not available");
+        return;
+    }
+    buf_puts(body, "{\"site\":");
+    buf_put_json(body, top->site, strlen(top->site));
+    buf_puts(body, ",\"pages\":[");
+    buf_append(body, top->pages.bytes, top->pages.length);
+    buf_puts(body, "]}\n");
+    format_respond(request, 200, format_of(request), body);
+}
+
+/** Takes `n`; false when the request was answered. */
+static bool take_count(struct request *request, size_t *ret_count)
+{
+    h2o_iovec_t value;
+    size_t count = 0;
+
+    if (!request_parameter(request, "n", &value)) {
+        *ret_count = TOP_DEFAULT;
+        return true;
+    }
+    for (size_t i = 0; i < value.len && i < 5; i++) {
+        /* what is no digit makes it too large */
+        count = value.base[i] >= '0' && value.base[i] <= '9'
+                    ? count * 10 + (size_t)(value.base[i] - '0')
+                    : TOP_MAX + 1;
+    }
+    if (count == 0 || count > TOP_MAX) {
+        refuse(request, REFUSAL_BAD_PARAMETER, "n is a number from 1 to %d", TOP_MAX);
+        return false;
+    }
+    *ret_count = count;
+    return true;
+}
+
+void history_handle_top(struct request *request)
+{
+    struct top_question *top;
+    struct target target;
+    size_t count;
+
+    if (!take_count(request, &count) || !target_take(request, &target) ||
+        !access_check(request, target.rules)) {
+        return;
+    }
+    top = question_create(request, sizeof(*top), read_limit_ms(request), on_top_known);
+    if (top != NULL) {
+        strcpy(top->site, target.site);
+        question_on_free(&top->question, on_top_free);
+        question_begin_call(&top->question);
+        store_top(request->app->store, top->site, count, on_top_read, top);
+    }
+}
+
+/* Series */
+
+struct series_question {
+    struct question question;
+    struct store_span span;
+    uint64_t numbers[STORE_STEPS_MAX];
+    char site[STORE_SITE_MAX + 1];
+    struct key page;
+};
+
+static void on_series_read(void *data, const struct store_series *series)
+{
+    struct series_question *question = data;
+
+    if (series->outcome == STORE_OK) {
+        memcpy(question->numbers, series->numbers, series->count * sizeof(series->numbers[0]));
+    }
+    question_end_call(&question->question, series->outcome == STORE_OK);
+}
+
+static const char *format_step(const struct store_span *span, uint64_t step,
+                               char text[PERIOD_TEXT_MAX])
+{
+    return span->step == STORE_BY_DAY ? period_format_day(step, text)
+                                      : period_format_hour(step, text);
+}
+
+static void on_series_known(struct request *request, struct question *question)
+{
+    struct series_question *series = container_of(question, struct series_question, question);
+    const struct store_span *span = &series->span;
+    struct buf *body = app_scratch(request->app);
+    char text[PERIOD_TEXT_MAX];
+
+    if (!question->is_complete) {
+        refuse(request, REFUSAL_STORE_UNAVAILABLE, "the store is not available");
+        return;
+    }
+    buf_puts(body, "{\"site\":");
+    buf_put_json(body, series->site, strlen(series->site));
+    buf_puts(body, ",\"page\":");
+    buf_put_json(body, series->page.bytes, series->page.length);
+    buf_printf(body, ",\"by\":\"%s\",\"unique\":%s,\"values\":[",
+               span->step == STORE_BY_DAY ? "day" : "hour", span->is_unique ? "true" : "false");
+    for (uint64_t step = span->from; step <= span->to; step++) {
+        buf_printf(body, "%s{\"at\":\"%s\",\"count\":", step != span->from ? "," : "",
+                   format_step(span, step, text));
+        buf_put_u64(body, series->numbers[step - span->from]);
+        buf_putc(body, '}');
+    }
+    buf_puts(body, "]}\n");
+    format_respond(request, 200, format_of(request), body);
+}
+
+/** Takes one end of the span; false when the request was answered. */
+static bool take_end(struct request *request, const char *name, const struct store_span *span,
+                     uint64_t *end)
+{
+    bool (*parse)(const char *text, size_t length, uint64_t *ret_step) =
+        span->step == STORE_BY_DAY ? period_parse_day : period_parse_hour;
+    h2o_iovec_t value;
+
+    if (!request_parameter(request, name, &value) || parse(value.base, value.len, end)) {
+        return true;
+    }
+    refuse(request, REFUSAL_BAD_PARAMETER, "%s is %s", name,
+           span->step == STORE_BY_DAY ? "a day, as 2026-11-27"
+                                      : "an hour of UTC, as 2026-11-27T13Z");
+    return false;
+}
+
+/** Whether a parameter that is on or off is on. */
+static bool is_on(const struct request *request, const char *name)
+{
+    h2o_iovec_t value;
+
+    return request_parameter(request, name, &value) && h2o_memis(value.base, value.len, "1", 1);
+}
+
+/** Takes `by`, `from`, `to`, `unique`; false when the request was answered. */
+static bool take_span(struct request *request, const struct target *target, struct store_span *span)
+{
+    uint64_t now_s = clock_wall_ms() / 1000;
+    bool by_hour = false;
+    h2o_iovec_t by;
+
+    if (request_parameter(request, "by", &by)) {
+        by_hour = h2o_memis(by.base, by.len, H2O_STRLIT("hour"));
+        if (!by_hour && !h2o_memis(by.base, by.len, H2O_STRLIT("day"))) {
+            refuse(request, REFUSAL_BAD_PARAMETER, "by is day or hour");
+            return false;
+        }
+    }
+    span->is_unique = is_on(request, "unique");
+    if (span->is_unique && by_hour) {
+        refuse(request, REFUSAL_BAD_PARAMETER, "unique=1 goes with by=day only");
+        return false;
+    }
+    span->step = by_hour ? STORE_BY_HOUR : STORE_BY_DAY;
+    span->to = by_hour ? now_s / HOUR_S : zone_day(target->rules->zone, now_s);
+    if (!take_end(request, "to", span, &span->to)) {
+        return false;
+    }
+    span->from = span->to - ((by_hour ? HOURS_DEFAULT : DAYS_DEFAULT) - 1);
+    if (!take_end(request, "from", span, &span->from)) {
+        return false;
+    }
+    if (span->from > span->to || span->to - span->from >= STORE_STEPS_MAX) {
+        refuse(request, REFUSAL_BAD_PARAMETER,
+               "from comes before to, and there are at most %d steps", STORE_STEPS_MAX);
+        return false;
+    }
+    return true;
+}
+
+void history_handle_series(struct request *request)
+{
+    struct series_question *series;
+    struct store_span span = {0};
+    struct target target;
+
+    if (!target_take(request, &target) || !access_check(request, target.rules) ||
+        !take_span(request, &target, &span)) {
+        return;
+    }
+    series = question_create(request, sizeof(*series), read_limit_ms(request), on_series_known);
+    if (series == NULL) {
+        return;
+    }
+    strcpy(series->site, target.site);
+    if (!target.is_site) {
+        series->page = target.page;
+    }
+    series->span = span;
+    series->span.site = series->site;
+    series->span.page = series->page.bytes;
+    series->span.page_length = series->page.length;
+    question_begin_call(&series->question);
+    store_series(request->app->store, &series->span, on_series_read, series);
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/routes/hit.h"
+
+#include "count/engine.h"
+#include "http/visit/admission.h"
+#include "http/request/app.h"
+#include "http/request/client.h"
+#include "http/server/connection.h"
+#include "http/render/format.h"
+#include "http/routes/read.h"
+#include "http/request/refusal.h"
+#include "http/request/response.h"
+#include "http/routes/site_admit.h"
+#include "http/visit/sites.h"
+#include "http/visit/target.h"
+#include "http/visit/token.h"
+#include "http/visit/visitor.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const h2o_iovec_t status_counted = {H2O_STRLIT("counted")};
+static const h2o_iovec_t status_duplicate = {H2O_STRLIT("duplicate")};
+static const h2o_iovec_t status_returning = {H2O_STRLIT("ignored; reason=returning-visitor")};
+static const h2o_iovec_t status_journaled = {H2O_STRLIT("journaled")};
+static const h2o_iovec_t status_readonly = {H2O_STRLIT("ignored; reason=readonly")};
+static const h2o_iovec_t status_head = {H2O_STRLIT("ignored; reason=head")};
+
+/** A visit that waits for its number, in the request's pool. */
+struct waiting {
+    struct visit visit;
+    struct request *request;
+    size_t site_length;
+    size_t page_length;
+    char names[]; /* site, NUL, page, NUL */
+};
+
+/* Answers */
+
+/* "counted; replicas=1/2" where too few have confirmed it, else as it is */
+static h2o_iovec_t status_with_replicas(struct request *request, h2o_iovec_t status,
+                                        const struct visit_answer *answer)
+{
+    char text[96];
+    int length;
+
+    if (answer->replicas >= answer->replicas_wanted) {
+        return status;
+    }
+    length =
+        snprintf(text, sizeof(text), "%s; replicas=%llu/%llu", status.base,
+                 (unsigned long long)answer->replicas, (unsigned long long)answer->replicas_wanted);
+    return h2o_strdup(&request->h2o->pool, text, (size_t)length);
+}
+
+static void respond_count(const struct waiting *waiting, const struct visit_answer *answer,
+                          h2o_iovec_t status)
+{
+    waiting->request->visit_status = status_with_replicas(waiting->request, status, answer);
+    if (waiting->request->period != NULL && status.base != status_journaled.base) {
+        read_page(waiting->request, waiting->names, waiting->names + waiting->site_length + 1,
+                  waiting->page_length);
+        return;
+    }
+    format_respond_count(waiting->request, &(struct render_count){
+                                               .site = waiting->names,
+                                               .page = waiting->names + waiting->site_length + 1,
+                                               .page_length = waiting->page_length,
+                                               .count = answer->count,
+                                               .has_uniques = answer->uniques != STORE_NONE,
+                                               .unique_today = answer->uniques,
+                                               .replicas = answer->replicas,
+                                               .replicas_wanted = answer->replicas_wanted,
+                                               .is_estimate = status.base == status_journaled.base,
+                                               .status = status.base,
+                                           });
+}
+
+static void refuse_unavailable(struct request *request)
+{
+    refuse(request, REFUSAL_STORE_UNAVAILABLE,
+           "the store is not available; this visit was not counted");
+}
+
+static void on_answer(struct visit *visit, const struct visit_answer *answer)
+{
+    const struct waiting *waiting = container_of(visit, struct waiting, visit);
+
+    connection_end_wait(waiting->request->h2o);
+    switch (answer->status) {
+    case VISIT_COUNTED:
+        respond_count(waiting, answer, status_counted);
+        break;
+    case VISIT_REPEATED:
+        respond_count(waiting, answer,
+                      visit->token_window == STORE_WINDOW_DAY ? status_returning
+                                                              : status_duplicate);
+        break;
+    case VISIT_JOURNALED:
+        respond_count(waiting, answer, status_journaled);
+        break;
+    case VISIT_REFUSED:
+        refuse(waiting->request, REFUSAL_STORE_UNAVAILABLE, "%s", answer->reason);
+        break;
+    case VISIT_TOO_MANY_PAGES:
+        refuse(waiting->request, REFUSAL_TOO_MANY_PAGES, "%s", answer->reason);
+        break;
+    case VISIT_UNKNOWN:
+        refuse(waiting->request, REFUSAL_OUTCOME_UNKNOWN,
+               "the store did not answer in time; this visit may have been counted");
+        break;
+    }
+}
+
+/** Answers a visit that the engine did not take. */
+static void respond_not_taken(struct request *request, int error)
+{
+    switch (error) {
+    case -ENOBUFS:
+        refuse(request, REFUSAL_OVERLOADED,
+               "too many visits wait for the store; this visit was not counted");
+        break;
+    case -ENOSPC:
+        refuse(request, REFUSAL_JOURNAL_FULL,
+               "the store is away and the journal has no room; this visit was not counted");
+        break;
+    case -ESHUTDOWN:
+        refuse(request, REFUSAL_SHUTTING_DOWN, "this server ends; this visit was not counted");
+        break;
+    default:
+        refuse_unavailable(request);
+    }
+}
+
+/* Counting */
+
+/** When a request came: the time that libh2o noted when this turn of the loop began. */
+static uint64_t second_of(const struct request *request)
+{
+    return h2o_now(request->h2o->conn->ctx->loop) / 1000;
+}
+
+static void count_visit(struct request *request, const struct client *client,
+                        const struct target *target)
+{
+    const struct key *page = &target->page;
+    size_t site_length = target->site_length;
+    struct waiting *waiting;
+    int error;
+
+    waiting =
+        h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*waiting) + site_length + page->length + 2);
+    if (!token_take(&request->h2o->pool, client, &waiting->visit)) {
+        refuse(request, REFUSAL_BAD_IDEMPOTENCY_KEY,
+               "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
+        return;
+    }
+    waiting->visit.second = second_of(request);
+    site_admit_listed(request, target->rules, waiting->visit.second);
+    visitors_identify(request->app->visitors, &request->h2o->pool, client, target, &waiting->visit);
+    waiting->visit.wants_uniques = format_of(request)->tells_uniques && request->period == NULL &&
+                                   target->rules->keeps_visitors &&
+                                   visitors_are_told_apart(request->app->visitors);
+    waiting->visit.on_answer = on_answer;
+    waiting->request = request;
+    waiting->site_length = site_length;
+    waiting->page_length = page->length;
+    memcpy(waiting->names, target->site, site_length + 1);
+    memcpy(waiting->names + site_length + 1, page->bytes, page->length + 1);
+    error = engine_visit(request->app->engine, target->site, page->bytes, page->length,
+                         &waiting->visit);
+    if (error == 0) {
+        connection_begin_wait(request->h2o);
+    } else {
+        respond_not_taken(request, error);
+    }
+}
+
+/** Answers a visit that does not count with the present number. */
+static void ignore_visit(struct request *request, const struct target *target, h2o_iovec_t status)
+{
+    request->visit_status = status;
+    read_page(request, target->site, target->page.bytes, target->page.length);
+}
+
+static void refuse_visit(struct request *request, const struct target *target,
+                         const struct admission_verdict *verdict)
+{
+    request->retry_after_s = verdict->retry_after_s;
+    if (verdict->refusal == REFUSAL_RATE) {
+        refuse(request, REFUSAL_RATE,
+               "too many visits of this page from one address; one more counts in %" PRIu64 " s",
+               verdict->retry_after_s);
+    } else {
+        refuse(request, verdict->refusal, "site %s counts visits from its own pages only",
+               target->site);
+    }
+}
+
+/** The store has said whether it takes a site that is not listed. */
+static void on_site(struct request *request, struct target *target, enum site_admission admission)
+{
+    struct client client;
+
+    if (admission != SITE_ADMITTED) {
+        engine_note_refused(request->app->engine);
+    }
+    switch (admission) {
+    case SITE_ADMITTED:
+        client_take(request, &client);
+        count_visit(request, &client, target);
+        break;
+    case SITE_TOO_MANY:
+        refuse(request, REFUSAL_TOO_MANY_SITES,
+               "this site is new, and there are as many sites as there may be");
+        break;
+    case SITE_NOT_SERVED:
+        refuse_unavailable(request);
+        break;
+    }
+}
+
+/** A site that is neither listed nor known yet waits for the store to admit it. */
+static void count_on_site(struct request *request, const struct client *client,
+                          const struct target *target)
+{
+    if (target->rules->name_length == 0) {
+        site_admit_start(request, target, on_site);
+    } else {
+        count_visit(request, client, target);
+    }
+}
+
+static void judge_visit(struct request *request, const struct target *target)
+{
+    struct admission_verdict verdict;
+    struct client client;
+
+    client_take(request, &client);
+    admission_judge(request->app->admission, request->app->config, &client, target, &verdict);
+    switch (verdict.result) {
+    case ADMISSION_COUNT:
+        count_on_site(request, &client, target);
+        break;
+    case ADMISSION_IGNORE:
+        ignore_visit(request, target, verdict.status);
+        break;
+    case ADMISSION_REFUSE:
+        refuse_visit(request, target, &verdict);
+        break;
+    }
+}
+
+/** Counts, or only reads where the request says so. */
+static void serve_page(struct request *request, const struct target *target)
+{
+    h2o_iovec_t value;
+
+    if (request_parameter(request, "readonly", &value) &&
+        h2o_memis(value.base, value.len, "1", 1)) {
+        request->may_be_kept = true;
+        ignore_visit(request, target, status_readonly);
+    } else if (request->is_head) {
+        request->visit_status = status_head;
+        respond(request, &(struct response){.status = 200,
+                                            .content_type = format_of(request)->content_type});
+    } else {
+        judge_visit(request, target);
+    }
+}
+
+void hit_handle_count(struct request *request)
+{
+    request->format = &format_negotiate(request)->base;
+    hit_handle_count_as(request);
+}
+
+void hit_handle_count_as(struct request *request)
+{
+    struct target target;
+
+    if (format_prepare(request) && read_take_period(request)) {
+        target_take_default(request, &target);
+        serve_page(request, &target);
+    }
+}
+
+void hit_handle(struct request *request)
+{
+    struct target target;
+
+    if (format_prepare(request) && read_take_period(request) && target_take(request, &target)) {
+        serve_page(request, &target);
+    }
+}

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/routes/live.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/map.h"
+#include "config/config.h"
+#include "http/routes/access.h"
+#include "http/request/app.h"
+#include "http/routes/live_client.h"
+#include "http/request/refusal.h"
+#include "http/request/response.h"
+#include "http/visit/target.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENT_INTERVAL_MS 100   /* ten events a second */
+#define COMMENT_AFTER_MS  15000 /* of silence */
+#define COMMENT_STEP_MS   1000
+#define READ_AGAIN_MS     1000 /* after a number could not be read */
+
+/* clients that are told in one turn of the loop, so that visits need not wait for thousands */
+#define SLICE 128
+
+struct live {
+    struct loop *loop;
+    struct store *store;
+    struct map topics;
+    struct list clients; /* by their last sending, the oldest first */
+    size_t client_count;
+    bool is_draining;
+    struct loop_timer comment_step;
+    struct live_message *comment;
+};
+
+/** A page, or a site, that somebody listens to. */
+struct topic {
+    struct live *live;
+    struct map_node node; /* by site, "\n", page */
+    struct list clients;
+    size_t client_count;
+    size_t to_tell; /* clients at the head of the list that this round has still to look at */
+    bool is_known;
+    uint64_t count;
+    struct live_message *message; /* that says `count`; NULL until it is needed */
+    uint64_t told_at_ms;          /* the last round began */
+    struct loop_timer next_round;
+    struct loop_timer read_again;
+    struct loop_task round;
+    struct read_call *reading; /* the question to the store for `count`; NULL: none */
+    size_t page_length;
+    char site[STORE_SITE_MAX + 1];
+    char page[STORE_PAGE_MAX + 1];
+    char key[STORE_SITE_MAX + STORE_PAGE_MAX + 2];
+};
+
+struct client {
+    struct live_client super;
+    struct live *live;
+    struct topic *topic;
+};
+
+/** A question for a topic's number, which may be gone when the answer comes. */
+struct read_call {
+    struct topic *topic;
+    struct store_query query;
+    struct store_entry entry;
+    char site[STORE_SITE_MAX + 1];
+    char page[STORE_PAGE_MAX + 1];
+};
+
+/* Telling clients */
+
+static struct live_message *make_event(const struct topic *topic)
+{
+    struct live_message *message;
+    struct buf body = BUF_EMPTY;
+
+    buf_puts(&body, "id: ");
+    buf_put_u64(&body, topic->count);
+    buf_puts(&body, "\ndata: {\"page\":");
+    buf_put_json(&body, topic->page, topic->page_length);
+    buf_puts(&body, ",\"count\":");
+    buf_put_u64(&body, topic->count);
+    buf_puts(&body, "}\n\n");
+    message = live_message_create(&body);
+    buf_finish(&body);
+    return message;
+}
+
+static void send_message(struct client *client, struct live_message *message)
+{
+    list_remove(&client->super.by_age);
+    list_append(&client->live->clients, &client->super.by_age);
+    client->super.sent_at_ms = loop_now_ms(client->live->loop);
+    live_client_send(&client->super, message);
+}
+
+static void tell(struct topic *topic, struct client *client)
+{
+    if (!topic->is_known || client->super.told == topic->count || client->super.message != NULL) {
+        return; /* one with a message under way is looked at again when it is ready */
+    }
+    if (topic->message == NULL) {
+        topic->message = make_event(topic);
+    }
+    client->super.told = topic->count;
+    send_message(client, topic->message);
+}
+
+/** Looks at the next clients; those that were looked at stand at the end of the list. */
+static void on_round(struct loop_task *task)
+{
+    struct topic *topic = container_of(task, struct topic, round);
+
+    for (int i = 0; i < SLICE && topic->to_tell != 0; i++) {
+        struct list *link = list_take_first(&topic->clients);
+
+        list_append(&topic->clients, link);
+        topic->to_tell--;
+        tell(topic, container_of(link, struct client, super.of_topic));
+    }
+    if (topic->to_tell != 0) {
+        loop_task_schedule(topic->live->loop, &topic->round);
+    }
+}
+
+static void begin_round(struct topic *topic)
+{
+    topic->told_at_ms = loop_now_ms(topic->live->loop);
+    topic->to_tell = topic->client_count;
+    loop_task_schedule(topic->live->loop, &topic->round);
+}
+
+static void on_next_round(struct loop_timer *timer)
+{
+    begin_round(container_of(timer, struct topic, next_round));
+}
+
+/** Begins a round, now or when the last one is long enough ago. */
+static void want_round(struct topic *topic)
+{
+    uint64_t next_ms = topic->told_at_ms + EVENT_INTERVAL_MS;
+    uint64_t now_ms = loop_now_ms(topic->live->loop);
+
+    if (loop_timer_is_active(&topic->next_round)) {
+        return;
+    }
+    if (now_ms >= next_ms) {
+        begin_round(topic);
+    } else {
+        loop_timer_start(topic->live->loop, &topic->next_round, next_ms - now_ms);
+    }
+}
+
+static void set_count(struct topic *topic, uint64_t count)
+{
+    if (topic->is_known && topic->count == count) {
+        return;
+    }
+    topic->is_known = true;
+    topic->count = count;
+    live_message_release(topic->message);
+    topic->message = NULL;
+    want_round(topic);
+}
+
+/* Numbers from the store */
+
+static void on_read(void *data, const struct store_read *read)
+{
+    struct read_call *call = data;
+    struct topic *topic = call->topic;
+
+    if (topic != NULL) {
+        topic->reading = NULL;
+        if (read->outcome == STORE_OK) {
+            set_count(topic, read->numbers[0]);
+        } else {
+            loop_timer_start(topic->live->loop, &topic->read_again, READ_AGAIN_MS);
+        }
+    }
+    free(call);
+}
+
+static void forget_reading(struct topic *topic)
+{
+    if (topic->reading != NULL) {
+        topic->reading->topic = NULL;
+        topic->reading = NULL;
+    }
+}
+
+static void read_count(struct topic *topic)
+{
+    struct read_call *call = alloc_zero(1, sizeof(*call));
+
+    forget_reading(topic);
+    topic->reading = call;
+    call->topic = topic;
+    memcpy(call->site, topic->site, sizeof(call->site));
+    memcpy(call->page, topic->page, topic->page_length + 1);
+    call->entry = (struct store_entry){.page = call->page, .page_length = topic->page_length};
+    call->query = (struct store_query){
+        .site = call->site, .pages = &call->entry, .page_count = 1, .kind = STORE_TOTALS};
+    store_read(topic->live->store, &call->query, on_read, call);
+}
+
+static void on_read_again(struct loop_timer *timer)
+{
+    read_count(container_of(timer, struct topic, read_again));
+}
+
+static size_t make_key(char *key, const char *site, const char *page, size_t page_length)
+{
+    size_t site_length = strlen(site);
+
+    memcpy(key, site, site_length);
+    key[site_length] = '\n'; /* which neither has */
+    memcpy(key + site_length + 1, page, page_length);
+    return site_length + 1 + page_length;
+}
+
+static struct topic *find_topic(struct live *live, const char *site, const char *page,
+                                size_t page_length)
+{
+    char key[sizeof(((struct topic *)NULL)->key)];
+    size_t length = make_key(key, site, page, page_length);
+    struct map_node *node = map_find(&live->topics, key, length);
+
+    return node != NULL ? container_of(node, struct topic, node) : NULL;
+}
+
+/** Something may have been missed. */
+static void read_all_again(struct live *live, const char *site)
+{
+    map_for_each(node, &live->topics) {
+        struct topic *topic = container_of(node, struct topic, node);
+
+        if (strcmp(topic->site, site) == 0) {
+            read_count(topic);
+        }
+    }
+}
+
+static void on_visits(void *data, const char *site, const struct store_page *page)
+{
+    struct live *live = data;
+    struct topic *topic;
+
+    if (page == NULL) {
+        read_all_again(live, site);
+        return;
+    }
+    topic = find_topic(live, site, page->page, page->page_length);
+    if (topic != NULL) {
+        forget_reading(topic); /* its answer may be older than this */
+        set_count(topic, page->total);
+    }
+}
+
+/* Topics */
+
+static struct topic *open_topic(struct live *live, const struct target *target)
+{
+    const char *page = target->is_site ? "" : target->page.bytes;
+    size_t page_length = target->is_site ? 0 : target->page.length;
+    struct topic *topic = find_topic(live, target->site, page, page_length);
+
+    if (topic != NULL) {
+        return topic;
+    }
+    topic = alloc_zero(1, sizeof(*topic));
+    topic->live = live;
+    list_init(&topic->clients);
+    loop_timer_init(&topic->next_round, on_next_round);
+    loop_timer_init(&topic->read_again, on_read_again);
+    loop_task_init(&topic->round, on_round);
+    strcpy(topic->site, target->site);
+    memcpy(topic->page, page, page_length);
+    topic->page_length = page_length;
+    map_insert(&live->topics, &topic->node, topic->key,
+               make_key(topic->key, topic->site, page, page_length));
+    store_watch(live->store, topic->site);
+    read_count(topic);
+    return topic;
+}
+
+static void close_topic(struct topic *topic)
+{
+    struct live *live = topic->live;
+
+    forget_reading(topic);
+    loop_timer_stop(&topic->next_round);
+    loop_timer_stop(&topic->read_again);
+    loop_task_cancel(&topic->round);
+    live_message_release(topic->message);
+    map_remove(&live->topics, &topic->node);
+    store_unwatch(live->store, topic->site);
+    free(topic);
+}
+
+/* Clients */
+
+static void on_client_ready(struct live_client *super)
+{
+    struct client *client = container_of(super, struct client, super);
+
+    if (client->topic->is_known && super->told != client->topic->count) {
+        want_round(client->topic);
+    }
+}
+
+static void on_client_gone(struct live_client *super)
+{
+    struct client *client = container_of(super, struct client, super);
+    struct topic *topic = client->topic;
+
+    list_remove(&super->of_topic);
+    list_remove(&super->by_age);
+    client->live->client_count--;
+    if (--topic->client_count == 0) {
+        close_topic(topic);
+    } else if (topic->to_tell > topic->client_count) {
+        topic->to_tell = topic->client_count;
+    }
+}
+
+/** What opens a stream: when to come back after its end, spread so that not all come at once. */
+static void greet(struct client *client)
+{
+    struct live_message *message;
+    struct buf body = BUF_EMPTY;
+
+    buf_printf(&body, "retry: %u\n\n", 1000 + (unsigned)(client->live->client_count * 37 % 4000));
+    message = live_message_create(&body);
+    send_message(client, message);
+    live_message_release(message);
+    buf_finish(&body);
+}
+
+static uint64_t parse_last_id(h2o_iovec_t header)
+{
+    size_t id = h2o_strtosize(header.base, header.len); /* SIZE_MAX for what is none */
+
+    return header.len != 0 ? id : UINT64_MAX;
+}
+
+static void join(struct live *live, struct request *request, const struct target *target)
+{
+    struct client *client = h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*client));
+    struct topic *topic = open_topic(live, target);
+
+    *client = (struct client){.live = live, .topic = topic};
+    client->super.on_ready = on_client_ready;
+    client->super.on_gone = on_client_gone;
+    client->super.told = parse_last_id(request_header_named(request, "last-event-id"));
+    list_init(&client->super.by_age);
+    list_append(&topic->clients, &client->super.of_topic);
+    topic->client_count++;
+    live->client_count++;
+    if (!loop_timer_is_active(&live->comment_step)) {
+        loop_timer_start(live->loop, &live->comment_step, COMMENT_STEP_MS);
+    }
+    live_client_start(&client->super, request);
+    greet(client);
+}
+
+void live_handle(struct request *request)
+{
+    struct live *live = request->app->live;
+    struct target target;
+
+    if (!target_take(request, &target) ||
+        (target.is_site && !access_check(request, target.rules))) {
+        return;
+    }
+    if (live->is_draining) {
+        refuse(request, REFUSAL_SHUTTING_DOWN, "this server ends");
+    } else if (live->client_count >= request->app->config->limits_live) {
+        refuse(request, REFUSAL_TOO_MANY_LISTENERS, "as many clients listen as limits.live allows");
+    } else if (request->is_head) {
+        respond(request, &(struct response){.status = 200,
+                                            .content_type = "text/event-stream; charset=utf-8"});
+    } else {
+        join(live, request, &target);
+    }
+}
+
+/* All of them */
+
+static void on_comment_step(struct loop_timer *timer)
+{
+    struct live *live = container_of(timer, struct live, comment_step);
+    uint64_t now_ms = loop_now_ms(live->loop);
+
+    for (struct list *link = live->clients.next; link != &live->clients;) {
+        struct client *client = container_of(link, struct client, super.by_age);
+
+        link = link->next;
+        if (client->super.sent_at_ms + COMMENT_AFTER_MS > now_ms) {
+            break;
+        }
+        if (client->super.message == NULL) {
+            send_message(client, live->comment);
+        }
+    }
+    if (live->client_count != 0) {
+        loop_timer_start(live->loop, timer, COMMENT_STEP_MS);
+    }
+}
+
+struct live *live_create(struct loop *loop, struct store *store)
+{
+    struct live *live = alloc_zero(1, sizeof(*live));
+    struct buf comment = BUF_EMPTY;
+
+    live->loop = loop;
+    live->store = store;
+    map_init(&live->topics);
+    list_init(&live->clients);
+    loop_timer_init(&live->comment_step, on_comment_step);
+    buf_puts(&comment, ":\n\n");
+    live->comment = live_message_create(&comment);
+    buf_finish(&comment);
+    store_listen_visits(store, on_visits, live);
+    return live;
+}
+
+void live_drain(struct live *live)
+{
+    live->is_draining = true;
+    while (!list_is_empty(&live->clients)) {
+        live_client_end(&container_of(live->clients.next, struct client, super.by_age)->super);
+    }
+}
+
+void live_destroy(struct live *live)
+{
+    if (live == NULL) {
+        return;
+    }
+    live_drain(live);
+    loop_timer_stop(&live->comment_step);
+    store_listen_visits(live->store, NULL, NULL);
+    live_message_release(live->comment);
+    map_finish(&live->topics);
+    free(live);
+}
+
+size_t live_client_count(const struct live *live)
+{
+    return live->client_count;
+}

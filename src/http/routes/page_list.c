@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/routes/page_list.h"
+
+#include <jansson.h>
+
+static const char *take_page(const json_t *value, struct page_list *list)
+{
+    struct key *key = &list->pages[list->count];
+    enum key_status status = KEY_OK;
+
+    if (!json_is_string(value)) {
+        return "the pages are strings";
+    }
+    if (json_string_length(value) == 0) {
+        key->length = 0;
+        key->bytes[0] = '\0';
+        list->has_site = true;
+    } else {
+        status = key_from_path(json_string_value(value), json_string_length(value), key);
+    }
+    list->count++;
+    return status == KEY_OK ? NULL : key_status_text(status);
+}
+
+static const char *take_list(const json_t *root, struct page_list *list)
+{
+    size_t count = json_array_size(root); /* 0 for what is no list */
+    const char *wrong = NULL;
+
+    if (count == 0 || count > PAGE_LIST_MAX) {
+        return "the body is a list of 1 to 100 pages";
+    }
+    for (size_t i = 0; i < count && wrong == NULL; i++) {
+        wrong = take_page(json_array_get(root, i), list);
+    }
+    return wrong;
+}
+
+const char *page_list_parse(const char *json, size_t length, struct page_list *ret_list)
+{
+    json_t *root = json_loadb(json, length, 0, NULL);
+    const char *wrong;
+
+    ret_list->count = 0;
+    ret_list->has_site = false;
+    wrong = root != NULL ? take_list(root, ret_list) : "the body is not JSON";
+    json_decref(root);
+    return wrong;
+}

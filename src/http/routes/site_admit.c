@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/routes/site_admit.h"
+
+#include "base/alloc.h"
+#include "config/config.h"
+#include "http/request/app.h"
+#include "http/server/connection.h"
+#include "http/visit/sites.h"
+#include "loop/loop.h"
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* open at once in this process; more than that only a store that hangs can cause */
+#define OPEN_MAX 20000
+
+/* shortest time that the store gets to answer, where count.max_wait is less */
+#define LIMIT_MS 50
+
+/* before a question that was refused is asked again */
+#define RETRY_MS 50
+
+struct site_admits {
+    struct loop *loop;
+    struct store *store;
+    struct store_listener listener;
+    struct list waiting; /* that are to be asked (again) */
+    struct loop_timer retry;
+    struct trouble trouble;
+    size_t open_count; /* requests without an answer */
+};
+
+struct site_admit {
+    struct list link; /* in the waiting ones, or alone */
+    bool is_asked;    /* the store has it, and answers once */
+    struct site_admits *admits;
+    struct request *request;   /* NULL when it was answered or is gone: so may be `admits` */
+    struct site_admit **guard; /* in the request's pool: tells when it goes */
+    struct target *target;     /* likewise in the request's pool */
+    site_admit_callback on_admitted;
+    struct loop_timer limit;
+    char site[STORE_SITE_MAX + 1];
+};
+
+/* in this process, with those that only the store still has */
+static size_t alive_count;
+
+/* Life of a question */
+
+static void destroy_unless_asked(struct site_admit *admit)
+{
+    if (!admit->is_asked) {
+        alive_count--;
+        free(admit);
+    }
+}
+
+/** Lets the request go; a question that the store has stays for its answer. */
+static struct request *release(struct site_admit *admit)
+{
+    struct request *request = admit->request;
+
+    loop_timer_stop(&admit->limit);
+    list_remove(&admit->link);
+    admit->request = NULL;
+    *admit->guard = NULL;
+    admit->admits->open_count--;
+    return request;
+}
+
+static void on_request_gone(void *data)
+{
+    struct site_admit **guard = data;
+    struct site_admit *admit = *guard;
+
+    if (admit != NULL) {
+        release(admit);
+        destroy_unless_asked(admit);
+    }
+}
+
+/** Ends the question. */
+static void answer(struct site_admit *admit, enum site_admission admission)
+{
+    struct target *target = admit->target;
+    site_admit_callback on_admitted = admit->on_admitted;
+    struct request *request;
+
+    connection_end_wait(admit->request->h2o);
+    request = release(admit);
+    destroy_unless_asked(admit);
+    on_admitted(request, target, admission);
+}
+
+static void on_limit(struct loop_timer *timer)
+{
+    answer(container_of(timer, struct site_admit, limit), SITE_NOT_SERVED);
+}
+
+static uint64_t max_wait_ms(const struct request *request)
+{
+    uint64_t configured_ms = request->app->config->count_max_wait_ms;
+
+    return configured_ms > LIMIT_MS ? configured_ms : LIMIT_MS;
+}
+
+/* Asking */
+
+/** Whether the store has been of no use for longer than a visit waits. */
+static bool is_hopeless(const struct site_admits *admits, const struct request *request)
+{
+    struct store_health health;
+    struct trouble_view view;
+
+    store_health(admits->store, &health);
+    if (!health.available) {
+        return loop_now_ms(admits->loop) - health.changed_at_ms >= max_wait_ms(request);
+    }
+    return trouble_view(&admits->trouble, &view) && view.lasted_ms >= max_wait_ms(request);
+}
+
+/** Notes the site, under the configuration as it is by now. */
+static enum site_admission take_in(const struct site_admit *admit)
+{
+    const struct site_rules *rules =
+        sites_admit(admit->request->app->sites, admit->site, strlen(admit->site));
+
+    if (rules == NULL) {
+        return SITE_TOO_MANY;
+    }
+    admit->target->rules = rules;
+    return SITE_ADMITTED;
+}
+
+/** Until the store comes back, or the retry timer. */
+static void let_wait(struct site_admit *admit)
+{
+    struct site_admits *admits = admit->admits;
+
+    list_append(&admits->waiting, &admit->link);
+    if (!loop_timer_is_active(&admits->retry)) {
+        loop_timer_start(admits->loop, &admits->retry, RETRY_MS);
+    }
+}
+
+static void on_admitted(void *data, const struct store_admitted *result)
+{
+    struct site_admit *admit = data;
+
+    admit->is_asked = false;
+    if (admit->request == NULL) {
+        destroy_unless_asked(admit);
+    } else if (result->outcome == STORE_OK) {
+        trouble_end(&admit->admits->trouble);
+        answer(admit, result->is_admitted ? take_in(admit) : SITE_TOO_MANY);
+    } else {
+        trouble_note(&admit->admits->trouble, result->reason);
+        if (is_hopeless(admit->admits, admit->request)) {
+            answer(admit, SITE_NOT_SERVED);
+        } else {
+            let_wait(admit);
+        }
+    }
+}
+
+static void ask(struct site_admit *admit)
+{
+    struct site_admits *admits = admit->admits;
+
+    admit->is_asked = true;
+    store_admit(admits->store, admit->site, sites_open_limit(admit->request->app->sites),
+                on_admitted, admit);
+}
+
+static void ask_all(struct site_admits *admits)
+{
+    struct store_health health;
+    struct list *link;
+
+    store_health(admits->store, &health);
+    while (health.available && (link = list_take_first(&admits->waiting)) != NULL) {
+        ask(container_of(link, struct site_admit, link));
+    }
+}
+
+static void on_retry(struct loop_timer *timer)
+{
+    ask_all(container_of(timer, struct site_admits, retry));
+}
+
+static void on_store_change(struct store_listener *listener, bool available)
+{
+    (void)available;
+    ask_all(container_of(listener, struct site_admits, listener));
+}
+
+static struct site_admit *create(struct request *request, const struct target *target,
+                                 site_admit_callback callback)
+{
+    h2o_mem_pool_t *pool = &request->h2o->pool;
+    struct site_admit *admit = alloc_zero(1, sizeof(*admit));
+
+    list_init(&admit->link);
+    admit->admits = request->app->site_admits;
+    admit->request = request;
+    admit->on_admitted = callback;
+    admit->target = h2o_mem_alloc_pool(pool, sizeof(*target));
+    *admit->target = *target;
+    admit->guard = h2o_mem_alloc_shared(pool, sizeof(*admit->guard), on_request_gone);
+    *admit->guard = admit;
+    strcpy(admit->site, target->site);
+    loop_timer_init(&admit->limit, on_limit);
+    admit->admits->open_count++;
+    alive_count++;
+    return admit;
+}
+
+void site_admit_start(struct request *request, const struct target *target,
+                      site_admit_callback callback)
+{
+    struct site_admits *admits = request->app->site_admits;
+    struct site_admit *admit;
+    struct store_health health;
+
+    store_health(admits->store, &health);
+    if (alive_count >= OPEN_MAX ||
+        (is_hopeless(admits, request) && (!health.available || admits->open_count != 0))) {
+        callback(request, NULL, SITE_NOT_SERVED);
+        return;
+    }
+    admit = create(request, target, callback);
+    loop_timer_start_patience(admits->loop, &admit->limit, max_wait_ms(request));
+    if (health.available) {
+        ask(admit);
+    } else {
+        list_append(&admits->waiting, &admit->link);
+    }
+    connection_begin_wait(request->h2o);
+}
+
+/* Listed sites */
+
+/** Nobody waits for it; where it failed, a later visit tries again. */
+static void on_listed(void *data, const struct store_admitted *result)
+{
+    (void)data;
+    (void)result;
+}
+
+void site_admit_listed(struct request *request, const struct site_rules *rules, uint64_t second)
+{
+    if (sites_is_due(rules, second)) {
+        store_admit(request->app->store, rules->name, 0, on_listed, NULL);
+    }
+}
+
+/* All of them */
+
+struct site_admits *site_admits_create(struct loop *loop, struct store *store)
+{
+    struct site_admits *admits = alloc_zero(1, sizeof(*admits));
+
+    admits->loop = loop;
+    admits->store = store;
+    list_init(&admits->waiting);
+    loop_timer_init(&admits->retry, on_retry);
+    trouble_init(&admits->trouble, loop, store, "sites that are not listed",
+                 "visits of those that are new here are refused");
+    admits->listener.on_change = on_store_change;
+    store_listen(store, &admits->listener);
+    return admits;
+}
+
+void site_admits_destroy(struct site_admits *admits)
+{
+    if (admits == NULL) {
+        return;
+    }
+    store_unlisten(admits->store, &admits->listener);
+    loop_timer_stop(&admits->retry);
+    free(admits);
+}
+
+const struct trouble *site_admits_trouble(const struct site_admits *admits)
+{
+    return &admits->trouble;
+}

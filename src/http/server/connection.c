@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/server/connection.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/units.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LINGER_MS    2000
+#define SWEEP_MAX_MS 1000
+
+/* turns in which all sockets that were shut down have been closed: input, answer, end of input */
+#define CLOSE_TURNS 64
+
+/* of an answer, what a client has to take within connections->patience_ms */
+#define ANSWER_MIN_BYTES 1024
+
+/** What is waited for on a connection. */
+enum activity {
+    ACTIVITY_OURS,    /* our answer; or it is a stream, on which the client need not say anything */
+    ACTIVITY_IDLE,    /* the next request */
+    ACTIVITY_REQUEST, /* the rest of a request */
+    ACTIVITY_ANSWER,  /* that the client takes its answer */
+    ACTIVITY_LINGER   /* that it closes: libh2o has closed it */
+};
+
+struct connection {
+    struct list link;
+    struct connections *owner;
+    h2o_socket_t *socket;
+    enum listener_kind kind;
+    struct connection_peer peer;
+    bool is_waiting;                  /* its request waits for an answer of the store */
+    bool is_ended;                    /* its reading side was shut down */
+    void (*on_input_end)(void *data); /* during a stream */
+    void *on_input_end_data;
+    int linger_fd; /* keeps the connection open beyond libh2o; -1 */
+
+    /* at the last look at it */
+    enum activity activity;
+    uint64_t progress;
+    uint64_t deadline_ms; /* by loop_patience_ms() */
+};
+
+static void shut_down(const struct connection *connection, int how)
+{
+    /* the only failure is that the client was faster */
+    (void)shutdown(h2o_socket_get_fd(connection->socket), how);
+}
+
+/* Deadlines */
+
+static enum activity find_activity(const struct connection *connection)
+{
+    const h2o_socket_t *socket = connection->socket;
+
+    if (connection->activity == ACTIVITY_LINGER) {
+        return ACTIVITY_LINGER;
+    }
+    if (h2o_socket_is_writing(connection->socket)) {
+        return ACTIVITY_ANSWER;
+    }
+    if (connection->is_waiting || connection->on_input_end != NULL ||
+        !h2o_socket_is_reading(connection->socket)) {
+        return ACTIVITY_OURS;
+    }
+    return socket->input->size != 0 ? ACTIVITY_REQUEST : ACTIVITY_IDLE;
+}
+
+/** Bytes that the client's machine has confirmed; on a unix socket a number that changes instead.
+ */
+static uint64_t taken_bytes(const struct connection *connection)
+{
+    int fd = h2o_socket_get_fd(connection->socket);
+    struct tcp_info info = {0};
+    socklen_t length = sizeof(info);
+    int queued = 0;
+
+    if (!connection->peer.is_local && getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0) {
+        return info.tcpi_bytes_acked;
+    }
+    (void)ioctl(fd, SIOCOUTQ, &queued);
+    return connection->socket->bytes_written + (uint64_t)queued;
+}
+
+/**
+ * Of a request counts its beginning only, however its bytes trickle in. An answer of which less
+ * than the minimum is taken in time is given up, so that no client holds a connection for ever.
+ */
+static bool makes_progress(struct connection *connection, enum activity activity)
+{
+    bool is_answer = activity == ACTIVITY_ANSWER;
+    bool is_slow_ok = connection->peer.is_local || connection->on_input_end != NULL;
+    uint64_t now = is_answer ? taken_bytes(connection) : connection->socket->bytes_written;
+    uint64_t before = connection->progress;
+    bool has_progress =
+        now != before && (!is_answer || is_slow_ok || now - before >= ANSWER_MIN_BYTES);
+
+    if (activity != connection->activity || has_progress) {
+        connection->progress = now;
+        return true;
+    }
+    return false;
+}
+
+/** What libh2o has not read of the input is still answered, unless it was ended before. */
+static void give_up(struct connection *connection, enum activity activity)
+{
+    bool is_input = activity == ACTIVITY_IDLE || activity == ACTIVITY_REQUEST;
+
+    shut_down(connection, is_input && !connection->is_ended ? SHUT_RD : SHUT_RDWR);
+    connection->is_ended = true;
+}
+
+static void look_at(struct connection *connection, uint64_t now_ms)
+{
+    enum activity activity = find_activity(connection);
+    bool is_fresh = activity != ACTIVITY_LINGER && makes_progress(connection, activity);
+
+    if (is_fresh || activity == ACTIVITY_OURS) {
+        connection->activity = activity;
+        connection->deadline_ms = now_ms + connection->owner->patience_ms;
+    } else if (now_ms >= connection->deadline_ms) {
+        give_up(connection, activity);
+    }
+}
+
+static void start_sweep(struct connections *connections)
+{
+    uint64_t delay_ms = connections->patience_ms / 4;
+
+    loop_timer_start(connections->loop, &connections->sweep,
+                     delay_ms < SWEEP_MAX_MS ? delay_ms : SWEEP_MAX_MS);
+}
+
+static void on_sweep(struct loop_timer *timer)
+{
+    struct connections *connections = container_of(timer, struct connections, sweep);
+    uint64_t now_ms = loop_patience_ms(connections->loop);
+
+    list_for_each(link, &connections->all) {
+        look_at(container_of(link, struct connection, link), now_ms);
+    }
+    if (!list_is_empty(&connections->all)) {
+        start_sweep(connections);
+    }
+}
+
+/* Life of a connection */
+
+static void start(struct connection *connection, h2o_socket_t *socket);
+
+static void on_linger_readable(h2o_socket_t *socket, const char *error)
+{
+    char waste[16384];
+    ssize_t count = 1;
+
+    /* as much as may come in one turn, not as much as the client can send */
+    for (int i = 0; error == NULL && count > 0 && i < 16; i++) {
+        count = recv(h2o_socket_get_fd(socket), waste, sizeof(waste), MSG_DONTWAIT);
+    }
+    if (error != NULL || count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) {
+        h2o_socket_close(socket);
+    }
+}
+
+/** Goes on with a connection that libh2o closed, on our own descriptor of it. */
+static void start_lingering(struct connection *connection)
+{
+    h2o_socket_t *socket = h2o_evloop_socket_create(
+        loop_h2o(connection->owner->loop), connection->linger_fd, H2O_SOCKET_FLAG_DONT_READ);
+
+    connection->linger_fd = -1;
+    connection->activity = ACTIVITY_LINGER;
+    connection->deadline_ms = loop_patience_ms(connection->owner->loop) + LINGER_MS;
+    start(connection, socket);
+    shut_down(connection, SHUT_WR);
+    h2o_socket_read_start(socket, on_linger_readable);
+}
+
+static void on_socket_closed(void *data)
+{
+    struct connection *connection = data;
+    struct connections *owner = connection->owner;
+    enum listener_kind kind = connection->kind;
+
+    if (connection->linger_fd >= 0) {
+        start_lingering(connection);
+        return;
+    }
+    list_remove(&connection->link);
+    free(connection);
+    owner->open[kind]--;
+    owner->on_close(owner->data, kind);
+}
+
+static void start(struct connection *connection, h2o_socket_t *socket)
+{
+    connection->socket = socket;
+    socket->on_close.cb = on_socket_closed;
+    socket->on_close.data = connection;
+}
+
+static void take_peer(h2o_socket_t *socket, struct connection_peer *ret_peer)
+{
+    struct sockaddr_storage peer;
+
+    if (h2o_socket_getpeername(socket, (struct sockaddr *)&peer) != 0) {
+        ret_peer->is_local = peer.ss_family == AF_UNIX;
+        ret_peer->is_known =
+            ret_peer->is_local || sockaddr_ip((struct sockaddr *)&peer, &ret_peer->address) == 0;
+    }
+}
+
+void connections_add(struct connections *connections, h2o_socket_t *socket, enum listener_kind kind)
+{
+    struct connection *connection = alloc_zero(1, sizeof(*connection));
+
+    connection->owner = connections;
+    connection->kind = kind;
+    connection->linger_fd = -1;
+    take_peer(socket, &connection->peer);
+    if (list_is_empty(&connections->all)) {
+        start_sweep(connections);
+    }
+    list_append(&connections->all, &connection->link);
+    connections->open[kind]++;
+    connections->accepted[kind]++;
+    start(connection, socket);
+}
+
+void connection_linger(h2o_socket_t *socket)
+{
+    struct connection *connection = socket->on_close.data;
+
+    if (connection->linger_fd < 0) {
+        connection->linger_fd = fcntl(h2o_socket_get_fd(socket), F_DUPFD_CLOEXEC, 0);
+    }
+}
+
+static struct connection *connection_of(const h2o_req_t *req)
+{
+    return req->conn->callbacks->get_socket(req->conn)->on_close.data;
+}
+
+const struct connection_peer *connection_peer(const h2o_req_t *req)
+{
+    return &connection_of(req)->peer;
+}
+
+/* Waiting for an answer */
+
+/** Input, or its end, has to wait until the request is answered. */
+static void on_input_while_waiting(h2o_socket_t *socket, const char *error)
+{
+    (void)error;
+    h2o_socket_read_stop(socket);
+}
+
+void connection_begin_wait(h2o_req_t *req)
+{
+    h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+    struct connection *connection = socket->on_close.data;
+
+    connection->is_waiting = true;
+    h2o_socket_dont_read(socket, 1);
+    h2o_socket_read_start(socket, on_input_while_waiting);
+}
+
+void connection_end_wait(h2o_req_t *req)
+{
+    h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+    struct connection *connection = socket->on_close.data;
+
+    connection->is_waiting = false;
+    h2o_socket_read_stop(socket);
+    h2o_socket_dont_read(socket, 0);
+}
+
+/* Streams */
+
+static void on_input_while_streaming(h2o_socket_t *socket, const char *error)
+{
+    const struct connection *connection = socket->on_close.data;
+
+    h2o_buffer_consume(&socket->input, socket->input->size);
+    if (error != NULL) {
+        h2o_socket_read_stop(socket);
+        connection->on_input_end(connection->on_input_end_data);
+    }
+}
+
+void connection_begin_stream(h2o_req_t *req, void (*on_end)(void *data), void *data)
+{
+    h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+    struct connection *connection = socket->on_close.data;
+
+    connection->on_input_end = on_end;
+    connection->on_input_end_data = data;
+    h2o_socket_read_start(socket, on_input_while_streaming);
+}
+
+void connection_end_stream(h2o_req_t *req)
+{
+    h2o_socket_read_stop(req->conn->callbacks->get_socket(req->conn));
+}
+
+/* All of them */
+
+void connections_init(struct connections *connections, struct loop *loop, uint64_t patience_ms)
+{
+    memset(connections, 0, sizeof(*connections));
+    connections->loop = loop;
+    connections->patience_ms = patience_ms;
+    list_init(&connections->all);
+    loop_timer_init(&connections->sweep, on_sweep);
+}
+
+void connections_finish(struct connections *connections)
+{
+    loop_timer_stop(&connections->sweep);
+}
+
+void connections_end_input(struct connections *connections, enum listener_kind kind,
+                           bool even_in_request)
+{
+    list_for_each(link, &connections->all) {
+        struct connection *connection = container_of(link, struct connection, link);
+        h2o_socket_t *socket = connection->socket;
+
+        if (connection->kind == kind && !connection->is_ended && !connection->is_waiting &&
+            h2o_socket_is_reading(socket) && (socket->input->size == 0 || even_in_request)) {
+            connection->is_ended = true;
+            shut_down(connection, SHUT_RD);
+        }
+    }
+}
+
+/** Answers a request that nobody is going to answer any more. */
+static int end_request(h2o_req_t *req, void *data)
+{
+    h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+    const struct connection *connection = socket->on_close.data;
+
+    (void)data;
+    if (connection->is_waiting) {
+        connection_end_wait(req);
+    }
+    if (req->res.status == 0 && !h2o_socket_is_reading(socket) && !h2o_socket_is_writing(socket)) {
+        h2o_send_error_503(req, "Service Unavailable", "the server ends",
+                           H2O_SEND_ERROR_HTTP1_CLOSE_CONNECTION);
+    }
+    return 0;
+}
+
+void connections_close_all(struct connections *connections, h2o_context_t *context)
+{
+    context->globalconf->http1.callbacks.foreach_request(context, end_request, NULL);
+    for (int turn = 0; turn < CLOSE_TURNS && !list_is_empty(&connections->all); turn++) {
+        list_for_each(link, &connections->all) {
+            shut_down(container_of(link, struct connection, link), SHUT_RDWR);
+        }
+        h2o_evloop_run(loop_h2o(connections->loop), 0);
+    }
+    if (!list_is_empty(&connections->all)) {
+        log_error("http: connections are left over at the end; this is a bug");
+    }
+}

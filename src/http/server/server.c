@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/server/server.h"
+
+#include "base/alloc.h"
+#include "http/server/acceptor.h"
+#include "http/server/connection.h"
+#include "http/server/listener.h"
+#include "http/server/protocol_error.h"
+#include "loop/loop.h"
+
+#include <h2o.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BODY_MAX_BYTES (64 * 1024)
+
+/* connections of the admin socket, and of metrics */
+#define OTHER_MAX_CONNECTIONS 64
+
+/* while draining: before idle connections are closed, before those with half a request are, and
+ * between the looks for them */
+#define DRAIN_IDLE_MS 500
+#define DRAIN_HALF_MS 2000
+#define DRAIN_STEP_MS 50
+
+/** One of the three: its handler, and the host table by which libh2o finds it. */
+struct kind {
+    struct server_handler handler;
+    h2o_hostconf_t *hosts[2];
+    h2o_accept_ctx_t accept;
+    uint64_t requests;
+};
+
+struct server {
+    struct loop *loop;
+    const struct config *config;
+
+    h2o_globalconf_t globalconf;
+    h2o_context_t context;
+    struct kind kinds[LISTENER_KINDS];
+    struct connections connections;
+    struct acceptor acceptor;
+
+    bool is_draining;
+    uint64_t drain_began_at_ms;
+    struct loop_timer drain_step;
+    struct loop_task drained;
+    void (*on_drained)(void *data);
+    void *on_drained_data;
+};
+
+/* Requests */
+
+struct kind_handler {
+    h2o_handler_t super;
+    struct kind *kind;
+};
+
+static int on_request(h2o_handler_t *handler, h2o_req_t *req)
+{
+    struct kind *kind = ((struct kind_handler *)handler)->kind;
+
+    kind->requests++;
+    kind->handler.on_request(kind->handler.data, req);
+    return 0;
+}
+
+/** The fallback path takes all requests, so libh2o's own idea of the path does not matter. */
+static void init_kind(struct server *server, enum listener_kind index, const char *host,
+                      const struct server_handler *served)
+{
+    struct kind *kind = &server->kinds[index];
+    h2o_hostconf_t *hostconf =
+        h2o_config_register_host(&server->globalconf, h2o_iovec_init(host, strlen(host)), 65535);
+    struct kind_handler *handler = (struct kind_handler *)h2o_create_handler(
+        &hostconf->fallback_path, sizeof(struct kind_handler));
+
+    protocol_error_register(&hostconf->fallback_path, served->is_public);
+    handler->super.on_req = on_request;
+    handler->kind = kind;
+    kind->handler = *served;
+    kind->hosts[0] = hostconf;
+    kind->accept.ctx = &server->context;
+    kind->accept.hosts = kind->hosts;
+    server->acceptor.contexts[index] = &kind->accept;
+}
+
+static void init_h2o(struct server *server, const struct server_handler *handlers)
+{
+    h2o_globalconf_t *globalconf = &server->globalconf;
+
+    h2o_config_init(globalconf);
+    globalconf->server_name = h2o_iovec_init("", 0); /* no Server header */
+    globalconf->max_request_entity_size = BODY_MAX_BYTES;
+    globalconf->http1.upgrade_to_http2 = 0;
+    init_kind(server, LISTENER_VISITORS, "visitors", &handlers[LISTENER_VISITORS]);
+    init_kind(server, LISTENER_ADMIN, "admin", &handlers[LISTENER_ADMIN]);
+    init_kind(server, LISTENER_METRICS, "metrics", &handlers[LISTENER_METRICS]);
+    h2o_context_init(&server->context, loop_h2o(server->loop), globalconf);
+    /* out of the loop: it goes by the wall clock, and `connection` has deadlines of its own */
+    h2o_timeout_dispose(loop_h2o(server->loop), &server->context.http1.req_timeout);
+}
+
+static void finish_h2o(struct server *server)
+{
+    h2o_multithread_queue_t *queue = server->context.queue;
+
+    /* only so that libh2o can take it out */
+    h2o_timeout_init(loop_h2o(server->loop), &server->context.http1.req_timeout, 0);
+    h2o_context_dispose(&server->context);
+    free(queue); /* which libh2o leaves to its user */
+    h2o_config_dispose(&server->globalconf);
+}
+
+/* Listeners */
+
+static bool open_address(struct server *server, enum listener_kind kind, const char *name,
+                         const struct address *address, struct buf *errors)
+{
+    struct listener_socket sockets[LISTENER_ADDRESS_MAX];
+    enum listener_access access = kind == LISTENER_ADMIN ? LISTENER_GROUP : LISTENER_ANYONE;
+    size_t count = listener_open(name, address, access, sockets, errors);
+
+    for (size_t i = 0; i < count; i++) {
+        acceptor_add(&server->acceptor, kind, &sockets[i]);
+    }
+    return count != 0;
+}
+
+static bool open_addresses(struct server *server, enum listener_kind kind, const char *option,
+                           const struct config_addresses *addresses, struct buf *errors)
+{
+    char name[ADDRESS_TEXT_MAX + 32];
+    char text[ADDRESS_TEXT_MAX];
+    bool is_open = true;
+
+    for (size_t i = 0; i < addresses->count; i++) {
+        const struct address *address = &addresses->items[i];
+
+        snprintf(name, sizeof(name), "%s %s", option, format_address(address, text));
+        is_open &= open_address(server, kind, name, address, errors);
+    }
+    return is_open;
+}
+
+static bool open_inherited(struct server *server, const struct server_options *options,
+                           struct buf *errors)
+{
+    bool is_open = true;
+
+    for (size_t i = 0; i < options->inherited_count; i++) {
+        struct listener_socket socket;
+
+        if (listener_inherit(options->inherited[i], &socket, errors) == 0) {
+            acceptor_add(&server->acceptor, LISTENER_VISITORS, &socket);
+        } else {
+            is_open = false;
+        }
+    }
+    return is_open;
+}
+
+static bool open_admin(struct server *server, struct buf *errors)
+{
+    struct address address = {.is_unix = true};
+    char name[sizeof(address.path) + 32];
+    bool is_open = false;
+    char *path;
+
+    if (server->config->admin_socket[0] == '\0') {
+        return true;
+    }
+    path = config_expand(server->config, server->config->admin_socket);
+    if (strlen(path) >= sizeof(address.path)) {
+        buf_printf(errors,
+                   "admin.socket %s: the path has %zu bytes; a unix socket's may have %zu\n", path,
+                   strlen(path), sizeof(address.path) - 1);
+    } else {
+        memcpy(address.path, path, strlen(path) + 1);
+        snprintf(name, sizeof(name), "admin.socket %s", path);
+        is_open = open_address(server, LISTENER_ADMIN, name, &address, errors);
+    }
+    free(path);
+    return is_open;
+}
+
+/** Tries all, so that all errors are seen at once. */
+static bool open_listeners(struct server *server, const struct server_options *options,
+                           struct buf *errors)
+{
+    const struct config *config = server->config;
+    bool is_open = options->inherited_count != 0
+                       ? open_inherited(server, options, errors)
+                       : open_addresses(server, LISTENER_VISITORS, "http.listen",
+                                        &config->http_listen, errors);
+
+    is_open &= open_admin(server, errors);
+    is_open &=
+        open_addresses(server, LISTENER_METRICS, "metrics.listen", &config->metrics_listen, errors);
+    return is_open;
+}
+
+/* Draining */
+
+static void on_drained(struct loop_task *task)
+{
+    struct server *server = container_of(task, struct server, drained);
+    void (*callback)(void *data) = server->on_drained;
+
+    server->on_drained = NULL;
+    loop_timer_stop(&server->drain_step);
+    if (callback != NULL) {
+        callback(server->on_drained_data);
+    }
+}
+
+static void check_drained(struct server *server)
+{
+    if (server->on_drained != NULL && server->connections.open[LISTENER_VISITORS] == 0) {
+        loop_task_schedule(server->loop, &server->drained);
+    }
+}
+
+static void on_drain_step(struct loop_timer *timer)
+{
+    struct server *server = container_of(timer, struct server, drain_step);
+
+    uint64_t passed_ms = loop_now_ms(server->loop) - server->drain_began_at_ms;
+
+    if (passed_ms >= DRAIN_IDLE_MS) {
+        connections_end_input(&server->connections, LISTENER_VISITORS, passed_ms >= DRAIN_HALF_MS);
+    }
+    loop_timer_start(server->loop, timer, DRAIN_STEP_MS);
+}
+
+static void on_connection_closed(void *data, enum listener_kind kind)
+{
+    struct server *server = data;
+
+    (void)kind;
+    acceptor_on_close(&server->acceptor);
+    check_drained(server);
+}
+
+void server_drain(struct server *server, void (*callback)(void *data), void *data)
+{
+    if (server->is_draining) {
+        return;
+    }
+    server->is_draining = true;
+    server->drain_began_at_ms = loop_now_ms(server->loop);
+    server->on_drained = callback;
+    server->on_drained_data = data;
+    acceptor_drain(&server->acceptor, LISTENER_VISITORS);
+    /* not h2o_context_request_shutdown(), which starts timers of HTTP/2 */
+    server->context.shutdown_requested = 1;
+    loop_timer_start(server->loop, &server->drain_step, DRAIN_STEP_MS);
+    check_drained(server);
+}
+
+bool server_is_draining(const struct server *server)
+{
+    return server->is_draining;
+}
+
+/* Life */
+
+struct server *server_create(const struct server_options *options, struct buf *errors)
+{
+    const struct config *config = options->config;
+    struct server *server = alloc_zero(1, sizeof(*server));
+
+    server->loop = options->loop;
+    server->config = config;
+    loop_timer_init(&server->drain_step, on_drain_step);
+    loop_task_init(&server->drained, on_drained);
+    connections_init(&server->connections, server->loop, config->http_idle_timeout_ms);
+    server->connections.on_close = on_connection_closed;
+    server->connections.data = server;
+    acceptor_init(&server->acceptor, server->loop, &server->connections);
+    server->acceptor.max_connections[LISTENER_VISITORS] = config->http_max_connections;
+    server->acceptor.max_connections[LISTENER_ADMIN] = OTHER_MAX_CONNECTIONS;
+    server->acceptor.max_connections[LISTENER_METRICS] = OTHER_MAX_CONNECTIONS;
+    init_h2o(server, options->handlers);
+    if (!open_listeners(server, options, errors)) {
+        server_destroy(server);
+        return NULL;
+    }
+    return server;
+}
+
+void server_destroy(struct server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    loop_timer_stop(&server->drain_step);
+    loop_task_cancel(&server->drained);
+    server->on_drained = NULL;
+    server->is_draining = true;
+    acceptor_finish(&server->acceptor);
+    connections_close_all(&server->connections, &server->context);
+    connections_finish(&server->connections);
+    finish_h2o(server);
+    free(server);
+}
+
+void server_count(const struct server *server, struct server_counts *ret_counts)
+{
+    *ret_counts = (struct server_counts){
+        .open_connections = server->connections.open[LISTENER_VISITORS],
+        .accepted_connections = server->connections.accepted[LISTENER_VISITORS],
+        .requests = server->kinds[LISTENER_VISITORS].requests,
+        .listeners = server->acceptor.views,
+        .listener_count = server->acceptor.view_count,
+    };
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/visit/admission.h"
+
+#include "base/clock.h"
+#include "config/config.h"
+#include "http/visit/sites.h"
+
+#include <string.h>
+
+static const h2o_iovec_t status_prefetch = {H2O_STRLIT("ignored; reason=prefetch")};
+static const h2o_iovec_t status_bot = {H2O_STRLIT("ignored; reason=bot")};
+static const h2o_iovec_t status_network = {H2O_STRLIT("ignored; reason=network")};
+
+void admission_init(struct admission *admission)
+{
+    admission->bots = bots_create(NULL);
+    admission->rates = rates_create();
+}
+
+void admission_finish(struct admission *admission)
+{
+    bots_destroy(admission->bots);
+    rates_destroy(admission->rates);
+}
+
+static bool begins_with(h2o_iovec_t value, const char *word)
+{
+    size_t length = strlen(word);
+
+    return value.len >= length && strncasecmp(value.base, word, length) == 0;
+}
+
+/** "prefetch", "prefetch;prerender", "prerender", and "preview" of older browsers. */
+static bool is_prefetch(h2o_iovec_t value)
+{
+    return begins_with(value, "prefetch") || begins_with(value, "prerender") ||
+           begins_with(value, "preview");
+}
+
+static bool is_prefetched(const struct request_headers *headers)
+{
+    return (headers->sec_purpose.len | headers->purpose.len | headers->moz.len) != 0 &&
+           (is_prefetch(headers->sec_purpose) || is_prefetch(headers->purpose) ||
+            is_prefetch(headers->moz));
+}
+
+h2o_iovec_t admission_origin_of(h2o_iovec_t url)
+{
+    const char *end = url.base + url.len;
+    const char *host = url.len > 3 ? memmem(url.base, url.len, "://", 3) : NULL;
+
+    if (host == NULL) {
+        return h2o_iovec_init("", 0);
+    }
+    for (const char *at = host + 3; at < end; at++) {
+        if (*at == '/' || *at == '?' || *at == '#') {
+            end = at;
+        }
+    }
+    return h2o_iovec_init(url.base, (size_t)(end - url.base));
+}
+
+/** Where there are rules about it, a request that does not say where it is from is refused. */
+static bool has_admitted_origin(const struct request_headers *headers,
+                                const struct site_rules *rules)
+{
+    h2o_iovec_t origin = headers->origin;
+
+    if (origin.len == 0) {
+        origin = admission_origin_of(headers->referer);
+    }
+    return site_rules_admit_origin(rules, origin.base, origin.len);
+}
+
+static bool is_in_ignored_network(const struct config *config, const struct client *client)
+{
+    return config->ignore_networks.count != 0 && client->source != CLIENT_UNKNOWN &&
+           client_is_in(&config->ignore_networks, &client->address);
+}
+
+static uint64_t take_from_bucket(struct admission *admission, const struct client *client,
+                                 const struct target *target)
+{
+    const struct site_rules *rules = target->rules;
+
+    if (rules->rate.count == 0 || client->source == CLIENT_UNKNOWN) {
+        return 0;
+    }
+    return rates_take(admission->rates, &rules->rate,
+                      &(struct rate_key){
+                          .address = &client->address,
+                          .site = target->site,
+                          .page = target->page.bytes,
+                          .page_length = target->page.length,
+                      },
+                      clock_monotonic_ms());
+}
+
+static void ignore(struct admission_verdict *verdict, h2o_iovec_t status)
+{
+    verdict->result = ADMISSION_IGNORE;
+    verdict->status = status;
+}
+
+static void refuse_for(struct admission_verdict *verdict, enum refusal refusal)
+{
+    verdict->result = ADMISSION_REFUSE;
+    verdict->refusal = refusal;
+}
+
+void admission_judge(struct admission *admission, const struct config *config,
+                     const struct client *client, const struct target *target,
+                     struct admission_verdict *ret_verdict)
+{
+    const struct request_headers *headers = &client->headers;
+    const struct site_rules *rules = target->rules;
+    uint64_t wait_ms;
+
+    ret_verdict->result = ADMISSION_COUNT;
+    if (is_prefetched(headers)) {
+        ignore(ret_verdict, status_prefetch);
+    } else if (rules->ignores_bots &&
+               bots_match(admission->bots, headers->user_agent.base, headers->user_agent.len)) {
+        ignore(ret_verdict, status_bot);
+    } else if (is_in_ignored_network(config, client)) {
+        ignore(ret_verdict, status_network);
+    } else if (rules->origin_count != 0 && !has_admitted_origin(headers, rules)) {
+        refuse_for(ret_verdict, REFUSAL_ORIGIN);
+    } else if ((wait_ms = take_from_bucket(admission, client, target)) != 0) {
+        refuse_for(ret_verdict, REFUSAL_RATE);
+        ret_verdict->retry_after_s = (wait_ms + 999) / 1000;
+    }
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/visit/key.h"
+
+#include "base/buf.h"
+
+#include <string.h>
+
+#define INDEX_NAME   "index.html"
+#define INDEX_LENGTH (sizeof(INDEX_NAME) - 1)
+
+struct cursor {
+    const char *at;
+    const char *end;
+};
+
+struct segment {
+    const char *bytes; /* of the path, or decoded */
+    size_t length;
+    char decoded[STORE_PAGE_MAX];
+};
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    if (c >= 'A' && c <= 'F') {
+        return c - 'A' + 10;
+    }
+    return -1;
+}
+
+/** Takes one decoded byte; false when it is badly encoded. */
+static bool take_byte(struct cursor *cursor, char *ret_byte)
+{
+    int high;
+    int low;
+
+    if (*cursor->at != '%') {
+        *ret_byte = *cursor->at++;
+        return true;
+    }
+    if (cursor->end - cursor->at < 3) {
+        return false;
+    }
+    high = hex_digit(cursor->at[1]);
+    low = hex_digit(cursor->at[2]);
+    if (high < 0 || low < 0) {
+        return false;
+    }
+    *ret_byte = (char)(high << 4 | low);
+    cursor->at += 3;
+    return true;
+}
+
+static enum key_status check_text(const char *bytes, size_t length)
+{
+    size_t at = 0;
+
+    while (at < length) {
+        unsigned char c = (unsigned char)bytes[at];
+        size_t sequence = 1;
+
+        if (c < 0x20 || c == 0x7f) {
+            return KEY_CONTROL;
+        }
+        if (c >= 0x80) {
+            sequence = utf8_sequence_length(bytes + at, length - at);
+            if (sequence == 0) {
+                return KEY_BAD_UTF8;
+            }
+            if (c == 0xc2 && (unsigned char)bytes[at + 1] < 0xa0) {
+                return KEY_CONTROL; /* C1: U+0080 to U+009F */
+            }
+        }
+        at += sequence;
+    }
+    return KEY_OK;
+}
+
+/** Takes the bytes up to the next "/" or the end. UTF-8 cannot be torn by that. */
+static enum key_status decode_segment(struct cursor *cursor, struct segment *segment)
+{
+    segment->bytes = segment->decoded;
+    segment->length = 0;
+    while (cursor->at < cursor->end) {
+        char c;
+
+        if (!take_byte(cursor, &c)) {
+            return KEY_BAD_ENCODING;
+        }
+        if (c == '/') {
+            break;
+        }
+        if (segment->length == sizeof(segment->decoded)) {
+            return KEY_TOO_LONG;
+        }
+        segment->decoded[segment->length++] = c;
+    }
+    return check_text(segment->decoded, segment->length);
+}
+
+/** The same as it stands where nothing is to be decoded or checked, as in nearly all paths. */
+static enum key_status take_segment(struct cursor *cursor, struct segment *segment)
+{
+    static const bool is_plain[256] = {
+        [' ' ... '$'] = true, ['&' ... '.'] = true, ['0' ... '~'] = true};
+    const char *at = cursor->at;
+
+    while (at < cursor->end && is_plain[(unsigned char)*at]) {
+        at++;
+    }
+    if (at < cursor->end && *at != '/') {
+        return decode_segment(cursor, segment);
+    }
+    segment->bytes = cursor->at;
+    segment->length = (size_t)(at - cursor->at);
+    cursor->at = at < cursor->end ? at + 1 : at;
+    return KEY_OK;
+}
+
+static bool segment_is(const struct segment *segment, const char *name, size_t length)
+{
+    return segment->length == length && memcmp(segment->bytes, name, length) == 0;
+}
+
+/** Appends "/" and a segment. */
+static enum key_status append(struct key *key, const char *bytes, size_t length)
+{
+    if (length + 1 > STORE_PAGE_MAX - key->length) {
+        return KEY_TOO_LONG;
+    }
+    key->bytes[key->length++] = '/';
+    memcpy(key->bytes + key->length, bytes, length);
+    key->length += length;
+    return KEY_OK;
+}
+
+/** Appends a segment with the `index_count` segments "index.html" that were not the last ones. */
+static enum key_status append_after_index(struct key *key, size_t index_count,
+                                          const struct segment *segment)
+{
+    while (index_count-- > 0) {
+        if (append(key, INDEX_NAME, INDEX_LENGTH) != KEY_OK) {
+            return KEY_TOO_LONG;
+        }
+    }
+    return append(key, segment->bytes, segment->length);
+}
+
+static struct cursor path_without_query(const char *path, size_t length)
+{
+    const char *end = find_byte(path, path + length, '#');
+
+    return (struct cursor){path, find_byte(path, end, '?')};
+}
+
+enum key_status key_from_path(const char *path, size_t length, struct key *ret_key)
+{
+    struct cursor cursor = path_without_query(path, length);
+    struct segment segment;
+    struct key key;
+    size_t index_count = 0;
+
+    key.length = 0;
+    while (cursor.at < cursor.end) {
+        enum key_status status = take_segment(&cursor, &segment);
+
+        if (status == KEY_OK && segment.length != 0) {
+            if (segment_is(&segment, ".", 1) || segment_is(&segment, "..", 2)) {
+                status = KEY_DOT_SEGMENT;
+            } else if (segment_is(&segment, INDEX_NAME, INDEX_LENGTH)) {
+                index_count++;
+            } else {
+                status = append_after_index(&key, index_count, &segment);
+                index_count = 0;
+            }
+        }
+        if (status != KEY_OK) {
+            return status;
+        }
+    }
+    if (key.length == 0) {
+        key.bytes[key.length++] = '/';
+    }
+    memcpy(ret_key->bytes, key.bytes, key.length);
+    ret_key->bytes[key.length] = '\0';
+    ret_key->length = key.length;
+    return KEY_OK;
+}
+
+const char *key_status_text(enum key_status status)
+{
+    static const char *const texts[] = {
+        [KEY_OK] = "the page is valid",
+        [KEY_BAD_ENCODING] = "the page has a \"%\" without two hexadecimal digits",
+        [KEY_BAD_UTF8] = "the page is not valid UTF-8",
+        [KEY_CONTROL] = "the page contains a control character",
+        [KEY_DOT_SEGMENT] = "the page has \".\" or \"..\" in it; it is a name, not a file path",
+        [KEY_TOO_LONG] = "the page is longer than 512 bytes",
+    };
+
+    return texts[status];
+}
+
+bool key_is_site(const char *name, size_t length)
+{
+    if (length == 0 || length > STORE_SITE_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < length; i++) {
+        char c = name[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+              c == '-')) {
+            return false;
+        }
+    }
+    return !(length == 1 && name[0] == '.') && !(length == 2 && name[0] == '.' && name[1] == '.');
+}

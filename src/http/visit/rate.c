@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/visit/rate.h"
+
+#include "base/alloc.h"
+#include "base/map.h"
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* buckets that the hash leads to, and how many such sets: 1 MiB of them */
+#define WAYS 4
+#define SETS 16384
+
+#define NETWORK_BYTES 8 /* of an IPv6 address */
+
+struct bucket {
+    uint64_t hash;    /* of client and page; 0: none */
+    uint64_t full_us; /* when it is full again */
+};
+
+struct rates {
+    uint64_t secret[2];
+    struct bucket (*sets)[WAYS]; /* NULL until the first visit */
+};
+
+struct rates *rates_create(void)
+{
+    struct rates *rates = calloc(1, sizeof(*rates));
+
+    /* as few bytes as this come at once or not at all, see getrandom(2) */
+    if (rates == NULL ||
+        getrandom(rates->secret, sizeof(rates->secret), 0) != (ssize_t)sizeof(rates->secret)) {
+        abort();
+    }
+    return rates;
+}
+
+void rates_destroy(struct rates *rates)
+{
+    if (rates != NULL) {
+        free(rates->sets);
+        free(rates);
+    }
+}
+
+static uint64_t hash_key(const struct rates *rates, const struct rate_key *key)
+{
+    char bytes[sizeof(*key->address) + STORE_SITE_MAX + 1 + STORE_PAGE_MAX];
+    size_t address_length =
+        IN6_IS_ADDR_V4MAPPED(key->address) ? sizeof(*key->address) : NETWORK_BYTES;
+    size_t site_length = strlen(key->site) + 1;
+    char *at = bytes;
+    uint64_t hash;
+
+    at = mempcpy(at, key->address, address_length);
+    at = mempcpy(at, key->site, site_length);
+    at = mempcpy(at, key->page, key->page_length);
+    hash = map_hash(rates->secret, bytes, (size_t)(at - bytes));
+    return hash != 0 ? hash : 1;
+}
+
+/** The bucket of `hash`, or the one that gives way to it. */
+static struct bucket *find_bucket(struct rates *rates, uint64_t hash)
+{
+    struct bucket *set;
+    struct bucket *oldest;
+
+    if (rates->sets == NULL) {
+        rates->sets = alloc_zero(SETS, sizeof(rates->sets[0]));
+    }
+    set = rates->sets[hash % SETS];
+    oldest = set;
+    for (size_t i = 0; i < WAYS; i++) {
+        if (set[i].hash == hash) {
+            return &set[i];
+        }
+        if (set[i].full_us < oldest->full_us) {
+            oldest = &set[i];
+        }
+    }
+    *oldest = (struct bucket){.hash = hash};
+    return oldest;
+}
+
+uint64_t rates_take(struct rates *rates, const struct rate *rate, const struct rate_key *key,
+                    uint64_t now_ms)
+{
+    struct bucket *bucket = find_bucket(rates, hash_key(rates, key));
+    uint64_t now_us = now_ms * 1000;
+    uint64_t per_us = rate->per_ms * 1000;
+    uint64_t full_us = bucket->full_us > now_us ? bucket->full_us : now_us;
+
+    full_us += per_us / rate->count;
+    if (full_us - now_us > per_us) {
+        return (full_us - now_us - per_us) / 1000 + 1;
+    }
+    bucket->full_us = full_us;
+    return 0;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/visit/sites.h"
+
+#include "base/alloc.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ANY          "*"
+#define DEFAULT_NAME "default"
+#define DUE_EACH_S   60
+
+struct site {
+    struct map_node node; /* among the sites, by its name */
+    struct site_rules rules;
+    bool is_listed;
+    uint64_t due_minute; /* in which it was put on the store's list last */
+    char **origins;
+    char name[STORE_SITE_MAX + 1];
+};
+
+struct alias {
+    struct map_node node; /* among the aliases */
+    struct site *site;
+    char name[STORE_SITE_MAX + 1];
+};
+
+struct sites {
+    struct map by_name;
+    struct map aliases;
+    struct site *first;
+    struct site *open; /* what holds for sites that are not listed; NULL without "*" */
+    uint64_t open_limit;
+    uint64_t admitted;
+};
+
+static void *allocate(size_t size)
+{
+    void *memory = alloc_zero(1, size);
+
+    return memory;
+}
+
+/** A zone that was there when the configuration was checked may be gone by now. */
+static struct zone *open_zone(const char *name)
+{
+    struct zone *zone = zone_open(name);
+
+    if (zone == NULL) {
+        log_error("timezone: %s cannot be read any more; days begin by UTC instead", name);
+        zone = zone_open("UTC");
+    }
+    return zone;
+}
+
+static void copy_origins(struct site *site, const struct config_strings *origins)
+{
+    site->origins = allocate((origins->count + 1) * sizeof(site->origins[0]));
+    for (size_t i = 0; i < origins->count; i++) {
+        site->origins[i] = alloc_text(origins->items[i]);
+    }
+    site->rules.origins = (const char *const *)site->origins;
+    site->rules.origin_count = origins->count;
+}
+
+static struct site *make_site(const char *name, size_t length)
+{
+    struct site *site = allocate(sizeof(*site));
+
+    memcpy(site->name, name, length);
+    site->rules.name = site->name;
+    site->rules.name_length = length;
+    return site;
+}
+
+/** What the group says, else what the daemon's own option says. */
+#define CHOOSE(option, theirs, ours) (config_site_gives(given, SITE_##option) ? (theirs) : (ours))
+
+static struct site *create_site(const struct config *config, const struct config_site *given,
+                                const char *name)
+{
+    struct site *site = make_site(name, strlen(name));
+    struct site_rules *rules = &site->rules;
+
+    copy_origins(site, &given->origins);
+    rules->counts_unique = CHOOSE(count, given->count, config->count_mode) == COUNT_UNIQUE;
+    rules->ignores_bots = CHOOSE(bots, given->bots, config->bots) == BOTS_IGNORE;
+    rules->keeps_visitors = config->visitors_unique;
+    rules->is_public =
+        CHOOSE(dashboard, given->dashboard == DASHBOARD_PUBLIC, config->dashboard_public);
+    rules->pages_max = CHOOSE(pages, given->pages, config->limits_pages);
+    rules->rate = CHOOSE(rate, given->rate, config->limits_rate);
+    rules->zone = open_zone(CHOOSE(timezone, given->timezone, config->timezone));
+    return site;
+}
+
+#undef CHOOSE
+
+static void destroy_site(struct site *site)
+{
+    if (site == NULL) {
+        return;
+    }
+    for (size_t i = 0; site->origins != NULL && site->origins[i] != NULL; i++) {
+        free(site->origins[i]);
+    }
+    free(site->origins);
+    if (site->origins != NULL) {
+        zone_close(site->rules.zone); /* admitted sites share the one of the open rules */
+    }
+    free(site);
+}
+
+static void insert_site(struct sites *sites, struct site *site)
+{
+    map_insert(&sites->by_name, &site->node, site->name, site->rules.name_length);
+}
+
+static void add_site(struct sites *sites, const struct config *config,
+                     const struct config_site *given)
+{
+    struct site *site = create_site(config, given, given->name);
+
+    site->is_listed = true;
+    insert_site(sites, site);
+    if (sites->first == NULL) {
+        sites->first = site;
+    }
+    for (size_t i = 0; i < given->aliases.count; i++) {
+        struct alias *alias = allocate(sizeof(*alias));
+        size_t length = strlen(given->aliases.items[i]);
+
+        alias->site = site;
+        memcpy(alias->name, given->aliases.items[i], length);
+        map_insert(&sites->aliases, &alias->node, alias->name, length);
+    }
+}
+
+struct sites *sites_create(const struct config *config)
+{
+    static const struct config_site silent;
+    struct sites *sites = allocate(sizeof(*sites));
+
+    map_init(&sites->by_name);
+    map_init(&sites->aliases);
+    for (size_t i = 0; i < config->sites.count; i++) {
+        const struct config_site *given = &config->sites.items[i];
+
+        if (strcmp(given->name, ANY) == 0) {
+            sites->open = create_site(config, &silent, "");
+            sites->open_limit = config->limits_sites;
+        } else {
+            add_site(sites, config, given);
+        }
+    }
+    if (sites->first == NULL) {
+        sites->first = create_site(config, &silent, DEFAULT_NAME);
+        sites->first->is_listed = true;
+        insert_site(sites, sites->first);
+    }
+    return sites;
+}
+
+void sites_destroy(struct sites *sites)
+{
+    if (sites == NULL) {
+        return;
+    }
+    map_for_each(node, &sites->aliases) {
+        map_remove(&sites->aliases, node);
+        free(container_of(node, struct alias, node));
+    }
+    map_for_each(node, &sites->by_name) {
+        map_remove(&sites->by_name, node);
+        destroy_site(container_of(node, struct site, node));
+    }
+    destroy_site(sites->open);
+    map_finish(&sites->aliases);
+    map_finish(&sites->by_name);
+    free(sites);
+}
+
+const struct site_rules *sites_find(const struct sites *sites, const char *name, size_t length)
+{
+    const struct map_node *node;
+
+    /* most visits are of the first site, which spares them the hash */
+    if (length == sites->first->rules.name_length &&
+        memcmp(name, sites->first->name, length) == 0) {
+        return &sites->first->rules;
+    }
+    node = map_find(&sites->by_name, name, length);
+    if (node != NULL) {
+        return &container_of(node, const struct site, node)->rules;
+    }
+    node = map_find(&sites->aliases, name, length);
+    return node != NULL ? &container_of(node, const struct alias, node)->site->rules : NULL;
+}
+
+const struct site_rules *sites_open_rules(const struct sites *sites)
+{
+    return sites->open != NULL ? &sites->open->rules : NULL;
+}
+
+uint64_t sites_open_limit(const struct sites *sites)
+{
+    return sites->open_limit;
+}
+
+const struct site_rules *sites_admit(struct sites *sites, const char *name, size_t length)
+{
+    const struct site_rules *known = sites_find(sites, name, length);
+    struct site *site;
+
+    if (known != NULL || sites->open == NULL || sites->admitted >= sites->open_limit) {
+        return known;
+    }
+    site = make_site(name, length);
+    site->rules = sites->open->rules;
+    site->rules.name = site->name;
+    site->rules.name_length = length;
+    sites->admitted++;
+    insert_site(sites, site);
+    return &site->rules;
+}
+
+void sites_remember(struct sites *sites, const struct sites *previous)
+{
+    map_for_each(node, &previous->by_name) {
+        const struct site *site = container_of(node, struct site, node);
+
+        if (!site->is_listed) {
+            sites_admit(sites, site->name, site->rules.name_length);
+        }
+    }
+}
+
+bool sites_is_due(const struct site_rules *rules, uint64_t second)
+{
+    uint64_t minute = second / DUE_EACH_S;
+    struct site *site = container_of((struct site_rules *)rules, struct site, rules);
+
+    if (!site->is_listed || site->due_minute == minute) {
+        return false;
+    }
+    site->due_minute = minute;
+    return true;
+}
+
+const char *sites_default(const struct sites *sites)
+{
+    return sites->first->name;
+}
+
+const struct site_rules *sites_default_rules(const struct sites *sites)
+{
+    return &sites->first->rules;
+}
+
+void sites_for_each(const struct sites *sites,
+                    void (*on_rules)(void *data, const struct site_rules *rules), void *data)
+{
+    map_for_each(node, &sites->by_name) {
+        const struct site *site = container_of(node, struct site, node);
+
+        if (site->is_listed) {
+            on_rules(data, &site->rules);
+        }
+    }
+    if (sites->open != NULL) {
+        on_rules(data, &sites->open->rules);
+    }
+}
+
+bool site_rules_admit_origin(const struct site_rules *rules, const char *origin, size_t length)
+{
+    for (size_t i = 0; i < rules->origin_count; i++) {
+        if (strlen(rules->origins[i]) == length && memcmp(rules->origins[i], origin, length) == 0) {
+            return true;
+        }
+    }
+    return rules->origin_count == 0;
+}

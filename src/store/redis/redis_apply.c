@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
+#include "store/redis/redis_request.h"
+#include "store/redis/redis_tokens.h"
+
+#include "base/log.h"
+
+#include <hiredis/hiredis.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+ASSET_JOINED(redis_apply_lua, "src/store/redis/proof.lua", "src/store/redis/apply.lua");
+
+/* so many EVALSHA that find no script, each after EVAL has brought it, are no coincidence */
+#define MISSING_SCRIPTS_MAX 3
+
+/* an open apply call */
+struct applying {
+    struct redis_request request;
+    bool with_source;         /* sent by EVAL */
+    uint64_t scripts_brought; /* by EVAL before it was sent */
+    const struct store_batch *batch;
+    struct store_applied applied; /* what is answered when the replicas have it */
+    uint64_t *totals;             /* NULL until it was applied; uniques stand behind them */
+    bool *repeated;
+    struct redis_waiter waiter;
+    uint64_t replicas; /* that have confirmed it */
+};
+
+static struct applying *applying_of(struct redis_request *request)
+{
+    return container_of(request, struct applying, request);
+}
+
+/* visitors of one entry, or the wish to know how many there are */
+struct visited {
+    size_t entry;
+    const struct store_visitor *visitors;
+    size_t count;
+};
+
+static bool has_visited(const struct store_batch *batch)
+{
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        if (batch->entries[i].wants_uniques) {
+            return true;
+        }
+    }
+    return batch->visitor_count != 0;
+}
+
+/* the entries with visitors, in order; NULL where there are none. Freed by the caller */
+static struct visited *find_visited(const struct store_batch *batch, size_t *ret_count)
+{
+    struct visited *visited;
+    size_t count = 0;
+    size_t next = 0;
+
+    *ret_count = 0;
+    if (!has_visited(batch)) {
+        return NULL;
+    }
+    visited = alloc_zero(batch->entry_count, sizeof(*visited));
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        size_t first = next;
+
+        while (next < batch->visitor_count && batch->visitors[next].entry == i) {
+            next++;
+        }
+        if (next != first || batch->entries[i].wants_uniques) {
+            visited[count++] = (struct visited){i, batch->visitors + first, next - first};
+        }
+    }
+    *ret_count = count;
+    return visited;
+}
+
+static void add_visited_keys(struct redis_store *store, const struct store_batch *batch,
+                             const struct visited *visited, size_t visited_count)
+{
+    redis_add_visitors_key(store, batch->site, batch->day, "", 0);
+    for (size_t i = 0; i < visited_count; i++) {
+        const struct store_entry *entry = &batch->entries[visited[i].entry];
+
+        redis_add_visitors_key(store, batch->site, batch->day, entry->page, entry->page_length);
+    }
+}
+
+static void add_keys(struct redis_store *store, const struct store_batch *batch,
+                     const struct redis_tokens *tokens, const struct visited *visited,
+                     size_t visited_count)
+{
+    struct redis_command *command = &store->command;
+
+    redis_command_add_u64(command, 4 + redis_tokens_key_count(tokens) +
+                                       (visited_count != 0 ? visited_count + 1 : 0));
+    redis_add_key(command, batch->site, "hits");
+    redis_add_day_key(store, batch->site, batch->day);
+    redis_add_hour_key(store, batch->site, batch->hour);
+    redis_add_key(command, batch->site, "ledger");
+    redis_tokens_add_keys(tokens, command);
+    if (visited_count != 0) {
+        add_visited_keys(store, batch, visited, visited_count);
+    }
+}
+
+static void add_visited(struct redis_command *command, const struct store_batch *batch,
+                        const struct visited *visited, size_t visited_count)
+{
+    for (size_t i = 0; i < visited_count; i++) {
+        redis_command_add_u64(command, visited[i].entry + 2); /* 1 is the site */
+        redis_command_add_text(command, batch->entries[visited[i].entry].wants_uniques ? "1" : "0");
+        redis_command_add_u64(command, visited[i].count);
+        for (size_t j = 0; j < visited[i].count; j++) {
+            redis_command_add(command, &visited[i].visitors[j].hash,
+                              sizeof(visited[i].visitors[j].hash));
+        }
+    }
+}
+
+static void add_lifetimes(struct redis_store *store)
+{
+    redis_list_begin(store);
+    redis_list_put(store, store->day_ttl_s);
+    redis_list_put(store, store->hour_ttl_s);
+    redis_list_put(store, store->ledger_ttl_s);
+    redis_list_add(store);
+}
+
+/* the site, of which all hits are, and the pages */
+static void add_pages(struct redis_command *command, const struct store_batch *batch)
+{
+    uint64_t hits = 0;
+
+    redis_command_add(command, "", 0);
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        redis_command_add(command, batch->entries[i].page, batch->entries[i].page_length);
+        hits += batch->entries[i].hits;
+    }
+    redis_command_add_u64(command, hits);
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        redis_command_add_u64(command, batch->entries[i].hits);
+    }
+}
+
+/* a store without a link sends nothing: any name does */
+static const char *script_sha(const struct redis_store *store)
+{
+    return store->link != NULL ? redis_link_script_sha(store->link) : "";
+}
+
+/* sends the store's command, and where replicas are waited for, joins those who wait */
+static void send_and_wait(struct applying *applying)
+{
+    struct redis_store *store = applying->request.store;
+
+    if (store->wait.replicas == 0) {
+        redis_request_send(&applying->request);
+        return;
+    }
+    list_remove(&applying->waiter.link); /* of what was sent before, and not executed */
+    redis_wait_prepare(&store->wait);
+    redis_request_send(&applying->request);
+    if (applying->request.was_sent) {
+        redis_wait_join(&store->wait, &applying->waiter);
+    }
+}
+
+/* KEYS and ARGV are described in apply.lua */
+static void send_apply(struct applying *applying, bool with_source)
+{
+    const struct store_batch *batch = applying->batch;
+    struct redis_store *store = applying->request.store;
+    struct redis_command *command = &store->command;
+    size_t visited_count;
+    struct visited *visited = find_visited(batch, &visited_count);
+    struct redis_tokens tokens;
+
+    applying->with_source = with_source;
+    applying->scripts_brought = store->scripts_brought;
+    redis_tokens_init(&tokens, batch);
+    redis_command_begin(command, with_source ? "EVAL" : "EVALSHA");
+    redis_command_add_text(command, with_source ? redis_apply_lua : script_sha(store));
+    add_keys(store, batch, &tokens, visited, visited_count);
+    redis_command_add_text(command, batch->epoch);
+    redis_command_add_u64(command, batch->sequence);
+    redis_command_add_u64(command, batch->follows);
+    redis_command_add_u64(command, batch->visits);
+    redis_command_add_u64(command, batch->second);
+    add_lifetimes(store);
+    redis_command_add_u64(command, batch->pages_max);
+    redis_add_channel(command, batch->site);
+    redis_command_add_u64(command, 1 + batch->entry_count);
+    redis_tokens_add_groups(&tokens, store);
+    redis_command_add_u64(command, visited_count);
+    add_pages(command, batch);
+    add_visited(command, batch, visited, visited_count);
+    redis_tokens_add(&tokens, store);
+    redis_tokens_finish(&tokens);
+    free(visited);
+    send_and_wait(applying);
+}
+
+/* --- the answer --- */
+
+static void warn_of_series(struct redis_store *store, const char *site, const char *error)
+{
+    uint64_t now_ms = loop_now_ms(store->loop);
+
+    if (store->series_error_logged_at_ms != 0 &&
+        now_ms - store->series_error_logged_at_ms < 60000) {
+        return;
+    }
+    store->series_error_logged_at_ms = now_ms;
+    log_warning("redis: site %s: numbers by day or hour or of visitors: %s; totals are not "
+                "affected",
+                site, error);
+}
+
+/* " ~ 2 5": numbers, from 1, of tokens as they were sent; returns what follows them, or NULL */
+static const char *parse_repeated(const char *text, const struct store_batch *batch, bool *repeated)
+{
+    struct redis_tokens tokens;
+
+    if (!redis_starts_with(text, " ~ ")) {
+        return text;
+    }
+    redis_tokens_init(&tokens, batch);
+    text += 2;
+    do {
+        uint64_t number;
+
+        text = redis_parse_numbers(text, &number, 1);
+        if (text == NULL || number == 0 || number > batch->token_count) {
+            text = NULL;
+            break;
+        }
+        repeated[tokens.order[number - 1]] = true;
+    } while (*text == ' ' && text[1] >= '0' && text[1] <= '9');
+    redis_tokens_finish(&tokens);
+    return text;
+}
+
+/*
+ * " ^ 7 9": of the entries that want it; returns what follows them, or NULL. A batch that comes
+ * back out of a journal wants none, and may be answered what it was when it wanted some.
+ */
+static const char *parse_uniques(const char *text, const struct store_batch *batch,
+                                 uint64_t *uniques)
+{
+    bool are_there = redis_starts_with(text, " ^ ");
+
+    text += are_there ? 2 : 0;
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        uniques[i] = STORE_NONE;
+        if (are_there && batch->entries[i].wants_uniques && text != NULL) {
+            text = redis_parse_numbers(text, &uniques[i], 1);
+        }
+    }
+    while (are_there && text != NULL && *text == ' ' && text[1] >= '0' && text[1] <= '9') {
+        uint64_t unwanted;
+
+        text = redis_parse_numbers(text, &unwanted, 1);
+    }
+    return text;
+}
+
+/* " ? 8": seconds since a version before 0.2 wrote; returns what follows them, or NULL */
+static const char *parse_old_version(const char *text, struct store_applied *applied)
+{
+    if (!redis_starts_with(text, " ? ")) {
+        return text;
+    }
+    text = redis_parse_numbers(text + 2, &applied->old_version_s, 1);
+    if (applied->old_version_s > STORE_OLD_VERSION_S) {
+        return NULL;
+    }
+    applied->is_unproven = applied->old_version_s > STORE_OLD_VERSION_S - STORE_UNPROVEN_S;
+    return text;
+}
+
+/* all of an answer; returns the error in it, "" where there is none, or NULL */
+static const char *parse_answer(const char *text, struct applying *applying)
+{
+    const struct store_batch *batch = applying->batch;
+
+    text = redis_parse_numbers(text, applying->totals, batch->entry_count);
+    if (text != NULL) {
+        text = parse_repeated(text, batch, applying->repeated);
+    }
+    if (text != NULL) {
+        text = parse_uniques(text, batch, applying->totals + batch->entry_count);
+    }
+    if (text != NULL) {
+        text = parse_old_version(text, &applying->applied);
+    }
+    if (text == NULL || *text == '\0') {
+        return text;
+    }
+    return redis_starts_with(text, " ! ") ? text + 3 : NULL;
+}
+
+static void end_apply(struct applying *applying, const struct store_applied *applied)
+{
+    list_remove(&applying->waiter.link);
+    applying->request.on_applied(applying->request.data, applied);
+    free(applying->totals);
+    free(applying->repeated);
+    free(applying);
+}
+
+/* applied: answered now, or when the replicas have it */
+static void end_confirmed(struct applying *applying)
+{
+    applying->applied.replicas = applying->replicas;
+    applying->applied.replicas_wanted = applying->request.store->wait.replicas;
+    end_apply(applying, &applying->applied);
+}
+
+static void on_waited(struct redis_waiter *waiter, uint64_t replicas)
+{
+    struct applying *applying = container_of(waiter, struct applying, waiter);
+
+    applying->replicas = replicas;
+    if (applying->totals != NULL) {
+        end_confirmed(applying);
+    }
+}
+
+static void finish_with_totals(struct applying *applying, const char *text, bool duplicate)
+{
+    const struct store_batch *batch = applying->batch;
+    const char *error;
+
+    applying->totals = alloc_zero(2 * batch->entry_count, sizeof(*applying->totals));
+    applying->repeated = alloc_zero(batch->token_count + 1, sizeof(*applying->repeated));
+    error = parse_answer(text, applying);
+    if (error == NULL) {
+        end_apply(applying,
+                  &(struct store_applied){.outcome = STORE_UNKNOWN,
+                                          .reason = "apply: a reply that is not understood"});
+        return;
+    }
+    if (*error != '\0') {
+        warn_of_series(applying->request.store, batch->site, error);
+    }
+    applying->applied.outcome = STORE_OK;
+    applying->applied.totals = applying->totals;
+    applying->applied.uniques = applying->totals + batch->entry_count;
+    applying->applied.repeated = applying->repeated;
+    applying->applied.duplicate = duplicate;
+    if (list_is_empty(&applying->waiter.link)) {
+        end_confirmed(applying);
+    }
+}
+
+/* " 7 80": where the ledger is; whether it says so */
+static bool parse_gap(const char *text, struct store_position *ret_at)
+{
+    uint64_t numbers[2];
+
+    text = redis_parse_numbers(text, numbers, 2);
+    if (text == NULL || *text != '\0' || numbers[0] == STORE_NONE || numbers[1] == STORE_NONE) {
+        return false;
+    }
+    *ret_at = (struct store_position){.sequence = numbers[0], .visits = numbers[1]};
+    return true;
+}
+
+static void finish_gap(struct applying *applying, const struct store_position *at)
+{
+    end_apply(applying, &(struct store_applied){.outcome = STORE_REFUSED,
+                                                .gap = true,
+                                                .at = *at,
+                                                .reason = "the store went back in time"});
+}
+
+static void finish_verdict(struct applying *applying, const struct redis_verdict *verdict)
+{
+    end_apply(applying, &(struct store_applied){.outcome = STORE_REFUSED,
+                                                .scope = STORE_SCOPE_SITE,
+                                                .is_torn = verdict->is_torn,
+                                                .is_outdated = verdict->is_outdated,
+                                                .generation = verdict->generation,
+                                                .reason = verdict->reason});
+}
+
+/* whether EVALSHA is a command that the server does not have; NOPERM is for an operator to mend */
+static bool is_unknown_command(const char *error)
+{
+    return redis_starts_with(error, "ERR") &&
+           (strcasestr(error, "unknown command") != NULL ||
+            strcasestr(error, "unsupported") != NULL || strcasestr(error, "not supported") != NULL);
+}
+
+/* whether the batch was not executed for want of the script, so that it is to be sent with it */
+static bool lacks_script(struct applying *applying, const redisReply *reply)
+{
+    struct redis_store *store = applying->request.store;
+
+    if (reply == NULL || reply->type != REDIS_REPLY_ERROR || applying->with_source) {
+        return false;
+    }
+    if (is_unknown_command(reply->str)) {
+        store->sends_source = true;
+        return true;
+    }
+    if (!redis_starts_with(reply->str, "NOSCRIPT")) {
+        return false;
+    }
+    /* SCRIPT FLUSH, or the first batches where the script could not be loaded; once for each EVAL
+     */
+    if (applying->scripts_brought > store->scripts_missed) {
+        store->scripts_missed = store->scripts_brought;
+        store->sends_source = ++store->missing_scripts >= MISSING_SCRIPTS_MAX;
+    }
+    return true;
+}
+
+static void finish_apply(struct redis_request *request, const redisReply *reply, const char *reason)
+{
+    struct applying *applying = applying_of(request);
+    const char *text = redis_text_of(reply);
+    struct redis_verdict verdict;
+    struct store_position at;
+
+    if (lacks_script(applying, reply)) {
+        send_apply(applying, true);
+        return;
+    }
+    if (applying->with_source) {
+        request->store->scripts_brought++;
+    } else {
+        request->store->missing_scripts = 0;
+    }
+    if (redis_starts_with(text, "OK")) {
+        finish_with_totals(applying, text + 2, false);
+    } else if (redis_starts_with(text, "DUP")) {
+        finish_with_totals(applying, text + 3, true);
+    } else if (redis_starts_with(text, "GAP") && parse_gap(text + 3, &at)) {
+        finish_gap(applying, &at);
+    } else if (redis_parse_verdict(text, &verdict)) {
+        finish_verdict(applying, &verdict);
+    } else {
+        struct store_applied applied = {0};
+
+        applied.scope = redis_request_scope(reply);
+        applied.outcome = redis_request_failure(request, reply, reason, &applied.reason);
+        if (applied.outcome == STORE_UNKNOWN && reply != NULL) {
+            /* no answer of the script's: another question's, and so would be all that follow */
+            redis_link_reset(applying->request.store->link, applied.reason);
+        }
+        end_apply(applying, &applied);
+    }
+}
+
+void redis_apply(struct store *store, const struct store_batch *batch, store_on_applied on_applied,
+                 void *data)
+{
+    struct applying *applying = alloc_zero(1, sizeof(*applying));
+
+    redis_request_init(&applying->request, store, data, finish_apply);
+    applying->request.on_applied = on_applied;
+    applying->batch = batch;
+    applying->waiter.on_waited = on_waited;
+    list_init(&applying->waiter.link);
+    send_apply(applying, applying->request.store->sends_source);
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
+#include "store/redis/redis_request.h"
+
+#include "base/asset.h"
+#include "base/clock.h"
+#include "store/salt.h"
+
+#include <hiredis/hiredis.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+ASSET_JOINED(redis_edit_lua, "src/store/redis/proof.lua", "src/store/redis/edit.lua");
+ASSET_DECLARE(redis_edit_lua);
+
+#define SECONDS_PER_HOUR 3600
+#define SECONDS_PER_DAY  86400
+
+/* whoever comes first decides; a set that is full takes no more */
+static const char admit_lua[] =
+    "if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 1 then return 1 end "
+    "local limit = tonumber(ARGV[2]) "
+    "if limit ~= 0 and redis.call('SCARD', KEYS[1]) >= limit then "
+    "return 0 end "
+    "return redis.call('SADD', KEYS[1], ARGV[1])";
+
+/* read first: a server that takes no writes still tells the salt that there is */
+static const char salt_lua[] = "local salt = redis.call('GET', KEYS[1]) "
+                               "if salt then return salt end "
+                               "redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) "
+                               "return ARGV[1]";
+
+/* --- edit --- */
+
+/* keys of one command; the rest are operation, page and so on */
+#define EDIT_KEYS_MAX (REDIS_ARGUMENTS_MAX - 16)
+
+/* days and hours of a site's history: so many from the first on */
+struct stretch {
+    uint64_t first_day;
+    uint64_t day_count;
+    uint64_t first_hour;
+    uint64_t hour_count;
+};
+
+/* the first one of `count` before `end`; a clock may be near 1970 */
+static uint64_t first_of(uint64_t end, uint64_t count)
+{
+    return end > count ? end - count : 0;
+}
+
+/*
+ * An open edit. Where the history is too long for one command, its older part is changed first, in
+ * several commands, and the totals with the latest part at last: an edit that breaks off is
+ * repeated and goes on where it was. No visit comes for the older part any more.
+ */
+struct editing {
+    struct redis_request request;
+    const struct store_edit *edit;
+    struct stretch left; /* what is to be changed yet */
+    bool is_last;        /* the command that is under way changes the totals */
+    bool was_changed;    /* by a command before */
+};
+
+/* which days and hours there may be numbers of: also tomorrow's, for zones ahead of UTC */
+static struct stretch find_kept(const struct redis_store *store, const struct store_edit *edit)
+{
+    uint64_t now_s = clock_wall_ms() / 1000;
+    struct stretch kept = {0};
+
+    if (edit->kind == STORE_DELETE || edit->kind == STORE_RENAME) {
+        kept.day_count = store->day_ttl_s / SECONDS_PER_DAY + 4;
+        kept.first_day = first_of(now_s / SECONDS_PER_DAY + 2, kept.day_count);
+        kept.hour_count = store->hour_ttl_s / SECONDS_PER_HOUR + 3;
+        kept.first_hour = first_of(now_s / SECONDS_PER_HOUR + 2, kept.hour_count);
+    }
+    return kept;
+}
+
+/* keys that a day takes: its numbers, and the visitors of one page or two */
+static uint64_t keys_per_day(const struct store_edit *edit)
+{
+    return edit->kind == STORE_RENAME ? 3 : 2;
+}
+
+static uint64_t least(uint64_t one, uint64_t other)
+{
+    return one < other ? one : other;
+}
+
+/* takes what the next command changes from the start of what is left: all of it, or older days or
+ * hours than the last command will have */
+static struct stretch take_stretch(struct editing *editing)
+{
+    struct stretch *left = &editing->left;
+    uint64_t per_day = keys_per_day(editing->edit);
+    uint64_t late_days = EDIT_KEYS_MAX / (per_day + 24);
+    struct stretch taken = *left;
+
+    editing->is_last = 2 + per_day * left->day_count + left->hour_count <= EDIT_KEYS_MAX;
+    if (editing->is_last) {
+        return taken;
+    }
+    if (left->day_count > late_days) {
+        taken.day_count = least(left->day_count - late_days, (EDIT_KEYS_MAX - 2) / per_day);
+        taken.hour_count = 0;
+    } else {
+        taken.day_count = 0;
+        taken.hour_count = least(left->hour_count - (24 * late_days - 1), EDIT_KEYS_MAX - 2);
+    }
+    left->first_day += taken.day_count;
+    left->day_count -= taken.day_count;
+    left->first_hour += taken.hour_count;
+    left->hour_count -= taken.hour_count;
+    return taken;
+}
+
+static void add_edit_keys(struct redis_store *store, const struct store_edit *edit,
+                          const struct stretch *kept)
+{
+    struct redis_command *command = &store->command;
+    uint64_t pages = keys_per_day(edit) - 1;
+
+    redis_command_add_u64(command, 2 + (1 + pages) * kept->day_count + kept->hour_count);
+    redis_add_key(command, edit->site, "hits");
+    redis_add_key(command, edit->site, "ledger");
+    for (uint64_t i = 0; i < kept->day_count; i++) {
+        redis_add_day_key(store, edit->site, kept->first_day + i);
+    }
+    for (uint64_t i = 0; i < kept->hour_count; i++) {
+        redis_add_hour_key(store, edit->site, kept->first_hour + i);
+    }
+    for (uint64_t i = 0; i < kept->day_count; i++) {
+        redis_add_visitors_key(store, edit->site, kept->first_day + i, edit->page,
+                               edit->page_length);
+    }
+    for (uint64_t i = 0; i < kept->day_count && pages == 2; i++) {
+        redis_add_visitors_key(store, edit->site, kept->first_day + i, edit->to, edit->to_length);
+    }
+}
+
+/* KEYS and ARGV are described in edit.lua */
+static void send_edit(struct editing *editing)
+{
+    static const char *const operations[] = {"SET", "ADD", "DELETE", "RENAME"};
+    const struct store_edit *edit = editing->edit;
+    struct redis_store *store = editing->request.store;
+    struct redis_command *command = &store->command;
+    struct stretch taken = take_stretch(editing);
+
+    redis_command_begin(command, "EVAL");
+    redis_command_add_text(command, redis_edit_lua);
+    add_edit_keys(store, edit, &taken);
+    redis_command_add_text(command, operations[edit->kind]);
+    redis_command_add(command, edit->page, edit->page_length);
+    if (edit->kind == STORE_RENAME) {
+        redis_command_add(command, edit->to, edit->to_length);
+    } else {
+        redis_command_add_u64(command, edit->number);
+    }
+    redis_command_add_u64(command, taken.day_count);
+    redis_command_add_u64(command, taken.hour_count);
+    redis_command_add_u64(command, store->day_ttl_s);
+    redis_command_add_u64(command, STORE_NUMBER_MAX);
+    redis_add_channel(command, edit->site);
+    redis_command_add_text(command, editing->is_last ? "0" : "1");
+    redis_request_send(&editing->request);
+}
+
+/* fails with the reason, or, where keys contradict each other, with what repairs them */
+static void fail_edit(struct editing *editing, const redisReply *reply, const char *reason)
+{
+    struct store_edited edited = {0};
+    struct redis_verdict verdict;
+    char torn[sizeof(verdict.reason) + STORE_SITE_MAX + 64];
+
+    if (redis_parse_verdict(redis_text_of(reply), &verdict)) {
+        snprintf(torn, sizeof(torn), "%s; repair it: visitcountctl repair %s --trust hits|NUMBER",
+                 verdict.reason, editing->edit->site);
+        edited = (struct store_edited){.outcome = STORE_REFUSED, .reason = torn};
+    } else {
+        edited.outcome = redis_request_failure(&editing->request, reply, reason, &edited.reason);
+    }
+    if (editing->was_changed) {
+        edited.outcome = STORE_UNKNOWN; /* in part: to be repeated */
+    }
+    editing->request.on_edited(editing->request.data, &edited);
+    free(editing);
+}
+
+static void finish_edit(struct redis_request *request, const redisReply *reply, const char *reason)
+{
+    struct editing *editing = container_of(request, struct editing, request);
+    struct store_edited edited = {.outcome = STORE_OK};
+    uint64_t numbers[2];
+
+    if (redis_parse_numbers(redis_text_of(reply), numbers, 2) == NULL) {
+        fail_edit(editing, reply, reason);
+        return;
+    }
+    if (!editing->is_last) {
+        editing->was_changed = true;
+        send_edit(editing);
+        return;
+    }
+    edited.before = numbers[0];
+    edited.after = numbers[1];
+    request->on_edited(request->data, &edited);
+    free(editing);
+}
+
+void redis_edit(struct store *store, const struct store_edit *edit, store_on_edited on_edited,
+                void *data)
+{
+    struct editing *editing = alloc_zero(1, sizeof(*editing));
+
+    redis_request_init(&editing->request, store, data, finish_edit);
+    editing->request.on_edited = on_edited;
+    editing->edit = edit;
+    editing->left = find_kept(editing->request.store, edit);
+    send_edit(editing);
+}
+
+/* --- admit --- */
+
+static void finish_admit(struct redis_request *request, const redisReply *reply, const char *reason)
+{
+    struct store_admitted admitted = {.outcome = STORE_OK};
+
+    if (reply != NULL && reply->type == REDIS_REPLY_INTEGER) {
+        admitted.is_admitted = reply->integer == 1;
+    } else {
+        admitted.outcome = redis_request_failure(request, reply, reason, &admitted.reason);
+    }
+    request->on_admitted(request->data, &admitted);
+    free(request);
+}
+
+void redis_admit(struct store *store, const char *site, uint64_t limit,
+                 store_on_admitted on_admitted, void *data)
+{
+    struct redis_request *request = redis_request_create(store, data, finish_admit);
+    struct redis_command *command = &request->store->command;
+
+    request->on_admitted = on_admitted;
+    redis_command_begin(command, "EVAL");
+    redis_command_add_text(command, admit_lua);
+    redis_command_add_text(command, "1");
+    redis_command_add_text(command, REDIS_SITES_KEY);
+    redis_command_add_text(command, site);
+    redis_command_add_u64(command, limit);
+    redis_request_send(request);
+}
+
+/* --- salt --- */
+
+static void finish_salt(struct redis_request *request, const redisReply *reply, const char *reason)
+{
+    struct store_salt salt = {.outcome = STORE_OK};
+
+    if (reply != NULL && reply->type == REDIS_REPLY_STRING && reply->len == STORE_SALT_LENGTH) {
+        salt.salt = reply->str;
+    } else {
+        salt.outcome = redis_request_failure(request, reply, reason, &salt.reason);
+    }
+    request->on_salt(request->data, &salt);
+    free(request);
+}
+
+void redis_salt(struct store *store, uint64_t day, store_on_salt on_salt, void *data)
+{
+    struct redis_request *request = redis_request_create(store, data, finish_salt);
+    struct redis_command *command = &request->store->command;
+    char salt[STORE_SALT_LENGTH + 1];
+
+    salt_draw(salt);
+    request->on_salt = on_salt;
+    redis_command_begin(command, "EVAL");
+    redis_command_add_text(command, salt_lua);
+    redis_command_add_text(command, "1");
+    redis_add_salt_key(command, day);
+    redis_command_add_text(command, salt);
+    redis_command_add_u64(command, salt_ttl_s(day));
+    redis_request_send(request);
+    explicit_bzero(salt, sizeof(salt));
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/redis/redis_greeting.h"
+
+#include <hiredis/hiredis.h>
+#include <openssl/evp.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static const char *const names[REDIS_STEPS] = {
+    [REDIS_AUTH] = "AUTH",
+    [REDIS_SELECT] = "SELECT",
+    [REDIS_NAME] = "CLIENT SETNAME",
+    [REDIS_INFO] = "INFO",
+    [REDIS_SCRIPT] = "SCRIPT LOAD",
+    [REDIS_ROLE] = "ROLE",
+    [REDIS_REPLICATION] = "INFO replication",
+    [REDIS_PING] = "PING",
+};
+
+static const char sentinel[] =
+    "this is a Sentinel, which keeps no data: set redis.host and redis.port to the master that it "
+    "watches, or to a name or proxy that follows the master";
+
+/* --- errors --- */
+
+static bool begins_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static bool is_error(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ERROR;
+}
+
+/*
+ * An error in words. Redis repeats the arguments of a command that it does not know: that may be a
+ * password, or a script.
+ */
+static const char *tell_error(struct redis_greeting *greeting, enum redis_step step,
+                              const redisReply *reply)
+{
+    const char *arguments = strstr(reply->str, ", with args beginning with:");
+    int length = arguments != NULL ? (int)(arguments - reply->str) : (int)reply->len;
+
+    snprintf(greeting->error, sizeof(greeting->error), "%s: %.*s", names[step], length, reply->str);
+    return greeting->error;
+}
+
+static const char *error_of(struct redis_greeting *greeting, enum redis_step step,
+                            const redisReply *reply)
+{
+    return is_error(reply) ? tell_error(greeting, step, reply) : NULL;
+}
+
+/* whether a server is of no use now, or refuses the connection as a whole */
+static bool is_refusal(const redisReply *reply)
+{
+    static const char *const prefixes[] = {"LOADING",
+                                           "NOAUTH",
+                                           "WRONGPASS",
+                                           "BUSY ",
+                                           "MASTERDOWN",
+                                           "DENIED",
+                                           "ERR max number of clients",
+                                           "CLUSTERDOWN"};
+
+    for (size_t i = 0; is_error(reply) && i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        if (begins_with(reply->str, prefixes[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Notes an error that does not matter, in case that the server hangs up after it. NOAUTH stays: to
+ * a client that has not authenticated Redis says it first, and hangs up on the script, since it
+ * takes no argument of more than 16 KiB then.
+ */
+static void ignore_error(struct redis_greeting *greeting, enum redis_step step,
+                         const redisReply *reply)
+{
+    if (is_error(reply) && strstr(greeting->ignored, "NOAUTH") == NULL) {
+        snprintf(greeting->ignored, sizeof(greeting->ignored), "%s",
+                 tell_error(greeting, step, reply));
+    }
+}
+
+bool redis_greeting_is_denied(const char *error)
+{
+    return strstr(error, "WRONGPASS") != NULL || strstr(error, "NOAUTH") != NULL ||
+           begins_with(error, "AUTH: ERR invalid password");
+}
+
+/* "\nname:value" of an INFO reply; false when there is no such line */
+static bool read_line(const redisReply *reply, const char *name, char *ret_value, size_t size)
+{
+    const char *found = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, name) : NULL;
+
+    if (found == NULL) {
+        return false;
+    }
+    found += strlen(name);
+    snprintf(ret_value, size, "%.*s", (int)strcspn(found, "\r\n"), found);
+    return true;
+}
+
+/* --- the steps --- */
+
+/* a user without a password is one that needs none (nopass): any password is right */
+static bool build_auth(const struct redis_greeting *greeting, struct redis_command *command)
+{
+    if (*greeting->options->password == '\0' && *greeting->options->username == '\0') {
+        return false;
+    }
+    redis_command_begin(command, "AUTH");
+    if (*greeting->options->username != '\0') {
+        redis_command_add_text(command, greeting->options->username);
+    }
+    redis_command_add_text(command, greeting->options->password);
+    return true;
+}
+
+static const char *check_auth(struct redis_greeting *greeting, const redisReply *reply)
+{
+    return error_of(greeting, REDIS_AUTH, reply);
+}
+
+static bool build_select(const struct redis_greeting *greeting, struct redis_command *command)
+{
+    redis_command_begin(command, "SELECT");
+    redis_command_add_text(command, greeting->db);
+    return greeting->options->db != 0;
+}
+
+static const char *check_select(struct redis_greeting *greeting, const redisReply *reply)
+{
+    return error_of(greeting, REDIS_SELECT, reply);
+}
+
+static bool build_name(const struct redis_greeting *greeting, struct redis_command *command)
+{
+    redis_command_begin(command, "CLIENT");
+    redis_command_add_text(command, "SETNAME");
+    redis_command_add_text(command, greeting->options->client_name);
+    return true;
+}
+
+static const char *check_name(struct redis_greeting *greeting, const redisReply *reply)
+{
+    ignore_error(greeting, REDIS_NAME, reply);
+    return NULL;
+}
+
+static bool build_info(const struct redis_greeting *greeting, struct redis_command *command)
+{
+    (void)greeting;
+    redis_command_begin(command, "INFO");
+    redis_command_add_text(command, "server");
+    return true;
+}
+
+static const char *check_info(struct redis_greeting *greeting, const redisReply *reply)
+{
+    char mode[16];
+
+    read_line(reply, "redis_version:", greeting->health->version,
+              sizeof(greeting->health->version));
+    if (read_line(reply, "redis_mode:", mode, sizeof(mode)) && strcmp(mode, "sentinel") == 0) {
+        return sentinel;
+    }
+    ignore_error(greeting, REDIS_INFO, reply);
+    return NULL;
+}
+
+static bool build_script(const struct redis_greeting *greeting, struct redis_command *command)
+{
+    if (greeting->options->script == NULL) {
+        return false;
+    }
+    redis_command_begin(command, "SCRIPT");
+    redis_command_add_text(command, "LOAD");
+    redis_command_add_text(command, greeting->options->script);
+    return true;
+}
+
+/*
+ * EVALSHA needs it where SCRIPT LOAD does not tell it. Only then: OpenSSL loads all that it has for
+ * the first digest, and leaves a heap in which every visit takes longer to allocate.
+ */
+static void digest_script(const char *script, char ret_sha[REDIS_SHA_LENGTH + 1])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+
+    if (EVP_Digest(script, strlen(script), digest, &length, EVP_sha1(), NULL) != 1) {
+        return; /* no SHA-1 in this library: EVALSHA fails, and EVAL is used */
+    }
+    for (unsigned i = 0; i < length && i < REDIS_SHA_LENGTH / 2; i++) {
+        snprintf(ret_sha + (size_t)2 * i, 3, "%02x", digest[i]);
+    }
+}
+
+static const char *check_script(struct redis_greeting *greeting, const redisReply *reply)
+{
+    if (reply->type == REDIS_REPLY_STRING && reply->len == REDIS_SHA_LENGTH) {
+        memcpy(greeting->sha, reply->str, REDIS_SHA_LENGTH + 1);
+        return NULL;
+    }
+    if (is_refusal(reply)) {
+        return tell_error(greeting, REDIS_SCRIPT, reply);
+    }
+    if (!is_error(reply)) {
+        return "SCRIPT LOAD: no digest in reply";
+    }
+    ignore_error(greeting, REDIS_SCRIPT, reply);
+    digest_script(greeting->options->script, greeting->sha);
+    return NULL;
+}
+
+static bool build_role(const struct redis_greeting *greeting, struct redis_command *command)
+{
+    (void)greeting;
+    redis_command_begin(command, "ROLE");
+    return true;
+}
+
+static const char *take_role(struct redis_greeting *greeting, const char *role)
+{
+    snprintf(greeting->health->role, sizeof(greeting->health->role), "%s", role);
+    if (strcmp(role, "sentinel") == 0) {
+        return sentinel;
+    }
+    return strcmp(role, "master") != 0 ? "the server is a replica: it takes no writes" : NULL;
+}
+
+static const char *check_role(struct redis_greeting *greeting, const redisReply *reply)
+{
+    if (is_error(reply)) {
+        tell_error(greeting, REDIS_ROLE, reply);
+        if (!is_refusal(reply)) {
+            greeting->role_source = REDIS_BY_INFO;
+        }
+        return is_refusal(reply) ? greeting->error : NULL;
+    }
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0 ||
+        reply->element[0]->type != REDIS_REPLY_STRING) {
+        return "ROLE: unexpected reply";
+    }
+    /* a subscriber has no answers to wait for, and no heartbeat that would tell */
+    if (greeting->options->on_message != NULL ||
+        !redis_replicas_take_role(greeting->replicas, greeting->asked_at_ms, reply)) {
+        redis_replicas_clear(greeting->replicas);
+    }
+    return take_role(greeting, reply->element[0]->str);
+}
+
+static bool build_replication(const struct redis_greeting *greeting, struct redis_command *command)
+{
+    (void)greeting;
+    redis_command_begin(command, "INFO");
+    redis_command_add_text(command, "replication");
+    return true;
+}
+
+static const char *check_replication(struct redis_greeting *greeting, const redisReply *reply)
+{
+    char role[sizeof(greeting->health->role)];
+
+    if (is_refusal(reply)) {
+        return tell_error(greeting, REDIS_REPLICATION, reply);
+    }
+    if (!read_line(reply, "\nrole:", role, sizeof(role))) {
+        greeting->role_source = REDIS_BY_NOBODY;
+        greeting->health->role[0] = '\0';
+        redis_replicas_clear(greeting->replicas);
+        return NULL;
+    }
+    if (greeting->options->on_message != NULL ||
+        !redis_replicas_take_info(greeting->replicas, greeting->asked_at_ms, reply->str)) {
+        redis_replicas_clear(greeting->replicas);
+    }
+    return take_role(greeting, role);
+}
+
+static bool build_ping(const struct redis_greeting *greeting, struct redis_command *command)
+{
+    (void)greeting;
+    redis_command_begin(command, "PING");
+    return true;
+}
+
+/* any reply shows that the server is there; only a subscriber needs PING */
+static const char *check_ping(struct redis_greeting *greeting, const redisReply *reply)
+{
+    bool matters = greeting->options->on_message != NULL || is_refusal(reply);
+
+    return matters ? error_of(greeting, REDIS_PING, reply) : NULL;
+}
+
+/* `build` writes the command, if any, `check` says what is wrong */
+static const struct {
+    bool (*build)(const struct redis_greeting *greeting, struct redis_command *command);
+    const char *(*check)(struct redis_greeting *greeting, const redisReply *reply);
+} steps[REDIS_STEPS] = {
+    [REDIS_AUTH] = {build_auth, check_auth},
+    [REDIS_SELECT] = {build_select, check_select},
+    [REDIS_NAME] = {build_name, check_name},
+    [REDIS_INFO] = {build_info, check_info},
+    [REDIS_SCRIPT] = {build_script, check_script},
+    [REDIS_ROLE] = {build_role, check_role},
+    [REDIS_REPLICATION] = {build_replication, check_replication},
+    [REDIS_PING] = {build_ping, check_ping},
+};
+
+/* --- the greeting as a whole --- */
+
+void redis_greeting_init(struct redis_greeting *greeting, const struct redis_link_options *options,
+                         struct store_health *health, struct redis_replicas *replicas)
+{
+    greeting->options = options;
+    greeting->health = health;
+    greeting->replicas = replicas;
+    snprintf(greeting->db, sizeof(greeting->db), "%llu", (unsigned long long)options->db);
+}
+
+void redis_greeting_begin(struct redis_greeting *greeting)
+{
+    greeting->role_source = REDIS_BY_ROLE;
+    greeting->ignored[0] = '\0';
+}
+
+const char *redis_greeting_name(enum redis_step step)
+{
+    return names[step];
+}
+
+bool redis_greeting_build(const struct redis_greeting *greeting, enum redis_step step,
+                          struct redis_command *command)
+{
+    return steps[step].build(greeting, command);
+}
+
+const char *redis_greeting_check(struct redis_greeting *greeting, enum redis_step step,
+                                 uint64_t asked_at_ms, const redisReply *reply)
+{
+    greeting->asked_at_ms = asked_at_ms;
+    return steps[step].check(greeting, reply);
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/redis/redis_tokens.h"
+
+#include "base/alloc.h"
+#include "base/map.h"
+#include "store/token_key.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * A bucket of attempts is some windows long: so for half of the time the one before it is out of
+ * reach, which saves a look-up of each token, and tokens are kept for a minute longer.
+ */
+#define ATTEMPT_BUCKET_MS ((uint64_t)4000 * STORE_WINDOW_ATTEMPT_S)
+
+/*
+ * Short, so that few stamps are looked through for one; and not shorter, since behind a proxy a
+ * batch has stamps of some milliseconds, and each bucket more costs it two commands.
+ */
+#define STAMP_BUCKET_MS 4
+
+/*
+ * What is looked for may be a window older than the batch, and clocks of instances may differ by as
+ * much: so two windows back and one ahead, but never beyond the neighbours.
+ */
+static void choose_buckets(struct redis_token_group *group, const struct store_batch *batch)
+{
+    uint64_t window_ms = 1000 * store_window_s(group->window);
+    uint64_t now_ms = 1000 * batch->second;
+    uint64_t into_ms;
+
+    group->bucket_ms = group->window == STORE_WINDOW_ATTEMPT ? ATTEMPT_BUCKET_MS : window_ms;
+    if (group->window == STORE_WINDOW_DAY) { /* a day of the site */
+        group->bucket = batch->day;
+        return;
+    }
+    into_ms = now_ms % group->bucket_ms;
+    group->bucket = now_ms / group->bucket_ms;
+    group->reaches_before = into_ms < 2 * window_ms;
+    group->reaches_after = group->bucket_ms - into_ms <= window_ms;
+}
+
+static const struct store_token *token_at(const struct redis_tokens *tokens, size_t position)
+{
+    return &tokens->batch->tokens[tokens->order[position]];
+}
+
+static void add_group(struct redis_tokens *tokens, const struct redis_token_group *group)
+{
+    size_t count = tokens->group_count;
+
+    if ((count & (count - 1)) == 0) { /* 0, or a power of two: it is full */
+        tokens->groups = alloc_grow(tokens->groups, (count == 0 ? 1 : 2 * count) * sizeof(*group));
+    }
+    tokens->groups[tokens->group_count++] = *group;
+}
+
+/* the tokens of a window are next in the order */
+static void add_window(struct redis_tokens *tokens, enum store_window window, size_t *position)
+{
+    const struct store_batch *batch = tokens->batch;
+    struct redis_token_group group = {.window = window, .first = *position};
+
+    for (size_t i = 0; i < batch->token_count; i++) {
+        if (batch->tokens[i].window == window) {
+            tokens->order[(*position)++] = (uint32_t)i;
+        }
+    }
+    group.count = *position - group.first;
+    if (group.count != 0) {
+        choose_buckets(&group, batch);
+        add_group(tokens, &group);
+    }
+}
+
+/* the number of a stamp's group, made when it is the first of its bucket; most are of the latest */
+static uint32_t group_of_stamp(struct redis_tokens *tokens, size_t first_group,
+                               const struct store_token *token)
+{
+    uint64_t bucket = stamp_read(token->bytes).ms / STAMP_BUCKET_MS;
+
+    for (size_t i = tokens->group_count; i-- != first_group;) {
+        if (tokens->groups[i].bucket == bucket) {
+            return (uint32_t)i;
+        }
+    }
+    add_group(tokens, &(struct redis_token_group){.window = STORE_WINDOW_STAMPED,
+                                                  .bucket_ms = STAMP_BUCKET_MS,
+                                                  .bucket = bucket});
+    return (uint32_t)tokens->group_count - 1;
+}
+
+/* counted first, and put in their places then */
+static void add_stamps(struct redis_tokens *tokens, size_t position)
+{
+    const struct store_batch *batch = tokens->batch;
+    size_t first_group = tokens->group_count;
+    uint32_t *group_of = alloc_zero(batch->token_count, sizeof(*group_of));
+
+    for (size_t i = 0; i < batch->token_count; i++) {
+        if (batch->tokens[i].window == STORE_WINDOW_STAMPED) {
+            group_of[i] = group_of_stamp(tokens, first_group, &batch->tokens[i]);
+            tokens->groups[group_of[i]].count++;
+        }
+    }
+    for (size_t i = first_group; i < tokens->group_count; i++) {
+        tokens->groups[i].first = position;
+        position += tokens->groups[i].count;
+        tokens->groups[i].count = 0;
+    }
+    for (size_t i = 0; i < batch->token_count; i++) {
+        if (batch->tokens[i].window == STORE_WINDOW_STAMPED) {
+            struct redis_token_group *group = &tokens->groups[group_of[i]];
+
+            tokens->order[group->first + group->count++] = (uint32_t)i;
+        }
+    }
+    free(group_of);
+}
+
+/* once for an entry, since many tokens may be of one */
+static void hash_pages(struct redis_tokens *tokens)
+{
+    const struct store_batch *batch = tokens->batch;
+
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        tokens->pages[i] = token_key_page(batch->entries[i].page, batch->entries[i].page_length);
+    }
+}
+
+void redis_tokens_init(struct redis_tokens *tokens, const struct store_batch *batch)
+{
+    size_t position = 0;
+
+    *tokens = (struct redis_tokens){.batch = batch};
+    if (batch->token_count == 0) {
+        return;
+    }
+    tokens->pages = alloc_bytes(batch->entry_count * sizeof(*tokens->pages) +
+                                batch->token_count * sizeof(*tokens->order));
+    tokens->order = (uint32_t *)(tokens->pages + batch->entry_count);
+    hash_pages(tokens);
+    add_window(tokens, STORE_WINDOW_ATTEMPT, &position);
+    add_window(tokens, STORE_WINDOW_CLIENT, &position);
+    add_window(tokens, STORE_WINDOW_DAY, &position);
+    add_stamps(tokens, position);
+}
+
+void redis_tokens_finish(struct redis_tokens *tokens)
+{
+    free(tokens->pages);
+    free(tokens->groups);
+}
+
+static bool is_stamped(const struct redis_token_group *group)
+{
+    return group->window == STORE_WINDOW_STAMPED;
+}
+
+/* the sets that its tokens may be in; of a group of stamps a row, and the set beside it */
+static size_t bucket_count(const struct redis_token_group *group)
+{
+    return is_stamped(group) ? 2
+                             : 1 + (group->reaches_before ? 1 : 0) + (group->reaches_after ? 1 : 0);
+}
+
+size_t redis_tokens_key_count(const struct redis_tokens *tokens)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < tokens->group_count; i++) {
+        count += bucket_count(&tokens->groups[i]);
+    }
+    return count;
+}
+
+/* "vc:{site}:", a kind and the number of a bucket */
+static void add_key(struct redis_command *command, const char *site, const char *kind,
+                    uint64_t bucket)
+{
+    char name[REDIS_KEY_MAX];
+    char *end = stpcpy(name, kind);
+
+    end[format_u64(bucket, end)] = '\0';
+    redis_add_key(command, site, name);
+}
+
+static void add_set_keys(struct redis_command *command, const char *site,
+                         const struct redis_token_group *group)
+{
+    char kind[REDIS_KEY_MAX] = "seen:day:";
+
+    if (group->window != STORE_WINDOW_DAY) {
+        snprintf(kind, sizeof(kind), "seen:%" PRIu64 ":", group->bucket_ms / 1000);
+    }
+    add_key(command, site, kind, group->bucket);
+    if (group->reaches_before) {
+        add_key(command, site, kind, group->bucket - 1);
+    }
+    if (group->reaches_after) {
+        add_key(command, site, kind, group->bucket + 1);
+    }
+}
+
+void redis_tokens_add_keys(const struct redis_tokens *tokens, struct redis_command *command)
+{
+    const char *site = tokens->batch->site;
+
+    for (size_t i = 0; i < tokens->group_count; i++) {
+        const struct redis_token_group *group = &tokens->groups[i];
+
+        if (is_stamped(group)) {
+            add_key(command, site, "stamps:", group->bucket);
+            add_key(command, site, "stamps:more:", group->bucket);
+        } else {
+            add_set_keys(command, site, group);
+        }
+    }
+}
+
+/* what stands for the page in what is kept of a token; 0 where nothing does */
+static uint64_t page_of(const struct redis_tokens *tokens, const struct store_token *token)
+{
+    return token_key_has_page(token->window) ? tokens->pages[token->entry] : 0;
+}
+
+static bool is_same(const struct redis_tokens *tokens, const struct store_token *one,
+                    const struct store_token *other)
+{
+    return one->length == other->length && memcmp(one->bytes, other->bytes, one->length) == 0 &&
+           page_of(tokens, one) == page_of(tokens, other);
+}
+
+/*
+ * Of a stamp's id, in which a proxy may count, by multiplication, whose high bits depend on all
+ * bits (Knuth, The Art of Computer Programming, volume 3, 6.4); what clients choose needs a hash
+ * with a secret.
+ */
+static uint64_t hash_of(const struct redis_tokens *tokens, const struct store_token *token)
+{
+    uint64_t page = page_of(tokens, token);
+
+    return token->window == STORE_WINDOW_STAMPED
+               ? token_key_stamp_id(token->bytes, page) * UINT64_C(0x9e3779b97f4a7c15)
+               : map_hash_key(token->bytes, token->length) ^ page;
+}
+
+/* whether no token of a group is in it twice; by a hash table with linear probing */
+static bool are_distinct(const struct redis_tokens *tokens, const struct redis_token_group *group)
+{
+    uint32_t *slots; /* positions in the group, from 1 */
+    unsigned slot_bits = 4;
+    size_t slot_count;
+    bool are_distinct = true;
+
+    while ((size_t)1 << slot_bits < 2 * group->count) {
+        slot_bits++;
+    }
+    slot_count = (size_t)1 << slot_bits;
+    slots = alloc_zero(slot_count, sizeof(*slots));
+    for (size_t i = 0; i < group->count && are_distinct; i++) {
+        const struct store_token *token = token_at(tokens, group->first + i);
+        size_t slot = hash_of(tokens, token) >> (64 - slot_bits);
+
+        while (slots[slot] != 0 &&
+               !is_same(tokens, token_at(tokens, group->first + slots[slot] - 1), token)) {
+            slot = (slot + 1) & (slot_count - 1);
+        }
+        are_distinct = slots[slot] == 0;
+        slots[slot] = (uint32_t)i + 1;
+    }
+    free(slots);
+    return are_distinct;
+}
+
+/* whether a version before 0.2 would have kept them in another form, which is looked up, too */
+static bool finds_old_forms(const struct redis_tokens *tokens,
+                            const struct redis_token_group *group)
+{
+    return tokens->batch->finds_old_tokens && token_key_has_page(group->window);
+}
+
+void redis_tokens_add_groups(const struct redis_tokens *tokens, struct redis_store *store)
+{
+    redis_list_begin(store);
+    for (size_t i = 0; i < tokens->group_count; i++) {
+        const struct redis_token_group *group = &tokens->groups[i];
+        uint64_t least_s = store_token_ttl_s(group->window, store->keep_tokens_s);
+
+        if (!is_stamped(group)) {
+            redis_list_put(store, group->count);
+            redis_list_put(store, bucket_count(group));
+            redis_list_put(store, (are_distinct(tokens, group) ? 1 : 0) +
+                                      (finds_old_forms(tokens, group) ? 2 : 0));
+            redis_list_put(store, least_s);
+            redis_list_put(store, least_s + (group->bucket_ms + 999) / 1000);
+        }
+    }
+    redis_list_add(store);
+    redis_list_begin(store);
+    for (size_t i = 0; i < tokens->group_count; i++) {
+        const struct redis_token_group *group = &tokens->groups[i];
+
+        if (is_stamped(group)) {
+            if (store->list.length == 0) {
+                redis_list_put(store, store_token_ttl_s(group->window, store->keep_tokens_s));
+            }
+            buf_putc(&store->list, are_distinct(tokens, group) ? '1' : '0');
+        }
+    }
+    if (tokens->batch->finds_old_tokens && store->list.length != 0) {
+        buf_putc(&store->list, '+');
+    }
+    redis_list_add(store);
+}
+
+/* the ids of a group of stamps in a row, as one argument */
+static void add_stamp_ids(const struct redis_tokens *tokens, const struct redis_token_group *group,
+                          struct redis_store *store)
+{
+    redis_list_begin(store);
+    for (size_t i = 0; i < group->count; i++) {
+        const struct store_token *token = token_at(tokens, group->first + i);
+        uint64_t id = htobe64(token_key_stamp_id(token->bytes, tokens->pages[token->entry]));
+
+        buf_append(&store->list, &id, sizeof(id));
+    }
+    redis_list_add(store);
+}
+
+/* the same as they came, which the script cannot make of those */
+static void add_old_stamp_ids(const struct redis_tokens *tokens,
+                              const struct redis_token_group *group, struct redis_store *store)
+{
+    redis_list_begin(store);
+    for (size_t i = 0; i < group->count; i++) {
+        buf_append(&store->list, token_at(tokens, group->first + i)->bytes + STAMP_ID_AT,
+                   STAMP_ID_LENGTH);
+    }
+    redis_list_add(store);
+}
+
+static void add_token(const struct redis_tokens *tokens, const struct store_token *token,
+                      struct redis_command *command)
+{
+    struct token_key key;
+
+    token_key_write(token, tokens->pages[token->entry], &key);
+    redis_command_add(command, key.bytes, key.length);
+}
+
+void redis_tokens_add(const struct redis_tokens *tokens, struct redis_store *store)
+{
+    const struct store_batch *batch = tokens->batch;
+
+    if (batch->token_count == 0) {
+        return;
+    }
+    redis_list_begin(store);
+    for (size_t i = 0; i < batch->token_count; i++) {
+        redis_list_put(store, token_at(tokens, i)->entry + 2);
+    }
+    redis_list_add(store);
+    for (size_t i = 0; i < tokens->group_count; i++) {
+        const struct redis_token_group *group = &tokens->groups[i];
+
+        if (is_stamped(group)) {
+            add_stamp_ids(tokens, group, store);
+            if (batch->finds_old_tokens) {
+                add_old_stamp_ids(tokens, group, store);
+            }
+            continue;
+        }
+        for (size_t j = 0; j < group->count; j++) {
+            add_token(tokens, token_at(tokens, group->first + j), &store->command);
+        }
+    }
+}

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/sqlite/sqlite_file.h"
+
+#include "base/alloc.h"
+#include "store/sqlite/sqlite_inside.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* how long a transaction waits for those of other processes */
+#define BUSY_TIMEOUT_MS   2000
+#define BUSY_SLEEP_MIN_US 500
+#define BUSY_SLEEP_MAX_US 2000
+
+/* "vcnt" in the file's header: this file is ours */
+#define APPLICATION_ID 0x76636e74
+#define SCHEMA_VERSION 2
+
+#define TABLE(sql) sql ";"
+#define ADDED(sql)
+#define UPGRADE(sql)
+#define ENSURE(sql)
+#define STATEMENT(name, sql)
+static const char schema_sql[] =
+#include "store/sqlite/sqlite_sql.def"
+    ;
+#undef TABLE
+#undef UPGRADE
+#undef ADDED
+
+#define TABLE(sql)
+#define UPGRADE(sql)
+#define ADDED(sql) sql ";"
+static const char added_sql[] =
+#include "store/sqlite/sqlite_sql.def"
+    ;
+#undef ADDED
+#undef UPGRADE
+
+#define ADDED(sql)
+#define UPGRADE(sql) sql ";"
+static const char upgrade_sql[] =
+#include "store/sqlite/sqlite_sql.def"
+    ;
+#undef UPGRADE
+#undef ENSURE
+
+#define UPGRADE(sql)
+#define ENSURE(sql) sql ";"
+static const char ensure_sql[] =
+#include "store/sqlite/sqlite_sql.def"
+    ;
+#undef ENSURE
+#undef STATEMENT
+
+#define ENSURE(sql)
+#define STATEMENT(name, sql) sql,
+static const char *const statement_sql[STATEMENT_COUNT] = {
+#include "store/sqlite/sqlite_sql.def"
+};
+#undef TABLE
+#undef ADDED
+#undef UPGRADE
+#undef ENSURE
+#undef STATEMENT
+
+const char *sqlite_file_library_version(void)
+{
+    return sqlite3_libversion();
+}
+
+/* notes what failed and why; returns -EIO */
+static int fail(struct sqlite_file *file, int code, const char *what, const char *why)
+{
+    snprintf(file->status.error, sizeof(file->status.error), "%s: %s", what, why);
+    file->error_code = code & 0xff;
+    return -EIO;
+}
+
+/* the same with what SQLite says about its last error */
+static int fail_in_sqlite(struct sqlite_file *file, const char *what)
+{
+    int code = sqlite3_extended_errcode(file->db);
+    int error = sqlite3_system_errno(file->db);
+    char why[200];
+
+    if ((code & 0xff) != SQLITE_IOERR && (code & 0xff) != SQLITE_CANTOPEN) {
+        return fail(file, code, what, sqlite3_errmsg(file->db));
+    }
+    if (error != 0) {
+        snprintf(why, sizeof(why), "%s (%s)", sqlite3_errmsg(file->db), strerror(error));
+    } else {
+        snprintf(why, sizeof(why), "%s (code %d)", sqlite3_errmsg(file->db), code);
+    }
+    return fail(file, code, what, why);
+}
+
+void sqlite_file_close(struct sqlite_file *file)
+{
+    for (int i = 0; i < STATEMENT_COUNT; i++) {
+        sqlite3_finalize(file->statements[i]);
+        file->statements[i] = NULL;
+    }
+    sqlite3_close(file->db);
+    file->db = NULL;
+    file->status.ready = false;
+}
+
+static int execute(struct sqlite_file *file, const char *sql, const char *what)
+{
+    return sqlite3_exec(file->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0
+                                                                      : fail_in_sqlite(file, what);
+}
+
+/* ends a step that was made with result `rc`; 0, or -EIO with the error noted */
+int sqlite_end_step(struct sqlite_file *file, sqlite3_stmt *statement, int rc, const char *what)
+{
+    int result = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : fail_in_sqlite(file, what);
+
+    sqlite3_reset(statement);
+    return result;
+}
+
+/* runs a statement that is bound already, for what it does */
+int sqlite_run(struct sqlite_file *file, enum statement which, const char *what)
+{
+    return sqlite_end_step(file, file->statements[which], sqlite3_step(file->statements[which]),
+                           what);
+}
+
+int sqlite_take_number(struct sqlite_file *file, enum statement which, const char *what,
+                       int64_t *ret_number)
+{
+    sqlite3_stmt *statement = file->statements[which];
+    int rc = sqlite3_step(statement);
+    bool found = rc == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL;
+
+    if (found) {
+        *ret_number = sqlite3_column_int64(statement, 0);
+        rc = sqlite3_step(statement); /* to its end: a statement that writes is run by that */
+    }
+    return sqlite_end_step(file, statement, rc, what) == 0 ? found : -EIO;
+}
+
+void sqlite_bind_name(sqlite3_stmt *statement, int index, const char *text, size_t length)
+{
+    sqlite3_bind_text(statement, index, text, (int)length, SQLITE_STATIC);
+}
+
+void sqlite_bind_u64(sqlite3_stmt *statement, int index, uint64_t value)
+{
+    sqlite3_bind_int64(statement, index, (sqlite3_int64)value);
+}
+
+/* makes the directories above `path` where there are none */
+static int make_directories(const char *path)
+{
+    char directory[PATH_MAX];
+
+    if (strlen(path) >= sizeof(directory)) {
+        return -ENAMETOOLONG;
+    }
+    strcpy(directory, path);
+    for (char *slash = strchr(directory + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(directory, 0750) != 0 && errno != EEXIST) {
+            return -errno;
+        }
+        *slash = '/';
+    }
+    return 0;
+}
+
+/* reads one whole number, such as a pragma */
+static int read_number(struct sqlite_file *file, const char *sql, int64_t *ret_number)
+{
+    sqlite3_stmt *statement = NULL;
+    int result = -EIO;
+
+    if (sqlite3_prepare_v2(file->db, sql, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW) {
+        *ret_number = sqlite3_column_int64(statement, 0);
+        result = 0;
+    } else {
+        fail_in_sqlite(file, "open");
+    }
+    sqlite3_finalize(statement);
+    return result;
+}
+
+/* whether the file may be used: ours and not newer than this program, or new: version 0 */
+static int check_identity(struct sqlite_file *file, int64_t *ret_version)
+{
+    int64_t application;
+    int64_t tables;
+    char why[128];
+
+    if (read_number(file, "PRAGMA application_id", &application) != 0 ||
+        read_number(file, "PRAGMA user_version", ret_version) != 0 ||
+        read_number(file, "SELECT count(*) FROM sqlite_master", &tables) != 0) {
+        return -EIO;
+    }
+    if (application != APPLICATION_ID && (tables != 0 || application != 0 || *ret_version != 0)) {
+        return fail(file, SQLITE_NOTADB, "open", "the database belongs to another program");
+    }
+    if (*ret_version > SCHEMA_VERSION) {
+        snprintf(why, sizeof(why), "its schema is version %lld, this program knows %d",
+                 (long long)*ret_version, SCHEMA_VERSION);
+        return fail(file, SQLITE_NOTADB, "open", why);
+    }
+    return 0;
+}
+
+static int enter_wal_mode(struct sqlite_file *file)
+{
+    sqlite3_stmt *statement = NULL;
+    bool done;
+
+    if (sqlite3_prepare_v2(file->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL) !=
+            SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW) {
+        fail_in_sqlite(file, "open");
+        sqlite3_finalize(statement);
+        return -EIO;
+    }
+    done = strcmp((const char *)sqlite3_column_text(statement, 0), "wal") == 0;
+    sqlite3_finalize(statement);
+    return done ? 0 : fail(file, SQLITE_ERROR, "open", "it cannot have a write-ahead log");
+}
+
+/* makes the tables, or makes them what this program knows */
+static int make_tables(struct sqlite_file *file)
+{
+    int64_t version;
+
+    if (check_identity(file, &version) != 0) {
+        return -EIO;
+    }
+    if (version != SCHEMA_VERSION &&
+        execute(file, version == 0 ? schema_sql : upgrade_sql, "open") != 0) {
+        return -EIO;
+    }
+    return execute(file, ensure_sql, "open");
+}
+
+/* makes the tables where need be; the commit proves that the file can be written */
+static int claim(struct sqlite_file *file)
+{
+    char mark[96];
+
+    snprintf(mark, sizeof(mark), "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+             APPLICATION_ID, SCHEMA_VERSION);
+    if (execute(file, "BEGIN IMMEDIATE", "open") != 0 || make_tables(file) != 0 ||
+        execute(file, added_sql, "open") != 0 || execute(file, mark, "open") != 0) {
+        sqlite_file_recover(file);
+        return -EIO;
+    }
+    return 0;
+}
+
+static int prepare(struct sqlite_file *file)
+{
+    for (int i = 0; i < STATEMENT_COUNT; i++) {
+        if (sqlite3_prepare_v3(file->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &file->statements[i], NULL) != SQLITE_OK) {
+            return fail_in_sqlite(file, "open");
+        }
+    }
+    return 0;
+}
+
+/*
+ * SQLite's own busy handler sleeps up to 100 ms at a time, while a busy process takes the lock back
+ * in less than one; then the others get it seconds later.
+ */
+static int on_busy(void *data, int count)
+{
+    struct sqlite_file *file = data;
+    uint64_t now_ms = clock_monotonic_ms();
+    uint32_t random;
+
+    if (count == 0) {
+        file->busy_since_ms = now_ms;
+    }
+    sqlite3_randomness(sizeof(random), &random);
+    usleep(BUSY_SLEEP_MIN_US + random % (BUSY_SLEEP_MAX_US - BUSY_SLEEP_MIN_US));
+    return now_ms - file->busy_since_ms < BUSY_TIMEOUT_MS;
+}
+
+static int open_database(struct sqlite_file *file)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    int64_t version;
+    int error = make_directories(file->path);
+
+    if (error != 0) {
+        return fail(file, SQLITE_CANTOPEN, "make the directory", strerror(-error));
+    }
+    if (sqlite3_open_v2(file->path, &file->db, flags, NULL) != SQLITE_OK) {
+        return fail_in_sqlite(file, "open");
+    }
+    if (sqlite3_db_readonly(file->db, "main") == 1) {
+        return fail(file, SQLITE_READONLY, "open", "the file cannot be written");
+    }
+    sqlite3_busy_handler(file->db, on_busy, file);
+    if (check_identity(file, &version) != 0) {
+        return -EIO;
+    }
+    /* memory, since undoing a batch must not depend on a directory for temporary files */
+    if (execute(file, "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY", "open") != 0) {
+        return -EIO;
+    }
+    return enter_wal_mode(file);
+}
+
+void sqlite_file_open(struct sqlite_file *file)
+{
+    bool was_open = file->db != NULL;
+
+    if (!was_open && open_database(file) != 0) {
+        sqlite_file_close(file);
+        return;
+    }
+    if (claim(file) != 0 ||
+        (!was_open && (prepare(file) != 0 || sqlite_file_begin_sweeping(file) != 0))) {
+        if (!was_open && file->db != NULL) {
+            sqlite_file_close(file);
+        }
+        return;
+    }
+    file->status.ready = true;
+    file->status.opens += was_open ? 0 : 1;
+}
+
+/* a file that was moved or removed while it is open would take visits to nowhere */
+static int check_place(struct sqlite_file *file)
+{
+    int moved = 0;
+
+    sqlite3_file_control(file->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    return moved ? fail(file, SQLITE_IOERR, "begin", "the file was moved or removed") : 0;
+}
+
+int sqlite_file_begin(struct sqlite_file *file, bool writes)
+{
+    if (file->db == NULL) {
+        file->error_code = SQLITE_CANTOPEN; /* whatever the reason in the status is */
+        return -EIO;
+    }
+    file->status.transactions++;
+    file->writes = writes;
+    if (check_place(file) != 0) {
+        return -EIO;
+    }
+    return sqlite_run(file, writes ? BEGIN_TO_WRITE : BEGIN_TO_READ, "begin");
+}
+
+enum store_outcome sqlite_file_commit(struct sqlite_file *file)
+{
+    if (file->writes && sqlite_file_sweep(file) != 0) {
+        return STORE_REFUSED;
+    }
+    if (sqlite_run(file, COMMIT, "commit") == 0) {
+        file->status.commits += file->writes;
+        file->status.ready |= file->writes;
+        return STORE_OK;
+    }
+    /*
+     * Without room the log lacks the end of the commit, which is then void. After any other error
+     * all of it may have reached the file, and be found there the next time it is opened.
+     */
+    return file->error_code == SQLITE_BUSY || file->error_code == SQLITE_FULL ? STORE_REFUSED
+                                                                              : STORE_UNKNOWN;
+}
+
+enum store_scope sqlite_file_error_scope(const struct sqlite_file *file)
+{
+    switch (file->error_code) {
+    case SQLITE_CONSTRAINT: /* also what a trigger raises */
+    case SQLITE_MISMATCH:
+    case SQLITE_RANGE:
+    case SQLITE_TOOBIG:
+        return STORE_SCOPE_SITE;
+    default: /* full, busy, read-only, an I/O error, no database, damaged, no memory … */
+        return STORE_SCOPE_SERVER;
+    }
+}
+
+void sqlite_file_recover(struct sqlite_file *file)
+{
+    if (file->db == NULL) {
+        return;
+    }
+    if (!sqlite3_get_autocommit(file->db)) {
+        sqlite3_exec(file->db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    /* what passes by itself leaves the file open: locked by others, or no room, but readable */
+    if (file->error_code == SQLITE_FULL) {
+        file->status.ready = false;
+    } else if (file->error_code != SQLITE_BUSY &&
+               sqlite_file_error_scope(file) == STORE_SCOPE_SERVER) {
+        sqlite_file_close(file);
+    }
+}
+
+const struct sqlite_file_status *sqlite_file_status(const struct sqlite_file *file)
+{
+    return &file->status;
+}
+
+struct sqlite_file *sqlite_file_create(const struct sqlite_store_options *options)
+{
+    struct sqlite_file *file = alloc_zero(1, sizeof(*file));
+
+    file->path = alloc_text(options->path);
+    /* nobody asks how much memory it has, and to know costs a lock each time */
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    file->keep_tokens_ms = options->keep_tokens_ms;
+    file->ledger_ttl_ms = options->ledger_ttl_ms;
+    file->series_days_ms = options->series_days_ms;
+    file->series_hours_ms = options->series_hours_ms;
+    return file;
+}
+
+void sqlite_file_destroy(struct sqlite_file *file)
+{
+    if (file == NULL) {
+        return;
+    }
+    free(file->path);
+    free(file);
+}
