@@ -116,9 +116,7 @@ void redis_list_begin(struct redis_store *store);
 void redis_list_put(struct redis_store *store, uint64_t number);
 void redis_list_add(struct redis_store *store);
 
-/*
- * sends the store's command; if the link rejects it, the request is refused at the end of this turn
- */
+/* sends the store's command; a request that the link rejects is refused at the end of the turn */
 void redis_request_send(struct redis_request *request);
 
 /*

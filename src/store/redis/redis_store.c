@@ -75,7 +75,9 @@ static void destroy(struct store *base)
     struct redis_store *store = container_of(base, struct redis_store, store);
     struct redis_link *link = store->link;
 
-    /* what is called from the callbacks of these ends is refused like the rest */
+    /*
+     * callbacks of ended calls may call the store again; without a link, such calls are refused too
+     */
     store->link = NULL;
     store->wait.link = NULL;
     redis_look_finish(&store->look);
