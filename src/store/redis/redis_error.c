@@ -11,9 +11,7 @@ static const char *const server_words[] = {
     "READONLY", "REDIRECT",    "TRYAGAIN",   "UNKILLABLE", "WRONGPASS",
 };
 
-/*
- * starts of other errors that affect every site; the first ones are from proxies and hosted servers
- */
+/* starts of other such errors; the first ones are from proxies and hosted servers */
 static const char *const server_texts[] = {
     "ERR max ",
     "ERR unknown command",

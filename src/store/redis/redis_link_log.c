@@ -22,9 +22,7 @@ static uint64_t hash_of(const char *text)
     return hash;
 }
 
-/*
- * whether a reason is due for logging: new, or not logged for LOG_AGAIN_MS; notes it as logged now
- */
+/* whether to log a reason: it is new, or was not logged for LOG_AGAIN_MS; notes it as logged */
 static bool note_reason(struct redis_link *link, const char *text)
 {
     uint64_t now_ms = loop_now_ms(link->loop);

@@ -75,9 +75,7 @@ static void destroy(struct store *base)
     struct redis_store *store = container_of(base, struct redis_store, store);
     struct redis_link *link = store->link;
 
-    /*
-     * callbacks of ended calls may call the store again; without a link, such calls are refused too
-     */
+    /* callbacks may call the store again; without a link, these calls are refused too */
     store->link = NULL;
     store->wait.link = NULL;
     redis_look_finish(&store->look);

@@ -45,9 +45,7 @@ static void warn(struct redis_wait *wait, const char *error)
     }
 }
 
-/*
- * whether a WAIT may be sent: while replicas hang, WAITs in flight take one timeout after another
- */
+/* whether a WAIT may be sent; while replicas hang, each WAIT in flight takes a full timeout */
 static bool may_send(const struct redis_wait *wait)
 {
     return wait->under_way < (wait->is_slow ? 1 : UNDER_WAY_MAX);

@@ -29,7 +29,7 @@ struct stream {
     struct loop_task report; /* calls on_failed outside of the function that failed */
     char reason[256];
 
-    struct loop_task flush; /* writes at the end of the turn */
+    struct loop_task flush; /* writes, inside a turn, what was sent outside of one */
     struct buf writing;     /* handed to libh2o */
     struct buf waiting;     /* to be written after it */
     bool is_broken;         /* writing failed; drop further bytes */
@@ -56,8 +56,8 @@ static void free_stream(struct stream *stream)
 }
 
 /*
- * enter and leave enclose each callback; leave returns false if the callback closed the stream,
- * which is then freed
+ * Enclose each callback. leave() returns false if the callback closed the stream; the stream is
+ * then freed.
  */
 static void enter(struct stream *stream)
 {

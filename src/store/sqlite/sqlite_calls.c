@@ -22,8 +22,8 @@ static int refuse(struct sqlite_call *call, const char *reason)
 }
 
 /*
- * answers a duplicate of an earlier batch with the present totals: the ledger keeps only the last
- * answer
+ * Answers a duplicate of an earlier batch with the present totals, because the ledger keeps only
+ * the last answer.
  */
 static int answer_late(struct sqlite_file *file, struct sqlite_call *call)
 {
@@ -43,7 +43,7 @@ static int answer_late(struct sqlite_file *file, struct sqlite_call *call)
 struct counted {
     struct store_entry entry;
     struct sqlite_page page;
-    uint64_t hits; /* hits to add */
+    uint64_t hits; /* to add */
 };
 
 /* reads the pages of all entries and, after them, the site, and fills in the hits */
@@ -61,7 +61,7 @@ static int find_pages(struct sqlite_file *file, const struct store_batch *batch,
     return 0;
 }
 
-/* sets the total of each entry to 0, or to STORE_NONE if the site has no room for its new page */
+/* sets the total of each new page that the site has no room for to STORE_NONE; others stay 0 */
 static int find_refused(struct sqlite_file *file, struct sqlite_call *call,
                         const struct counted *counted)
 {
@@ -93,9 +93,7 @@ static bool fits(const struct counted *counted, uint64_t hits)
     return !__builtin_add_overflow(counted->page.total, hits, &sum);
 }
 
-/*
- * returns -ERANGE if a total would be too large for the database; runs before anything is written
- */
+/* runs before anything is written; -ERANGE if a total would be too large for the database */
 static int check_sums(const struct sqlite_call *call, const struct counted *counted)
 {
     size_t count = call->batch.entry_count;

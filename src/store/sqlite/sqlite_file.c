@@ -144,8 +144,7 @@ int sqlite_take_number(struct sqlite_file *file, enum statement which, const cha
 
     if (found) {
         *ret_number = sqlite3_column_int64(statement, 0);
-        rc = sqlite3_step(
-            statement); /* until the end, which is when a statement has written everything */
+        rc = sqlite3_step(statement); /* to the end: only then is everything written */
     }
     return sqlite_end_step(file, statement, rc, what) == 0 ? found : -EIO;
 }
@@ -314,9 +313,7 @@ static int open_database(struct sqlite_file *file)
     if (check_identity(file, &version) != 0) {
         return -EIO;
     }
-    /*
-     * in memory, because the rollback of a batch must not depend on a directory for temporary files
-     */
+    /* MEMORY, because a rollback must not depend on a directory for temporary files */
     if (execute(file, "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY", "open") != 0) {
         return -EIO;
     }
@@ -404,9 +401,7 @@ void sqlite_file_recover(struct sqlite_file *file)
     if (!sqlite3_get_autocommit(file->db)) {
         sqlite3_exec(file->db, "ROLLBACK", NULL, NULL, NULL);
     }
-    /*
-     * after a transient error the file stays open: it is locked, or the disk is full but readable
-     */
+    /* after a transient error the file stays open: locked, or the disk is full but readable */
     if (file->error_code == SQLITE_FULL) {
         file->status.ready = false;
     } else if (file->error_code != SQLITE_BUSY &&

@@ -455,8 +455,7 @@ static void destroy(struct store *base)
         continue; /* EINTR */
     }
     answer_all(store, &store->running);
-    while (!list_is_empty(
-        &store->waiting)) { /* repeated, because an answer may have led to another call */
+    while (!list_is_empty(&store->waiting)) { /* again: an answer may have led to a call */
         list_move_all(&store->running, &store->waiting);
         sqlite_calls_end(&store->running, STORE_REFUSED, "the store is closed");
         answer_all(store, &store->running);

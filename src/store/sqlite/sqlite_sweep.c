@@ -61,8 +61,8 @@ static int write_proven_day(struct sqlite_file *file, enum statement which, uint
 }
 
 /*
- * sets the proven day of a file without one: the clock's day if it is new, else the newest with
- * visits
+ * Sets the proven day of a file that has none: the clock's day if the file is new, else the newest
+ * day with visits.
  */
 static int begin_proven_day(struct sqlite_file *file)
 {
@@ -132,8 +132,8 @@ static int sweep_visitors(struct sqlite_file *file, uint64_t now_ms, int *droppe
 }
 
 /*
- * deletes numbers by day and hour; needs a proven clock. Also deletes numbers of the future, which
- * a clock that was ahead has left
+ * Deletes old numbers by day and hour. Also deletes salts, visitors and tokens of the future, left
+ * by a clock that was ahead. Call it only with a proven clock.
  */
 static int sweep_history(struct sqlite_file *file, uint64_t now_ms, int *dropped)
 {
