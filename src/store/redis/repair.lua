@@ -1,14 +1,14 @@
 -- SPDX-License-Identifier: MIT
--- Makes the keys of a torn site agree again, as an operator says, in a new generation.
+-- Repairs a torn site as an operator chose: makes its keys agree and begins a new generation.
 --
 -- KEYS: hits, ledger
--- ARGV: LOOK, HITS (the site's total is its score, or where it has none the sum of the pages') or NUMBER;
---       that number; 1 to repair a site that is not torn as well; a generation that is known to exist;
---       channel that is told
+-- ARGV: LOOK, HITS (the site's total is its score, or the sum over its pages if it has none) or NUMBER;
+--       that number; 1 to repair a site that is not torn too; a generation that is known to exist;
+--       the channel to publish to
 --
--- Answers " <total by the ledger> <total by hits> <pages> <generation> <generation now> <total now> " and what
--- is wrong; "-" for what there is not, or was not done. Pages, days and hours stay as they are. What is
--- written first is the new mark: a script that fails behind it leaves the site torn.
+-- Returns " <total by the ledger> <total by hits> <pages> <generation> <generation now> <total now> " and the
+-- contradiction; "-" for a missing number and for a repair that was not done. Pages, days and hours stay
+-- unchanged. The new mark is written first: if the script fails later, the site stays torn.
 local hits_key, ledger_key = KEYS[1], KEYS[2]
 local trust, number, is_forced, known, channel = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4]), ARGV[5]
 local CHUNK = 500 -- pages
