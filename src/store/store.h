@@ -364,7 +364,7 @@ typedef void (*store_on_repaired)(void *data, const struct store_repaired *repai
 
 /** The result of an admit call. */
 struct store_admitted {
-    enum store_outcome outcome; /* STORE_UNKNOWN too: asking again is harmless */
+    enum store_outcome outcome; /* may be STORE_UNKNOWN: repeat the call */
     bool is_admitted;           /* STORE_OK */
     const char *reason;
 };
@@ -373,7 +373,7 @@ typedef void (*store_on_admitted)(void *data, const struct store_admitted *admit
 
 /** The result of a salt call. `salt` is a secret: never log or show it. */
 struct store_salt {
-    enum store_outcome outcome; /* STORE_UNKNOWN too: asking again is harmless */
+    enum store_outcome outcome; /* may be STORE_UNKNOWN: repeat the call */
     const char *salt;           /* STORE_OK: STORE_SALT_LENGTH characters, NUL-terminated */
     const char *reason;
 };
@@ -500,7 +500,7 @@ struct store_operations {
 /** Receives changes of `available`, in the loop. Embedded in its owner. */
 struct store_listener {
     void (*on_change)(struct store_listener *listener, bool available);
-    struct store_listener *next; /* the store's */
+    struct store_listener *next; /* private to the store */
 };
 
 /** The common part of all stores; embedded as the first member. */
@@ -610,6 +610,7 @@ static inline void store_watch(struct store *store, const char *site)
     store->operations->watch(store, site);
 }
 
+/** Ends one watch of a site. */
 static inline void store_unwatch(struct store *store, const char *site)
 {
     store->operations->unwatch(store, site);

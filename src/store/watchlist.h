@@ -13,7 +13,10 @@ struct watchlist {
     struct map sites;
 };
 
+/** Initialises an empty list. Finish it with watchlist_finish(). */
 void watchlist_init(struct watchlist *list);
+
+/** Frees all watches. */
 void watchlist_finish(struct watchlist *list);
 
 /** Adds a watch of `site`. Returns whether it is the first one. */

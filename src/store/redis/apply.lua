@@ -37,7 +37,7 @@
 --   OK <total> ...            applied; the new total of each page but the site; "-" for a new page that
 --                             the site has no room for, whose hits are not counted
 --   DUP <total> ...           a duplicate, not applied again; the totals of the first time
---   GAP <sequence> <visits>   not applied: the ledger is here, not where the batch follows
+--   GAP <sequence> <visits>   not applied: the ledger's position, which the batch does not follow
 --   TORN <reason>             not applied: totals and ledger contradict each other, see proof.lua
 --   OUTDATED <generation>     not applied: the site was repaired after the epoch began
 -- After the totals, these may follow in this order:

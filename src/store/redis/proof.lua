@@ -3,9 +3,10 @@
 -- begins with this file.
 --
 -- The mark is a member "\1generation" of hits, which is no page. Its score is the site's generation: 0, plus
--- one for each repair. The proof is a field "proof" of the ledger: "g<generation> <total of the site> <time>".
--- The time is when a version before 0.2 was last seen writing; 0: never. Each write updates both in one step.
--- So keys that contradict each other were not lost, restored or changed together: the site is torn.
+-- one for each repair. The proof is a field "proof" of the ledger:
+-- "g<generation> <total of the site> <time>". The time is when a version before 0.2 was last seen writing;
+-- 0: never. Each write updates mark and proof in one step. So keys that contradict each other were not lost,
+-- restored or changed together: the site is torn.
 --
 -- A version before 0.2 updates neither. Each batch that it applies leaves a ledger entry under an epoch of 32
 -- hexadecimal digits. While such an entry was used recently, a total that does not match is accepted. The

@@ -60,6 +60,8 @@ void stream_close(struct stream *stream);
  */
 struct ssl_ctx_st *stream_tls_create(const char *ca_file, const char *host,
                                      const char **ret_reason);
+
+/** Frees a context. NULL is allowed. */
 void stream_tls_destroy(struct ssl_ctx_st *tls);
 
 #endif
