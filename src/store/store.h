@@ -127,8 +127,9 @@ struct store_token {
 /**
  * A batch is applied in one atomic step. Per site and epoch the store remembers the last batch: its
  * sequence, the visits so far and its answer. A batch with this sequence or a lower one is a
- * duplicate: the store does not apply it again and returns the stored answer. The store refuses a
- * batch that does not follow the last one as a gap.
+ * duplicate, which the store does not apply again. A duplicate of the last batch gets the stored
+ * answer; one of an earlier batch gets the present totals. A batch that does not follow the last
+ * one is a gap; the store refuses it.
  */
 struct store_batch {
     const char *site;   /* NUL-terminated */
@@ -164,10 +165,11 @@ struct store_position {
 struct store_applied {
     enum store_outcome outcome;
     /**
-     * One total per entry if STORE_OK, else NULL: the page's total after the batch. A duplicate
-     * gets the totals of the first time. STORE_NONE: the page is new and the site already has
-     * `pages_max` pages; the store counted and remembered nothing of the entry. New pages of one
-     * batch are admitted in the order of its entries.
+     * One total per entry if STORE_OK, else NULL: the page's total after the batch. A duplicate of
+     * the epoch's last batch gets the totals of the first time, one of an earlier batch the present
+     * totals. STORE_NONE: the page is new and the site already has `pages_max` pages; the store
+     * counted and remembered nothing of the entry. New pages of one batch are admitted in the order
+     * of its entries.
      */
     const uint64_t *totals;
     /**
@@ -206,7 +208,7 @@ struct store_applied {
      * before 0.2 wrote to the site within the last STORE_OLD_VERSION_S. 0: no such version did.
      */
     uint64_t old_version_s;
-    bool is_unproven;   /* STORE_OK: such a version may still write; a torn site goes unnoticed */
+    bool is_unproven;   /* STORE_OK: such a version may still write; a mismatch is accepted */
     const char *reason; /* unless STORE_OK: what failed and why, for the log; not NULL then */
 };
 
