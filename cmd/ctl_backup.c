@@ -44,7 +44,12 @@ static void watch_interrupts(bool is_watched)
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        signal(numbers[i], is_watched ? on_interrupt : SIG_DFL);
+        struct sigaction before;
+
+        /* what nohup has it ignore stays ignored */
+        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
+            signal(numbers[i], is_watched ? on_interrupt : SIG_DFL);
+        }
     }
 }
 
@@ -141,7 +146,11 @@ static enum ctl_exit receive(struct backup *backup, const struct ctl_socket *soc
         return CTL_DONE;
     }
     if (backup->error->length == 0) {
-        fail(backup, "%s: the answer was cut off; the instance ended", socket->path);
+        fail(
+            backup,
+            "%s: the answer was cut off: the instance ended, or the file took nothing for longer than "
+            "http.idle_timeout",
+            socket->path);
     }
     return backup->failure;
 }
@@ -207,15 +216,34 @@ static enum ctl_exit finish_file(struct backup *backup, const char *path, bool i
     return error == 0 ? CTL_DONE : CTL_OUTPUT;
 }
 
-static enum ctl_exit open_file(struct backup *backup, const char *path, bool is_forced)
+/* false after saying why the path can be no backup's, whatever is forced */
+static bool check_path(struct backup *backup, const char *path, bool is_forced)
 {
     struct stat status;
+    char log[PATH_MAX];
+    bool is_there = lstat(path, &status) == 0;
 
-    if (lstat(path, &status) == 0 && (!is_forced || S_ISDIR(status.st_mode))) {
-        fail(backup,
-             S_ISDIR(status.st_mode) ? "%s is a directory"
-                                     : "%s is there already; --force replaces it",
-             path);
+    if (is_there && S_ISDIR(status.st_mode)) {
+        return fail(backup, "%s is a directory", path);
+    }
+    if (is_there && !is_forced) {
+        return fail(backup, "%s is there already; --force replaces it", path);
+    }
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
+        return fail(backup, "%s is no regular file", path);
+    }
+    /* an instance would go on in a file without a name; or the log would be taken for the copy's */
+    if ((size_t)snprintf(log, sizeof(log), "%s-wal", path) < sizeof(log) &&
+        lstat(log, &status) == 0) {
+        return fail(backup, "%s is there: so %s is a database in use, or one that was not closed",
+                    log, path);
+    }
+    return true;
+}
+
+static enum ctl_exit open_file(struct backup *backup, const char *path, bool is_forced)
+{
+    if (!check_path(backup, path, is_forced)) {
         return CTL_OUTPUT;
     }
     if ((size_t)snprintf(part_path, sizeof(part_path), "%s" PART_SUFFIX, path) >=

@@ -16,8 +16,9 @@
  * empty variable of the environment counts as absent, since container files pass such. What
  * Kubernetes writes for a service whose name begins with "visitcountd" is no error.
  *
- * A `struct config` is immutable once loaded and belongs to the caller of config_load(). Reload
- * makes a second one, compares it with config_check_reload(), and unloads the first.
+ * A `struct config` is immutable once loaded, but for config_renew_secret(), and belongs to the
+ * caller of config_load(). Reload makes a second one, compares it with config_check_reload(), and
+ * unloads the first.
  */
 #ifndef VISITCOUNTD_CONFIG_CONFIG_H
 #define VISITCOUNTD_CONFIG_CONFIG_H
@@ -42,6 +43,14 @@ struct config *config_load(const struct config_request *request, struct buf *err
 struct config *config_load_again(const struct config_request *request,
                                  const struct config *previous, struct buf *warnings,
                                  struct buf *errors);
+
+/**
+ * Puts another text of a secret in place, which was read from its file anew: a reload that cannot
+ * read the file keeps this one. Returns false, with `problem` saying why, when the option does not
+ * take it.
+ */
+bool config_renew_secret(struct config *config, enum config_option option, const char *text,
+                         struct buf *problem);
 
 /** Frees `config`; NULL is allowed. (config_destroy is a symbol of libconfig's.) */
 void config_unload(struct config *config);

@@ -23,6 +23,23 @@ void config_unload(struct config *config)
     free(config);
 }
 
+bool config_renew_secret(struct config *config, enum config_option option, const char *text,
+                         struct buf *problem)
+{
+    const struct option_row *row = &option_rows[option];
+    struct option_text item = {text, OPTION_FORM_PLAIN, NULL};
+    const struct option_input input = {&item, 1, false, true};
+    union option_value value = {0};
+
+    if (option_parse(row, &input, &value, problem) < 0) {
+        option_clear(row, &value);
+        return false;
+    }
+    option_move(row, option_field(row, config), &value);
+    option_clear(row, &value);
+    return true;
+}
+
 char *config_expand(const struct config *config, const char *pattern)
 {
     struct buf expanded = BUF_EMPTY;

@@ -160,6 +160,34 @@ static const char *keep_secret(struct loader *loader, const struct setting *sett
     return *(char *const *)option_field_const(row, loader->previous);
 }
 
+/**
+ * Reads the file of a secret; NULL or what is wrong. Where a running daemon has read it before,
+ * also what the option does not take is wrong with the file, and no error of the configuration.
+ */
+static const char *read_secret(const struct loader *loader, const struct setting *setting,
+                               const char *path, struct buf *ret_secret, struct buf *ret_problem)
+{
+    const struct option_row *row = &option_rows[setting->option];
+    union option_value value = {0};
+    struct option_text text = {NULL, OPTION_FORM_PLAIN, NULL};
+    const struct option_input input = {&text, 1, false, true};
+    const char *problem;
+
+    if (!loader_had_from_file(loader, setting->option, path)) {
+        return secret_read(path, ret_secret);
+    }
+    problem = secret_read_again(path, ret_secret);
+    if (problem != NULL) {
+        return problem;
+    }
+    text.text = ret_secret->bytes;
+    if (option_parse(row, &input, &value, ret_problem) < 0) {
+        problem = ret_problem->bytes;
+    }
+    option_clear(row, &value);
+    return problem;
+}
+
 static void set_from_file(struct loader *loader, const struct setting *setting)
 {
     const char *path = setting->input.items[0].text;
@@ -167,7 +195,8 @@ static void set_from_file(struct loader *loader, const struct setting *setting)
     struct option_text text = {NULL, OPTION_FORM_PLAIN, NULL};
     struct buf source = BUF_EMPTY;
     struct buf secret = BUF_EMPTY;
-    const char *problem = secret_read(path, &secret);
+    struct buf why = BUF_EMPTY;
+    const char *problem = read_secret(loader, setting, path, &secret, &why);
 
     buf_printf(&source, "%s (%s)", path, setting->source);
     text.text = problem == NULL ? secret.bytes : keep_secret(loader, setting, path, problem);
@@ -181,6 +210,7 @@ static void set_from_file(struct loader *loader, const struct setting *setting)
     }
     buf_finish(&source);
     buf_finish(&secret);
+    buf_finish(&why);
 }
 
 void loader_set(struct loader *loader, const struct setting *setting)

@@ -4,6 +4,7 @@
 #include "config/source.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 /* a file of a secret with more than this is a mistake */
 #define SECRET_BYTES_MAX 4096
@@ -27,4 +28,14 @@ const char *secret_read(const char *path, struct buf *ret_text)
         return "the file is empty";
     }
     return strlen(ret_text->bytes) != ret_text->length ? "there is a NUL byte in the file" : NULL;
+}
+
+const char *secret_read_again(const char *path, struct buf *ret_text)
+{
+    struct stat status;
+
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+        return "it is no regular file, so it is read at the start only";
+    }
+    return secret_read(path, ret_text);
 }

@@ -13,4 +13,10 @@
  */
 const char *secret_read(const char *path, struct buf *ret_text);
 
+/**
+ * Like secret_read(), of a daemon that runs: what is no file, such as a pipe that somebody has to
+ * write to first, is not waited for.
+ */
+const char *secret_read_again(const char *path, struct buf *ret_text);
+
 #endif

@@ -3,6 +3,9 @@
 
 #include "base/clock.h"
 
+/* refusals that are farther apart are not the same */
+#define SAME_REFUSAL_MS 60000
+
 /* --- one site --- */
 
 static void begin_site(struct site *site, uint64_t now_ms)
@@ -40,6 +43,23 @@ void breaker_end_torn(struct site *site)
 
 /* --- what the store says --- */
 
+enum store_scope breaker_scope(struct leg *leg, enum store_scope scope)
+{
+    struct site *site = leg->site;
+    uint64_t writes = site->engine->writes;
+    uint64_t now_ms = clock_monotonic_ms();
+
+    if (scope != STORE_SCOPE_SERVER) {
+        return scope;
+    }
+    if (site->refused_with_all_at_ms == 0 ||
+        now_ms - site->refused_with_all_at_ms > SAME_REFUSAL_MS) {
+        site->writes_before = writes;
+    }
+    site->refused_with_all_at_ms = now_ms;
+    return site->writes_before != writes ? STORE_SCOPE_SITE : STORE_SCOPE_SERVER;
+}
+
 void breaker_note_refusal(struct leg *leg, const struct flow_end *end)
 {
     struct engine *engine = leg->site->engine;
@@ -67,6 +87,10 @@ void breaker_note_applied(struct leg *leg, bool is_written)
 {
     struct engine *engine = leg->site->engine;
 
+    if (is_written) {
+        engine->writes++;
+        leg->site->refused_with_all_at_ms = 0;
+    }
     if (engine->is_unproven && is_written) {
         engine->refusing_ended_at_ms = clock_monotonic_ms();
         engine->is_unproven = false;
@@ -104,15 +128,30 @@ static bool is_server_tried(const struct engine *engine, const struct site *site
     return engine->stats.waiting != (is_failing ? 0 : engine->failing_waiting);
 }
 
+uint64_t breaker_away_since_ms(const struct engine *engine)
+{
+    return engine->changed_at_ms + loop_lost_ms(engine->loop) - engine->changed_lost_ms;
+}
+
+/*
+ * Whether the site was tried just now, for all, and in vain. Then a visit of another one is the
+ * next to try: it may be the only site that the store takes, and few visits of it may come.
+ */
+static bool gives_way(const struct engine *engine, const struct site *site, uint64_t now_ms)
+{
+    return engine->options.has_many_sites && site != NULL && site->refused_with_all_at_ms != 0 &&
+           now_ms - site->refused_with_all_at_ms < engine->options.max_wait_ms / 2;
+}
+
 bool breaker_is_open(const struct engine *engine, const struct site *site, uint64_t now_ms)
 {
     bool is_torn = site != NULL && breaker_is_torn(site);
 
     if (!engine->is_available) {
-        return is_torn || has_lasted(engine, engine->changed_at_ms, now_ms);
+        return is_torn || has_lasted(engine, breaker_away_since_ms(engine), now_ms);
     }
     if (engine->is_refusing && has_lasted(engine, engine->refusing_since_ms, now_ms) &&
-        is_server_tried(engine, site)) {
+        (is_server_tried(engine, site) || gives_way(engine, site, now_ms))) {
         return true;
     }
     if (site == NULL || site->waiting == 0) {
@@ -128,7 +167,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t breaker_deadline_ms(const struct engine *engine, const struct site *site, uint64_t now_ms)
 {
-    uint64_t since_ms = engine->is_available ? now_ms : engine->changed_at_ms;
+    uint64_t since_ms = engine->is_available ? now_ms : breaker_away_since_ms(engine);
 
     /* all who wait for the end of a refusal lose their patience together, but for who tries it */
     if (engine->is_available && engine->is_refusing &&

@@ -13,6 +13,13 @@
 
 #include "count/site.h"
 
+/**
+ * Whom a refusal of what `leg` sent concerns, of which the store says `scope`. An error of all
+ * sites that one gets again, after others were written meanwhile, is that site's own: behind a
+ * proxy, or in a cluster, it is that of the servers which have its keys.
+ */
+enum store_scope breaker_scope(struct leg *leg, enum store_scope scope);
+
 /** The store, which is there, refused what `leg` sent, or did not say what became of it. */
 void breaker_note_refusal(struct leg *leg, const struct flow_end *end);
 
@@ -30,6 +37,12 @@ bool breaker_is_open(const struct engine *engine, const struct site *site, uint6
 
 /** Until when a visit that is admitted now waits for the store. */
 uint64_t breaker_deadline_ms(const struct engine *engine, const struct site *site, uint64_t now_ms);
+
+/**
+ * Since when the store is away, later by what the process stood still since: then the store had no
+ * chance to come back.
+ */
+uint64_t breaker_away_since_ms(const struct engine *engine);
 
 /** The keys of a site no longer contradict each other, or it is gone. */
 void breaker_end_torn(struct site *site);

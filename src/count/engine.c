@@ -152,6 +152,7 @@ static void on_store_change(struct store_listener *listener, bool available)
 
     engine->is_available = available;
     engine->changed_at_ms = clock_monotonic_ms();
+    engine->changed_lost_ms = loop_lost_ms(engine->loop);
     breaker_note_store(engine);
     if (available) {
         healing_distrust(engine);
@@ -179,6 +180,7 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     store_health(store, &health);
     engine->is_available = health.available;
     engine->changed_at_ms = clock_monotonic_ms();
+    engine->changed_lost_ms = loop_lost_ms(engine->loop);
     engine->listener.on_change = on_store_change;
     store_listen(store, &engine->listener);
     return engine;

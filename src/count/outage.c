@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "count/breaker.h"
 #include "count/leg.h"
 #include "count/sending.h"
 #include "count/waiting.h"
@@ -336,7 +337,8 @@ bool outage_has_begun(const struct engine *engine, uint64_t now_ms)
     uint64_t max_wait_ms = engine->options.max_wait_ms;
 
     return engine->journal != NULL && !engine->is_available &&
-           now_ms - engine->changed_at_ms >= (max_wait_ms < MOMENT_MS ? max_wait_ms : MOMENT_MS);
+           now_ms - breaker_away_since_ms(engine) >=
+               (max_wait_ms < MOMENT_MS ? max_wait_ms : MOMENT_MS);
 }
 
 struct leg *outage_backlog(struct site *site)

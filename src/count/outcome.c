@@ -70,14 +70,18 @@ static void note_success(struct leg *leg, const struct flow_end *end)
 /* of a store that is away nothing is to be learned: it has not been asked */
 static void note_failure(struct leg *leg, const struct flow_end *end)
 {
+    struct flow_end concerned = *end;
+
     log_debug("store: site %s: %s", leg->flow.site, end->reason);
     if (leg->site->engine->is_available) {
-        breaker_note_refusal(leg, end);
-        failing_note(leg, end);
+        concerned.scope = breaker_scope(leg, end->scope);
+        breaker_note_refusal(leg, &concerned);
+        failing_note(leg, &concerned);
     }
     if (end->is_torn) {
         waiting_refuse_torn(leg->site);
     }
+    sending_note_refusal(leg, concerned.scope);
 }
 
 static void on_end(struct flow *flow, const struct flow_end *end)
@@ -105,9 +109,7 @@ static void on_end(struct flow *flow, const struct flow_end *end)
         log_info("store: site %s: healed; %llu visits were sent again since the start", flow->site,
                  (unsigned long long)leg->site->engine->stats.healed);
     }
-    if (end->result == FLOW_FAILED) {
-        sending_note_refusal(leg, end->scope);
-    } else {
+    if (end->result != FLOW_FAILED) {
         sending_note_success(leg);
     }
 }

@@ -49,7 +49,10 @@ struct site {
     uint64_t failing_since_ms;
     uint64_t failing_ended_at_ms; /* the last refusal of the site alone; 0: never */
     uint64_t failing_legs;        /* of which failing.c knows something */
-    uint64_t unprotected;         /* visits dropped for want of room, and not said yet */
+    uint64_t
+        refused_with_all_at_ms; /* by an error of all sites, last; 0: not since it was written */
+    uint64_t writes_before;     /* the engine's, when it was refused so first */
+    uint64_t unprotected;       /* visits dropped for want of room, and not said yet */
     uint64_t unprotected_said_at_ms;
     struct flow_old_version old_version;
     uint64_t generation;   /* as far as we know; see outdated.h */
@@ -87,11 +90,13 @@ struct engine {
     bool is_refusing;              /* the store is there and refuses all sites; see breaker.c */
     bool is_unproven;              /* it did, and has taken nothing since, however often it went */
     uint64_t changed_at_ms;        /* when the store came or went last */
+    uint64_t changed_lost_ms;      /* loop_lost_ms() of then */
     uint64_t refusing_since_ms;    /* while is_refusing */
     uint64_t refusing_ended_at_ms; /* 0: never */
     uint64_t failing_waiting;      /* visits that wait, of the sites that fail by themselves */
     uint64_t failing_sites;        /* of which failing.c knows something */
     uint64_t torn_sites;
+    uint64_t writes;       /* batches of all sites that the store has written */
     uint64_t warned_at_ms; /* of a leg that fails, last; 0: never */
 };
 

@@ -68,10 +68,16 @@ static void on_denied(void *data)
 static void on_password(void *data, const char *password)
 {
     struct daemon *daemon = data;
+    struct buf problem = BUF_EMPTY;
 
-    if (daemon->store != NULL) {
-        redis_store_set_credentials(daemon->store, daemon->config->redis_username, password);
+    if (!config_renew_secret(daemon->config, CONFIG_redis_password, password, &problem)) {
+        log_warning("redis.password_file: %s; going on with the password that was read before",
+                    problem.bytes);
+    } else if (daemon->store != NULL) {
+        redis_store_set_credentials(daemon->store, daemon->config->redis_username,
+                                    daemon->config->redis_password);
     }
+    buf_finish(&problem);
 }
 
 static struct store *create_redis(struct daemon *daemon)

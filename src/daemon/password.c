@@ -16,7 +16,7 @@ static void on_work(struct disk_job *job)
 {
     struct password *password = container_of(job, struct password, job);
 
-    password->problem = secret_read(password->path, &password->text);
+    password->problem = secret_read_again(password->path, &password->text);
 }
 
 static void warn(struct password *password)

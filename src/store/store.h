@@ -495,6 +495,7 @@ struct store_operations {
     void (*unwatch)(struct store *store, const char *site);
     /** NULL: the store is a server with its own backups. */
     void (*backup)(struct store *store, store_on_backup on_backup, void *data);
+    void (*cancel_backup)(struct store *store, void *data);
     void (*health)(struct store *store, struct store_health *ret_health);
     void (*destroy)(struct store *store);
 };
@@ -643,6 +644,15 @@ static inline bool store_has_backup(const struct store *store)
 static inline void store_backup(struct store *store, store_on_backup on_backup, void *data)
 {
     store->operations->backup(store, on_backup, data);
+}
+
+/**
+ * Cancels the backup that was started with this `data`. Its callback gets STORE_REFUSED: at once,
+ * inside this call, unless the backup was about to be refused anyway.
+ */
+static inline void store_cancel_backup(struct store *store, void *data)
+{
+    store->operations->cancel_backup(store, data);
 }
 
 /** Fills `ret_health`. Sends nothing to the server. */

@@ -41,6 +41,21 @@ def test_numbers_that_cannot_be(daemon, store):
     assert daemon.ctl("set", "/").status == USAGE
 
 
+def test_the_number_of_a_site_stays_exact(daemon, store):
+    # beyond 2^53 Redis would lose visits of the site without a word
+    assert daemon.ctl("set", "/a", "5").status == DONE
+    for command in ("set", "add"):
+        result = daemon.ctl(command, "/b", str(LARGEST - 4))
+        assert result.status == REFUSED and "nothing was changed" in result.errors, result
+        assert store.total(page="") == 5
+    assert daemon.ctl("set", "/b", str(LARGEST - 5)).status == DONE
+    assert daemon.ctl("set", "/a", "6").status == REFUSED
+    assert store.total(page="") == LARGEST
+    assert daemon.ctl("set", "/a", "4").status == DONE
+    assert daemon.ctl("add", "/c", "1").status == DONE
+    assert store.total(page="") == LARGEST
+
+
 def test_delete(daemon, store):
     for _ in range(3):
         daemon.fetch("/v1/hit/default/a")

@@ -94,6 +94,36 @@ def test_a_file_that_is_there_is_not_replaced(new_daemon, sqlite_store, director
     assert daemon.ctl("backup", directory / "x", "--watch").status == USAGE
 
 
+@pytest.mark.parametrize("through_link", [False, True])
+def test_a_database_in_use_is_not_replaced(new_daemon, sqlite_store, directory, through_link):
+    """The instance would go on in a file without a name, and all that it counted would be gone after a restart."""
+    daemon = new_daemon(sqlite_store.settings).wait_for_store()
+    assert daemon.count() == 1
+    target = sqlite_store.path
+    if through_link:
+        (directory / "link").symlink_to(target.parent)
+        target = directory / "link" / target.name
+    result = daemon.ctl("--force", "backup", target)
+    assert result.status == OUTPUT and f"{target}-wal is there" in result.errors, result
+    assert daemon.count() == 2
+    daemon.stop()
+    assert os.listdir(sqlite_store.path.parent) == ["visits.db"], "nothing is left"
+    assert sqlite_store.total() == 2
+
+
+def test_only_files_are_replaced(new_daemon, sqlite_store, directory):
+    daemon = new_daemon(sqlite_store.settings).wait_for_store()
+    os.mkfifo(directory / "pipe")
+    (directory / "out").symlink_to("/dev/null")
+    for name in ("pipe", "out"):
+        result = daemon.ctl("--force", "backup", directory / name)
+        assert result.status == OUTPUT and f"{directory / name} is no regular file" in result.errors, result
+    assert (directory / "pipe").is_fifo() and (directory / "out").is_symlink()
+    (directory / "dangling").symlink_to(directory / "none")
+    assert daemon.ctl("--force", "backup", directory / "dangling").status == DONE
+    check_file(directory / "dangling")
+
+
 def test_a_relative_file_is_where_the_command_runs(new_daemon, sqlite_store, directory):
     daemon = new_daemon(sqlite_store.settings).wait_for_store()
     done = subprocess.run([(BUILD / "visitcountctl").resolve(), "--socket", daemon.admin_socket, "backup", "here.db"], cwd=directory, check=False)
@@ -124,6 +154,18 @@ def ask_for_backup(daemon):
     while b"\nbytes " not in client.received:
         client.receive()
     return client
+
+
+def test_one_that_was_interrupted_makes_room(new_daemon, sqlite_store, directory):
+    """Whoever interrupts a backup may begin another one."""
+    daemon = new_daemon(sqlite_store.settings).wait_for_store()
+    fill(sqlite_store, 100_000)
+    command = subprocess.Popen([BUILD / "visitcountctl", "--socket", daemon.admin_socket, "backup", directory / "first.db"])
+    wait_until(lambda: list(directory.glob("first.db.part-*")), "it has begun")
+    command.send_signal(signal.SIGINT)
+    assert command.wait(30) == -signal.SIGINT
+    wait_until(lambda: daemon.ctl("backup", directory / "second.db").status == DONE, "there is room")
+    check_file(directory / "second.db")
 
 
 def test_nothing_is_left_beside_the_database(new_daemon, sqlite_store):
@@ -192,6 +234,20 @@ def test_a_command_that_is_ended_leaves_no_half_file(directory, number):
         assert command.wait(30) == -number
     assert not (directory / "backup.db").exists()
     assert number == signal.SIGKILL or not list(directory.glob("backup*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_is_ignored_stays_so(directory, number):
+    """As nohup does, and a shell for what runs in the background."""
+    is_done = threading.Event()
+    with somebody_else(directory / "admin.sock", b"bytes 100000\n" + b"x" * 5000, is_done):
+        command = subprocess.Popen([BUILD / "visitcountctl", "--socket", directory / "admin.sock", "backup", directory / "backup.db"],
+                                   preexec_fn=lambda: signal.signal(number, signal.SIG_IGN), stderr=subprocess.DEVNULL)
+        wait_until(lambda: any(path.stat().st_size == 5000 for path in directory.glob("backup.db.part-*")), "a part is there")
+        command.send_signal(number)
+        is_done.set()
+        assert command.wait(30) == UNREACHABLE, "the answer was cut off"
+    assert not list(directory.glob("backup*"))
 
 
 def test_silence_ends_the_wait(directory):

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from harness import Connection
+
 FROZEN_SECONDS = 0.35
 MAX_WAIT = {"count.max_wait": "300ms", "redis.command_timeout": "300ms"}
 
@@ -36,6 +38,25 @@ def freeze_under_load(daemon, visitors, total, between):
         freeze(daemon.process)
         freezes += 1
     return load.finish(), freezes
+
+
+@pytest.mark.parametrize("sites", [["default"], ["*"]], ids=["listed", "any"])
+def test_a_freeze_while_the_store_restarts_refuses_nobody(new_daemon, redis, redis_store, sites):
+    """The store was away for a moment; that the daemon stood still meanwhile does not make it longer."""
+    daemon = new_daemon({**redis_store.settings, **MAX_WAIT, "sites": sites}).wait_for_store()
+    for number in range(1, 6):
+        mark = len(daemon.log())
+        redis.kill()
+        daemon.wait_for_log("retrying in", since=mark)
+        daemon.process.pause()
+        redis.start()
+        time.sleep(FROZEN_SECONDS)
+        with Connection(daemon.address) as connection:
+            connection.send("GET /v1/hit/default/a HTTP/1.1\r\nHost: x\r\n\r\n")
+            daemon.process.resume()
+            answer = connection.answer()
+        assert (answer.status, answer.headers["visitcount-status"]) == (200, "counted"), (number, daemon.log_since(mark))
+    assert redis_store.total(page="/a") == 5
 
 
 @pytest.mark.parametrize("has_journal", [False, True], ids=["plain", "journal"])

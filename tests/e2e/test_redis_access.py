@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How the daemon gets into a Redis: addresses, databases, passwords, access lists, TLS."""
 
+import os
 import re
 
 import pytest
@@ -201,6 +202,49 @@ def test_a_password_file_that_cannot_be_read_any_more(new_daemon, new_redis, dir
     server.client().client_kill_filter(skipme=True)
     daemon.wait_for_log("redis.password_file: .*/password: No such file or directory; going on with the password that was read before")
     (directory / "password").write_text("new\n")
+    daemon.wait_for_store()
+    assert daemon.count() == 2
+
+
+def test_a_reload_goes_on_with_the_password_that_was_read_last(new_daemon, new_redis, directory):
+    """Not with the one of the start, which the server does not accept any more."""
+    server = new_redis(aof=True, password="old")
+    daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
+    (directory / "password").write_text("new\n")
+    server.client().config_set("requirepass", "new")
+    server.password = "new"
+    server.client().client_kill_filter(skipme=True)
+    wait_until(lambda: daemon.status()["store"]["connects"] == 2, "connected with the new one")
+    (directory / "password").unlink()
+    assert daemon.ctl("reload").status == 0
+    daemon.wait_for_log("reload: done")
+    assert "the new user or password" not in daemon.log()
+    server.client().client_kill_filter(skipme=True)
+    wait_until(lambda: daemon.status()["store"]["connects"] == 3, "connected without the file")
+    assert daemon.count() == 1
+
+
+@pytest.mark.parametrize("content", ["", "x" * 1025, "x" * 100_000, "n\0w", "n\nw", None], ids=["empty", "long", "huge", "nul", "lines", "pipe"])
+def test_a_password_file_that_is_no_good_any_more(new_daemon, new_redis, directory, content):
+    """Other options are taken over all the same, and visitors wait for nothing."""
+    server = new_redis(aof=True, password="old")
+    daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
+    if content is None:
+        (directory / "password").unlink()
+        os.mkfifo(directory / "password")
+    else:
+        (directory / "password").write_text(content)
+    daemon.write_config(log_level="debug")
+    done = daemon.ctl("reload")
+    assert done.status == 0, done
+    assert daemon.ctl("log-level").output.split() == ["level", "debug"]
+    assert daemon.count() == 1
+    server.client().config_set("requirepass", "new")
+    server.password = "new"
+    server.client().client_kill_filter(skipme=True)
+    daemon.wait_for_log("AUTH: WRONGPASS")
+    (directory / "password").unlink()
+    (directory / "password").write_text("new")
     daemon.wait_for_store()
     assert daemon.count() == 2
 

@@ -226,6 +226,65 @@ static void test_visits_of_all_sites_are_refused_but_for_one(void **state)
     count_site(fixture, "new");
 }
 
+/* ends the calls of `site` with FAKE_REFUSED_ALL, and all others with FAKE_DONE */
+static void refuse_part_for(struct fixture *fixture, const char *site, uint64_t ms)
+{
+    for (uint64_t passed = 0; passed < ms; passed += 5) {
+        end_calls(fixture, site, FAKE_REFUSED_ALL);
+        advance(fixture, 5);
+    }
+    end_calls(fixture, site, FAKE_REFUSED_ALL);
+}
+
+/*
+ * A slot of a cluster that nobody serves, or one of a proxy's servers that is full: the error is
+ * one of all sites, and others are written. guards: whoever insisted on the refused site kept all
+ * others out.
+ */
+static void test_an_error_of_all_sites_that_only_one_gets_is_its_own(void **state)
+{
+    struct fixture *fixture = *state;
+
+    set_many_sites(fixture, MAX_WAITING);
+    visit_site(fixture, "broken", "/");
+    turn(fixture);
+    refuse_part_for(fixture, "broken", OPENING_MS);
+    assert_int_equal(try_visit(fixture, "broken", "/"), -EHOSTDOWN); /* it was tried in vain */
+    visit_site(fixture, "sound", "/");
+    refuse_part_for(fixture, "broken", MAX_WAIT_MS / 2);
+    assert_counted(fixture, fixture->count - 1, 1);
+    for (uint64_t i = 2; i <= 15; i++) {
+        size_t sound;
+
+        try_visit(fixture, "broken", "/");
+        sound = count_site(fixture, "sound");
+        assert_counted(fixture, sound, i);
+        refuse_part_for(fixture, "broken", FIRST_RETRY_MS);
+    }
+    refuse_part_for(fixture, "broken", OPENING_MS);
+    assert_true(engine_serves(fixture->engine, "sound"));
+    assert_int_equal(fake_database_total(fixture->database, "broken", "/"), 0);
+}
+
+/* what was refused long ago, with all others, says nothing of whom the next refusal concerns */
+static void test_a_site_that_was_not_tried_since_the_last_refusal_of_all(void **state)
+{
+    struct fixture *fixture = *state;
+
+    visit_site(fixture, "idle", "/");
+    visit_site(fixture, "sound", "/");
+    turn(fixture);
+    end_all_for(fixture, FAKE_REFUSED_ALL, OPENING_MS);
+    visit_site(fixture, "sound", "/");
+    end_all_for(fixture, FAKE_DONE, LAST_RETRY_MS);
+    advance(fixture, 61000);
+    visit_site(fixture, "idle", "/");
+    turn(fixture);
+    fake_store_end_all(fixture->store, FAKE_REFUSED_ALL);
+    assert_false(engine_serves(fixture->engine, "sound"));
+    end_all_for(fixture, FAKE_REFUSED_ALL, OPENING_MS);
+}
+
 /* an answer that writes nothing does not show that the store takes writes */
 static void test_what_is_only_read_ends_no_refusal(void **state)
 {
@@ -493,6 +552,8 @@ int main(void)
         TEST(test_a_site_that_is_not_answered_takes_no_other_with_it),
         TEST(test_a_store_that_refuses_all_is_tried_by_one_site_at_a_time),
         TEST(test_visits_of_all_sites_are_refused_but_for_one),
+        TEST(test_an_error_of_all_sites_that_only_one_gets_is_its_own),
+        TEST(test_a_site_that_was_not_tried_since_the_last_refusal_of_all),
         TEST(test_what_is_only_read_ends_no_refusal),
         TEST(test_a_refused_site_is_no_probe_for_the_others),
         TEST(test_the_store_recovers_before_the_site_does),

@@ -156,6 +156,31 @@ static void test_one_at_a_time(void **state)
     third.copy->destroy(third.copy);
 }
 
+static void test_one_that_nobody_waits_for_makes_room(void **state)
+{
+    struct fixture *fixture = open_large(state);
+    struct wanted first = {.fixture = fixture};
+    struct wanted second = {.fixture = fixture};
+    struct wanted third = {.fixture = fixture};
+
+    store_backup(fixture->store, on_backup, &first);
+    store_cancel_backup(fixture->store, &second);
+    store_backup(fixture->store, on_backup, &second);
+    store_cancel_backup(fixture->store, &second);
+    await(&second);
+    assert_int_equal(first.calls, 0);
+    assert_int_equal(second.outcome, STORE_REFUSED);
+    store_cancel_backup(fixture->store, &first);
+    assert_int_equal(first.calls, 1);
+    assert_int_equal(first.outcome, STORE_REFUSED);
+    store_backup(fixture->store, on_backup, &third);
+    await(&third);
+    assert_int_equal(third.outcome, STORE_OK);
+    assert_int_equal(first.calls, 1);
+    third.copy->destroy(third.copy);
+    store_cancel_backup(fixture->store, &third);
+}
+
 static void test_ends_with_the_store(void **state)
 {
     struct fixture *fixture = open_large(state);
@@ -202,6 +227,7 @@ int main(void)
         FOR_SQLITE(test_is_what_the_store_was),
 
         FOR_SQLITE(test_one_at_a_time),
+        FOR_SQLITE(test_one_that_nobody_waits_for_makes_room),
         FOR_SQLITE(test_ends_with_the_store),
         FOR_SQLITE(test_a_copy_may_end_while_it_is_read),
         FOR_SQLITE(test_a_database_that_is_gone),

@@ -275,6 +275,39 @@ static void test_a_repair_adds_pages_up(void **state)
     assert_int_equal(last_repair.total, 10 + 3 * PAGES_MAX);
 }
 
+/* Numbers that this version never writes: somebody changed them by hand. */
+static void test_numbers_of_nonsense_are_repaired(void **state)
+{
+    static const char *const spoils[] = {
+        "ZADD vc:{default}:hits inf " MARK,
+        "ZADD vc:{default}:hits 1e300 " MARK,
+        "ZADD vc:{default}:hits -3 " MARK,
+        "ZADD vc:{default}:hits 0.5 " MARK,
+        "ZADD vc:{default}:hits inf \"\"",
+        "ZADD vc:{default}:hits -5 \"\"",
+        "ZADD vc:{default}:hits 1.5 \"\"",
+        "HSET vc:{default}:ledger proof \"g0 -7 0\"",
+        "HSET vc:{default}:ledger proof \"g99999999999999999999 10 0\"",
+        "HSET vc:{default}:ledger proof \"g0 inf 0\"",
+    };
+    struct fixture *fixture = fixture_with_ten(state);
+    char epoch[] = EPOCH_0;
+    uint64_t total = 10;
+
+    for (size_t i = 0; i < sizeof(spoils) / sizeof(spoils[0]); i++) {
+        order(fixture, "%s", spoils[i]);
+        repair_with(fixture, (struct store_repair){.is_look = true});
+        assert_string_not_equal(last_torn, "");
+        repair_with(fixture, (struct store_repair){.trusts_hits = true});
+        assert_true(last_repair.is_done);
+        assert_int_equal(last_repair.total, total);
+        assert_int_equal(last_repair.generation_after, i + 1);
+        snprintf(epoch, sizeof(epoch), "g%07zuaaaaaaaaaaaaaaaaaaaaaaaa", i + 1);
+        assert_counts(fixture, epoch, 1, ++total);
+        assert_int_equal(total_of(fixture, "default", ""), total);
+    }
+}
+
 static void test_a_sound_site_is_only_repaired_by_force(void **state)
 {
     struct fixture *fixture = fixture_with_ten(state);
@@ -513,6 +546,26 @@ static void test_edits_keep_the_proof(void **state)
     assert_int_equal(last_edit.outcome, STORE_REFUSED);
 }
 
+/* A site that was repaired to less than its pages have. */
+static void test_edits_leave_no_total_below_zero(void **state)
+{
+    struct fixture *fixture = fixture_with_ten(state);
+
+    lose(fixture, "ledger");
+    repair_with(fixture, (struct store_repair){.number = 3});
+    edit_page(fixture, STORE_SET, "/", 2);
+    assert_int_equal(last_edit.outcome, STORE_OK);
+    assert_int_equal(total_of(fixture, "default", ""), 0);
+    assert_counts(fixture, EPOCH_1, 1, 3);
+    edit_page(fixture, STORE_DELETE, "/", 0);
+    assert_int_equal(last_edit.outcome, STORE_OK);
+    assert_int_equal(total_of(fixture, "default", ""), 0);
+    assert_counts(fixture, EPOCH_1, 2, 1);
+    repair_with(fixture, (struct store_repair){.is_look = true});
+    assert_string_equal(last_torn, "");
+    assert_int_equal(last_repair.hits_total, 1);
+}
+
 static void test_edits_are_refused_where_a_site_is_torn(void **state)
 {
     static const enum store_edit_kind kinds[] = {STORE_SET, STORE_ADD, STORE_DELETE, STORE_RENAME};
@@ -567,6 +620,7 @@ int main(void)
         FOR_REDIS(test_a_repair_trusts_the_totals),
         FOR_REDIS(test_a_repair_takes_a_number),
         FOR_REDIS(test_a_repair_adds_pages_up),
+        FOR_REDIS(test_numbers_of_nonsense_are_repaired),
         FOR_REDIS(test_a_sound_site_is_only_repaired_by_force),
         FOR_REDIS(test_a_ledger_that_is_no_hash_is_repaired),
         FOR_REDIS(test_a_store_from_before_a_repair_is_a_store_that_went_back),
@@ -580,6 +634,7 @@ int main(void)
         FOR_REDIS(test_the_mark_takes_no_place_of_a_page),
         FOR_REDIS(test_lists_do_not_show_the_mark),
         FOR_REDIS(test_edits_keep_the_proof),
+        FOR_REDIS(test_edits_leave_no_total_below_zero),
         FOR_REDIS(test_edits_are_refused_where_a_site_is_torn),
         FOR_REDIS(test_edits_begin_a_proof),
         FOR_REDIS(test_edits_adopt_data_of_an_older_version),

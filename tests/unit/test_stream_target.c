@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/stream_target.h"
+#include "store/redis/stream_target.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/sweep_clock.h"
+#include "store/sqlite/sweep_clock.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

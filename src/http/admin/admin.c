@@ -32,7 +32,8 @@ static void admin_handle_status(struct request *request)
     struct app_view view;
 
     app_view(request->app, &view);
-    if (format != NULL && strcmp(format, "line") == 0) { /* of visitcountctl's table of instances */
+    if (format != NULL &&
+        strcmp(format, "line") == 0) { /* for visitcountctl's table of instances */
         report_init(&report, REPORT_LINE);
         admin_status_summary(&report, &view);
     } else {
@@ -88,7 +89,7 @@ static void show_replay(struct request *request, const char *directory)
     }
 }
 
-/** Of the actions only replay is ours: visitcountctl shows and verifies by itself. */
+/** The daemon handles only replay. visitcountctl shows and verifies journals itself. */
 static void admin_handle_journal(struct request *request)
 {
     const char *action = admin_parameter(request, "action");
@@ -194,7 +195,7 @@ static void admin_handle_config(struct request *request)
     admin_respond_form(request, 200, &body);
 }
 
-/** Answers what an action did: its lines under `result`, or as an error. */
+/** Answers with the result of an action: its lines under `result`, or an error. */
 static void respond_action(struct request *request, bool is_done, const char *result,
                            struct buf *lines)
 {
@@ -241,7 +242,7 @@ static void admin_handle_drain(struct request *request)
     report_text(&report, "result", "draining");
     report_u64(&report, "open_connections", view.server.open_connections);
     report_u64(&report, "waiting_visits", engine_stats(view.engine)->waiting);
-    /* first the answer: afterwards this process may have nothing left to wait for */
+    /* answer first: after the drain the process may end at once */
     admin_respond_report(request, 202, &report);
     if (!view.is_draining) {
         view.actions->drain(view.actions->data);

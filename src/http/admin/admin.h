@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * admin: the routes of the admin socket, one per row of commands.def, and those of the metrics
- * listeners.
+ * admin: the routes of the admin socket (one per row of commands.def) and of the metrics listeners.
  *
- * Answers are text for people, or JSON with `Accept: application/json` or `?format=json`. Errors
- * are JSON always; a command that the daemon refuses is a 4xx, what it could not find out a 5xx.
+ * Answers are plain text, or JSON with `Accept: application/json` or `?format=json`. Errors are
+ * always JSON. The status is 4xx if the daemon refuses a command, and 5xx if it could not find out
+ * the answer.
  */
 #ifndef VISITCOUNTD_HTTP_ADMIN_H
 #define VISITCOUNTD_HTTP_ADMIN_H

@@ -58,7 +58,7 @@ bool admin_is_forced(const struct request *request)
     return force != NULL && strcmp(force, "1") == 0;
 }
 
-/** Takes a site that is not listed, and was not admitted yet. */
+/** Copies the name of an unlisted site that was not admitted yet. Returns false after answering. */
 static bool take_unlisted(struct request *request, const char *site, char *ret_site)
 {
     if (!key_is_site(site, strlen(site))) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * admin_answer: what the handlers of the admin socket have in common: what is asked, and how it is
- * answered.
+ * admin_answer: shared by the handlers of the admin socket: takes their parameters and sends their
+ * answers.
  */
 #ifndef VISITCOUNTD_HTTP_ADMIN_ANSWER_H
 #define VISITCOUNTD_HTTP_ADMIN_ANSWER_H
@@ -14,43 +14,49 @@
 
 #include <stdbool.h>
 
-/** For questions to the store: shorter than visitcountctl's patience, so that it is told why. */
+/**
+ * Limit for calls to the store. It is below visitcountctl's timeout, so that the operator gets our
+ * error message and not a timeout.
+ */
 #define ADMIN_LIMIT_MS 3000
 
 /**
- * The text of a query parameter, or NULL when it is absent. A NUL in it becomes DEL, which no
- * parameter may contain either.
+ * Returns the value of a query parameter, or NULL if it is absent. A NUL in the value becomes DEL,
+ * which is invalid in every parameter too.
  */
 const char *admin_parameter(const struct request *request, const char *name);
 
-/** Whether the request is to be done although something speaks against it: --force. */
+/** Whether the operator passed --force: the request is done although a check speaks against it. */
 bool admin_is_forced(const struct request *request);
 
 /**
- * The name of the site that is asked for by its name or an alias, or of the default one. False
- * after answering that it is none, or is not counted here and the request is not forced.
+ * Takes the site from the request, by its name or an alias. Without the parameter it is the default
+ * site. Returns false, after answering, if the name is invalid, or if the site is not counted here
+ * and the request is not forced.
  */
 bool admin_take_site(struct request *request, char ret_site[STORE_SITE_MAX + 1]);
 
 /**
- * The key of the page that a parameter names as a visit's path does (http/key.h), "/" without one;
- * false after answering.
+ * Makes a page key from the parameter `name`, by the rules for visits' paths (http/key.h). Without
+ * the parameter it is "/". Returns false after answering.
  */
 bool admin_take_page(struct request *request, const char *name, struct key *ret_page);
 
-/** Appends a page so that admin_take_page() makes the same key of it. */
+/** Appends a page, encoded so that admin_take_page() makes the same key of it. */
 void admin_put_page(struct buf *out, const char *page);
 
-/** Text, unless the request asks for JSON in its query or, when that is silent, in Accept. */
+/**
+ * Returns the form of the answer. The query decides, then the Accept header; the default is text.
+ */
 enum report_form admin_wanted_form(const struct request *request);
 
-/** Sends `body` as what admin_wanted_form() says, and frees it. */
+/** Sends `body` with the Content-Type of admin_wanted_form(), and frees it. */
 void admin_respond_form(struct request *request, int status, struct buf *body);
 
 /** Sends a report, and frees it. */
 void admin_respond_report(struct request *request, int status, struct report *report);
 
-/** Says that the store did not answer, and how it is. */
+/** Answers that the store did not reply, and includes the state of the store. */
 void admin_respond_unavailable(struct request *request);
 
 #endif

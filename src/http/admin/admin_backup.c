@@ -13,24 +13,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* how often it is said that the copy is still being made: asking less often than this gives up */
+/* interval of the line "copying"; visitcountctl's timeout is longer */
 #define TICK_MS 1000
 
-/* A backup that is asked for; lives until both the request and the store are done with it. */
+/* A running backup. It lives until both the request and the store have finished with it. */
 struct backup {
     h2o_generator_t generator;
-    struct request *request; /* NULL when it is gone, or answered */
-    struct backup **guard;   /* in the request's pool: tells when it goes */
+    struct request *request; /* NULL if it is gone or answered */
+    struct backup **guard;   /* in the request's pool, which clears `request` through it */
     struct loop_timer tick;
-    bool is_asked;   /* the store has not answered yet */
-    bool is_reading; /* the copy has not answered yet */
-    bool has_begun;  /* the answer has */
-    bool is_sending; /* libh2o has bytes of ours */
+    bool is_asked;   /* the call to the store is open */
+    bool is_reading; /* a read of the copy is open */
+    bool has_begun;  /* the answer's headers were sent */
+    bool is_sending; /* libh2o is sending our bytes */
     bool is_counted; /* "bytes N" was sent */
     struct store_copy *copy;
-    uint64_t sent; /* bytes of the copy */
+    uint64_t sent; /* bytes of the copy so far */
     char line[320];
-    char reason[256]; /* why there is none; empty while there may be one */
+    char reason[256]; /* the error; empty without one */
 };
 
 static void destroy_unless_used(struct backup *backup)
@@ -44,13 +44,19 @@ static void destroy_unless_used(struct backup *backup)
     free(backup);
 }
 
-/** The request has its answer, or is gone. */
+/** Detaches the request, which is answered or gone. */
 static void release(struct backup *backup)
 {
+    struct store *store = backup->request->app->store;
+
     loop_timer_stop(&backup->tick);
     *backup->guard = NULL;
     backup->request = NULL;
-    destroy_unless_used(backup);
+    if (backup->is_asked) {
+        store_cancel_backup(store, backup); /* on_backup() destroys it */
+    } else {
+        destroy_unless_used(backup);
+    }
 }
 
 static void on_request_gone(void *data)
@@ -125,7 +131,10 @@ static void on_piece(void *data, const char *bytes, size_t length)
     send_bytes(backup, bytes, length);
 }
 
-/** Sends what comes next, once the store has answered and libh2o has taken what was before. */
+/**
+ * Sends the next part. Does nothing until the store has answered and libh2o has sent the previous
+ * part.
+ */
 static void advance(struct backup *backup)
 {
     if (backup->is_sending || backup->is_reading || backup->is_asked) {

@@ -24,7 +24,7 @@
 #define DAY_S      86400
 #define CURSOR_MAX STORE_PAGE_MAX
 
-/** A number in a parameter, from `smallest` to `largest`; false after answering that it is none. */
+/** Parses a number from `smallest` to `largest` from a parameter. Returns false after answering. */
 static bool take_number(struct request *request, uint64_t smallest, uint64_t largest,
                         uint64_t *number)
 {
@@ -41,7 +41,7 @@ static bool take_number(struct request *request, uint64_t smallest, uint64_t lar
     return true;
 }
 
-/** A number that may not be there: "-", in JSON null. */
+/** Reports a total. An unknown one is "-", or null in JSON. */
 static void report_total(struct report *report, const char *key, uint64_t total)
 {
     if (total == STORE_NONE) {
@@ -111,7 +111,7 @@ static void on_edited(void *data, const struct store_edited *edited)
     question_end_call(&edit->question, edited->outcome == STORE_OK);
 }
 
-/** Where it fails, the site is missing among the sites until its first visit. */
+/** A failure is harmless: the site is not listed until its first visit. */
 static void on_site(void *data, const struct store_admitted *admitted)
 {
     struct edit_question *edit = data;
@@ -135,7 +135,7 @@ static void begin_edit(struct edit_question *edit, struct store *store)
     }
 }
 
-/** Says which page a line of an import means, "SITE\tPAGE", and changes nothing. */
+/** Answers which page a line of an import ("SITE\tPAGE") means. Changes nothing. */
 static void respond_checked(struct request *request, const struct edit_question *parts)
 {
     struct buf body = BUF_EMPTY;
@@ -199,7 +199,7 @@ void admin_handle_rename(struct request *request)
 
 struct list_question {
     struct question question;
-    struct buf body; /* of the answer */
+    struct buf body; /* body of the answer */
     char site[STORE_SITE_MAX + 1];
     char after[CURSOR_MAX + 1];
     enum report_form form;
@@ -396,7 +396,7 @@ static void on_series(void *data, const struct store_series *result)
     question_end_call(&series->question, result->outcome == STORE_OK);
 }
 
-/** What is asked for, up to now; false after answering that it is nothing. */
+/** Parses the requested span, which ends now. Returns false after answering. */
 static bool take_span(struct request *request, struct store_span *span)
 {
     const char *by = admin_parameter(request, "by");
@@ -423,11 +423,11 @@ static bool take_span(struct request *request, struct store_span *span)
     if (!take_number(request, 1, STORE_STEPS_MAX, &count)) {
         return false;
     }
-    span->from = span->to + 1 > count ? span->to + 1 - count : 0; /* a clock may be near 1970 */
+    span->from = span->to + 1 > count ? span->to + 1 - count : 0; /* the clock may be near 1970 */
     return true;
 }
 
-/** A page, or "" for the site. */
+/** Parses a page, or "" for the site. Returns false after answering. */
 static bool take_page_or_site(struct request *request, struct key *ret_page)
 {
     const char *page = admin_parameter(request, "page");
@@ -481,7 +481,7 @@ struct sites_question {
     size_t count;
 };
 
-/** Stands for a site itself. */
+/** The entry for a site itself. */
 static const struct store_entry whole_site = {.page = "", .page_length = 0};
 
 static void free_sites(struct question *question)

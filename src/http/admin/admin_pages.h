@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * admin_pages: the routes of the admin socket that show and change what the store keeps of pages.
+ * admin_pages: the routes of the admin socket that show and change the pages in the store.
  */
 #ifndef VISITCOUNTD_HTTP_ADMIN_PAGES_H
 #define VISITCOUNTD_HTTP_ADMIN_PAGES_H
@@ -16,8 +16,9 @@ void admin_handle_series(struct request *request);
 void admin_handle_sites(struct request *request);
 
 /**
- * Without a site: the sites, a line each. Otherwise one piece of it: a line "next\tCURSOR", empty
- * at the end, then the pages. CURSOR is the parameter `after` of the request for the next piece.
+ * Exports pages. Without a site it lists the sites, one per line. With a site it returns one piece:
+ * a line "next\tCURSOR", then the pages. CURSOR is the parameter `after` for the next piece; it is
+ * empty in the last piece.
  */
 void admin_handle_export(struct request *request);
 

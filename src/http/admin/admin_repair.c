@@ -17,13 +17,13 @@ struct repair_question {
     struct engine *engine;
     struct store_repair repair;
     struct store_repaired repaired;
-    struct engine_doubts doubts; /* before it */
+    struct engine_doubts doubts; /* before the repair */
     char reason[256];
     char torn[256];
     char site[STORE_SITE_MAX + 1];
 };
 
-/** A number that is not known: "-", in JSON null. */
+/** Reports a number. An unknown one is "-", or null in JSON. */
 static void report_number(struct report *report, const char *key, uint64_t number)
 {
     if (number == STORE_NONE) {
@@ -111,7 +111,7 @@ static void on_repaired(void *data, const struct store_repaired *repaired)
     question_end_call(&repair->question, repaired->outcome == STORE_OK);
 }
 
-/** What is trusted; false after answering that it is nothing. */
+/** Parses the parameter `trust`. Returns false after answering that it is invalid. */
 static bool take_trust(struct request *request, struct store_repair *repair)
 {
     const char *trust = admin_parameter(request, "trust");

@@ -13,7 +13,7 @@
 
 #include <unistd.h>
 
-/* names of sites that status shows of each kind */
+/* the most site names in one list of the status */
 #define NAMES_MAX 20
 
 static const char *listener_kind_name(enum listener_kind kind)
@@ -62,7 +62,7 @@ static void report_torn(struct report *report, const struct engine *engine)
     buf_finish(&names);
 }
 
-/* names of sites, as many as a page of status has room for */
+/* the first NAMES_MAX names of sites */
 struct some_names {
     struct buf names;
     uint64_t count;
@@ -77,7 +77,7 @@ static void count_name(void *data, const char *site)
     }
 }
 
-/* after an upgrade, until no older version writes any more */
+/* sites that older versions may still write to after an upgrade */
 static void report_unproven(struct report *report, const struct engine *engine)
 {
     struct some_names some = {0};
@@ -105,7 +105,7 @@ static void report_failure(struct report *report, const struct engine *engine)
     report_unproven(report, engine);
 }
 
-/** Nothing while the store answers the question. */
+/** Reports nothing while the store answers the question. */
 static void report_trouble(struct report *report, const struct trouble *trouble)
 {
     struct trouble_view view;
@@ -157,7 +157,7 @@ static void report_warnings(struct report *report, const struct store_health *he
     report_end_list(report);
 }
 
-/* how old what is proven to be on every replica is; nothing without replicas */
+/* the age of the newest state that every replica has confirmed; nothing without replicas */
 static void report_replicated(struct report *report, const struct store_health *health,
                               uint64_t now_ms)
 {
@@ -283,7 +283,7 @@ void admin_status_report(struct report *report, const struct app_view *view)
     report_u64(report, "pid", (uint64_t)getpid());
     report_duration(report, "uptime", loop_now_ms(view->loop) - view->started_at_ms);
     report_text(report, "state", view->is_draining ? "draining" : "running");
-    /* what changes most comes first: --watch shows as much as the terminal has lines */
+    /* the most volatile facts come first: --watch cuts the output at the terminal's height */
     report_visits(report, view);
     report_store(report, view);
     report_batches(report, view);
@@ -303,7 +303,7 @@ void admin_status_report(struct report *report, const struct app_view *view)
     report_listeners(report, view);
 }
 
-/* what is wrong with the instance, or NULL: of several things what keeps it most from counting */
+/* the worst problem of the instance, or NULL; worst is the one that prevents most counting */
 static const char *find_trouble(const struct app_view *view, const struct store_health *store,
                                 const struct engine_failure *failure)
 {

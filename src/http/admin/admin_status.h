@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * admin_status: all that `visitcountctl status` shows of an instance.
+ * admin_status: writes the status of an instance for `visitcountctl status`.
  */
 #ifndef VISITCOUNTD_HTTP_ADMIN_STATUS_H
 #define VISITCOUNTD_HTTP_ADMIN_STATUS_H
@@ -8,10 +8,10 @@
 #include "base/report.h"
 #include "http/admin/app_view.h"
 
-/** Writes the whole status, at one moment of the loop. */
+/** Writes the whole status. All numbers are of one turn of the loop. */
 void admin_status_report(struct report *report, const struct app_view *view);
 
-/** Writes what an operator looks at first: one line of a table of instances. */
+/** Writes the main facts of the status: one row in visitcountctl's table of instances. */
 void admin_status_summary(struct report *report, const struct app_view *view);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * app_view: what the routes of the admin socket and of metrics show of the app and its server, at
- * one moment. They read; what they want changed goes through the actions.
+ * app_view: a read-only snapshot of the app and its server, for the routes of the admin socket and
+ * of metrics. Routes that change something use `actions`.
  *
- * The view owns nothing. All pointers in it hold until the loop's next turn: a handler that waits
- * for the store takes a new view afterwards.
+ * The view owns nothing. All its pointers are valid until the loop's next turn. A handler that
+ * waits for the store takes a new view afterwards.
  */
 #ifndef VISITCOUNTD_HTTP_APP_VIEW_H
 #define VISITCOUNTD_HTTP_APP_VIEW_H
@@ -23,25 +23,25 @@
 struct trouble;
 
 struct app_view {
-    const struct config *config; /* the one in force, after reloads */
+    const struct config *config; /* the current one, after reloads */
     struct loop *loop;
     struct engine *engine;
     struct store *store;
     const struct adoptions *adoptions;
     const struct app_actions *actions;
-    const char *default_site; /* the one of /count: sites_default() */
+    const char *default_site; /* the site of /count: sites_default() */
 
     uint64_t started_at_ms; /* loop time of the daemon's start */
     bool is_draining;
     bool visitors_are_told_apart;
-    const struct trouble *salt_trouble; /* of the question for the day's salt */
-    const struct trouble *site_trouble; /* whether a site that is not listed may be counted */
-    uint64_t live_clients;              /* that listen to live numbers */
+    const struct trouble *salt_trouble; /* the store refuses the day's salt */
+    const struct trouble *site_trouble; /* the store refuses to admit unlisted sites */
+    uint64_t live_clients;              /* clients of live streams */
 
     struct server_counts server;
 };
 
-/** Fills `ret_view` with the facts of this moment. Cheap: copies a few words, asks nobody. */
+/** Fills `ret_view`. Cheap: it copies a few words and makes no call to the store. */
 void app_view(const struct app *app, struct app_view *ret_view);
 
 #endif

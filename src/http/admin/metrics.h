@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * metrics: the numbers of an instance in Prometheus's text format 0.0.4, in base units (seconds,
- * bytes). No label has values that a client could choose.
+ * metrics: writes the metrics of an instance in Prometheus's text format 0.0.4, in base units
+ * (seconds, bytes). Clients cannot choose the values of any label.
  *
- * Counters start at zero with the process. They are read at one moment of the loop, so they agree
- * with each other.
+ * Counters start at zero with the process. All are read in one turn of the loop, so they agree with
+ * each other.
  */
 #ifndef VISITCOUNTD_HTTP_METRICS_H
 #define VISITCOUNTD_HTTP_METRICS_H
@@ -19,7 +19,7 @@
 
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-/** What the process uses, from /proc/self; a number that the system does not give is 0. */
+/** The resources that the process uses, from /proc/self. An unavailable number is 0. */
 struct metrics_process {
     uint64_t start_time_ms; /* since 1970-01-01T00:00:00Z */
     uint64_t cpu_us;        /* user and system */
@@ -33,22 +33,22 @@ struct metrics_facts {
     const char *version; /* of the daemon */
     const struct stats *stats;
     const struct store_health *store;
-    uint64_t failing_ms; /* for how long the store takes no batches of some site; 0: it does */
+    uint64_t failing_ms; /* how long the store has rejected a site's batches; 0: it takes all */
     uint64_t failing_sites;
     uint64_t torn_sites;
-    uint64_t unproven_sites;  /* a version before 0.2 may write to them */
-    uint64_t site_failing_ms; /* likewise: whether a site that is not listed may be counted */
-    uint64_t salt_failing_ms; /* likewise: the day's salt */
+    uint64_t unproven_sites;  /* sites that an instance older than 0.2 may still write to */
+    uint64_t site_failing_ms; /* how long the store has refused to admit unlisted sites */
+    uint64_t salt_failing_ms; /* how long the store has refused the day's salt */
     const struct journal_status *journal; /* or NULL */
     struct metrics_process process;
     bool is_draining;
     uint64_t open_connections;
     uint64_t accepted_connections;
-    uint64_t live_clients; /* that listen to live numbers */
+    uint64_t live_clients; /* clients of live streams */
     uint64_t requests;
 };
 
-/** Fills `ret_process` for this process. Reads /proc, which never waits for a disk. */
+/** Fills `ret_process` for this process. Reads only /proc, so it never waits for a disk. */
 void metrics_read_process(struct metrics_process *ret_process);
 
 /** Appends all metrics. */

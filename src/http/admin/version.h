@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * version: of the program and of the libraries that it runs on, for --version and for the admin
- * socket.
+ * version: the versions of the program and its libraries, for --version and the admin socket.
  */
 #ifndef VISITCOUNTD_HTTP_VERSION_H
 #define VISITCOUNTD_HTTP_VERSION_H

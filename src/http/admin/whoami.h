@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * whoami: explains which address is taken for the client's, of a request that is described by its
- * peer and headers: the admin socket itself has no client to show.
+ * whoami: explains which address counts as the client's. The operator describes a request by its
+ * peer and headers, because a request on the admin socket has no client address.
  */
 #ifndef VISITCOUNTD_HTTP_WHOAMI_H
 #define VISITCOUNTD_HTTP_WHOAMI_H
@@ -19,10 +19,13 @@ struct whoami_question {
     const char *forwarded_for; /* X-Forwarded-For; NULL: none */
 };
 
-/** What the address is found from; false when the peer is neither an address nor "unix". */
+/**
+ * Parses the description into `ret_evidence`. Returns false if the peer is neither an address nor
+ * "unix".
+ */
 bool whoami_take(const struct whoami_question *question, struct client_evidence *ret_evidence);
 
-/** Reports the client's address and why it is that one. */
+/** Reports the client's address and the reason for it. */
 void whoami_explain(const struct config *config, const struct client_evidence *evidence,
                     struct report *report);
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* what one parameter says; false when it is wrong */
+/* parsers of one parameter each; they return false if it is invalid */
 
 static bool take_label(h2o_mem_pool_t *pool, h2o_iovec_t value, struct appearance *appearance)
 {

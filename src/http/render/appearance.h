@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * appearance: how a number is to look, from the parameters of a request:
+ * appearance: how a number looks. It is parsed from the parameters of a request:
  *
- *   label        text beside the number; empty: none
- *   color        colour behind the number, labelColor behind the label; see colour_parse()
+ *   label        text beside the number; empty: no label
+ *   color        colour behind the number; labelColor: behind the label; see colour_parse()
  *   style        flat, flat-square, plastic, for-the-badge
  *   format       plain, grouped, compact
- *   digits       1 to 20: filled up with zeros
+ *   digits       1 to 20: pads the number with zeros
  */
 #ifndef VISITCOUNTD_HTTP_APPEARANCE_H
 #define VISITCOUNTD_HTTP_APPEARANCE_H
@@ -22,13 +22,14 @@ struct appearance {
 };
 
 /**
- * Fills `ret_appearance`, what is missing or wrong with defaults. Returns NULL, or what is wrong
- * with the first wrong parameter, for people.
+ * Parses the parameters in `query`. Returns NULL, or a message about the first invalid parameter.
+ * Fills `ret_appearance` in both cases: missing and invalid parameters get defaults. Strings are
+ * allocated from `pool`.
  */
 const char *appearance_parse(h2o_mem_pool_t *pool, h2o_iovec_t query,
                              struct appearance *ret_appearance);
 
-/** Appends the number: "12,345", "~12,345" for an estimate, an en dash where nothing is known. */
+/** Appends the number: "12,345", "~12,345" for an estimate, an en dash if it is unknown. */
 void appearance_put_count(struct buf *out, const struct appearance *appearance,
                           const struct render_count *count);
 

@@ -9,19 +9,19 @@
 #include <string.h>
 #include <wctype.h>
 
-/** How a style draws; lengths in pixels. */
+/** The geometry of a style; lengths in pixels. */
 struct look {
     const char *name;
     unsigned height;
-    unsigned radius; /* of the corners; 0: sharp */
+    unsigned radius; /* radius of the corners; 0: sharp */
     unsigned padding;
-    unsigned nudge; /* of the texts towards the outer ends, where there are two */
+    unsigned nudge; /* shift of the texts towards the outer ends if there are two */
     double font_size;
     double spacing;  /* after each character */
     double baseline; /* from the top */
     bool has_shadow;
-    bool is_loud;         /* capitals, and the message in bold */
-    const char *gradient; /* the stops of what lies over the colours; NULL: nothing */
+    bool is_loud;         /* capitals, with the message in bold */
+    const char *gradient; /* gradient stops of the overlay; NULL: no overlay */
 };
 
 static const struct look looks[] = {
@@ -55,7 +55,7 @@ const char *badge_style_name(enum badge_style style)
 
 /* Texts */
 
-/** Whether a badge may show the character: see badge_put_text(). */
+/** Whether badge_put_text() keeps the character. */
 static bool is_shown(unsigned character)
 {
     bool is_control = character < 0x20 || (character >= 0x7f && character < 0xa0);
@@ -114,14 +114,14 @@ static void put_utf8(struct buf *out, unsigned character)
     buf_putc(out, (char)(0x80 | (character & 0x3f)));
 }
 
-/** Appends valid UTF-8 in capitals, whatever the locale of the process is. */
+/** Appends valid UTF-8 in capitals. Independent of the process's locale. */
 static void put_capitals(struct buf *out, const char *text)
 {
     static locale_t locale;
     size_t left = strlen(text);
 
     if (locale == NULL) {
-        locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL); /* which glibc has built in */
+        locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL); /* built into glibc */
         if (locale == NULL) {
             abort();
         }
@@ -137,15 +137,15 @@ static void put_capitals(struct buf *out, const char *text)
 
 /* Drawing */
 
-/** One of the two halves: its text and where it stands. */
+/** Half of a badge: its text and its position. */
 struct half {
     struct buf text;
     uint32_t rgb;
     bool is_bold;
     unsigned x;
-    unsigned width;      /* 0: there is none */
-    double text_x;       /* the middle of the text */
-    unsigned text_width; /* what it is to fill, whatever font draws it */
+    unsigned width;      /* 0: no such half */
+    double text_x;       /* the text's middle */
+    unsigned text_width; /* width to fit, whatever font the browser uses */
 };
 
 static size_t count_characters(const char *text)
@@ -168,7 +168,7 @@ static void init_half(struct half *half, const struct look *look, const char *te
     }
 }
 
-/** Computes the width of a half that begins at `x`. */
+/** Computes the geometry of a half that begins at `x`. */
 static void lay_out_half(struct half *half, const struct look *look, unsigned x)
 {
     double width;
@@ -179,7 +179,7 @@ static void lay_out_half(struct half *half, const struct look *look, unsigned x)
     }
     width = font_text_width(half->text.bytes, half->text.length, half->is_bold, look->font_size) +
             look->spacing * (double)count_characters(half->text.bytes);
-    /* odd, so that the middle of the text falls on a pixel */
+    /* odd, so that the text's middle is in the middle of a pixel */
     half->text_width = (unsigned)(width + 0.5) | 1;
     half->width = half->text_width + 2 * look->padding;
     half->text_x = x + half->width / 2.0;
@@ -190,7 +190,7 @@ static void put_tenths(struct buf *out, double pixels)
     buf_put_u64(out, (uint64_t)(pixels * 10 + 0.5));
 }
 
-/** One text element, at ten times its size and scaled down, for the sake of exact places. */
+/** Appends a text element. It is drawn ten times as large and scaled down, for exact positions. */
 static void put_text(struct buf *out, const struct half *half, double baseline, const char *paint)
 {
     buf_puts(out, "<text x=\"");
@@ -227,7 +227,7 @@ static void put_half_box(struct buf *out, const struct half *half, const struct 
     }
 }
 
-/** What lies behind the texts. */
+/** Appends the boxes behind the texts. */
 static void put_boxes(struct buf *out, const struct half halves[2], const struct look *look,
                       unsigned width)
 {
@@ -251,7 +251,7 @@ static void put_boxes(struct buf *out, const struct half halves[2], const struct
     buf_puts(out, "</g>");
 }
 
-/** The document's beginning, with its name for those who cannot see it. */
+/** Appends the start of the document, with its title for screen readers. */
 static void put_head(struct buf *out, const struct badge *badge, unsigned width, unsigned height)
 {
     struct buf name = BUF_EMPTY;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * badge: draws badges as SVG. The looks are those that readers know from shields.io: a label and a
- * message side by side. Knows nothing of requests.
+ * badge: draws badges as SVG: a label and a message side by side, in the styles of shields.io.
+ * Knows nothing of requests.
  */
 #ifndef VISITCOUNTD_HTTP_BADGE_H
 #define VISITCOUNTD_HTTP_BADGE_H
@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Longest text that badge_put_text() takes, in characters. */
+/** The longest text that badge_put_text() accepts, in characters. */
 #define BADGE_TEXT_MAX 64
 
 /** Colours, as 0xRRGGBB. */
@@ -22,13 +22,13 @@
 
 enum badge_style { BADGE_FLAT, BADGE_FLAT_SQUARE, BADGE_PLASTIC, BADGE_FOR_THE_BADGE };
 
-/** "flat", "flat-square", "plastic" or "for-the-badge"; false for anything else. */
+/** Parses "flat", "flat-square", "plastic" or "for-the-badge". Returns false for anything else. */
 bool badge_parse_style(const char *text, size_t length, enum badge_style *ret_style);
 
-/** The name that badge_parse_style() takes. */
+/** Returns the name of a style, as badge_parse_style() accepts it. */
 const char *badge_style_name(enum badge_style style);
 
-/** What is drawn. The texts are as badge_put_text() makes them. */
+/** A badge to draw. badge_put_text() must have made the texts. */
 struct badge {
     enum badge_style style;
     const char *label; /* empty: the message stands alone */
@@ -38,10 +38,10 @@ struct badge {
 };
 
 /**
- * Appends what a client wants as text of a badge: blanks become single spaces, none at the ends;
- * what is not UTF-8 becomes U+FFFD; characters that XML does not allow, control characters and
- * those that change the direction of writing are left out. Returns false, with nothing appended
- * beyond BADGE_TEXT_MAX characters, when there are more.
+ * Appends a client's text for a badge. Runs of blanks become one space; blanks at the ends are
+ * dropped. Invalid UTF-8 becomes U+FFFD. Characters that XML does not allow, control characters and
+ * those that change the writing direction are dropped. Returns false if the text is longer than
+ * BADGE_TEXT_MAX characters; at most BADGE_TEXT_MAX of them are appended then.
  */
 bool badge_put_text(struct buf *out, const char *text, size_t length);
 

@@ -7,7 +7,7 @@
 
 #define DAY_S 86400
 
-/* of the drawing, in its own units; it is stretched to what room there is */
+/* size in the drawing's own units; the page scales it */
 #define HEIGHT    1000
 #define DAY_WIDTH 100
 #define BAR_INSET 12
@@ -55,7 +55,7 @@ static uint64_t largest(const struct chart *chart)
 
 static void put_bar(struct buf *out, const char *name, size_t day, unsigned inset, double share)
 {
-    /* a day with visits is never invisible */
+    /* a day with visits is always visible */
     double height = share > 0 && share < 0.008 ? 8 : share * HEIGHT;
 
     buf_printf(out, "<rect class=\"%s\" x=\"%zu\" y=\"%.0f\" width=\"%u\" height=\"%.0f\"/>", name,
@@ -81,7 +81,7 @@ static void put_bars(struct buf *out, const struct chart *chart, double scale)
         buf_puts(out, ": ");
         put_numbers(out, chart, i);
         buf_puts(out, "</title>");
-        /* the whole column answers the pointer */
+        /* the whole column shows the tooltip */
         buf_printf(out, "<rect x=\"%zu\" width=\"%d\" height=\"%d\" fill-opacity=\"0\"/>",
                    i * DAY_WIDTH, DAY_WIDTH, HEIGHT);
         put_bar(out, "visits", i, BAR_INSET, (double)chart->visits[i] / scale);
@@ -92,7 +92,7 @@ static void put_bars(struct buf *out, const struct chart *chart, double scale)
     }
 }
 
-/** "Visits by day from 29 Oct to 27 Nov: 123 in all, at most 40 on 3 Nov." */
+/** Appends "Visits by day from 29 Oct to 27 Nov: 123 in all, at most 40 on 3 Nov." */
 static void put_summary(struct buf *out, const struct chart *chart)
 {
     uint64_t sum = 0;
@@ -126,7 +126,7 @@ static void put_scale(struct buf *out, uint64_t top)
     buf_puts(out, "</div>");
 }
 
-/** The first day, the one in the middle, the last one. */
+/** Appends the labels of the first, the middle and the last day. */
 static void put_dates(struct buf *out, const struct chart *chart)
 {
     const size_t days[] = {0, chart->days / 2, chart->days - 1};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * chart: numbers by day as bars, as HTML with SVG in it, without a style of its own.
+ * chart: draws numbers by day as a bar chart: HTML with inline SVG, styled by the page.
  */
 #ifndef VISITCOUNTD_HTTP_CHART_H
 #define VISITCOUNTD_HTTP_CHART_H
@@ -17,13 +17,15 @@ struct chart {
     const uint64_t *visitors; /* drawn before the visits; NULL: none */
 };
 
-/** The least of 4, 8, 20, 40, 80, 200 … that is not below `value`: what the scale goes up to. */
+/**
+ * Returns the top of the scale: the smallest of 4, 8, 20, 40, 80, 200 … that is at least `value`.
+ */
 uint64_t chart_round_up(uint64_t value);
 
-/** "27 Nov" */
+/** Appends a day as "27 Nov". */
 void chart_put_day(struct buf *out, uint64_t day);
 
-/** Appends the chart. For those who do not see it there is a sentence that sums it up. */
+/** Appends the chart, with a summary sentence for screen readers. */
 void chart_put(struct buf *out, const struct chart *chart);
 
 /** Appends a row of a table for each day, the last one first. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * colour: the colours of badges.
+ * colour: parses and judges the colours of badges.
  */
 #ifndef VISITCOUNTD_HTTP_COLOUR_H
 #define VISITCOUNTD_HTTP_COLOUR_H
@@ -10,14 +10,14 @@
 #include <stdint.h>
 
 /**
- * Takes a colour: three or six hexadecimal digits, with or without "#" before them, or a name:
- * those of shields.io (brightgreen, green, yellowgreen, yellow, orange, red, blue, grey, lightgrey,
- * success, important, critical, informational, inactive), else of CSS. Letters may be large or
- * small. False when it is none; `ret_rgb` is 0xRRGGBB.
+ * Parses a colour into 0xRRGGBB. It is three or six hexadecimal digits, with or without a leading
+ * "#", or a name. Names are those of shields.io (brightgreen, green, yellowgreen, yellow, orange,
+ * red, blue, grey, lightgrey, success, important, critical, informational, inactive), then those of
+ * CSS. Case does not matter. Returns false if it is not a colour.
  */
 bool colour_parse(const char *text, size_t length, uint32_t *ret_rgb);
 
-/** Whether dark text is to be preferred on it: its luma (ITU-R BT.601) is above 0.69. */
+/** Whether dark text reads better on this colour: its luma (ITU-R BT.601) is above 0.69. */
 bool colour_is_light(uint32_t rgb);
 
 #endif

@@ -18,7 +18,7 @@ static const struct run {
 #undef W
 };
 
-/** Width of a character in the font's units. */
+/** Returns the width of a character in the font's units. */
 static unsigned character_width(unsigned character, bool is_bold)
 {
     size_t low = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * font: how wide a text is, from the table of a real font, so that what is drawn around it fits.
+ * font: measures text with the widths of a real font, so that badges fit their text.
  */
 #ifndef VISITCOUNTD_HTTP_FONT_H
 #define VISITCOUNTD_HTTP_FONT_H
@@ -9,13 +9,15 @@
 #include <stddef.h>
 
 /**
- * The width of UTF-8 text in DejaVu Sans of `size` pixels, in pixels. Characters that the font does
- * not have (CJK, emoji) come from another one and are taken as square, as those are. Bytes that are
- * not UTF-8 have no width.
+ * Returns the width, in pixels, of UTF-8 text in DejaVu Sans of `size` pixels. Characters that the
+ * font lacks (CJK, emoji) come from another font and count as square. Invalid bytes have no width.
  */
 double font_text_width(const char *text, size_t length, bool is_bold, double size);
 
-/** The character of a valid UTF-8 sequence of `length` bytes, as utf8_sequence_length() tells. */
+/**
+ * Decodes one character from a valid UTF-8 sequence. utf8_sequence_length() returns its `length` in
+ * bytes.
+ */
 unsigned utf8_decode(const char *bytes, size_t length);
 
 #endif

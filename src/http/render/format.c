@@ -67,11 +67,14 @@ static bool prepare_json(struct request *request)
     return true;
 }
 
-/** The comment keeps the answer from being anything but a script, whatever the name begins with. */
+/**
+ * Appends a call of the callback. The leading comment keeps browsers from taking the answer for
+ * anything but a script, whatever the callback's name begins with.
+ */
 static void put_call(const struct request *request, struct buf *out, const struct buf *json)
 {
     buf_printf(out, "/**/%s(", (const char *)request->format_data);
-    buf_append(out, json->bytes, json->length - 1); /* without the line's end */
+    buf_append(out, json->bytes, json->length - 1); /* without the newline */
     buf_puts(out, ");\n");
 }
 
@@ -124,7 +127,7 @@ const struct format format_jsonp = {
     .render = render_jsonp,
     .render_error = render_jsonp_error,
     .tells_uniques = true,
-    .errors_are_ok = true, /* browsers run no script that comes with another status */
+    .errors_are_ok = true, /* browsers run no script with an error status */
 };
 
 const struct format *format_negotiate(const struct request *request)
@@ -147,7 +150,7 @@ bool format_prepare(struct request *request)
 
 /* Answers */
 
-/** The headers of an answer: the format's, and those that only this one has. */
+/** The headers of an answer: those of its format and its own. */
 struct headers {
     struct response_header items[HEADERS_MAX];
     size_t count;
@@ -191,7 +194,7 @@ void format_respond(struct request *request, int http_status, const struct forma
                      });
 }
 
-/** Sends a body that may be kept. */
+/** Sends a body that clients may cache. */
 static void respond_kept(struct request *request, const struct buf *body)
 {
     struct response response = {.status = 200, .cache_control = "no-cache"};

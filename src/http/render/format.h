@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * format: how the number of a page is told: one `struct format` for each way, which the routes
- * name. A format takes its own parameters from the query, and tells errors in its own way where
- * JSON would be of no use: a badge that says so, a call of the script's function.
+ * format: the output formats for a page's number, one `struct format` each. Routes choose the
+ * format. A format parses its own parameters from the query. It also renders errors if its readers
+ * cannot use JSON: a badge shows the error, JSONP passes it to the script's function.
  */
 #ifndef VISITCOUNTD_HTTP_FORMAT_H
 #define VISITCOUNTD_HTTP_FORMAT_H
@@ -13,23 +13,23 @@
 #include "loop/loop.h"
 
 struct format {
-    struct response_format base; /* what a request has; see format_of() */
+    struct response_format base; /* the part that requests refer to; see format_of() */
     const char *content_type;
     /**
-     * Takes its parameters into request->format_data; may put another format into its place. False
-     * when the request was answered, as they are wrong. NULL: there are none.
+     * Parses the format's parameters into request->format_data. May replace request->format.
+     * Returns false after answering a request with invalid parameters. NULL: no parameters.
      */
     bool (*prepare)(struct request *request);
     void (*render)(const struct request *request, struct buf *out,
                    const struct render_count *count);
-    /** NULL: errors are JSON. Called before `prepare` as well. */
+    /** Renders an error. It may be called before `prepare`. NULL: errors are JSON. */
     void (*render_error)(const struct request *request, struct buf *out,
                          const struct response_error *error);
     const char *cache_control;   /* NULL: no-store, max-age=0 */
-    bool tells_uniques;          /* how many visitors the page has today is told, too */
-    bool errors_are_ok;          /* errors are sent with 200: who reads it looks at nothing else */
+    bool tells_uniques;          /* the answer includes the page's visitors of today */
+    bool errors_are_ok;          /* errors have status 200: readers show nothing of other answers */
     const char *(*policy)(void); /* Content-Security-Policy; NULL: none */
-    const struct response_header *headers; /* further ones, of all answers */
+    const struct response_header *headers; /* extra headers of every answer */
     size_t header_count;
 };
 
@@ -42,30 +42,33 @@ extern const struct format format_badge;   /* SVG; see appearance.h */
 extern const struct format format_pixel;   /* GIF, a transparent pixel */
 extern const struct format format_shields; /* JSON for shields.io's endpoint badge */
 
-/** The one that the Accept header of the request asks for; see render_negotiate(). */
+/** Returns the format that the request's Accept header asks for; see render_negotiate(). */
 const struct format *format_negotiate(const struct request *request);
 
-/** Takes the parameters of request->format; false when the request was answered. */
+/** Parses the parameters of request->format. Returns false if it has answered the request. */
 bool format_prepare(struct request *request);
 
-/** Whether a script's function may have this name: [A-Za-z_$][A-Za-z0-9_$.]{0,63}. */
+/** Whether `name` is valid as a JSONP callback: [A-Za-z_$][A-Za-z0-9_$.]{0,63}. */
 bool format_is_callback(const char *name, size_t length);
 
-/** Sends `body` with the headers of `format`. */
+/** Sends `body` with the Content-Type and headers of `format`. */
 void format_respond(struct request *request, int http_status, const struct format *format,
                     const struct buf *body);
 
 /**
- * Renders `count` in request->format and sends it: 200, or 202 for an estimate. Where
- * request->may_be_kept, with an ETag, by which a client is to ask again, and 304 if it has that.
+ * Renders `count` in request->format and sends it with 200, or with 202 for an estimate. If
+ * request->may_be_kept, it adds an ETag and answers 304 to a client that has the same body.
  */
 void format_respond_count(struct request *request, const struct render_count *count);
 
-/** Sends an error by `render_error` of the request's format; for `base` of formats that have it. */
+/**
+ * Sends an error through the format's `render_error`. Formats with a `render_error` set this as
+ * `base.respond_error`.
+ */
 void format_respond_error(struct request *request, int http_status,
                           const struct response_header *header, const struct response_error *error);
 
-/** The format of a request whose route has one. */
+/** Returns the format of a request whose route has one. */
 static inline const struct format *format_of(const struct request *request)
 {
     return container_of(request->format, const struct format, base);

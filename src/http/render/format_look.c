@@ -13,15 +13,15 @@
 
 #include <string.h>
 
-/* A proxy that keeps a picture would hide visits. The old headers are for old proxies. */
+/* A proxy that caches a picture would hide visits. The old headers are for old proxies. */
 #define NEVER_KEEP "no-cache, no-store, must-revalidate, max-age=0"
 
 static const struct response_header picture_headers[] = {
     {H2O_TOKEN_EXPIRES, NULL, {H2O_STRLIT("Thu, 01 Jan 1970 00:00:00 GMT")}},
     {NULL, "pragma", {H2O_STRLIT("no-cache")}},
-    /* pages that isolate themselves (COEP) may show it as well */
+    /* lets pages embed it that isolate themselves (COEP) */
     {NULL, "cross-origin-resource-policy", {H2O_STRLIT("cross-origin")}},
-    /* a picture that is opened by itself is a document, and has nothing to run or load */
+    /* a picture opened in a tab is a document; it needs no scripts and no resources */
     {NULL, "content-security-policy", {H2O_STRLIT("default-src 'none'; sandbox")}},
 };
 
@@ -41,7 +41,9 @@ static bool prepare_appearance(struct request *request)
     return true;
 }
 
-/** The request's appearance; errors want one before or without prepare_appearance(). */
+/**
+ * Returns the request's appearance. Errors may need one before prepare_appearance(), or without it.
+ */
 static void get_appearance(const struct request *request, struct appearance *ret_appearance)
 {
     if (request->format_data != NULL) {
@@ -124,7 +126,7 @@ const struct format format_badge = {
     .header_count = PICTURE_HEADER_COUNT,
 };
 
-/* The JSON from which shields.io draws a badge (https://shields.io/badges/endpoint-badge) */
+/* The JSON of shields.io's endpoint badge (https://shields.io/badges/endpoint-badge) */
 
 static void put_shields(struct buf *out, const struct appearance *appearance, const char *message,
                         bool is_error)
@@ -171,7 +173,7 @@ const struct format format_shields = {
     .prepare = prepare_appearance,
     .render = render_shields,
     .render_error = render_shields_error,
-    .errors_are_ok = true, /* shields.io shows what an answer with another status says as its own */
+    .errors_are_ok = true, /* shields.io hides answers with an error status behind its own error */
 };
 
 /* The pixel: GIF89a, 1 x 1, its only colour transparent */

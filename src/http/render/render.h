@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * render: the bodies of answers: text, HTML and JSON. All functions append to `out` and know
- * nothing of requests.
+ * render: writes answers as text, HTML or JSON. All functions append to `out` and know nothing of
+ * requests.
  */
 #ifndef VISITCOUNTD_HTTP_RENDER_H
 #define VISITCOUNTD_HTTP_RENDER_H
@@ -14,13 +14,13 @@
 
 enum render_form { RENDER_TEXT, RENDER_HTML, RENDER_JSON };
 
-/** Content-Type of each form. */
+/** Returns the Content-Type of a form. */
 const char *render_content_type(enum render_form form);
 
 /**
- * The form that an Accept header asks for: the first one listed of text/html, application/json and
- * text/plain; RENDER_TEXT when it names none of them. Parameters are not looked at, so neither are
- * weights: browsers and programs list first what they want.
+ * Returns the form that an Accept header asks for: the first listed of text/html, application/json
+ * and text/plain, or RENDER_TEXT without any of them. Ignores parameters, also weights, because
+ * browsers and programs list their preferred type first.
  */
 enum render_form render_negotiate(const char *accept, size_t length);
 
@@ -29,30 +29,30 @@ struct render_count {
     const char *site;
     const char *page;
     size_t page_length;
-    uint64_t count; /* with is_estimate 0 for none */
+    uint64_t count; /* with is_estimate, 0 means unknown */
     bool is_estimate;
     bool has_uniques;
     uint64_t unique_today;    /* visitors of the page */
-    const char *period;       /* of what time the number is, as the client wrote it; NULL: all */
+    const char *period;       /* the time span, as the client wrote it; NULL: all time */
     const char *status;       /* "counted"; NULL for a number that was only read */
-    uint64_t replicas;        /* that have confirmed it, */
-    uint64_t replicas_wanted; /* of how many; shown where they are fewer */
+    uint64_t replicas;        /* replicas that have confirmed it */
+    uint64_t replicas_wanted; /* replicas wanted; both are shown if too few have confirmed */
 };
 
 /**
- * {"site":"default","page":"/","count":5,"unique_today":2,"status":"counted"}; an estimate has
- * "estimate":true behind the count, and null for a count of which nothing is known; one that too
- * few replicas have confirmed has "replicas":1,"replicas_wanted":2 behind the status.
+ * Appends {"site":"default","page":"/","count":5,"unique_today":2,"status":"counted"}. An estimate
+ * has "estimate":true after the count. An unknown count is null. If too few replicas have confirmed
+ * the visit, "replicas":1,"replicas_wanted":2 follow the status.
  */
 void render_count_json(struct buf *out, const struct render_count *count);
 
-/** The number alone on its line, for shells; "~5" for an estimate, "-" for none. */
+/** Appends the number on a line of its own. An estimate is "~5", an unknown number "-". */
 void render_count_text(struct buf *out, const struct render_count *count);
 
-/** The page with "Visitor count: N"; likewise. */
+/** Appends an HTML page with "Visitor count: N". Estimates are marked as in text. */
 void render_count_html(struct buf *out, const struct render_count *count);
 
-/** What stands on the welcome page. `count` is a number, or what stands there without one. */
+/** The contents of the welcome page. `count` is a number or a placeholder. */
 struct render_welcome {
     const char *site;
     const char *count;
@@ -60,20 +60,20 @@ struct render_welcome {
     const char *version; /* of the assets; see assets_version() */
 };
 
-/** The welcome page. */
+/** Appends the welcome page. */
 void render_welcome_html(struct buf *out, const struct render_welcome *welcome);
 
-/** A page that says what is wrong; `code` as "unknown_site". */
+/** Appends an error page. `code` is for example "unknown_site". */
 void render_error_html(struct buf *out, const char *code, const char *message);
 
-/** {"ready":false,"state":"draining","reason":"…"}; without reason where it is NULL. */
+/** Appends {"ready":false,"state":"draining","reason":"…"}. A NULL `reason` is left out. */
 void render_ready_json(struct buf *out, const char *state, const char *reason);
 
-/** The same with "failing_sites":N at the end, unless there are none. */
+/** Like render_ready_json(). Adds "failing_sites":N at the end if N is not 0. */
 void render_ready_sites_json(struct buf *out, const char *state, const char *reason,
                              uint64_t failing_sites);
 
-/** The Content-Security-Policy of the page of /count: nothing but its own style. */
+/** Returns the Content-Security-Policy of the page /count. It allows the page's own style only. */
 const char *render_content_security_policy(void);
 
 /** That of the other pages: also script, style and numbers from where they come from. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * app: what the routes work with. The daemon creates it, and the router puts it into each request.
+ * app: the context of all routes. The daemon creates it, and the router stores it in each request.
  *
  * Everything that it points to belongs to the daemon and outlives all requests, except `config` and
  * `sites`: a reload replaces both between two turns of the loop.
@@ -25,16 +25,22 @@ struct sites;
 struct store;
 struct visitors;
 
-/** What the admin socket asks the daemon to do. */
+/** Actions of the daemon that the admin socket triggers. */
 struct app_actions {
     void *data;
-    /** Loads the configuration again; appends errors, or what changed; false when refused. */
+    /**
+     * Reloads the configuration. Appends the changes to `message`, or the errors if it returns
+     * false.
+     */
     bool (*reload)(void *data, struct buf *message);
-    /** Checks the configuration without taking it over; as reload. */
+    /** Checks the configuration without applying it. Otherwise like `reload`. */
     bool (*check)(void *data, struct buf *message);
-    /** Starts to drain and then ends the process. */
+    /** Starts to drain; the process ends afterwards. */
     void (*drain)(void *data);
-    /** Replays the journal in a directory, see adoption.h; false with the reasons appended. */
+    /**
+     * Replays the journal in `directory`, see adoption.h. Returns false after appending the
+     * reasons.
+     */
     bool (*replay)(void *data, const char *directory, struct buf *message);
 };
 
@@ -51,12 +57,15 @@ struct app {
     struct visitors *visitors;
     struct site_admits *site_admits;
     struct live *live;
-    struct buf scratch;     /* of app_scratch() */
+    struct buf scratch;     /* returned by app_scratch() */
     uint64_t started_at_ms; /* loop time */
     bool is_draining;       /* each answer closes its connection */
 };
 
-/** An empty buffer to render an answer in, so that it need not be allocated each time. */
+/**
+ * Returns an empty buffer for rendering an answer. It is reused, which saves an allocation per
+ * answer. The next call clears it.
+ */
 static inline struct buf *app_scratch(struct app *app)
 {
     buf_clear(&app->scratch);

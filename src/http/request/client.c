@@ -31,7 +31,7 @@ static h2o_iovec_t trim(const char *start, const char *end)
     return h2o_iovec_init(start, (size_t)(end - start));
 }
 
-/** "192.0.2.1", "192.0.2.1:80", "2001:db8::1" or "[2001:db8::1]:80". */
+/** Parses "192.0.2.1", "192.0.2.1:80", "2001:db8::1" or "[2001:db8::1]:80". */
 static bool parse_element(h2o_iovec_t text, struct in6_addr *ret_address)
 {
     const char *colon;
@@ -49,7 +49,7 @@ static bool parse_element(h2o_iovec_t text, struct in6_addr *ret_address)
     return colon != NULL && parse_ip(text.base, (size_t)(colon - text.base), ret_address) == 0;
 }
 
-/** Goes from the right over what is trusted. */
+/** Searches the list from the right for the first untrusted address. */
 static enum client_source find_forwarded(const struct config_networks *trusted, h2o_iovec_t list,
                                          struct in6_addr *ret_address)
 {

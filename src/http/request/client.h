@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * client: who sends a request: the address of the client, which proxies between it and us tell in
- * X-Real-IP or X-Forwarded-For. They are believed from `trusted_proxies` and unix sockets only.
+ * client: finds the address of the client that sent a request. Proxies report it in X-Real-IP or
+ * X-Forwarded-For. These headers count only if the peer is in `trusted_proxies` or on a unix
+ * socket.
  */
 #ifndef VISITCOUNTD_HTTP_CLIENT_H
 #define VISITCOUNTD_HTTP_CLIENT_H
@@ -12,19 +13,19 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 
-/** Where the address is from. */
+/** Where the address comes from. */
 enum client_source {
-    CLIENT_UNKNOWN,       /* a unix socket, and no usable header */
-    CLIENT_UNTRUSTED,     /* the peer, whose headers are not believed */
-    CLIENT_SILENT,        /* the peer, which is trusted and has no usable header */
+    CLIENT_UNKNOWN,       /* a unix socket without a usable header */
+    CLIENT_UNTRUSTED,     /* the peer; it is not trusted, so its headers are ignored */
+    CLIENT_SILENT,        /* the peer; it is trusted but sent no usable header */
     CLIENT_REAL_IP,       /* X-Real-IP */
-    CLIENT_FORWARDED_FOR, /* X-Forwarded-For: the last address in it that is not trusted */
-    CLIENT_FIRST_HOP      /* X-Forwarded-For: all are trusted; the first */
+    CLIENT_FORWARDED_FOR, /* X-Forwarded-For: its last untrusted address */
+    CLIENT_FIRST_HOP      /* X-Forwarded-For: all addresses are trusted; the first one */
 };
 
-/** What an address is found from. */
+/** The facts from which client_find() derives the address. */
 struct client_evidence {
-    bool is_local; /* the peer is on a unix socket, and has no address */
+    bool is_local; /* the peer is on a unix socket and has no address */
     struct in6_addr peer;
     h2o_iovec_t real_ip;
     h2o_iovec_t forwarded_for;
@@ -33,26 +34,27 @@ struct client_evidence {
 /** A request's sender. */
 struct client {
     struct request_headers headers;
-    bool is_behind_proxy; /* the peer is one whose word is taken: trusted_proxies, or local */
+    bool is_behind_proxy; /* the peer is trusted: in trusted_proxies, or local */
     enum client_source source;
     struct in6_addr address; /* IPv4 as mapped IPv6; unset when CLIENT_UNKNOWN */
 };
 
 /**
- * The address, from X-Real-IP, else from the right of X-Forwarded-For, past what is trusted; an
- * element that is no address ends the search. A port behind an address is left away.
+ * Finds the client's address. X-Real-IP comes first. Without it, X-Forwarded-For is searched from
+ * the right for the first untrusted address. An element that is not an address ends the search. A
+ * port after an address is ignored. Returns the source of the address.
  */
 enum client_source client_find(const struct config_networks *trusted,
                                const struct client_evidence *evidence,
                                struct in6_addr *ret_address);
 
-/** What a source means, for people. */
+/** Returns a readable description of a source. */
 const char *client_source_text(enum client_source source);
 
-/** Writes the address as people write it. Returns `text`. */
+/** Formats the address into `text`, IPv4 in dotted form. Returns `text`. */
 char *client_format(const struct in6_addr *address, char text[INET6_ADDRSTRLEN]);
 
-/** Takes the headers and finds the address; says so in the log at the level "debug". */
+/** Reads the request's headers and finds the address. Logs the result at level "debug". */
 void client_take(const struct request *request, struct client *ret_client);
 
 /** Whether `address` is in one of the networks. */

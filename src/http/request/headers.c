@@ -16,7 +16,7 @@ struct known {
         name, offsetof(struct request_headers, field) \
     }
 
-/* by the length of the name, which tells most of them apart; libh2o makes names lower case */
+/* Indexed by the name's length, which differs for most of them. libh2o makes names lower case. */
 static const struct known by_length[NAME_MAX_LENGTH + 1][SAME_LENGTH + 1] = {
     [3] = {KNOWN("dnt", dnt)},
     [5] = {KNOWN("x-moz", moz)},
@@ -42,7 +42,7 @@ static const struct known *find_known(const h2o_iovec_t *name)
     return NULL;
 }
 
-/** A list that a proxy continued in a header of its own. */
+/** Joins a list that a proxy continued in a second header. */
 static h2o_iovec_t join(h2o_mem_pool_t *pool, h2o_iovec_t one, h2o_iovec_t other)
 {
     h2o_iovec_t parts[] = {one, {H2O_STRLIT(",")}, other};

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * question: what a request asks the store, in one or several calls, for no longer than a limit.
+ * question: one or several store calls for a request, with a time limit.
  *
- * Embedded as the first member of a structure that holds what the calls need and what they answer.
- * It lives until the store has answered the last call; its request may be answered, or gone,
- * before.
+ * Embedded as the first member of a structure that holds the arguments and results of the calls.
+ * The question lives until the store has answered the last call. The request may be answered, or
+ * gone, before that.
  */
 #ifndef VISITCOUNTD_HTTP_QUESTION_H
 #define VISITCOUNTD_HTTP_QUESTION_H
@@ -18,15 +18,15 @@
 
 struct question;
 
-/** Answers the request, once. `question->is_complete` says whether all is known. */
+/** Answers the request. It is called once. `question->is_complete`: all results are there. */
 typedef void (*question_callback)(struct request *request, struct question *question);
 
 struct question {
-    bool is_complete; /* the store has answered all calls, well and in time */
+    bool is_complete; /* the store has answered all calls in time, without errors */
 
-    /* question.c's */
-    struct request *request; /* NULL when it was answered or is gone */
-    struct question **guard; /* in the request's pool: tells when it goes */
+    /* private to question.c */
+    struct request *request; /* NULL if it was answered or is gone */
+    struct question **guard; /* in the request's pool, which clears `request` through it */
     question_callback on_answer;
     void (*on_free)(struct question *question);
     struct loop_timer limit;
@@ -35,20 +35,20 @@ struct question {
 };
 
 /**
- * A new question of `size` bytes, zeros behind its first member, whose calls begin before this turn
- * of the loop ends. NULL when far too many are open in this process: the request was answered by
- * 503 then.
+ * Creates a question of `size` bytes; zeros follow its first member. The caller begins its calls in
+ * this turn of the loop. Returns NULL if too many questions are open in this process; the request
+ * was then answered with 503.
  */
 void *question_create(struct request *request, size_t size, uint64_t limit_ms,
                       question_callback on_answer);
 
-/** Sets what frees the memory that the structure owns; may be left out. */
+/** Sets the function that frees the structure's own memory. Optional. */
 void question_on_free(struct question *question, void (*on_free)(struct question *question));
 
-/** One more call to the store begins. */
+/** Registers a call to the store. Call it before the call begins. */
 void question_begin_call(struct question *question);
 
-/** It was answered, well or not; the last one of all ends the question. */
+/** Registers the result of a call. The last one completes the question. */
 void question_end_call(struct question *question, bool is_ok);
 
 #endif

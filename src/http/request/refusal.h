@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * refusal: one row for each reason why a visitor's request is not served: what Visitcount-Status,
- * the HTTP status and the error's code say. A reason says what became of the visit, too.
+ * refusal: the reasons for refusing a visitor's request. Each has one row with its
+ * Visitcount-Status, HTTP status and error code.
  */
 #ifndef VISITCOUNTD_HTTP_REFUSAL_H
 #define VISITCOUNTD_HTTP_REFUSAL_H
@@ -27,10 +27,10 @@ enum refusal {
     REFUSAL_OVERLOADED,
     REFUSAL_TOO_MANY_LISTENERS,
     REFUSAL_SHUTTING_DOWN,
-    REFUSAL_OUTCOME_UNKNOWN /* not a refusal of the visit: it may be counted */
+    REFUSAL_OUTCOME_UNKNOWN /* not a refusal: the visit may have been counted */
 };
 
-/** Answers the request with the error; `format` makes the line for people. */
+/** Answers the request with the error. `format` makes the readable message. */
 void refuse(struct request *request, enum refusal refusal, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * response: the ways to answer a request. Sets the headers that all answers share.
+ * response: answers requests and sets the headers that all answers share.
  */
 #ifndef VISITCOUNTD_HTTP_RESPONSE_H
 #define VISITCOUNTD_HTTP_RESPONSE_H
@@ -13,16 +13,16 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-/** A header beyond those that respond() sets itself. */
+/** A header in addition to those that respond() sets. */
 struct response_header {
-    const h2o_token_t *token; /* or NULL: then `name`, in lower case */
+    const h2o_token_t *token; /* or NULL: use `name`, in lower case */
     const char *name;
     h2o_iovec_t value; /* static, or in the request's pool */
 };
 
 /**
- * An answer; `body` is static or in the request's pool. To a HEAD, `body` is what a GET would get;
- * without one there is no Content-Length.
+ * An answer. `body` is static or in the request's pool. To answer a HEAD, set the body of a GET;
+ * without a body there is no Content-Length.
  */
 struct response {
     int status;
@@ -34,15 +34,15 @@ struct response {
 };
 
 /**
- * Sends the answer and ends the request. Sets Content-Type, Content-Length, Cache-Control,
- * X-Content-Type-Options and, on public tables, CORS; `Connection: close`
- * while the server drains.
+ * Sends the answer and ends the request. Sets Content-Type, Content-Length, Cache-Control and
+ * X-Content-Type-Options, and CORS headers on public tables. While the server drains it adds
+ * `Connection: close`.
  */
 void respond(struct request *request, const struct response *response);
 
 /**
- * Begins an answer of unknown length: sends its headers; the rest is sent by h2o_send() for
- * `generator`, in the request's pool.
+ * Begins an answer of unknown length by sending its headers. The caller sends the body with
+ * h2o_send(). `generator` is in the request's pool.
  */
 void respond_stream(struct request *request, const struct response *response,
                     h2o_generator_t *generator);
@@ -52,16 +52,16 @@ void respond_buf(struct request *request, int status, const char *content_type,
                  const struct buf *body);
 
 /**
- * Sends {"error":{"code","message"}}, or what the request's format makes of it; `code` is a word
- * for programs ("bad_path"), `format` makes the line for people. 503 and 504 carry Retry-After: 1,
- * unless request->retry_after_s says otherwise.
+ * Sends {"error":{"code","message"}} or the error in the request's format. `code` is for programs
+ * ("bad_path"); `format` makes the message. 503 and 504 have Retry-After: 1 unless
+ * request->retry_after_s is set.
  */
 void respond_error(struct request *request, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void respond_verror(struct request *request, int status, const char *code, const char *format,
                     va_list arguments) __attribute__((format(printf, 4, 0)));
 
-/** As respond_verror(), with one more header; `header` may be NULL. */
+/** Like respond_verror(), with one more header. `header` may be NULL. */
 void respond_verror_with(struct request *request, int status, const struct response_header *header,
                          const char *code, const char *format, va_list arguments)
     __attribute__((format(printf, 5, 0)));
@@ -71,17 +71,17 @@ void respond_verror_with(struct request *request, int status, const struct respo
 /** Appends {"error":{"code","message"}} and a newline. */
 void response_put_error_json(struct buf *out, const char *code, const char *message);
 
-/** An error: its word for programs, its line for people, and its JSON document. */
+/** An error: its code, its message, and both as a JSON document. */
 struct response_error {
     const char *code;
     const char *message;
     const struct buf *json;
 };
 
-/** The part of a format that answers need: see format.h, which has the rest. */
+/** The part of a format that response needs. format.h has the rest. */
 struct response_format {
-    const char *suffix; /* that the paths of its routes end in; NULL: none */
-    /** Sends an error in the format's own way; `header` may be NULL. NULL: errors are JSON. */
+    const char *suffix; /* suffix of the paths of its routes; NULL: none */
+    /** Sends an error in this format. `header` may be NULL. NULL: errors are JSON. */
     void (*respond_error)(struct request *request, int status, const struct response_header *header,
                           const struct response_error *error);
 };

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * router: finds the function that answers a request, by one table for each kind of listeners. What
- * a table does not know is answered here: 404, 405 with Allow, OPTIONS, and 400 for a target that
- * is not a path.
+ * router: finds the handler of a request in a table; each kind of listener has its own. It answers
+ * the rest itself: 404, 405 with Allow, OPTIONS, and 400 for a target that is not a path.
  */
 #ifndef VISITCOUNTD_HTTP_ROUTER_H
 #define VISITCOUNTD_HTTP_ROUTER_H
@@ -16,28 +15,28 @@
 
 struct response_format;
 
-/** A row of a table. Rows of one path with different methods are allowed. */
+/** A row of a table. A path may have several rows with different methods. */
 struct route {
-    unsigned methods; /* METHOD_* that `handle` takes, ROUTE_COUNTS */
-    const char *path; /* the whole path, or, ending in "/", a prefix ("/" alone is a whole path) */
+    unsigned methods; /* METHOD_* of `handle`, and ROUTE_COUNTS */
+    const char *path; /* a whole path, or a prefix ending in "/" ("/" alone is a whole path) */
     size_t path_length;
     void (*handle)(struct request *request);
-    const struct response_format *format; /* the request's, to begin with; may be left out */
+    const struct response_format *format; /* initial format of the request; optional */
 };
 
 struct route_table {
     const struct route *routes;
     size_t count;
     bool is_public; /* CORS headers and OPTIONS for scripts of other origins */
-    /** Before OPTIONS is answered: notes whose scripts may ask. NULL: those of all. */
+    /** Called before OPTIONS is answered; sets the origin that may ask. NULL: any origin may. */
     void (*on_options)(struct request *request);
 };
 
-/** The row whose path matches, and that takes one of `methods` if there is one; or NULL. */
+/** Returns a row with this path, or NULL. Prefers a row that takes one of `methods`. */
 const struct route *router_find(const struct route_table *table, h2o_iovec_t path,
                                 unsigned methods);
 
-/** Finds the route of a request of libh2o and calls its handler, or answers the error. */
+/** Finds the route of a request and calls its handler, or answers the error. */
 void router_dispatch(const struct route_table *table, struct app *app, h2o_req_t *req);
 
 #endif

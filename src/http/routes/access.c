@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* of the header; a password has at most 1024 bytes */
+/* limit of the header's value; a password has at most 1024 bytes */
 #define CREDENTIALS_MAX 2048
 
 static void digest(const char *bytes, size_t length, unsigned char ret_digest[EVP_MAX_MD_SIZE])
@@ -21,7 +21,7 @@ static void digest(const char *bytes, size_t length, unsigned char ret_digest[EV
     }
 }
 
-/** Takes as long whatever the two are, and whatever their lengths. */
+/** Compares in constant time, independent of contents and lengths. */
 static bool is_equal(const char *one, size_t one_length, const char *other)
 {
     unsigned char digests[2][EVP_MAX_MD_SIZE] = {{0}};
@@ -47,7 +47,7 @@ bool access_has_password(const struct request *request, const char *password)
     length = EVP_DecodeBlock(text, (const unsigned char *)header.base + prefix,
                              (int)(header.len - prefix));
     for (size_t at = header.len; length > 0 && header.base[at - 1] == '='; at--) {
-        length--; /* which it counts as zeros */
+        length--; /* EVP_DecodeBlock() counts padding as zero bytes */
     }
     colon = length > 0 ? memchr(text, ':', (size_t)length) : NULL;
     return colon != NULL &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * access: who may see what is not public: a site's dashboard, top list, series and total.
+ * access: decides who may see a site's private views: dashboard, top list, series and total.
  */
 #ifndef VISITCOUNTD_HTTP_ACCESS_H
 #define VISITCOUNTD_HTTP_ACCESS_H
@@ -10,15 +10,18 @@
 
 #include <stdbool.h>
 
-/** Whether the client knows dashboard.password (HTTP Basic, RFC 7617, with any user name). */
+/** Whether the client sent `password` (HTTP Basic, RFC 7617). Any user name is accepted. */
 bool access_has_password(const struct request *request, const char *password);
 
-/** Whether the client may see it: the site is public, or the client has the password. */
+/**
+ * Whether the client may see the private views: the site is public, or the client sent its
+ * password.
+ */
 bool access_is_open(const struct request *request, const struct site_rules *rules);
 
 /**
- * The same; where not, the request was answered: 401, which asks for the password, or 403 where
- * there is none.
+ * Like access_is_open(). If it returns false, it has answered the request: with 401, which asks for
+ * the password, or with 403 if no password is configured.
  */
 bool access_check(struct request *request, const struct site_rules *rules);
 

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* of an asset's hash, in assets_version() */
+/* digits of an asset's hash in assets_version() */
 #define VERSION_DIGITS 6
 
 static struct asset {
@@ -16,7 +16,7 @@ static struct asset {
     const char *content_type;
     const char *bytes;
     const uint64_t *length;
-    h2o_iovec_t etag; /* made when it is first asked for */
+    h2o_iovec_t etag; /* made at its first use */
     char etag_text[ETAG_SIZE];
 } assets[] = {
     {.path = "/count.js",
@@ -38,7 +38,7 @@ static struct asset *find(const char *path)
     size_t at = 0;
 
     while (strcmp(assets[at].path, path) != 0) {
-        at++; /* each route that leads here has one */
+        at++; /* every route of this handler has an asset */
     }
     return &assets[at];
 }
@@ -56,7 +56,7 @@ const char *assets_version(void)
     static char version[2 * VERSION_DIGITS + 1];
 
     if (version[0] == '\0') {
-        /* behind the quotation marks */
+        /* after the opening quotation mark */
         memcpy(version, etag_of(find("/assets/dashboard.css")).base + 1, VERSION_DIGITS);
         memcpy(version + VERSION_DIGITS, etag_of(find("/assets/live.js")).base + 1, VERSION_DIGITS);
     }

@@ -19,10 +19,10 @@
 #define DAYS      30
 #define TOP_PAGES 10
 
-/* the page shows up without what is not known after this time */
+/* the page is sent without missing numbers after this time */
 #define LIMIT_MS 1500
 
-/** What is asked, and what is known of it. */
+/** The question to the store and its results so far. */
 struct dashboard {
     struct question question;
     struct target target;
@@ -36,7 +36,7 @@ struct dashboard {
     uint64_t visitors_today;
     uint64_t visits[DAYS];
     uint64_t visitors[DAYS];
-    struct buf top; /* rows of the table */
+    struct buf top; /* rows of the top list */
 };
 
 static const struct number_style grouped = {NUMBER_GROUPED, 0};
@@ -87,7 +87,7 @@ static void on_visitors_by_day(void *data, const struct store_series *series)
     question_end_call(&dashboard->question, dashboard->has_visitors_by_day);
 }
 
-/** A link to the page's own dashboard: "/site/blog/a%20b". */
+/** Appends a link to the page's dashboard: "/site/blog/a%20b". */
 static void put_page_link(struct buf *out, const char *site, const struct store_page *page)
 {
     buf_printf(out, "<a href=\"/site/%s", site);
@@ -163,7 +163,7 @@ static void ask_days(struct dashboard *dashboard, struct store *store, uint64_t 
 
 /* Showing */
 
-/* what stands in the template */
+/* the placeholders of the template */
 enum part {
     PART_NAME,
     PART_HEADING,

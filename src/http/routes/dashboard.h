@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * dashboard: a page for people with the numbers of a site, or of one of its pages: visits, those of
- * today, visitors, 30 days, the pages with the most visits. The server writes all of it; a script
- * keeps it as it is now.
+ * dashboard: an HTML page with the numbers of a site or a page: all visits, visits and visitors of
+ * today, a chart of 30 days, and the top pages. The server renders everything; a script updates it
+ * live.
  */
 #ifndef VISITCOUNTD_HTTP_DASHBOARD_H
 #define VISITCOUNTD_HTTP_DASHBOARD_H
@@ -10,10 +10,13 @@
 #include "http/request/request.h"
 #include "http/visit/target.h"
 
-/** That of the site, or, where something stands behind it, of the page that the path names. */
+/**
+ * Serves the dashboard of a site. If the path continues after the site's name, serves that page's
+ * dashboard.
+ */
 void dashboard_handle(struct request *request);
 
-/** That of `target`, which the client may see. */
+/** Serves the dashboard of `target`. The caller has checked the client's access. */
 void dashboard_show(struct request *request, const struct target *target);
 
 #endif

@@ -26,7 +26,7 @@
 
 struct top_question {
     struct question question;
-    struct buf pages; /* as JSON */
+    struct buf pages; /* JSON of the pages */
     char site[STORE_SITE_MAX + 1];
 };
 
@@ -68,7 +68,7 @@ static void on_top_known(struct request *request, struct question *question)
     format_respond(request, 200, format_of(request), body);
 }
 
-/** Takes `n`; false when the request was answered. */
+/** Parses `n`. Returns false after answering. */
 static bool take_count(struct request *request, size_t *ret_count)
 {
     h2o_iovec_t value;
@@ -79,7 +79,7 @@ static bool take_count(struct request *request, size_t *ret_count)
         return true;
     }
     for (size_t i = 0; i < value.len && i < 5; i++) {
-        /* what is no digit makes it too large */
+        /* a character that is not a digit makes it too large */
         count = value.base[i] >= '0' && value.base[i] <= '9'
                     ? count * 10 + (size_t)(value.base[i] - '0')
                     : TOP_MAX + 1;
@@ -165,7 +165,7 @@ static void on_series_known(struct request *request, struct question *question)
     format_respond(request, 200, format_of(request), body);
 }
 
-/** Takes one end of the span; false when the request was answered. */
+/** Parses one end of the span. Returns false after answering. */
 static bool take_end(struct request *request, const char *name, const struct store_span *span,
                      uint64_t *end)
 {
@@ -182,7 +182,7 @@ static bool take_end(struct request *request, const char *name, const struct sto
     return false;
 }
 
-/** Whether a parameter that is on or off is on. */
+/** Whether a boolean parameter is on. */
 static bool is_on(const struct request *request, const char *name)
 {
     h2o_iovec_t value;
@@ -190,7 +190,7 @@ static bool is_on(const struct request *request, const char *name)
     return request_parameter(request, name, &value) && h2o_memis(value.base, value.len, "1", 1);
 }
 
-/** Takes `by`, `from`, `to`, `unique`; false when the request was answered. */
+/** Parses `by`, `from`, `to` and `unique`. Returns false after answering. */
 static bool take_span(struct request *request, const struct target *target, struct store_span *span)
 {
     uint64_t now_s = clock_wall_ms() / 1000;

@@ -29,7 +29,7 @@ static const h2o_iovec_t status_journaled = {H2O_STRLIT("journaled")};
 static const h2o_iovec_t status_readonly = {H2O_STRLIT("ignored; reason=readonly")};
 static const h2o_iovec_t status_head = {H2O_STRLIT("ignored; reason=head")};
 
-/** A visit that waits for its number, in the request's pool. */
+/** A visit that waits for its number. It is in the request's pool. */
 struct waiting {
     struct visit visit;
     struct request *request;
@@ -40,7 +40,7 @@ struct waiting {
 
 /* Answers */
 
-/* "counted; replicas=1/2" where too few have confirmed it, else as it is */
+/* Returns "counted; replicas=1/2" if too few replicas have confirmed it, else `status`. */
 static h2o_iovec_t status_with_replicas(struct request *request, h2o_iovec_t status,
                                         const struct visit_answer *answer)
 {
@@ -137,7 +137,7 @@ static void respond_not_taken(struct request *request, int error)
 
 /* Counting */
 
-/** When a request came: the time that libh2o noted when this turn of the loop began. */
+/** Returns the time of the request: libh2o's time at the start of this turn of the loop. */
 static uint64_t second_of(const struct request *request)
 {
     return h2o_now(request->h2o->conn->ctx->loop) / 1000;
@@ -179,7 +179,7 @@ static void count_visit(struct request *request, const struct client *client,
     }
 }
 
-/** Answers a visit that does not count with the present number. */
+/** Answers a visit that does not count. The answer has the current number. */
 static void ignore_visit(struct request *request, const struct target *target, h2o_iovec_t status)
 {
     request->visit_status = status;
@@ -200,7 +200,7 @@ static void refuse_visit(struct request *request, const struct target *target,
     }
 }
 
-/** The store has said whether it takes a site that is not listed. */
+/** The store admitted or refused an unlisted site. */
 static void on_site(struct request *request, struct target *target, enum site_admission admission)
 {
     struct client client;
@@ -223,7 +223,7 @@ static void on_site(struct request *request, struct target *target, enum site_ad
     }
 }
 
-/** A site that is neither listed nor known yet waits for the store to admit it. */
+/** Counts a visit. The visit of an unlisted site waits until the store admits the site. */
 static void count_on_site(struct request *request, const struct client *client,
                           const struct target *target)
 {
@@ -254,7 +254,7 @@ static void judge_visit(struct request *request, const struct target *target)
     }
 }
 
-/** Counts, or only reads where the request says so. */
+/** Counts the visit. With readonly=1 it only reads the number. */
 static void serve_page(struct request *request, const struct target *target)
 {
     h2o_iovec_t value;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * live: numbers as they change, as server-sent events (HTML Living Standard, 9.2).
+ * live: streams a page's number to clients as it changes, as server-sent events (HTML Living
+ * Standard, 9.2).
  *
- * Clients of the same page share a topic, which watches the page's site in the store: so a visit
- * that any instance counts reaches them. A client gets at most ten events a second, of which the
- * last one is always the present number; what it has not taken yet is not queued but replaced.
- * Every 15 s of silence a comment keeps proxies from giving up. Clients that take nothing are
- * dropped by `connection`, those that leave are noticed at once.
+ * Clients of one page share a topic. The topic watches the page's site in the store, so it sees
+ * visits that any instance counts. A client gets at most ten events a second. If it falls behind,
+ * pending events are replaced and not queued, so the last event always has the current number.
+ * After 15 s of silence the stream sends a comment, which keeps proxies from closing it.
+ * `connection` closes clients that stop reading. A client that leaves is noticed at once.
  */
 #ifndef VISITCOUNTD_HTTP_LIVE_H
 #define VISITCOUNTD_HTTP_LIVE_H
@@ -19,22 +20,25 @@
 
 struct live;
 
-/** Becomes the listener to the store's visits; `loop` and `store` outlive it. */
+/**
+ * Creates the streams and subscribes to the store's visits. `loop` and `store` must outlive them.
+ */
 struct live *live_create(struct loop *loop, struct store *store);
 
-/** Ends all streams; new requests are refused with 503. */
+/** Ends all streams. New requests are refused with 503. */
 void live_drain(struct live *live);
 
-/** Ends all streams and frees it. NULL is allowed. */
+/** Ends all streams and frees `live`. NULL is allowed. */
 void live_destroy(struct live *live);
 
-/** How many clients listen. */
+/** Returns the number of connected clients. */
 size_t live_client_count(const struct live *live);
 
 /**
- * The stream of the page that the path names, or, where it ends with the site's name, of the site.
- * Events are {"page","count"} with the count as id; a client whose Last-Event-ID is the present
- * number is told the next one. Beyond limits.live clients: 503.
+ * Streams the number of the page that the path names. If the path ends with the site's name,
+ * streams the site's number. An event is {"page","count"}, and its id is the count. A client whose
+ * Last-Event-ID equals the current count gets its first event at the next change. Beyond
+ * limits.live clients: 503.
  */
 void live_handle(struct request *request);
 

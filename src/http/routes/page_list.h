@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * page_list: a JSON list of pages, as a client sends it. The one file that sees libjansson.
+ * page_list: parses a JSON list of pages from a client. Only this module uses libjansson.
  */
 #ifndef VISITCOUNTD_HTTP_PAGE_LIST_H
 #define VISITCOUNTD_HTTP_PAGE_LIST_H
@@ -14,13 +14,13 @@
 
 struct page_list {
     size_t count;
-    bool has_site; /* one of them is "", which stands for the whole site */
+    bool has_site; /* one of them is "", the whole site */
     struct key pages[PAGE_LIST_MAX];
 };
 
 /**
- * Reads ["/a", "/b/c", …] of 1 to PAGE_LIST_MAX pages, each as it stands in a path, so
- * percent-encoded; "" is the site. Returns NULL, or what is wrong, for people.
+ * Parses ["/a", "/b/c", …], a list of 1 to PAGE_LIST_MAX pages. Pages are percent-encoded as in a
+ * path; "" is the site. Returns NULL, or an error message.
  */
 const char *page_list_parse(const char *json, size_t length, struct page_list *ret_list);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * pages: where people with a browser begin.
+ * pages: the start page for browsers.
  */
 #ifndef VISITCOUNTD_HTTP_PAGES_H
 #define VISITCOUNTD_HTTP_PAGES_H
@@ -8,8 +8,8 @@
 #include "http/request/request.h"
 
 /**
- * The default site's dashboard for those who may see it; for others the welcome page, with the
- * number of the page "/", which it does not count.
+ * Serves the default site's dashboard to clients that may see it. Others get the welcome page with
+ * the number of the page "/". The welcome page does not count a visit.
  */
 void pages_handle_start(struct request *request);
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * probe: what a load balancer or supervisor asks.
+ * probe: health checks for load balancers and supervisors.
  */
 #ifndef VISITCOUNTD_HTTP_PROBE_H
 #define VISITCOUNTD_HTTP_PROBE_H
 
 #include "http/request/request.h"
 
-/** Whether the process lives: answers, asking nobody. */
+/** Liveness: answers 200 without calling the store. */
 void probe_handle_livez(struct request *request);
 
-/** Whether a visit could be counted or journaled now: 200, or 503 and why not. */
+/** Readiness: 200 if a visit could be counted or journaled now, else 503 with the reason. */
 void probe_handle_readyz(struct request *request);
 
 #endif

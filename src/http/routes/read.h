@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * read: the routes that tell numbers and never count.
+ * read: the routes that return numbers and count nothing.
  */
 #ifndef VISITCOUNTD_HTTP_READ_H
 #define VISITCOUNTD_HTTP_READ_H
@@ -11,28 +11,29 @@
 
 #include <stdbool.h>
 
-/** How long a question to the store may take, by the configuration. */
+/** Returns the configured time limit of a question to the store. */
 uint64_t read_limit_ms(const struct request *request);
 
-/** Fills what `query` asks by the site's calendar: which kind of number, from which day to which.
- */
+/** Sets the kind of number and the days of `query` for `period`, by the site's calendar. */
 void read_set_period(const struct request *request, const struct period *period,
                      struct store_query *query);
 
-/** Takes the parameter `period` into request->period; false when the request was answered. */
+/**
+ * Parses the parameter `period` into request->period. Returns false if it has answered the request.
+ */
 bool read_take_period(struct request *request);
 
 /**
- * Reads the number of a page in request->period and answers in the request's format. Where it
- * cannot be read, answers 503; or, when request->visit_status says that the visit was counted, 202
- * without a number.
+ * Reads a page's number for request->period and answers in the request's format. If the read fails,
+ * it answers 503. If request->visit_status says that the visit was counted, it answers 202 without
+ * a number instead.
  */
 void read_page(struct request *request, const char *site, const char *page, size_t page_length);
 
-/** The number of the page that the path names, in the route's format. */
+/** Serves the number of the page that the path names, in the route's format. */
 void read_handle_get(struct request *request);
 
-/** The numbers of the pages of a site that the body, a JSON list, names. */
+/** Serves the numbers of several pages of a site. The body is a JSON list of pages. */
 void read_handle_get_many(struct request *request);
 
 #endif

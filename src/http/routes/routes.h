@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * routes: the table of what visitors may ask, one row for each path.
+ * routes: the table of the routes for visitors.
  */
 #ifndef VISITCOUNTD_HTTP_ROUTES_H
 #define VISITCOUNTD_HTTP_ROUTES_H

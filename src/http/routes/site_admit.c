@@ -28,7 +28,8 @@ struct site_admits {
     struct list waiting; /* that are to be asked (again) */
     struct loop_timer retry;
     struct trouble trouble;
-    size_t open_count; /* requests without an answer */
+    size_t open_count;        /* requests without an answer */
+    uint64_t changed_lost_ms; /* loop_lost_ms() when the store came or went last */
 };
 
 struct site_admit {
@@ -115,7 +116,10 @@ static bool is_hopeless(const struct site_admits *admits, const struct request *
 
     store_health(admits->store, &health);
     if (!health.available) {
-        return loop_now_ms(admits->loop) - health.changed_at_ms >= max_wait_ms(request);
+        /* while the process stood still the store had no chance to come back */
+        uint64_t lost_ms = loop_lost_ms(admits->loop) - admits->changed_lost_ms;
+
+        return loop_now_ms(admits->loop) - health.changed_at_ms >= max_wait_ms(request) + lost_ms;
     }
     return trouble_view(&admits->trouble, &view) && view.lasted_ms >= max_wait_ms(request);
 }
@@ -191,8 +195,11 @@ static void on_retry(struct loop_timer *timer)
 
 static void on_store_change(struct store_listener *listener, bool available)
 {
+    struct site_admits *admits = container_of(listener, struct site_admits, listener);
+
     (void)available;
-    ask_all(container_of(listener, struct site_admits, listener));
+    admits->changed_lost_ms = loop_lost_ms(admits->loop);
+    ask_all(admits);
 }
 
 static struct site_admit *create(struct request *request, const struct target *target,

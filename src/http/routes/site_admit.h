@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * site_admit: makes sites known to the store, which keeps the list of them for all instances. One
- * that is not listed in the configuration asks whether there is room for it, once in a process,
- * before its first visit counts; one that is listed is just put there.
+ * site_admit: registers sites in the store, which keeps one list for all instances. A site in the
+ * configuration is simply added. For an unlisted site the process asks the store once whether there
+ * is room, before the first visit counts.
  *
- * The first visit of a site waits for that answer like for its number: while the store is away or
- * refuses the question, it is asked again, up to count.max_wait. Then the visit is refused, with a
- * journal as well: only the store knows whether there is room. When nothing was answered for that
- * long, one visit at a time waits, and all others are refused at once.
+ * The first visit of such a site waits for the answer up to count.max_wait. While the store is away
+ * or refuses the question, it is asked again. Then the visit is refused, also with a journal,
+ * because only the store knows whether there is room. If the store has not answered any visit for
+ * count.max_wait, only one visit at a time waits, and all others are refused at once.
  */
 #ifndef VISITCOUNTD_HTTP_SITE_ADMIT_H
 #define VISITCOUNTD_HTTP_SITE_ADMIT_H
@@ -20,34 +20,35 @@ struct site_admits;
 
 /** What the store says. */
 enum site_admission {
-    SITE_ADMITTED,  /* target->rules are the site's now */
-    SITE_TOO_MANY,  /* there are as many as there may be */
-    SITE_NOT_SERVED /* the store did not say in time */
+    SITE_ADMITTED,  /* target->rules are the site's rules now */
+    SITE_TOO_MANY,  /* the limit of sites is reached */
+    SITE_NOT_SERVED /* the store did not answer in time */
 };
 
 typedef void (*site_admit_callback)(struct request *request, struct target *target,
                                     enum site_admission admission);
 
-/** Who asks; loop and store outlive it. */
+/** Creates an empty set of questions. `loop` and `store` must outlive it. */
 struct site_admits *site_admits_create(struct loop *loop, struct store *store);
 
-/** All requests are gone. NULL is allowed. */
+/** Frees `admits`. All requests must be gone. NULL is allowed. */
 void site_admits_destroy(struct site_admits *admits);
 
-/** What the store says to the questions. */
+/** Returns the store's refusals of these questions. */
 const struct trouble *site_admits_trouble(const struct site_admits *admits);
 
 /**
- * Asks for the site of `target`, which is copied; its name is in no list. Calls `on_admitted`,
- * which answers the request, once, at the latest after count.max_wait; from inside this call when
- * there is no hope, or when far too many questions are open.
+ * Asks the store to admit the site of `target`, which is not in any list. Copies `target`. Calls
+ * `on_admitted` once, after count.max_wait at the latest. It calls back before it returns if the
+ * store has been unavailable too long, or if too many questions are open. `on_admitted` answers the
+ * request.
  */
 void site_admit_start(struct request *request, const struct target *target,
                       site_admit_callback on_admitted);
 
 /**
- * At a visit: puts a listed site on the store's list, at its first visit and now and then; waits
- * for nothing.
+ * Adds a listed site to the store's list, at its first visit and again from time to time. Does not
+ * wait for the result. `second` is the time of the visit, in seconds since 1970.
  */
 void site_admit_listed(struct request *request, const struct site_rules *rules, uint64_t second);
 

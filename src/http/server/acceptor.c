@@ -8,20 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* connections taken in one turn, so that those we have get their turn too */
+/* limit per turn, so that open connections get their turn too */
 #define ACCEPTS_PER_TURN 16
 
-/* how long the listeners rest without descriptors; a closed connection ends it sooner */
+/* pause without file descriptors; a closed connection ends it sooner */
 #define REST_MS 100
 
-/* at most one complaint about that in this time */
+/* minimum time between two log messages about missing descriptors */
 #define COMPLAINT_MS 10000
 
 struct listener {
     struct list link;
     struct acceptor *acceptor;
     enum listener_kind kind;
-    struct listener_socket socket; /* without its descriptor, which is `h2o`'s */
+    struct listener_socket socket; /* without its descriptor, which `h2o` owns */
     h2o_socket_t *h2o;
 };
 
@@ -54,7 +54,10 @@ static bool is_full(const struct acceptor *acceptor, enum listener_kind kind)
 
 static void on_readable(h2o_socket_t *socket, const char *error);
 
-/** Listens where there is room, and nowhere else: a full queue waits in the kernel. */
+/**
+ * Reads only from listeners with room for a connection. Other connections wait in the kernel's
+ * queue.
+ */
 static void update_reading(struct acceptor *acceptor)
 {
     bool is_resting = loop_timer_is_active(&acceptor->rest);
@@ -103,7 +106,7 @@ static bool admits(const struct listener *listener, h2o_socket_t *socket)
     return false;
 }
 
-/** Takes one connection; false when there is no use in trying again now. */
+/** Accepts one connection. Returns false if the listener has no more for now. */
 static bool accept_one(struct listener *listener)
 {
     struct acceptor *acceptor = listener->acceptor;
@@ -113,7 +116,7 @@ static bool accept_one(struct listener *listener)
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             rest(acceptor, errno);
         }
-        /* others are about one connection that is gone again (accept(2)) */
+        /* other errors concern one connection that is already closed (accept(2)) */
         return errno != EAGAIN && !loop_timer_is_active(&acceptor->rest);
     }
     if (!admits(listener, socket)) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * acceptor: takes connections from the listeners and hands them to libh2o: a few per turn, no more
- * than may be open, and none for a moment when there are no descriptors left.
+ * acceptor: accepts connections from the listeners and hands them to libh2o. It accepts a few per
+ * turn of the loop and never more than the limit of open connections. It pauses for a moment when
+ * the process runs out of file descriptors.
  *
  * Owns the listeners. Embedded in the server.
  */
@@ -27,26 +28,29 @@ struct acceptor {
     struct list listeners;
     struct listener_view *views;
     size_t view_count;
-    struct loop_timer rest; /* runs while there are no descriptors left */
+    struct loop_timer rest; /* accepting pauses while it runs: no descriptors were left */
     uint64_t complained_at_ms;
 };
 
-/** Makes `acceptor` empty; `contexts` and `max_connections` are set by the caller afterwards. */
+/**
+ * Initialises an acceptor without listeners. The caller sets `contexts` and `max_connections`
+ * afterwards.
+ */
 void acceptor_init(struct acceptor *acceptor, struct loop *loop, struct connections *connections);
 
 /** Closes all listeners. */
 void acceptor_finish(struct acceptor *acceptor);
 
-/** Adds a listener and begins to accept from it in the loop. Owns the socket. */
+/** Adds a listener and starts to accept from it in the loop. Takes ownership of the socket. */
 void acceptor_add(struct acceptor *acceptor, enum listener_kind kind,
                   const struct listener_socket *socket);
 
-/** To be called when a connection was closed: there may be room again. */
+/** Notifies the acceptor that a connection was closed, so it may accept another one. */
 void acceptor_on_close(struct acceptor *acceptor);
 
 /**
- * Closes the listeners of `kind`. What clients have in the queues of those that are ours alone is
- * accepted first; the queue of an inherited one stays with systemd.
+ * Closes the listeners of `kind`. First accepts the connections that wait in the queues of our own
+ * listeners. The queue of an inherited listener stays with systemd.
  */
 void acceptor_drain(struct acceptor *acceptor, enum listener_kind kind);
 

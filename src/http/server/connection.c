@@ -18,19 +18,19 @@
 #define LINGER_MS    2000
 #define SWEEP_MAX_MS 1000
 
-/* turns in which all sockets that were shut down have been closed: input, answer, end of input */
+/* after this many turns all sockets that were shut down are closed: input, answer, end of input */
 #define CLOSE_TURNS 64
 
-/* of an answer, what a client has to take within connections->patience_ms */
+/* bytes of an answer that a client must accept within connections->patience_ms */
 #define ANSWER_MIN_BYTES 1024
 
-/** What is waited for on a connection. */
+/** What a connection waits for. */
 enum activity {
-    ACTIVITY_OURS,    /* our answer; or it is a stream, on which the client need not say anything */
+    ACTIVITY_OURS,    /* our answer; also a stream, whose client may stay silent */
     ACTIVITY_IDLE,    /* the next request */
     ACTIVITY_REQUEST, /* the rest of a request */
-    ACTIVITY_ANSWER,  /* that the client takes its answer */
-    ACTIVITY_LINGER   /* that it closes: libh2o has closed it */
+    ACTIVITY_ANSWER,  /* the client, to accept its answer */
+    ACTIVITY_LINGER   /* the client, to close; libh2o has closed the connection */
 };
 
 struct connection {
@@ -39,21 +39,21 @@ struct connection {
     h2o_socket_t *socket;
     enum listener_kind kind;
     struct connection_peer peer;
-    bool is_waiting;                  /* its request waits for an answer of the store */
+    bool is_waiting;                  /* its request waits for the store */
     bool is_ended;                    /* its reading side was shut down */
-    void (*on_input_end)(void *data); /* during a stream */
+    void (*on_input_end)(void *data); /* set during a stream */
     void *on_input_end_data;
-    int linger_fd; /* keeps the connection open beyond libh2o; -1 */
+    int linger_fd; /* keeps the socket open after libh2o closed it; -1 */
 
-    /* at the last look at it */
+    /* state at the last sweep */
     enum activity activity;
     uint64_t progress;
-    uint64_t deadline_ms; /* by loop_patience_ms() */
+    uint64_t deadline_ms; /* on the clock of loop_patience_ms() */
 };
 
 static void shut_down(const struct connection *connection, int how)
 {
-    /* the only failure is that the client was faster */
+    /* it fails only if the client closed first */
     (void)shutdown(h2o_socket_get_fd(connection->socket), how);
 }
 
@@ -76,7 +76,9 @@ static enum activity find_activity(const struct connection *connection)
     return socket->input->size != 0 ? ACTIVITY_REQUEST : ACTIVITY_IDLE;
 }
 
-/** Bytes that the client's machine has confirmed; on a unix socket a number that changes instead.
+/**
+ * Returns the bytes that the client's kernel has acknowledged. For a unix socket it is only a
+ * number that changes with progress.
  */
 static uint64_t taken_bytes(const struct connection *connection)
 {
@@ -93,8 +95,9 @@ static uint64_t taken_bytes(const struct connection *connection)
 }
 
 /**
- * Of a request counts its beginning only, however its bytes trickle in. An answer of which less
- * than the minimum is taken in time is given up, so that no client holds a connection for ever.
+ * Whether the connection made enough progress to get a new deadline. A request gets one deadline
+ * from its first byte, so sending it slowly does not extend the deadline. An answer needs
+ * ANSWER_MIN_BYTES per deadline, so no client can hold a connection for ever.
  */
 static bool makes_progress(struct connection *connection, enum activity activity)
 {
@@ -112,7 +115,10 @@ static bool makes_progress(struct connection *connection, enum activity activity
     return false;
 }
 
-/** What libh2o has not read of the input is still answered, unless it was ended before. */
+/**
+ * Ends an overdue connection. Input that libh2o has not read yet is still answered, unless the
+ * input was ended before.
+ */
 static void give_up(struct connection *connection, enum activity activity)
 {
     bool is_input = activity == ACTIVITY_IDLE || activity == ACTIVITY_REQUEST;
@@ -164,7 +170,7 @@ static void on_linger_readable(h2o_socket_t *socket, const char *error)
     char waste[16384];
     ssize_t count = 1;
 
-    /* as much as may come in one turn, not as much as the client can send */
+    /* limited to what one turn may bring, because a client can send without end */
     for (int i = 0; error == NULL && count > 0 && i < 16; i++) {
         count = recv(h2o_socket_get_fd(socket), waste, sizeof(waste), MSG_DONTWAIT);
     }
@@ -173,7 +179,7 @@ static void on_linger_readable(h2o_socket_t *socket, const char *error)
     }
 }
 
-/** Goes on with a connection that libh2o closed, on our own descriptor of it. */
+/** Keeps a connection open that libh2o closed, on a descriptor of our own. */
 static void start_lingering(struct connection *connection)
 {
     h2o_socket_t *socket = h2o_evloop_socket_create(
@@ -259,7 +265,7 @@ const struct connection_peer *connection_peer(const h2o_req_t *req)
 
 /* Waiting for an answer */
 
-/** Input, or its end, has to wait until the request is answered. */
+/** Input, or its end, waits until the request is answered. */
 static void on_input_while_waiting(h2o_socket_t *socket, const char *error)
 {
     (void)error;
@@ -345,7 +351,7 @@ void connections_end_input(struct connections *connections, enum listener_kind k
     }
 }
 
-/** Answers a request that nobody is going to answer any more. */
+/** Answers a request whose handler will not answer it any more. */
 static int end_request(h2o_req_t *req, void *data)
 {
     h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);

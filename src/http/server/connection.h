@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * connection: the list of open connections, for what libh2o does not do, or not well: deadlines,
- * closing idle connections while the server drains, and closing the rest at the end.
+ * connection: the list of open connections. It adds what libh2o lacks: reliable deadlines, closing
+ * idle connections while the server drains, and closing the rest at shutdown.
  *
- * libh2o's deadlines go by the wall clock and do not cover answers. Ours go by the monotonic clock.
- * A connection may be idle for `patience_ms`, a request may take as long, and a client has to take
- * a part of its answer in that time. All connections are looked at once a second, or four times in
- * `patience_ms`, so a request costs nothing and a deadline may come so much later.
+ * libh2o's deadlines use the wall clock and do not cover answers. Ours use the monotonic clock.
+ * `patience_ms` limits three things: how long a connection is idle, how long a request takes to
+ * arrive, and how long a client takes for each part of its answer. A sweep checks all connections
+ * once a second, or four times in `patience_ms` if that is shorter. Thus a request costs nothing,
+ * and a deadline may be late by one sweep.
  *
- * A connection belongs to libh2o and ends when it closes the socket; our record of it goes then.
+ * A connection belongs to libh2o. Our record of it is freed when libh2o closes the socket.
  */
 #ifndef VISITCOUNTD_HTTP_CONNECTION_H
 #define VISITCOUNTD_HTTP_CONNECTION_H
@@ -31,63 +32,68 @@ struct connections {
     uint64_t accepted[LISTENER_KINDS];
     uint64_t patience_ms;
     struct loop_timer sweep;
-    /** Called after one was closed and is no longer in `open`. */
+    /** Called after a connection was closed and subtracted from `open`. */
     void (*on_close)(void *data, enum listener_kind kind);
     void *data;
 };
 
-/** Makes `connections` empty; `on_close` is set afterwards. */
+/**
+ * Initialises an empty list. `patience_ms` is the deadline of each step, see above. The caller sets
+ * `on_close` afterwards.
+ */
 void connections_init(struct connections *connections, struct loop *loop, uint64_t patience_ms);
 
-/** Stops looking. All connections are closed. */
+/** Stops the sweep. All connections must be closed. */
 void connections_finish(struct connections *connections);
 
-/** Adds a socket that was just accepted, before libh2o reads from it. */
+/** Adds a socket that was just accepted. Call it before libh2o reads from the socket. */
 void connections_add(struct connections *connections, h2o_socket_t *socket,
                      enum listener_kind kind);
 
 /**
- * Ends the reading side of connections of `kind` that wait for a next request, and, if
- * `even_in_request`, of those of which a part of a request came. libh2o still answers what the
- * kernel has received by then, and closes the connection at the end of its input.
+ * Shuts down the reading side of the connections of `kind` that wait for their next request. With
+ * `even_in_request` it does so too for connections that have sent part of a request. libh2o still
+ * answers the input that the kernel has received so far. It closes the connection at the end of the
+ * input.
  */
 void connections_end_input(struct connections *connections, enum listener_kind kind,
                            bool even_in_request);
 
 /**
- * Closes all connections, those with an unanswered request after a 503, in a few turns of the loop.
- * Not called from inside the loop.
+ * Closes all connections in a few turns of the loop. Unanswered requests get a 503 first. Do not
+ * call it from inside the loop.
  */
 void connections_close_all(struct connections *connections, h2o_context_t *context);
 
-/** Who is at the other end. */
+/** The peer of a connection. */
 struct connection_peer {
     bool is_known;
     bool is_local;           /* on a unix socket, without an address */
     struct in6_addr address; /* IPv4 as mapped IPv6 */
 };
 
-/** The peer of a request's connection. */
+/** Returns the peer of a request's connection. */
 const struct connection_peer *connection_peer(const h2o_req_t *req);
 
 /**
- * Around the wait of a request for an answer of the store. libh2o stops reading during a request,
- * which for one that is not answered in the same turn costs two calls of epoll_ctl(2), a tenth of
- * what a visit costs. In between the descriptor stays with epoll, and nothing is read.
+ * Mark the start and end of a request's wait for the store. libh2o stops reading during a request.
+ * If the answer does not come in the same turn, that takes two calls of epoll_ctl(2), a tenth of
+ * the cost of a visit. These functions avoid both calls: the descriptor stays in epoll, and no
+ * input is read.
  */
 void connection_begin_wait(h2o_req_t *req);
 void connection_end_wait(h2o_req_t *req);
 
 /**
- * Around an answer that goes on until the client leaves: what the client still sends is thrown
- * away, and when it closes its side, `on_end` is called.
+ * Mark the start and end of an answer that streams until the client leaves. In between, input from
+ * the client is discarded. `on_end` is called when the client closes its side.
  */
 void connection_begin_stream(h2o_req_t *req, void (*on_end)(void *data), void *data);
 void connection_end_stream(h2o_req_t *req);
 
 /**
- * Makes a connection linger when libh2o closes it: further input is thrown away until the client
- * closes, or for two seconds. Otherwise the kernel would answer unread input with a reset, which
+ * Makes a connection linger after libh2o closes it. Further input is discarded until the client
+ * closes, or for two seconds. Without it the kernel would reply to unread input with a reset, which
  * can overtake the answer.
  */
 void connection_linger(h2o_socket_t *socket);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * listener: sockets that listen: TCP, unix, and those that systemd hands over. Only descriptors and
- * files here; server accepts from them.
+ * listener: opens listening sockets: TCP, unix, and those inherited from systemd. It handles
+ * descriptors and files only; acceptor accepts connections from them.
  *
- * A unix socket appears under its path in one step, ready to be connected to, and takes the place
- * of one that nobody serves any more. PATH.lock is locked as long as it is served, so that of two
- * processes with one path the second is refused.
+ * A unix socket is created under a temporary name and renamed to its path when clients can connect.
+ * It replaces a stale socket at that path. PATH.lock stays locked while the socket is served, so a
+ * second process with the same path is refused.
  */
 #ifndef VISITCOUNTD_HTTP_LISTENER_H
 #define VISITCOUNTD_HTTP_LISTENER_H
@@ -21,7 +21,7 @@ struct listener_socket {
     int fd;
     struct address address; /* as bound */
     bool is_inherited;
-    /* of a unix socket that is ours */
+    /* only for a unix socket that we created */
     int lock_fd; /* -1 for others */
     dev_t device;
     ino_t inode;
@@ -30,33 +30,36 @@ struct listener_socket {
 
 /** Who may connect to a unix socket. */
 enum listener_access {
-    LISTENER_ANYONE, /* 0666: the directory's permissions limit it */
-    LISTENER_GROUP   /* 0660 and group visitcountd, where it exists and we may give it away */
+    LISTENER_ANYONE, /* 0666: only the directory's permissions restrict access */
+    LISTENER_GROUP   /* 0660 and group visitcountd, if it exists and we may chown to it */
 };
 
-/** Most sockets that one address opens: a name may stand for several. */
+/** The most sockets for one address: a host name may resolve to several. */
 #define LISTENER_ADDRESS_MAX 8
 
 /**
- * Listens on `address`: one socket, or one for each address of a host's name. Returns how many, or
- * 0 after appending a line that begins with `name` ("http.listen 127.0.0.1:8080") to `errors`.
- * Resolves names, so it may block.
+ * Listens on `address`. Opens one socket, or one for each address of a host name. Returns the
+ * number of sockets. On failure returns 0 and appends a line to `errors` that begins with `name`
+ * ("http.listen 127.0.0.1:8080"). Resolves names, so it may block.
  */
 size_t listener_open(const char *name, const struct address *address, enum listener_access access,
                      struct listener_socket ret_sockets[LISTENER_ADDRESS_MAX], struct buf *errors);
 
-/** Takes over a listening socket; 0, or -EINVAL after appending a line to `errors`. Owns `fd`. */
+/**
+ * Takes over a listening socket and the ownership of `fd`. Returns 0, or -EINVAL after appending a
+ * line to `errors`.
+ */
 int listener_inherit(int fd, struct listener_socket *ret_socket, struct buf *errors);
 
-/** Takes a unix socket of ours out of the file system: nobody can connect from here on. */
+/** Unlinks a unix socket that we created. Clients can no longer connect to it. */
 void listener_unlink(struct listener_socket *socket);
 
-/** listener_unlink(), and closes the descriptor unless it is -1. */
+/** Calls listener_unlink(), then closes the descriptor unless it is -1. */
 void listener_close(struct listener_socket *socket);
 
 /**
- * Whether the peer of a connection to a unix socket of access LISTENER_GROUP may speak with us:
- * root, our own user, or a member of the socket's group. Fills in who it is.
+ * Whether the peer of a connection to a LISTENER_GROUP socket is allowed: root, our own user, or a
+ * member of the socket's group. Fills in the peer's user and process.
  */
 bool listener_admits(const struct listener_socket *socket, int connection_fd, uid_t *ret_uid,
                      pid_t *ret_pid);

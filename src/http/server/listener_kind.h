@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * listener_kind: who is expected behind a listening socket. Each kind has a host table of its own
- * in libh2o, so a request on one can never reach the routes of another.
+ * listener_kind: the role of a listening socket. libh2o has a separate host table for each kind, so
+ * a request on one kind cannot reach the routes of another.
  */
 #ifndef VISITCOUNTD_HTTP_LISTENER_KIND_H
 #define VISITCOUNTD_HTTP_LISTENER_KIND_H
@@ -21,7 +21,7 @@ enum listener_kind {
 /** One listening socket, for status. */
 struct listener_view {
     enum listener_kind kind;
-    /** As bound: with the real port where 0 was asked for, the wildcard as 0.0.0.0 or [::]. */
+    /** The bound address: the real port instead of port 0; a wildcard is 0.0.0.0 or [::]. */
     struct address address;
     bool is_inherited; /* handed over by systemd */
 };

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * protocol_error: what libh2o refuses itself, before a route sees it (a body that is too large or
- * broken, an expectation other than 100-continue), made an error like ours: JSON, and a connection
- * that lingers, since the client may still be sending. (A request line or header block that is
- * broken gets libh2o's fixed "400 Bad Request" in plain text, out of our reach.)
+ * protocol_error: converts libh2o's own errors to ours. libh2o refuses some requests before a route
+ * sees them: a body that is too large or broken, an expectation other than 100-continue. Such an
+ * error becomes JSON. Its connection lingers, because the client may still be sending.
+ *
+ * A broken request line or header block is out of our reach. It gets libh2o's fixed "400 Bad
+ * Request" in plain text.
  */
 #ifndef VISITCOUNTD_HTTP_PROTOCOL_ERROR_H
 #define VISITCOUNTD_HTTP_PROTOCOL_ERROR_H
@@ -13,8 +15,8 @@
 #include <stdbool.h>
 
 /**
- * Looks at all answers of `pathconf`, whose connections are in a `struct connections`. `is_public`:
- * scripts of other origins may read the errors (CORS).
+ * Filters all answers of `pathconf`. Its connections must be in a `struct connections`.
+ * `is_public`: scripts of other origins may read the errors (CORS).
  */
 void protocol_error_register(h2o_pathconf_t *pathconf, bool is_public);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * server: libh2o with our listeners. Three kinds of them, each with a host table of its own, so
- * that a request on one can never reach the routes of another: visitors (http.listen, or sockets
- * inherited from systemd), the admin socket, and metrics. It knows nothing of what is served.
+ * server: runs libh2o on our listeners. There are three kinds: visitors (http.listen, or sockets
+ * inherited from systemd), the admin socket, and metrics. Each kind has its own host table, so a
+ * request on one kind cannot reach the routes of another. The server knows nothing of the routes.
  *
  * The server owns its sockets and connections.
  */
@@ -21,7 +21,7 @@ struct loop;
 struct server;
 struct st_h2o_req_t;
 
-/** Who answers the requests of one kind of listeners. */
+/** The handler of the requests of one kind of listener. */
 struct server_handler {
     /** Called once for each request; answers it now or later. */
     void (*on_request)(void *data, struct st_h2o_req_t *req);
@@ -31,24 +31,24 @@ struct server_handler {
 
 struct server_options {
     struct loop *loop;
-    const struct config *config; /* read by server_create() only */
+    const struct config *config; /* only read by server_create() */
     struct server_handler handlers[LISTENER_KINDS];
-    const int *inherited; /* listening sockets for visitors; the server owns them from here on */
+    const int *inherited; /* listening sockets for visitors; the server takes ownership */
     size_t inherited_count;
 };
 
 /**
- * A new server that listens. Returns NULL after appending one line per failure to `errors`
- * ("http.listen 127.0.0.1:8080: address already in use"). A unix socket that a living process
- * serves is refused by name; a stale one is replaced.
+ * Creates a server that listens. Returns NULL after appending one line per failure to `errors`
+ * ("http.listen 127.0.0.1:8080: address already in use"). If a living process serves a unix socket,
+ * that socket is a failure. A stale one is replaced.
  */
 struct server *server_create(const struct server_options *options, struct buf *errors);
 
 /**
- * Starts to drain: no new connections of visitors are taken beyond those that the kernel already
- * has for us, and after a short grace, in which busy connections end with an answer, idle ones are
- * closed, a little later also those with half a request. `on_drained` runs in the loop, once, when
- * the last visitor's connection is gone. Admin and metrics go on being answered.
+ * Starts to drain. New visitors' connections are accepted only if they already wait in the kernel.
+ * Idle connections are closed after a short grace period, in which busy connections end with their
+ * answer. Connections with half a request are closed a little later. `on_drained` runs once in the
+ * loop, when the last visitor's connection is closed. Admin and metrics stay available.
  */
 void server_drain(struct server *server, void (*on_drained)(void *data), void *data);
 
@@ -56,19 +56,19 @@ void server_drain(struct server *server, void (*on_drained)(void *data), void *d
 bool server_is_draining(const struct server *server);
 
 /**
- * Closes everything and frees the server; visits are answered, other requests get a 503. Runs turns
- * of the loop, so it is not called from inside it. NULL is allowed.
+ * Closes all connections and frees the server. Visits are answered; other requests get a 503. It
+ * runs turns of the loop, so do not call it from inside the loop. NULL is allowed.
  */
 void server_destroy(struct server *server);
 
-/** Numbers for status. `listeners` hold until the loop's next turn. */
+/** Numbers for status. `listeners` is valid until the loop's next turn. */
 struct server_counts {
-    /* visitors' listeners only: looking at the admin socket does not change them */
+    /* for visitors' listeners only, so requests to the admin socket do not change them */
     uint64_t open_connections;     /* now */
     uint64_t accepted_connections; /* since the start */
-    uint64_t requests;             /* since the start, whatever their answer */
+    uint64_t requests;             /* since the start, with any status */
 
-    const struct listener_view *listeners; /* in the order: visitors, admin, metrics */
+    const struct listener_view *listeners; /* ordered: visitors, admin, metrics */
     size_t listener_count;
 };
 

@@ -30,7 +30,7 @@ static bool begins_with(h2o_iovec_t value, const char *word)
     return value.len >= length && strncasecmp(value.base, word, length) == 0;
 }
 
-/** "prefetch", "prefetch;prerender", "prerender", and "preview" of older browsers. */
+/** Matches "prefetch", "prefetch;prerender", "prerender", and "preview" of older browsers. */
 static bool is_prefetch(h2o_iovec_t value)
 {
     return begins_with(value, "prefetch") || begins_with(value, "prerender") ||
@@ -60,7 +60,9 @@ h2o_iovec_t admission_origin_of(h2o_iovec_t url)
     return h2o_iovec_init(url.base, (size_t)(end - url.base));
 }
 
-/** Where there are rules about it, a request that does not say where it is from is refused. */
+/**
+ * Whether the site admits the request's origin. A site with origins refuses a request without one.
+ */
 static bool has_admitted_origin(const struct request_headers *headers,
                                 const struct site_rules *rules)
 {

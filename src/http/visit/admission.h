@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * admission: whether a request to a counting route counts, and if not, why: what no visitor looks
- * at, what the operator does not want to count, and what a site does not allow.
+ * admission: decides whether a request to a counting route counts. It filters prefetches, bots, the
+ * networks that the operator excludes, foreign origins, and visits above the rate limit.
  */
 #ifndef VISITCOUNTD_HTTP_ADMISSION_H
 #define VISITCOUNTD_HTTP_ADMISSION_H
@@ -18,7 +18,7 @@ enum admission_result {
     ADMISSION_REFUSE  /* answered with an error */
 };
 
-/** What is remembered of earlier requests; no address and no user agent is. */
+/** State kept between requests. It holds no address and no user agent. */
 struct admission {
     struct bots *bots;
     struct rates *rates;
@@ -35,15 +35,18 @@ void admission_init(struct admission *admission);
 void admission_finish(struct admission *admission);
 
 /**
- * Judges a request that is no HEAD: prefetches, bots, the networks of `config`, the origins of the
- * site, and, taking a visit out of its bucket, the rate of the client on the page. The first that
- * holds decides.
+ * Judges a request that is not a HEAD. The checks run in this order, and the first one that fails
+ * decides: prefetch, bot, networks of `config`, origins of the site, rate of the client on the
+ * page. The rate check takes one visit out of the client's bucket.
  */
 void admission_judge(struct admission *admission, const struct config *config,
                      const struct client *client, const struct target *target,
                      struct admission_verdict *ret_verdict);
 
-/** The origin in a URL such as Referer has it: "https://a.example" of "https://a.example/b". */
+/**
+ * Returns the origin of a URL, for example of Referer: "https://a.example" for
+ * "https://a.example/b".
+ */
 h2o_iovec_t admission_origin_of(h2o_iovec_t url);
 
 #endif

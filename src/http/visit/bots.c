@@ -16,7 +16,7 @@ ASSET(bots_list, "src/http/visit/bots.txt");
 
 #define LOOKED_AT_BYTES 1024
 
-/* verdicts that are remembered; a power of two */
+/* cached verdicts; a power of two */
 #define VERDICTS 4096
 
 struct pattern {
@@ -27,12 +27,12 @@ struct pattern {
 
 struct bots {
     uint64_t secret[2];
-    struct pattern *patterns; /* by their first byte */
+    struct pattern *patterns; /* sorted by their first byte */
     size_t count;
-    size_t first[256]; /* pattern with this first byte, and so many of them */
+    size_t first[256]; /* index and number of the patterns with this first byte */
     size_t many[256];
     size_t looked_up;
-    uint64_t verdicts[VERDICTS]; /* hash of a user agent, its lowest bit the verdict */
+    uint64_t verdicts[VERDICTS]; /* hash of a user agent; its lowest bit is the verdict */
 };
 
 /* Reading the list */
@@ -43,7 +43,7 @@ static int compare_patterns(const void *a, const void *b)
     const struct pattern *other = b;
     int first = (unsigned char)one->text[0] - (unsigned char)other->text[0];
 
-    /* exceptions first: they hide what is in them */
+    /* exceptions first: they hide the patterns inside them */
     return first != 0 ? first : (int)other->is_exception - (int)one->is_exception;
 }
 
@@ -89,7 +89,7 @@ struct bots *bots_create(const char *list)
 {
     struct bots *bots = calloc(1, sizeof(*bots));
 
-    /* as few bytes as this come at once or not at all, see getrandom(2) */
+    /* getrandom(2) never returns only a part of so few bytes */
     if (bots == NULL ||
         getrandom(bots->secret, sizeof(bots->secret), 0) != (ssize_t)sizeof(bots->secret)) {
         abort();
@@ -113,7 +113,7 @@ static bool is_letter(char c)
     return c >= 'a' && c <= 'z';
 }
 
-/** The pattern that is found at `text`, of which `length` bytes are left; or NULL. */
+/** Returns the pattern that matches at `text`, or NULL. `length` is the rest of the user agent. */
 static const struct pattern *match_at(const struct bots *bots, const char *text, size_t length)
 {
     unsigned char c = (unsigned char)*text;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * bots: whether a user agent says that it is a program: bots.txt, which is part of the daemon.
+ * bots: recognises bots by their user agent. The list, bots.txt, is embedded in the daemon.
  *
- * Verdicts are remembered by a keyed hash, in a table of fixed size; no user agent is kept.
+ * Verdicts are cached in a table of fixed size under a keyed hash. No user agent is kept.
  */
 #ifndef VISITCOUNTD_HTTP_BOTS_H
 #define VISITCOUNTD_HTTP_BOTS_H
@@ -12,16 +12,22 @@
 
 struct bots;
 
-/** Reads a list of the form of bots.txt, which stays as long as `bots`; NULL: bots.txt itself. */
+/**
+ * Parses a list in the format of bots.txt, or bots.txt itself if `list` is NULL. `list` must
+ * outlive the result. Aborts if memory or random bytes are missing.
+ */
 struct bots *bots_create(const char *list);
 
 /** NULL is allowed. */
 void bots_destroy(struct bots *bots);
 
-/** Whether the list has it; only the first kilobyte is looked at. An empty one is none. */
+/**
+ * Whether the list matches the user agent. Only its first kilobyte is searched. An empty user agent
+ * does not match.
+ */
 bool bots_match(struct bots *bots, const char *user_agent, size_t length);
 
-/** How many verdicts were found by looking through the list, for tests. */
+/** Returns how many verdicts came from a search of the list and not from the cache. For tests. */
 size_t bots_looked_up(const struct bots *bots);
 
 #endif

@@ -14,7 +14,7 @@ struct cursor {
 };
 
 struct segment {
-    const char *bytes; /* of the path, or decoded */
+    const char *bytes; /* part of the path, or decoded */
     size_t length;
     char decoded[STORE_PAGE_MAX];
 };
@@ -33,7 +33,7 @@ static int hex_digit(char c)
     return -1;
 }
 
-/** Takes one decoded byte; false when it is badly encoded. */
+/** Decodes the next byte. Returns false if its encoding is invalid. */
 static bool take_byte(struct cursor *cursor, char *ret_byte)
 {
     int high;
@@ -81,7 +81,9 @@ static enum key_status check_text(const char *bytes, size_t length)
     return KEY_OK;
 }
 
-/** Takes the bytes up to the next "/" or the end. UTF-8 cannot be torn by that. */
+/**
+ * Decodes the bytes up to the next "/" or the end. "/" is never part of a longer UTF-8 sequence.
+ */
 static enum key_status decode_segment(struct cursor *cursor, struct segment *segment)
 {
     segment->bytes = segment->decoded;
@@ -103,7 +105,10 @@ static enum key_status decode_segment(struct cursor *cursor, struct segment *seg
     return check_text(segment->decoded, segment->length);
 }
 
-/** The same as it stands where nothing is to be decoded or checked, as in nearly all paths. */
+/**
+ * Like decode_segment(), but refers to the path itself if nothing needs decoding or checking. That
+ * holds for nearly all paths.
+ */
 static enum key_status take_segment(struct cursor *cursor, struct segment *segment)
 {
     static const bool is_plain[256] = {
@@ -139,7 +144,10 @@ static enum key_status append(struct key *key, const char *bytes, size_t length)
     return KEY_OK;
 }
 
-/** Appends a segment with the `index_count` segments "index.html" that were not the last ones. */
+/**
+ * Appends a segment, after the `index_count` segments "index.html" before it, which were not at the
+ * end after all.
+ */
 static enum key_status append_after_index(struct key *key, size_t index_count,
                                           const struct segment *segment)
 {

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * key: what a visitor's path names. The one place where names of sites and keys of pages are made
- * from what a client sent.
+ * key: turns the path of a request into a site name and a page key. No other file does this.
  *
- * A page key is text, not a file path. Its one form: it begins with "/", has no empty segment, and
- * does not end in "/" unless it is the root page "/". It comes from a path by these rules:
+ * A page key is text, not a file path. It begins with "/", has no empty segment, and does not end
+ * in "/" unless it is the root page "/". These rules turn a path into a key:
  *
  *   - The path ends before the first "?" or "#".
- *   - Percent-encoding is taken off once ("%2541" is the page "%41"); what then is "/" separates
- *     segments like any other ("a%2Fb" is "a/b"). An encoding that is none is refused.
- *   - The result is UTF-8 (RFC 3629) without control characters (C0, DEL, C1), or refused. Nothing
- *     else is changed: letters keep their case, no Unicode normalisation.
- *   - Empty segments are left out: "//a///b/" is "/a/b".
- *   - Segments "." and ".." are refused: resolving them would count a page that the client did not
- *     name, keeping them would count one page under two keys.
- *   - "index.html" at the end is left out: "/blog/index.html" is "/blog".
- *   - 1 to STORE_PAGE_MAX bytes remain.
+ *   - Percent-encoding is decoded once ("%2541" is the page "%41"). A decoded "/" separates
+ *     segments like any other ("a%2Fb" is "a/b"). An invalid encoding is refused.
+ *   - The result must be UTF-8 (RFC 3629) without control characters (C0, DEL, C1). Nothing else
+ *     changes: letters keep their case, and there is no Unicode normalisation.
+ *   - Empty segments are dropped: "//a///b/" is "/a/b".
+ *   - Segments "." and ".." are refused. Resolving them would count a page that the client did not
+ *     name; keeping them would count one page under two keys.
+ *   - "index.html" at the end is dropped: "/blog/index.html" is "/blog".
+ *   - The key has 1 to STORE_PAGE_MAX bytes.
  */
 #ifndef VISITCOUNTD_HTTP_KEY_H
 #define VISITCOUNTD_HTTP_KEY_H
@@ -40,13 +39,16 @@ enum key_status {
     KEY_TOO_LONG
 };
 
-/** Makes the key of a still percent-encoded path of `length` bytes, with or without leading "/". */
+/**
+ * Makes the key of a path of `length` bytes. The path is percent-encoded and may lack the leading
+ * "/".
+ */
 enum key_status key_from_path(const char *path, size_t length, struct key *ret_key);
 
-/** What is wrong, for people: "the page is not valid UTF-8". */
+/** Returns a readable message: "the page is not valid UTF-8". */
 const char *key_status_text(enum key_status status);
 
-/** Whether these bytes are a site's name: [a-z0-9._-]{1,64}, but not "." or "..". */
+/** Whether these bytes are a valid site name: [a-z0-9._-]{1,64}, but not "." or "..". */
 bool key_is_site(const char *name, size_t length);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * rate: how often one client visits one page: a token bucket for each, as the generic cell rate
- * algorithm, which needs one number a bucket (ITU-T I.371).
+ * rate: limits how often one client visits one page. Each pair of client and page has a token
+ * bucket. The buckets use the generic cell rate algorithm (ITU-T I.371), which stores one number
+ * per bucket.
  *
- * The buckets are in a table of fixed size, which a keyed hash of client and page leads into; no
- * address is kept. When it is full, the bucket that would be full the soonest gives way, so that a
- * flood makes limits weaker, and never hits a visitor who has done nothing.
+ * The buckets are in a table of fixed size, indexed by a keyed hash of client and page. No address
+ * is kept. If there is no room, the bucket that would be full soonest is evicted. Thus a flood
+ * weakens the limits, but it never blocks a visitor who has done nothing.
  */
 #ifndef VISITCOUNTD_HTTP_RATE_H
 #define VISITCOUNTD_HTTP_RATE_H
@@ -18,7 +19,9 @@
 
 struct rates;
 
-/** Who visits what. IPv6 addresses count by their first 64 bits, which one subscriber has. */
+/**
+ * A client and a page. An IPv6 address counts by its first 64 bits, the network of one subscriber.
+ */
 struct rate_key {
     const struct in6_addr *address;
     const char *site; /* NUL-terminated, STORE_SITE_MAX */
@@ -31,7 +34,10 @@ struct rates *rates_create(void);
 /** NULL is allowed. */
 void rates_destroy(struct rates *rates);
 
-/** Takes a visit out of the bucket: 0, or, taking none, in how many ms there will be one. */
+/**
+ * Takes a visit out of the bucket and returns 0. If the bucket is empty, it takes nothing and
+ * returns the time in ms until a visit is allowed.
+ */
 uint64_t rates_take(struct rates *rates, const struct rate *rate, const struct rate_key *key,
                     uint64_t now_ms);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * target: which page of which site a path names, and whether the site is served.
+ * target: the site and the page that a path names.
  */
 #ifndef VISITCOUNTD_HTTP_TARGET_H
 #define VISITCOUNTD_HTTP_TARGET_H
@@ -12,26 +12,26 @@
 
 #include <stdbool.h>
 
-/** A page of a site. One that is not listed, and not admitted yet, has the rules without a name. */
+/** A page of a site. An unlisted site that is not admitted yet has sites_open_rules(). */
 struct target {
-    const struct site_rules *rules; /* those of this turn of the loop: a reload makes others */
-    char site[STORE_SITE_MAX + 1];  /* its own name, whatever alias was given */
+    const struct site_rules *rules; /* valid until the loop's next turn: a reload replaces them */
+    char site[STORE_SITE_MAX + 1];  /* its canonical name, never an alias */
     size_t site_length;
     struct key page;
-    bool is_site; /* nothing stands behind the site: it may stand for all of it; `page` is "/" */
+    bool is_site; /* the path ends with the site, so it may mean the whole site; `page` is "/" */
 };
 
 /**
- * Takes "{site}/{page…}", or "{site}" for the page "/", from what stands behind the route's prefix;
- * without the suffix of the request's format: "{site}/a.svg" and "{site}.svg" name "/a" and "/".
- * Returns false when the request was answered: it names none, or a site that is not served.
+ * Parses the path after the route's prefix: "{site}/{page…}", or "{site}" for the page "/". Drops
+ * the suffix of the request's format: "{site}/a.svg" is "/a" and "{site}.svg" is "/". Returns false
+ * if it has answered the request: the path names no site, or a site that is not served.
  */
 bool target_take(struct request *request, struct target *ret_target);
 
-/** For OPTIONS, which no handler answers: notes whose scripts may read answers about the site. */
+/** Sets the CORS origin of the site for an OPTIONS request, which has no handler. */
 void target_take_options(struct request *request);
 
-/** The page "/" of the default site. */
+/** Fills `ret_target` with the page "/" of the default site. */
 void target_take_default(struct request *request, struct target *ret_target);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * token: by what a request that arrives twice is known: the Idempotency-Key header of anyone
- * (draft-ietf-httpapi-idempotency-key-header), else the X-Request-Id of a trusted proxy, which is
- * the same on every attempt of one request. Where that begins with the time, as our nginx file
- * makes it, the token is a stamp, which costs a store least.
+ * token: the deduplication key of a request. It comes from the Idempotency-Key header of any client
+ * (draft-ietf-httpapi-idempotency-key-header), or else from the X-Request-Id of a trusted proxy.
+ * The proxy sends the same X-Request-Id with every attempt of a request. A token that begins with
+ * the time, as our nginx file makes it, is a stamp. Stamps are the cheapest to store.
  */
 #ifndef VISITCOUNTD_HTTP_TOKEN_H
 #define VISITCOUNTD_HTTP_TOKEN_H
@@ -14,8 +14,8 @@
 #include <stdbool.h>
 
 /**
- * Sets the token of `visit`, in the request's memory, of which `pool` is; NULL when the request has
- * none. Returns false when there is an Idempotency-Key that is none: 1 to 128 visible ASCII
+ * Sets the token of `visit`, in memory of `pool`, the request's pool. It is NULL if the request has
+ * none. Returns false for an invalid Idempotency-Key: valid ones are 1 to 128 visible ASCII
  * characters.
  */
 bool token_take(h2o_mem_pool_t *pool, const struct client *client, struct visit *visit);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * trouble: a question that the store refuses although it can be asked: for the log, status and
- * metrics. Which site may be counted is one, the day's salt another. (Batches have
- * count/failing.h.) A store that is away is not trouble: the store itself reports that.
+ * trouble: tracks a question that the reachable store refuses, for the log, status and metrics. Two
+ * such questions exist: whether a site may be counted, and the day's salt. (For batches see
+ * count/failing.h.) A store that is away is not trouble, because the store reports that itself.
  *
- * Embedded in whoever asks. Refusals are logged after a second, then once a minute, and their end.
+ * Embedded in the module that asks. It logs refusals after a second and then once a minute, and it
+ * logs their end.
  */
 #ifndef VISITCOUNTD_HTTP_TROUBLE_H
 #define VISITCOUNTD_HTTP_TROUBLE_H
@@ -18,22 +19,22 @@
 struct trouble {
     struct loop *loop;
     struct store *store;
-    const char *what;   /* is asked: "salt of the day" */
-    const char *effect; /* of the refusal: "visitors are not told apart" */
-    uint64_t since_ms;  /* 0: there is none */
+    const char *what;   /* the question: "salt of the day" */
+    const char *effect; /* of a refusal: "visitors are not told apart" */
+    uint64_t since_ms;  /* 0: no trouble */
     uint64_t refused_at_ms;
-    uint64_t warned_at_ms; /* 0: it was not logged */
+    uint64_t warned_at_ms; /* 0: not logged yet */
     char reason[256];
 };
 
-/** Prepares a question without trouble; `what` and `effect` are literals for the log. */
+/** Initialises `trouble` without a refusal. `what` and `effect` are string literals for the log. */
 void trouble_init(struct trouble *trouble, struct loop *loop, struct store *store, const char *what,
                   const char *effect);
 
-/** The store refused the question, for `reason`, which is copied. */
+/** Records that the store refused the question. Copies `reason`. */
 void trouble_note(struct trouble *trouble, const char *reason);
 
-/** The store answered the question. */
+/** Records that the store answered the question. */
 void trouble_end(struct trouble *trouble);
 
 struct trouble_view {
@@ -42,8 +43,8 @@ struct trouble_view {
 };
 
 /**
- * Whether the store refuses the question now: it did so last, within a minute, and is not away.
- * `ret_view` is valid until the loop's next turn.
+ * Whether the store refuses the question now: the last answer was a refusal, less than a minute
+ * ago, and the store is not away. `ret_view` is valid until the loop's next turn.
  */
 bool trouble_view(const struct trouble *trouble, struct trouble_view *ret_view);
 

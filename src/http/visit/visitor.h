@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * visitor: who visits, as far as it takes to tell visitors of one day apart: a keyed hash of client
- * address, user agent and site. The key comes from a salt that all instances share through the
- * store, and that is another one each local day; it is forgotten after the day, and with it what
- * hashes stand for. Neither addresses nor user agents are kept.
+ * visitor: identifies visitors within one day by a keyed hash of client address, user agent and
+ * site. The key comes from a salt. All instances share the salt through the store, and it changes
+ * every local day. After the day the salt is forgotten, and then nothing can be derived from the
+ * hashes. Addresses and user agents are not kept.
  *
- * The salts of today, and shortly before midnight of tomorrow, are asked for ahead of the visits,
- * so that these need not wait: as soon as the store is there. While the store has not told one,
- * visitors are not told apart.
+ * The salts are requested ahead of the visits, so that visits do not wait: today's as soon as the
+ * store is there, tomorrow's shortly before midnight. Until the store has sent a salt, visitors
+ * cannot be distinguished.
  */
 #ifndef VISITCOUNTD_HTTP_VISITOR_H
 #define VISITCOUNTD_HTTP_VISITOR_H
@@ -22,29 +22,31 @@
 
 struct visitors;
 
-/** Begins to ask for the salts that `sites` need; loop and store outlive it. */
+/**
+ * Creates the visitors of `sites` and requests their salts. `loop` and `store` must outlive them.
+ */
 struct visitors *visitors_create(struct loop *loop, struct store *store, const struct sites *sites);
 
 /** Forgets all salts. NULL is allowed. */
 void visitors_destroy(struct visitors *visitors);
 
-/** Takes over the sites of a new configuration. */
+/** Switches to the sites of a new configuration. */
 void visitors_configure(struct visitors *visitors, const struct sites *sites);
 
-/** Whether all salts are known that are needed now. */
+/** Whether all salts that are needed now are known. */
 bool visitors_are_told_apart(const struct visitors *visitors);
 
-/** What the store says to the question for the salts. */
+/** Returns the store's refusals of the question for salts. */
 const struct trouble *visitors_trouble(const struct visitors *visitors);
 
-/** Whether the store, which is there, was asked for the first salts, and has not answered yet. */
+/** Whether the store is there but has not answered the first question for salts yet. */
 bool visitors_are_awaited(const struct visitors *visitors);
 
 /**
- * Sets what `visit`, of which the second is set, says of its visitor and its day, for a site that
- * counts unique visitors in one way or another: `visitor`, or 0 where there is nothing to tell them
- * apart by (no address, no salt, DNT or Sec-GPC), `day` and `pages_max`. Where the site counts a
- * visitor once a day, the token is set too, into `pool`, in place of the one that the visit has.
+ * Fills `visit->visitor`, `visit->day` and `visit->pages_max`. The caller must have set
+ * `visit->second`. `visitor` is 0 if the site does not count visitors, or if the client cannot be
+ * identified (no address, no salt, DNT or Sec-GPC). If the site counts a visitor once a day and the
+ * client is identified, it also replaces the visit's token by one from `pool`.
  */
 void visitors_identify(struct visitors *visitors, h2o_mem_pool_t *pool, const struct client *client,
                        const struct target *target, struct visit *visit);

@@ -35,9 +35,10 @@ local function publish(name, total)
     changed[#changed + 1] = total .. ' ' .. name .. '\n'
 end
 
--- adds to the site's own total
+-- Adds to the site's own total, but keeps it at least 0: after a repair it may be less than the pages' sum.
 local function add_to_site(number)
-    publish('', redis.call('ZINCRBY', hits_key, number, ''))
+    local total = tonumber(redis.call('ZSCORE', hits_key, '') or 0)
+    publish('', redis.call('ZINCRBY', hits_key, math.max(number, -total), ''))
 end
 
 -- removes the page's number from a hash; returns it, or nil
@@ -50,7 +51,7 @@ local function take(key)
 end
 
 local function too_large()
-    return redis.error_reply('ERR the number would be larger than ' .. ARGV[7])
+    return redis.error_reply('ERR the number of the page or the site would be larger than ' .. ARGV[7])
 end
 
 local function set()
@@ -58,11 +59,13 @@ local function set()
     if operation == 'ADD' then
         total = total + tonumber(before or 0)
     end
-    if total > largest then
+    local difference = total - tonumber(before or 0)
+    -- a site above the limit may still become smaller
+    if total > largest or (difference > 0 and tonumber(scores[1] or 0) + difference > largest) then
         return too_large()
     end
     redis.call('ZADD', hits_key, total, page)
-    add_to_site(total - tonumber(before or 0))
+    add_to_site(difference)
     after = redis.call('ZSCORE', hits_key, page)
     publish(page, after)
 end

@@ -2,9 +2,9 @@
 -- Repairs a torn site as an operator chose: makes its keys agree and begins a new generation.
 --
 -- KEYS: hits, ledger
--- ARGV: LOOK, HITS (the site's total is its score, or the sum over its pages if it has none) or NUMBER;
---       that number; 1 to repair a site that is not torn too; a generation that is known to exist;
---       the channel to publish to
+-- ARGV: LOOK, HITS (the site's total is its score, or the sum over its pages if the score is no number of
+--       visits) or NUMBER; that number; 1 to repair a site that is not torn too; a generation that is known
+--       to exist; the channel to publish to
 --
 -- Returns " <total by the ledger> <total by hits> <pages> <generation> <generation now> <total now> " and the
 -- contradiction; "-" for a missing number and for a repair that was not done. Pages, days and hours stay
@@ -12,6 +12,8 @@
 local hits_key, ledger_key = KEYS[1], KEYS[2]
 local trust, number, is_forced, known, channel = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4]), ARGV[5]
 local CHUNK = 500 -- pages
+local NUMBER_MAX = 9007199254740991
+local GENERATION_MAX = 9999998 -- an epoch has seven digits, and a repair adds one
 
 local scores = redis.call('ZMSCORE', hits_key, '', MARK)
 local total, mark = scores[1], scores[2]
@@ -26,14 +28,21 @@ else
     wrong = examine(hits_key, ledger_key, total, mark, proof)
 end
 
+-- returns the number in a text; nil if it is no integer from 0 to `largest`: this version never writes others
+local function count_of(text, largest)
+    local number = tonumber(text or nil)
+    return number and number >= 0 and number <= largest and number % 1 == 0 and number or nil
+end
+
 local function format_number(value)
     return value and string.format('%.0f', value) or '-'
 end
 
-local proven = proof and tonumber(string.match(proof, '^g%d+ (%S+)'))
-local generation = math.max(tonumber(mark or 0), known,
-                            tonumber(proof and string.match(proof, '^g(%d+)')) or 0)
-local pages = redis.call('ZCARD', hits_key) - (total and 1 or 0) - (mark and 1 or 0)
+local proven = count_of(proof and string.match(proof, '^g%d+ (%S+)'), NUMBER_MAX)
+total = count_of(total, NUMBER_MAX)
+local generation = math.max(count_of(mark, GENERATION_MAX) or 0, known,
+                            count_of(proof and string.match(proof, '^g(%d+)'), GENERATION_MAX) or 0)
+local pages = redis.call('ZCARD', hits_key) - (scores[1] and 1 or 0) - (mark and 1 or 0)
 local answer = ' ' .. format_number(proven) .. ' ' .. format_number(total) .. ' ' .. pages .. ' ' ..
     format_number(generation)
 if trust == 'LOOK' or not (wrong or is_forced) then
@@ -42,13 +51,14 @@ end
 
 local function sum_of_pages()
     local sum = 0
-    for first = 0, pages, CHUNK do
+    for first = 0, pages + 1, CHUNK do
         local chunk = redis.call('ZREVRANGE', hits_key, first, first + CHUNK - 1, 'WITHSCORES')
         for i = 1, #chunk, 2 do
-            sum = sum + (chunk[i] ~= MARK and tonumber(chunk[i + 1]) or 0)
+            local is_page = chunk[i] ~= MARK and chunk[i] ~= ''
+            sum = sum + (is_page and count_of(chunk[i + 1], NUMBER_MAX) or 0)
         end
     end
-    return sum
+    return math.min(sum, NUMBER_MAX)
 end
 
 local now = number

@@ -11,7 +11,7 @@
 #define VISITCOUNTD_STORE_STREAM_H
 
 #include "loop/loop.h"
-#include "store/stream_target.h"
+#include "store/redis/stream_target.h"
 
 #include <stdbool.h>
 #include <stddef.h>

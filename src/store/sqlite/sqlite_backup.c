@@ -310,6 +310,11 @@ void sqlite_backup_start(struct sqlite_backup **slot, struct disk *disk, const c
     disk_submit(disk, &backup->job);
 }
 
+bool sqlite_backup_is_of(const struct sqlite_backup *backup, const void *data)
+{
+    return backup != NULL && backup->data == data;
+}
+
 void sqlite_backup_cancel(struct sqlite_backup *backup)
 {
     if (backup == NULL) {

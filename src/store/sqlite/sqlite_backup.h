@@ -23,6 +23,9 @@ struct sqlite_backup;
 void sqlite_backup_start(struct sqlite_backup **slot, struct disk *disk, const char *path,
                          store_on_backup on_backup, void *data);
 
+/** Returns whether `backup` was started with `data`. `backup` may be NULL. */
+bool sqlite_backup_is_of(const struct sqlite_backup *backup, const void *data);
+
 /** Ends a backup; its callback gets STORE_REFUSED. NULL is allowed. */
 void sqlite_backup_cancel(struct sqlite_backup *backup);
 

@@ -283,7 +283,9 @@ static int edit(struct sqlite_file *file, struct sqlite_call *call)
 {
     int error = sqlite_file_edit(file, call->edit, &call->numbers[0], &call->numbers[1]);
 
-    return error == -ERANGE ? refuse(call, "edit: the number would be too large") : error;
+    return error == -ERANGE
+               ? refuse(call, "edit: the number of the page or the site would be too large")
+               : error;
 }
 
 static int admit(struct sqlite_file *file, struct sqlite_call *call)

@@ -134,16 +134,34 @@ static int move_series(struct sqlite_file *file, const struct move *move)
 
 /* --- edit --- */
 
+/* returns 0 if the site's own total may grow by `more`, else -ERANGE or another error */
+static int check_site(struct sqlite_file *file, const char *site, uint64_t more)
+{
+    struct sqlite_page whole;
+    int error = sqlite_find_page(file, site, "", 0, &whole);
+
+    if (error == 0 && whole.id != 0 && (uint64_t)whole.total + more > STORE_NUMBER_MAX) {
+        return -ERANGE;
+    }
+    return error;
+}
+
 static int set(struct sqlite_file *file, const struct store_edit *edit, struct sqlite_page *page,
                uint64_t *ret_after)
 {
     uint64_t present = (uint64_t)page->total;
     uint64_t total = edit->kind == STORE_ADD ? present + edit->number : edit->number;
     struct sqlite_page site;
-    int error;
+    int error = 0;
 
     if (total > STORE_NUMBER_MAX) {
         return -ERANGE;
+    }
+    if (total > present) { /* a site that is past it already may become smaller */
+        error = check_site(file, edit->site, total - present);
+    }
+    if (error != 0) {
+        return error;
     }
     *ret_after = total;
     error = add_to_total(file, edit->site, "", 0, (int64_t)(total - present), &site);

@@ -7,7 +7,7 @@
 #define VISITCOUNTD_STORE_SQLITE_INSIDE_H
 
 #include "store/sqlite/sqlite_types.h"
-#include "store/sweep_clock.h"
+#include "store/sqlite/sweep_clock.h"
 
 #include <sqlite3.h>
 #include <stddef.h>

@@ -387,6 +387,15 @@ static void begin_backup(struct store *base, store_on_backup on_backup, void *da
     sqlite_backup_start(&store->backup, store->disk, store->path, on_backup, data);
 }
 
+static void cancel_backup(struct store *base, void *data)
+{
+    struct sqlite_store *store = sqlite_store_of(base);
+
+    if (sqlite_backup_is_of(store->backup, data)) {
+        sqlite_backup_cancel(store->backup);
+    }
+}
+
 /* --- watching --- */
 
 static void on_version(void *data, uint64_t version)
@@ -476,6 +485,7 @@ static const struct store_operations operations = {
     .watch = watch,
     .unwatch = unwatch,
     .backup = begin_backup,
+    .cancel_backup = cancel_backup,
     .health = health,
     .destroy = destroy,
 };

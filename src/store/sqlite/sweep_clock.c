@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/sweep_clock.h"
+#include "store/sqlite/sweep_clock.h"
 
 /* a known time is the end of a day, so a correct clock may be this much earlier */
 #define ROUNDED_MS (2 * UINT64_C(86400000))
