@@ -10,7 +10,7 @@
 
 #define SECONDS_PER_DAY 86400
 #define TTL_MIN_S       3600
-/* longer than that only a clock makes it that was ahead when the day was chosen */
+/* only a clock that was ahead when the day was chosen would give a longer time */
 #define TTL_MAX_S (6 * SECONDS_PER_DAY)
 
 void salt_draw(char ret_salt[STORE_SALT_LENGTH + 1])
@@ -35,7 +35,7 @@ void salt_draw(char ret_salt[STORE_SALT_LENGTH + 1])
 
 uint64_t salt_ttl_s(uint64_t day)
 {
-    /* the day begins up to 14 h before UTC's and ends up to 12 h after it: three days and a half */
+    /* a local day ends up to 12 h after the UTC day; two days are added to that */
     uint64_t end_s = (day + 3) * SECONDS_PER_DAY + SECONDS_PER_DAY / 2;
     uint64_t now_s = clock_wall_ms() / 1000;
     uint64_t ttl_s = end_s > now_s + TTL_MIN_S ? end_s - now_s : TTL_MIN_S;

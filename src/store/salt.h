@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
- * salt: what both stores have in common about the salts by which visitors are told apart.
- */
+/** salt: creates the daily salts of visitor hashes, for both stores. */
 #ifndef VISITCOUNTD_STORE_SALT_H
 #define VISITCOUNTD_STORE_SALT_H
 
@@ -9,12 +7,13 @@
 
 #include <stdint.h>
 
-/** A new salt from the kernel's generator, in hexadecimal. */
+/** Writes a new salt from the kernel's random generator, in hexadecimal. */
 void salt_draw(char ret_salt[STORE_SALT_LENGTH + 1]);
 
 /**
- * How long the salt of a local day is kept from now on, in seconds: two days after the day's end,
- * wherever that is, so that visits from the journal are still told apart; an hour to six days.
+ * Returns how many seconds from now the salt of a local day is kept: until two days after the day
+ * has ended in every time zone, so that visits from a journal still get their visitor. The result
+ * is between an hour and six days.
  */
 uint64_t salt_ttl_s(uint64_t day);
 

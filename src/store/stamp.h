@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * stamp: a token that says when its request came: milliseconds since 1970 by the proxy that made
- * it, and 64 bits by which it differs from others of that time. Since all attempts have the same
- * stamp, it is looked for among those of its time alone, whatever the instances' clocks say.
+ * stamp: a token that contains the time of its request: milliseconds since 1970 by the proxy's
+ * clock, and a 64-bit id that tells stamps of the same time apart. All attempts of a request carry
+ * the same stamp. So a store looks it up only among stamps of the same time, independently of the
+ * instances' clocks.
  *
- * Two requests of the same four milliseconds (see redis_tokens.c) have the same 64 bits with a
- * probability of 2^-64: at 100,000 visits a second one is taken for another in 29,000 years. What
- * is kept of the 64 bits depends on the page as well, see token_key.h.
+ * Stamps collide only within four milliseconds (see redis_tokens.c). Two such requests have the
+ * same id with a probability of 2^-64. At 100,000 visits per second, one visit in 29,000 years is
+ * lost to a collision. The id that a store keeps also depends on the page; see token_key.h.
  */
 #ifndef VISITCOUNTD_STORE_STAMP_H
 #define VISITCOUNTD_STORE_STAMP_H
@@ -20,10 +21,10 @@ struct stamp {
     uint64_t id;
 };
 
-/** How long it is as a token: both numbers, the first byte being the highest. */
+/** The length of a stamp as a token: both numbers in big-endian order. */
 #define STAMP_LENGTH 16
 
-/** Where in it the id is, which goes to its end. */
+/** The offset of the id in the token, and its length. */
 #define STAMP_ID_AT     sizeof(uint64_t)
 #define STAMP_ID_LENGTH (STAMP_LENGTH - STAMP_ID_AT)
 

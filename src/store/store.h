@@ -127,8 +127,9 @@ struct store_token {
 /**
  * A batch is applied in one atomic step. Per site and epoch the store remembers the last batch: its
  * sequence, the visits so far and its answer. A batch with this sequence or a lower one is a
- * duplicate: the store does not apply it again and returns the stored answer. The store refuses a
- * batch that does not follow the last one as a gap.
+ * duplicate, which the store does not apply again. A duplicate of the last batch gets the stored
+ * answer; one of an earlier batch gets the present totals. A batch that does not follow the last
+ * one is a gap; the store refuses it.
  */
 struct store_batch {
     const char *site;   /* NUL-terminated */
@@ -164,10 +165,11 @@ struct store_position {
 struct store_applied {
     enum store_outcome outcome;
     /**
-     * One total per entry if STORE_OK, else NULL: the page's total after the batch. A duplicate
-     * gets the totals of the first time. STORE_NONE: the page is new and the site already has
-     * `pages_max` pages; the store counted and remembered nothing of the entry. New pages of one
-     * batch are admitted in the order of its entries.
+     * One total per entry if STORE_OK, else NULL: the page's total after the batch. A duplicate of
+     * the epoch's last batch gets the totals of the first time, one of an earlier batch the present
+     * totals. STORE_NONE: the page is new and the site already has `pages_max` pages; the store
+     * counted and remembered nothing of the entry. New pages of one batch are admitted in the order
+     * of its entries.
      */
     const uint64_t *totals;
     /**
@@ -206,7 +208,7 @@ struct store_applied {
      * before 0.2 wrote to the site within the last STORE_OLD_VERSION_S. 0: no such version did.
      */
     uint64_t old_version_s;
-    bool is_unproven;   /* STORE_OK: such a version may still write; a torn site goes unnoticed */
+    bool is_unproven;   /* STORE_OK: such a version may still write; a mismatch is accepted */
     const char *reason; /* unless STORE_OK: what failed and why, for the log; not NULL then */
 };
 
@@ -364,7 +366,7 @@ typedef void (*store_on_repaired)(void *data, const struct store_repaired *repai
 
 /** The result of an admit call. */
 struct store_admitted {
-    enum store_outcome outcome; /* STORE_UNKNOWN too: asking again is harmless */
+    enum store_outcome outcome; /* may be STORE_UNKNOWN: repeat the call */
     bool is_admitted;           /* STORE_OK */
     const char *reason;
 };
@@ -373,7 +375,7 @@ typedef void (*store_on_admitted)(void *data, const struct store_admitted *admit
 
 /** The result of a salt call. `salt` is a secret: never log or show it. */
 struct store_salt {
-    enum store_outcome outcome; /* STORE_UNKNOWN too: asking again is harmless */
+    enum store_outcome outcome; /* may be STORE_UNKNOWN: repeat the call */
     const char *salt;           /* STORE_OK: STORE_SALT_LENGTH characters, NUL-terminated */
     const char *reason;
 };
@@ -501,7 +503,7 @@ struct store_operations {
 /** Receives changes of `available`, in the loop. Embedded in its owner. */
 struct store_listener {
     void (*on_change)(struct store_listener *listener, bool available);
-    struct store_listener *next; /* the store's */
+    struct store_listener *next; /* private to the store */
 };
 
 /** The common part of all stores; embedded as the first member. */
@@ -611,6 +613,7 @@ static inline void store_watch(struct store *store, const char *site)
     store->operations->watch(store, site);
 }
 
+/** Ends one watch of a site. */
 static inline void store_unwatch(struct store *store, const char *site)
 {
     store->operations->unwatch(store, site);
@@ -644,8 +647,8 @@ static inline void store_backup(struct store *store, store_on_backup on_backup, 
 }
 
 /**
- * Ends the backup with this `data`, which nobody waits for any more: its callback is called as
- * refused, at once unless the backup was to be refused anyway.
+ * Cancels the backup that was started with this `data`. Its callback gets STORE_REFUSED: at once,
+ * inside this call, unless the backup was about to be refused anyway.
  */
 static inline void store_cancel_backup(struct store *store, void *data)
 {

@@ -6,7 +6,7 @@
 #include <endian.h>
 #include <string.h>
 
-/* public, and never changed: what is kept under it must be found by the next version */
+/* public and constant: later versions must find the keys that it produced */
 static const uint64_t page_secret[2] = {UINT64_C(0x2f76312f6869742f), UINT64_C(0x746f6b656e6b6579)};
 
 uint64_t token_key_page(const char *page, size_t page_length)

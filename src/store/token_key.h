@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * token_key: the form in which a store keeps a token, which names the page as well: a token on
- * another page is another visit. Stores derive it when they look a token up. Batches and journals
- * carry tokens as they came, so a record of any age is looked up in the same form.
+ * token_key: the form in which a store keeps a token. It includes the page, because the same token
+ * on another page is another visit. Stores derive it at each lookup. Batches and journals carry the
+ * original tokens, so records of any version are looked up in the same form.
  *
- * A page is named by 64 bits, the same in every process and version. Behind a token of a client or
- * of attempts they are 8 bytes more. In a stamp they change the id, so it stays as long as it is.
+ * 64 bits stand for a page, the same in every process and version. They precede a token of a client
+ * or of attempts as 8 bytes. They are XORed into the id of a stamp, so its length stays the same.
  * Two pages of a site have the same 64 bits with a probability of 2^-64. Clients choose pages, but
- * they gain nothing from two such pages: only visits that they send under the same token are taken
- * for repetitions.
+ * they gain nothing from such a collision: only visits that they send under the same token are
+ * taken for repetitions.
  */
 #ifndef VISITCOUNTD_STORE_TOKEN_KEY_H
 #define VISITCOUNTD_STORE_TOKEN_KEY_H
@@ -20,10 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Length of the page's part, which comes first. apply.lua has the same number. */
+/** Length of the page's part at the start of a key. apply.lua uses the same number. */
 #define TOKEN_KEY_PAGE_LENGTH 8
 
-/** The form in which a token is kept. */
+/** The form in which a store keeps a token. */
 struct token_key {
     size_t length;
     char bytes[TOKEN_KEY_PAGE_LENGTH + STORE_TOKEN_MAX];
@@ -33,8 +33,8 @@ struct token_key {
 uint64_t token_key_page(const char *page, size_t page_length);
 
 /**
- * Whether tokens of a window get the page from the store. Those of a day are hashes of visitor and
- * page already (see http/visitor), and are kept as they are.
+ * Returns whether the store adds the page to tokens of a window. Tokens of STORE_WINDOW_DAY are
+ * already hashes of visitor and page (see http/visitor); stores keep them unchanged.
  */
 static inline bool token_key_has_page(enum store_window window)
 {
@@ -42,15 +42,15 @@ static inline bool token_key_has_page(enum store_window window)
 }
 
 /**
- * Returns the id that is kept of a stamp, given as a token, on a page. On one page different ids
- * stay different.
+ * Returns the id that a store keeps for a stamp on a page. `stamp` is the stamp as a token.
+ * Different ids stay different on the same page.
  */
 static inline uint64_t token_key_stamp_id(const char *stamp, uint64_t page)
 {
     return stamp_read(stamp).id ^ page;
 }
 
-/** Writes the key of a token on the page that token_key_page() returned `page` for. */
+/** Writes the key of a token on a page; `page` is its token_key_page(). */
 void token_key_write(const struct store_token *token, uint64_t page, struct token_key *ret_key);
 
 #endif

@@ -9,7 +9,7 @@
 
 struct watched {
     struct map_node node;
-    size_t count; /* how often */
+    size_t count; /* number of watches */
     char site[];
 };
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
- * watchlist: for stores: which sites are watched, and how often each.
- */
+/** watchlist: the watched sites of a store, with the number of watches of each. */
 #ifndef VISITCOUNTD_STORE_WATCHLIST_H
 #define VISITCOUNTD_STORE_WATCHLIST_H
 
@@ -10,27 +8,30 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/** Embedded; its members are its own. */
+/** Embedded in a store. Its members are private. */
 struct watchlist {
     struct map sites;
 };
 
+/** Initialises an empty list. Finish it with watchlist_finish(). */
 void watchlist_init(struct watchlist *list);
+
+/** Frees all watches. */
 void watchlist_finish(struct watchlist *list);
 
-/** Watches `site` once more; returns whether it was not watched before. */
+/** Adds a watch of `site`. Returns whether it is the first one. */
 bool watchlist_add(struct watchlist *list, const char *site);
 
-/** Watches `site` once less; returns whether it was watched and is not any more. */
+/** Removes a watch of `site`. Returns whether it was the last one; false if there was none. */
 bool watchlist_remove(struct watchlist *list, const char *site);
 
-/** Whether `site` is watched. */
+/** Returns whether `site` is watched. */
 bool watchlist_has(const struct watchlist *list, const char *site);
 
-/** Whether nothing is watched. */
+/** Returns whether no site is watched. */
 bool watchlist_is_empty(const struct watchlist *list);
 
-/** Calls `visit` with each site; it must not change the list. */
+/** Calls `visit` for each site. `visit` must not change the list. */
 void watchlist_for_each(const struct watchlist *list, void (*visit)(void *data, const char *site),
                         void *data);
 

@@ -1,47 +1,55 @@
 -- SPDX-License-Identifier: MIT
--- Applies one batch of visits, exactly once. One atomic step: Redis runs a script alone, and
--- replicates its writes together.
+-- Applies one batch of visits exactly once. The step is atomic: Redis runs no other command during a
+-- script, and replicates its writes together.
 --
--- KEYS: hits (zset), day (hash), hour (hash), ledger (hash), all of one site;
---       then the buckets of each group of tokens: sets, or where it is one of stamps, which are ids of
---       8 bytes, a string of these and the set of those that came when it was full;
---       then, where there are visitors, two or more HyperLogLogs: the site's, those of some pages
--- ARGV: epoch, sequence, the sequence that it follows, visits of the epoch up to this batch; the time
---       that it was made; lifetimes, in one argument since they are seldom looked at: seconds until
---       the day's and the hour's numbers expire, seconds after which an unused ledger entry is
---       dropped; pages that the site may have, 0 for any number; channel that is told; number of
---       pages, "" for the site among them; groups of tokens, in one argument, five numbers for each:
---       tokens, buckets to look them up in, of which they go into the first one, 1 if no token is in
---       it twice and 2 more if their old forms are looked up, seconds that this bucket has to live on
---       at least, seconds that it is given if it has less; groups of stamps, in one argument: seconds
---       that their buckets have to live on at least, a digit for each group, 1 if no stamp is in it
---       twice, and "+" if their old forms are looked up; number of pages with visitors;
---       then the pages, the first one for the site, and as many hits;
---       for each page with visitors: its number, 1 if the number of visitors is wanted or 0, how many
---       visitors follow, and these;
---       where there are tokens or stamps: numbers of their pages in one argument; the tokens, by
---       group: 8 bytes for the page, then the token; the stamps, one argument for a group: ids that
---       differ by page; where their old forms are looked up, the ids as they came in one more
+-- KEYS, all of one site:
+--   hits (zset), day (hash), hour (hash), ledger (hash);
+--   the buckets of each group of tokens: sets. For each group of stamps there are two keys: the row, a
+--   string of concatenated ids of 8 bytes, and the set of the stamps that arrived when the row was full;
+--   if there are visitors, at least two HyperLogLogs: the site's and those of some pages.
+-- ARGV:
+--    1  epoch;
+--    2  sequence;
+--    3  the sequence that the batch follows;
+--    4  visits of the epoch up to this batch;
+--    5  time when the batch was created, in seconds;
+--    6  lifetimes in seconds, in one argument because they are rarely needed: of the day's numbers, of
+--       the hour's numbers, of unused ledger entries;
+--    7  the most pages of the site; 0: no limit;
+--    8  the channel to publish to;
+--    9  number of pages, including "" for the site;
+--   10  groups of tokens, five numbers for each: number of tokens; number of buckets to search (the
+--       first one receives the tokens); flags: 1 if all tokens differ, plus 2 to search old forms too; the
+--       least remaining lifetime of this bucket in seconds; the lifetime to set if less remains;
+--   11  groups of stamps: the least remaining lifetime of their buckets in seconds; then a digit for each
+--       group, 1 if all its stamps differ; then "+" to search old forms too;
+--   12  number of pages with visitors;
+--   then the names of the pages, the site first, and as many hits;
+--   for each page with visitors: page number; 1 to return its number of visitors, else 0; how many
+--   visitors follow; the visitors;
+--   if there are tokens or stamps: their page numbers in one argument; the tokens by group, each as 8
+--   bytes for the page and the token; for each group of stamps one argument of ids that include the page,
+--   and, to search old forms too, one of the original ids.
 --
--- An old form is without the page: as versions before 0.2 kept tokens. It is never written.
+-- The old form of a token lacks the page: versions before 0.2 stored it. This version never writes it.
 --
--- Answers one string, since that is what costs the client least to parse:
---   OK <total> ...            applied; the total of each page after it, but for the site; "-" for a
---                             new page that the site has no room for: it is not counted
---   DUP <total> ...           had been applied before; the totals of that time
---   GAP <sequence> <visits>   not applied: this is where the ledger is, not what the batch follows
---   TORN <what is wrong>      not applied: totals and ledger contradict each other, see proof.lua
---   OUTDATED <generation>     not applied: the site was repaired since the epoch began
--- After the totals, " ~ <number> ..." names the tokens, from 1, that had been seen before: their
--- visits are not counted. " ^ <number> ..." tells the wanted numbers of visitors. " ? <seconds>" says for
--- how long it is to be remembered that a version before 0.2 wrote to the site. Then " ! <error>"
--- says that a number by day or hour or of visitors was not written.
+-- Returns one string, which the client parses fastest:
+--   OK <total> ...            applied; the new total of each page but the site; "-" for a new page that
+--                             the site has no room for, whose hits are not counted
+--   DUP <total> ...           a duplicate, not applied again; the totals of the first time
+--   GAP <sequence> <visits>   not applied: the ledger's position, which the batch does not follow
+--   TORN <reason>             not applied: totals and ledger contradict each other, see proof.lua
+--   OUTDATED <generation>     not applied: the site was repaired after the epoch began
+-- After the totals, these may follow in this order:
+--   " ~ <number> ..."         tokens, numbered from 1, that were seen before; their visits did not count
+--   " ^ <number> ..."         the requested numbers of visitors
+--   " ? <seconds>"            how long to remember that a version before 0.2 wrote to the site
+--   " ! <error>"              a number by day or hour, or of visitors, could not be written
 --
--- Totals and ledger are examined before anything is answered or written. Nothing after the first write that
--- counts can fail: what this user may do was proved when the epoch or the mark was new, the types of totals,
--- ledger and buckets by reading them, and all that is written of days, hours and visitors is
--- written with pcall. So an error reply always means that nothing was applied, and that totals and proof
--- agree as before.
+-- The script checks totals and ledger before it returns an answer or writes. After the first counting write
+-- no command can fail. The user's permissions were tested when the epoch or the mark was new. Totals, ledger
+-- and buckets were read, so their types are right. Days, hours and visitors are written with pcall. So an
+-- error reply always means that nothing was applied, and that totals and proof still agree.
 local hits_key, day_key, hour_key, ledger_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local epoch, sequence, follows, visits = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local made_at, lifetimes, pages_max, channel = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
@@ -53,10 +61,10 @@ local FIRST_VISITED = LAST_PAGE + page_count + 1
 local FIRST_BUCKET = 5
 local SITE = 1 -- number of the page that stands for the site
 
--- seconds: a ledger entry's time is not written anew while batches are made so close to it
+-- seconds: a ledger entry keeps its time while batches are created this close to it
 local SAME_TIME = 60
 
--- the proof: read with what is needed anyway, and compared as text where nothing is special
+-- Checks the proof. It costs no further commands. A text comparison covers the normal case.
 local kept = redis.call('HMGET', ledger_key, epoch, PROOF)
 local scores = redis.call('ZMSCORE', hits_key, '', MARK)
 local mark, old_at = scores[2], 0
@@ -67,21 +75,21 @@ if not mark or kept[2] ~= 'g' .. mark .. ' ' .. (scores[1] or '0') .. ' 0' then
         return 'TORN ' .. wrong
     end
 end
--- as generation_of(), which costs four times as much
+-- same result as generation_of(), at a quarter of its cost
 local is_old_epoch = string.byte(epoch) ~= 103 -- "g"
 local generation = is_old_epoch and 0 or tonumber(string.sub(epoch, 2, 8))
 if mark and generation < tonumber(mark) then
     return 'OUTDATED ' .. mark
 end
--- new, of an older version, or older than a repair
+-- the site is new, was written by an older version, or lags behind the epoch's generation
 local is_remarked = not mark or generation > tonumber(mark)
 
--- what is told of a version before 0.2; "" if none wrote
+-- returns the answer's part about a version before 0.2; "" if none wrote
 local function tell_old_version()
     return old_at ~= 0 and ' ? ' .. remembers_s(old_at) or ''
 end
 
--- an entry of the ledger: sequence, visits, time of its last use, answer
+-- a ledger entry: sequence, visits, time of its last use, answer
 local last, used_at = '0', nil
 local entry = kept[1]
 if entry then
@@ -98,7 +106,7 @@ if last ~= follows then
     if tonumber(last) < tonumber(sequence) then
         return 'GAP ' .. (entry and string.match(entry, '^%d+ %d+') or '0 0')
     end
-    -- the answer of that time is gone: it was taken, which is why there are later ones
+    -- later batches have replaced that answer, so its sender received it: the present totals suffice
     local totals = redis.call('ZMSCORE', hits_key, unpack(ARGV, BEFORE_PAGES + 2, LAST_PAGE))
     for i = 1, #totals do
         totals[i] = totals[i] or '0'
@@ -106,22 +114,22 @@ if last ~= follows then
     return 'DUP ' .. table.concat(totals, ' ') .. tell_old_version()
 end
 
--- hits to add, by page. They stay the text that they are unless visits are taken out, since Redis is
--- slow to write Lua's numbers.
+-- Hits to add, by page. They stay strings unless visits are subtracted, because Redis converts Lua numbers
+-- slowly.
 local hits = {unpack(ARGV, LAST_PAGE + 1, LAST_PAGE + page_count)}
 
--- takes visits of a page out
+-- subtracts visits of a page and of the site
 local function take_out(page, number)
     hits[page] = hits[page] - number
     hits[SITE] = hits[SITE] - number
 end
 
-local refused -- new pages that the site has no room for, as a set; nil while there are none
+local refused -- set of new pages that the site has no room for; nil if none
 if pages_max ~= '0' then
     local room = pages_max - redis.call('ZCARD', hits_key)
     if room < page_count then
         local befores = redis.call('ZMSCORE', hits_key, unpack(ARGV, BEFORE_PAGES + 1, LAST_PAGE))
-        -- the site is in there since its first visit, and so is the mark
+        -- hits also contains the site, after its first visit, and the mark
         room = room + (befores[SITE] and 1 or 0) + (mark and 1 or 0)
         for page = 2, page_count do
             room = room - (befores[page] and 0 or 1)
@@ -134,7 +142,7 @@ if pages_max ~= '0' then
     end
 end
 
--- the numbers in an argument
+-- returns the numbers in an argument
 local function numbers_in(text)
     local numbers = {}
     for number in string.gmatch(text, '%d+') do
@@ -144,27 +152,27 @@ local function numbers_in(text)
 end
 
 local repeated = {} -- numbers of tokens
-local additions = {} -- to do: command, bucket, lifetime or false, table of arguments, first, last
+local additions = {} -- writes to do: command, bucket, lifetime or false, arguments, first, last
 local first_visitors_key = FIRST_BUCKET
 if token_groups ~= '' or stamp_groups ~= '' then
     local groups = token_groups ~= '' and numbers_in(token_groups) or {}
-    -- not by numbers_in(), which would cost Redis as much as writing the stamps
+    -- numbers_in() would cost as much as writing the stamps
     local stamps_live, are_distinct, old = string.match(stamp_groups, '^(%d+) (%d+)(%+?)$')
     stamps_live, are_distinct = tonumber(stamps_live), are_distinct or ''
-    local stamp_arguments = old == '+' and 2 or 1 -- of a group
-    local at = #ARGV + 1 - stamp_arguments * #are_distinct -- of the next argument to take
+    local stamp_arguments = old == '+' and 2 or 1 -- per group
+    local at = #ARGV + 1 - stamp_arguments * #are_distinct -- index of the next argument
     for i = 1, #groups, 5 do
         at = at - groups[i]
     end
     local pages_at = at - 1
-    local taken = 0 -- tokens of the groups before
+    local taken = 0 -- tokens of the previous groups
 
-    -- notes which of the tokens from `first` to `last` are in a set, where they have `forms`; in
-    -- `seen`, which is made for the first one; returns it, and for how many seconds the set is to
-    -- live, negative if it is not there
+    -- Searches a set for the tokens from `first` to `last`, in the form that `forms` gives. Adds those
+    -- that it finds to `seen`, which is created for the first one. Returns `seen` and the set's remaining
+    -- lifetime in seconds, negative if the set does not exist.
     local function find_in_set(set, forms, tokens, first, last, seen)
         local lives = redis.call('TTL', set)
-        -- a set that is not there has none of them: asking costs less than looking up
+        -- TTL costs less than searching a set that does not exist
         if lives ~= -2 then
             local found = redis.call('SMISMEMBER', set, unpack(forms, first, last))
             for i = 1, #found do
@@ -177,8 +185,8 @@ if token_groups ~= '' or stamp_groups ~= '' then
         return seen, lives
     end
 
-    -- takes the visits out whose tokens are in `seen`, or for the second time among these; returns
-    -- the tokens that are new
+    -- Subtracts the visits whose tokens are in `seen` or occur earlier among these. Returns the new
+    -- tokens.
     local function take_out_repeated(tokens, first, last, seen)
         local page_of = numbers_in(ARGV[pages_at])
         local new = {}
@@ -186,7 +194,7 @@ if token_groups ~= '' or stamp_groups ~= '' then
             local token, number = tokens[i], taken + i - first + 1
             local page = page_of[number]
             if refused and refused[page] then
-                -- its visit is not counted, so it is not remembered
+                -- its visit does not count, so the token is not stored
             elseif seen[token] then
                 take_out(page, 1)
                 repeated[#repeated + 1] = number
@@ -204,7 +212,7 @@ if token_groups ~= '' or stamp_groups ~= '' then
         end
     end
 
-    -- the tokens from `first` to `last` without their pages
+    -- returns the tokens from `first` to `last` without their pages
     local function old_forms(first, last)
         local forms = {}
         for i = first, last do
@@ -238,10 +246,10 @@ if token_groups ~= '' or stamp_groups ~= '' then
     end
 
     local STAMP_LENGTH = 8
-    -- bytes of stamps that a bucket has in a row, and looks through for each one
+    -- largest row of a bucket in bytes, since each lookup searches the whole row
     local STAMPS_MAX = 1024 * STAMP_LENGTH
 
-    -- the stamps that are in a row
+    -- returns the stamps of a row as a table
     local function split(stamps)
         local parts = {}
         for first = 1, #stamps, STAMP_LENGTH do
@@ -250,15 +258,15 @@ if token_groups ~= '' or stamp_groups ~= '' then
         return parts
     end
 
-    -- notes which stamps of a row are in the row `kept`, where they have `forms`; in `seen`, which is
-    -- made for the first one; returns it
+    -- Searches the row `kept` for the stamps of a row, in the form that `forms` gives. Adds those that it
+    -- finds to `seen`, which is created for the first one. Returns `seen`.
     local function find_in_row(kept, forms, stamps, seen)
         local find, sub = string.find, string.sub
         for first = 1, #forms, STAMP_LENGTH do
             local form = sub(forms, first, first + STAMP_LENGTH - 1)
             local place = find(kept, form, 1, true)
             while place and place % STAMP_LENGTH ~= 1 do
-                place = find(kept, form, place + 1, true) -- an end of one and a beginning of the next
+                place = find(kept, form, place + 1, true) -- it matched across two stamps
             end
             if place then
                 seen = seen or {}
@@ -271,7 +279,7 @@ if token_groups ~= '' or stamp_groups ~= '' then
     for group = 1, #are_distinct do
         local row, more, stamps = KEYS[first_visitors_key], KEYS[first_visitors_key + 1], ARGV[at]
         local old_ids = stamp_arguments == 2 and ARGV[at + 1]
-        local count = math.floor(#stamps / STAMP_LENGTH) -- Lua 5.4 would write a quotient as 4.0
+        local count = math.floor(#stamps / STAMP_LENGTH) -- Lua 5.4 would format the quotient as 4.0
         local kept = redis.call('GET', row) or ''
         local seen = kept ~= '' and find_in_row(kept, stamps, stamps)
         if old_ids and kept ~= '' then
@@ -287,7 +295,7 @@ if token_groups ~= '' or stamp_groups ~= '' then
             end
             parts = take_out_repeated(parts, 1, count, seen or {})
             add_to_set(more, lives < stamps_live and stamps_live + 1, parts, 1, #parts)
-            if lifetime then -- who finds no row looks into no set
+            if lifetime then -- without the row, later batches would not search the set
                 additions[#additions + 1] = {'EXPIRE', row, false, {lifetime}, 1, 1}
             end
         else
@@ -302,20 +310,21 @@ if token_groups ~= '' or stamp_groups ~= '' then
     end
 end
 
--- asking for the time costs as much as adding to a total, and the batch's maker may have another
+-- TIME costs as much as adding to a total, so a time that is close enough is kept. The stored time is the
+-- server's, because the sender's clock may differ.
 if not used_at or math.abs(made_at - used_at) >= SAME_TIME then
     used_at = redis.call('TIME')[1]
 end
 
--- a lifetime by its place
+-- returns a lifetime by its index
 local DAY, HOUR, LEDGER = 1, 2, 3
 local function ttl(place)
     return numbers_in(lifetimes)[place]
 end
 
 if last == '0' or is_remarked then
-    -- what an access list forbids has to fail here, where nothing was applied yet. What is allowed fails as
-    -- well, by the ledger's type, or changes nothing.
+    -- Commands that an access list forbids must fail here, before anything is applied. Allowed commands
+    -- fail because of the ledger's type, or change nothing.
     redis.call('HSET', ledger_key, epoch, last ~= '0' and entry or '0 0 ' .. used_at)
     redis.call('ZSCORE', hits_key, '')
     redis.call('EXPIRE', day_key, ttl(DAY))
@@ -336,7 +345,7 @@ end
 
 local failed = ''
 
--- the answer of a command that must not end the script
+-- returns the result of a command whose error must not end the script
 local function attempt(...)
     local result = redis.pcall(...)
     if type(result) == 'table' and result.err then
@@ -347,8 +356,8 @@ local function attempt(...)
 end
 
 local totals = {}
-local changed = {} -- lines of the message to the channel
-local grows_day, grows_hour = false, false -- a page is new in them, so their expiry is to be renewed
+local changed = {} -- lines of the message to publish
+local grows_day, grows_hour = false, false -- they got a new page, so their lifetime is set again
 for page = 1, page_count do
     local name, number = ARGV[BEFORE_PAGES + page], hits[page]
     local value = tonumber(number)
@@ -382,7 +391,7 @@ end
 
 local uniques = {}
 if visited_count ~= '0' then
-    -- adds visitors to a HyperLogLog
+    -- adds visitors to a HyperLogLog and renews its lifetime if it changed
     local function meet(key, ...)
         if attempt('PFADD', key, ...) == 1 then
             attempt('EXPIRE', key, ttl(DAY))
@@ -425,11 +434,11 @@ if #changed ~= 0 then
 end
 
 if last == '0' then
-    -- a new epoch: look at a few entries and drop those of instances that are long gone, more
-    -- than one instance adds, so that the ledger stays small. The last use may be later than an
-    -- entry says, by as long as batches are close to its time. A clock that is ahead, the server's or
-    -- the batch's maker's, must not drop entries in use: so age counts from the earliest of both
-    -- and of the latest time among the others.
+    -- A new epoch examines a few entries and deletes the expired ones. It examines more entries than one
+    -- instance adds, so the ledger stays small. The last use of an entry may be later than its time, by
+    -- SAME_TIME. A clock that is ahead, the server's or the sender's, must not delete entries in use. So
+    -- the age counts from the earliest of three times: the server's, the batch's, and the latest among the
+    -- other entries.
     local some = redis.pcall('HRANDFIELD', ledger_key, 16, 'WITHVALUES')
     local other_at, latest = {}, 0
     for i = 1, #some, 2 do

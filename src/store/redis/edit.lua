@@ -1,17 +1,16 @@
 -- SPDX-License-Identifier: MIT
--- Changes what is kept of a page, as an operator asks; the site's own numbers, those of the page
--- "", follow.
+-- Applies an operator's edit to a page. Also adjusts the site's own numbers, those of the page "".
 --
--- KEYS: hits (zset), ledger (hash); then the site's days and hours (hashes), then the page's visitors of each day
---       (HyperLogLogs), then for RENAME those of the page that it becomes
--- ARGV: SET, ADD, DELETE or RENAME; page; number, or the page that it becomes; number of days and
---       of hours; seconds until a day's numbers expire; largest total; channel that is told; 1 if
---       only the days, hours and visitors in KEYS are to be changed, since there are too many for one
---       command and the totals follow with the last ones, else 0
+-- KEYS: hits (zset), ledger (hash); then the site's days and hours (hashes); then the page's visitors of
+--       each day (HyperLogLogs); for RENAME, then the visitors of the target page of each day
+-- ARGV: SET, ADD, DELETE or RENAME; page; the number, or the target page; number of days; number of hours;
+--       lifetime of a day's numbers in seconds; the largest total; the channel to publish to; 1 to change
+--       only the days, hours and visitors in KEYS, else 0. The caller splits edits that are too long for
+--       one command; only the last command changes the totals.
 --
--- Answers " <before> <after>": the page's total, "-" where there is none; after RENAME that of the
--- page that it became. "TORN <what is wrong>": totals and ledger contradict each other, see proof.lua; then,
--- as after an error reply, nothing was changed: days, hours and visitors come after the totals, with pcall.
+-- Returns " <before> <after>": the page's total, "-" if it does not exist; after RENAME that of the target
+-- page. Returns "TORN <reason>" if totals and ledger contradict each other, see proof.lua. After TORN or an
+-- error reply nothing was changed: days, hours and visitors are changed after the totals, with pcall.
 local hits_key, ledger_key = KEYS[1], KEYS[2]
 local operation, page, operand = ARGV[1], ARGV[2], ARGV[3]
 local day_count, hour_count = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -36,13 +35,13 @@ local function publish(name, total)
     changed[#changed + 1] = total .. ' ' .. name .. '\n'
 end
 
--- adds to the site's own total, which may be less than the pages' where a repair was told so
+-- Adds to the site's own total, but keeps it at least 0: after a repair it may be less than the pages' sum.
 local function add_to_site(number)
     local total = tonumber(redis.call('ZSCORE', hits_key, '') or 0)
     publish('', redis.call('ZINCRBY', hits_key, math.max(number, -total), ''))
 end
 
--- takes the page's number out of a hash; returns it, or nil
+-- removes the page's number from a hash; returns it, or nil
 local function take(key)
     local number = redis.pcall('HGET', key, page)
     if type(number) == 'string' then
@@ -61,7 +60,7 @@ local function set()
         total = total + tonumber(before or 0)
     end
     local difference = total - tonumber(before or 0)
-    -- a site that is past it already may become smaller
+    -- a site above the limit may still become smaller
     if total > largest or (difference > 0 and tonumber(scores[1] or 0) + difference > largest) then
         return too_large()
     end
@@ -112,7 +111,7 @@ local function rename()
         end
     end
     for i = FIRST_VISITED, FIRST_VISITED + day_count - 1 do
-        if redis.pcall('TTL', KEYS[i]) ~= -2 then -- it is there
+        if redis.pcall('TTL', KEYS[i]) ~= -2 then -- it exists
             redis.pcall('PFMERGE', KEYS[i + day_count], KEYS[i])
             redis.pcall('EXPIRE', KEYS[i + day_count], day_ttl)
             redis.pcall('UNLINK', KEYS[i])
@@ -120,7 +119,7 @@ local function rename()
     end
 end
 
--- what an access list forbids fails here, where nothing was changed
+-- tests the user's permissions before anything is changed; returns the error, or nil
 local function find_reason_to_fail()
     redis.call('HSET', ledger_key, 'edit', '0 0 ' .. redis.call('TIME')[1])
     return find_forbidden(ledger_key, {ZADD = {1, 1}, ZINCRBY = {1, 1}, ZREM = {1}})

@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
--- Reads where the ledger is, unless it proves nothing; writes nothing.
+-- Reads an epoch's ledger entry, after checking the proof. Writes nothing.
 --
 -- KEYS: hits, ledger; ARGV: epoch
 --
--- Answers "AT" and the entry, or nothing behind it where there is none; TORN and OUTDATED as apply.lua does.
+-- Returns "AT" and the entry, or only "AT" if there is none; or TORN or OUTDATED as apply.lua does.
 local hits_key, ledger_key, epoch = KEYS[1], KEYS[2], ARGV[1]
 local kept = redis.call('HMGET', ledger_key, epoch, PROOF)
 local scores = redis.call('ZMSCORE', hits_key, '', MARK)

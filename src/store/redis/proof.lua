@@ -1,38 +1,39 @@
 -- SPDX-License-Identifier: MIT
--- The proof that a site's totals and its ledger belong together. It stands in front of each script that
--- trusts one of the two keys.
+-- The proof that a site's totals and its ledger belong together. Each script that relies on either key
+-- begins with this file.
 --
--- hits has a member that is no page, "\1generation". Its score is the site's generation: 0, and one more
--- after each repair. The ledger has a field "proof": "g<generation> <total of the site> <time>". The time is
--- when a version before 0.2 was last seen writing, 0 for never. Each write keeps both in one step, so keys
--- that contradict each other were not lost, restored or changed together: the site is torn.
+-- The mark is a member "\1generation" of hits, which is no page. Its score is the site's generation: 0, plus
+-- one for each repair. The proof is a field "proof" of the ledger:
+-- "g<generation> <total of the site> <time>". The time is when a version before 0.2 was last seen writing;
+-- 0: never. Each write updates mark and proof in one step. So keys that contradict each other were not lost,
+-- restored or changed together: the site is torn.
 --
--- A version before 0.2 keeps neither. Each batch that it applies leaves an entry in the ledger under an
--- epoch of 32 hexadecimal digits. While there is one that was used lately, a total that does not match is
--- taken over. Its sweep of the ledger leaves "proof" alone, since the value begins with no digit.
+-- A version before 0.2 updates neither. Each batch that it applies leaves a ledger entry under an epoch of 32
+-- hexadecimal digits. While such an entry was used recently, a total that does not match is accepted. The
+-- sweep of that version keeps "proof", because its value does not begin with a digit.
 local MARK, PROOF = '\1generation', 'proof'
 
--- seconds after a write of such a version: in which totals prove nothing; for which it is remembered
+-- seconds after a write of such a version: during which a mismatch is accepted; during which it is remembered
 local UNPROVEN_S, OLD_VERSION_S = 900, 14400
 
--- the generation that an epoch belongs to; nil if it is one of a version before 0.2
+-- returns the generation of an epoch; nil for an epoch of a version before 0.2
 local function generation_of(epoch)
     return tonumber(string.match(epoch, '^g(%d%d%d%d%d%d%d)%x*$'))
 end
 
--- All fields of the ledger, each with its value. By a command that version 0.1 uses, so that an access list
--- made for it suffices: HRANDFIELD of more fields than there are tells each once.
+-- Returns all fields of the ledger with their values. Uses HRANDFIELD, because access lists for version 0.1
+-- allow it. With a count above the number of fields it returns each field once.
 local function read_ledger(ledger_key)
     return redis.call('HRANDFIELD', ledger_key, 1000000, 'WITHVALUES')
 end
 
--- when an epoch of a version before 0.2 was used last, or nil; whether there are entries of this version
+-- returns the last use of an epoch of a version before 0.2, or nil; and whether this version has entries
 local function find_writers(fields)
     local last, has_new = nil, false
     for i = 1, #fields, 2 do
         local used_at = tonumber(string.match(fields[i + 1], '^[1-9]%d* %d+ (%d+)'))
         if not used_at then
-            -- the proof itself, or nothing was applied
+            -- the proof, or an epoch without an applied batch
         elseif generation_of(fields[i]) then
             has_new = true
         elseif #fields[i] == 32 then
@@ -42,8 +43,8 @@ local function find_writers(fields)
     return last, has_new
 end
 
--- Looks whether the keys contradict each other. `total` and `mark` are scores in hits, or false. Returns
--- what is wrong, or nil; then when a version before 0.2 was last seen writing, or 0.
+-- Checks whether the keys contradict each other. `total` and `mark` are scores in hits, or false. Returns the
+-- contradiction, or nil and the time when a version before 0.2 was last seen writing, or 0.
 local function examine(hits_key, ledger_key, total, mark, proof)
     local now = tonumber(redis.call('TIME')[1])
     if not mark and not proof then
@@ -74,7 +75,7 @@ local function examine(hits_key, ledger_key, total, mark, proof)
         return string.format('the ledger is of generation %.0f, the totals are of generation %s', generation,
                              mark)
     end
-    old_at = math.min(old_at, now) -- the clock of the server may have been set back
+    old_at = math.min(old_at, now) -- the server's clock may have been set back
     if proven ~= total then
         local last = find_writers(read_ledger(ledger_key))
         if last and now - last < UNPROVEN_S then
@@ -86,18 +87,18 @@ local function examine(hits_key, ledger_key, total, mark, proof)
     return nil, now - old_at < OLD_VERSION_S and old_at or 0
 end
 
--- the value of the field "proof"
+-- returns the value of the field "proof"
 local function make_proof(mark, total, old_at)
     return 'g' .. mark .. ' ' .. total .. ' ' .. old_at
 end
 
--- for how many seconds a version before 0.2 is still remembered
+-- returns for how many more seconds a version before 0.2 is remembered
 local function remembers_s(old_at)
     return math.max(0, old_at + OLD_VERSION_S - redis.call('TIME')[1])
 end
 
--- Fails if an access list forbids one of the commands. What is allowed fails by the type of the ledger, which
--- is there, and changes nothing.
+-- Returns the error if an access list forbids one of the commands. The ledger must exist: an allowed command
+-- fails because of its type, and changes nothing.
 local function find_forbidden(ledger_key, commands)
     for command, arguments in pairs(commands) do
         local result = redis.pcall(command, ledger_key, unpack(arguments))

@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: MIT
--- Reads numbers by day or hour, and of visitors; writes nothing.
+-- Reads numbers by day or hour, or numbers of visitors. Writes nothing.
 --
 -- KEYS and ARGV: DAYS: hashes; pages         for each page the sum over the hashes
---                SERIES: hashes; one page     the page's number in each hash
---                VISITORS: HyperLogLogs; n    for each n of them in turn, how many visitors
+--                SERIES: hashes; one page    the page's number in each hash
+--                VISITORS: HyperLogLogs; n   for each group of n keys its visitors
 --
--- Answers one string: " <number> ...".
+-- Returns one string: " <number> ...".
 local kind = ARGV[1]
 local numbers = {}
 

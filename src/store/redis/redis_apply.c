@@ -13,20 +13,20 @@
 
 ASSET_JOINED(redis_apply_lua, "src/store/redis/proof.lua", "src/store/redis/apply.lua");
 
-/* so many EVALSHA that find no script, each after EVAL has brought it, are no coincidence */
+/* after this many EVALSHA without a script, each after an EVAL, the server does not keep scripts */
 #define MISSING_SCRIPTS_MAX 3
 
 /* an open apply call */
 struct applying {
     struct redis_request request;
-    bool with_source;         /* sent by EVAL */
-    uint64_t scripts_brought; /* by EVAL before it was sent */
+    bool with_source;         /* sent by EVAL instead of EVALSHA */
+    uint64_t scripts_brought; /* redis_store.scripts_brought at the time of sending */
     const struct store_batch *batch;
-    struct store_applied applied; /* what is answered when the replicas have it */
-    uint64_t *totals;             /* NULL until it was applied; uniques stand behind them */
+    struct store_applied applied; /* the answer, while it waits for replicas */
+    uint64_t *totals;             /* NULL until applied; uniques follow in the same memory */
     bool *repeated;
     struct redis_waiter waiter;
-    uint64_t replicas; /* that have confirmed it */
+    uint64_t replicas; /* that have confirmed the batch */
 };
 
 static struct applying *applying_of(struct redis_request *request)
@@ -34,7 +34,7 @@ static struct applying *applying_of(struct redis_request *request)
     return container_of(request, struct applying, request);
 }
 
-/* visitors of one entry, or the wish to know how many there are */
+/* the visitors of one entry, and whether it wants their number */
 struct visited {
     size_t entry;
     const struct store_visitor *visitors;
@@ -51,7 +51,7 @@ static bool has_visited(const struct store_batch *batch)
     return batch->visitor_count != 0;
 }
 
-/* the entries with visitors, in order; NULL where there are none. Freed by the caller */
+/* returns the entries that have or count visitors, in order; NULL if none. The caller frees it */
 static struct visited *find_visited(const struct store_batch *batch, size_t *ret_count)
 {
     struct visited *visited;
@@ -129,7 +129,7 @@ static void add_lifetimes(struct redis_store *store)
     redis_list_add(store);
 }
 
-/* the site, of which all hits are, and the pages */
+/* adds the names of the site and the pages, then their hits; the site has the sum */
 static void add_pages(struct redis_command *command, const struct store_batch *batch)
 {
     uint64_t hits = 0;
@@ -145,13 +145,13 @@ static void add_pages(struct redis_command *command, const struct store_batch *b
     }
 }
 
-/* a store without a link sends nothing: any name does */
+/* without a link nothing is sent, so any text will do */
 static const char *script_sha(const struct redis_store *store)
 {
     return store->link != NULL ? redis_link_script_sha(store->link) : "";
 }
 
-/* sends the store's command, and where replicas are waited for, joins those who wait */
+/* sends the store's command; joins the next WAIT if replicas must confirm it */
 static void send_and_wait(struct applying *applying)
 {
     struct redis_store *store = applying->request.store;
@@ -160,7 +160,7 @@ static void send_and_wait(struct applying *applying)
         redis_request_send(&applying->request);
         return;
     }
-    list_remove(&applying->waiter.link); /* of what was sent before, and not executed */
+    list_remove(&applying->waiter.link); /* of the earlier EVALSHA, which was not executed */
     redis_wait_prepare(&store->wait);
     redis_request_send(&applying->request);
     if (applying->request.was_sent) {
@@ -168,7 +168,7 @@ static void send_and_wait(struct applying *applying)
     }
 }
 
-/* KEYS and ARGV are described in apply.lua */
+/* apply.lua describes KEYS and ARGV */
 static void send_apply(struct applying *applying, bool with_source)
 {
     const struct store_batch *batch = applying->batch;
@@ -219,7 +219,7 @@ static void warn_of_series(struct redis_store *store, const char *site, const ch
                 site, error);
 }
 
-/* " ~ 2 5": numbers, from 1, of tokens as they were sent; returns what follows them, or NULL */
+/* parses " ~ 2 5": numbers of tokens in the order sent, from 1; returns the rest, or NULL */
 static const char *parse_repeated(const char *text, const struct store_batch *batch, bool *repeated)
 {
     struct redis_tokens tokens;
@@ -244,8 +244,8 @@ static const char *parse_repeated(const char *text, const struct store_batch *ba
 }
 
 /*
- * " ^ 7 9": of the entries that want it; returns what follows them, or NULL. A batch that comes
- * back out of a journal wants none, and may be answered what it was when it wanted some.
+ * Parses " ^ 7 9": the visitors of the entries that want them. Returns the rest, or NULL. A batch
+ * from a journal wants none, but a duplicate may get the numbers of its first answer.
  */
 static const char *parse_uniques(const char *text, const struct store_batch *batch,
                                  uint64_t *uniques)
@@ -267,7 +267,7 @@ static const char *parse_uniques(const char *text, const struct store_batch *bat
     return text;
 }
 
-/* " ? 8": seconds since a version before 0.2 wrote; returns what follows them, or NULL */
+/* parses " ? 8": seconds to remember that a version before 0.2 wrote; returns the rest, or NULL */
 static const char *parse_old_version(const char *text, struct store_applied *applied)
 {
     if (!redis_starts_with(text, " ? ")) {
@@ -281,7 +281,7 @@ static const char *parse_old_version(const char *text, struct store_applied *app
     return text;
 }
 
-/* all of an answer; returns the error in it, "" where there is none, or NULL */
+/* parses a whole answer; returns the error in it, "" if it has none, or NULL if it is malformed */
 static const char *parse_answer(const char *text, struct applying *applying)
 {
     const struct store_batch *batch = applying->batch;
@@ -311,7 +311,7 @@ static void end_apply(struct applying *applying, const struct store_applied *app
     free(applying);
 }
 
-/* applied: answered now, or when the replicas have it */
+/* answers an applied batch: now, or once the WAIT has ended */
 static void end_confirmed(struct applying *applying)
 {
     applying->applied.replicas = applying->replicas;
@@ -356,7 +356,7 @@ static void finish_with_totals(struct applying *applying, const char *text, bool
     }
 }
 
-/* " 7 80": where the ledger is; whether it says so */
+/* parses " 7 80", the position of the ledger; returns whether it is well-formed */
 static bool parse_gap(const char *text, struct store_position *ret_at)
 {
     uint64_t numbers[2];
@@ -387,7 +387,7 @@ static void finish_verdict(struct applying *applying, const struct redis_verdict
                                                 .reason = verdict->reason});
 }
 
-/* whether EVALSHA is a command that the server does not have; NOPERM is for an operator to mend */
+/* whether the server lacks EVALSHA; NOPERM does not count, because an operator must fix that */
 static bool is_unknown_command(const char *error)
 {
     return redis_starts_with(error, "ERR") &&
@@ -395,7 +395,7 @@ static bool is_unknown_command(const char *error)
             strcasestr(error, "unsupported") != NULL || strcasestr(error, "not supported") != NULL);
 }
 
-/* whether the batch was not executed for want of the script, so that it is to be sent with it */
+/* whether the server lacked the script, so that the batch must be resent with EVAL */
 static bool lacks_script(struct applying *applying, const redisReply *reply)
 {
     struct redis_store *store = applying->request.store;
@@ -410,7 +410,9 @@ static bool lacks_script(struct applying *applying, const redisReply *reply)
     if (!redis_starts_with(reply->str, "NOSCRIPT")) {
         return false;
     }
-    /* SCRIPT FLUSH, or the first batches where the script could not be loaded; once for each EVAL
+    /*
+     * Normal after SCRIPT FLUSH, and for the first batches if SCRIPT LOAD failed. Counted once per
+     * EVAL.
      */
     if (applying->scripts_brought > store->scripts_missed) {
         store->scripts_missed = store->scripts_brought;
@@ -449,7 +451,7 @@ static void finish_apply(struct redis_request *request, const redisReply *reply,
         applied.scope = redis_request_scope(reply);
         applied.outcome = redis_request_failure(request, reply, reason, &applied.reason);
         if (applied.outcome == STORE_UNKNOWN && reply != NULL) {
-            /* no answer of the script's: another question's, and so would be all that follow */
+            /* the reply belongs to another command, so all later replies would as well */
             redis_link_reset(applying->request.store->link, applied.reason);
         }
         end_apply(applying, &applied);

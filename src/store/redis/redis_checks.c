@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* of maxmemory, from which on there is a warning */
+/* used share of maxmemory that gives a warning */
 #define FULL_PERCENT 80
 
-/* a timeout up to this is shorter than the link's heartbeat is sure to be */
+/* with a timeout up to this, the link's heartbeat may come too late */
 #define SHORT_TIMEOUT_S 20
 
 /* --- facts --- */
@@ -27,7 +27,7 @@ const struct redis_question redis_questions[REDIS_QUESTIONS] = {
     {{"CONFIG", "GET", "timeout"}},
 };
 
-/* the names of a fact in CONFIG GET and in INFO; NULL: it is not there */
+/* the names of each fact in CONFIG GET and in INFO; NULL: not available there */
 static const struct {
     const char *config;
     const char *info;
@@ -54,7 +54,7 @@ static bool is_text(const redisReply *reply)
     return reply != NULL && reply->type == REDIS_REPLY_STRING && reply->str != NULL;
 }
 
-/* name, value, name, value … */
+/* reads an array: name, value, name, value … */
 static void take_config(struct redis_facts *facts, const redisReply *reply)
 {
     for (size_t i = 0; i + 1 < reply->elements; i += 2) {
@@ -70,7 +70,7 @@ static void take_config(struct redis_facts *facts, const redisReply *reply)
     }
 }
 
-/* a line "name:value" */
+/* reads a line "name:value" */
 static void take_line(struct redis_facts *facts, const char *line, size_t length)
 {
     size_t name_length = strcspn(line, ":");
@@ -107,14 +107,14 @@ void redis_facts_take(struct redis_facts *facts, const struct redis_question *qu
     }
 }
 
-/* --- what facts say --- */
+/* --- values of facts --- */
 
 static bool is(const struct redis_facts *facts, enum redis_fact fact, const char *value)
 {
     return facts->is_known[fact] && strcmp(facts->values[fact], value) == 0;
 }
 
-/* false when it is not known, or no number */
+/* returns false if the fact is unknown or no number */
 static bool number_of(const struct redis_facts *facts, enum redis_fact fact, uint64_t *ret_number)
 {
     return facts->is_known[fact] && parse_u64(facts->values[fact], ret_number) == 0;
@@ -135,7 +135,7 @@ unsigned redis_facts_timeout_s(const struct redis_facts *facts)
 
 /* --- the checks --- */
 
-/* without maxmemory nothing is evicted, whatever the policy */
+/* without maxmemory, no policy evicts anything */
 static enum redis_finding judge_eviction(const struct redis_facts *facts)
 {
     uint64_t maxmemory;

@@ -53,7 +53,7 @@ enum redis_finding { REDIS_NOT_KNOWN, REDIS_FINE, REDIS_WRONG };
 
 struct redis_check {
     const char *id;    /* for status and metrics */
-    const char *asked; /* the name of what the check examines */
+    const char *asked; /* the subject of the check, in words */
     enum redis_finding (*judge)(const struct redis_facts *facts);
     /** If REDIS_WRONG: writes the problem, its consequence and the remedy. */
     void (*tell)(const struct redis_facts *facts, char ret_text[REDIS_FINDING_MAX]);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* room for "*N\r\n" in front of the arguments, whose number is known at the end only */
+/* room for "*N\r\n" before the arguments; N is known only at the end */
 #define HEAD_ROOM 24
 
 void redis_command_finish(struct redis_command *command)
@@ -31,7 +31,7 @@ void redis_command_add(struct redis_command *command, const void *bytes, size_t 
     *at++ = '$';
     at += format_u64(length, at);
     at = mempcpy(at, "\r\n", 2);
-    if (length != 0) { /* nothing may be at NULL, which mempcpy() does not take */
+    if (length != 0) { /* an empty argument may be NULL, which mempcpy() does not allow */
         at = mempcpy(at, bytes, length);
     }
     at = mempcpy(at, "\r\n", 2);

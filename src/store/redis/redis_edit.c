@@ -18,7 +18,7 @@ ASSET_DECLARE(redis_edit_lua);
 #define SECONDS_PER_HOUR 3600
 #define SECONDS_PER_DAY  86400
 
-/* whoever comes first decides; a set that is full takes no more */
+/* admits a site if it is in the set, or if the set has room */
 static const char admit_lua[] =
     "if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 1 then return 1 end "
     "local limit = tonumber(ARGV[2]) "
@@ -26,7 +26,7 @@ static const char admit_lua[] =
     "return 0 end "
     "return redis.call('SADD', KEYS[1], ARGV[1])";
 
-/* read first: a server that takes no writes still tells the salt that there is */
+/* reads first: a server that rejects writes can still return the existing salt */
 static const char salt_lua[] = "local salt = redis.call('GET', KEYS[1]) "
                                "if salt then return salt end "
                                "redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) "
@@ -34,10 +34,10 @@ static const char salt_lua[] = "local salt = redis.call('GET', KEYS[1]) "
 
 /* --- edit --- */
 
-/* keys of one command; the rest are operation, page and so on */
+/* most keys of one command; the other arguments are operation, page and so on */
 #define EDIT_KEYS_MAX (REDIS_ARGUMENTS_MAX - 16)
 
-/* days and hours of a site's history: so many from the first on */
+/* a range of days and a range of hours in a site's history */
 struct stretch {
     uint64_t first_day;
     uint64_t day_count;
@@ -45,26 +45,26 @@ struct stretch {
     uint64_t hour_count;
 };
 
-/* the first one of `count` before `end`; a clock may be near 1970 */
+/* returns the first of `count` steps before `end`, but not before 1970 */
 static uint64_t first_of(uint64_t end, uint64_t count)
 {
     return end > count ? end - count : 0;
 }
 
 /*
- * An open edit. Where the history is too long for one command, its older part is changed first, in
- * several commands, and the totals with the latest part at last: an edit that breaks off is
- * repeated and goes on where it was. No visit comes for the older part any more.
+ * An open edit. A history that is too long for one command is edited in several: first the older
+ * parts, last the latest part with the totals. So an interrupted edit can be repeated, and
+ * continues where it stopped. The older parts get no more visits meanwhile.
  */
 struct editing {
     struct redis_request request;
     const struct store_edit *edit;
-    struct stretch left; /* what is to be changed yet */
-    bool is_last;        /* the command that is under way changes the totals */
-    bool was_changed;    /* by a command before */
+    struct stretch left; /* days and hours that are still to be edited */
+    bool is_last;        /* the command in flight changes the totals */
+    bool was_changed;    /* an earlier command succeeded */
 };
 
-/* which days and hours there may be numbers of: also tomorrow's, for zones ahead of UTC */
+/* returns the days and hours that may have numbers, including tomorrow for zones ahead of UTC */
 static struct stretch find_kept(const struct redis_store *store, const struct store_edit *edit)
 {
     uint64_t now_s = clock_wall_ms() / 1000;
@@ -79,7 +79,7 @@ static struct stretch find_kept(const struct redis_store *store, const struct st
     return kept;
 }
 
-/* keys that a day takes: its numbers, and the visitors of one page or two */
+/* number of keys per day: its numbers, and the visitors of one page or two */
 static uint64_t keys_per_day(const struct store_edit *edit)
 {
     return edit->kind == STORE_RENAME ? 3 : 2;
@@ -90,8 +90,10 @@ static uint64_t least(uint64_t one, uint64_t other)
     return one < other ? one : other;
 }
 
-/* takes what the next command changes from the start of what is left: all of it, or older days or
- * hours than the last command will have */
+/*
+ * Takes the part for the next command from the start of `editing->left`: all of it if it fits, else
+ * some of the days or hours that are too old for the last command.
+ */
 static struct stretch take_stretch(struct editing *editing)
 {
     struct stretch *left = &editing->left;
@@ -141,7 +143,7 @@ static void add_edit_keys(struct redis_store *store, const struct store_edit *ed
     }
 }
 
-/* KEYS and ARGV are described in edit.lua */
+/* edit.lua describes KEYS and ARGV */
 static void send_edit(struct editing *editing)
 {
     static const char *const operations[] = {"SET", "ADD", "DELETE", "RENAME"};
@@ -169,7 +171,7 @@ static void send_edit(struct editing *editing)
     redis_request_send(&editing->request);
 }
 
-/* fails with the reason, or, where keys contradict each other, with what repairs them */
+/* fails the edit with the reason; for a torn site, adds the command that repairs it */
 static void fail_edit(struct editing *editing, const redisReply *reply, const char *reason)
 {
     struct store_edited edited = {0};
@@ -184,7 +186,7 @@ static void fail_edit(struct editing *editing, const redisReply *reply, const ch
         edited.outcome = redis_request_failure(&editing->request, reply, reason, &edited.reason);
     }
     if (editing->was_changed) {
-        edited.outcome = STORE_UNKNOWN; /* in part: to be repeated */
+        edited.outcome = STORE_UNKNOWN; /* partly applied: the operator must repeat it */
     }
     editing->request.on_edited(editing->request.data, &edited);
     free(editing);

@@ -4,14 +4,14 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* first words of errors that every site gets */
+/* first words of errors that affect every site */
 static const char *const server_words[] = {
     "BUSY",     "CLUSTERDOWN", "DENIED",     "LOADING",    "MASTERDOWN",
     "MISCONF",  "NOAUTH",      "NOREPLICAS", "NOSCRIPT",   "OOM",
     "READONLY", "REDIRECT",    "TRYAGAIN",   "UNKILLABLE", "WRONGPASS",
 };
 
-/* how other errors of that kind begin; the first ones are those of proxies and hosted servers */
+/* starts of other such errors; the first ones are from proxies and hosted servers */
 static const char *const server_texts[] = {
     "ERR max ",
     "ERR unknown command",
@@ -25,7 +25,7 @@ static bool starts_with(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* whether the first word of the text is this one */
+/* whether `word` is the first word of the text */
 static bool has_word(const char *text, const char *word)
 {
     size_t length = strlen(word);
@@ -33,7 +33,7 @@ static bool has_word(const char *text, const char *word)
     return strncmp(text, word, length) == 0 && (text[length] == '\0' || text[length] == ' ');
 }
 
-/* behind "@user_script: 43: -", or `text` where that is not it */
+/* skips a place such as "@user_script: 43: -"; the text must start with one */
 static const char *skip_place(const char *text)
 {
     const char *at = text + strlen("@user_script");
@@ -43,8 +43,8 @@ static const char *skip_place(const char *text)
 }
 
 /*
- * Before version 7, a command's error inside of a script comes as "ERR Error running script (call
- * to f_…): @user_script:43: @user_script: 43: -MISCONF …".
+ * Returns the inner error. Before version 7, Redis wraps the error of a command in a script: "ERR
+ * Error running script (call to f_…): @user_script:43: @user_script: 43: -MISCONF …".
  */
 static const char *unwrap(const char *error)
 {
@@ -60,7 +60,7 @@ static const char *unwrap(const char *error)
     return error;
 }
 
-/* a user who may not run a command may run it for no site; keys and channels are a site's */
+/* whether a forbidden command, which affects all sites; keys and channels belong to one site */
 static bool is_server_permission(const char *error)
 {
     bool is_permission = has_word(error, "NOPERM") ||

@@ -36,8 +36,8 @@ static bool is_error(const redisReply *reply)
 }
 
 /*
- * An error in words. Redis repeats the arguments of a command that it does not know: that may be a
- * password, or a script.
+ * Puts an error into words. Leaves out the arguments that Redis repeats in "unknown command": they
+ * may contain a password or a script.
  */
 static const char *tell_error(struct redis_greeting *greeting, enum redis_step step,
                               const redisReply *reply)
@@ -55,7 +55,7 @@ static const char *error_of(struct redis_greeting *greeting, enum redis_step ste
     return is_error(reply) ? tell_error(greeting, step, reply) : NULL;
 }
 
-/* whether a server is of no use now, or refuses the connection as a whole */
+/* whether the server cannot serve now, or rejects the whole connection */
 static bool is_refusal(const redisReply *reply)
 {
     static const char *const prefixes[] = {"LOADING",
@@ -76,9 +76,10 @@ static bool is_refusal(const redisReply *reply)
 }
 
 /*
- * Notes an error that does not matter, in case that the server hangs up after it. NOAUTH stays: to
- * a client that has not authenticated Redis says it first, and hangs up on the script, since it
- * takes no argument of more than 16 KiB then.
+ * Notes an error that is ignored, because it explains why the server may close the connection next.
+ * NOAUTH is not overwritten by later errors. Redis sends it first to a client that has not
+ * authenticated. Then it closes the connection at the script, because it accepts no argument over
+ * 16 KiB from such a client.
  */
 static void ignore_error(struct redis_greeting *greeting, enum redis_step step,
                          const redisReply *reply)
@@ -95,7 +96,7 @@ bool redis_greeting_is_denied(const char *error)
            begins_with(error, "AUTH: ERR invalid password");
 }
 
-/* "\nname:value" of an INFO reply; false when there is no such line */
+/* reads the value of a line "name:value" in an INFO reply; returns false if there is none */
 static bool read_line(const redisReply *reply, const char *name, char *ret_value, size_t size)
 {
     const char *found = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, name) : NULL;
@@ -110,7 +111,7 @@ static bool read_line(const redisReply *reply, const char *name, char *ret_value
 
 /* --- the steps --- */
 
-/* a user without a password is one that needs none (nopass): any password is right */
+/* a user without a password needs none (nopass): Redis accepts any password */
 static bool build_auth(const struct redis_greeting *greeting, struct redis_command *command)
 {
     if (*greeting->options->password == '\0' && *greeting->options->username == '\0') {
@@ -188,8 +189,9 @@ static bool build_script(const struct redis_greeting *greeting, struct redis_com
 }
 
 /*
- * EVALSHA needs it where SCRIPT LOAD does not tell it. Only then: OpenSSL loads all that it has for
- * the first digest, and leaves a heap in which every visit takes longer to allocate.
+ * Computes the SHA-1 for EVALSHA if SCRIPT LOAD did not return it. Only then, because the first
+ * digest makes OpenSSL load all its algorithms. That fragments the heap and slows the allocations
+ * of every visit.
  */
 static void digest_script(const char *script, char ret_sha[REDIS_SHA_LENGTH + 1])
 {
@@ -197,7 +199,7 @@ static void digest_script(const char *script, char ret_sha[REDIS_SHA_LENGTH + 1]
     unsigned length = 0;
 
     if (EVP_Digest(script, strlen(script), digest, &length, EVP_sha1(), NULL) != 1) {
-        return; /* no SHA-1 in this library: EVALSHA fails, and EVAL is used */
+        return; /* this OpenSSL has no SHA-1: EVALSHA fails and EVAL is used */
     }
     for (unsigned i = 0; i < length && i < REDIS_SHA_LENGTH / 2; i++) {
         snprintf(ret_sha + (size_t)2 * i, 3, "%02x", digest[i]);
@@ -250,7 +252,7 @@ static const char *check_role(struct redis_greeting *greeting, const redisReply 
         reply->element[0]->type != REDIS_REPLY_STRING) {
         return "ROLE: unexpected reply";
     }
-    /* a subscriber has no answers to wait for, and no heartbeat that would tell */
+    /* a subscriber has no batches that wait for replicas, and its heartbeat reads no offsets */
     if (greeting->options->on_message != NULL ||
         !redis_replicas_take_role(greeting->replicas, greeting->asked_at_ms, reply)) {
         redis_replicas_clear(greeting->replicas);
@@ -293,7 +295,7 @@ static bool build_ping(const struct redis_greeting *greeting, struct redis_comma
     return true;
 }
 
-/* any reply shows that the server is there; only a subscriber needs PING */
+/* any reply proves that the server is alive */
 static const char *check_ping(struct redis_greeting *greeting, const redisReply *reply)
 {
     bool matters = greeting->options->on_message != NULL || is_refusal(reply);
@@ -301,7 +303,7 @@ static const char *check_ping(struct redis_greeting *greeting, const redisReply 
     return matters ? error_of(greeting, REDIS_PING, reply) : NULL;
 }
 
-/* `build` writes the command, if any, `check` says what is wrong */
+/* `build` writes the command, if any; `check` returns the error in its reply, or NULL */
 static const struct {
     bool (*build)(const struct redis_greeting *greeting, struct redis_command *command);
     const char *(*check)(struct redis_greeting *greeting, const redisReply *reply);

@@ -50,7 +50,7 @@ struct redis_greeting {
     char error[256];                 /* the error text of the last reply */
 };
 
-/** Prepares a greeting; `options`, `health` and `replicas` outlive it. */
+/** Initialises a greeting. `options`, `health` and `replicas` must outlive it. */
 void redis_greeting_init(struct redis_greeting *greeting, const struct redis_link_options *options,
                          struct store_health *health, struct redis_replicas *replicas);
 

@@ -18,7 +18,7 @@ struct asking {
     const char *epoch;
 };
 
-/* "AT 12 345 1700000000 ...": sequence, visits and time of an entry; false when it is no entry */
+/* parses "AT 12 345 1700000000 ...": sequence, visits and time; returns false if it is no entry */
 static bool parse_position(const char *text, struct store_position *ret_at)
 {
     uint64_t numbers[3];

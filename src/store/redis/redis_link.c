@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* commands without an answer; more than any number of sites that are flushed in one turn */
+/* most commands in flight; more than the sites that one turn can flush */
 #define CALLS_MAX 16384
 
 static const char *const state_names[] = {"down", "resolving", "connecting", "greeting", "ready"};
@@ -21,7 +21,7 @@ static const struct stream_callbacks stream_callbacks;
 
 /* --- states --- */
 
-/* what the timer is for in each state */
+/* the duration of the timer in each state */
 static uint64_t timer_ms(struct redis_link *link)
 {
     switch (link->state) {
@@ -80,7 +80,7 @@ static void end_calls(struct redis_link *link, const char *reason)
     }
 }
 
-/* the one way down: from any state, for any reason */
+/* the only transition to DOWN, from any state */
 void redis_link_go_down(struct redis_link *link, const char *reason)
 {
     char kept[sizeof(link->health.last_error)];
@@ -89,7 +89,8 @@ void redis_link_go_down(struct redis_link *link, const char *reason)
         return;
     }
     link->is_changing_credentials = false;
-    snprintf(kept, sizeof(kept), "%s", reason); /* it may stand in what is freed now */
+    snprintf(kept, sizeof(kept), "%s",
+             reason); /* `reason` may point into memory that is freed below */
     stream_close(link->stream);
     link->stream = NULL;
     buf_clear(&link->held);
@@ -142,7 +143,7 @@ static void write_command(struct redis_link *link, struct redis_command *command
     }
 }
 
-/* a command that waited through a pause of this process has not waited for the server */
+/* subtracts pauses of this process: during these a command did not wait for the server */
 static uint64_t without_pauses_us(const struct redis_link *link, uint64_t now_us)
 {
     return now_us - loop_lost_ms(link->loop) * 1000;
@@ -196,7 +197,7 @@ int redis_link_send(struct redis_link *link, struct redis_call *call, struct red
     return 0;
 }
 
-/* the timer of a ready link */
+/* starts the timeout of the oldest command, if there is one */
 static void restart_ready_timer(struct redis_link *link)
 {
     uint64_t now_ms;
@@ -217,7 +218,7 @@ static void note_round_trip(struct redis_link *link, const struct redis_call *ca
     link->health.round_trip_us = without_pauses_us(link, clock_monotonic_us()) - call->sent_at_us;
 }
 
-/* whether a reply is for a subscriber's owner: not the one to its heartbeat, ["pong", ""] */
+/* whether a reply is for the subscriber's owner; the heartbeat's reply, ["pong", ""], is not */
 static bool is_message(const struct redis_link *link, const redisReply *reply)
 {
     return link->options.on_message != NULL && link->state == LINK_READY &&
@@ -241,7 +242,7 @@ static void on_reply(struct redis_link *link, const redisReply *reply)
     call->on_reply(call, reply, NULL);
 }
 
-/* an alert of TLS (RFC 8446, section 5.1) in answer to a command */
+/* whether the bytes are a TLS alert (RFC 8446, section 5.1) in reply to a command */
 static bool is_tls_alert(const struct redis_link *link, const char *bytes, size_t length)
 {
     return !link->was_answered && length >= 2 && bytes[0] == 0x15 && bytes[1] == 0x03;
@@ -303,7 +304,7 @@ static void on_open(void *data)
 static void on_failed(void *data, const char *reason)
 {
     struct redis_link *link = data;
-    bool is_told = strncmp(reason, "TLS", 3) == 0; /* not the command's fault */
+    bool is_told = strncmp(reason, "TLS", 3) == 0; /* a TLS failure is not the command's fault */
 
     if (link->state == LINK_GREETING && !list_is_empty(&link->calls) && !is_told) {
         redis_link_fail_greeting(link, reason);

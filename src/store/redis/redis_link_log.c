@@ -6,10 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* a reason that did not change is logged again after this time */
+/* an unchanged reason is logged again after this time */
 #define LOG_AGAIN_MS 60000
 
-/* FNV-1a (G. Fowler, L. C. Noll, K.-P. Vo); reasons that clash share the pause between their lines
+/*
+ * FNV-1a (G. Fowler, L. C. Noll, K.-P. Vo). If two reasons collide, the second one is logged late.
  */
 static uint64_t hash_of(const char *text)
 {
@@ -21,7 +22,7 @@ static uint64_t hash_of(const char *text)
     return hash;
 }
 
-/* whether a reason is new, or was not logged for some time; notes that it is logged now */
+/* whether to log a reason: it is new, or was not logged for LOG_AGAIN_MS; notes it as logged */
 static bool note_reason(struct redis_link *link, const char *text)
 {
     uint64_t now_ms = loop_now_ms(link->loop);
@@ -44,7 +45,7 @@ static bool note_reason(struct redis_link *link, const char *text)
     return true;
 }
 
-/* " (10.0.0.3:6379)" behind a reason: which address of the name it was */
+/* formats " (10.0.0.3:6379)": the address of the name that failed */
 static const char *format_peer(const struct redis_link *link,
                                char text[STREAM_PEER_TEXT_MAX + sizeof(" ()")])
 {

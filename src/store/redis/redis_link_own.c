@@ -11,8 +11,8 @@
 #include <string.h>
 
 /*
- * A connection that was idle for at least so long, and is closed, may have been closed for that;
- * Redis looks once a second, so two that are closed for it differ by no more.
+ * A connection that was closed after at least IDLE_LEAST_MS may have been closed for being idle.
+ * Redis checks once per second, so the idle times of two such connections differ by at most that.
  */
 #define IDLE_LEAST_MS  900
 #define IDLE_SPREAD_MS 1200
@@ -31,7 +31,7 @@ static void go_on_greeting(struct redis_link *link, enum redis_step answered)
     }
 }
 
-/* the answer to AUTH on a connection that was authenticated before: it stays as it was */
+/* handles the reply to AUTH on an authenticated connection; after an error the old user stays */
 static void end_change_of_credentials(struct redis_link *link, const char *wrong)
 {
     link->is_changing_credentials = false;
@@ -66,7 +66,7 @@ static void on_own_reply(struct redis_call *call, const redisReply *reply, const
     }
 }
 
-/* returns whether there was anything to say */
+/* returns whether the step has a command */
 static bool submit_own(struct redis_link *link, enum redis_step step)
 {
     struct redis_own_call *own = &link->own[step];
@@ -101,7 +101,7 @@ static enum redis_step heartbeat_step(const struct redis_link *link)
     return link->greeting.role_source == REDIS_BY_ROLE ? REDIS_ROLE : REDIS_REPLICATION;
 }
 
-/* the answer starts the timer again */
+/* the reply restarts the timer */
 void redis_link_on_heartbeat(struct loop_timer *timer)
 {
     struct redis_link *link = container_of(timer, struct redis_link, heartbeat);
@@ -130,7 +130,7 @@ void redis_link_keep_alive(struct redis_link *link, uint64_t timeout_ms)
     }
 }
 
-/* the server closed a connection on which nothing was under way: for the second time for that? */
+/* notes that the server closed an idle connection; after the second time, keeps the link alive */
 void redis_link_note_idle_close(struct redis_link *link)
 {
     uint64_t idle_ms = (clock_monotonic_us() - link->sent_at_us) / 1000;
@@ -160,13 +160,14 @@ void redis_link_greet(struct redis_link *link)
     }
 }
 
-/* which command was not answered, and why that may be */
+/* fails the greeting; the message names the unanswered command and the likely cause */
 void redis_link_fail_greeting(struct redis_link *link, const char *reason)
 {
     const struct redis_own_call *own =
         container_of(link->calls.next, struct redis_own_call, call.link);
-    bool is_closed = strncmp(reason, "read: ", strlen("read: ")) == 0; /* in order, or by a reset */
-    /* a server that was ready before speaks no TLS now either: it ends, or starts */
+    bool is_closed =
+        strncmp(reason, "read: ", strlen("read: ")) == 0; /* closed in order, or by a reset */
+    /* a server that was ready before is restarting; it has not switched to TLS */
     bool may_be_tls = !link->was_answered && link->target.tls == NULL &&
                       !link->options.address.is_unix && link->health.connects == 0;
     char text[sizeof(link->health.last_error) + sizeof(link->greeting.ignored) + 128];

@@ -15,10 +15,10 @@ struct redis_live {
     struct loop *loop;
     struct store *store;
     struct redis_link_options options;
-    void (*on_denied)(void *data); /* the creator's, as in its options */
+    void (*on_denied)(void *data); /* from the options */
     void *on_denied_data;
     struct redis_link *link; /* NULL while nothing is watched */
-    struct loop_task close;  /* not from inside the link's own callbacks */
+    struct loop_task close;  /* closes the link outside of its callbacks */
     struct watchlist watched;
     char client_name[112];
 };
@@ -33,7 +33,7 @@ static void post(struct redis_live *live, const char *name, const char *site)
     redis_command_finish(&command);
 }
 
-/* --- what the link says --- */
+/* --- messages --- */
 
 static void subscribe(void *data, const char *site)
 {
@@ -58,7 +58,7 @@ static void on_denied(void *data)
     }
 }
 
-/* the site of a channel; false when it is not watched (any more) */
+/* reads the site of a channel; returns false if it is not watched (any more) */
 static bool take_site(const struct redis_live *live, const redisReply *channel,
                       char ret_site[STORE_SITE_MAX + 1])
 {
@@ -74,7 +74,7 @@ static bool take_site(const struct redis_live *live, const redisReply *channel,
     return watchlist_has(&live->watched, ret_site);
 }
 
-/* "TOTAL PAGE" */
+/* reports a line "TOTAL PAGE" */
 static void tell_line(struct redis_live *live, const char *site, const char *line, size_t length)
 {
     char page[STORE_PAGE_MAX + 1];
@@ -83,7 +83,7 @@ static void tell_line(struct redis_live *live, const char *site, const char *lin
     size_t before = (size_t)(end - line) + 1;
 
     if (end == line || *end != ' ' || before > length || length - before > STORE_PAGE_MAX) {
-        return; /* somebody else publishes there */
+        return; /* not published by our scripts */
     }
     visited.page_length = length - before;
     memcpy(page, end + 1, visited.page_length);
@@ -99,7 +99,7 @@ static void tell_message(struct redis_live *live, const char *site, const redisR
     if (message->type != REDIS_REPLY_STRING) {
         return;
     }
-    /* who is told may watch and unwatch */
+    /* the listener may unwatch the site */
     while ((end = strchr(line, '\n')) != NULL && watchlist_has(&live->watched, site)) {
         tell_line(live, site, line, (size_t)(end - line));
         line = end + 1;

@@ -7,17 +7,19 @@
 
 #include <string.h>
 
-/* after the first connect, and after each other one: what waited for the link comes first, and a
- * connection that breaks again at once has carried no questions */
+/*
+ * Delays after the first connect and after a reconnect. Commands that waited for the link go first,
+ * and a connection that breaks at once again gets no questions.
+ */
 #define FIRST_DELAY_MS     1
 #define RECONNECT_DELAY_MS 500
 
 #define INTERVAL_MS 60000
 
-/* so many connections that end in a round are no coincidence */
+/* after this many connections that broke during a round, the questions are the likely cause */
 #define LOST_ROUNDS_MAX 3
 
-/* --- what was found --- */
+/* --- findings --- */
 
 static void log_verdict(const struct redis_look *look, size_t check, enum redis_finding before)
 {
@@ -56,7 +58,7 @@ static void judge(struct redis_look *look)
     look->is_first = false;
 }
 
-/* --- asking --- */
+/* --- questions --- */
 
 static void end_round(struct redis_look *look)
 {
@@ -73,7 +75,7 @@ static void on_reply(struct redis_call *call, const redisReply *reply, const cha
     (void)reason;
     look->open_count--;
     if (reply == NULL) {
-        return; /* redis_look_note() follows, or was before */
+        return; /* redis_look_note() handles the lost connection */
     }
     look->is_refused[own->question] = reply->type == REDIS_REPLY_ERROR;
     redis_facts_take(&look->facts, &redis_questions[own->question], reply);

@@ -13,13 +13,13 @@
 ASSET(redis_read_lua, "src/store/redis/read.lua");
 ASSET_DECLARE(redis_read_lua);
 
-/* members of hits that are no pages */
+/* members of hits that are no pages: the site and the mark */
 #define HIDDEN_COUNT 2
 
-/* members that one step of a scan looks at, about */
+/* the approximate number of members that one step of a scan examines */
 #define SCAN_COUNT 1000
 
-/* why there is no answer to a question: nothing was changed, so it is as good as refused */
+/* returns why a read failed; reads change nothing, so a lost reply also counts as refused */
 static const char *reason_of(struct redis_request *request, const redisReply *reply,
                              const char *reason)
 {
@@ -34,7 +34,7 @@ static uint64_t *create_numbers(size_t count)
     return numbers;
 }
 
-/* the answer of read.lua; NULL when it is none */
+/* parses the answer of read.lua; returns NULL if it is malformed */
 static uint64_t *parse_read(const struct redis_request *request, const redisReply *reply)
 {
     uint64_t *numbers = create_numbers(request->count);
@@ -47,7 +47,7 @@ static uint64_t *parse_read(const struct redis_request *request, const redisRepl
     return numbers;
 }
 
-/* the answer of ZMSCORE; NULL when it is none */
+/* parses the answer of ZMSCORE; returns NULL if it is malformed */
 static uint64_t *parse_scores(const struct redis_request *request, const redisReply *reply)
 {
     uint64_t *numbers;
@@ -66,10 +66,10 @@ static uint64_t *parse_scores(const struct redis_request *request, const redisRe
 
 /* --- numbers of pages --- */
 
-/* arguments for keys and pages; the rest are the command, the script and so on */
+/* most arguments for keys and pages; the others are the command, the script and so on */
 #define READ_ARGUMENTS_MAX (REDIS_ARGUMENTS_MAX - 16)
 
-/* some of the pages of a query, as many as one command may ask for */
+/* a part of the pages of a query that fits into one command */
 struct reading_part {
     struct redis_request request;
     struct reading *reading;
@@ -82,7 +82,7 @@ struct reading {
     store_on_read on_read;
     void *data;
     uint64_t *numbers;
-    size_t open_count; /* parts without an answer */
+    size_t open_count; /* parts in flight */
     bool has_failed;
     char reason[256]; /* of the first part that failed */
     struct reading_part parts[];
@@ -111,7 +111,8 @@ static void finish_part(struct redis_request *request, const redisReply *reply, 
         memcpy(reading->numbers + part->first, numbers, request->count * sizeof(numbers[0]));
         free(numbers);
     } else {
-        reason = reason_of(request, reply, reason); /* may end the other parts */
+        reason =
+            reason_of(request, reply, reason); /* may reset the link, which ends the other parts */
         if (!reading->has_failed) {
             snprintf(reading->reason, sizeof(reading->reason), "%s", reason);
         }
@@ -176,7 +177,7 @@ static void send_part(struct reading_part *part)
     redis_request_send(&part->request);
 }
 
-/* pages that one command may ask for */
+/* returns how many pages fit into one command */
 static size_t pages_per_part(const struct store_query *query)
 {
     size_t days = query->to_day - query->from_day + 1;
@@ -268,13 +269,13 @@ void redis_series(struct store *store, const struct store_span *span, store_on_s
 
 /* --- lists of pages --- */
 
-/* whether a member of hits is no page: the site itself, or the mark of proof.lua */
+/* whether a member of hits is no page but the site itself or the mark of proof.lua */
 static bool is_hidden(const redisReply *member)
 {
     return member->len == 0 || *member->str == '\1';
 }
 
-/* page, total, page, total ...; without what is hidden. Freed by the caller */
+/* parses page, total, page, total …; leaves out hidden members. The caller frees the result */
 static struct store_page *parse_pages(const redisReply *reply, size_t *ret_count)
 {
     struct store_page *pages = alloc_zero(reply->elements / 2 + 1, sizeof(*pages));

@@ -10,10 +10,10 @@
 ASSET_JOINED(redis_repair_lua, "src/store/redis/proof.lua", "src/store/redis/repair.lua");
 ASSET_DECLARE(redis_repair_lua);
 
-/* how many numbers the script answers */
+/* the number of numbers in the script's answer */
 #define NUMBER_COUNT 6
 
-/* the answer of repair.lua; false when it is none */
+/* parses the answer of repair.lua; returns false if it is malformed */
 static bool parse_repaired(const char *text, struct store_repaired *ret_repaired)
 {
     uint64_t numbers[NUMBER_COUNT];
@@ -54,7 +54,7 @@ static const char *name_of_trust(const struct store_repair *repair)
     return repair->trusts_hits ? "HITS" : "NUMBER";
 }
 
-/* KEYS and ARGV are described in repair.lua */
+/* repair.lua describes KEYS and ARGV */
 void redis_repair(struct store *store, const struct store_repair *repair,
                   store_on_repaired on_repaired, void *data)
 {

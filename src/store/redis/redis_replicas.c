@@ -71,7 +71,7 @@ void redis_replicas_begin(struct redis_replicas *replicas, uint64_t asked_at_ms,
     memset(replicas->is_named, 0, sizeof(replicas->is_named));
 }
 
-/* the place of the one that has been missing for longest; `count` when all are connected */
+/* returns the index of the replica that is missing longest; `count` if all are connected */
 static size_t find_longest_gone(const struct redis_replicas *replicas)
 {
     size_t longest = replicas->count;
@@ -97,7 +97,7 @@ static void give_up(struct redis_replicas *replicas, size_t i)
     remove_at(replicas, i);
 }
 
-/* a place for a new one; `count` when there is none */
+/* returns a free index, or REDIS_REPLICAS_MAX if there is none */
 static size_t make_room(struct redis_replicas *replicas)
 {
     if (replicas->count == REDIS_REPLICAS_MAX) {
@@ -137,7 +137,7 @@ void redis_replicas_add(struct redis_replicas *replicas, const char *address, ui
     }
     replica = &replicas->known[i];
     if (replicas->is_named[i] && replica->offset < offset) {
-        return; /* two behind one address: the slower one counts */
+        return; /* two replicas share one address: the slower one counts */
     }
     replicas->is_named[i] = true;
     snprintf(replica->address, sizeof(replica->address), "%s", address);
@@ -148,7 +148,7 @@ void redis_replicas_add(struct redis_replicas *replicas, const char *address, ui
     replica->lag_bytes = written > offset ? written - offset : 0;
 }
 
-/* those that the reply does not name have been missing for longer, or from now on */
+/* adds the time since the last query to the replicas that the reply does not name */
 static void note_missing(struct redis_replicas *replicas)
 {
     uint64_t passed_ms =
@@ -172,8 +172,9 @@ static void note_missing(struct redis_replicas *replicas)
 }
 
 /*
- * One that is gone has a mark only if it acknowledged that before it went. A later mark may have
- * the same offset: a server without replicas does not count what it writes.
+ * Whether a replica has the mark. A missing replica has it only if it acknowledged the mark before
+ * it was lost. Equal offsets do not suffice: the offset of a server without replicas does not grow
+ * with its writes.
  */
 static bool has_mark(const struct redis_replicas *replicas, const struct store_replica *replica)
 {
@@ -204,7 +205,7 @@ void redis_replicas_end(struct redis_replicas *replicas)
     replicas->asked_at_ms = replicas->reply.asked_at_ms;
     replicas->is_reconnected = false;
     if (replicas->has_mark && replicas->reply.offset < replicas->mark.offset) {
-        replicas->has_mark = false; /* the offsets have restarted */
+        replicas->has_mark = false; /* the offsets restarted */
     }
     if (replicas->has_mark && all_have_mark(replicas)) {
         replicas->proven_ms = replicas->mark.at_ms;
@@ -231,7 +232,7 @@ static bool is_text(const redisReply *reply)
     return reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS;
 }
 
-/* an integer, or one as text; false when it is neither */
+/* parses an integer, or a string that contains one; returns false if it is neither */
 static bool parse_offset(const redisReply *reply, uint64_t *ret_offset)
 {
     if (reply->type == REDIS_REPLY_INTEGER) {
@@ -249,12 +250,12 @@ static void format_replica(const char *host, const char *port, char ret_address[
              has_colon ? "]" : "", port);
     for (char *at = ret_address; *at != '\0'; at++) {
         if (*at < ' ' || *at == '"' || *at == '\\' || *at == 0x7f) {
-            *at = '?'; /* it goes into metrics */
+            *at = '?'; /* the address becomes a label in metrics */
         }
     }
 }
 
-/* [host, port, offset] */
+/* adds a replica [host, port, offset] */
 static void add_element(struct redis_replicas *replicas, const redisReply *element)
 {
     char address[ADDRESS_TEXT_MAX];
@@ -271,7 +272,7 @@ static void add_element(struct redis_replicas *replicas, const redisReply *eleme
         snprintf(port, sizeof(port), "%.16s", element->element[1]->str);
     }
     if (!parse_offset(element->element[2], &offset)) {
-        offset = 0; /* it is there, and nobody knows how far */
+        offset = 0; /* connected, but its offset is unknown */
     }
     format_replica(element->element[0]->str, port, address);
     redis_replicas_add(replicas, address, offset);
@@ -296,7 +297,7 @@ bool redis_replicas_take_role(struct redis_replicas *replicas, uint64_t asked_at
 
 /* --- INFO replication --- */
 
-/* the value of "name=" or "name:" in a text that ends at `end` or with the line; empty: none */
+/* reads the value of "name=" or "name:", up to one of `ends` or the line's end; empty: none */
 static void read_field(const char *text, const char *name, const char *ends, char *ret_value,
                        size_t size)
 {
@@ -309,7 +310,7 @@ static void read_field(const char *text, const char *name, const char *ends, cha
     }
 }
 
-/* "slave0:ip=10.0.0.2,port=6379,state=online,offset=123,lag=0" */
+/* adds a replica from "slave0:ip=10.0.0.2,port=6379,state=online,offset=123,lag=0" */
 static void add_line(struct redis_replicas *replicas, const char *line)
 {
     char fields[512];
@@ -326,7 +327,7 @@ static void add_line(struct redis_replicas *replicas, const char *line)
     read_field(fields, ",state=", ",", state, sizeof(state));
     read_field(fields, ",offset=", ",", number, sizeof(number));
     if (*host == '\0' || (*state != '\0' && strcmp(state, "online") != 0)) {
-        return; /* no replica, or one that is still being given all of the data */
+        return; /* no replica, or one that is still in its full synchronisation */
     }
     if (parse_u64(number, &offset) != 0) {
         offset = 0;

@@ -34,7 +34,7 @@ static void format_time(const char *format, uint64_t second, char *ret_text, siz
     strftime(ret_text, size, format, &utc);
 }
 
-/* the name for `time`, which has `seconds` */
+/* returns the cached name for `time`, which counts steps of `seconds` since 1970 */
 static const char *name_time(struct redis_time_name *name, const char *format, uint64_t time,
                              uint64_t seconds)
 {
@@ -167,7 +167,7 @@ enum store_outcome redis_request_failure(struct redis_request *request, const re
         return STORE_UNKNOWN;
     }
     *ret_reason = reply->str;
-    /* a demoted master: the name may lead to the new one */
+    /* the master was demoted: the name may already resolve to the new one */
     if (redis_starts_with(reply->str, "READONLY") || redis_starts_with(reply->str, "MASTERDOWN") ||
         redis_starts_with(reply->str, "NOAUTH")) {
         redis_link_reset(request->store->link, reply->str);
@@ -198,7 +198,7 @@ const char *redis_parse_number(const char *text, uint64_t *ret_number)
         return NULL;
     }
     *ret_number = strtoull(text, &end, 10);
-    /* what is too large is not to be taken for none either */
+    /* a number that is too large must not look like STORE_NONE */
     return *ret_number != STORE_NONE ? end : NULL;
 }
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * redis_request: the inside of redis_store: a call of the contract as a command of Redis, from its
- * arguments to its reply. Used by redis_store.c, which has the store itself, redis_apply.c,
- * redis_read.c, redis_ledger.c, redis_edit.c, redis_repair.c and redis_live.c; nobody else includes
- * it.
+ * redis_request: the inside of redis_store. It turns a call of store.h into a Redis command and
+ * parses its reply. Only redis_store.c (the store itself), redis_apply.c, redis_read.c,
+ * redis_ledger.c, redis_edit.c, redis_repair.c, redis_live.c and redis_tokens.h include it.
  */
 #ifndef VISITCOUNTD_STORE_REDIS_REQUEST_H
 #define VISITCOUNTD_STORE_REDIS_REQUEST_H
@@ -23,7 +22,7 @@
 
 struct redis_live;
 
-/* the name that a kind of keys has for a time; made anew when the time changes */
+/* caches the time part of a key's name; rebuilt when the time changes */
 struct redis_time_name {
     uint64_t time;
     char text[24]; /* "hour:2026013123" */
@@ -34,25 +33,25 @@ struct redis_store {
     struct loop *loop;
     struct redis_link *link;
     struct ssl_ctx_st *tls;
-    struct list unsent; /* calls that the link did not take: refused at the end of the turn */
+    struct list unsent; /* calls that the link rejected; refused at the end of the turn */
     struct loop_task refuse;
     struct redis_wait wait;
     struct redis_live *live;
     struct redis_look look;
     char address[ADDRESS_TEXT_MAX];
     uint64_t series_error_logged_at_ms;
-    uint64_t scripts_brought; /* EVALs of batches that were answered */
-    uint64_t
-        scripts_missed; /* as many as that when EVALSHA found none, although EVAL had brought it */
-    unsigned missing_scripts; /* how often that happened in a row */
-    bool sends_source;        /* EVALSHA is of no use on this connection: EVAL for each batch */
+    uint64_t scripts_brought; /* answered EVALs; each loaded the script */
+    uint64_t scripts_missed;  /* scripts_brought when EVALSHA last failed although EVAL had loaded
+                                 the script */
+    unsigned missing_scripts; /* how often that happened consecutively */
+    bool sends_source; /* EVALSHA does not work on this connection: use EVAL for each batch */
     char *username;
     char *password;
-    void (*on_denied)(void *data); /* the options' */
+    void (*on_denied)(void *data); /* from the options */
     void *on_denied_data;
     char client_name[96];
-    struct redis_command command; /* the one that is being written */
-    struct buf list;              /* an argument of it: numbers */
+    struct redis_command command; /* the command that is being written */
+    struct buf list;              /* an argument of the command: a list of numbers */
     struct redis_time_name day_name;
     struct redis_time_name hour_name;
     struct redis_time_name visitors_name;
@@ -64,7 +63,7 @@ struct redis_store {
 
 struct redis_request;
 
-/* gets reply NULL and a reason when there was none, and frees the request */
+/* handles the reply, or NULL and a reason if there was none; frees the request */
 typedef void (*redis_finish)(struct redis_request *request, const struct redisReply *reply,
                              const char *reason);
 
@@ -87,66 +86,66 @@ struct redis_request {
         store_on_salt on_salt;
     };
     void *data;
-    size_t count; /* of numbers that are expected, or of pages at most */
+    size_t count; /* expected numbers, or the most pages */
 };
 
-/* prepares a request that is embedded, and zero at first */
+/* initialises an embedded request, which must be all zeros */
 void redis_request_init(struct redis_request *request, struct store *store, void *data,
                         redis_finish finish);
 
 struct redis_request *redis_request_create(struct store *store, void *data, redis_finish finish);
 
-/* "vc:{site}:" and what follows; the longest is that of a bucket */
+/* longest key of a site, "vc:{site}:…"; bucket keys are the longest */
 #define REDIS_KEY_MAX (STORE_SITE_MAX + 64)
 
-/* the keys of a site: of one kind, of a day, of an hour, and of a page's visitors on a day */
+/* add a site's key to the command: of a kind, a day, an hour, or a page's visitors on a day */
 void redis_add_key(struct redis_command *command, const char *site, const char *kind);
 void redis_add_day_key(struct redis_store *store, const char *site, uint64_t day);
 void redis_add_hour_key(struct redis_store *store, const char *site, uint64_t hour);
 void redis_add_visitors_key(struct redis_store *store, const char *site, uint64_t day,
                             const char *page, size_t page_length);
 
-/* the set of sites, the salt of a day, and the channel of a site's visits */
+/* names of the set of sites, of a day's salt, and of the channel of a site's visits */
 #define REDIS_SITES_KEY "vc:sites"
 #define REDIS_LIVE      "vc:live:{"
 void redis_add_salt_key(struct redis_command *command, uint64_t day);
 void redis_add_channel(struct redis_command *command, const char *site);
 
-/* a list of numbers is one argument: it is begun, numbers are put into it, and it is added */
+/* write a list of numbers as one argument: begin, put each number, add */
 void redis_list_begin(struct redis_store *store);
 void redis_list_put(struct redis_store *store, uint64_t number);
 void redis_list_add(struct redis_store *store);
 
-/* sends the store's command; when that cannot be, the request is refused in this turn */
+/* sends the store's command; a request that the link rejects is refused at the end of the turn */
 void redis_request_send(struct redis_request *request);
 
 /*
- * What a request came to that was not answered as expected: `ret_reason` says why. A server that
- * is no longer the master is left.
+ * Returns the outcome of a request without a valid reply, and why in `ret_reason`. If the server is
+ * no longer the master, resets the link.
  */
 enum store_outcome redis_request_failure(struct redis_request *request,
                                          const struct redisReply *reply, const char *reason,
                                          const char **ret_reason);
 
-/* whom a request concerns that was refused: without a connection nobody's can be sent */
+/* returns which sites a refusal affects: all of them if there is no reply */
 enum store_scope redis_request_scope(const struct redisReply *reply);
 
-/* refuses what the link did not take */
+/* refuses the calls that the link rejected */
 void redis_request_refuse_unsent(struct redis_store *store);
 
-/* whether a text begins with another */
+/* returns whether a text starts with `prefix` */
 bool redis_starts_with(const char *text, const char *prefix);
 
-/* "12 ...": returns what follows the number, or NULL when there is none, or it is too large */
+/* parses "12 ..."; returns the rest, or NULL if there is no number or it is too large */
 const char *redis_parse_number(const char *text, uint64_t *ret_number);
 
 /*
- * " 12 - 13": `count` numbers, "-" for STORE_NONE. Returns what follows them, or NULL when it is
- * not that, or a number is too large.
+ * Parses `count` numbers, such as " 12 - 13"; "-" is STORE_NONE. Returns the rest, or NULL if the
+ * text differs or a number is too large.
  */
 const char *redis_parse_numbers(const char *text, uint64_t *ret_numbers, size_t count);
 
-/* what a script says instead of doing anything: see apply.lua */
+/* a script's refusal; see apply.lua */
 struct redis_verdict {
     bool is_torn;
     bool is_outdated;
@@ -154,15 +153,15 @@ struct redis_verdict {
     char reason[256];
 };
 
-/* "TORN ..." or "OUTDATED 3"; false when it is neither */
+/* parses "TORN ..." or "OUTDATED 3"; returns false if it is neither */
 bool redis_parse_verdict(const char *text, struct redis_verdict *ret_verdict);
 
-/* what a script answered; "" when that is something else, or goes on behind a NUL */
+/* returns the text of a script's reply; "" if it is no string or contains a NUL */
 const char *redis_text_of(const struct redisReply *reply);
 
 ASSET_DECLARE(redis_apply_lua);
 
-/* the operations of the contract, each in the source that is named after what it does */
+/* the operations of store.h */
 void redis_apply(struct store *store, const struct store_batch *batch, store_on_applied on_applied,
                  void *data);
 void redis_read(struct store *store, const struct store_query *query, store_on_read on_read,

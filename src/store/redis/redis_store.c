@@ -75,7 +75,7 @@ static void destroy(struct store *base)
     struct redis_store *store = container_of(base, struct redis_store, store);
     struct redis_link *link = store->link;
 
-    /* what is called from the callbacks of these ends is refused like the rest */
+    /* callbacks may call the store again; without a link, these calls are refused too */
     store->link = NULL;
     store->wait.link = NULL;
     redis_look_finish(&store->look);

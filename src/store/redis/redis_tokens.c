@@ -11,20 +11,21 @@
 #include <string.h>
 
 /*
- * A bucket of attempts is some windows long: so for half of the time the one before it is out of
- * reach, which saves a look-up of each token, and tokens are kept for a minute longer.
+ * A bucket of attempts spans four windows. So for half of the time the window does not reach the
+ * previous bucket. That saves a lookup per token, and keeps tokens a minute longer.
  */
 #define ATTEMPT_BUCKET_MS ((uint64_t)4000 * STORE_WINDOW_ATTEMPT_S)
 
 /*
- * Short, so that few stamps are looked through for one; and not shorter, since behind a proxy a
- * batch has stamps of some milliseconds, and each bucket more costs it two commands.
+ * Short, so that a lookup searches few stamps. Not shorter, because a batch from a proxy has stamps
+ * of several milliseconds, and each further bucket costs two commands.
  */
 #define STAMP_BUCKET_MS 4
 
 /*
- * What is looked for may be a window older than the batch, and clocks of instances may differ by as
- * much: so two windows back and one ahead, but never beyond the neighbours.
+ * Chooses the buckets of a group. A token may be a window older than the batch, and the clocks of
+ * instances may differ by a window. So a lookup reaches two windows back and one ahead, but only
+ * into the neighbours.
  */
 static void choose_buckets(struct redis_token_group *group, const struct store_batch *batch)
 {
@@ -33,7 +34,7 @@ static void choose_buckets(struct redis_token_group *group, const struct store_b
     uint64_t into_ms;
 
     group->bucket_ms = group->window == STORE_WINDOW_ATTEMPT ? ATTEMPT_BUCKET_MS : window_ms;
-    if (group->window == STORE_WINDOW_DAY) { /* a day of the site */
+    if (group->window == STORE_WINDOW_DAY) { /* a day in the site's time zone */
         group->bucket = batch->day;
         return;
     }
@@ -52,13 +53,13 @@ static void add_group(struct redis_tokens *tokens, const struct redis_token_grou
 {
     size_t count = tokens->group_count;
 
-    if ((count & (count - 1)) == 0) { /* 0, or a power of two: it is full */
+    if ((count & (count - 1)) == 0) { /* the array is full: it grows in powers of two */
         tokens->groups = alloc_grow(tokens->groups, (count == 0 ? 1 : 2 * count) * sizeof(*group));
     }
     tokens->groups[tokens->group_count++] = *group;
 }
 
-/* the tokens of a window are next in the order */
+/* appends the tokens of a window to the order */
 static void add_window(struct redis_tokens *tokens, enum store_window window, size_t *position)
 {
     const struct store_batch *batch = tokens->batch;
@@ -76,7 +77,7 @@ static void add_window(struct redis_tokens *tokens, enum store_window window, si
     }
 }
 
-/* the number of a stamp's group, made when it is the first of its bucket; most are of the latest */
+/* returns the group of a stamp, new for the first of a bucket; searches from the latest group */
 static uint32_t group_of_stamp(struct redis_tokens *tokens, size_t first_group,
                                const struct store_token *token)
 {
@@ -93,7 +94,7 @@ static uint32_t group_of_stamp(struct redis_tokens *tokens, size_t first_group,
     return (uint32_t)tokens->group_count - 1;
 }
 
-/* counted first, and put in their places then */
+/* appends the stamps by group: counts the groups first, then places each stamp */
 static void add_stamps(struct redis_tokens *tokens, size_t position)
 {
     const struct store_batch *batch = tokens->batch;
@@ -121,7 +122,7 @@ static void add_stamps(struct redis_tokens *tokens, size_t position)
     free(group_of);
 }
 
-/* once for an entry, since many tokens may be of one */
+/* hashes each page once, because an entry may have many tokens */
 static void hash_pages(struct redis_tokens *tokens)
 {
     const struct store_batch *batch = tokens->batch;
@@ -160,7 +161,7 @@ static bool is_stamped(const struct redis_token_group *group)
     return group->window == STORE_WINDOW_STAMPED;
 }
 
-/* the sets that its tokens may be in; of a group of stamps a row, and the set beside it */
+/* number of buckets that may contain the tokens; a group of stamps has a string and a set */
 static size_t bucket_count(const struct redis_token_group *group)
 {
     return is_stamped(group) ? 2
@@ -177,7 +178,7 @@ size_t redis_tokens_key_count(const struct redis_tokens *tokens)
     return count;
 }
 
-/* "vc:{site}:", a kind and the number of a bucket */
+/* adds the key "vc:{site}:", a kind and the number of a bucket */
 static void add_key(struct redis_command *command, const char *site, const char *kind,
                     uint64_t bucket)
 {
@@ -221,7 +222,7 @@ void redis_tokens_add_keys(const struct redis_tokens *tokens, struct redis_comma
     }
 }
 
-/* what stands for the page in what is kept of a token; 0 where nothing does */
+/* returns the page's part of a token's key; 0 if the key has none */
 static uint64_t page_of(const struct redis_tokens *tokens, const struct store_token *token)
 {
     return token_key_has_page(token->window) ? tokens->pages[token->entry] : 0;
@@ -235,9 +236,9 @@ static bool is_same(const struct redis_tokens *tokens, const struct store_token 
 }
 
 /*
- * Of a stamp's id, in which a proxy may count, by multiplication, whose high bits depend on all
- * bits (Knuth, The Art of Computer Programming, volume 3, 6.4); what clients choose needs a hash
- * with a secret.
+ * Hashes a token for are_distinct(). Ids of stamps may be consecutive, so they are multiplied: the
+ * high bits of the product depend on all bits (Knuth, The Art of Computer Programming, volume 3,
+ * 6.4). Clients choose other tokens, so these need a hash with a secret.
  */
 static uint64_t hash_of(const struct redis_tokens *tokens, const struct store_token *token)
 {
@@ -248,10 +249,10 @@ static uint64_t hash_of(const struct redis_tokens *tokens, const struct store_to
                : map_hash_key(token->bytes, token->length) ^ page;
 }
 
-/* whether no token of a group is in it twice; by a hash table with linear probing */
+/* whether all tokens of a group differ; uses a hash table with linear probing */
 static bool are_distinct(const struct redis_tokens *tokens, const struct redis_token_group *group)
 {
-    uint32_t *slots; /* positions in the group, from 1 */
+    uint32_t *slots; /* index in the group, from 1; 0: free */
     unsigned slot_bits = 4;
     size_t slot_count;
     bool are_distinct = true;
@@ -276,7 +277,7 @@ static bool are_distinct(const struct redis_tokens *tokens, const struct redis_t
     return are_distinct;
 }
 
-/* whether a version before 0.2 would have kept them in another form, which is looked up, too */
+/* whether to look this group up also in the form of versions before 0.2 */
 static bool finds_old_forms(const struct redis_tokens *tokens,
                             const struct redis_token_group *group)
 {
@@ -317,7 +318,7 @@ void redis_tokens_add_groups(const struct redis_tokens *tokens, struct redis_sto
     redis_list_add(store);
 }
 
-/* the ids of a group of stamps in a row, as one argument */
+/* adds the concatenated ids of a group of stamps as one argument */
 static void add_stamp_ids(const struct redis_tokens *tokens, const struct redis_token_group *group,
                           struct redis_store *store)
 {
@@ -331,7 +332,7 @@ static void add_stamp_ids(const struct redis_tokens *tokens, const struct redis_
     redis_list_add(store);
 }
 
-/* the same as they came, which the script cannot make of those */
+/* adds the original ids, which the script cannot derive from the ids with pages */
 static void add_old_stamp_ids(const struct redis_tokens *tokens,
                               const struct redis_token_group *group, struct redis_store *store)
 {

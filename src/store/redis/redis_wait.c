@@ -9,13 +9,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* an error is logged again after this time */
+/* an error is logged at most once in this time */
 #define LOG_AGAIN_MS 60000
 
-/* WAITs without an answer */
+/* most WAITs in flight */
 #define UNDER_WAY_MAX 2
 
-/* one WAIT and those who wait for it */
+/* one WAIT and its waiters */
 struct round {
     struct redis_call call;
     struct redis_wait *wait;
@@ -45,7 +45,7 @@ static void warn(struct redis_wait *wait, const char *error)
     }
 }
 
-/* when replicas hang, what is under way takes one timeout after the other */
+/* whether a WAIT may be sent; while replicas hang, each WAIT in flight takes a full timeout */
 static bool may_send(const struct redis_wait *wait)
 {
     return wait->under_way < (wait->is_slow ? 1 : UNDER_WAY_MAX);
@@ -97,7 +97,7 @@ static void on_send(struct loop_task *task)
         if (send_round(wait, round) == 0) {
             wait->under_way++;
         } else {
-            tell(&round->waiters, 0); /* the connection is gone, and nobody can be asked */
+            tell(&round->waiters, 0); /* the connection is lost, so no replica can confirm */
             free(round);
         }
     }

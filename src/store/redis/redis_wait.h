@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * redis_wait: holds answers back until replicas have what they are about (redis.wait_replicas).
+ * redis_wait: delays answers until replicas have confirmed the writes (redis.wait_replicas).
  *
- * All commands of one turn of the loop share one WAIT, which goes out behind them in the same
- * write. There are at most two under way, and one while replicas are slow; what comes meanwhile
- * shares the next one, instead of queueing up one timeout behind the other: Redis runs nothing of a
- * connection that waits.
+ * All commands of one turn of the loop share one WAIT. It follows them in the same write. At most
+ * two WAITs are in flight, and one while replicas are slow. Later commands share the next WAIT.
+ * More WAITs would queue up their timeouts, because Redis runs no other command of a connection
+ * that waits.
  */
 #ifndef VISITCOUNTD_STORE_REDIS_WAIT_H
 #define VISITCOUNTD_STORE_REDIS_WAIT_H
@@ -18,38 +18,44 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** Somebody who waits, embedded in whoever sent the command; initialise `link` with list_init(). */
+/**
+ * Waits for the replicas. Embedded in the sender of a command; initialise `link` with list_init().
+ */
 struct redis_waiter {
     struct list link;
-    /** Once, in the loop: this many replicas have confirmed what was sent before. */
+    /** Called once, in the loop, with the number of replicas that have confirmed the command. */
     void (*on_waited)(struct redis_waiter *waiter, uint64_t replicas);
 };
 
 struct redis_wait {
     struct loop *loop;
-    struct redis_link *link; /* NULL when it is gone */
-    uint64_t replicas;       /* to wait for; 0: it is off, and nobody joins */
+    struct redis_link *link; /* NULL when the link was destroyed */
+    uint64_t replicas;       /* to wait for; 0: off, must not be joined */
     uint64_t timeout_ms;
     struct redis_command command;
-    struct list waiting; /* for the next WAIT */
+    struct list waiting; /* waiters of the next WAIT */
     struct loop_task send;
-    bool is_holding;             /* the link, until it is sent */
-    uint64_t under_way;          /* WAITs without an answer */
-    bool is_slow;                /* the last one that ended was answered by too few */
+    bool is_holding;             /* holds the link until the WAIT is sent */
+    uint64_t under_way;          /* WAITs in flight */
+    bool is_slow;                /* too few replicas confirmed the last WAIT */
     uint64_t error_logged_at_ms; /* 0: never */
 };
 
-/** Prepares it, without a link. */
+/** Initialises `wait` without a link. */
 void redis_wait_init(struct redis_wait *wait, struct loop *loop, uint64_t replicas,
                      uint64_t timeout_ms);
 
-/** Tells whoever still waits that no replica has confirmed; the link is gone. */
+/** Calls all waiters with 0 replicas. Call it after the link was destroyed. */
 void redis_wait_finish(struct redis_wait *wait);
 
-/** Call before a command is sent that a waiter is for: it leaves together with its WAIT. */
+/**
+ * Call it before a waiter's command is sent, so that the command and its WAIT leave in one write.
+ */
 void redis_wait_prepare(struct redis_wait *wait);
 
-/** Joins the next WAIT; on_waited is never called from inside. list_remove() leaves it again. */
+/**
+ * Joins the next WAIT. Never calls on_waited from inside. To leave, call list_remove() on `link`.
+ */
 void redis_wait_join(struct redis_wait *wait, struct redis_waiter *waiter);
 
 #endif

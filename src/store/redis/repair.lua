@@ -1,19 +1,19 @@
 -- SPDX-License-Identifier: MIT
--- Makes the keys of a torn site agree again, as an operator says, in a new generation.
+-- Repairs a torn site as an operator chose: makes its keys agree and begins a new generation.
 --
 -- KEYS: hits, ledger
--- ARGV: LOOK, HITS (the site's total is its score, or where that is no number of visits the sum of the
---       pages') or NUMBER; that number; 1 to repair a site that is not torn as well; a generation that is known to exist;
---       channel that is told
+-- ARGV: LOOK, HITS (the site's total is its score, or the sum over its pages if the score is no number of
+--       visits) or NUMBER; that number; 1 to repair a site that is not torn too; a generation that is known
+--       to exist; the channel to publish to
 --
--- Answers " <total by the ledger> <total by hits> <pages> <generation> <generation now> <total now> " and what
--- is wrong; "-" for what there is not, or was not done. Pages, days and hours stay as they are. What is
--- written first is the new mark: a script that fails behind it leaves the site torn.
+-- Returns " <total by the ledger> <total by hits> <pages> <generation> <generation now> <total now> " and the
+-- contradiction; "-" for a missing number and for a repair that was not done. Pages, days and hours stay
+-- unchanged. The new mark is written first: if the script fails later, the site stays torn.
 local hits_key, ledger_key = KEYS[1], KEYS[2]
 local trust, number, is_forced, known, channel = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4]), ARGV[5]
 local CHUNK = 500 -- pages
 local NUMBER_MAX = 9007199254740991
-local GENERATION_MAX = 9999998 -- seven digits of an epoch, less the one that follows
+local GENERATION_MAX = 9999998 -- an epoch has seven digits, and a repair adds one
 
 local scores = redis.call('ZMSCORE', hits_key, '', MARK)
 local total, mark = scores[1], scores[2]
@@ -28,7 +28,7 @@ else
     wrong = examine(hits_key, ledger_key, total, mark, proof)
 end
 
--- the number that a text stands for; nil if it is none that this version writes, but somebody else
+-- returns the number in a text; nil if it is no integer from 0 to `largest`: this version never writes others
 local function count_of(text, largest)
     local number = tonumber(text or nil)
     return number and number >= 0 and number <= largest and number % 1 == 0 and number or nil

@@ -22,24 +22,24 @@ struct stream {
     h2o_hostinfo_getaddr_req_t *lookup;
     struct stream_peer candidates[STREAM_PEERS_MAX];
     size_t candidate_count;
-    size_t candidate; /* the next one to try */
+    size_t candidate; /* index of the next candidate to try */
 
     h2o_socket_t *socket;
     bool is_handshaking;
-    struct loop_task report; /* to fail from outside of the call that found out */
+    struct loop_task report; /* calls on_failed outside of the function that failed */
     char reason[256];
 
-    struct loop_task flush; /* writes from inside a turn what was sent outside of one */
-    struct buf writing;     /* what libh2o has */
-    struct buf waiting;     /* what follows it */
-    bool is_broken;         /* nothing more can be written */
-    bool is_closed;         /* closed inside a callback: freed when that returns */
-    unsigned depth;         /* callbacks that are running */
+    struct loop_task flush; /* writes, inside a turn, what was sent outside of one */
+    struct buf writing;     /* handed to libh2o */
+    struct buf waiting;     /* to be written after it */
+    bool is_broken;         /* writing failed; drop further bytes */
+    bool is_closed;         /* closed inside a callback; freed when it returns */
+    unsigned depth;         /* nesting depth of running callbacks */
 };
 
-/* what a context notes of the handshake that ran last; streams of one context take turns */
+/* notes of the last handshake in a TLS context; its streams take turns */
 struct tls_notes {
-    bool wants_certificate; /* the server asked for one, and has not answered since */
+    bool wants_certificate; /* the server requested one, and has sent no data since */
 };
 
 static void connect_next(struct stream *stream);
@@ -55,7 +55,10 @@ static void free_stream(struct stream *stream)
     free(stream);
 }
 
-/* around each callback: returns false when the stream was closed in it, and is gone */
+/*
+ * Enclose each callback. leave() returns false if the callback closed the stream; the stream is
+ * then freed.
+ */
 static void enter(struct stream *stream)
 {
     stream->depth++;
@@ -142,7 +145,7 @@ static void on_connected(h2o_socket_t *socket, const char *unused)
     }
 }
 
-/* returns the error of a connect that failed at once, or 0 */
+/* starts to connect; returns the error if that failed at once, or 0 */
 static int start_connect(struct stream *stream, const struct sockaddr *sockaddr, socklen_t length)
 {
     int fd = socket(sockaddr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -161,14 +164,14 @@ static int start_connect(struct stream *stream, const struct sockaddr *sockaddr,
         close(fd);
         return error;
     }
-    /* not h2o_socket_connect(), which keeps the reason of a failure to itself */
+    /* h2o_socket_connect() would hide the reason of a failure */
     stream->socket = h2o_evloop_socket_create(loop_h2o(stream->loop), fd, 0);
     stream->socket->data = stream;
     h2o_socket_notify_write(stream->socket, on_connected);
     return 0;
 }
 
-/* tries what is left of the candidates; the last failure stands in `reason` */
+/* tries the remaining candidates; `reason` holds the last failure */
 static void connect_next(struct stream *stream)
 {
     while (stream->candidate < stream->candidate_count) {
@@ -221,7 +224,7 @@ static void on_lookup(h2o_hostinfo_getaddr_req_t *lookup, const char *error, str
     }
 }
 
-/* addresses that need no resolver: a path, or a number */
+/* adds an address that needs no resolver: a path or a numeric address; returns false for a name */
 static bool add_known(struct stream *stream)
 {
     const struct address *address = &stream->target->address;
@@ -302,7 +305,7 @@ static void on_socket_readable(h2o_socket_t *socket, const char *error)
         return;
     }
     if (stream->target->tls != NULL && socket->input->size != 0) {
-        notes_of(stream)->wants_certificate = false; /* it does not insist */
+        notes_of(stream)->wants_certificate = false; /* the certificate was optional */
     }
     enter(stream);
     stream->callbacks->on_bytes(stream->data, socket->input->bytes, socket->input->size);
@@ -320,7 +323,9 @@ static void on_written(h2o_socket_t *socket, const char *error)
 
     buf_clear(&stream->writing);
     if (error != NULL) {
-        /* the peer is gone: reading ends as well, after what it said last, which may be the reason
+        /*
+         * The peer is gone. Reading goes on to the end, because the last bytes may contain the
+         * reason.
          */
         stream->is_broken = true;
     } else if (stream->waiting.length != 0) {
@@ -342,7 +347,7 @@ static void write_waiting(struct stream *stream)
 void stream_write(struct stream *stream, const char *bytes, size_t length)
 {
     if (stream->socket == NULL || stream->is_broken) {
-        return; /* it failed; on_failed is on its way */
+        return; /* the connection failed; on_failed follows */
     }
     buf_append(&stream->waiting, bytes, length);
     if (!loop_is_turning(stream->loop)) {
@@ -392,7 +397,7 @@ static int on_certificate_wanted(SSL *ssl, X509 **ret_certificate, EVP_PKEY **re
 
     (void)ret_certificate, (void)ret_key;
     notes->wants_certificate = true;
-    return 0; /* there is none */
+    return 0; /* no certificate */
 }
 
 static const char *hint_of(const char *error)
@@ -419,7 +424,7 @@ static const char *hint_of(const char *error)
     return error == h2o_socket_error_ssl_cert_name_mismatch ? rows[0].hint : NULL;
 }
 
-/* why a handshake failed: libh2o tells what is wrong with a certificate, OpenSSL the rest */
+/* explains a failed handshake: libh2o reports certificate errors, OpenSSL all others */
 static const char *explain_handshake(const struct stream *stream, const char *error)
 {
     static char text[200];
@@ -456,7 +461,7 @@ struct ssl_ctx_st *stream_tls_create(const char *ca_file, const char *host, cons
     SSL_CTX_set_client_cert_cb(tls, on_certificate_wanted);
     SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
     SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
-    /* libh2o 2.2 does not look at the name where TLS 1.3 is spoken, so OpenSSL does */
+    /* libh2o 2.2 does not verify the name with TLS 1.3, so OpenSSL must */
     verify = SSL_CTX_get0_param(tls);
     if (X509_VERIFY_PARAM_set1_ip_asc(verify, host) == 1) {
         SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * stream: one outgoing connection on libh2o's sockets: resolves without blocking, tries each
- * address, speaks TLS where asked to, and says in words why it failed. The only file of store/ that
- * sees libh2o.
+ * stream: one outgoing connection on libh2o's sockets. It resolves the name without blocking, tries
+ * each address, negotiates TLS if configured, and reports failures in words. No other file of
+ * store/ includes libh2o.
  *
- * A stream is good for one connection. Its callbacks run in the loop, never from inside
- * stream_open() or stream_write(); after `on_failed` only stream_close() may be called.
+ * A stream carries one connection. Its callbacks run in the loop, never inside stream_open() or
+ * stream_write(). After `on_failed`, only stream_close() may be called.
  */
 #ifndef VISITCOUNTD_STORE_STREAM_H
 #define VISITCOUNTD_STORE_STREAM_H
@@ -19,44 +19,49 @@
 struct stream;
 struct ssl_ctx_st;
 
-/** Why a peer that ends the connection in order is gone. */
+/** The reason when the peer closes the connection in order. */
 #define STREAM_CLOSED "read: connection closed by server"
 
 struct stream_callbacks {
-    void (*on_resolved)(void *data); /* now connecting */
-    void (*on_open)(void *data);     /* connected, TLS included: may be written to */
+    void (*on_resolved)(void *data); /* the name is resolved; connecting begins */
+    void (*on_open)(void *data);     /* connected, TLS included; stream_write() is allowed */
     void (*on_bytes)(void *data, const char *bytes, size_t length);
-    void (*on_failed)(void *data, const char *reason); /* once; nothing follows */
+    void (*on_failed)(void *data, const char *reason); /* once; no other callback follows */
 };
 
 /**
- * Starts to connect to `target`, with TLS and a verified certificate where it has `tls`. An address
- * that refuses is followed by the next one at once. There are no timeouts here: who waits too long
- * closes the stream. `target` and `callbacks` must outlive it.
+ * Starts to connect to `target`; if `target->tls` is set, with TLS and a verified certificate. If
+ * an address refuses, the stream tries the next one at once. There are no timeouts; the caller
+ * closes a stream that takes too long. `target` and `callbacks` must outlive the stream.
  */
 struct stream *stream_open(struct loop *loop, struct stream_target *target,
                            const struct stream_callbacks *callbacks, void *data);
 
-/** Whether the peer has accepted the connection, and TLS is being negotiated. */
+/** Returns whether the peer has accepted the connection and TLS is being negotiated. */
 bool stream_is_handshaking(const struct stream *stream);
 
-/** Whether the name is still looked up; on_resolved follows only where it once was. */
+/**
+ * Returns whether the name is still being resolved. If it is never so, on_resolved is not called.
+ */
 bool stream_is_resolving(const struct stream *stream);
 
-/** Sends a copy of the bytes; the stream is open. */
+/** Sends a copy of the bytes. The stream must be open. */
 void stream_write(struct stream *stream, const char *bytes, size_t length);
 
-/** Closes and frees the stream, in whatever state; also from inside its callbacks. NULL is fine. */
+/** Closes and frees the stream in any state, also from inside its callbacks. NULL is allowed. */
 void stream_close(struct stream *stream);
 
 /**
- * A context for stream_open() to `host`, a name or a numeric address, that verifies the peer: its
- * certificate has to be for that host, and from an authority in `ca_file`, or of the system's when
- * it is empty. TLS 1.2 or later; for a numeric address 1.3, since libh2o knows only names where it
- * looks itself. NULL, with a static text in `ret_reason`, when the file cannot be read.
+ * Creates a TLS context for stream_open() to `host`, a name or a numeric address. The peer's
+ * certificate must match `host` and come from an authority in `ca_file`, or from one of the
+ * system's if `ca_file` is empty. TLS 1.2 or later is required. A numeric address requires TLS 1.3,
+ * because libh2o's own check for TLS 1.2 accepts only names. Returns NULL, with a static text in
+ * `ret_reason`, if the file cannot be read. Free it with stream_tls_destroy().
  */
 struct ssl_ctx_st *stream_tls_create(const char *ca_file, const char *host,
                                      const char **ret_reason);
+
+/** Frees a context. NULL is allowed. */
 void stream_tls_destroy(struct ssl_ctx_st *tls);
 
 #endif

@@ -23,7 +23,7 @@ static bool was_tried(const struct stream_target *target, const struct stream_pe
     return false;
 }
 
-/* "10.0.0.3:6379", "[2001:db8::1]:6379", or nothing for a path */
+/* formats "10.0.0.3:6379", "[2001:db8::1]:6379", or "" for a path */
 static void format_peer(const struct stream_peer *peer, char ret_text[STREAM_PEER_TEXT_MAX])
 {
     const struct sockaddr *sockaddr = (const struct sockaddr *)&peer->sockaddr;
@@ -43,7 +43,7 @@ void stream_target_note(struct stream_target *target, const struct stream_peer *
 {
     if (!was_tried(target, peer)) {
         if (target->tried_count == STREAM_PEERS_MAX) {
-            target->tried_count = 0; /* the name has other addresses by now */
+            target->tried_count = 0; /* the name resolves to other addresses now */
         }
         target->tried[target->tried_count++] = *peer;
     }

@@ -107,7 +107,7 @@ int sqlite_file_find_old(struct sqlite_file *file, const struct store_batch *bat
     int64_t one;
 
     if (!token_key_has_page(token->window)) {
-        return 0; /* it is kept in the same form */
+        return 0; /* its form did not change */
     }
     sqlite_bind_name(statement, 1, batch->site, strlen(batch->site));
     sqlite_bind_u64(statement, 2, window_s);

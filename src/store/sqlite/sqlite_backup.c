@@ -15,29 +15,29 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* a step takes less than a millisecond, so a visit that waits for it hardly notices */
+/* a step takes less than a millisecond, so it delays visits only slightly */
 #define PAGES_PER_STEP 128
 
 #define BUSY_TIMEOUT_MS 2000
 
-/* room that is left for the database itself while there is a copy beside it */
+/* free space that a copy must leave for the database itself */
 #define ROOM_LEFT_BYTES (4 * 1024 * 1024)
 
 #define PIECE_BYTES 65536
 
 /*
- * While its job is in flight, all but `is_given_up` belongs to the disk thread; that one to the
- * loop.
+ * While its job is in flight, the disk thread owns all members but `is_given_up`, which the loop
+ * owns.
  */
 struct sqlite_backup {
-    struct store_copy copy; /* when it was made */
+    struct store_copy copy; /* valid once the copy is complete */
     struct sqlite_backup **slot;
     struct disk *disk;
     struct disk_job job;
     char *path;
-    bool is_second; /* another one is being made */
+    bool is_second; /* another backup is running */
     bool is_given_up;
-    sqlite3 *source; /* in a transaction that reads, from the first step to the last one */
+    sqlite3 *source; /* in one read transaction from the first step to the last */
     sqlite3 *target;
     sqlite3_backup *steps;
     int fd; /* of the copy */
@@ -83,7 +83,7 @@ static void close_databases(struct sqlite_backup *backup)
     backup->source = NULL;
 }
 
-/* a connection of its own, whose transaction keeps the database as it is now */
+/* opens a separate connection, whose read transaction holds the snapshot */
 static bool open_source(struct sqlite_backup *backup)
 {
     if (sqlite3_open_v2(backup->path, &backup->source, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
@@ -108,7 +108,7 @@ static uint64_t read_number(sqlite3 *db, const char *sql)
     return number;
 }
 
-/* a disk that the copy fills up would take no visits */
+/* a copy that fills up the disk would block all visits */
 static bool check_room(struct sqlite_backup *backup)
 {
     uint64_t needed = read_number(backup->source, "PRAGMA page_count") *
@@ -151,7 +151,7 @@ static bool open_target(struct sqlite_backup *backup)
         fail(backup, "open a file beside the database", sqlite3_errmsg(backup->target));
         return false;
     }
-    /* it need not survive a crash: who asks for it makes it last */
+    /* the copy need not survive a crash; the caller makes its own file durable */
     return execute(backup, backup->target, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF",
                    "open");
 }
@@ -167,7 +167,7 @@ static void begin(struct sqlite_backup *backup)
     }
 }
 
-/* the last step was made */
+/* ends the copy after the last step */
 static void end(struct sqlite_backup *backup)
 {
     off_t length;

@@ -21,7 +21,10 @@ static int refuse(struct sqlite_call *call, const char *reason)
     return 0;
 }
 
-/* of batches before the last one only the present totals are left to tell */
+/*
+ * Answers a duplicate of an earlier batch with the present totals, because the ledger keeps only
+ * the last answer.
+ */
 static int answer_late(struct sqlite_file *file, struct sqlite_call *call)
 {
     const struct store_batch *batch = &call->batch;
@@ -36,14 +39,14 @@ static int answer_late(struct sqlite_file *file, struct sqlite_call *call)
     return 0;
 }
 
-/* an entry of a batch, or the site itself, while the batch is applied */
+/* an entry of the batch that is being applied, or the site itself */
 struct counted {
     struct store_entry entry;
     struct sqlite_page page;
-    uint64_t hits; /* that are to be added */
+    uint64_t hits; /* to add */
 };
 
-/* the entries as they are in the file, and behind them the site, with its numbers */
+/* reads the pages of all entries and, after them, the site, and fills in the hits */
 static int find_pages(struct sqlite_file *file, const struct store_batch *batch,
                       struct counted *counted)
 {
@@ -58,7 +61,7 @@ static int find_pages(struct sqlite_file *file, const struct store_batch *batch,
     return 0;
 }
 
-/* entries of new pages that the site has no room for get the total STORE_NONE, others 0 */
+/* sets the total of each new page that the site has no room for to STORE_NONE; others stay 0 */
 static int find_refused(struct sqlite_file *file, struct sqlite_call *call,
                         const struct counted *counted)
 {
@@ -90,7 +93,7 @@ static bool fits(const struct counted *counted, uint64_t hits)
     return !__builtin_add_overflow(counted->page.total, hits, &sum);
 }
 
-/* before anything is written: -ERANGE when a number would be too large for the database */
+/* runs before anything is written; -ERANGE if a total would be too large for the database */
 static int check_sums(const struct sqlite_call *call, const struct counted *counted)
 {
     size_t count = call->batch.entry_count;
@@ -109,8 +112,8 @@ static int check_sums(const struct sqlite_call *call, const struct counted *coun
 }
 
 /*
- * Whether a token was seen before, in its present form or, where `finds_old`, in that of versions
- * before 0.2; else it is noted. 1, 0 or an error.
+ * Returns 1 if a token was seen before, else 0 after noting it, or an error. If `finds_old`, the
+ * token is also looked up in the form of versions before 0.2.
  */
 static int see_token(struct sqlite_file *file, const struct store_batch *batch,
                      const struct store_token *token, uint64_t page, bool finds_old)
@@ -120,7 +123,7 @@ static int see_token(struct sqlite_file *file, const struct store_batch *batch,
     return seen == 0 ? sqlite_file_see(file, batch, token, page) : seen;
 }
 
-/* notes which tokens were seen before, and takes their visits out of what is to be added */
+/* marks the tokens that were seen before and subtracts their visits from the hits to add */
 static int see_tokens(struct sqlite_file *file, struct sqlite_call *call, struct counted *counted)
 {
     const struct store_batch *batch = &call->batch;
@@ -158,7 +161,7 @@ static int add_hits(struct sqlite_file *file, const struct store_batch *batch,
                : 0;
 }
 
-/* adds to the entries, and to the site what they have together */
+/* adds the hits to the entries' pages and their sum to the site */
 static int add_all_hits(struct sqlite_file *file, struct sqlite_call *call, struct counted *counted)
 {
     const struct store_batch *batch = &call->batch;
@@ -178,7 +181,7 @@ static int add_all_hits(struct sqlite_file *file, struct sqlite_call *call, stru
     return add_hits(file, batch, site);
 }
 
-/* how many visitors an entry's page has on the batch's day, where that is wanted */
+/* reads the page's visitors on the batch's day if the entry wants them */
 static int read_uniques(struct sqlite_file *file, struct sqlite_call *call, size_t i)
 {
     const struct store_batch *batch = &call->batch;
@@ -254,7 +257,7 @@ static int add_batch(struct sqlite_file *file, struct sqlite_call *call)
     if (error != 0 || sqlite_file_write_ledger(file, &call->batch, &call->answer) != 0) {
         return -EIO;
     }
-    /* a new epoch is the time to forget those that are gone */
+    /* a new epoch triggers the deletion of old ones */
     return call->at.sequence == 0 ? sqlite_file_sweep_ledger(file) : 0;
 }
 
@@ -338,7 +341,7 @@ static bool any_writes(const struct list *calls)
     return false;
 }
 
-/* `ret_failed`: the call that was refused by what stands in the tables, or NULL */
+/* runs the calls in one transaction; `ret_failed`: the call that the tables rejected, or NULL */
 static enum store_outcome run_transaction(struct sqlite_file *file, const struct list *calls,
                                           struct sqlite_call **ret_failed)
 {
@@ -363,7 +366,7 @@ static enum store_outcome run_transaction(struct sqlite_file *file, const struct
     return sqlite_file_commit(file);
 }
 
-/* a call as it was before it was run */
+/* resets the results of a call */
 static void reset(struct sqlite_call *call)
 {
     call->duplicate = false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * sqlite_calls: calls of the store contract as sqlite_store carries them to the disk thread: what
- * is asked, and what came of it. The rules of the ledger are here.
+ * sqlite_calls: runs calls of store.h on the disk thread. A call holds arguments and results. This
+ * module implements the rules of the ledger.
  */
 #ifndef VISITCOUNTD_STORE_SQLITE_CALLS_H
 #define VISITCOUNTD_STORE_SQLITE_CALLS_H
@@ -27,7 +27,7 @@ enum sqlite_call_kind {
     SQLITE_CALL_VERSION
 };
 
-/** Embedded in what waits for the answer, who owns it. */
+/** Embedded in its owner, which waits for the answer. */
 struct sqlite_call {
     struct list link;
     enum sqlite_call_kind kind;
@@ -37,34 +37,34 @@ struct sqlite_call {
     const struct store_edit *edit;
     const char *site;  /* top, scan, admit */
     const char *after; /* scan */
-    uint64_t number;   /* top: how many; admit: the limit; salt: the day; version: the answer */
+    uint64_t number;   /* top: most pages; admit: limit; salt: day; version: the result */
 
     enum store_outcome outcome;
-    bool is_left_out; /* of the transaction, since the tables refuse it */
+    bool is_left_out; /* of the transaction, because the tables rejected it */
     bool duplicate;
     bool gap;
     bool is_admitted;
-    struct store_position at;    /* where the ledger is: ledger, or a gap */
-    enum store_scope scope;      /* STORE_REFUSED: who is refused */
+    struct store_position at;    /* position of the ledger: ledger, or a gap */
+    enum store_scope scope;      /* STORE_REFUSED: the affected sites */
     const char *reason;          /* unless STORE_OK; valid until the next use of the file */
-    char *own_reason;            /* the owner's memory; or NULL */
-    struct sqlite_answer answer; /* apply; the owner's memory */
-    uint64_t site_total;         /* apply: 0 when nothing was counted */
-    uint64_t *numbers;           /* read, series; the owner's memory; edit: before and after */
+    char *own_reason;            /* in the owner's memory; or NULL */
+    struct sqlite_answer answer; /* apply; in the owner's memory */
+    uint64_t site_total;         /* apply: 0 if nothing was counted */
+    uint64_t *numbers;           /* read, series; edit: before and after; in the owner's memory */
     struct sqlite_list list;     /* top, scan, sites */
     char salt[STORE_SALT_LENGTH + 1];
 };
 
 /**
- * Runs a list of calls in its order in one transaction and fills in what came of each. A batch that
- * cannot be applied does not keep the others from being so: where the tables refuse one, the others
- * are run again without it. An error of the file ends all of them.
+ * Runs a list of calls in order, in one transaction, and fills in their results. If the tables
+ * reject one call, it is left out and the others run again in a new transaction. An error of the
+ * file ends all calls.
  */
 void sqlite_calls_run(struct sqlite_file *file, const struct list *calls);
 
 /**
- * Ends a list of calls for a reason that concerns all sites: what writes with `outcome`, the others
- * as refused. `reason` is a constant.
+ * Ends a list of calls for a reason that affects all sites. Calls that write get `outcome`, the
+ * others STORE_REFUSED. `reason` must be a string constant.
  */
 void sqlite_calls_end(const struct list *calls, enum store_outcome outcome, const char *reason);
 

@@ -12,7 +12,7 @@
 
 /* --- totals --- */
 
-/* adds to the total of a page, which is made when there is none; -ERANGE: nothing was changed */
+/* adds to a page's total; creates the page if missing; -ERANGE: too large, nothing was changed */
 static int add_to_total(struct sqlite_file *file, const char *site, const char *name, size_t length,
                         int64_t number, struct sqlite_page *ret_page)
 {
@@ -35,14 +35,14 @@ static int delete_page(struct sqlite_file *file, const struct sqlite_page *page)
 
 /* --- days, hours, visitors --- */
 
-/* which numbers by time go from one page to another, with a sign */
+/* a move of numbers by time from one page to another */
 struct move {
     int64_t from_id;
     int64_t to_id;
     int sign;
 };
 
-/* runs a statement with a time and a page, maybe another one; 1 with its number, 0, or -EIO */
+/* runs a statement with a time and one or two pages; returns 1 and its number, 0 or -EIO */
 static int take_at(struct sqlite_file *file, enum statement which, uint64_t time,
                    const struct move *move, int64_t *ret_number)
 {
@@ -65,7 +65,7 @@ static int move_number(struct sqlite_file *file, enum statement take, enum state
     return found == 1 ? sqlite_add_at(file, add, time, move->to_id, move->sign * number) : found;
 }
 
-/* the visitors of a deleted page stay the site's */
+/* deletes a page's visitors of a day; the site keeps them */
 static int drop_visitors(struct sqlite_file *file, uint64_t day, const struct move *move)
 {
     int64_t number;
@@ -76,7 +76,7 @@ static int drop_visitors(struct sqlite_file *file, uint64_t day, const struct mo
                : 0;
 }
 
-/* those that both pages had are one each */
+/* moves a page's visitors of a day to another page; common visitors count once */
 static int move_visitors(struct sqlite_file *file, uint64_t day, const struct move *move)
 {
     int64_t common = 0;
@@ -92,7 +92,7 @@ static int move_visitors(struct sqlite_file *file, uint64_t day, const struct mo
                             : 0;
 }
 
-/* the first day or hour after `time` that has numbers; 1, or 0 when there is none, or -EIO */
+/* finds the next day or hour after `*time` with numbers; returns 1, 0 if there is none, or -EIO */
 static int find_after(struct sqlite_file *file, enum statement which, int64_t *time)
 {
     sqlite3_bind_int64(file->statements[which], 1, *time);
@@ -134,7 +134,7 @@ static int move_series(struct sqlite_file *file, const struct move *move)
 
 /* --- edit --- */
 
-/* whether the site's own number may become larger by `more`; an error */
+/* returns 0 if the site's own total may grow by `more`, else -ERANGE or another error */
 static int check_site(struct sqlite_file *file, const char *site, uint64_t more)
 {
     struct sqlite_page whole;

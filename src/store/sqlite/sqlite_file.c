@@ -14,12 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* how long a transaction waits for those of other processes */
+/* how long a transaction waits for transactions of other processes */
 #define BUSY_TIMEOUT_MS   2000
 #define BUSY_SLEEP_MIN_US 500
 #define BUSY_SLEEP_MAX_US 2000
 
-/* "vcnt" in the file's header: this file is ours */
+/* "vcnt" in the file's header marks the file as ours */
 #define APPLICATION_ID 0x76636e74
 #define SCHEMA_VERSION 2
 
@@ -76,7 +76,7 @@ const char *sqlite_file_library_version(void)
     return sqlite3_libversion();
 }
 
-/* notes what failed and why; returns -EIO */
+/* notes the failed operation and the reason; returns -EIO */
 static int fail(struct sqlite_file *file, int code, const char *what, const char *why)
 {
     snprintf(file->status.error, sizeof(file->status.error), "%s: %s", what, why);
@@ -84,7 +84,7 @@ static int fail(struct sqlite_file *file, int code, const char *what, const char
     return -EIO;
 }
 
-/* the same with what SQLite says about its last error */
+/* the same, with SQLite's last error as the reason */
 static int fail_in_sqlite(struct sqlite_file *file, const char *what)
 {
     int code = sqlite3_extended_errcode(file->db);
@@ -119,7 +119,7 @@ static int execute(struct sqlite_file *file, const char *sql, const char *what)
                                                                       : fail_in_sqlite(file, what);
 }
 
-/* ends a step that was made with result `rc`; 0, or -EIO with the error noted */
+/* resets a statement after a step with result `rc`; 0, or -EIO with the error noted */
 int sqlite_end_step(struct sqlite_file *file, sqlite3_stmt *statement, int rc, const char *what)
 {
     int result = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : fail_in_sqlite(file, what);
@@ -128,7 +128,7 @@ int sqlite_end_step(struct sqlite_file *file, sqlite3_stmt *statement, int rc, c
     return result;
 }
 
-/* runs a statement that is bound already, for what it does */
+/* runs a bound statement and ignores its rows */
 int sqlite_run(struct sqlite_file *file, enum statement which, const char *what)
 {
     return sqlite_end_step(file, file->statements[which], sqlite3_step(file->statements[which]),
@@ -144,7 +144,7 @@ int sqlite_take_number(struct sqlite_file *file, enum statement which, const cha
 
     if (found) {
         *ret_number = sqlite3_column_int64(statement, 0);
-        rc = sqlite3_step(statement); /* to its end: a statement that writes is run by that */
+        rc = sqlite3_step(statement); /* to the end: only then is everything written */
     }
     return sqlite_end_step(file, statement, rc, what) == 0 ? found : -EIO;
 }
@@ -159,7 +159,7 @@ void sqlite_bind_u64(sqlite3_stmt *statement, int index, uint64_t value)
     sqlite3_bind_int64(statement, index, (sqlite3_int64)value);
 }
 
-/* makes the directories above `path` where there are none */
+/* creates the missing directories above `path` */
 static int make_directories(const char *path)
 {
     char directory[PATH_MAX];
@@ -178,7 +178,7 @@ static int make_directories(const char *path)
     return 0;
 }
 
-/* reads one whole number, such as a pragma */
+/* reads one integer, such as a pragma */
 static int read_number(struct sqlite_file *file, const char *sql, int64_t *ret_number)
 {
     sqlite3_stmt *statement = NULL;
@@ -195,7 +195,7 @@ static int read_number(struct sqlite_file *file, const char *sql, int64_t *ret_n
     return result;
 }
 
-/* whether the file may be used: ours and not newer than this program, or new: version 0 */
+/* checks that the file is new (version 0), or ours and not newer than this program */
 static int check_identity(struct sqlite_file *file, int64_t *ret_version)
 {
     int64_t application;
@@ -235,7 +235,7 @@ static int enter_wal_mode(struct sqlite_file *file)
     return done ? 0 : fail(file, SQLITE_ERROR, "open", "it cannot have a write-ahead log");
 }
 
-/* makes the tables, or makes them what this program knows */
+/* creates the tables or upgrades them to this version */
 static int make_tables(struct sqlite_file *file)
 {
     int64_t version;
@@ -250,7 +250,7 @@ static int make_tables(struct sqlite_file *file)
     return execute(file, ensure_sql, "open");
 }
 
-/* makes the tables where need be; the commit proves that the file can be written */
+/* creates or upgrades the tables if needed; the commit proves that the file is writable */
 static int claim(struct sqlite_file *file)
 {
     char mark[96];
@@ -277,8 +277,8 @@ static int prepare(struct sqlite_file *file)
 }
 
 /*
- * SQLite's own busy handler sleeps up to 100 ms at a time, while a busy process takes the lock back
- * in less than one; then the others get it seconds later.
+ * Replaces SQLite's own busy handler. That one sleeps up to 100 ms at a time, but a busy process
+ * takes the lock again in less than 1 ms, so others would wait for seconds.
  */
 static int on_busy(void *data, int count)
 {
@@ -313,7 +313,7 @@ static int open_database(struct sqlite_file *file)
     if (check_identity(file, &version) != 0) {
         return -EIO;
     }
-    /* memory, since undoing a batch must not depend on a directory for temporary files */
+    /* MEMORY, because a rollback must not depend on a directory for temporary files */
     if (execute(file, "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY", "open") != 0) {
         return -EIO;
     }
@@ -339,7 +339,7 @@ void sqlite_file_open(struct sqlite_file *file)
     file->status.opens += was_open ? 0 : 1;
 }
 
-/* a file that was moved or removed while it is open would take visits to nowhere */
+/* checks that the open file was not moved or removed, because its visits would be lost */
 static int check_place(struct sqlite_file *file)
 {
     int moved = 0;
@@ -351,7 +351,7 @@ static int check_place(struct sqlite_file *file)
 int sqlite_file_begin(struct sqlite_file *file, bool writes)
 {
     if (file->db == NULL) {
-        file->error_code = SQLITE_CANTOPEN; /* whatever the reason in the status is */
+        file->error_code = SQLITE_CANTOPEN; /* the status has its own reason */
         return -EIO;
     }
     file->status.transactions++;
@@ -373,8 +373,8 @@ enum store_outcome sqlite_file_commit(struct sqlite_file *file)
         return STORE_OK;
     }
     /*
-     * Without room the log lacks the end of the commit, which is then void. After any other error
-     * all of it may have reached the file, and be found there the next time it is opened.
+     * If the disk is full, the log lacks the end of the commit, so the commit is void. After any
+     * other error the commit may be complete in the file, and valid when the file is opened again.
      */
     return file->error_code == SQLITE_BUSY || file->error_code == SQLITE_FULL ? STORE_REFUSED
                                                                               : STORE_UNKNOWN;
@@ -383,7 +383,7 @@ enum store_outcome sqlite_file_commit(struct sqlite_file *file)
 enum store_scope sqlite_file_error_scope(const struct sqlite_file *file)
 {
     switch (file->error_code) {
-    case SQLITE_CONSTRAINT: /* also what a trigger raises */
+    case SQLITE_CONSTRAINT: /* includes errors that a trigger raises */
     case SQLITE_MISMATCH:
     case SQLITE_RANGE:
     case SQLITE_TOOBIG:
@@ -401,7 +401,7 @@ void sqlite_file_recover(struct sqlite_file *file)
     if (!sqlite3_get_autocommit(file->db)) {
         sqlite3_exec(file->db, "ROLLBACK", NULL, NULL, NULL);
     }
-    /* what passes by itself leaves the file open: locked by others, or no room, but readable */
+    /* after a transient error the file stays open: locked, or the disk is full but readable */
     if (file->error_code == SQLITE_FULL) {
         file->status.ready = false;
     } else if (file->error_code != SQLITE_BUSY &&
@@ -420,7 +420,7 @@ struct sqlite_file *sqlite_file_create(const struct sqlite_store_options *option
     struct sqlite_file *file = alloc_zero(1, sizeof(*file));
 
     file->path = alloc_text(options->path);
-    /* nobody asks how much memory it has, and to know costs a lock each time */
+    /* memory statistics are not used, and cost a lock per allocation */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     file->keep_tokens_ms = options->keep_tokens_ms;
     file->ledger_ttl_ms = options->ledger_ttl_ms;

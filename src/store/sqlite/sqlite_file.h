@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * sqlite_file: the database file of sqlite_store: opening it and its transactions (sqlite_file.c),
- * and what is done to its tables (sqlite_apply.c, sqlite_read.c, sqlite_edit.c,
- * sqlite_sweep.c).
+ * sqlite_file: the database file of sqlite_store. sqlite_file.c opens it and runs transactions.
+ * sqlite_apply.c, sqlite_read.c, sqlite_edit.c and sqlite_sweep.c access its tables.
  *
- * Used by one thread at a time: the disk thread while a job is in flight, the loop otherwise.
+ * One thread uses it at a time: the disk thread while a job is in flight, else the thread of the
+ * loop.
  *
- * What returns int returns 0, or -EIO after noting in the status what failed and why. The
- * transaction is then over for all who take part in it: sqlite_file_recover() comes next.
+ * Functions that return int return 0, or -EIO after noting in the status what failed and why. After
+ * -EIO the transaction is lost for all of its calls; call sqlite_file_recover() next.
  */
 #ifndef VISITCOUNTD_STORE_SQLITE_FILE_H
 #define VISITCOUNTD_STORE_SQLITE_FILE_H
@@ -21,114 +21,116 @@
 
 struct sqlite_file;
 
-/** A file that is not open yet; `options` is copied. Aborts when out of memory. */
+/** Creates a file that is not open yet. `options` is copied. Aborts when out of memory. */
 struct sqlite_file *sqlite_file_create(const struct sqlite_store_options *options);
 
-/** Frees a file that is closed. NULL is allowed. */
+/** Frees a closed file. NULL is allowed. */
 void sqlite_file_destroy(struct sqlite_file *file);
 
 /**
- * Opens the file unless it is open, makes or checks its tables, and proves with a commit that it
- * can be written. What came of it is in the status.
+ * Opens the file unless it is open, creates or checks its tables, and proves with a commit that it
+ * is writable. The status holds the result.
  */
 void sqlite_file_open(struct sqlite_file *file);
 
-/** Closes the file, which brings the write-ahead log into it. */
+/** Closes the file. This moves the write-ahead log into it. */
 void sqlite_file_close(struct sqlite_file *file);
 
-/** The status; valid as long as the file, and unchanged until the next call. */
+/** Returns the status. It is valid as long as the file, and unchanged until the next call. */
 const struct sqlite_file_status *sqlite_file_status(const struct sqlite_file *file);
 
-/** The version of the library. */
+/** Returns the version of SQLite. */
 const char *sqlite_file_library_version(void);
 
-/** Begins a transaction; -EIO also when the file is closed, for the reason in the status. */
+/** Begins a transaction. Returns -EIO also if the file is closed; the status says why. */
 int sqlite_file_begin(struct sqlite_file *file, bool writes);
 
 /**
- * Ends the transaction. STORE_OK: it is on the disk. STORE_REFUSED: certainly nothing of it.
- * STORE_UNKNOWN: that shows when the file is opened again. Unless STORE_OK, sqlite_file_recover()
- * comes next.
+ * Commits the transaction. STORE_OK: it is on the disk. STORE_REFUSED: certainly no part of it is.
+ * STORE_UNKNOWN: only reopening the file shows it. Unless STORE_OK, call sqlite_file_recover()
+ * next.
  */
 enum store_outcome sqlite_file_commit(struct sqlite_file *file);
 
-/** Whom the last error concerns: all sites, unless it is one of what stands in the tables. */
+/** Returns the scope of the last error: all sites, unless contents of the tables caused it. */
 enum store_scope sqlite_file_error_scope(const struct sqlite_file *file);
 
-/** After an error: rolls back, and closes the file unless the error is one that passes. */
+/** After an error: rolls back, and closes the file unless the error is transient. */
 void sqlite_file_recover(struct sqlite_file *file);
 
 /* --- sqlite_apply.c --- */
 
-/** What is answered to a batch: totals and numbers of visitors per entry, and a bool per token. */
+/** The answer to a batch: totals and visitors per entry, and whether it is repeated per token. */
 struct sqlite_answer {
     uint64_t *totals;
     uint64_t *uniques;
     bool *repeated;
 };
 
-/** How many pages a site has. */
+/** Counts the pages of a site. */
 int sqlite_file_count_pages(struct sqlite_file *file, const char *site, uint64_t *ret_count);
 
 /**
- * Adds `hits` to the total and series of a page that was looked for, which is made when there is
- * none. The sum is at most INT64_MAX.
+ * Adds `hits` to the total and series of a page. `page` is the result of sqlite_file_find(); a page
+ * that does not exist is created. The sum must be at most INT64_MAX.
  */
 int sqlite_file_add(struct sqlite_file *file, const struct store_batch *batch,
                     const struct store_entry *entry, uint64_t hits, struct sqlite_page *page);
 
 /**
- * Notes that a token was seen at the batch's second, on the page that token_key_page() returned
- * `page` for. Returns 1 when it had been seen there before, less than its window ago, else 0.
+ * Notes that a token was seen at the batch's second on a page; `page` is its token_key_page().
+ * Returns 1 if the token was seen on this page within its window before, else 0.
  */
 int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
                     const struct store_token *token, uint64_t page);
 
-/** Returns 1 when there are tokens that a version before 0.2 kept, without their pages, else 0. */
+/**
+ * Returns 1 if the file has tokens that a version before 0.2 stored without their pages, else 0.
+ */
 int sqlite_file_has_old_tokens(struct sqlite_file *file);
 
-/** Returns 1 when such a version saw the token, less than its window ago, else 0. */
+/** Returns 1 if such a version saw the token within its window, else 0. */
 int sqlite_file_find_old(struct sqlite_file *file, const struct store_batch *batch,
                          const struct store_token *token);
 
-/** Adds visitors to those of a page on the batch's day, unless there is no such page. */
+/** Adds visitors to a page on the batch's day. Does nothing if the page does not exist. */
 int sqlite_file_meet(struct sqlite_file *file, const struct store_batch *batch,
                      const struct sqlite_page *page, const struct store_visitor *visitors,
                      size_t count);
 
 /**
- * Reads where the ledger of the batch's epoch is, zeros when it is unknown. Returns 1 when that is
- * the batch's own sequence and its stored answer was written; 0 otherwise. With `answer` NULL only
- * site and epoch of the batch are looked at.
+ * Reads the last position of the batch's epoch in the ledger; zeros if the epoch is unknown. If
+ * that is the batch's own sequence, writes the stored answer to `answer` and returns 1. Otherwise
+ * returns 0. If `answer` is NULL, only site and epoch of the batch are used.
  */
 int sqlite_file_read_ledger(struct sqlite_file *file, const struct store_batch *batch,
                             struct store_position *ret_at, const struct sqlite_answer *answer);
 
-/** Makes the batch with its answer the last one of its epoch. */
+/** Stores the batch and its answer as the last one of its epoch. */
 int sqlite_file_write_ledger(struct sqlite_file *file, const struct store_batch *batch,
                              const struct sqlite_answer *answer);
 
 /* --- sqlite_read.c --- */
 
-/** A list that was read; zero at first, freed by sqlite_list_finish(). */
+/** A list of pages or sites. Initialise it with zeros; free it with sqlite_list_finish(). */
 struct sqlite_list {
-    struct store_page *pages; /* of a list of sites only the names */
+    struct store_page *pages; /* sites: only the names are set */
     size_t count;
-    struct buf names; /* what the pages point into */
-    bool has_more;    /* scan: the last one is not the last of the site */
+    struct buf names; /* memory of the names */
+    bool has_more;    /* scan: the site has more pages */
 };
 
 void sqlite_list_finish(struct sqlite_list *list);
 
-/** Looks for a site's page. */
+/** Finds a page of a site. */
 int sqlite_file_find(struct sqlite_file *file, const char *site, const struct store_entry *entry,
                      struct sqlite_page *ret_page);
 
-/** Reads a page's total, 0 when it is not there. */
+/** Reads a page's total; 0 if the page does not exist. */
 int sqlite_file_read_total(struct sqlite_file *file, const char *site,
                            const struct store_entry *page, uint64_t *ret_total);
 
-/** Reads one number per page, or per step, as the contract says. */
+/** Read one number per page, or per step; see struct store_read and struct store_series. */
 int sqlite_file_read(struct sqlite_file *file, const struct store_query *query,
                      uint64_t *ret_numbers);
 int sqlite_file_read_series(struct sqlite_file *file, const struct store_span *span,
@@ -138,44 +140,52 @@ int sqlite_file_read_series(struct sqlite_file *file, const struct store_span *s
 int sqlite_file_read_top(struct sqlite_file *file, const char *site, size_t count,
                          struct sqlite_list *ret_list);
 
-/** Reads up to `count` pages of a site behind `after`, in the order of their names. */
+/**
+ * Reads up to `count` pages of a site whose names sort after `after`, in the order of their names.
+ */
 int sqlite_file_scan(struct sqlite_file *file, const char *site, const char *after, size_t count,
                      struct sqlite_list *ret_list);
 
-/** Reads the sites that were admitted. */
+/** Reads the admitted sites. */
 int sqlite_file_read_sites(struct sqlite_file *file, struct sqlite_list *ret_list);
 
-/** A number that is another one when another process has changed the file. */
+/** Reads a number that changes whenever another process has changed the file. */
 int sqlite_file_read_version(struct sqlite_file *file, uint64_t *ret_version);
 
 /* --- sqlite_edit.c --- */
 
-/** Edits a page; -ERANGE: the number would be too large, and nothing was changed. */
+/** Edits a page. Returns -ERANGE, with nothing changed, if the total would be too large. */
 int sqlite_file_edit(struct sqlite_file *file, const struct store_edit *edit, uint64_t *ret_before,
                      uint64_t *ret_after);
 
-/** Admits a site unless there are `limit` others; 1 or 0. */
+/** Admits a site unless `limit` others are admitted. Returns 1 if the site is admitted, else 0. */
 int sqlite_file_admit(struct sqlite_file *file, const char *site, uint64_t limit);
 
-/** Reads the salt of a day, which is `salt` where there is none yet. */
+/**
+ * Reads the salt of a day into `salt`. If the day has none yet, stores the contents of `salt` as
+ * its salt.
+ */
 int sqlite_file_salt(struct sqlite_file *file, uint64_t day, char salt[STORE_SALT_LENGTH + 1]);
 
 /* --- sqlite_sweep.c --- */
 
-/** Finds out up to when time has certainly gone; once, when the file was opened. */
+/** Determines the latest time that has certainly passed. Call it once after the file was opened. */
 int sqlite_file_begin_sweeping(struct sqlite_file *file);
 
 /**
- * Drops some of what has outlived its time; part of each transaction that writes. Numbers by day
- * and hour wait until the clock is proven (sweep_clock.h). Visitors and salts do not wait.
+ * Deletes some expired rows; part of each transaction that writes. Numbers by day and hour are
+ * deleted only by a proven clock (sweep_clock.h). Visitors and salts are deleted by the wall clock
+ * alone.
  */
 int sqlite_file_sweep(struct sqlite_file *file);
 
-/** The time of a use of the ledger: a clock that is behind does not make an entry in use look old.
+/**
+ * Returns the time to store for a use of the ledger. A clock that is behind does not make it look
+ * old.
  */
 uint64_t sqlite_file_used_at_ms(struct sqlite_file *file);
 
-/** Drops the ledger entries that were not used for ledger_ttl_ms, as far as the clock is proven. */
+/** Deletes the ledger entries that were unused for ledger_ttl_ms, by the proven time only. */
 int sqlite_file_sweep_ledger(struct sqlite_file *file);
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * sqlite_inside: the inside of sqlite_file: the open database and its statements, shared by
- * sqlite_file.c (opening, transactions), sqlite_apply.c, sqlite_read.c, sqlite_edit.c and
- * sqlite_sweep.c. Nobody else includes it, and nothing else sees sqlite3.h.
+ * sqlite_inside: the inside of sqlite_file: the open database and its statements. Only
+ * sqlite_file.c, sqlite_apply.c, sqlite_read.c, sqlite_edit.c and sqlite_sweep.c include it.
  */
 #ifndef VISITCOUNTD_STORE_SQLITE_INSIDE_H
 #define VISITCOUNTD_STORE_SQLITE_INSIDE_H
@@ -36,25 +35,25 @@ struct sqlite_file {
     uint64_t series_hours_ms;
     sqlite3 *db; /* NULL while closed */
     sqlite3_stmt *statements[STATEMENT_COUNT];
-    bool writes; /* what the open transaction may do */
+    bool writes; /* the open transaction may write */
     struct sweep_clock sweep_clock;
-    uint64_t proven_day;   /* as in the file */
-    uint64_t swept_hour;   /* the hour in which nothing was left to drop */
-    uint64_t swept_second; /* likewise of the tokens */
+    uint64_t proven_day;   /* as stored in the file */
+    uint64_t swept_hour;   /* the last hour in which all expired rows were deleted */
+    uint64_t swept_second; /* the same for tokens, in seconds */
     uint64_t busy_since_ms;
     int error_code; /* SQLite's primary code of the last error */
     struct sqlite_file_status status;
 };
 
-/* ends a step that was made with result `rc`; 0, or -EIO with the error noted as one of `what` */
+/* resets a statement after a step with result `rc`; 0, or -EIO with the error noted for `what` */
 int sqlite_end_step(struct sqlite_file *file, sqlite3_stmt *statement, int rc, const char *what);
 
-/* runs a statement that is bound already, for what it does */
+/* runs a bound statement and ignores its rows */
 int sqlite_run(struct sqlite_file *file, enum statement which, const char *what);
 
 /*
- * Runs a statement that is bound already and reads the first column of its only row. Returns 1, or
- * 0 when there is no row, or -EIO.
+ * Runs a bound statement and reads the first column of its only row. Returns 1, 0 if there is no
+ * row, or -EIO.
  */
 int sqlite_take_number(struct sqlite_file *file, enum statement which, const char *what,
                        int64_t *ret_number);
@@ -62,19 +61,19 @@ int sqlite_take_number(struct sqlite_file *file, enum statement which, const cha
 void sqlite_bind_u64(sqlite3_stmt *statement, int index, uint64_t value);
 void sqlite_bind_name(sqlite3_stmt *statement, int index, const char *text, size_t length);
 
-/* looks for a site's page */
+/* finds a page of a site; id 0 if there is none */
 int sqlite_find_page(struct sqlite_file *file, const char *site, const char *name, size_t length,
                      struct sqlite_page *ret_page);
 
-/* sets the total of a page that was looked for; when there was none, it is made */
+/* sets the total of a page that sqlite_find_page() filled in; creates the page if it has no id */
 int sqlite_set_total(struct sqlite_file *file, const char *site, const char *name, size_t length,
                      int64_t total, struct sqlite_page *page);
 
-/* adds to the number that a page has at a time */
+/* adds to a page's number of a day or hour */
 int sqlite_add_at(struct sqlite_file *file, enum statement which, uint64_t time, int64_t page_id,
                   int64_t number);
 
-/* `ago_ms` before `now_ms`, not before 1970 */
+/* returns the time `ago_ms` before `now_ms`, but not before 1970 */
 static inline uint64_t sqlite_before(uint64_t now_ms, uint64_t ago_ms)
 {
     return now_ms > ago_ms ? now_ms - ago_ms : 0;

@@ -20,7 +20,7 @@ int sqlite_find_page(struct sqlite_file *file, const char *site, const char *nam
     sqlite_bind_name(statement, 2, name, length);
     rc = sqlite3_step(statement);
     *ret_page = (struct sqlite_page){0};
-    if (rc == SQLITE_ROW) { /* asking for columns of no row would replace the error */
+    if (rc == SQLITE_ROW) { /* without a row, reading columns would overwrite the error */
         ret_page->id = sqlite3_column_int64(statement, 0);
         ret_page->total = sqlite3_column_int64(statement, 1);
     }
@@ -59,7 +59,7 @@ static int read_at(struct sqlite_file *file, enum statement which, uint64_t time
     return 0;
 }
 
-/* one number of each day or hour from `from` to `to`; zeros where there is no such page */
+/* reads one number per day or hour from `from` to `to`; zeros if the page does not exist */
 static int read_series(struct sqlite_file *file, enum statement which,
                        const struct store_span *span, uint64_t *ret_numbers)
 {
@@ -86,8 +86,8 @@ int sqlite_file_read_series(struct sqlite_file *file, const struct store_span *s
 }
 
 /*
- * The sum over days. Of visitors too: the salt changes each day, so nobody can be told to be the
- * visitor of another day.
+ * Reads the sums over days, also of visitors: the salt changes daily, so visitors of different days
+ * cannot be matched.
  */
 static int read_sum(struct sqlite_file *file, const struct store_query *query,
                     const struct store_entry *page, uint64_t *ret_sum)
@@ -148,7 +148,7 @@ void sqlite_list_finish(struct sqlite_list *list)
     *list = (struct sqlite_list){0};
 }
 
-/* a name and a total; where the name is to be found is said when all are there */
+/* adds a name and a total; the pointer to the name is set later, because `names` may still move */
 static void add_row(struct sqlite_list *list, sqlite3_stmt *statement)
 {
     struct store_page *page;
@@ -166,7 +166,7 @@ static void add_row(struct sqlite_list *list, sqlite3_stmt *statement)
     buf_putc(&list->names, '\0');
 }
 
-/* runs a statement that is bound already, whose rows are a name and a number each */
+/* runs a bound statement whose rows are a name and a number */
 static int read_list(struct sqlite_file *file, enum statement which, struct sqlite_list *ret_list)
 {
     sqlite3_stmt *statement = file->statements[which];

@@ -21,15 +21,15 @@
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 5000
 
-/* how often a watched file is looked at for what other processes did */
+/* how often a watched file is polled for changes by other processes */
 #define POLL_MS 500
 
-/* an error that did not change is logged again after this time */
+/* an unchanged error is logged again after this time */
 #define LOG_AGAIN_MS 60000
 
 /*
- * While a job is in flight, `file` and `running` belong to the disk thread; what is called
- * meanwhile gathers in `waiting` and shares the transaction of the next job.
+ * While a job is in flight, the disk thread owns `file` and `running`. Calls that arrive meanwhile
+ * queue in `waiting` and share the transaction of the next job.
  */
 struct sqlite_store {
     struct store store;
@@ -41,25 +41,25 @@ struct sqlite_store {
     struct disk_job job;
     bool in_flight;
     bool opening;       /* the job in flight opens the file first */
-    bool wants_to_open; /* the next one will */
+    bool wants_to_open; /* the next job opens the file first */
     struct list running;
     struct list waiting;
-    size_t call_count; /* in both */
+    size_t call_count; /* in `waiting` and `running` */
     struct loop_task submit;
     uint64_t submitted_at_us;
 
     struct loop_timer retry;
-    unsigned failures; /* in a row, without a commit between them */
+    unsigned failures; /* consecutive, without a commit between them */
     uint64_t commits;
     uint64_t logged_at_ms;
-    bool is_clock_far; /* as it was logged last */
+    bool is_clock_far; /* as last logged */
     struct store_health health;
 
-    struct sqlite_backup *backup; /* that is being made, or NULL */
+    struct sqlite_backup *backup; /* running, or NULL */
 
     struct watchlist watched;
     struct loop_timer poll;
-    uint64_t version; /* of the file, as the poll saw it last */
+    uint64_t version; /* of the file, at the last poll */
 
     struct disk_job closing;
     bool destroyed;
@@ -78,7 +78,7 @@ static void look_again(void *data, const char *site)
     store_notify_visits(data, site, NULL);
 }
 
-/* tells what a batch of this process has changed; that of others is seen by the poll */
+/* reports the totals that a batch of this process changed; the poll finds those of others */
 static void tell_batch(struct sqlite_store *store, const struct sqlite_call *call)
 {
     const struct store_batch *batch = &call->batch;
@@ -136,7 +136,7 @@ static void submit(struct sqlite_store *store)
     disk_submit(store->disk, &store->job);
 }
 
-/* at the end of the turn, so that calls of one turn share a transaction */
+/* submits at the end of the turn, so that calls of one turn share a transaction */
 static void on_submit(struct loop_task *task)
 {
     submit(container_of(task, struct sqlite_store, submit));
@@ -150,7 +150,7 @@ static void on_retry(struct loop_timer *timer)
     submit(store);
 }
 
-/* full jitter: anything up to a limit that doubles with each failure */
+/* full jitter: a random delay up to a limit that doubles with each failure */
 static uint64_t draw_delay_ms(unsigned failures)
 {
     uint64_t limit_ms = failures < 7 ? (uint64_t)BACKOFF_MIN_MS << failures : BACKOFF_MAX_MS;
@@ -189,7 +189,7 @@ static void set_available(struct sqlite_store *store, bool available)
     store_notify(&store->store, available);
 }
 
-/* what is kept for longer than was asked for is said, once */
+/* logs once that history is kept longer than configured */
 static void tell_of_clock(struct sqlite_store *store, bool is_far)
 {
     if (is_far && !store->is_clock_far) {
@@ -201,7 +201,7 @@ static void tell_of_clock(struct sqlite_store *store, bool is_far)
     store->is_clock_far = is_far;
 }
 
-/* takes over what the job found out about the file */
+/* updates the store from the file's status after a job */
 static void update(struct sqlite_store *store)
 {
     const struct sqlite_file_status *status = sqlite_file_status(store->file);
@@ -225,7 +225,7 @@ static void update(struct sqlite_store *store)
     set_available(store, status->ready);
 }
 
-/* on the disk thread */
+/* runs on the disk thread */
 static void work(struct disk_job *job)
 {
     struct sqlite_store *store = container_of(job, struct sqlite_store, job);
@@ -243,7 +243,7 @@ static void on_work_done(struct disk_job *job)
     struct sqlite_store *store = container_of(job, struct sqlite_store, job);
 
     if (store->destroyed) {
-        return; /* the calls are answered, and on_closed() follows */
+        return; /* destroy() has answered the calls; on_closed() follows */
     }
     store->in_flight = false;
     update(store);
@@ -253,7 +253,7 @@ static void on_work_done(struct disk_job *job)
     }
 }
 
-/* on the disk thread, after all other work */
+/* runs on the disk thread, after all other jobs */
 static void work_close(struct disk_job *job)
 {
     struct sqlite_store *store = container_of(job, struct sqlite_store, closing);
@@ -275,7 +275,7 @@ static void on_closed(struct disk_job *job)
 
 /* --- calls --- */
 
-/* puts a call into the next job; the caller adds the callback */
+/* adds a call to the next job; the caller sets its callback */
 static struct waiting_call *add_call(struct sqlite_store *store, struct waiting_call *call)
 {
     list_append(&store->waiting, &call->sql.link);
@@ -426,7 +426,7 @@ static void watch(struct store *base, const char *site)
     struct sqlite_store *store = sqlite_store_of(base);
 
     if (watchlist_add(&store->watched, site)) {
-        store->version = 0; /* which no file has: what is watched is to be read */
+        store->version = 0; /* no file has version 0, so the next poll reports a change */
         loop_timer_start(store->loop, &store->poll, 0);
     }
 }
@@ -447,8 +447,8 @@ static void health(struct store *base, struct store_health *ret_health)
 }
 
 /*
- * Waits for the disk thread, which still reads what the callers own. The store itself is freed when
- * the disk reports its last job as done.
+ * Waits for the disk thread, which still reads memory of the callers. The store is freed when the
+ * disk reports its last job as done.
  */
 static void destroy(struct store *base)
 {
@@ -464,7 +464,7 @@ static void destroy(struct store *base)
         continue; /* EINTR */
     }
     answer_all(store, &store->running);
-    while (!list_is_empty(&store->waiting)) { /* again, where an answer led to another call */
+    while (!list_is_empty(&store->waiting)) { /* again: an answer may have led to a call */
         list_move_all(&store->running, &store->waiting);
         sqlite_calls_end(&store->running, STORE_REFUSED, "the store is closed");
         answer_all(store, &store->running);

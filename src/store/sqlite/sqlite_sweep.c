@@ -7,13 +7,13 @@
 
 #include <errno.h>
 
-/* days with visits that show that a clock is right which is far from the time known before */
+/* this many days with visits prove a clock that is far from the known time */
 #define DAYS_AS_PROOF 3
 
-/* days that are still to come in any time zone, and one more for clocks that differ */
+/* a day so many days ahead has not begun in any time zone; includes one for clocks that differ */
 #define DAYS_AHEAD 2
 
-/* drops some of what `which` finds by `limit`, and adds how many rows that were */
+/* deletes some rows with statement `which`, up to `limit`; adds their number to `*dropped` */
 static int sweep(struct sqlite_file *file, enum statement which, uint64_t limit, int *dropped)
 {
     sqlite_bind_u64(file->statements[which], 1, limit);
@@ -24,9 +24,9 @@ static int sweep(struct sqlite_file *file, enum statement which, uint64_t limit,
     return 0;
 }
 
-/* --- how far the clock is believed --- */
+/* --- the proven clock --- */
 
-/* the newest day with numbers before `before`; 1, or 0 when there is none */
+/* finds the newest day before `before` with numbers; returns 1, 0 if there is none, or -EIO */
 static int find_day(struct sqlite_file *file, uint64_t before, uint64_t *ret_day)
 {
     int64_t day;
@@ -40,13 +40,13 @@ static int find_day(struct sqlite_file *file, uint64_t before, uint64_t *ret_day
     return found;
 }
 
-/* the time that has come when numbers of a day are written, in whatever time zone */
+/* returns the known time when a day has numbers: the end of that day */
 static uint64_t known_by_day(uint64_t day)
 {
     return (day + 1) * MS_PER_DAY;
 }
 
-/* remembers the day, so that a process that starts with another clock knows better */
+/* stores the proven day, so that a later process with a wrong clock knows it */
 static int write_proven_day(struct sqlite_file *file, enum statement which, uint64_t day)
 {
     if (file->proven_day == day) {
@@ -60,7 +60,10 @@ static int write_proven_day(struct sqlite_file *file, enum statement which, uint
     return 0;
 }
 
-/* of a new file the clock's day, of one of an earlier program the newest one with visits */
+/*
+ * Sets the proven day of a file that has none: the clock's day if the file is new, else the newest
+ * day with visits.
+ */
 static int begin_proven_day(struct sqlite_file *file)
 {
     uint64_t day = clock_wall_ms() / MS_PER_DAY;
@@ -84,7 +87,7 @@ int sqlite_file_begin_sweeping(struct sqlite_file *file)
     return 0;
 }
 
-/* visits on several days up to today show that today is near: they are no accident */
+/* learns the time from visits on several recent days, which prove the clock */
 static int learn_from_days(struct sqlite_file *file)
 {
     uint64_t day = file->sweep_clock.wall_ms / MS_PER_DAY + DAYS_AHEAD;
@@ -111,15 +114,15 @@ uint64_t sqlite_file_used_at_ms(struct sqlite_file *file)
     return sweep_clock_latest_ms(&file->sweep_clock);
 }
 
-/* --- what is dropped --- */
+/* --- deletions --- */
 
 /*
- * What shows who visited ends with its time by the wall clock, right or wrong: no secret lives
- * longer because a clock is in doubt.
+ * Deletes visitors and salts by the wall clock, right or wrong. Data that could identify visitors
+ * must not live longer because the clock is unproven.
  */
 static int sweep_visitors(struct sqlite_file *file, uint64_t now_ms, int *dropped)
 {
-    /* a day is over everywhere half a day after it is in UTC; some more, for late batches */
+    /* a day ends everywhere within half a day of UTC; the rest is for late batches */
     uint64_t first_day = sqlite_before(now_ms, 2 * (uint64_t)MS_PER_DAY) / MS_PER_DAY;
 
     return sweep(file, SWEEP_VISITOR, first_day, dropped) != 0 ||
@@ -128,7 +131,10 @@ static int sweep_visitors(struct sqlite_file *file, uint64_t now_ms, int *droppe
                : 0;
 }
 
-/* numbers by day and hour, by a proven clock; and what a clock that was ahead left for later */
+/*
+ * Deletes old numbers by day and hour. Also deletes salts, visitors and tokens of the future, left
+ * by a clock that was ahead. Call it only with a proven clock.
+ */
 static int sweep_history(struct sqlite_file *file, uint64_t now_ms, int *dropped)
 {
     uint64_t first_day = sqlite_before(now_ms, file->series_days_ms) / MS_PER_DAY;
@@ -147,7 +153,7 @@ static int sweep_history(struct sqlite_file *file, uint64_t now_ms, int *dropped
                : 0;
 }
 
-/* drops some of what is too old; once an hour, over as many commits as it takes */
+/* deletes some expired rows; once an hour, spread over several commits */
 static int sweep_hourly(struct sqlite_file *file)
 {
     uint64_t now_ms = file->sweep_clock.wall_ms;
@@ -174,7 +180,7 @@ static int sweep_hourly(struct sqlite_file *file)
     return 0;
 }
 
-/* drops some of the tokens that no batch will be compared with any more */
+/* deletes some tokens that no batch can match any more */
 static int sweep_seen(struct sqlite_file *file)
 {
     uint64_t now_s = sweep_clock_now_ms(&file->sweep_clock) / 1000;

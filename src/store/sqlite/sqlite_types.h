@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
- * sqlite_types: what the modules of the embedded store have in common.
- */
+/** sqlite_types: types that the modules of the embedded store share. */
 #ifndef VISITCOUNTD_STORE_SQLITE_TYPES_H
 #define VISITCOUNTD_STORE_SQLITE_TYPES_H
 
@@ -9,26 +7,26 @@
 #include <stdint.h>
 
 struct sqlite_store_options {
-    const char *path;         /* of the database; its directory is made when missing */
-    uint64_t keep_tokens_ms;  /* how much longer than their windows; see store_token_ttl_s() */
-    uint64_t ledger_ttl_ms;   /* ledger entries unused for longer are dropped */
+    const char *path;         /* of the database; missing directories are created */
+    uint64_t keep_tokens_ms;  /* beyond their windows; see store_token_ttl_s() */
+    uint64_t ledger_ttl_ms;   /* ledger entries unused for longer are deleted */
     uint64_t series_days_ms;  /* how long numbers by day are kept */
     uint64_t series_hours_ms; /* how long numbers by hour are kept */
 };
 
-/** What became of the file so far. */
+/** The state of the file. */
 struct sqlite_file_status {
-    bool ready;            /* open, and the last write did not find the disk full */
-    char error[256];       /* the last thing that failed and why; empty when nothing did */
-    uint64_t opens;        /* that succeeded */
-    uint64_t transactions; /* that were begun */
-    uint64_t commits;      /* of transactions that write */
-    bool is_clock_far;     /* the wall clock is far after the newest day, so history is kept */
+    bool ready;            /* open, and the disk was not full at the last write */
+    char error[256];       /* the last failure and its reason; empty: none */
+    uint64_t opens;        /* successful opens */
+    uint64_t transactions; /* begun transactions */
+    uint64_t commits;      /* of writing transactions */
+    bool is_clock_far;     /* the wall clock is far after the newest day: history is not deleted */
 };
 
-/** A page as it is in the file. */
+/** A page's row in the file. */
 struct sqlite_page {
-    int64_t id; /* 0: there is none */
+    int64_t id; /* 0: the page does not exist */
     int64_t total;
 };
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
- * sqlite_waiting: a call of sqlite_store together with who waits for its answer.
- */
+/** sqlite_waiting: a call of sqlite_store with the callback that waits for its answer. */
 #ifndef VISITCOUNTD_STORE_SQLITE_WAITING_H
 #define VISITCOUNTD_STORE_SQLITE_WAITING_H
 
@@ -20,19 +18,19 @@ struct waiting_call {
         store_on_edited on_edited;
         store_on_admitted on_admitted;
         store_on_salt on_salt;
-        void (*on_version)(void *data, uint64_t version); /* only when it is known */
+        void (*on_version)(void *data, uint64_t version); /* not called if the version is unknown */
     };
     void *data;
-    uint64_t numbers[]; /* what the answer is written to */
+    uint64_t numbers[]; /* memory of the answer */
 };
 
-/** A new call with room for `count` numbers. */
+/** Creates a call with room for `count` numbers. The caller sets its callback. */
 struct waiting_call *waiting_call_create(enum sqlite_call_kind kind, size_t count, void *data);
 
-/** A new call that applies `batch`. */
+/** Creates a call that applies `batch`. */
 struct waiting_call *waiting_call_create_apply(const struct store_batch *batch, void *data);
 
-/** Tells who waits what came of the call. */
+/** Calls the callback with the call's result. */
 void waiting_call_answer(struct waiting_call *call);
 
 void waiting_call_destroy(struct waiting_call *call);

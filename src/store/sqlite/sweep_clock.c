@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/sweep_clock.h"
 
-/* a known time is that of a day: so much later than the clock it may be, and the clock is right */
+/* a known time is the end of a day, so a correct clock may be this much earlier */
 #define ROUNDED_MS (2 * UINT64_C(86400000))
 
 void sweep_clock_init(struct sweep_clock *clock, uint64_t known_ms, uint64_t wall_ms,
@@ -18,7 +18,7 @@ void sweep_clock_init(struct sweep_clock *clock, uint64_t known_ms, uint64_t wal
                                   .known_monotonic_ms = monotonic_ms};
 }
 
-/* the known time goes on by the monotonic clock */
+/* returns the known time, advanced by the monotonic clock */
 static uint64_t known_now_ms(const struct sweep_clock *clock)
 {
     return clock->known_ms + (clock->monotonic_ms - clock->known_monotonic_ms);
