@@ -14,9 +14,9 @@
 #include "count/site.h"
 
 /**
- * Whom a refusal of what `lane` sent concerns, of which the store says `scope`. An error of all
- * sites that one gets again, after others were written meanwhile, is that site's own: behind a
- * proxy, or in a cluster, it is that of the servers which have its keys.
+ * Decides whether a refusal of the batch of `lane` concerns all sites. `scope` is what the store
+ * says. If one site gets an error of all sites again after others were written, the error is that
+ * site's own: in a cluster, or behind a proxy, it comes from the server that has the site's keys.
  */
 enum store_scope breaker_scope(struct lane *lane, enum store_scope scope);
 
@@ -40,8 +40,9 @@ bool breaker_is_open(const struct engine *engine, const struct site *site, uint6
 uint64_t breaker_deadline_ms(const struct engine *engine, const struct site *site, uint64_t now_ms);
 
 /**
- * Since when the store is away, later by what the process stood still since: then the store had no
- * chance to come back.
+ * The time at which the store went away, in ms of the monotonic clock. A pause of this process
+ * since then moves it forward by the length of the pause, because the store had no chance to come
+ * back.
  */
 uint64_t breaker_away_since_ms(const struct engine *engine);
 
