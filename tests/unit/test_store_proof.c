@@ -540,7 +540,7 @@ static void test_edits_keep_the_proof(void **state)
     edit_page(fixture, STORE_DELETE, "/nothing", 0);
     assert_counts(fixture, EPOCH_0, 6, 15);
     assert_int_equal(total_of(fixture, "default", ""), 115);
-    edit_page(fixture, STORE_ADD, "/b", STORE_NUMBER_MAX);
+    edit_page(fixture, STORE_ADD, "/b", STORE_NUMBER_MAX - 115);
     assert_int_equal(last_edit.outcome, STORE_OK);
     edit_page(fixture, STORE_ADD, "/b", 1);
     assert_int_equal(last_edit.outcome, STORE_REFUSED);
