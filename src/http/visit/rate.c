@@ -94,7 +94,7 @@ uint64_t rates_take(struct rates *rates, const struct rate *rate, const struct r
 
     full_us += per_us / rate->count;
     if (full_us - now_us > per_us) {
-        return (full_us - now_us - per_us) / 1000 + 1;
+        return (full_us - now_us - per_us + 999) / 1000;
     }
     bucket->full_us = full_us;
     return 0;
