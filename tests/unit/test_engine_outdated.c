@@ -176,8 +176,9 @@ static void finish(struct fixture *fixture, struct bench *bench)
 /* another process, with what the one before left on the disk */
 static void restart_process(struct fixture *fixture, struct bench *bench)
 {
-    engine_destroy(fixture->engine);
+    engine_abandon(fixture->engine);
     close_bench(fixture, bench);
+    engine_destroy(fixture->engine);
     fixture->engine = engine_create(fixture->loop, &fixture->store->store, &default_options);
     open_bench(fixture, bench);
 }
