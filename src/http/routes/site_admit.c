@@ -248,17 +248,22 @@ void site_admit_start(struct request *request, const struct target *target,
 
 /* Listed sites */
 
-/** No request waits for the result. After a failure a later visit tries again. */
+/**
+ * No request waits for the result. After a failure a later visit tries again. `data` is a copy of
+ * the name, which the store reads until now: a reload may have freed the rules.
+ */
 static void on_listed(void *data, const struct store_admitted *result)
 {
-    (void)data;
     (void)result;
+    free(data);
 }
 
 void site_admit_listed(struct request *request, const struct site_rules *rules, uint64_t second)
 {
     if (sites_is_due(rules, second)) {
-        store_admit(request->app->store, rules->name, 0, on_listed, NULL);
+        char *name = alloc_text(rules->name);
+
+        store_admit(request->app->store, name, 0, on_listed, name);
     }
 }
 
