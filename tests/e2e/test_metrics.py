@@ -4,12 +4,16 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from harness import fetch, talk, visit
+from harness import fetch, talk, visit, wait_until
 
 
 @pytest.fixture
 def daemon(new_daemon, store):
-    return new_daemon({"metrics.listen": ["127.0.0.1:0"], "sites": ["*"], **store.settings}).wait_for_store()
+    """On Redis its settings were looked at: that adds series, a moment after the start."""
+    daemon = new_daemon({"metrics.listen": ["127.0.0.1:0"], "sites": ["*"], **store.settings}).wait_for_store()
+    if daemon.status()["store"]["backend"] == "redis":
+        wait_until(lambda: any(name == "visitcountd_store_warning" for name, _ in metrics(daemon)), "the settings are known")
+    return daemon
 
 
 def parse(answer):
