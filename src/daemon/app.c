@@ -8,7 +8,7 @@
 #include "http/request/router.h"
 #include "http/routes/routes.h"
 #include "http/server/server.h"
-#include "http/routes/site_admit.h"
+#include "http/routes/site_registration.h"
 #include "http/visit/sites.h"
 #include "http/visit/visitor.h"
 #include "loop/loop.h"
@@ -80,7 +80,7 @@ struct app *app_create(const struct app_options *options, struct buf *errors)
     app->admission = &memory->admission;
     admission_init(app->admission);
     app->visitors = visitors_create(app->loop, app->store, app->sites);
-    app->site_admits = site_admits_create(app->loop, app->store);
+    app->site_registrations = site_registrations_create(app->loop, app->store);
     app->server = create_server(memory, options, errors);
     if (app->server == NULL) {
         app_destroy(app);
@@ -115,7 +115,7 @@ void app_destroy(struct app *app)
     app->is_draining = true;
     live_destroy(app->live);
     server_destroy(app->server);
-    site_admits_destroy(app->site_admits);
+    site_registrations_destroy(app->site_registrations);
     visitors_destroy(app->visitors);
     sites_destroy(app->sites);
     admission_finish(app->admission);

@@ -2,7 +2,7 @@
 #include "http/admin/app_view.h"
 
 #include "http/routes/live.h"
-#include "http/routes/site_admit.h"
+#include "http/routes/site_registration.h"
 #include "http/visit/sites.h"
 #include "http/visit/visitor.h"
 
@@ -20,7 +20,7 @@ void app_view(const struct app *app, struct app_view *ret_view)
         .is_draining = app->is_draining,
         .visitors_are_told_apart = visitors_are_told_apart(app->visitors),
         .salt_trouble = visitors_trouble(app->visitors),
-        .site_trouble = site_admits_trouble(app->site_admits),
+        .site_trouble = site_registrations_trouble(app->site_registrations),
         .live_clients = live_client_count(app->live),
     };
     server_count(app->server, &ret_view->server);

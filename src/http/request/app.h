@@ -20,7 +20,7 @@ struct engine;
 struct live;
 struct loop;
 struct server;
-struct site_admits;
+struct site_registrations;
 struct sites;
 struct store;
 struct visitors;
@@ -55,7 +55,7 @@ struct app {
     struct sites *sites;
     struct admission *admission;
     struct visitors *visitors;
-    struct site_admits *site_admits;
+    struct site_registrations *site_registrations;
     struct live *live;
     struct buf scratch;     /* returned by app_scratch() */
     uint64_t started_at_ms; /* loop time */

@@ -10,7 +10,7 @@
 #include "http/routes/read.h"
 #include "http/request/refusal.h"
 #include "http/request/response.h"
-#include "http/routes/site_admit.h"
+#include "http/routes/site_registration.h"
 #include "http/visit/sites.h"
 #include "http/visit/target.h"
 #include "http/visit/token.h"
@@ -159,7 +159,7 @@ static void count_visit(struct request *request, const struct client *client,
         return;
     }
     waiting->visit.second = second_of(request);
-    site_admit_listed(request, target->rules, waiting->visit.second);
+    site_registration_listed(request, target->rules, waiting->visit.second);
     visitors_identify(request->app->visitors, &request->h2o->pool, client, target, &waiting->visit);
     waiting->visit.wants_uniques = format_of(request)->tells_uniques && request->period == NULL &&
                                    target->rules->keeps_visitors &&
@@ -228,7 +228,7 @@ static void count_on_site(struct request *request, const struct client *client,
                           const struct target *target)
 {
     if (target->rules->name_length == 0) {
-        site_admit_start(request, target, on_site);
+        site_registration_start(request, target, on_site);
     } else {
         count_visit(request, client, target);
     }

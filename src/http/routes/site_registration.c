@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/routes/site_admit.h"
+#include "http/routes/site_registration.h"
 
 #include "base/alloc.h"
 #include "config/config.h"
@@ -21,7 +21,7 @@
 /* delay before a refused question is repeated */
 #define RETRY_MS 50
 
-struct site_admits {
+struct site_registrations {
     struct loop *loop;
     struct store *store;
     struct store_listener listener;
@@ -32,14 +32,14 @@ struct site_admits {
     uint64_t changed_lost_ms; /* loop_lost_ms() when the store came or went last */
 };
 
-struct site_admit {
+struct site_registration {
     struct list link; /* in `waiting`, or in no list */
     bool is_asked;    /* the store has the question and answers it once */
-    struct site_admits *admits;
+    struct site_registrations *admits;
     struct request *request; /* NULL if it was answered or is gone; then `admits` may be gone too */
-    struct site_admit **guard; /* in the request's pool, which clears `request` through it */
-    struct target *target;     /* also in the request's pool */
-    site_admit_callback on_admitted;
+    struct site_registration **guard; /* in the request's pool, which clears `request` through it */
+    struct target *target;            /* also in the request's pool */
+    site_registration_callback on_admitted;
     struct loop_timer limit;
     char site[STORE_SITE_MAX + 1];
 };
@@ -49,7 +49,7 @@ static size_t alive_count;
 
 /* Life of a question */
 
-static void destroy_unless_asked(struct site_admit *admit)
+static void destroy_unless_asked(struct site_registration *admit)
 {
     if (!admit->is_asked) {
         alive_count--;
@@ -58,7 +58,7 @@ static void destroy_unless_asked(struct site_admit *admit)
 }
 
 /** Detaches the request. A question that the store has stays until its answer. */
-static struct request *release(struct site_admit *admit)
+static struct request *release(struct site_registration *admit)
 {
     struct request *request = admit->request;
 
@@ -72,8 +72,8 @@ static struct request *release(struct site_admit *admit)
 
 static void on_request_gone(void *data)
 {
-    struct site_admit **guard = data;
-    struct site_admit *admit = *guard;
+    struct site_registration **guard = data;
+    struct site_registration *admit = *guard;
 
     if (admit != NULL) {
         release(admit);
@@ -82,10 +82,10 @@ static void on_request_gone(void *data)
 }
 
 /** Answers the request and ends the question. */
-static void answer(struct site_admit *admit, enum site_admission admission)
+static void answer(struct site_registration *admit, enum site_admission admission)
 {
     struct target *target = admit->target;
-    site_admit_callback on_admitted = admit->on_admitted;
+    site_registration_callback on_admitted = admit->on_admitted;
     struct request *request;
 
     connection_end_wait(admit->request->h2o);
@@ -96,7 +96,7 @@ static void answer(struct site_admit *admit, enum site_admission admission)
 
 static void on_limit(struct loop_timer *timer)
 {
-    answer(container_of(timer, struct site_admit, limit), SITE_NOT_SERVED);
+    answer(container_of(timer, struct site_registration, limit), SITE_NOT_SERVED);
 }
 
 static uint64_t max_wait_ms(const struct request *request)
@@ -109,7 +109,7 @@ static uint64_t max_wait_ms(const struct request *request)
 /* Asking */
 
 /** Whether the store has been away, or has refused the question, for longer than a visit waits. */
-static bool is_hopeless(const struct site_admits *admits, const struct request *request)
+static bool is_hopeless(const struct site_registrations *admits, const struct request *request)
 {
     struct store_health health;
     struct trouble_view view;
@@ -125,7 +125,7 @@ static bool is_hopeless(const struct site_admits *admits, const struct request *
 }
 
 /** Records the admitted site, under the current configuration. */
-static enum site_admission take_in(const struct site_admit *admit)
+static enum site_admission take_in(const struct site_registration *admit)
 {
     const struct site_rules *rules =
         sites_admit(admit->request->app->sites, admit->site, strlen(admit->site));
@@ -138,9 +138,9 @@ static enum site_admission take_in(const struct site_admit *admit)
 }
 
 /** Queues the question until the store comes back or the retry timer fires. */
-static void let_wait(struct site_admit *admit)
+static void let_wait(struct site_registration *admit)
 {
-    struct site_admits *admits = admit->admits;
+    struct site_registrations *admits = admit->admits;
 
     list_append(&admits->waiting, &admit->link);
     if (!loop_timer_is_active(&admits->retry)) {
@@ -150,7 +150,7 @@ static void let_wait(struct site_admit *admit)
 
 static void on_admitted(void *data, const struct store_admitted *result)
 {
-    struct site_admit *admit = data;
+    struct site_registration *admit = data;
 
     admit->is_asked = false;
     if (admit->request == NULL) {
@@ -168,48 +168,48 @@ static void on_admitted(void *data, const struct store_admitted *result)
     }
 }
 
-static void ask(struct site_admit *admit)
+static void ask(struct site_registration *admit)
 {
-    struct site_admits *admits = admit->admits;
+    struct site_registrations *admits = admit->admits;
 
     admit->is_asked = true;
     store_admit(admits->store, admit->site, sites_open_limit(admit->request->app->sites),
                 on_admitted, admit);
 }
 
-static void ask_all(struct site_admits *admits)
+static void ask_all(struct site_registrations *admits)
 {
     struct store_health health;
     struct list *link;
 
     store_health(admits->store, &health);
     while (health.available && (link = list_take_first(&admits->waiting)) != NULL) {
-        ask(container_of(link, struct site_admit, link));
+        ask(container_of(link, struct site_registration, link));
     }
 }
 
 static void on_retry(struct loop_timer *timer)
 {
-    ask_all(container_of(timer, struct site_admits, retry));
+    ask_all(container_of(timer, struct site_registrations, retry));
 }
 
 static void on_store_change(struct store_listener *listener, bool available)
 {
-    struct site_admits *admits = container_of(listener, struct site_admits, listener);
+    struct site_registrations *admits = container_of(listener, struct site_registrations, listener);
 
     (void)available;
     admits->changed_lost_ms = loop_lost_ms(admits->loop);
     ask_all(admits);
 }
 
-static struct site_admit *create(struct request *request, const struct target *target,
-                                 site_admit_callback callback)
+static struct site_registration *create(struct request *request, const struct target *target,
+                                        site_registration_callback callback)
 {
     h2o_mem_pool_t *pool = &request->h2o->pool;
-    struct site_admit *admit = alloc_zero(1, sizeof(*admit));
+    struct site_registration *admit = alloc_zero(1, sizeof(*admit));
 
     list_init(&admit->link);
-    admit->admits = request->app->site_admits;
+    admit->admits = request->app->site_registrations;
     admit->request = request;
     admit->on_admitted = callback;
     admit->target = h2o_mem_alloc_pool(pool, sizeof(*target));
@@ -223,11 +223,11 @@ static struct site_admit *create(struct request *request, const struct target *t
     return admit;
 }
 
-void site_admit_start(struct request *request, const struct target *target,
-                      site_admit_callback callback)
+void site_registration_start(struct request *request, const struct target *target,
+                             site_registration_callback callback)
 {
-    struct site_admits *admits = request->app->site_admits;
-    struct site_admit *admit;
+    struct site_registrations *admits = request->app->site_registrations;
+    struct site_registration *admit;
     struct store_health health;
 
     store_health(admits->store, &health);
@@ -258,7 +258,8 @@ static void on_listed(void *data, const struct store_admitted *result)
     free(data);
 }
 
-void site_admit_listed(struct request *request, const struct site_rules *rules, uint64_t second)
+void site_registration_listed(struct request *request, const struct site_rules *rules,
+                              uint64_t second)
 {
     if (sites_is_due(rules, second)) {
         char *name = alloc_text(rules->name);
@@ -269,9 +270,9 @@ void site_admit_listed(struct request *request, const struct site_rules *rules, 
 
 /* All questions */
 
-struct site_admits *site_admits_create(struct loop *loop, struct store *store)
+struct site_registrations *site_registrations_create(struct loop *loop, struct store *store)
 {
-    struct site_admits *admits = alloc_zero(1, sizeof(*admits));
+    struct site_registrations *admits = alloc_zero(1, sizeof(*admits));
 
     admits->loop = loop;
     admits->store = store;
@@ -284,7 +285,7 @@ struct site_admits *site_admits_create(struct loop *loop, struct store *store)
     return admits;
 }
 
-void site_admits_destroy(struct site_admits *admits)
+void site_registrations_destroy(struct site_registrations *admits)
 {
     if (admits == NULL) {
         return;
@@ -294,7 +295,7 @@ void site_admits_destroy(struct site_admits *admits)
     free(admits);
 }
 
-const struct trouble *site_admits_trouble(const struct site_admits *admits)
+const struct trouble *site_registrations_trouble(const struct site_registrations *admits)
 {
     return &admits->trouble;
 }

@@ -10,14 +10,14 @@
  * count.max_wait, visits of such sites are refused at once. If the store has refused all questions
  * for that long, one visit at a time waits, and the others are refused at once.
  */
-#ifndef VISITCOUNTD_HTTP_SITE_ADMIT_H
-#define VISITCOUNTD_HTTP_SITE_ADMIT_H
+#ifndef VISITCOUNTD_HTTP_SITE_REGISTRATION_H
+#define VISITCOUNTD_HTTP_SITE_REGISTRATION_H
 
 #include "http/request/request.h"
 #include "http/visit/target.h"
 #include "http/visit/trouble.h"
 
-struct site_admits;
+struct site_registrations;
 
 /** The store's answer. */
 enum site_admission {
@@ -26,17 +26,17 @@ enum site_admission {
     SITE_NOT_SERVED /* the store did not answer in time */
 };
 
-typedef void (*site_admit_callback)(struct request *request, struct target *target,
-                                    enum site_admission admission);
+typedef void (*site_registration_callback)(struct request *request, struct target *target,
+                                           enum site_admission admission);
 
 /** Creates an empty set of questions. `loop` and `store` must outlive it. */
-struct site_admits *site_admits_create(struct loop *loop, struct store *store);
+struct site_registrations *site_registrations_create(struct loop *loop, struct store *store);
 
 /** Frees `admits`. All requests must be gone. NULL is allowed. */
-void site_admits_destroy(struct site_admits *admits);
+void site_registrations_destroy(struct site_registrations *admits);
 
 /** Returns the store's refusals of these questions. */
-const struct trouble *site_admits_trouble(const struct site_admits *admits);
+const struct trouble *site_registrations_trouble(const struct site_registrations *admits);
 
 /**
  * Asks the store to admit the site of `target`, which is not in any list. Copies `target`. Calls
@@ -44,13 +44,14 @@ const struct trouble *site_admits_trouble(const struct site_admits *admits);
  * visit that is refused at once (see above, or too many questions are open) gets the callback
  * before this function returns, with a NULL `target`.
  */
-void site_admit_start(struct request *request, const struct target *target,
-                      site_admit_callback on_admitted);
+void site_registration_start(struct request *request, const struct target *target,
+                             site_registration_callback on_admitted);
 
 /**
  * Adds a listed site to the store's list, at its first visit and again from time to time. Does not
  * wait for the result. `second` is the time of the visit, in seconds since 1970.
  */
-void site_admit_listed(struct request *request, const struct site_rules *rules, uint64_t second);
+void site_registration_listed(struct request *request, const struct site_rules *rules,
+                              uint64_t second);
 
 #endif
