@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "http/admin/admin.h"
-#include "http/visit/admission.h"
+#include "http/visit/visit_filter.h"
 #include "http/routes/live.h"
 #include "http/request/router.h"
 #include "http/routes/routes.h"
@@ -23,7 +23,7 @@ struct service {
 
 struct app_memory {
     struct app app; /* the first member, because app_create() returns its address */
-    struct admission admission;
+    struct visit_filter visit_filter;
     struct service services[LISTENER_KINDS];
 };
 
@@ -77,8 +77,8 @@ struct app *app_create(const struct app_options *options, struct buf *errors)
     app->started_at_ms = loop_now_ms(app->loop);
     app->sites = sites_create(app->config);
     app->live = live_create(app->loop, app->store);
-    app->admission = &memory->admission;
-    admission_init(app->admission);
+    app->visit_filter = &memory->visit_filter;
+    visit_filter_init(app->visit_filter);
     app->visitors = visitors_create(app->loop, app->store, app->sites);
     app->site_registrations = site_registrations_create(app->loop, app->store);
     app->server = create_server(memory, options, errors);
@@ -118,7 +118,7 @@ void app_destroy(struct app *app)
     site_registrations_destroy(app->site_registrations);
     visitors_destroy(app->visitors);
     sites_destroy(app->sites);
-    admission_finish(app->admission);
+    visit_filter_finish(app->visit_filter);
     buf_finish(&app->scratch);
     free(memory_of(app));
 }

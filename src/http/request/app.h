@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct admission;
+struct visit_filter;
 struct adoptions;
 struct config;
 struct engine;
@@ -53,7 +53,7 @@ struct app {
     struct app_actions actions;
     const struct config *config;
     struct sites *sites;
-    struct admission *admission;
+    struct visit_filter *visit_filter;
     struct visitors *visitors;
     struct site_registrations *site_registrations;
     struct live *live;

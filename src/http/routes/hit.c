@@ -2,7 +2,7 @@
 #include "http/routes/hit.h"
 
 #include "count/engine.h"
-#include "http/visit/admission.h"
+#include "http/visit/visit_filter.h"
 #include "http/request/app.h"
 #include "http/request/client.h"
 #include "http/server/connection.h"
@@ -187,7 +187,7 @@ static void ignore_visit(struct request *request, const struct target *target, h
 }
 
 static void refuse_visit(struct request *request, const struct target *target,
-                         const struct admission_verdict *verdict)
+                         const struct visit_filter_verdict *verdict)
 {
     request->retry_after_s = verdict->retry_after_s;
     if (verdict->refusal == REFUSAL_RATE) {
@@ -201,14 +201,15 @@ static void refuse_visit(struct request *request, const struct target *target,
 }
 
 /** The store admitted or refused an unlisted site. */
-static void on_site(struct request *request, struct target *target, enum site_admission admission)
+static void on_site(struct request *request, struct target *target,
+                    enum site_visit_filter visit_filter)
 {
     struct client client;
 
-    if (admission != SITE_ADMITTED) {
+    if (visit_filter != SITE_ADMITTED) {
         engine_note_refused(request->app->engine);
     }
-    switch (admission) {
+    switch (visit_filter) {
     case SITE_ADMITTED:
         client_take(request, &client);
         count_visit(request, &client, target);
@@ -236,19 +237,19 @@ static void count_on_site(struct request *request, const struct client *client,
 
 static void judge_visit(struct request *request, const struct target *target)
 {
-    struct admission_verdict verdict;
+    struct visit_filter_verdict verdict;
     struct client client;
 
     client_take(request, &client);
-    admission_judge(request->app->admission, request->app->config, &client, target, &verdict);
+    visit_filter_judge(request->app->visit_filter, request->app->config, &client, target, &verdict);
     switch (verdict.result) {
-    case ADMISSION_COUNT:
+    case VISIT_FILTER_COUNT:
         count_on_site(request, &client, target);
         break;
-    case ADMISSION_IGNORE:
+    case VISIT_FILTER_IGNORE:
         ignore_visit(request, target, verdict.status);
         break;
-    case ADMISSION_REFUSE:
+    case VISIT_FILTER_REFUSE:
         refuse_visit(request, target, &verdict);
         break;
     }

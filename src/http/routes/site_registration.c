@@ -82,7 +82,7 @@ static void on_request_gone(void *data)
 }
 
 /** Answers the request and ends the question. */
-static void answer(struct site_registration *admit, enum site_admission admission)
+static void answer(struct site_registration *admit, enum site_visit_filter visit_filter)
 {
     struct target *target = admit->target;
     site_registration_callback on_admitted = admit->on_admitted;
@@ -91,7 +91,7 @@ static void answer(struct site_registration *admit, enum site_admission admissio
     connection_end_wait(admit->request->h2o);
     request = release(admit);
     destroy_unless_asked(admit);
-    on_admitted(request, target, admission);
+    on_admitted(request, target, visit_filter);
 }
 
 static void on_limit(struct loop_timer *timer)
@@ -125,7 +125,7 @@ static bool is_hopeless(const struct site_registrations *admits, const struct re
 }
 
 /** Records the admitted site, under the current configuration. */
-static enum site_admission take_in(const struct site_registration *admit)
+static enum site_visit_filter take_in(const struct site_registration *admit)
 {
     const struct site_rules *rules =
         sites_admit(admit->request->app->sites, admit->site, strlen(admit->site));

@@ -20,14 +20,14 @@
 struct site_registrations;
 
 /** The store's answer. */
-enum site_admission {
+enum site_visit_filter {
     SITE_ADMITTED,  /* target->rules are the site's rules now */
     SITE_TOO_MANY,  /* the limit of sites is reached */
     SITE_NOT_SERVED /* the store did not answer in time */
 };
 
 typedef void (*site_registration_callback)(struct request *request, struct target *target,
-                                           enum site_admission admission);
+                                           enum site_visit_filter visit_filter);
 
 /** Creates an empty set of questions. `loop` and `store` must outlive it. */
 struct site_registrations *site_registrations_create(struct loop *loop, struct store *store);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config_fixture.h"
 
-#include "http/visit/admission.h"
+#include "http/visit/visit_filter.h"
 
 #define BROWSER  "Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.0"
 #define BOT      "Mozilla/5.0 (compatible; Googlebot/2.1)"
@@ -10,7 +10,7 @@
 struct fixture {
     struct config *config;
     struct sites *sites;
-    struct admission admission;
+    struct visit_filter visit_filter;
     struct client client;
     struct target target;
 };
@@ -25,7 +25,7 @@ static void init(struct fixture *fixture, const char *file)
 {
     *fixture = (struct fixture){.config = load_right(&(struct given){.file = file})};
     fixture->sites = sites_create(fixture->config);
-    admission_init(&fixture->admission);
+    visit_filter_init(&fixture->visit_filter);
     fixture->client.source = CLIENT_UNTRUSTED;
     fixture->client.headers.user_agent = text(BROWSER);
     assert_int_equal(parse_ip("192.0.2.1", 9, &fixture->client.address), 0);
@@ -37,38 +37,38 @@ static void init(struct fixture *fixture, const char *file)
 
 static void finish(struct fixture *fixture)
 {
-    admission_finish(&fixture->admission);
+    visit_filter_finish(&fixture->visit_filter);
     sites_destroy(fixture->sites);
     config_unload(fixture->config);
 }
 
-static struct admission_verdict judge(struct fixture *fixture)
+static struct visit_filter_verdict judge(struct fixture *fixture)
 {
-    struct admission_verdict verdict = {.retry_after_s = 0};
+    struct visit_filter_verdict verdict = {.retry_after_s = 0};
 
-    admission_judge(&fixture->admission, fixture->config, &fixture->client, &fixture->target,
-                    &verdict);
+    visit_filter_judge(&fixture->visit_filter, fixture->config, &fixture->client, &fixture->target,
+                       &verdict);
     return verdict;
 }
 
 static void expect_count(struct fixture *fixture)
 {
-    assert_int_equal(judge(fixture).result, ADMISSION_COUNT);
+    assert_int_equal(judge(fixture).result, VISIT_FILTER_COUNT);
 }
 
 static void expect_ignore(struct fixture *fixture, const char *status)
 {
-    struct admission_verdict verdict = judge(fixture);
+    struct visit_filter_verdict verdict = judge(fixture);
 
-    assert_int_equal(verdict.result, ADMISSION_IGNORE);
+    assert_int_equal(verdict.result, VISIT_FILTER_IGNORE);
     assert_string_equal(verdict.status.base, status);
 }
 
 static void expect_refusal(struct fixture *fixture, enum refusal refusal)
 {
-    struct admission_verdict verdict = judge(fixture);
+    struct visit_filter_verdict verdict = judge(fixture);
 
-    assert_int_equal(verdict.result, ADMISSION_REFUSE);
+    assert_int_equal(verdict.result, VISIT_FILTER_REFUSE);
     assert_int_equal(verdict.refusal, refusal);
 }
 
@@ -157,7 +157,7 @@ static void test_origins(void **state)
     for (size_t i = 0; i < LENGTH(rows); i++) {
         fixture.client.headers.origin = text(rows[i].origin != NULL ? rows[i].origin : "");
         fixture.client.headers.referer = text(rows[i].referer != NULL ? rows[i].referer : "");
-        if ((judge(&fixture).result == ADMISSION_COUNT) != rows[i].is_admitted) {
+        if ((judge(&fixture).result == VISIT_FILTER_COUNT) != rows[i].is_admitted) {
             fail_msg("Origin %s, Referer %s", rows[i].origin, rows[i].referer);
         }
     }
@@ -167,7 +167,7 @@ static void test_origins(void **state)
 
 static void test_rates(void **state)
 {
-    struct admission_verdict verdict;
+    struct visit_filter_verdict verdict;
     struct fixture fixture;
 
     (void)state;
@@ -175,7 +175,7 @@ static void test_rates(void **state)
     expect_count(&fixture);
     expect_count(&fixture);
     verdict = judge(&fixture);
-    assert_int_equal(verdict.result, ADMISSION_REFUSE);
+    assert_int_equal(verdict.result, VISIT_FILTER_REFUSE);
     assert_int_equal(verdict.refusal, REFUSAL_RATE);
     assert_in_range(verdict.retry_after_s, 1700, 1801);
     fixture.client.source = CLIENT_UNKNOWN;

@@ -3,8 +3,8 @@
  * admission: decides whether a request to a counting route counts. It filters prefetches, bots, the
  * networks that the operator excludes, foreign origins, and visits above the rate limit.
  */
-#ifndef VISITCOUNTD_HTTP_ADMISSION_H
-#define VISITCOUNTD_HTTP_ADMISSION_H
+#ifndef VISITCOUNTD_HTTP_VISIT_FILTER_H
+#define VISITCOUNTD_HTTP_VISIT_FILTER_H
 
 #include "http/visit/bots.h"
 #include "http/request/client.h"
@@ -12,41 +12,41 @@
 #include "http/request/refusal.h"
 #include "http/visit/target.h"
 
-enum admission_result {
-    ADMISSION_COUNT,
-    ADMISSION_IGNORE, /* answered with the current number */
-    ADMISSION_REFUSE  /* answered with an error */
+enum visit_filter_result {
+    VISIT_FILTER_COUNT,
+    VISIT_FILTER_IGNORE, /* answered with the current number */
+    VISIT_FILTER_REFUSE  /* answered with an error */
 };
 
 /** State kept between requests. It holds no address and no user agent. */
-struct admission {
+struct visit_filter {
     struct bots *bots;
     struct rates *rates;
 };
 
-struct admission_verdict {
-    enum admission_result result;
+struct visit_filter_verdict {
+    enum visit_filter_result result;
     h2o_iovec_t status;     /* ADMISSION_IGNORE: the value of Visitcount-Status; static */
     enum refusal refusal;   /* ADMISSION_REFUSE */
     uint64_t retry_after_s; /* of REFUSAL_RATE */
 };
 
-void admission_init(struct admission *admission);
-void admission_finish(struct admission *admission);
+void visit_filter_init(struct visit_filter *visit_filter);
+void visit_filter_finish(struct visit_filter *visit_filter);
 
 /**
  * Judges a request that is not a HEAD. The checks run in this order, and the first one that fails
  * decides: prefetch, bot, networks of `config`, origins of the site, rate of the client on the
  * page. The rate check takes one visit out of the client's bucket.
  */
-void admission_judge(struct admission *admission, const struct config *config,
-                     const struct client *client, const struct target *target,
-                     struct admission_verdict *ret_verdict);
+void visit_filter_judge(struct visit_filter *visit_filter, const struct config *config,
+                        const struct client *client, const struct target *target,
+                        struct visit_filter_verdict *ret_verdict);
 
 /**
  * Returns the origin of a URL, for example of Referer: "https://a.example" for
  * "https://a.example/b".
  */
-h2o_iovec_t admission_origin_of(h2o_iovec_t url);
+h2o_iovec_t visit_filter_origin_of(h2o_iovec_t url);
 
 #endif

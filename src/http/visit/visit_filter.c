@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/visit/admission.h"
+#include "http/visit/visit_filter.h"
 
 #include "base/clock.h"
 #include "config/config.h"
@@ -11,16 +11,16 @@ static const h2o_iovec_t status_prefetch = {H2O_STRLIT("ignored; reason=prefetch
 static const h2o_iovec_t status_bot = {H2O_STRLIT("ignored; reason=bot")};
 static const h2o_iovec_t status_network = {H2O_STRLIT("ignored; reason=network")};
 
-void admission_init(struct admission *admission)
+void visit_filter_init(struct visit_filter *visit_filter)
 {
-    admission->bots = bots_create(NULL);
-    admission->rates = rates_create();
+    visit_filter->bots = bots_create(NULL);
+    visit_filter->rates = rates_create();
 }
 
-void admission_finish(struct admission *admission)
+void visit_filter_finish(struct visit_filter *visit_filter)
 {
-    bots_destroy(admission->bots);
-    rates_destroy(admission->rates);
+    bots_destroy(visit_filter->bots);
+    rates_destroy(visit_filter->rates);
 }
 
 static bool begins_with(h2o_iovec_t value, const char *word)
@@ -44,7 +44,7 @@ static bool is_prefetched(const struct request_headers *headers)
             is_prefetch(headers->moz));
 }
 
-h2o_iovec_t admission_origin_of(h2o_iovec_t url)
+h2o_iovec_t visit_filter_origin_of(h2o_iovec_t url)
 {
     const char *end = url.base + url.len;
     const char *host = url.len > 3 ? memmem(url.base, url.len, "://", 3) : NULL;
@@ -70,7 +70,7 @@ static bool has_admitted_origin(const struct request_headers *headers,
     h2o_iovec_t origin = headers->origin;
 
     if (origin.len == 0) {
-        origin = admission_origin_of(headers->referer);
+        origin = visit_filter_origin_of(headers->referer);
     }
     return site_rules_admit_origin(rules, origin.base, origin.len);
 }
@@ -81,7 +81,7 @@ static bool is_in_ignored_network(const struct config *config, const struct clie
            client_is_in(&config->ignore_networks, &client->address);
 }
 
-static uint64_t take_from_bucket(struct admission *admission, const struct client *client,
+static uint64_t take_from_bucket(struct visit_filter *visit_filter, const struct client *client,
                                  const struct target *target)
 {
     const struct site_rules *rules = target->rules;
@@ -89,7 +89,7 @@ static uint64_t take_from_bucket(struct admission *admission, const struct clien
     if (rules->rate.count == 0 || client->source == CLIENT_UNKNOWN) {
         return 0;
     }
-    return rates_take(admission->rates, &rules->rate,
+    return rates_take(visit_filter->rates, &rules->rate,
                       &(struct rate_key){
                           .address = &client->address,
                           .site = target->site,
@@ -99,37 +99,37 @@ static uint64_t take_from_bucket(struct admission *admission, const struct clien
                       clock_monotonic_ms());
 }
 
-static void ignore(struct admission_verdict *verdict, h2o_iovec_t status)
+static void ignore(struct visit_filter_verdict *verdict, h2o_iovec_t status)
 {
-    verdict->result = ADMISSION_IGNORE;
+    verdict->result = VISIT_FILTER_IGNORE;
     verdict->status = status;
 }
 
-static void refuse_for(struct admission_verdict *verdict, enum refusal refusal)
+static void refuse_for(struct visit_filter_verdict *verdict, enum refusal refusal)
 {
-    verdict->result = ADMISSION_REFUSE;
+    verdict->result = VISIT_FILTER_REFUSE;
     verdict->refusal = refusal;
 }
 
-void admission_judge(struct admission *admission, const struct config *config,
-                     const struct client *client, const struct target *target,
-                     struct admission_verdict *ret_verdict)
+void visit_filter_judge(struct visit_filter *visit_filter, const struct config *config,
+                        const struct client *client, const struct target *target,
+                        struct visit_filter_verdict *ret_verdict)
 {
     const struct request_headers *headers = &client->headers;
     const struct site_rules *rules = target->rules;
     uint64_t wait_ms;
 
-    ret_verdict->result = ADMISSION_COUNT;
+    ret_verdict->result = VISIT_FILTER_COUNT;
     if (is_prefetched(headers)) {
         ignore(ret_verdict, status_prefetch);
     } else if (rules->ignores_bots &&
-               bots_match(admission->bots, headers->user_agent.base, headers->user_agent.len)) {
+               bots_match(visit_filter->bots, headers->user_agent.base, headers->user_agent.len)) {
         ignore(ret_verdict, status_bot);
     } else if (is_in_ignored_network(config, client)) {
         ignore(ret_verdict, status_network);
     } else if (rules->origin_count != 0 && !has_admitted_origin(headers, rules)) {
         refuse_for(ret_verdict, REFUSAL_ORIGIN);
-    } else if ((wait_ms = take_from_bucket(admission, client, target)) != 0) {
+    } else if ((wait_ms = take_from_bucket(visit_filter, client, target)) != 0) {
         refuse_for(ret_verdict, REFUSAL_RATE);
         ret_verdict->retry_after_s = (wait_ms + 999) / 1000;
     }
