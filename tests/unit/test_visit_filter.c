@@ -64,12 +64,12 @@ static void expect_ignore(struct fixture *fixture, const char *status)
     assert_string_equal(verdict.status.base, status);
 }
 
-static void expect_refusal(struct fixture *fixture, enum refusal refusal)
+static void expect_http_error(struct fixture *fixture, enum http_error http_error)
 {
     struct visit_filter_verdict verdict = judge(fixture);
 
     assert_int_equal(verdict.result, VISIT_FILTER_REFUSE);
-    assert_int_equal(verdict.refusal, refusal);
+    assert_int_equal(verdict.http_error, http_error);
 }
 
 static void test_prefetches(void **state)
@@ -161,7 +161,7 @@ static void test_origins(void **state)
             fail_msg("Origin %s, Referer %s", rows[i].origin, rows[i].referer);
         }
     }
-    expect_refusal(&fixture, REFUSAL_ORIGIN);
+    expect_http_error(&fixture, HTTP_ERROR_ORIGIN);
     finish(&fixture);
 }
 
@@ -176,7 +176,7 @@ static void test_rates(void **state)
     expect_count(&fixture);
     verdict = judge(&fixture);
     assert_int_equal(verdict.result, VISIT_FILTER_REFUSE);
-    assert_int_equal(verdict.refusal, REFUSAL_RATE);
+    assert_int_equal(verdict.http_error, HTTP_ERROR_RATE);
     assert_in_range(verdict.retry_after_s, 1700, 1801);
     fixture.client.source = CLIENT_UNKNOWN;
     expect_count(&fixture);
@@ -199,10 +199,10 @@ static void test_the_order(void **state)
     fixture.client.headers.user_agent = text(BROWSER);
     expect_ignore(&fixture, "ignored; reason=network");
     assert_int_equal(parse_ip("192.0.3.1", 9, &fixture.client.address), 0);
-    expect_refusal(&fixture, REFUSAL_ORIGIN);
+    expect_http_error(&fixture, HTTP_ERROR_ORIGIN);
     fixture.client.headers.origin = text("https://a");
     expect_count(&fixture);
-    expect_refusal(&fixture, REFUSAL_RATE);
+    expect_http_error(&fixture, HTTP_ERROR_RATE);
     finish(&fixture);
 }
 

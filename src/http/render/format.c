@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "http/request/app.h"
 #include "http/request/etag.h"
-#include "http/request/refusal.h"
+#include "http/request/http_error.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +56,7 @@ static bool prepare_json(struct request *request)
         return true;
     }
     if (!format_is_callback(callback.base, callback.len)) {
-        refuse(request, REFUSAL_BAD_PARAMETER,
+        refuse(request, HTTP_ERROR_BAD_PARAMETER,
                "callback is the name of a function: a letter, _ or $, then up to %d of letters, "
                "digits, _ $ .",
                CALLBACK_MAX - 1);

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "http/render/format.h"
 #include "http/visit/period.h"
-#include "http/request/refusal.h"
+#include "http/request/http_error.h"
 #include "http/request/response.h"
 
 #include <string.h>
@@ -34,7 +34,7 @@ static bool prepare_appearance(struct request *request)
     const char *wrong = appearance_parse(pool, request->query, appearance);
 
     if (wrong != NULL) {
-        refuse(request, REFUSAL_BAD_PARAMETER, "%s", wrong);
+        refuse(request, HTTP_ERROR_BAD_PARAMETER, "%s", wrong);
         return false;
     }
     request->format_data = appearance;

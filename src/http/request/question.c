@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "http/server/connection.h"
-#include "http/request/refusal.h"
+#include "http/request/http_error.h"
 #include "http/request/app.h"
 
 #include <stdlib.h>
@@ -57,7 +57,7 @@ void *question_create(struct request *request, size_t size, uint64_t limit_ms,
     struct question *question;
 
     if (open_count >= OPEN_MAX) {
-        refuse(request, REFUSAL_OVERLOADED, "too many questions wait for the store");
+        refuse(request, HTTP_ERROR_OVERLOADED, "too many questions wait for the store");
         return NULL;
     }
     question = alloc_zero(1, size);

@@ -3,7 +3,7 @@
 
 #include "config/config.h"
 #include "http/request/app.h"
-#include "http/request/refusal.h"
+#include "http/request/http_error.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -66,9 +66,9 @@ bool access_check(struct request *request, const struct site_rules *rules)
         return true;
     }
     if (request->app->config->dashboard_password[0] != '\0') {
-        refuse(request, REFUSAL_PASSWORD_WANTED, "this needs the password of the dashboard");
+        refuse(request, HTTP_ERROR_PASSWORD_WANTED, "this needs the password of the dashboard");
     } else {
-        refuse(request, REFUSAL_PRIVATE,
+        refuse(request, HTTP_ERROR_PRIVATE,
                "this is private; the option dashboard.public opens it, "
                "or dashboard.password for those who know it");
     }

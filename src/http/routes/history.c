@@ -9,7 +9,7 @@
 #include "http/visit/period.h"
 #include "http/request/question.h"
 #include "http/routes/read.h"
-#include "http/request/refusal.h"
+#include "http/request/http_error.h"
 #include "http/visit/sites.h"
 #include "http/visit/target.h"
 #include "store/store.h"
@@ -57,7 +57,7 @@ static void on_top_known(struct request *request, struct question *question)
     struct buf *body = app_scratch(request->app);
 
     if (!question->is_complete) {
-        refuse(request, REFUSAL_STORE_UNAVAILABLE, "the store is not available");
+        refuse(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
         return;
     }
     buf_puts(body, "{\"site\":");
@@ -85,7 +85,7 @@ static bool take_count(struct request *request, size_t *ret_count)
                     : TOP_MAX + 1;
     }
     if (count == 0 || count > TOP_MAX) {
-        refuse(request, REFUSAL_BAD_PARAMETER, "n is a number from 1 to %d", TOP_MAX);
+        refuse(request, HTTP_ERROR_BAD_PARAMETER, "n is a number from 1 to %d", TOP_MAX);
         return false;
     }
     *ret_count = count;
@@ -146,7 +146,7 @@ static void on_series_known(struct request *request, struct question *question)
     char text[PERIOD_TEXT_MAX];
 
     if (!question->is_complete) {
-        refuse(request, REFUSAL_STORE_UNAVAILABLE, "the store is not available");
+        refuse(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
         return;
     }
     buf_puts(body, "{\"site\":");
@@ -176,7 +176,7 @@ static bool take_end(struct request *request, const char *name, const struct sto
     if (!request_parameter(request, name, &value) || parse(value.base, value.len, end)) {
         return true;
     }
-    refuse(request, REFUSAL_BAD_PARAMETER, "%s is %s", name,
+    refuse(request, HTTP_ERROR_BAD_PARAMETER, "%s is %s", name,
            span->step == STORE_BY_DAY ? "a day, as 2026-11-27"
                                       : "an hour of UTC, as 2026-11-27T13Z");
     return false;
@@ -200,13 +200,13 @@ static bool take_span(struct request *request, const struct target *target, stru
     if (request_parameter(request, "by", &by)) {
         by_hour = h2o_memis(by.base, by.len, H2O_STRLIT("hour"));
         if (!by_hour && !h2o_memis(by.base, by.len, H2O_STRLIT("day"))) {
-            refuse(request, REFUSAL_BAD_PARAMETER, "by is day or hour");
+            refuse(request, HTTP_ERROR_BAD_PARAMETER, "by is day or hour");
             return false;
         }
     }
     span->is_unique = is_on(request, "unique");
     if (span->is_unique && by_hour) {
-        refuse(request, REFUSAL_BAD_PARAMETER, "unique=1 goes with by=day only");
+        refuse(request, HTTP_ERROR_BAD_PARAMETER, "unique=1 goes with by=day only");
         return false;
     }
     span->step = by_hour ? STORE_BY_HOUR : STORE_BY_DAY;
@@ -219,7 +219,7 @@ static bool take_span(struct request *request, const struct target *target, stru
         return false;
     }
     if (span->from > span->to || span->to - span->from >= STORE_STEPS_MAX) {
-        refuse(request, REFUSAL_BAD_PARAMETER,
+        refuse(request, HTTP_ERROR_BAD_PARAMETER,
                "from comes before to, and there are at most %d steps", STORE_STEPS_MAX);
         return false;
     }

@@ -8,7 +8,7 @@
 #include "http/server/connection.h"
 #include "http/render/format.h"
 #include "http/routes/read.h"
-#include "http/request/refusal.h"
+#include "http/request/http_error.h"
 #include "http/request/response.h"
 #include "http/routes/site_registration.h"
 #include "http/visit/sites.h"
@@ -81,7 +81,7 @@ static void respond_count(const struct waiting *waiting, const struct visit_answ
 
 static void refuse_unavailable(struct request *request)
 {
-    refuse(request, REFUSAL_STORE_UNAVAILABLE,
+    refuse(request, HTTP_ERROR_STORE_UNAVAILABLE,
            "the store is not available; this visit was not counted");
 }
 
@@ -103,13 +103,13 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
         respond_count(waiting, answer, status_journaled);
         break;
     case VISIT_REFUSED:
-        refuse(waiting->request, REFUSAL_STORE_UNAVAILABLE, "%s", answer->reason);
+        refuse(waiting->request, HTTP_ERROR_STORE_UNAVAILABLE, "%s", answer->reason);
         break;
     case VISIT_TOO_MANY_PAGES:
-        refuse(waiting->request, REFUSAL_TOO_MANY_PAGES, "%s", answer->reason);
+        refuse(waiting->request, HTTP_ERROR_TOO_MANY_PAGES, "%s", answer->reason);
         break;
     case VISIT_UNKNOWN:
-        refuse(waiting->request, REFUSAL_OUTCOME_UNKNOWN,
+        refuse(waiting->request, HTTP_ERROR_OUTCOME_UNKNOWN,
                "the store did not answer in time; this visit may have been counted");
         break;
     }
@@ -120,15 +120,15 @@ static void respond_not_taken(struct request *request, int error)
 {
     switch (error) {
     case -ENOBUFS:
-        refuse(request, REFUSAL_OVERLOADED,
+        refuse(request, HTTP_ERROR_OVERLOADED,
                "too many visits wait for the store; this visit was not counted");
         break;
     case -ENOSPC:
-        refuse(request, REFUSAL_JOURNAL_FULL,
+        refuse(request, HTTP_ERROR_JOURNAL_FULL,
                "the store is away and the journal has no room; this visit was not counted");
         break;
     case -ESHUTDOWN:
-        refuse(request, REFUSAL_SHUTTING_DOWN, "this server ends; this visit was not counted");
+        refuse(request, HTTP_ERROR_SHUTTING_DOWN, "this server ends; this visit was not counted");
         break;
     default:
         refuse_unavailable(request);
@@ -154,7 +154,7 @@ static void count_visit(struct request *request, const struct client *client,
     waiting =
         h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*waiting) + site_length + page->length + 2);
     if (!token_take(&request->h2o->pool, client, &waiting->visit)) {
-        refuse(request, REFUSAL_BAD_IDEMPOTENCY_KEY,
+        refuse(request, HTTP_ERROR_BAD_IDEMPOTENCY_KEY,
                "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
         return;
     }
@@ -190,12 +190,12 @@ static void refuse_visit(struct request *request, const struct target *target,
                          const struct visit_filter_verdict *verdict)
 {
     request->retry_after_s = verdict->retry_after_s;
-    if (verdict->refusal == REFUSAL_RATE) {
-        refuse(request, REFUSAL_RATE,
+    if (verdict->http_error == HTTP_ERROR_RATE) {
+        refuse(request, HTTP_ERROR_RATE,
                "too many visits of this page from one address; one more counts in %" PRIu64 " s",
                verdict->retry_after_s);
     } else {
-        refuse(request, verdict->refusal, "site %s counts visits from its own pages only",
+        refuse(request, verdict->http_error, "site %s counts visits from its own pages only",
                target->site);
     }
 }
@@ -215,7 +215,7 @@ static void on_site(struct request *request, struct target *target,
         count_visit(request, &client, target);
         break;
     case SITE_TOO_MANY:
-        refuse(request, REFUSAL_TOO_MANY_SITES,
+        refuse(request, HTTP_ERROR_TOO_MANY_SITES,
                "this site is new, and there are as many sites as there may be");
         break;
     case SITE_NOT_SERVED:

@@ -8,7 +8,7 @@
 #include "http/routes/access.h"
 #include "http/request/app.h"
 #include "http/routes/live_client.h"
-#include "http/request/refusal.h"
+#include "http/request/http_error.h"
 #include "http/request/response.h"
 #include "http/visit/target.h"
 
@@ -380,9 +380,10 @@ void live_handle(struct request *request)
         return;
     }
     if (live->is_draining) {
-        refuse(request, REFUSAL_SHUTTING_DOWN, "this server ends");
+        refuse(request, HTTP_ERROR_SHUTTING_DOWN, "this server ends");
     } else if (live->client_count >= request->app->config->limits_live) {
-        refuse(request, REFUSAL_TOO_MANY_LISTENERS, "as many clients listen as limits.live allows");
+        refuse(request, HTTP_ERROR_TOO_MANY_LISTENERS,
+               "as many clients listen as limits.live allows");
     } else if (request->is_head) {
         respond(request, &(struct response){.status = 200,
                                             .content_type = "text/event-stream; charset=utf-8"});

@@ -9,7 +9,7 @@
 #include "http/render/format.h"
 #include "http/routes/page_list.h"
 #include "http/request/question.h"
-#include "http/request/refusal.h"
+#include "http/request/http_error.h"
 #include "http/visit/sites.h"
 #include "http/visit/target.h"
 #include "store/store.h"
@@ -56,7 +56,7 @@ bool read_take_period(struct request *request)
     }
     period = h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*period));
     if (!period_parse(value.base, value.len, period)) {
-        refuse(request, REFUSAL_BAD_PARAMETER, "%s", PERIOD_EXPECTED);
+        refuse(request, HTTP_ERROR_BAD_PARAMETER, "%s", PERIOD_EXPECTED);
         return false;
     }
     request->period = period;
@@ -93,7 +93,7 @@ static void on_page_known(struct request *request, struct question *question)
         status.len != 0 && !(status.len >= 7 && memcmp(status.base, "ignored", 7) == 0);
 
     if (!question->is_complete && !was_counted) {
-        refuse(request, REFUSAL_STORE_UNAVAILABLE, "the store is not available");
+        refuse(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
         return;
     }
     format_respond_count(
@@ -161,7 +161,7 @@ static void on_many_known(struct request *request, struct question *question)
     struct buf *body = app_scratch(request->app);
 
     if (!question->is_complete) {
-        refuse(request, REFUSAL_STORE_UNAVAILABLE, "the store is not available");
+        refuse(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
         return;
     }
     buf_puts(body, "{\"site\":");
@@ -216,7 +216,7 @@ void read_handle_get_many(struct request *request)
     }
     wrong = page_list_parse(body.base, body.len, list);
     if (wrong != NULL) {
-        refuse(request, REFUSAL_BAD_BODY, "%s", wrong);
+        refuse(request, HTTP_ERROR_BAD_BODY, "%s", wrong);
     } else if (!list->has_site || access_check(request, target.rules)) {
         ask_many(request, &target, list);
     }

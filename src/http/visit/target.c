@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/visit/target.h"
 
-#include "http/request/refusal.h"
+#include "http/request/http_error.h"
 #include "http/request/response.h"
 #include "http/request/app.h"
 #include "http/visit/sites.h"
@@ -49,7 +49,7 @@ static bool use_open(struct request *request, struct target *target, const char 
                      size_t length)
 {
     if (!key_is_site(site, length)) {
-        refuse(request, REFUSAL_BAD_SITE, "a site's name is 1 to 64 of a-z 0-9 . _ -");
+        refuse(request, HTTP_ERROR_BAD_SITE, "a site's name is 1 to 64 of a-z 0-9 . _ -");
         return false;
     }
     memcpy(target->site, site, length);
@@ -57,7 +57,7 @@ static bool use_open(struct request *request, struct target *target, const char 
     target->site_length = length;
     target->rules = sites_open_rules(request->app->sites);
     if (target->rules == NULL) {
-        refuse(request, REFUSAL_UNKNOWN_SITE, "site %s is not counted here", target->site);
+        refuse(request, HTTP_ERROR_UNKNOWN_SITE, "site %s is not counted here", target->site);
         return false;
     }
     use_origins(request, target->rules);
@@ -95,8 +95,8 @@ bool target_take(struct request *request, struct target *ret_target)
     ret_target->is_site = slash == NULL;
     status = key_from_path(rest.base + site_length, rest.len - site_length, &ret_target->page);
     if (status != KEY_OK) {
-        refuse(request, status == KEY_TOO_LONG ? REFUSAL_PAGE_TOO_LONG : REFUSAL_BAD_PAGE, "%s",
-               key_status_text(status));
+        refuse(request, status == KEY_TOO_LONG ? HTTP_ERROR_PAGE_TOO_LONG : HTTP_ERROR_BAD_PAGE,
+               "%s", key_status_text(status));
         return false;
     }
     return true;

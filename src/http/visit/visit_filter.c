@@ -105,10 +105,10 @@ static void ignore(struct visit_filter_verdict *verdict, h2o_iovec_t status)
     verdict->status = status;
 }
 
-static void refuse_for(struct visit_filter_verdict *verdict, enum refusal refusal)
+static void refuse_for(struct visit_filter_verdict *verdict, enum http_error http_error)
 {
     verdict->result = VISIT_FILTER_REFUSE;
-    verdict->refusal = refusal;
+    verdict->http_error = http_error;
 }
 
 void visit_filter_judge(struct visit_filter *visit_filter, const struct config *config,
@@ -128,9 +128,9 @@ void visit_filter_judge(struct visit_filter *visit_filter, const struct config *
     } else if (is_in_ignored_network(config, client)) {
         ignore(ret_verdict, status_network);
     } else if (rules->origin_count != 0 && !has_admitted_origin(headers, rules)) {
-        refuse_for(ret_verdict, REFUSAL_ORIGIN);
+        refuse_for(ret_verdict, HTTP_ERROR_ORIGIN);
     } else if ((wait_ms = take_from_bucket(visit_filter, client, target)) != 0) {
-        refuse_for(ret_verdict, REFUSAL_RATE);
+        refuse_for(ret_verdict, HTTP_ERROR_RATE);
         ret_verdict->retry_after_s = (wait_ms + 999) / 1000;
     }
 }

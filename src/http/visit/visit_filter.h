@@ -9,7 +9,7 @@
 #include "http/visit/bots.h"
 #include "http/request/client.h"
 #include "http/visit/rate.h"
-#include "http/request/refusal.h"
+#include "http/request/http_error.h"
 #include "http/visit/target.h"
 
 enum visit_filter_result {
@@ -26,9 +26,9 @@ struct visit_filter {
 
 struct visit_filter_verdict {
     enum visit_filter_result result;
-    h2o_iovec_t status;     /* ADMISSION_IGNORE: the value of Visitcount-Status; static */
-    enum refusal refusal;   /* ADMISSION_REFUSE */
-    uint64_t retry_after_s; /* of REFUSAL_RATE */
+    h2o_iovec_t status;         /* ADMISSION_IGNORE: the value of Visitcount-Status; static */
+    enum http_error http_error; /* ADMISSION_REFUSE */
+    uint64_t retry_after_s;     /* of REFUSAL_RATE */
 };
 
 void visit_filter_init(struct visit_filter *visit_filter);
