@@ -4,7 +4,7 @@
  * SVG document: tags and attributes of ours only, valid UTF-8, no character that XML forbids.
  */
 #include "base/buf.h"
-#include "http/render/appearance.h"
+#include "http/render/style.h"
 #include "http/render/font.h"
 #include "http/render/format.h"
 
@@ -63,20 +63,19 @@ static void check_text(const char *svg, size_t length)
 
 static void draw(h2o_iovec_t query)
 {
-    struct appearance appearance;
+    struct style style;
     struct buf message = BUF_EMPTY;
     struct buf svg = BUF_EMPTY;
     h2o_mem_pool_t pool;
 
     h2o_mem_init_pool(&pool);
-    (void)appearance_parse(&pool, query, &appearance);
-    if (appearance.badge.label == NULL) {
-        appearance.badge.label = "visits";
+    (void)style_parse(&pool, query, &style);
+    if (style.badge.label == NULL) {
+        style.badge.label = "visits";
     }
-    appearance_put_count(&message, &appearance,
-                         &(struct render_count){.count = query.len * 1234567});
-    appearance.badge.message = message.bytes;
-    badge_render(&svg, &appearance.badge);
+    style_put_count(&message, &style, &(struct render_count){.count = query.len * 1234567});
+    style.badge.message = message.bytes;
+    badge_render(&svg, &style.badge);
     check_tags(svg.bytes);
     check_text(svg.bytes, svg.length);
     buf_finish(&svg);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/render/badge.h"
 
-#include "http/render/appearance.h"
+#include "http/render/style.h"
 #include "http/render/colour.h"
 #include "http/render/font.h"
 #include "http/render/number.h"
@@ -353,33 +353,33 @@ static void test_labels_cannot_break_out(void **state)
 
 /* Parameters */
 
-static const char *parse(h2o_mem_pool_t *pool, const char *query, struct appearance *ret)
+static const char *parse(h2o_mem_pool_t *pool, const char *query, struct style *ret)
 {
-    return appearance_parse(pool, h2o_iovec_init(query, strlen(query)), ret);
+    return style_parse(pool, h2o_iovec_init(query, strlen(query)), ret);
 }
 
 static void test_parameters(void **state)
 {
-    struct appearance appearance;
+    struct style style;
     h2o_mem_pool_t pool;
 
     (void)state;
     h2o_mem_init_pool(&pool);
-    assert_null(parse(&pool, "", &appearance));
-    assert_null(appearance.badge.label);
-    assert_int_equal(appearance.badge.rgb, BADGE_BLUE);
+    assert_null(parse(&pool, "", &style));
+    assert_null(style.badge.label);
+    assert_int_equal(style.badge.rgb, BADGE_BLUE);
     assert_null(parse(&pool,
                       "style=plastic&label=a+%3Cb%3E&color=f00&labelColor=%23123456&"
                       "format=grouped&digits=20",
-                      &appearance));
-    assert_string_equal(appearance.badge.label, "a <b>");
-    assert_int_equal(appearance.badge.style, BADGE_PLASTIC);
-    assert_int_equal(appearance.badge.rgb, 0xff0000);
-    assert_int_equal(appearance.badge.label_rgb, 0x123456);
-    assert_int_equal(appearance.number.form, NUMBER_GROUPED);
-    assert_int_equal(appearance.number.digits, 20);
-    assert_null(parse(&pool, "label=", &appearance));
-    assert_string_equal(appearance.badge.label, "");
+                      &style));
+    assert_string_equal(style.badge.label, "a <b>");
+    assert_int_equal(style.badge.style, BADGE_PLASTIC);
+    assert_int_equal(style.badge.rgb, 0xff0000);
+    assert_int_equal(style.badge.label_rgb, 0x123456);
+    assert_int_equal(style.number.form, NUMBER_GROUPED);
+    assert_int_equal(style.number.digits, 20);
+    assert_null(parse(&pool, "label=", &style));
+    assert_string_equal(style.badge.label, "");
     h2o_mem_clear_pool(&pool);
 }
 
@@ -395,31 +395,31 @@ static void test_wrong_parameters_are_named(void **state)
     (void)state;
     h2o_mem_init_pool(&pool);
     for (size_t i = 0; i < LENGTH(queries); i++) {
-        struct appearance appearance;
-        const char *wrong = parse(&pool, queries[i], &appearance);
+        struct style style;
+        const char *wrong = parse(&pool, queries[i], &style);
         size_t name = strcspn(queries[i], "=");
 
         if (wrong == NULL || strncmp(wrong, queries[i], name) != 0 || wrong[name] != ' ') {
             fail_msg("%s: \"%s\"", queries[i], wrong != NULL ? wrong : "");
         }
         /* errors are badges, too, and need a look */
-        assert_int_equal(appearance.badge.rgb, BADGE_BLUE);
+        assert_int_equal(style.badge.rgb, BADGE_BLUE);
     }
     h2o_mem_clear_pool(&pool);
 }
 
 static void test_estimates_are_marked(void **state)
 {
-    const struct appearance appearance = {.number = {NUMBER_GROUPED, 0}};
+    const struct style style = {.number = {NUMBER_GROUPED, 0}};
     struct render_count count = {.count = 1234, .is_estimate = true};
     struct buf out = BUF_EMPTY;
 
     (void)state;
-    appearance_put_count(&out, &appearance, &count);
+    style_put_count(&out, &style, &count);
     count.count = 0;
-    appearance_put_count(&out, &appearance, &count);
+    style_put_count(&out, &style, &count);
     count.is_estimate = false;
-    appearance_put_count(&out, &appearance, &count);
+    style_put_count(&out, &style, &count);
     assert_string_equal(out.bytes, "~1,234\u20130");
     buf_finish(&out);
 }

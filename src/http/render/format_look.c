@@ -3,7 +3,7 @@
  * The formats that use a number's appearance: text, the badge and shields.io's JSON. Also the
  * pixel, which shows nothing.
  */
-#include "http/render/appearance.h"
+#include "http/render/style.h"
 
 #include "base/buf.h"
 #include "http/render/format.h"
@@ -27,33 +27,32 @@ static const struct response_header picture_headers[] = {
 
 #define PICTURE_HEADER_COUNT (sizeof(picture_headers) / sizeof(picture_headers[0]))
 
-static bool prepare_appearance(struct request *request)
+static bool prepare_style(struct request *request)
 {
     h2o_mem_pool_t *pool = &request->h2o->pool;
-    struct appearance *appearance = h2o_mem_alloc_pool(pool, sizeof(*appearance));
-    const char *wrong = appearance_parse(pool, request->query, appearance);
+    struct style *style = h2o_mem_alloc_pool(pool, sizeof(*style));
+    const char *wrong = style_parse(pool, request->query, style);
 
     if (wrong != NULL) {
         refuse(request, HTTP_ERROR_BAD_PARAMETER, "%s", wrong);
         return false;
     }
-    request->format_data = appearance;
+    request->format_data = style;
     return true;
 }
 
 /**
  * Returns the request's appearance. Errors may need one before prepare_appearance(), or without it.
  */
-static void get_appearance(const struct request *request, struct appearance *ret_appearance)
+static void get_style(const struct request *request, struct style *ret_style)
 {
     if (request->format_data != NULL) {
-        *ret_appearance = *(const struct appearance *)request->format_data;
+        *ret_style = *(const struct style *)request->format_data;
     } else {
-        (void)appearance_parse(&request->h2o->pool, request->query, ret_appearance);
+        (void)style_parse(&request->h2o->pool, request->query, ret_style);
     }
-    if (ret_appearance->badge.label == NULL) {
-        ret_appearance->badge.label =
-            request->period != NULL ? period_label(request->period) : "visits";
+    if (ret_style->badge.label == NULL) {
+        ret_style->badge.label = request->period != NULL ? period_label(request->period) : "visits";
     }
 }
 
@@ -69,20 +68,20 @@ static void put_error_text(struct buf *out, const struct response_error *error)
 static void render_text(const struct request *request, struct buf *out,
                         const struct render_count *count)
 {
-    struct appearance appearance;
+    struct style style;
 
     if (request->query.len == 0) {
         render_count_text(out, count);
         return;
     }
-    get_appearance(request, &appearance);
-    appearance_put_count(out, &appearance, count);
+    get_style(request, &style);
+    style_put_count(out, &style, count);
     buf_putc(out, '\n');
 }
 
 const struct format format_text = {
     .content_type = "text/plain; charset=utf-8",
-    .prepare = prepare_appearance,
+    .prepare = prepare_style,
     .render = render_text,
 };
 
@@ -92,12 +91,12 @@ static void render_badge(const struct request *request, struct buf *out,
                          const struct render_count *count)
 {
     struct buf message = BUF_EMPTY;
-    struct appearance appearance;
+    struct style style;
 
-    get_appearance(request, &appearance);
-    appearance_put_count(&message, &appearance, count);
-    appearance.badge.message = message.bytes;
-    badge_render(out, &appearance.badge);
+    get_style(request, &style);
+    style_put_count(&message, &style, count);
+    style.badge.message = message.bytes;
+    badge_render(out, &style.badge);
     buf_finish(&message);
 }
 
@@ -105,20 +104,20 @@ static void render_badge_error(const struct request *request, struct buf *out,
                                const struct response_error *error)
 {
     struct buf message = BUF_EMPTY;
-    struct appearance appearance;
+    struct style style;
 
-    get_appearance(request, &appearance);
+    get_style(request, &style);
     put_error_text(&message, error);
-    appearance.badge.message = message.bytes;
-    appearance.badge.rgb = BADGE_RED;
-    badge_render(out, &appearance.badge);
+    style.badge.message = message.bytes;
+    style.badge.rgb = BADGE_RED;
+    badge_render(out, &style.badge);
     buf_finish(&message);
 }
 
 const struct format format_badge = {
     .content_type = "image/svg+xml; charset=utf-8",
     .base = {.suffix = ".svg", .respond_error = format_respond_error},
-    .prepare = prepare_appearance,
+    .prepare = prepare_style,
     .render = render_badge,
     .render_error = render_badge_error,
     .cache_control = NEVER_KEEP,
@@ -128,10 +127,10 @@ const struct format format_badge = {
 
 /* The JSON of shields.io's endpoint badge (https://shields.io/badges/endpoint-badge) */
 
-static void put_shields(struct buf *out, const struct appearance *appearance, const char *message,
+static void put_shields(struct buf *out, const struct style *style, const char *message,
                         bool is_error)
 {
-    const struct badge *badge = &appearance->badge;
+    const struct badge *badge = &style->badge;
 
     buf_puts(out, "{\"schemaVersion\":1,\"label\":");
     buf_put_json(out, badge->label, strlen(badge->label));
@@ -146,11 +145,11 @@ static void render_shields(const struct request *request, struct buf *out,
                            const struct render_count *count)
 {
     struct buf message = BUF_EMPTY;
-    struct appearance appearance;
+    struct style style;
 
-    get_appearance(request, &appearance);
-    appearance_put_count(&message, &appearance, count);
-    put_shields(out, &appearance, message.bytes, false);
+    get_style(request, &style);
+    style_put_count(&message, &style, count);
+    put_shields(out, &style, message.bytes, false);
     buf_finish(&message);
 }
 
@@ -158,19 +157,19 @@ static void render_shields_error(const struct request *request, struct buf *out,
                                  const struct response_error *error)
 {
     struct buf message = BUF_EMPTY;
-    struct appearance appearance;
+    struct style style;
 
-    get_appearance(request, &appearance);
+    get_style(request, &style);
     put_error_text(&message, error);
-    appearance.badge.rgb = BADGE_RED;
-    put_shields(out, &appearance, message.bytes, true);
+    style.badge.rgb = BADGE_RED;
+    put_shields(out, &style, message.bytes, true);
     buf_finish(&message);
 }
 
 const struct format format_shields = {
     .base = {.respond_error = format_respond_error},
     .content_type = "application/json",
-    .prepare = prepare_appearance,
+    .prepare = prepare_style,
     .render = render_shields,
     .render_error = render_shields_error,
     .errors_are_ok = true, /* shields.io hides answers with an error status behind its own error */

@@ -8,15 +8,15 @@
  *   format       plain, grouped, compact
  *   digits       1 to 20: pads the number with zeros
  */
-#ifndef VISITCOUNTD_HTTP_APPEARANCE_H
-#define VISITCOUNTD_HTTP_APPEARANCE_H
+#ifndef VISITCOUNTD_HTTP_STYLE_H
+#define VISITCOUNTD_HTTP_STYLE_H
 
 #include "http/render/badge.h"
 #include "http/render/number.h"
 #include "http/render/render.h"
 #include "http/request/request.h"
 
-struct appearance {
+struct style {
     struct badge badge; /* without its message; the label is in the pool, NULL without one */
     struct number_style number;
 };
@@ -26,11 +26,9 @@ struct appearance {
  * Fills `ret_appearance` in both cases: missing and invalid parameters get defaults. Strings are
  * allocated from `pool`.
  */
-const char *appearance_parse(h2o_mem_pool_t *pool, h2o_iovec_t query,
-                             struct appearance *ret_appearance);
+const char *style_parse(h2o_mem_pool_t *pool, h2o_iovec_t query, struct style *ret_style);
 
 /** Appends the number: "12,345", "~12,345" for an estimate, an en dash if it is unknown. */
-void appearance_put_count(struct buf *out, const struct appearance *appearance,
-                          const struct render_count *count);
+void style_put_count(struct buf *out, const struct style *style, const struct render_count *count);
 
 #endif

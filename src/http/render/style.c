@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/render/appearance.h"
+#include "http/render/style.h"
 
 #include "base/buf.h"
 #include "http/render/colour.h"
@@ -8,44 +8,43 @@
 
 /* parsers of one parameter each; they return false if it is invalid */
 
-static bool take_label(h2o_mem_pool_t *pool, h2o_iovec_t value, struct appearance *appearance)
+static bool take_label(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
 {
     struct buf text = BUF_EMPTY;
     bool is_right = badge_put_text(&text, value.base, value.len);
 
     if (is_right) {
-        appearance->badge.label = h2o_strdup(pool, text.bytes, text.length).base;
+        style->badge.label = h2o_strdup(pool, text.bytes, text.length).base;
     }
     buf_finish(&text);
     return is_right;
 }
 
-static bool take_colour(h2o_mem_pool_t *pool, h2o_iovec_t value, struct appearance *appearance)
+static bool take_colour(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
 {
     (void)pool;
-    return colour_parse(value.base, value.len, &appearance->badge.rgb);
+    return colour_parse(value.base, value.len, &style->badge.rgb);
 }
 
-static bool take_label_colour(h2o_mem_pool_t *pool, h2o_iovec_t value,
-                              struct appearance *appearance)
+static bool take_label_colour(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
 {
     (void)pool;
-    return colour_parse(value.base, value.len, &appearance->badge.label_rgb);
+    return colour_parse(value.base, value.len, &style->badge.label_rgb);
 }
 
-static bool take_style(h2o_mem_pool_t *pool, h2o_iovec_t value, struct appearance *appearance)
+static bool take_style(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
 {
     (void)pool;
-    return badge_parse_style(value.base, value.len, &appearance->badge.style);
+    return badge_parse_style(value.base, value.len, &style->badge.style);
 }
 
-static bool take_form(h2o_mem_pool_t *pool, h2o_iovec_t value, struct appearance *appearance)
+static bool take_form(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
 {
     (void)pool;
-    return number_parse_form(value.base, value.len, &appearance->number.form);
+    return number_parse_form(value.base, value.len, &style->number.form);
 }
 
-static bool take_digits(h2o_mem_pool_t *pool, h2o_iovec_t value, struct appearance *appearance)
+static bool take_digits(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
 {
     unsigned digits = 0;
 
@@ -59,13 +58,13 @@ static bool take_digits(h2o_mem_pool_t *pool, h2o_iovec_t value, struct appearan
     if (digits == 0 || digits > NUMBER_DIGITS_MAX) {
         return false;
     }
-    appearance->number.digits = digits;
+    style->number.digits = digits;
     return true;
 }
 
 static const struct parameter {
     const char *name;
-    bool (*take)(h2o_mem_pool_t *pool, h2o_iovec_t value, struct appearance *appearance);
+    bool (*take)(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style);
     const char *expected;
 } parameters[] = {
     {"label", take_label, "label is a text of at most 64 characters"},
@@ -77,33 +76,31 @@ static const struct parameter {
     {"digits", take_digits, "digits is a number from 1 to 20"},
 };
 
-const char *appearance_parse(h2o_mem_pool_t *pool, h2o_iovec_t query,
-                             struct appearance *ret_appearance)
+const char *style_parse(h2o_mem_pool_t *pool, h2o_iovec_t query, struct style *ret_style)
 {
     const char *wrong = NULL;
     h2o_iovec_t value;
 
-    *ret_appearance = (struct appearance){
+    *ret_style = (struct style){
         .badge = {.label_rgb = BADGE_GREY, .rgb = BADGE_BLUE},
     };
     for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
         const struct parameter *parameter = &parameters[i];
 
         if (request_find_parameter(pool, query, parameter->name, &value) &&
-            !parameter->take(pool, value, ret_appearance) && wrong == NULL) {
+            !parameter->take(pool, value, ret_style) && wrong == NULL) {
             wrong = parameter->expected;
         }
     }
     return wrong;
 }
 
-void appearance_put_count(struct buf *out, const struct appearance *appearance,
-                          const struct render_count *count)
+void style_put_count(struct buf *out, const struct style *style, const struct render_count *count)
 {
     if (count->is_estimate && count->count == 0) {
         buf_puts(out, "\u2013");
         return;
     }
     buf_puts(out, count->is_estimate ? "~" : "");
-    number_put(out, count->count, &appearance->number);
+    number_put(out, count->count, &style->number);
 }
