@@ -147,7 +147,7 @@ static void refuse_for(struct fixture *fixture, uint64_t ms)
 }
 
 /* one visit after the other, each let through alone, until one is sent; returns its index */
-static size_t probe(struct fixture *fixture)
+static size_t health(struct fixture *fixture)
 {
     size_t i = visit(fixture, "/");
 
@@ -172,10 +172,10 @@ static void test_a_failing_store_is_tried_with_one_visit_at_a_time(void **state)
     turn(fixture);
     end_all_for(fixture, FAKE_REFUSED_ALL, MAX_WAIT_MS + 2 * EXPIRE_MS);
     assert_uncounted(fixture, i, VISIT_REFUSED);
-    i = probe(fixture);
+    i = health(fixture);
     end_all_for(fixture, FAKE_REFUSED_ALL, MAX_WAIT_MS + 2 * EXPIRE_MS);
     assert_uncounted(fixture, i, VISIT_REFUSED);
-    i = probe(fixture);
+    i = health(fixture);
     end(fixture, FAKE_DONE);
     assert_counted(fixture, i, 1);
     visit(fixture, "/"); /* the way is free for all */

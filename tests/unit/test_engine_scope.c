@@ -211,18 +211,18 @@ static void test_a_store_that_refuses_all_is_tried_by_one_site_at_a_time(void **
 static void test_visits_of_all_sites_are_refused_but_for_one(void **state)
 {
     struct fixture *fixture = *state;
-    size_t probe;
+    size_t health;
 
     begin_http_error(fixture);
     end_all_for(fixture, FAKE_REFUSED_ALL, OPENING_MS);
     assert_int_equal(engine_stats(fixture->engine)->refused, SITES);
-    probe = visit_site(fixture, "site-3", "/");
+    health = visit_site(fixture, "site-3", "/");
     for (size_t i = 0; i < SITES; i++) {
         assert_int_equal(try_visit(fixture, name_of(i), "/"), -EHOSTDOWN);
     }
     assert_int_equal(try_visit(fixture, "new", "/"), -EHOSTDOWN);
     end_all_for(fixture, FAKE_DONE, FIRST_RETRY_MS + MAX_WAIT_MS / 4);
-    assert_counted(fixture, probe, 1);
+    assert_counted(fixture, health, 1);
     count_site(fixture, "new");
 }
 
@@ -323,7 +323,7 @@ static void test_what_is_only_read_ends_no_http_error(void **state)
  * Guards: a site that is refused for its own sake as well must not be the one that tries the store
  * for all, or the others wait for it.
  */
-static void test_a_refused_site_is_no_probe_for_the_others(void **state)
+static void test_a_refused_site_is_no_health_for_the_others(void **state)
 {
     struct fixture *fixture = *state;
     size_t sound;
@@ -555,7 +555,7 @@ int main(void)
         TEST(test_an_error_of_all_sites_that_only_one_gets_is_its_own),
         TEST(test_a_site_that_was_not_tried_since_the_last_http_error_of_all),
         TEST(test_what_is_only_read_ends_no_http_error),
-        TEST(test_a_refused_site_is_no_probe_for_the_others),
+        TEST(test_a_refused_site_is_no_health_for_the_others),
         TEST(test_the_store_recovers_before_the_site_does),
         TEST(test_a_torn_site_is_refused_at_once),
         TEST(test_a_torn_site_that_is_repaired_counts_again),

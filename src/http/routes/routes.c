@@ -8,7 +8,7 @@
 #include "http/routes/hit.h"
 #include "http/routes/live.h"
 #include "http/routes/pages.h"
-#include "http/routes/probe.h"
+#include "http/routes/health.h"
 #include "http/routes/read.h"
 #include "http/visit/target.h"
 
@@ -21,7 +21,7 @@ static const struct route routes[] = {
     {HIT, H2O_STRLIT("/v1/hit/"), hit_handle, &format_json.base},
     {HIT_GET, H2O_STRLIT("/badge/"), hit_handle, &format_badge.base},
     {HIT_GET, H2O_STRLIT("/pixel/"), hit_handle, &format_pixel.base},
-    {METHOD_GET, H2O_STRLIT("/livez"), probe_handle_livez, NULL},
+    {METHOD_GET, H2O_STRLIT("/livez"), health_handle_livez, NULL},
     {METHOD_GET, H2O_STRLIT("/v1/get/"), read_handle_get, &format_json.base},
     {METHOD_POST, H2O_STRLIT("/v1/get/"), read_handle_get_many, &format_json.base},
     {METHOD_GET, H2O_STRLIT("/v1/top/"), history_handle_top, &format_json.base},
@@ -35,7 +35,7 @@ static const struct route routes[] = {
     {METHOD_GET, H2O_STRLIT("/site/"), dashboard_handle, &format_page.base},
     {METHOD_GET, H2O_STRLIT("/assets/dashboard.css"), assets_handle, NULL},
     {METHOD_GET, H2O_STRLIT("/assets/live.js"), assets_handle, NULL},
-    {METHOD_GET, H2O_STRLIT("/readyz"), probe_handle_readyz, NULL},
+    {METHOD_GET, H2O_STRLIT("/readyz"), health_handle_readyz, NULL},
 };
 
 const struct route_table visitor_routes = {routes, sizeof(routes) / sizeof(routes[0]), true,

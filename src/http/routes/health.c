@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/routes/probe.h"
+#include "http/routes/health.h"
 
 #include "base/buf.h"
 #include "config/config.h"
@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-void probe_handle_livez(struct request *request)
+void health_handle_livez(struct request *request)
 {
     static const struct response alive = {
         .status = 200,
@@ -37,7 +37,7 @@ static bool serves_a_site(const struct engine *engine, const struct config_sites
 }
 
 /* answers only the public state of the store: its errors may contain addresses and site names */
-void probe_handle_readyz(struct request *request)
+void health_handle_readyz(struct request *request)
 {
     const struct engine *engine = request->app->engine;
     struct buf *body = app_scratch(request->app);
