@@ -5,7 +5,7 @@
  * shows it is text without control characters.
  */
 #include "base/buf.h"
-#include "http/visit/key.h"
+#include "http/visit/page_key.h"
 #include "http/render/render.h"
 #include "http/routes/routes.h"
 
@@ -36,7 +36,7 @@ static void check_text(const char *bytes, size_t length)
     }
 }
 
-static void check_segments(const struct key *key)
+static void check_segments(const struct page_key *key)
 {
     const char *segment = key->bytes;
 
@@ -54,21 +54,21 @@ static void check_segments(const struct key *key)
 }
 
 /** The key of a key, encoded as a client would, is itself. */
-static void check_stable(const struct key *key)
+static void check_stable(const struct page_key *key)
 {
     struct buf path = BUF_EMPTY;
-    struct key again;
+    struct page_key again;
 
     for (size_t i = 0; i < key->length; i++) {
         buf_printf(&path, strchr("%?#", key->bytes[i]) != NULL ? "%%%02x" : "%c",
                    (unsigned char)key->bytes[i]);
     }
-    check_that(key_from_path(path.bytes, path.length, &again) == KEY_OK);
+    check_that(page_key_from_path(path.bytes, path.length, &again) == PAGE_KEY_OK);
     check_that(again.length == key->length && memcmp(again.bytes, key->bytes, key->length) == 0);
     buf_finish(&path);
 }
 
-static void show(const struct key *key, enum render_form form)
+static void show(const struct page_key *key, enum render_form form)
 {
     const struct render_count count = {
         .site = "default",
@@ -92,11 +92,11 @@ static void show(const struct key *key, enum render_form form)
 
 static void take_page(const char *path, size_t length, enum render_form form)
 {
-    struct key key;
-    enum key_status status = key_from_path(path, length, &key);
+    struct page_key key;
+    enum page_key_status status = page_key_from_path(path, length, &key);
 
-    check_that(strlen(key_status_text(status)) != 0);
-    if (status != KEY_OK) {
+    check_that(strlen(page_key_status_text(status)) != 0);
+    if (status != PAGE_KEY_OK) {
         return;
     }
     check_that(key.length >= 1 && key.length <= STORE_PAGE_MAX);
@@ -141,7 +141,7 @@ static void take_target(h2o_iovec_t target, enum render_form form)
     if (route != NULL) {
         matched = strlen(route->path);
         check_that(matched <= path.len && memcmp(route->path, path.base, matched) == 0);
-        (void)key_is_site(path.base + matched, path.len - matched);
+        (void)page_key_is_site(path.base + matched, path.len - matched);
         take_page(path.base + matched, path.len - matched, form);
     }
 }

@@ -12,7 +12,7 @@ struct fixture {
     struct sites *sites;
     struct visit_filter visit_filter;
     struct client client;
-    struct target target;
+    struct page_ref page_ref;
 };
 
 static h2o_iovec_t text(const char *string)
@@ -29,10 +29,10 @@ static void init(struct fixture *fixture, const char *file)
     fixture->client.source = CLIENT_UNTRUSTED;
     fixture->client.headers.user_agent = text(BROWSER);
     assert_int_equal(parse_ip("192.0.2.1", 9, &fixture->client.address), 0);
-    fixture->target.rules = sites_default_rules(fixture->sites);
-    strcpy(fixture->target.site, fixture->target.rules->name);
-    strcpy(fixture->target.page.bytes, "/");
-    fixture->target.page.length = 1;
+    fixture->page_ref.rules = sites_default_rules(fixture->sites);
+    strcpy(fixture->page_ref.site, fixture->page_ref.rules->name);
+    strcpy(fixture->page_ref.page.bytes, "/");
+    fixture->page_ref.page.length = 1;
 }
 
 static void finish(struct fixture *fixture)
@@ -46,8 +46,8 @@ static struct visit_filter_verdict judge(struct fixture *fixture)
 {
     struct visit_filter_verdict verdict = {.retry_after_s = 0};
 
-    visit_filter_judge(&fixture->visit_filter, fixture->config, &fixture->client, &fixture->target,
-                       &verdict);
+    visit_filter_judge(&fixture->visit_filter, fixture->config, &fixture->client,
+                       &fixture->page_ref, &verdict);
     return verdict;
 }
 

@@ -85,7 +85,7 @@ struct instance {
     struct visitors *visitors;
     h2o_mem_pool_t pool;
     struct client client;
-    struct target target;
+    struct page_ref page_ref;
     struct visit visit;
 };
 
@@ -103,12 +103,12 @@ static void come_from(struct instance *instance, const char *address, const char
 
 static void go_to(struct instance *instance, const char *site, const char *page)
 {
-    instance->target.rules = sites_find(instance->sites, site, strlen(site));
-    assert_non_null(instance->target.rules);
-    strcpy(instance->target.site, instance->target.rules->name);
-    instance->target.site_length = instance->target.rules->name_length;
-    strcpy(instance->target.page.bytes, page);
-    instance->target.page.length = strlen(page);
+    instance->page_ref.rules = sites_find(instance->sites, site, strlen(site));
+    assert_non_null(instance->page_ref.rules);
+    strcpy(instance->page_ref.site, instance->page_ref.rules->name);
+    instance->page_ref.site_length = instance->page_ref.rules->name_length;
+    strcpy(instance->page_ref.page.bytes, page);
+    instance->page_ref.page.length = strlen(page);
 }
 
 static struct sites *make_sites(const char *file)
@@ -148,7 +148,7 @@ static void finish(struct instance *instance)
 static uint64_t identify(struct instance *instance)
 {
     instance->visit = (struct visit){.second = clock_wall_ms() / 1000};
-    visitors_identify(instance->visitors, &instance->pool, &instance->client, &instance->target,
+    visitors_identify(instance->visitors, &instance->pool, &instance->client, &instance->page_ref,
                       &instance->visit);
     return instance->visit.visitor;
 }

@@ -297,7 +297,7 @@ static void on_page_read(struct request *request, const struct page_read_answer 
 static void admin_handle_get(struct request *request)
 {
     char site[STORE_SITE_MAX + 1];
-    struct key page;
+    struct page_key page;
 
     if (admin_take_site(request, site) && admin_take_page(request, "page", &page)) {
         page_read_start(request, site, page.bytes, ADMIN_LIMIT_MS, on_page_read);

@@ -61,7 +61,7 @@ bool admin_is_forced(const struct request *request)
 /** Takes a site that is neither listed nor admitted yet. Returns false after answering. */
 static bool take_unlisted(struct request *request, const char *site, char *ret_site)
 {
-    if (!key_is_site(site, strlen(site))) {
+    if (!page_key_is_site(site, strlen(site))) {
         respond_error(request, 400, "bad_site",
                       "the name of a site has 1 to %d of the characters a-z 0-9 . _ -",
                       STORE_SITE_MAX);
@@ -91,18 +91,18 @@ bool admin_take_site(struct request *request, char ret_site[STORE_SITE_MAX + 1])
     return true;
 }
 
-bool admin_take_page(struct request *request, const char *name, struct key *ret_page)
+bool admin_take_page(struct request *request, const char *name, struct page_key *ret_page)
 {
     const char *page = admin_parameter(request, name);
-    enum key_status status;
+    enum page_key_status status;
 
     page = page != NULL ? page : "/";
-    status = key_from_path(page, strlen(page), ret_page);
-    if (status != KEY_OK) {
-        respond_error(request, 400, "bad_page", "%s%s", key_status_text(status),
-                      status == KEY_BAD_ENCODING ? "; a \"%\" itself is written %25" : "");
+    status = page_key_from_path(page, strlen(page), ret_page);
+    if (status != PAGE_KEY_OK) {
+        respond_error(request, 400, "bad_page", "%s%s", page_key_status_text(status),
+                      status == PAGE_KEY_BAD_ENCODING ? "; a \"%\" itself is written %25" : "");
     }
-    return status == KEY_OK;
+    return status == PAGE_KEY_OK;
 }
 
 void admin_put_page(struct buf *out, const char *page)

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "base/report.h"
-#include "http/visit/key.h"
+#include "http/visit/page_key.h"
 #include "http/request/request.h"
 #include "store/store.h"
 
@@ -40,7 +40,7 @@ bool admin_take_site(struct request *request, char ret_site[STORE_SITE_MAX + 1])
  * Makes a page key from the parameter `name`, by the rules for visits' paths (http/key.h). Without
  * the parameter it is "/". Returns false after answering.
  */
-bool admin_take_page(struct request *request, const char *name, struct key *ret_page);
+bool admin_take_page(struct request *request, const char *name, struct page_key *ret_page);
 
 /** Appends a page, encoded so that admin_take_page() makes the same key of it. */
 void admin_put_page(struct buf *out, const char *page);

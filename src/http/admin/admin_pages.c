@@ -59,8 +59,8 @@ struct edit_question {
     struct store_edited edited;
     char reason[256];
     char site[STORE_SITE_MAX + 1];
-    struct key page;
-    struct key to;
+    struct page_key page;
+    struct page_key to;
 };
 
 static void respond_edited(struct request *request, const struct edit_question *edit)
@@ -346,7 +346,7 @@ struct series_question {
     struct store_span span;
     uint64_t numbers[STORE_STEPS_MAX];
     char site[STORE_SITE_MAX + 1];
-    struct key page;
+    struct page_key page;
 };
 
 static void report_step(struct report *report, const struct store_span *span, uint64_t step,
@@ -428,7 +428,7 @@ static bool take_span(struct request *request, struct store_span *span)
 }
 
 /** Parses a page, or "" for the site. Returns false after answering. */
-static bool take_page_or_site(struct request *request, struct key *ret_page)
+static bool take_page_or_site(struct request *request, struct page_key *ret_page)
 {
     const char *page = admin_parameter(request, "page");
 
@@ -444,7 +444,7 @@ void admin_handle_series(struct request *request)
     struct series_question *series;
     struct store_span span = {0};
     char site[STORE_SITE_MAX + 1];
-    struct key page;
+    struct page_key page;
 
     span.site = site;
     if (!admin_take_site(request, site) || !take_page_or_site(request, &page) ||

@@ -33,12 +33,12 @@ struct format {
     size_t header_count;
 };
 
-extern const struct format format_text; /* with `format` and `digits`; see appearance.h */
+extern const struct format format_text; /* with `format` and `digits`; see style.h */
 extern const struct format format_html;
 extern const struct format format_page; /* HTML with script; not for numbers */
 extern const struct format format_json; /* with `callback`: format_jsonp */
 extern const struct format format_jsonp;
-extern const struct format format_badge;   /* SVG; see appearance.h */
+extern const struct format format_badge;   /* SVG; see style.h */
 extern const struct format format_pixel;   /* GIF, a transparent pixel */
 extern const struct format format_shields; /* JSON for shields.io's endpoint badge */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The formats that use a number's appearance: text, the badge and shields.io's JSON. Also the
+ * The formats that use a number's style: text, the badge and shields.io's JSON. Also the
  * pixel, which shows nothing.
  */
 #include "http/render/style.h"
@@ -42,7 +42,7 @@ static bool prepare_style(struct request *request)
 }
 
 /**
- * Returns the request's appearance. Errors may need one before prepare_appearance(), or without it.
+ * Returns the request's style. Errors may need one before prepare_appearance(), or without it.
  */
 static void get_style(const struct request *request, struct style *ret_style)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * appearance: how a number looks. It is parsed from the parameters of a request:
+ * style: how a number looks. It is parsed from the parameters of a request:
  *
  *   label        text beside the number; empty: no label
  *   color        colour behind the number; labelColor: behind the label; see colour_parse()

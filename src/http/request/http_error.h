@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * refusal: the reasons for refusing a visitor's request. Each has one row with its
+ * http_error: the reasons for refusing a visitor's request. Each has one row with its
  * Visitcount-Status, HTTP status and error code.
  */
 #ifndef VISITCOUNTD_HTTP_HTTP_ERROR_H

@@ -25,7 +25,7 @@
 /** The question to the store and its results so far. */
 struct dashboard {
     struct question question;
-    struct target target;
+    struct page_ref page_ref;
     struct store_entry entry;
     struct store_query total_query;
     struct store_query visitors_query;
@@ -114,7 +114,7 @@ static void on_top(void *data, const struct store_pages *pages)
         double share = (double)page->total / (double)(pages->pages[0].total | 1);
 
         buf_puts(rows, "<tr><td>");
-        put_page_link(rows, dashboard->target.site, page);
+        put_page_link(rows, dashboard->page_ref.site, page);
         buf_printf(rows,
                    "<svg class=\"share\" aria-hidden=\"true\"><rect width=\"%.1f%%\" height=\"4\" "
                    "rx=\"2\"/></svg></td><td class=\"number\">",
@@ -132,7 +132,7 @@ static void on_free(struct question *question)
 
 static void ask_numbers(struct dashboard *dashboard, struct store *store, uint64_t today)
 {
-    dashboard->total_query = (struct store_query){.site = dashboard->target.site,
+    dashboard->total_query = (struct store_query){.site = dashboard->page_ref.site,
                                                   .pages = &dashboard->entry,
                                                   .page_count = 1,
                                                   .kind = STORE_TOTALS};
@@ -147,7 +147,7 @@ static void ask_numbers(struct dashboard *dashboard, struct store *store, uint64
 
 static void ask_days(struct dashboard *dashboard, struct store *store, uint64_t today)
 {
-    dashboard->visits_span = (struct store_span){.site = dashboard->target.site,
+    dashboard->visits_span = (struct store_span){.site = dashboard->page_ref.site,
                                                  .page = dashboard->entry.page,
                                                  .page_length = dashboard->entry.page_length,
                                                  .step = STORE_BY_DAY,
@@ -204,20 +204,21 @@ static void put_number(struct buf *out, bool is_known, uint64_t number)
 static void make_names(struct buf parts[PARTS], struct request *request,
                        const struct dashboard *dashboard)
 {
-    const struct target *target = &dashboard->target;
+    const struct page_ref *page_ref = &dashboard->page_ref;
     h2o_iovec_t host = request->h2o->authority;
     h2o_iovec_t scheme = request_header_named(request, "x-forwarded-proto");
     const char *path = memchr(request->rest.base, '/', request->rest.len);
     bool is_https = h2o_memis(scheme.base, scheme.len, H2O_STRLIT("https"));
 
-    buf_puts(&parts[PART_HEADING], target->is_site ? target->site : target->page.bytes);
-    buf_puts(&parts[PART_NAME], target->site);
-    buf_puts(&parts[PART_NAME], target->is_site ? "" : target->page.bytes);
-    buf_printf(&parts[PART_STREAM], "/v1/live/%s", target->site);
-    if (target->is_site) {
+    buf_puts(&parts[PART_HEADING], page_ref->is_site ? page_ref->site : page_ref->page.bytes);
+    buf_puts(&parts[PART_NAME], page_ref->site);
+    buf_puts(&parts[PART_NAME], page_ref->is_site ? "" : page_ref->page.bytes);
+    buf_printf(&parts[PART_STREAM], "/v1/live/%s", page_ref->site);
+    if (page_ref->is_site) {
         buf_puts(&parts[PART_CRUMB], "visitcountd");
     } else {
-        buf_printf(&parts[PART_CRUMB], "<a href=\"/site/%s\">%s</a>", target->site, target->site);
+        buf_printf(&parts[PART_CRUMB], "<a href=\"/site/%s\">%s</a>", page_ref->site,
+                   page_ref->site);
         buf_append(&parts[PART_STREAM], path,
                    (size_t)(request->rest.base + request->rest.len - path));
     }
@@ -250,7 +251,7 @@ static void make_numbers(struct buf parts[PARTS], const struct dashboard *dashbo
 
 static void make_top(struct buf parts[PARTS], const struct dashboard *dashboard)
 {
-    if (!dashboard->target.is_site) {
+    if (!dashboard->page_ref.is_site) {
         return;
     }
     buf_puts(&parts[PART_PAGES],
@@ -290,40 +291,41 @@ static void on_answer(struct request *request, struct question *question)
     make_names(parts, request, dashboard);
     make_numbers(parts, dashboard);
     make_top(parts, dashboard);
-    render(body, parts, dashboard->target.site);
+    render(body, parts, dashboard->page_ref.site);
     format_respond(request, 200, &format_page, body);
     for (int i = 0; i < PARTS; i++) {
         buf_finish(&parts[i]);
     }
 }
 
-void dashboard_show(struct request *request, const struct target *target)
+void dashboard_show(struct request *request, const struct page_ref *page_ref)
 {
     struct store *store = request->app->store;
     struct dashboard *dashboard = question_create(request, sizeof(*dashboard), LIMIT_MS, on_answer);
-    uint64_t today = zone_day(target->rules->zone, clock_wall_ms() / 1000);
+    uint64_t today = zone_day(page_ref->rules->zone, clock_wall_ms() / 1000);
 
     if (dashboard == NULL) {
         return;
     }
-    dashboard->target = *target;
+    dashboard->page_ref = *page_ref;
     question_on_free(&dashboard->question, on_free);
-    dashboard->entry = target->is_site ? (struct store_entry){.page = "", .page_length = 0}
-                                       : (struct store_entry){.page = dashboard->target.page.bytes,
-                                                              .page_length = target->page.length};
+    dashboard->entry = page_ref->is_site
+                           ? (struct store_entry){.page = "", .page_length = 0}
+                           : (struct store_entry){.page = dashboard->page_ref.page.bytes,
+                                                  .page_length = page_ref->page.length};
     ask_numbers(dashboard, store, today);
     ask_days(dashboard, store, today);
-    if (target->is_site) {
+    if (page_ref->is_site) {
         question_begin_call(&dashboard->question);
-        store_top(store, dashboard->target.site, TOP_PAGES, on_top, dashboard);
+        store_top(store, dashboard->page_ref.site, TOP_PAGES, on_top, dashboard);
     }
 }
 
 void dashboard_handle(struct request *request)
 {
-    struct target target;
+    struct page_ref page_ref;
 
-    if (target_take(request, &target) && access_check(request, target.rules)) {
-        dashboard_show(request, &target);
+    if (page_ref_take(request, &page_ref) && access_check(request, page_ref.rules)) {
+        dashboard_show(request, &page_ref);
     }
 }

@@ -8,7 +8,7 @@
 #define VISITCOUNTD_HTTP_DASHBOARD_H
 
 #include "http/request/request.h"
-#include "http/visit/target.h"
+#include "http/visit/page_ref.h"
 
 /**
  * Serves the dashboard of a site. If the path continues after the site's name, serves that page's
@@ -17,6 +17,6 @@
 void dashboard_handle(struct request *request);
 
 /** Serves the dashboard of `target`. The caller has checked the client's access. */
-void dashboard_show(struct request *request, const struct target *target);
+void dashboard_show(struct request *request, const struct page_ref *page_ref);
 
 #endif

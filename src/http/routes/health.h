@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * probe: health checks for load balancers and supervisors.
+ * health: health checks for load balancers and supervisors.
  */
 #ifndef VISITCOUNTD_HTTP_HEALTH_H
 #define VISITCOUNTD_HTTP_HEALTH_H

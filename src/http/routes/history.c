@@ -11,7 +11,7 @@
 #include "http/routes/read.h"
 #include "http/request/http_error.h"
 #include "http/visit/sites.h"
-#include "http/visit/target.h"
+#include "http/visit/page_ref.h"
 #include "store/store.h"
 
 #include <string.h>
@@ -95,16 +95,16 @@ static bool take_count(struct request *request, size_t *ret_count)
 void history_handle_top(struct request *request)
 {
     struct top_question *top;
-    struct target target;
+    struct page_ref page_ref;
     size_t count;
 
-    if (!take_count(request, &count) || !target_take(request, &target) ||
-        !access_check(request, target.rules)) {
+    if (!take_count(request, &count) || !page_ref_take(request, &page_ref) ||
+        !access_check(request, page_ref.rules)) {
         return;
     }
     top = question_create(request, sizeof(*top), read_limit_ms(request), on_top_known);
     if (top != NULL) {
-        strcpy(top->site, target.site);
+        strcpy(top->site, page_ref.site);
         question_on_free(&top->question, on_top_free);
         question_begin_call(&top->question);
         store_top(request->app->store, top->site, count, on_top_read, top);
@@ -118,7 +118,7 @@ struct series_question {
     struct store_span span;
     uint64_t numbers[STORE_STEPS_MAX];
     char site[STORE_SITE_MAX + 1];
-    struct key page;
+    struct page_key page;
 };
 
 static void on_series_read(void *data, const struct store_series *series)
@@ -191,7 +191,8 @@ static bool is_on(const struct request *request, const char *name)
 }
 
 /** Parses `by`, `from`, `to` and `unique`. Returns false after answering. */
-static bool take_span(struct request *request, const struct target *target, struct store_span *span)
+static bool take_span(struct request *request, const struct page_ref *page_ref,
+                      struct store_span *span)
 {
     uint64_t now_s = clock_wall_ms() / 1000;
     bool by_hour = false;
@@ -210,7 +211,7 @@ static bool take_span(struct request *request, const struct target *target, stru
         return false;
     }
     span->step = by_hour ? STORE_BY_HOUR : STORE_BY_DAY;
-    span->to = by_hour ? now_s / HOUR_S : zone_day(target->rules->zone, now_s);
+    span->to = by_hour ? now_s / HOUR_S : zone_day(page_ref->rules->zone, now_s);
     if (!take_end(request, "to", span, &span->to)) {
         return false;
     }
@@ -230,19 +231,19 @@ void history_handle_series(struct request *request)
 {
     struct series_question *series;
     struct store_span span = {0};
-    struct target target;
+    struct page_ref page_ref;
 
-    if (!target_take(request, &target) || !access_check(request, target.rules) ||
-        !take_span(request, &target, &span)) {
+    if (!page_ref_take(request, &page_ref) || !access_check(request, page_ref.rules) ||
+        !take_span(request, &page_ref, &span)) {
         return;
     }
     series = question_create(request, sizeof(*series), read_limit_ms(request), on_series_known);
     if (series == NULL) {
         return;
     }
-    strcpy(series->site, target.site);
-    if (!target.is_site) {
-        series->page = target.page;
+    strcpy(series->site, page_ref.site);
+    if (!page_ref.is_site) {
+        series->page = page_ref.page;
     }
     series->span = span;
     series->span.site = series->site;

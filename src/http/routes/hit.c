@@ -12,7 +12,7 @@
 #include "http/request/response.h"
 #include "http/routes/site_registration.h"
 #include "http/visit/sites.h"
-#include "http/visit/target.h"
+#include "http/visit/page_ref.h"
 #include "http/visit/token.h"
 #include "http/visit/visitor.h"
 #include "store/store.h"
@@ -144,10 +144,10 @@ static uint64_t second_of(const struct request *request)
 }
 
 static void count_visit(struct request *request, const struct client *client,
-                        const struct target *target)
+                        const struct page_ref *page_ref)
 {
-    const struct key *page = &target->page;
-    size_t site_length = target->site_length;
+    const struct page_key *page = &page_ref->page;
+    size_t site_length = page_ref->site_length;
     struct waiting *waiting;
     int error;
 
@@ -159,18 +159,19 @@ static void count_visit(struct request *request, const struct client *client,
         return;
     }
     waiting->visit.second = second_of(request);
-    site_registration_listed(request, target->rules, waiting->visit.second);
-    visitors_identify(request->app->visitors, &request->h2o->pool, client, target, &waiting->visit);
+    site_registration_listed(request, page_ref->rules, waiting->visit.second);
+    visitors_identify(request->app->visitors, &request->h2o->pool, client, page_ref,
+                      &waiting->visit);
     waiting->visit.wants_uniques = format_of(request)->tells_uniques && request->period == NULL &&
-                                   target->rules->keeps_visitors &&
+                                   page_ref->rules->keeps_visitors &&
                                    visitors_are_told_apart(request->app->visitors);
     waiting->visit.on_answer = on_answer;
     waiting->request = request;
     waiting->site_length = site_length;
     waiting->page_length = page->length;
-    memcpy(waiting->names, target->site, site_length + 1);
+    memcpy(waiting->names, page_ref->site, site_length + 1);
     memcpy(waiting->names + site_length + 1, page->bytes, page->length + 1);
-    error = engine_visit(request->app->engine, target->site, page->bytes, page->length,
+    error = engine_visit(request->app->engine, page_ref->site, page->bytes, page->length,
                          &waiting->visit);
     if (error == 0) {
         connection_begin_wait(request->h2o);
@@ -180,13 +181,14 @@ static void count_visit(struct request *request, const struct client *client,
 }
 
 /** Answers a visit that does not count. The answer has the current number. */
-static void ignore_visit(struct request *request, const struct target *target, h2o_iovec_t status)
+static void ignore_visit(struct request *request, const struct page_ref *page_ref,
+                         h2o_iovec_t status)
 {
     request->visit_status = status;
-    read_page(request, target->site, target->page.bytes, target->page.length);
+    read_page(request, page_ref->site, page_ref->page.bytes, page_ref->page.length);
 }
 
-static void refuse_visit(struct request *request, const struct target *target,
+static void refuse_visit(struct request *request, const struct page_ref *page_ref,
                          const struct visit_filter_verdict *verdict)
 {
     request->retry_after_s = verdict->retry_after_s;
@@ -196,12 +198,12 @@ static void refuse_visit(struct request *request, const struct target *target,
                verdict->retry_after_s);
     } else {
         refuse(request, verdict->http_error, "site %s counts visits from its own pages only",
-               target->site);
+               page_ref->site);
     }
 }
 
 /** The store admitted or refused an unlisted site. */
-static void on_site(struct request *request, struct target *target,
+static void on_site(struct request *request, struct page_ref *page_ref,
                     enum site_visit_filter visit_filter)
 {
     struct client client;
@@ -212,7 +214,7 @@ static void on_site(struct request *request, struct target *target,
     switch (visit_filter) {
     case SITE_ADMITTED:
         client_take(request, &client);
-        count_visit(request, &client, target);
+        count_visit(request, &client, page_ref);
         break;
     case SITE_TOO_MANY:
         refuse(request, HTTP_ERROR_TOO_MANY_SITES,
@@ -226,50 +228,51 @@ static void on_site(struct request *request, struct target *target,
 
 /** Counts a visit. The visit of an unlisted site waits until the store admits the site. */
 static void count_on_site(struct request *request, const struct client *client,
-                          const struct target *target)
+                          const struct page_ref *page_ref)
 {
-    if (target->rules->name_length == 0) {
-        site_registration_start(request, target, on_site);
+    if (page_ref->rules->name_length == 0) {
+        site_registration_start(request, page_ref, on_site);
     } else {
-        count_visit(request, client, target);
+        count_visit(request, client, page_ref);
     }
 }
 
-static void judge_visit(struct request *request, const struct target *target)
+static void judge_visit(struct request *request, const struct page_ref *page_ref)
 {
     struct visit_filter_verdict verdict;
     struct client client;
 
     client_take(request, &client);
-    visit_filter_judge(request->app->visit_filter, request->app->config, &client, target, &verdict);
+    visit_filter_judge(request->app->visit_filter, request->app->config, &client, page_ref,
+                       &verdict);
     switch (verdict.result) {
     case VISIT_FILTER_COUNT:
-        count_on_site(request, &client, target);
+        count_on_site(request, &client, page_ref);
         break;
     case VISIT_FILTER_IGNORE:
-        ignore_visit(request, target, verdict.status);
+        ignore_visit(request, page_ref, verdict.status);
         break;
     case VISIT_FILTER_REFUSE:
-        refuse_visit(request, target, &verdict);
+        refuse_visit(request, page_ref, &verdict);
         break;
     }
 }
 
 /** Counts the visit. With readonly=1 it only reads the number. */
-static void serve_page(struct request *request, const struct target *target)
+static void serve_page(struct request *request, const struct page_ref *page_ref)
 {
     h2o_iovec_t value;
 
     if (request_parameter(request, "readonly", &value) &&
         h2o_memis(value.base, value.len, "1", 1)) {
         request->may_be_kept = true;
-        ignore_visit(request, target, status_readonly);
+        ignore_visit(request, page_ref, status_readonly);
     } else if (request->is_head) {
         request->visit_status = status_head;
         respond(request, &(struct response){.status = 200,
                                             .content_type = format_of(request)->content_type});
     } else {
-        judge_visit(request, target);
+        judge_visit(request, page_ref);
     }
 }
 
@@ -281,19 +284,19 @@ void hit_handle_count(struct request *request)
 
 void hit_handle_count_as(struct request *request)
 {
-    struct target target;
+    struct page_ref page_ref;
 
     if (format_prepare(request) && read_take_period(request)) {
-        target_take_default(request, &target);
-        serve_page(request, &target);
+        page_ref_take_default(request, &page_ref);
+        serve_page(request, &page_ref);
     }
 }
 
 void hit_handle(struct request *request)
 {
-    struct target target;
+    struct page_ref page_ref;
 
-    if (format_prepare(request) && read_take_period(request) && target_take(request, &target)) {
-        serve_page(request, &target);
+    if (format_prepare(request) && read_take_period(request) && page_ref_take(request, &page_ref)) {
+        serve_page(request, &page_ref);
     }
 }

@@ -10,7 +10,7 @@
 #include "http/routes/live_client.h"
 #include "http/request/http_error.h"
 #include "http/request/response.h"
-#include "http/visit/target.h"
+#include "http/visit/page_ref.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -262,11 +262,11 @@ static void on_visits(void *data, const char *site, const struct store_page *pag
 
 /* Topics */
 
-static struct topic *open_topic(struct live *live, const struct target *target)
+static struct topic *open_topic(struct live *live, const struct page_ref *page_ref)
 {
-    const char *page = target->is_site ? "" : target->page.bytes;
-    size_t page_length = target->is_site ? 0 : target->page.length;
-    struct topic *topic = find_topic(live, target->site, page, page_length);
+    const char *page = page_ref->is_site ? "" : page_ref->page.bytes;
+    size_t page_length = page_ref->is_site ? 0 : page_ref->page.length;
+    struct topic *topic = find_topic(live, page_ref->site, page, page_length);
 
     if (topic != NULL) {
         return topic;
@@ -277,7 +277,7 @@ static struct topic *open_topic(struct live *live, const struct target *target)
     loop_timer_init(&topic->next_round, on_next_round);
     loop_timer_init(&topic->read_again, on_read_again);
     loop_task_init(&topic->round, on_round);
-    strcpy(topic->site, target->site);
+    strcpy(topic->site, page_ref->site);
     memcpy(topic->page, page, page_length);
     topic->page_length = page_length;
     map_insert(&live->topics, &topic->node, topic->key,
@@ -350,10 +350,10 @@ static uint64_t parse_last_id(h2o_iovec_t header)
     return header.len != 0 ? id : UINT64_MAX;
 }
 
-static void join(struct live *live, struct request *request, const struct target *target)
+static void join(struct live *live, struct request *request, const struct page_ref *page_ref)
 {
     struct client *client = h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*client));
-    struct topic *topic = open_topic(live, target);
+    struct topic *topic = open_topic(live, page_ref);
 
     *client = (struct client){.live = live, .topic = topic};
     client->super.on_ready = on_client_ready;
@@ -373,10 +373,10 @@ static void join(struct live *live, struct request *request, const struct target
 void live_handle(struct request *request)
 {
     struct live *live = request->app->live;
-    struct target target;
+    struct page_ref page_ref;
 
-    if (!target_take(request, &target) ||
-        (target.is_site && !access_check(request, target.rules))) {
+    if (!page_ref_take(request, &page_ref) ||
+        (page_ref.is_site && !access_check(request, page_ref.rules))) {
         return;
     }
     if (live->is_draining) {
@@ -388,7 +388,7 @@ void live_handle(struct request *request)
         respond(request, &(struct response){.status = 200,
                                             .content_type = "text/event-stream; charset=utf-8"});
     } else {
-        join(live, request, &target);
+        join(live, request, &page_ref);
     }
 }
 

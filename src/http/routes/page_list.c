@@ -5,8 +5,8 @@
 
 static const char *take_page(const json_t *value, struct page_list *list)
 {
-    struct key *key = &list->pages[list->count];
-    enum key_status status = KEY_OK;
+    struct page_key *key = &list->pages[list->count];
+    enum page_key_status status = PAGE_KEY_OK;
 
     if (!json_is_string(value)) {
         return "the pages are strings";
@@ -16,10 +16,10 @@ static const char *take_page(const json_t *value, struct page_list *list)
         key->bytes[0] = '\0';
         list->has_site = true;
     } else {
-        status = key_from_path(json_string_value(value), json_string_length(value), key);
+        status = page_key_from_path(json_string_value(value), json_string_length(value), key);
     }
     list->count++;
-    return status == KEY_OK ? NULL : key_status_text(status);
+    return status == PAGE_KEY_OK ? NULL : page_key_status_text(status);
 }
 
 static const char *take_list(const json_t *root, struct page_list *list)

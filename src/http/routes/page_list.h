@@ -5,7 +5,7 @@
 #ifndef VISITCOUNTD_HTTP_PAGE_LIST_H
 #define VISITCOUNTD_HTTP_PAGE_LIST_H
 
-#include "http/visit/key.h"
+#include "http/visit/page_key.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 struct page_list {
     size_t count;
     bool has_site; /* one of them is "", the whole site */
-    struct key pages[PAGE_LIST_MAX];
+    struct page_key pages[PAGE_LIST_MAX];
 };
 
 /**

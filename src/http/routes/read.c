@@ -11,7 +11,7 @@
 #include "http/request/question.h"
 #include "http/request/http_error.h"
 #include "http/visit/sites.h"
-#include "http/visit/target.h"
+#include "http/visit/page_ref.h"
 #include "store/store.h"
 
 #include <string.h>
@@ -127,10 +127,10 @@ void read_page(struct request *request, const char *site, const char *name, size
 
 void read_handle_get(struct request *request)
 {
-    struct target target;
+    struct page_ref page_ref;
 
-    if (format_prepare(request) && read_take_period(request) && target_take(request, &target)) {
-        read_page(request, target.site, target.page.bytes, target.page.length);
+    if (format_prepare(request) && read_take_period(request) && page_ref_take(request, &page_ref)) {
+        read_page(request, page_ref.site, page_ref.page.bytes, page_ref.page.length);
     }
 }
 
@@ -182,7 +182,7 @@ static void on_many_known(struct request *request, struct question *question)
     format_respond(request, 200, format_of(request), body);
 }
 
-static void ask_many(struct request *request, const struct target *target,
+static void ask_many(struct request *request, const struct page_ref *page_ref,
                      const struct page_list *list)
 {
     struct many_question *many =
@@ -191,7 +191,7 @@ static void ask_many(struct request *request, const struct target *target,
     if (many == NULL) {
         return;
     }
-    strcpy(many->site, target->site);
+    strcpy(many->site, page_ref->site);
     many->list = *list;
     for (size_t i = 0; i < list->count; i++) {
         many->entries[i] = (struct store_entry){.page = many->list.pages[i].bytes,
@@ -208,16 +208,16 @@ void read_handle_get_many(struct request *request)
 {
     h2o_iovec_t body = request->h2o->entity;
     struct page_list *list = h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*list));
-    struct target target;
+    struct page_ref page_ref;
     const char *wrong;
 
-    if (!read_take_period(request) || !target_take(request, &target)) {
+    if (!read_take_period(request) || !page_ref_take(request, &page_ref)) {
         return;
     }
     wrong = page_list_parse(body.base, body.len, list);
     if (wrong != NULL) {
         refuse(request, HTTP_ERROR_BAD_BODY, "%s", wrong);
-    } else if (!list->has_site || access_check(request, target.rules)) {
-        ask_many(request, &target, list);
+    } else if (!list->has_site || access_check(request, page_ref.rules)) {
+        ask_many(request, &page_ref, list);
     }
 }

@@ -5,7 +5,7 @@
 #ifndef VISITCOUNTD_HTTP_READ_H
 #define VISITCOUNTD_HTTP_READ_H
 
-#include "http/visit/key.h"
+#include "http/visit/page_key.h"
 #include "http/visit/period.h"
 #include "http/request/request.h"
 

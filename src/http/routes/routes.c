@@ -7,10 +7,10 @@
 #include "http/routes/history.h"
 #include "http/routes/hit.h"
 #include "http/routes/live.h"
-#include "http/routes/pages.h"
+#include "http/routes/home.h"
 #include "http/routes/health.h"
 #include "http/routes/read.h"
-#include "http/visit/target.h"
+#include "http/visit/page_ref.h"
 
 #define HIT     (METHOD_GET | METHOD_POST | ROUTE_COUNTS)
 #define HIT_GET (METHOD_GET | ROUTE_COUNTS)
@@ -31,7 +31,7 @@ static const struct route routes[] = {
     {HIT, H2O_STRLIT("/v1/text/"), hit_handle, &format_text.base},
     {HIT_GET, H2O_STRLIT("/v1/shields/"), hit_handle, &format_shields.base},
     {METHOD_GET, H2O_STRLIT("/count.js"), assets_handle, NULL},
-    {METHOD_GET, H2O_STRLIT("/"), pages_handle_start, &format_page.base},
+    {METHOD_GET, H2O_STRLIT("/"), home_handle, &format_page.base},
     {METHOD_GET, H2O_STRLIT("/site/"), dashboard_handle, &format_page.base},
     {METHOD_GET, H2O_STRLIT("/assets/dashboard.css"), assets_handle, NULL},
     {METHOD_GET, H2O_STRLIT("/assets/live.js"), assets_handle, NULL},
@@ -39,4 +39,4 @@ static const struct route routes[] = {
 };
 
 const struct route_table visitor_routes = {routes, sizeof(routes) / sizeof(routes[0]), true,
-                                           target_take_options};
+                                           page_ref_take_options};

@@ -38,7 +38,7 @@ struct site_registration {
     struct site_registrations *admits;
     struct request *request; /* NULL if it was answered or is gone; then `admits` may be gone too */
     struct site_registration **guard; /* in the request's pool, which clears `request` through it */
-    struct target *target;            /* also in the request's pool */
+    struct page_ref *page_ref;        /* also in the request's pool */
     site_registration_callback on_admitted;
     struct loop_timer limit;
     char site[STORE_SITE_MAX + 1];
@@ -84,14 +84,14 @@ static void on_request_gone(void *data)
 /** Answers the request and ends the question. */
 static void answer(struct site_registration *admit, enum site_visit_filter visit_filter)
 {
-    struct target *target = admit->target;
+    struct page_ref *page_ref = admit->page_ref;
     site_registration_callback on_admitted = admit->on_admitted;
     struct request *request;
 
     connection_end_wait(admit->request->h2o);
     request = release(admit);
     destroy_unless_asked(admit);
-    on_admitted(request, target, visit_filter);
+    on_admitted(request, page_ref, visit_filter);
 }
 
 static void on_limit(struct loop_timer *timer)
@@ -133,7 +133,7 @@ static enum site_visit_filter take_in(const struct site_registration *admit)
     if (rules == NULL) {
         return SITE_TOO_MANY;
     }
-    admit->target->rules = rules;
+    admit->page_ref->rules = rules;
     return SITE_ADMITTED;
 }
 
@@ -202,7 +202,7 @@ static void on_store_change(struct store_listener *listener, bool available)
     ask_all(admits);
 }
 
-static struct site_registration *create(struct request *request, const struct target *target,
+static struct site_registration *create(struct request *request, const struct page_ref *page_ref,
                                         site_registration_callback callback)
 {
     h2o_mem_pool_t *pool = &request->h2o->pool;
@@ -212,18 +212,18 @@ static struct site_registration *create(struct request *request, const struct ta
     admit->admits = request->app->site_registrations;
     admit->request = request;
     admit->on_admitted = callback;
-    admit->target = h2o_mem_alloc_pool(pool, sizeof(*target));
-    *admit->target = *target;
+    admit->page_ref = h2o_mem_alloc_pool(pool, sizeof(*page_ref));
+    *admit->page_ref = *page_ref;
     admit->guard = h2o_mem_alloc_shared(pool, sizeof(*admit->guard), on_request_gone);
     *admit->guard = admit;
-    strcpy(admit->site, target->site);
+    strcpy(admit->site, page_ref->site);
     loop_timer_init(&admit->limit, on_limit);
     admit->admits->open_count++;
     alive_count++;
     return admit;
 }
 
-void site_registration_start(struct request *request, const struct target *target,
+void site_registration_start(struct request *request, const struct page_ref *page_ref,
                              site_registration_callback callback)
 {
     struct site_registrations *admits = request->app->site_registrations;
@@ -236,7 +236,7 @@ void site_registration_start(struct request *request, const struct target *targe
         callback(request, NULL, SITE_NOT_SERVED);
         return;
     }
-    admit = create(request, target, callback);
+    admit = create(request, page_ref, callback);
     loop_timer_start_patience(admits->loop, &admit->limit, max_wait_ms(request));
     if (health.available) {
         ask(admit);

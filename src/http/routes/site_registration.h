@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * site_admit: registers sites in the store, which keeps one list for all instances. A site in the
- * configuration is simply added. For an unlisted site the process asks the store once whether there
- * is room, before the first visit counts.
+ * site_registration: registers sites in the store, which keeps one list for all instances. A site
+ * in the configuration is simply added. For an unlisted site the process asks the store once
+ * whether there is room, before the first visit counts.
  *
  * The first visit of such a site waits for the answer up to count.max_wait. While the store is away
  * or refuses the question, it is asked again. After count.max_wait the visit is refused, also with
@@ -14,7 +14,7 @@
 #define VISITCOUNTD_HTTP_SITE_REGISTRATION_H
 
 #include "http/request/request.h"
-#include "http/visit/target.h"
+#include "http/visit/page_ref.h"
 #include "http/visit/trouble.h"
 
 struct site_registrations;
@@ -26,7 +26,7 @@ enum site_visit_filter {
     SITE_NOT_SERVED /* the store did not answer in time */
 };
 
-typedef void (*site_registration_callback)(struct request *request, struct target *target,
+typedef void (*site_registration_callback)(struct request *request, struct page_ref *page_ref,
                                            enum site_visit_filter visit_filter);
 
 /** Creates an empty set of questions. `loop` and `store` must outlive it. */
@@ -44,7 +44,7 @@ const struct trouble *site_registrations_trouble(const struct site_registrations
  * visit that is refused at once (see above, or too many questions are open) gets the callback
  * before this function returns, with a NULL `target`.
  */
-void site_registration_start(struct request *request, const struct target *target,
+void site_registration_start(struct request *request, const struct page_ref *page_ref,
                              site_registration_callback on_admitted);
 
 /**

@@ -82,9 +82,9 @@ static bool is_in_ignored_network(const struct config *config, const struct clie
 }
 
 static uint64_t take_from_bucket(struct visit_filter *visit_filter, const struct client *client,
-                                 const struct target *target)
+                                 const struct page_ref *page_ref)
 {
-    const struct site_rules *rules = target->rules;
+    const struct site_rules *rules = page_ref->rules;
 
     if (rules->rate.count == 0 || client->source == CLIENT_UNKNOWN) {
         return 0;
@@ -92,9 +92,9 @@ static uint64_t take_from_bucket(struct visit_filter *visit_filter, const struct
     return rates_take(visit_filter->rates, &rules->rate,
                       &(struct rate_key){
                           .address = &client->address,
-                          .site = target->site,
-                          .page = target->page.bytes,
-                          .page_length = target->page.length,
+                          .site = page_ref->site,
+                          .page = page_ref->page.bytes,
+                          .page_length = page_ref->page.length,
                       },
                       clock_monotonic_ms());
 }
@@ -112,11 +112,11 @@ static void refuse_for(struct visit_filter_verdict *verdict, enum http_error htt
 }
 
 void visit_filter_judge(struct visit_filter *visit_filter, const struct config *config,
-                        const struct client *client, const struct target *target,
+                        const struct client *client, const struct page_ref *page_ref,
                         struct visit_filter_verdict *ret_verdict)
 {
     const struct request_headers *headers = &client->headers;
-    const struct site_rules *rules = target->rules;
+    const struct site_rules *rules = page_ref->rules;
     uint64_t wait_ms;
 
     ret_verdict->result = VISIT_FILTER_COUNT;
@@ -129,7 +129,7 @@ void visit_filter_judge(struct visit_filter *visit_filter, const struct config *
         ignore(ret_verdict, status_network);
     } else if (rules->origin_count != 0 && !has_admitted_origin(headers, rules)) {
         refuse_for(ret_verdict, HTTP_ERROR_ORIGIN);
-    } else if ((wait_ms = take_from_bucket(visit_filter, client, target)) != 0) {
+    } else if ((wait_ms = take_from_bucket(visit_filter, client, page_ref)) != 0) {
         refuse_for(ret_verdict, HTTP_ERROR_RATE);
         ret_verdict->retry_after_s = (wait_ms + 999) / 1000;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * admission: decides whether a request to a counting route counts. It filters prefetches, bots, the
+ * visit_filter: decides whether a request to a counting route counts. It filters prefetches, bots, the
  * networks that the operator excludes, foreign origins, and visits above the rate limit.
  */
 #ifndef VISITCOUNTD_HTTP_VISIT_FILTER_H
@@ -10,7 +10,7 @@
 #include "http/request/client.h"
 #include "http/visit/rate.h"
 #include "http/request/http_error.h"
-#include "http/visit/target.h"
+#include "http/visit/page_ref.h"
 
 enum visit_filter_result {
     VISIT_FILTER_COUNT,
@@ -40,7 +40,7 @@ void visit_filter_finish(struct visit_filter *visit_filter);
  * page. The rate check takes one visit out of the client's bucket.
  */
 void visit_filter_judge(struct visit_filter *visit_filter, const struct config *config,
-                        const struct client *client, const struct target *target,
+                        const struct client *client, const struct page_ref *page_ref,
                         struct visit_filter_verdict *ret_verdict);
 
 /**

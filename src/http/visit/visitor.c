@@ -281,7 +281,7 @@ static bool wants_no_tracking(const struct request_headers *headers)
 }
 
 /** Returns the visitor's hash on this site, or 0 if the visitor cannot be identified. */
-static uint64_t hash_visitor(const struct client *client, const struct target *target,
+static uint64_t hash_visitor(const struct client *client, const struct page_ref *page_ref,
                              const struct salt *salt)
 {
     unsigned char bytes[sizeof(client->address) + STORE_SITE_MAX + 1 + USER_AGENT_BYTES];
@@ -293,7 +293,7 @@ static uint64_t hash_visitor(const struct client *client, const struct target *t
         return 0;
     }
     at = mempcpy(at, &client->address, sizeof(client->address));
-    at = mempcpy(at, target->site, target->site_length + 1); /* with the NUL as a separator */
+    at = mempcpy(at, page_ref->site, page_ref->site_length + 1); /* with the NUL as a separator */
     if (agent.len != 0) {
         at = mempcpy(at, agent.base, agent.len < USER_AGENT_BYTES ? agent.len : USER_AGENT_BYTES);
     }
@@ -301,7 +301,7 @@ static uint64_t hash_visitor(const struct client *client, const struct target *t
 }
 
 /** Sets the token that identifies a further visit of this page by this visitor on the same day. */
-static void set_token(h2o_mem_pool_t *pool, const struct salt *salt, const struct key *page,
+static void set_token(h2o_mem_pool_t *pool, const struct salt *salt, const struct page_key *page,
                       struct visit *visit, uint64_t visitor)
 {
     unsigned char bytes[sizeof(visitor) + STORE_PAGE_MAX];
@@ -317,9 +317,9 @@ static void set_token(h2o_mem_pool_t *pool, const struct salt *salt, const struc
 }
 
 void visitors_identify(struct visitors *visitors, h2o_mem_pool_t *pool, const struct client *client,
-                       const struct target *target, struct visit *visit)
+                       const struct page_ref *page_ref, struct visit *visit)
 {
-    const struct site_rules *rules = target->rules;
+    const struct site_rules *rules = page_ref->rules;
     const struct salt *salt;
     uint64_t visitor;
 
@@ -333,11 +333,11 @@ void visitors_identify(struct visitors *visitors, h2o_mem_pool_t *pool, const st
     if (salt == NULL) {
         look(visitors); /* the clock was set or the machine slept: get the salt for later visits */
     }
-    visitor = hash_visitor(client, target, salt);
+    visitor = hash_visitor(client, page_ref, salt);
     if (rules->keeps_visitors) {
         visit->visitor = visitor;
     }
     if (rules->counts_unique && visitor != 0) {
-        set_token(pool, salt, &target->page, visit, visitor);
+        set_token(pool, salt, &page_ref->page, visit, visitor);
     }
 }

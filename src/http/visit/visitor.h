@@ -15,7 +15,7 @@
 #include "count/engine.h"
 #include "http/request/client.h"
 #include "http/visit/sites.h"
-#include "http/visit/target.h"
+#include "http/visit/page_ref.h"
 #include "http/visit/trouble.h"
 #include "loop/loop.h"
 #include "store/store.h"
@@ -49,6 +49,6 @@ bool visitors_are_awaited(const struct visitors *visitors);
  * client is identified, it also replaces the visit's token by one from `pool`.
  */
 void visitors_identify(struct visitors *visitors, h2o_mem_pool_t *pool, const struct client *client,
-                       const struct target *target, struct visit *visit);
+                       const struct page_ref *page_ref, struct visit *visit);
 
 #endif

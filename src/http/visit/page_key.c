@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/visit/key.h"
+#include "http/visit/page_key.h"
 
 #include "base/buf.h"
 
@@ -56,7 +56,7 @@ static bool take_byte(struct cursor *cursor, char *ret_byte)
     return true;
 }
 
-static enum key_status check_text(const char *bytes, size_t length)
+static enum page_key_status check_text(const char *bytes, size_t length)
 {
     size_t at = 0;
 
@@ -65,26 +65,26 @@ static enum key_status check_text(const char *bytes, size_t length)
         size_t sequence = 1;
 
         if (c < 0x20 || c == 0x7f) {
-            return KEY_CONTROL;
+            return PAGE_KEY_CONTROL;
         }
         if (c >= 0x80) {
             sequence = utf8_sequence_length(bytes + at, length - at);
             if (sequence == 0) {
-                return KEY_BAD_UTF8;
+                return PAGE_KEY_BAD_UTF8;
             }
             if (c == 0xc2 && (unsigned char)bytes[at + 1] < 0xa0) {
-                return KEY_CONTROL; /* C1: U+0080 to U+009F */
+                return PAGE_KEY_CONTROL; /* C1: U+0080 to U+009F */
             }
         }
         at += sequence;
     }
-    return KEY_OK;
+    return PAGE_KEY_OK;
 }
 
 /**
  * Decodes the bytes up to the next "/" or the end. "/" is never part of a longer UTF-8 sequence.
  */
-static enum key_status decode_segment(struct cursor *cursor, struct segment *segment)
+static enum page_key_status decode_segment(struct cursor *cursor, struct segment *segment)
 {
     segment->bytes = segment->decoded;
     segment->length = 0;
@@ -92,13 +92,13 @@ static enum key_status decode_segment(struct cursor *cursor, struct segment *seg
         char c;
 
         if (!take_byte(cursor, &c)) {
-            return KEY_BAD_ENCODING;
+            return PAGE_KEY_BAD_ENCODING;
         }
         if (c == '/') {
             break;
         }
         if (segment->length == sizeof(segment->decoded)) {
-            return KEY_TOO_LONG;
+            return PAGE_KEY_TOO_LONG;
         }
         segment->decoded[segment->length++] = c;
     }
@@ -109,7 +109,7 @@ static enum key_status decode_segment(struct cursor *cursor, struct segment *seg
  * Like decode_segment(), but refers to the path itself if nothing needs decoding or checking. That
  * holds for nearly all paths.
  */
-static enum key_status take_segment(struct cursor *cursor, struct segment *segment)
+static enum page_key_status take_segment(struct cursor *cursor, struct segment *segment)
 {
     static const bool is_plain[256] = {
         [' ' ... '$'] = true, ['&' ... '.'] = true, ['0' ... '~'] = true};
@@ -124,7 +124,7 @@ static enum key_status take_segment(struct cursor *cursor, struct segment *segme
     segment->bytes = cursor->at;
     segment->length = (size_t)(at - cursor->at);
     cursor->at = at < cursor->end ? at + 1 : at;
-    return KEY_OK;
+    return PAGE_KEY_OK;
 }
 
 static bool segment_is(const struct segment *segment, const char *name, size_t length)
@@ -133,27 +133,27 @@ static bool segment_is(const struct segment *segment, const char *name, size_t l
 }
 
 /** Appends "/" and a segment. */
-static enum key_status append(struct key *key, const char *bytes, size_t length)
+static enum page_key_status append(struct page_key *key, const char *bytes, size_t length)
 {
     if (length + 1 > STORE_PAGE_MAX - key->length) {
-        return KEY_TOO_LONG;
+        return PAGE_KEY_TOO_LONG;
     }
     key->bytes[key->length++] = '/';
     memcpy(key->bytes + key->length, bytes, length);
     key->length += length;
-    return KEY_OK;
+    return PAGE_KEY_OK;
 }
 
 /**
  * Appends the `index_count` segments "index.html" that were held back as a possible end, then a
  * segment.
  */
-static enum key_status append_after_index(struct key *key, size_t index_count,
-                                          const struct segment *segment)
+static enum page_key_status append_after_index(struct page_key *key, size_t index_count,
+                                               const struct segment *segment)
 {
     while (index_count-- > 0) {
-        if (append(key, INDEX_NAME, INDEX_LENGTH) != KEY_OK) {
-            return KEY_TOO_LONG;
+        if (append(key, INDEX_NAME, INDEX_LENGTH) != PAGE_KEY_OK) {
+            return PAGE_KEY_TOO_LONG;
         }
     }
     return append(key, segment->bytes, segment->length);
@@ -166,20 +166,20 @@ static struct cursor path_without_query(const char *path, size_t length)
     return (struct cursor){path, find_byte(path, end, '?')};
 }
 
-enum key_status key_from_path(const char *path, size_t length, struct key *ret_key)
+enum page_key_status page_key_from_path(const char *path, size_t length, struct page_key *ret_key)
 {
     struct cursor cursor = path_without_query(path, length);
     struct segment segment;
-    struct key key;
+    struct page_key key;
     size_t index_count = 0;
 
     key.length = 0;
     while (cursor.at < cursor.end) {
-        enum key_status status = take_segment(&cursor, &segment);
+        enum page_key_status status = take_segment(&cursor, &segment);
 
-        if (status == KEY_OK && segment.length != 0) {
+        if (status == PAGE_KEY_OK && segment.length != 0) {
             if (segment_is(&segment, ".", 1) || segment_is(&segment, "..", 2)) {
-                status = KEY_DOT_SEGMENT;
+                status = PAGE_KEY_DOT_SEGMENT;
             } else if (segment_is(&segment, INDEX_NAME, INDEX_LENGTH)) {
                 index_count++;
             } else {
@@ -187,7 +187,7 @@ enum key_status key_from_path(const char *path, size_t length, struct key *ret_k
                 index_count = 0;
             }
         }
-        if (status != KEY_OK) {
+        if (status != PAGE_KEY_OK) {
             return status;
         }
     }
@@ -197,24 +197,25 @@ enum key_status key_from_path(const char *path, size_t length, struct key *ret_k
     memcpy(ret_key->bytes, key.bytes, key.length);
     ret_key->bytes[key.length] = '\0';
     ret_key->length = key.length;
-    return KEY_OK;
+    return PAGE_KEY_OK;
 }
 
-const char *key_status_text(enum key_status status)
+const char *page_key_status_text(enum page_key_status status)
 {
     static const char *const texts[] = {
-        [KEY_OK] = "the page is valid",
-        [KEY_BAD_ENCODING] = "the page has a \"%\" without two hexadecimal digits",
-        [KEY_BAD_UTF8] = "the page is not valid UTF-8",
-        [KEY_CONTROL] = "the page contains a control character",
-        [KEY_DOT_SEGMENT] = "the page has \".\" or \"..\" in it; it is a name, not a file path",
-        [KEY_TOO_LONG] = "the page is longer than 512 bytes",
+        [PAGE_KEY_OK] = "the page is valid",
+        [PAGE_KEY_BAD_ENCODING] = "the page has a \"%\" without two hexadecimal digits",
+        [PAGE_KEY_BAD_UTF8] = "the page is not valid UTF-8",
+        [PAGE_KEY_CONTROL] = "the page contains a control character",
+        [PAGE_KEY_DOT_SEGMENT] =
+            "the page has \".\" or \"..\" in it; it is a name, not a file path",
+        [PAGE_KEY_TOO_LONG] = "the page is longer than 512 bytes",
     };
 
     return texts[status];
 }
 
-bool key_is_site(const char *name, size_t length)
+bool page_key_is_site(const char *name, size_t length)
 {
     if (length == 0 || length > STORE_SITE_MAX) {
         return false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/visit/key.h"
+#include "http/visit/page_key.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,30 +10,30 @@
 #include <cmocka.h>
 
 /** A path as a client writes it; its memory ends where it does, so that sanitizers see more. */
-static enum key_status make_key(const char *path, size_t length, struct key *ret_key)
+static enum page_key_status make_key(const char *path, size_t length, struct page_key *ret_key)
 {
     char *copy = malloc(length != 0 ? length : 1);
-    enum key_status status;
+    enum page_key_status status;
 
     assert_non_null(copy);
     memcpy(copy, path, length);
-    status = key_from_path(copy, length, ret_key);
+    status = page_key_from_path(copy, length, ret_key);
     free(copy);
     return status;
 }
 
 static void expect_key(const char *path, const char *expected)
 {
-    struct key key;
+    struct page_key key;
 
-    assert_int_equal(make_key(path, strlen(path), &key), KEY_OK);
+    assert_int_equal(make_key(path, strlen(path), &key), PAGE_KEY_OK);
     assert_string_equal(key.bytes, expected);
     assert_int_equal(key.length, strlen(expected));
 }
 
-static void expect_error(const char *path, enum key_status expected)
+static void expect_error(const char *path, enum page_key_status expected)
 {
-    struct key key = {.length = 3, .bytes = "old"};
+    struct page_key key = {.length = 3, .bytes = "old"};
 
     if (make_key(path, strlen(path), &key) != expected) {
         fail_msg("%s is not refused as %d", path, expected);
@@ -107,40 +107,40 @@ static void test_percent_encoding_is_taken_off_once(void **state)
 static void test_bad_encoding_is_refused(void **state)
 {
     (void)state;
-    expect_error("%", KEY_BAD_ENCODING);
-    expect_error("/a%", KEY_BAD_ENCODING);
-    expect_error("/a%4", KEY_BAD_ENCODING);
-    expect_error("/a%4/b", KEY_BAD_ENCODING);
-    expect_error("/%zz", KEY_BAD_ENCODING);
-    expect_error("/%4g", KEY_BAD_ENCODING);
-    expect_error("/%u0041", KEY_BAD_ENCODING);
-    expect_error("/%%20", KEY_BAD_ENCODING);
-    expect_error("/%4?1", KEY_BAD_ENCODING);
+    expect_error("%", PAGE_KEY_BAD_ENCODING);
+    expect_error("/a%", PAGE_KEY_BAD_ENCODING);
+    expect_error("/a%4", PAGE_KEY_BAD_ENCODING);
+    expect_error("/a%4/b", PAGE_KEY_BAD_ENCODING);
+    expect_error("/%zz", PAGE_KEY_BAD_ENCODING);
+    expect_error("/%4g", PAGE_KEY_BAD_ENCODING);
+    expect_error("/%u0041", PAGE_KEY_BAD_ENCODING);
+    expect_error("/%%20", PAGE_KEY_BAD_ENCODING);
+    expect_error("/%4?1", PAGE_KEY_BAD_ENCODING);
 }
 
 static void test_what_is_not_utf8_is_refused(void **state)
 {
     (void)state;
-    expect_error("/%ff", KEY_BAD_UTF8);
-    expect_error("/\xff", KEY_BAD_UTF8);
-    expect_error("/%80", KEY_BAD_UTF8);
-    expect_error("/%C3", KEY_BAD_UTF8);
-    expect_error("/%C3%28", KEY_BAD_UTF8);
-    expect_error("/%C0%AF", KEY_BAD_UTF8);        /* overlong "/" */
-    expect_error("/%C0%AE%C0%AE", KEY_BAD_UTF8);  /* overlong ".." */
-    expect_error("/%E0%80%AF", KEY_BAD_UTF8);     /* overlong */
-    expect_error("/%ED%A0%80", KEY_BAD_UTF8);     /* surrogate */
-    expect_error("/%F4%90%80%80", KEY_BAD_UTF8);  /* above U+10FFFF */
-    expect_error("/%F0%9F%98", KEY_BAD_UTF8);     /* torn at the end */
-    expect_error("/%F0%9F/%98%80", KEY_BAD_UTF8); /* torn by "/" */
-    expect_error("/%C3%2F%A9", KEY_BAD_UTF8);
+    expect_error("/%ff", PAGE_KEY_BAD_UTF8);
+    expect_error("/\xff", PAGE_KEY_BAD_UTF8);
+    expect_error("/%80", PAGE_KEY_BAD_UTF8);
+    expect_error("/%C3", PAGE_KEY_BAD_UTF8);
+    expect_error("/%C3%28", PAGE_KEY_BAD_UTF8);
+    expect_error("/%C0%AF", PAGE_KEY_BAD_UTF8);        /* overlong "/" */
+    expect_error("/%C0%AE%C0%AE", PAGE_KEY_BAD_UTF8);  /* overlong ".." */
+    expect_error("/%E0%80%AF", PAGE_KEY_BAD_UTF8);     /* overlong */
+    expect_error("/%ED%A0%80", PAGE_KEY_BAD_UTF8);     /* surrogate */
+    expect_error("/%F4%90%80%80", PAGE_KEY_BAD_UTF8);  /* above U+10FFFF */
+    expect_error("/%F0%9F%98", PAGE_KEY_BAD_UTF8);     /* torn at the end */
+    expect_error("/%F0%9F/%98%80", PAGE_KEY_BAD_UTF8); /* torn by "/" */
+    expect_error("/%C3%2F%A9", PAGE_KEY_BAD_UTF8);
 }
 
 static void test_control_characters_are_refused(void **state)
 {
     char path[] = "/a%XXb";
     char raw[] = "/a?b";
-    struct key key;
+    struct page_key key;
 
     (void)state;
     for (unsigned c = 0; c < 0x20; c++) {
@@ -148,53 +148,53 @@ static void test_control_characters_are_refused(void **state)
 
         snprintf(hex, sizeof(hex), "%02x", c);
         memcpy(path + 3, hex, 2);
-        expect_error(path, KEY_CONTROL);
+        expect_error(path, PAGE_KEY_CONTROL);
         raw[2] = (char)c;
-        assert_int_equal(make_key(raw, 4, &key), KEY_CONTROL);
+        assert_int_equal(make_key(raw, 4, &key), PAGE_KEY_CONTROL);
     }
-    expect_error("/%7F", KEY_CONTROL);
-    expect_error("/%C2%80", KEY_CONTROL);
-    expect_error("/%C2%9F", KEY_CONTROL);
+    expect_error("/%7F", PAGE_KEY_CONTROL);
+    expect_error("/%C2%80", PAGE_KEY_CONTROL);
+    expect_error("/%C2%9F", PAGE_KEY_CONTROL);
     expect_key("/%C2%A0", "/\xc2\xa0");
 }
 
 static void test_dot_segments_are_refused(void **state)
 {
     (void)state;
-    expect_error(".", KEY_DOT_SEGMENT);
-    expect_error("..", KEY_DOT_SEGMENT);
-    expect_error("/../x", KEY_DOT_SEGMENT);
-    expect_error("/a/./b", KEY_DOT_SEGMENT);
-    expect_error("/a/..", KEY_DOT_SEGMENT);
-    expect_error("/%2e%2E/x", KEY_DOT_SEGMENT);
-    expect_error("/.%2e", KEY_DOT_SEGMENT);
-    expect_error("..%2fx", KEY_DOT_SEGMENT);
+    expect_error(".", PAGE_KEY_DOT_SEGMENT);
+    expect_error("..", PAGE_KEY_DOT_SEGMENT);
+    expect_error("/../x", PAGE_KEY_DOT_SEGMENT);
+    expect_error("/a/./b", PAGE_KEY_DOT_SEGMENT);
+    expect_error("/a/..", PAGE_KEY_DOT_SEGMENT);
+    expect_error("/%2e%2E/x", PAGE_KEY_DOT_SEGMENT);
+    expect_error("/.%2e", PAGE_KEY_DOT_SEGMENT);
+    expect_error("..%2fx", PAGE_KEY_DOT_SEGMENT);
 }
 
 static void test_512_bytes_are_the_most(void **state)
 {
     char path[4 * STORE_PAGE_MAX];
-    struct key key;
+    struct page_key key;
 
     (void)state;
     memset(path, 'x', sizeof(path));
-    assert_int_equal(make_key(path, STORE_PAGE_MAX - 1, &key), KEY_OK);
+    assert_int_equal(make_key(path, STORE_PAGE_MAX - 1, &key), PAGE_KEY_OK);
     assert_int_equal(key.length, STORE_PAGE_MAX);
     assert_int_equal(strlen(key.bytes), STORE_PAGE_MAX);
-    assert_int_equal(make_key(path, STORE_PAGE_MAX, &key), KEY_TOO_LONG);
-    assert_int_equal(make_key(path, STORE_PAGE_MAX + 1, &key), KEY_TOO_LONG);
-    assert_int_equal(make_key(path, sizeof(path), &key), KEY_TOO_LONG);
+    assert_int_equal(make_key(path, STORE_PAGE_MAX, &key), PAGE_KEY_TOO_LONG);
+    assert_int_equal(make_key(path, STORE_PAGE_MAX + 1, &key), PAGE_KEY_TOO_LONG);
+    assert_int_equal(make_key(path, sizeof(path), &key), PAGE_KEY_TOO_LONG);
 
     path[100] = '/';
-    assert_int_equal(make_key(path, STORE_PAGE_MAX - 1, &key), KEY_OK);
-    assert_int_equal(make_key(path, STORE_PAGE_MAX, &key), KEY_TOO_LONG);
+    assert_int_equal(make_key(path, STORE_PAGE_MAX - 1, &key), PAGE_KEY_OK);
+    assert_int_equal(make_key(path, STORE_PAGE_MAX, &key), PAGE_KEY_TOO_LONG);
 
     /* what is folded does not count */
     memcpy(path + STORE_PAGE_MAX - 1, "//index.html/index.html/", 24);
-    assert_int_equal(make_key(path, STORE_PAGE_MAX - 1 + 24, &key), KEY_OK);
+    assert_int_equal(make_key(path, STORE_PAGE_MAX - 1 + 24, &key), PAGE_KEY_OK);
     assert_int_equal(key.length, STORE_PAGE_MAX);
     memset(path, '/', sizeof(path));
-    assert_int_equal(make_key(path, sizeof(path), &key), KEY_OK);
+    assert_int_equal(make_key(path, sizeof(path), &key), PAGE_KEY_OK);
     assert_int_equal(key.length, 1);
 }
 
@@ -210,14 +210,14 @@ static void test_many_index_segments_that_stay_are_too_long(void **state)
     path[1100] = '\0';
     expect_key(path, "/");
     strcpy(path + 1099, "x");
-    expect_error(path, KEY_TOO_LONG);
+    expect_error(path, PAGE_KEY_TOO_LONG);
 }
 
 static void test_each_error_has_a_text(void **state)
 {
     (void)state;
-    for (int status = KEY_OK; status <= KEY_TOO_LONG; status++) {
-        assert_non_null(strstr(key_status_text((enum key_status)status), "the page"));
+    for (int status = PAGE_KEY_OK; status <= PAGE_KEY_TOO_LONG; status++) {
+        assert_non_null(strstr(page_key_status_text((enum page_key_status)status), "the page"));
     }
 }
 
@@ -227,21 +227,21 @@ static void test_sites(void **state)
 
     (void)state;
     memset(longest, 'a', sizeof(longest));
-    assert_true(key_is_site("a", 1));
-    assert_true(key_is_site("www.example.org", 15));
-    assert_true(key_is_site("my_site-2", 9));
-    assert_true(key_is_site("...", 3));
-    assert_true(key_is_site(longest, STORE_SITE_MAX));
-    assert_false(key_is_site(longest, STORE_SITE_MAX + 1));
-    assert_false(key_is_site("", 0));
-    assert_false(key_is_site(".", 1));
-    assert_false(key_is_site("..", 2));
-    assert_false(key_is_site("A", 1));
-    assert_false(key_is_site("a b", 3));
-    assert_false(key_is_site("a/b", 3));
-    assert_false(key_is_site("a\0b", 3));
-    assert_false(key_is_site("*", 1));
-    assert_false(key_is_site("\xc3\xa9", 2));
+    assert_true(page_key_is_site("a", 1));
+    assert_true(page_key_is_site("www.example.org", 15));
+    assert_true(page_key_is_site("my_site-2", 9));
+    assert_true(page_key_is_site("...", 3));
+    assert_true(page_key_is_site(longest, STORE_SITE_MAX));
+    assert_false(page_key_is_site(longest, STORE_SITE_MAX + 1));
+    assert_false(page_key_is_site("", 0));
+    assert_false(page_key_is_site(".", 1));
+    assert_false(page_key_is_site("..", 2));
+    assert_false(page_key_is_site("A", 1));
+    assert_false(page_key_is_site("a b", 3));
+    assert_false(page_key_is_site("a/b", 3));
+    assert_false(page_key_is_site("a\0b", 3));
+    assert_false(page_key_is_site("*", 1));
+    assert_false(page_key_is_site("\xc3\xa9", 2));
 }
 
 int main(void)

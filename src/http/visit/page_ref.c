@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/visit/target.h"
+#include "http/visit/page_ref.h"
 
 #include "http/request/http_error.h"
 #include "http/request/response.h"
@@ -22,7 +22,7 @@ static void use_origins(struct request *request, const struct site_rules *rules)
         site_rules_admit_origin(rules, origin.base, origin.len) ? origin : h2o_iovec_init("", 0);
 }
 
-void target_take_options(struct request *request)
+void page_ref_take_options(struct request *request)
 {
     h2o_iovec_t rest = request->rest;
     const char *slash = memchr(rest.base, '/', rest.len);
@@ -35,32 +35,32 @@ void target_take_options(struct request *request)
 }
 
 /** Fills a target with a listed site, under its canonical name. */
-static void use_listed(struct request *request, struct target *target,
+static void use_listed(struct request *request, struct page_ref *page_ref,
                        const struct site_rules *rules)
 {
-    target->rules = rules;
-    target->site_length = rules->name_length;
-    memcpy(target->site, rules->name, rules->name_length + 1);
+    page_ref->rules = rules;
+    page_ref->site_length = rules->name_length;
+    memcpy(page_ref->site, rules->name, rules->name_length + 1);
     use_origins(request, rules);
 }
 
 /** Fills a target with an unlisted site. Returns false after answering. */
-static bool use_open(struct request *request, struct target *target, const char *site,
+static bool use_open(struct request *request, struct page_ref *page_ref, const char *site,
                      size_t length)
 {
-    if (!key_is_site(site, length)) {
+    if (!page_key_is_site(site, length)) {
         refuse(request, HTTP_ERROR_BAD_SITE, "a site's name is 1 to 64 of a-z 0-9 . _ -");
         return false;
     }
-    memcpy(target->site, site, length);
-    target->site[length] = '\0';
-    target->site_length = length;
-    target->rules = sites_open_rules(request->app->sites);
-    if (target->rules == NULL) {
-        refuse(request, HTTP_ERROR_UNKNOWN_SITE, "site %s is not counted here", target->site);
+    memcpy(page_ref->site, site, length);
+    page_ref->site[length] = '\0';
+    page_ref->site_length = length;
+    page_ref->rules = sites_open_rules(request->app->sites);
+    if (page_ref->rules == NULL) {
+        refuse(request, HTTP_ERROR_UNKNOWN_SITE, "site %s is not counted here", page_ref->site);
         return false;
     }
-    use_origins(request, target->rules);
+    use_origins(request, page_ref->rules);
     return true;
 }
 
@@ -78,34 +78,36 @@ static h2o_iovec_t take_rest(const struct request *request)
     return rest;
 }
 
-bool target_take(struct request *request, struct target *ret_target)
+bool page_ref_take(struct request *request, struct page_ref *ret_page_ref)
 {
     h2o_iovec_t rest = take_rest(request);
     const char *slash = memchr(rest.base, '/', rest.len);
     size_t site_length = slash != NULL ? (size_t)(slash - rest.base) : rest.len;
     const struct site_rules *rules;
-    enum key_status status;
+    enum page_key_status status;
 
     rules = sites_find(request->app->sites, rest.base, site_length);
     if (rules != NULL) {
-        use_listed(request, ret_target, rules);
-    } else if (!use_open(request, ret_target, rest.base, site_length)) {
+        use_listed(request, ret_page_ref, rules);
+    } else if (!use_open(request, ret_page_ref, rest.base, site_length)) {
         return false;
     }
-    ret_target->is_site = slash == NULL;
-    status = key_from_path(rest.base + site_length, rest.len - site_length, &ret_target->page);
-    if (status != KEY_OK) {
-        refuse(request, status == KEY_TOO_LONG ? HTTP_ERROR_PAGE_TOO_LONG : HTTP_ERROR_BAD_PAGE,
-               "%s", key_status_text(status));
+    ret_page_ref->is_site = slash == NULL;
+    status =
+        page_key_from_path(rest.base + site_length, rest.len - site_length, &ret_page_ref->page);
+    if (status != PAGE_KEY_OK) {
+        refuse(request,
+               status == PAGE_KEY_TOO_LONG ? HTTP_ERROR_PAGE_TOO_LONG : HTTP_ERROR_BAD_PAGE, "%s",
+               page_key_status_text(status));
         return false;
     }
     return true;
 }
 
-void target_take_default(struct request *request, struct target *ret_target)
+void page_ref_take_default(struct request *request, struct page_ref *ret_page_ref)
 {
-    use_listed(request, ret_target, sites_default_rules(request->app->sites));
-    ret_target->is_site = false;
-    ret_target->page.length = 1;
-    strcpy(ret_target->page.bytes, "/");
+    use_listed(request, ret_page_ref, sites_default_rules(request->app->sites));
+    ret_page_ref->is_site = false;
+    ret_page_ref->page.length = 1;
+    strcpy(ret_page_ref->page.bytes, "/");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * key: turns the path of a request into a site name and a page key. No other file does this.
+ * page_key: turns the path of a request into a site name and a page key. No other file does this.
  *
  * A page key is text, not a file path. It begins with "/", has no empty segment, and does not end
  * in "/" unless it is the root page "/". These rules turn a path into a key:
@@ -16,8 +16,8 @@
  *   - "index.html" at the end is dropped: "/blog/index.html" is "/blog".
  *   - The key has 1 to STORE_PAGE_MAX bytes.
  */
-#ifndef VISITCOUNTD_HTTP_KEY_H
-#define VISITCOUNTD_HTTP_KEY_H
+#ifndef VISITCOUNTD_HTTP_PAGE_KEY_H
+#define VISITCOUNTD_HTTP_PAGE_KEY_H
 
 #include "store/store.h"
 
@@ -25,30 +25,30 @@
 #include <stddef.h>
 
 /** The key of a page. */
-struct key {
+struct page_key {
     size_t length;
     char bytes[STORE_PAGE_MAX + 1]; /* NUL-terminated; no NUL inside */
 };
 
-enum key_status {
-    KEY_OK,
-    KEY_BAD_ENCODING, /* "%" without two hexadecimal digits */
-    KEY_BAD_UTF8,
-    KEY_CONTROL,     /* a control character */
-    KEY_DOT_SEGMENT, /* "." or ".." */
-    KEY_TOO_LONG
+enum page_key_status {
+    PAGE_KEY_OK,
+    PAGE_KEY_BAD_ENCODING, /* "%" without two hexadecimal digits */
+    PAGE_KEY_BAD_UTF8,
+    PAGE_KEY_CONTROL,     /* a control character */
+    PAGE_KEY_DOT_SEGMENT, /* "." or ".." */
+    PAGE_KEY_TOO_LONG
 };
 
 /**
  * Makes the key of a path of `length` bytes. The path is percent-encoded and may lack the leading
  * "/".
  */
-enum key_status key_from_path(const char *path, size_t length, struct key *ret_key);
+enum page_key_status page_key_from_path(const char *path, size_t length, struct page_key *ret_key);
 
 /** Returns a readable message: "the page is not valid UTF-8". */
-const char *key_status_text(enum key_status status);
+const char *page_key_status_text(enum page_key_status status);
 
 /** Whether these bytes are a valid site name: [a-z0-9._-]{1,64}, but not "." or "..". */
-bool key_is_site(const char *name, size_t length);
+bool page_key_is_site(const char *name, size_t length);
 
 #endif

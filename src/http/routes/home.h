@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * pages: the start page for browsers.
+ * home: the start page for browsers.
  */
-#ifndef VISITCOUNTD_HTTP_PAGES_H
-#define VISITCOUNTD_HTTP_PAGES_H
+#ifndef VISITCOUNTD_HTTP_HOME_H
+#define VISITCOUNTD_HTTP_HOME_H
 
 #include "http/request/request.h"
 
@@ -11,6 +11,6 @@
  * Serves the default site's dashboard to clients that may see it. Others get the welcome page with
  * the number of the page "/". The welcome page does not count a visit.
  */
-void pages_handle_start(struct request *request);
+void home_handle(struct request *request);
 
 #endif

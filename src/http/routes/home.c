@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/routes/pages.h"
+#include "http/routes/home.h"
 
 #include "base/buf.h"
 #include "http/routes/access.h"
@@ -9,7 +9,7 @@
 #include "http/render/format.h"
 #include "http/render/number.h"
 #include "http/routes/page_read.h"
-#include "http/visit/target.h"
+#include "http/visit/page_ref.h"
 
 /* the welcome page is sent without a number after this time */
 #define WELCOME_LIMIT_MS 1000
@@ -32,15 +32,15 @@ static void on_read(struct request *request, const struct page_read_answer *answ
     buf_finish(&count);
 }
 
-void pages_handle_start(struct request *request)
+void home_handle(struct request *request)
 {
-    struct target target;
+    struct page_ref page_ref;
 
-    target_take_default(request, &target);
-    if (access_is_open(request, target.rules)) {
-        target.is_site = true;
-        dashboard_show(request, &target);
+    page_ref_take_default(request, &page_ref);
+    if (access_is_open(request, page_ref.rules)) {
+        page_ref.is_site = true;
+        dashboard_show(request, &page_ref);
     } else {
-        page_read_start(request, target.site, "/", WELCOME_LIMIT_MS, on_read);
+        page_read_start(request, page_ref.site, "/", WELCOME_LIMIT_MS, on_read);
     }
 }
