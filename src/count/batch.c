@@ -63,7 +63,7 @@ struct batch *batch_restore(struct sealed_batch *sealed_batch)
 {
     struct batch *batch = batch_create(sealed_batch->content.second, sealed_batch->content.day);
 
-    batch->is_frozen = true;
+    batch->is_sealed = true;
     batch->is_doubtful = true;
     batch->may_be_applied = true; /* by an earlier run */
     batch->attempts = 1;
@@ -83,7 +83,7 @@ static bool has_room(const struct batch *batch)
 
 bool batch_takes(const struct batch *batch, uint64_t second, uint64_t day)
 {
-    return !batch->is_frozen && batch->attempts == 0 &&
+    return !batch->is_sealed && batch->attempts == 0 &&
            batch->second / SECONDS_PER_HOUR == second / SECONDS_PER_HOUR && batch->day == day &&
            batch->token_count < BATCH_TOKENS_MAX && batch->visitor_count < BATCH_VISITORS_MAX &&
            map_count(&batch->by_name) < BATCH_PAGES_MAX && has_room(batch);
@@ -204,11 +204,11 @@ static struct sealed_batch *pack(struct batch *batch)
     return sealed_batch_create(&content);
 }
 
-struct sealed_batch *batch_freeze(struct batch *batch)
+struct sealed_batch *batch_seal(struct batch *batch)
 {
     batch->attempts++;
-    if (!batch->is_frozen) {
-        batch->is_frozen = true;
+    if (!batch->is_sealed) {
+        batch->is_sealed = true;
         batch->sealed_batch = pack(batch);
     }
     return batch->sealed_batch;
@@ -222,7 +222,7 @@ struct sealed_batch *batch_take_sealed_batch(struct batch *batch)
     return sealed_batch;
 }
 
-/* numbers the visits of a page again: those that left while it was frozen are not sent again */
+/* numbers the visits of a page again: those that left while it was sealed are not sent again */
 static void recount_page(struct batch *batch, struct batch_page *page)
 {
     page->hits = 0;
@@ -251,9 +251,9 @@ static void recount(struct batch *batch)
     }
 }
 
-void batch_thaw(struct batch *batch)
+void batch_reopen(struct batch *batch)
 {
-    batch->is_frozen = false;
+    batch->is_sealed = false;
     batch->is_doubtful = false;
     sealed_batch_destroy(batch->sealed_batch);
     batch->sealed_batch = NULL;
@@ -419,7 +419,7 @@ static void expire_page(struct batch *batch, struct batch_page *page, uint64_t n
         if (container_of(link, struct visit, link)->deadline_ms <= now_ms) {
             list_remove(link);
             list_append(expired, link);
-            if (!batch->is_frozen) {
+            if (!batch->is_sealed) {
                 forget_visit(batch, container_of(link, struct visit, link));
                 move_up(page, next);
             }

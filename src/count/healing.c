@@ -8,7 +8,7 @@
 #include "count/lane.h"
 #include "count/sending.h"
 
-/* how often old answered sealed_batchs are dropped */
+/* how often old answered sealed batches are dropped */
 #define FORGET_INTERVAL_MS 1000
 
 /* how often a site's lack of room is logged */
@@ -44,16 +44,16 @@ void healing_note_gap(struct lane *lane, const struct ledger_gap *gap)
     known_visitors_forget(&engine->known);
     engine->stats.gaps++;
     engine->stats.lost += gap->lost_visits;
-    if (gap->heal_sealed_batchs != 0) {
+    if (gap->heal_batches != 0) {
         log_warning("store: site %s went back in time; sending %llu visits in %llu batches again",
                     lane->session.site, (unsigned long long)gap->heal_visits,
-                    (unsigned long long)gap->heal_sealed_batchs);
+                    (unsigned long long)gap->heal_batches);
     }
-    if (gap->lost_sealed_batchs != 0) {
+    if (gap->lost_batches != 0) {
         log_error("store: site %s went back in time by more than is kept here to send again; %llu "
                   "visits in %llu batches are lost",
                   lane->session.site, (unsigned long long)gap->lost_visits,
-                  (unsigned long long)gap->lost_sealed_batchs);
+                  (unsigned long long)gap->lost_batches);
     }
 }
 

@@ -90,7 +90,7 @@ struct sealed_batch *ledger_to_heal(const struct ledger *ledger)
 }
 
 /*
- * Catches up with a sealed_batch from the journal of an earlier run: all sealed_batchs before it
+ * Catches up with a sealed batch from the journal of an earlier run: all sealed batches before it
  * were answered when it was sent or written. The store will report its present position.
  */
 static void catch_up(struct ledger *ledger, const struct sealed_batch *sealed_batch)
@@ -154,16 +154,16 @@ static void note_lost(const struct ledger *ledger, uint64_t sequence, uint64_t v
         kept_from = first->content.sequence;
         visits_before = first->content.visits - first->hits;
     }
-    gap->lost_sealed_batchs = kept_from - (sequence + 1);
-    gap->lost_visits = gap->lost_sealed_batchs != 0 ? visits_before - visits : 0;
+    gap->lost_batches = kept_from - (sequence + 1);
+    gap->lost_visits = gap->lost_batches != 0 ? visits_before - visits : 0;
 }
 
-/* the first retained sealed_batch that a store at `sequence` lacks, or the list's anchor */
+/* the first retained sealed batch that a store at `sequence` lacks, or the list's anchor */
 static struct list *first_missing(struct ledger *ledger, uint64_t sequence)
 {
     struct list *missing = &ledger->retained;
 
-    /* the newest sealed_batchs are missing, so the search begins at that end */
+    /* the newest sealed batches are missing, so the search begins at that end */
     while (missing->prev != &ledger->retained &&
            sealed_batch_of(missing->prev)->content.sequence > sequence) {
         missing = missing->prev;
@@ -173,7 +173,7 @@ static struct list *first_missing(struct ledger *ledger, uint64_t sequence)
 
 bool ledger_store_is_at(struct ledger *ledger, struct store_position at, struct ledger_gap *ret_gap)
 {
-    /* a higher sequence is that of a sealed_batch whose answer we did not get */
+    /* a higher sequence is that of a sealed batch whose answer we did not get */
     uint64_t sequence = at.sequence < ledger->acknowledged ? at.sequence : ledger->acknowledged;
     bool is_behind = sequence < ledger->store_at;
 
@@ -184,7 +184,7 @@ bool ledger_store_is_at(struct ledger *ledger, struct store_position at, struct 
         return false;
     }
     for (struct list *link = ledger->heal; link != &ledger->retained; link = link->next) {
-        ret_gap->heal_sealed_batchs++;
+        ret_gap->heal_batches++;
         ret_gap->heal_visits += sealed_batch_of(link)->hits;
     }
     note_lost(ledger, sequence, at.visits, ret_gap);

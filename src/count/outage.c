@@ -180,7 +180,7 @@ void outage_recall(struct batch *batch)
 {
     batch->shelter->batch = NULL; /* the record is done when it is written */
     batch->shelter = NULL;
-    batch_thaw(batch);
+    batch_reopen(batch);
 }
 
 /* --- writing --- */
@@ -361,7 +361,7 @@ void outage_write(struct site *site)
     }
     batch = next_to_write(site->backlog);
     if (batch != NULL) {
-        session_freeze(&site->backlog->session, batch);
+        session_seal(&site->backlog->session, batch);
         write_batch(site->backlog, batch);
     }
 }
@@ -374,7 +374,7 @@ void outage_shelter(struct site *site)
         return;
     }
     /* a batch that was sent stays in its lane under its sequence; the journal gets a copy */
-    batch = session_first_frozen(&site->live.session);
+    batch = session_first_sealed(&site->live.session);
     if (batch != NULL && batch->shelter == NULL && batch_has_visits(batch)) {
         batch->is_doubtful = true;
         batch->sealed_batch->is_addressed = true;

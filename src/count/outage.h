@@ -54,7 +54,7 @@ bool outage_has_record(const struct batch *batch);
 void outage_set_aside(struct lane *lane, struct batch *batch);
 
 /**
- * Thaws a batch that was never sent and whose record is being written. The record is done when it
+ * Reopens a batch that was never sent and whose record is being written. The record is done when it
  * is on the disk.
  */
 void outage_recall(struct batch *batch);

@@ -26,7 +26,7 @@ static void take_out(void *data, struct visit *visit, size_t entry)
 
 static bool was_certainly_not_applied(const struct lane *lane, const struct batch *batch)
 {
-    return !batch->is_frozen || (lane->is_blind && !batch->may_be_applied);
+    return !batch->is_sealed || (lane->is_blind && !batch->may_be_applied);
 }
 
 static void give_up(struct lane *lane, struct batch *batch, struct doubt *doubt)
@@ -110,7 +110,7 @@ static void replace_backlog(struct site *site)
     list_for_each(link, &old->session.batches) {
         struct batch *batch = container_of(link, struct batch, link);
 
-        if (batch->is_frozen && !outage_has_record(batch)) {
+        if (batch->is_sealed && !outage_has_record(batch)) {
             outage_recall(batch);
         }
     }
@@ -167,7 +167,7 @@ static void add_doubts(const struct lane *lane, struct engine_doubts *doubts)
 
         if (outage_has_record(batch)) {
             doubts->journaled += batch->sealed_batch->hits;
-        } else if (batch->is_frozen) {
+        } else if (batch->is_sealed) {
             doubts->unconfirmed += batch->sealed_batch->hits;
         }
     }

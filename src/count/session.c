@@ -135,10 +135,10 @@ static void fail_batch(struct batch *batch, const struct store_applied *applied)
         batch->may_be_applied = true;
     } else if (!batch->is_doubtful) {
         /*
-         * A doubtful batch stays frozen, even after a gap. The gap proves only that this copy of
+         * A doubtful batch stays sealed, even after a gap. The gap proves only that this copy of
          * the store lacks the batch. Another copy may come back.
          */
-        batch_thaw(batch);
+        batch_reopen(batch);
         if (batch_is_empty(batch)) {
             list_remove(&batch->link);
             batch_destroy(batch);
@@ -270,7 +270,7 @@ void session_send(struct session *session)
     } else if (heal != NULL) {
         send_sealed_batch(session, NULL, heal);
     } else {
-        send_sealed_batch(session, batch, batch_freeze(batch));
+        send_sealed_batch(session, batch, batch_seal(batch));
     }
 }
 
@@ -291,7 +291,7 @@ bool session_is_busy(const struct session *session)
 
 void session_distrust(struct session *session)
 {
-    /* without retained sealed_batchs nothing can be resent, and the next batch finds a gap anyway
+    /* without retained sealed batches nothing can be resent, and the next batch finds a gap anyway
      */
     if (!list_is_empty(&session->ledger.retained)) {
         session->must_check = true;
@@ -303,7 +303,7 @@ void session_renew(struct session *session)
     const struct batch *batch = first_batch(session);
 
     if (session->call == NULL && !session->must_check && list_is_empty(&session->ledger.retained) &&
-        (batch == NULL || !batch->is_frozen)) {
+        (batch == NULL || !batch->is_sealed)) {
         ledger_renew(&session->ledger);
     }
 }
@@ -328,7 +328,7 @@ void session_begin_generation(struct session *session, uint64_t generation)
     list_for_each(link, &session->batches) {
         struct batch *batch = container_of(link, struct batch, link);
 
-        if (batch->is_frozen) {
+        if (batch->is_sealed) {
             ledger_fix(&session->ledger, before, batch->sealed_batch);
             before = batch->sealed_batch;
         }
@@ -347,11 +347,11 @@ void session_add(struct session *session, const char *page, size_t page_length, 
     batch_add(last, page, page_length, visit);
 }
 
-struct batch *session_first_frozen(const struct session *session)
+struct batch *session_first_sealed(const struct session *session)
 {
     struct batch *batch = first_batch(session);
 
-    return batch != NULL && batch->is_frozen ? batch : NULL;
+    return batch != NULL && batch->is_sealed ? batch : NULL;
 }
 
 bool session_is_overdue(const struct session *session, uint64_t now_ms)
@@ -372,22 +372,22 @@ void session_move_open(struct session *session, struct session *to)
         struct batch *batch = container_of(link, struct batch, link);
 
         link = link->next;
-        if (!batch->is_frozen) {
+        if (!batch->is_sealed) {
             list_remove(&batch->link);
             list_append(&to->batches, &batch->link);
         }
     }
 }
 
-void session_freeze(struct session *session, struct batch *batch)
+void session_seal(struct session *session, struct batch *batch)
 {
     struct sealed_batch *before = NULL;
 
     if (batch->link.prev != &session->batches) {
         before = container_of(batch->link.prev, struct batch, link)->sealed_batch;
     }
-    ledger_fix(&session->ledger, before, batch_freeze(batch));
-    batch->is_doubtful = true; /* never thawed: its sequence is in the journal */
+    ledger_fix(&session->ledger, before, batch_seal(batch));
+    batch->is_doubtful = true; /* never reopened: its sequence is in the journal */
 }
 
 void session_expire(struct session *session, uint64_t now_ms, struct list *refused,
@@ -399,7 +399,7 @@ void session_expire(struct session *session, uint64_t now_ms, struct list *refus
         struct batch *batch = container_of(link, struct batch, link);
 
         link = link->next;
-        batch_expire(batch, now_ms, batch->is_frozen ? unknown : refused);
+        batch_expire(batch, now_ms, batch->is_sealed ? unknown : refused);
         if (batch_is_empty(batch)) {
             list_remove(&batch->link);
             batch_destroy(batch);

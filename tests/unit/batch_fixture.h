@@ -113,7 +113,7 @@ static inline void answer(struct fixture *fixture, const uint64_t *totals)
 /* what would be sent, as "a2 b1" */
 static inline void assert_content(struct fixture *fixture, const char *expected)
 {
-    const struct sealed_batch *sealed_batch = batch_freeze(fixture->batch);
+    const struct sealed_batch *sealed_batch = batch_seal(fixture->batch);
     const struct store_batch *content = &sealed_batch->content;
     uint64_t hits = 0;
     char text[256] = "";

@@ -82,7 +82,7 @@ static void test_what_arrived_without_an_answer_is_healed(void **state)
 {
     static const struct {
         enum fake_fate fate;
-        uint64_t missing; /* the sealed_batch that is sent next, of 2 and 3 */
+        uint64_t missing; /* the sealed batch that is sent next, of 2 and 3 */
     } rows[] = {{FAKE_REPLY_LOST, 3}, {FAKE_REQUEST_LOST, 2}};
     struct fixture *fixture = *state;
 

@@ -22,7 +22,7 @@ struct copy {
     uint8_t applied[SEQUENCES_MAX]; /* by sequence */
 };
 
-/* a sealed_batch of one page with that many visits */
+/* a sealed batch of one page with that many visits */
 static struct sealed_batch *make_sealed_batch(uint64_t hits)
 {
     const struct store_entry entry = {"/", 1, hits, false};
@@ -30,7 +30,7 @@ static struct sealed_batch *make_sealed_batch(uint64_t hits)
     return sealed_batch_create(&(struct store_batch){.entries = &entry, .entry_count = 1});
 }
 
-/* the rules of apply.lua; returns whether the copy has the sealed_batch now */
+/* the rules of apply.lua; returns whether the copy has the sealed batch now */
 static bool copy_apply(struct copy *copy, const struct sealed_batch *sealed_batch)
 {
     const struct store_batch *content = &sealed_batch->content;
@@ -51,7 +51,7 @@ struct world {
     struct copy copies[2];
     struct copy old; /* what one of them may go back to */
     struct copy *store;
-    struct sealed_batch *open; /* a new sealed_batch without an answer, or NULL */
+    struct sealed_batch *open; /* a new sealed batch without an answer, or NULL */
     uint64_t seed;
     uint64_t hits[SEQUENCES_MAX];
     uint64_t gaps;
@@ -86,15 +86,15 @@ static void ask(struct world *world)
     for (uint64_t i = at.sequence + 1; is_behind && i <= ledger->acknowledged; i++) {
         bool heals = is_retained(world, i);
 
-        expected.heal_sealed_batchs += heals ? 1 : 0;
+        expected.heal_batches += heals ? 1 : 0;
         expected.heal_visits += heals ? world->hits[i] : 0;
-        expected.lost_sealed_batchs += heals ? 0 : 1;
+        expected.lost_batches += heals ? 0 : 1;
         expected.lost_visits += heals ? 0 : world->hits[i];
     }
     assert_int_equal(ledger_store_is_at(ledger, at, &gap), is_behind);
     assert_memory_equal(&gap, &expected, sizeof(gap));
     world->gaps += is_behind ? 1 : 0;
-    world->lost += gap.lost_sealed_batchs;
+    world->lost += gap.lost_batches;
 }
 
 /* sends what comes next, whose answer may be lost */

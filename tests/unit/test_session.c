@@ -403,9 +403,9 @@ static void test_open_batches_move_to_another_session(void **state)
 
     session_init(&other, &fixture->store->store, "default", &events);
     add(fixture, "/sent");
-    assert_null(session_first_frozen(&fixture->session));
+    assert_null(session_first_sealed(&fixture->session));
     session_send(&fixture->session);
-    assert_ptr_equal(session_first_frozen(&fixture->session)->sealed_batch->content.entries,
+    assert_ptr_equal(session_first_sealed(&fixture->session)->sealed_batch->content.entries,
                      fake_store_call(fixture->store, 0)->theirs.entries);
     add(fixture, "/first");
     fixture->visits[fixture->count].second = SECOND + 3600;
@@ -418,7 +418,7 @@ static void test_open_batches_move_to_another_session(void **state)
     list_for_each(link, &other.batches) {
         struct batch *batch = container_of(link, struct batch, link);
 
-        session_freeze(&other, batch);
+        session_seal(&other, batch);
         assert_string_equal(batch->sealed_batch->content.entries[0].page, pages[moved++]);
         assert_int_equal(batch->sealed_batch->content.sequence, moved);
     }
@@ -434,8 +434,8 @@ static void test_a_batch_with_a_fixed_number(void **state)
     count(fixture, 2);
     add_to(fixture, &fixture->session, "/", 10);
     add(fixture, "/");
-    session_freeze(&fixture->session,
-                   container_of(fixture->session.batches.next, struct batch, link));
+    session_seal(&fixture->session,
+                 container_of(fixture->session.batches.next, struct batch, link));
     send_and_end(fixture, FAKE_REFUSED);
     count_expired(fixture, 10, 0, 1);
     session_send(&fixture->session);
