@@ -6,7 +6,7 @@
 #include "count/breaker.h"
 #include "count/dispatcher.h"
 #include "count/failing.h"
-#include "count/healing.h"
+#include "count/resend.h"
 #include "count/lane.h"
 #include "count/outage.h"
 #include "count/outcome.h"
@@ -155,7 +155,7 @@ static void on_store_change(struct store_listener *listener, bool available)
     engine->changed_lost_ms = loop_lost_ms(engine->loop);
     breaker_note_store(engine);
     if (available) {
-        healing_distrust(engine);
+        resend_require_check(engine);
     }
     sending_note_store(engine);
 }
@@ -176,7 +176,7 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     engine->session_events = &outcome_events;
     visit_timeouts_init(engine);
     dispatcher_init(engine);
-    healing_init(engine);
+    resend_init(engine);
     store_health(store, &health);
     engine->is_available = health.available;
     engine->changed_at_ms = clock_monotonic_ms();
@@ -205,7 +205,7 @@ void engine_destroy(struct engine *engine)
     }
     engine_abandon(engine);
     store_unlisten(engine->store, &engine->listener);
-    healing_finish(engine);
+    resend_finish(engine);
     dispatcher_finish(engine);
     visit_timeouts_finish(engine);
     map_for_each(node, &engine->sites) {
@@ -320,11 +320,11 @@ void engine_stop(struct engine *engine)
     engine->is_stopped = true;
 }
 
-bool engine_is_healing(const struct engine *engine)
+bool engine_is_resending(const struct engine *engine)
 {
     map_for_each(node, &engine->sites) {
         list_for_each(link, &site_of(node)->lanes) {
-            if (session_may_heal(&lane_in_site(link)->session)) {
+            if (session_may_resend(&lane_in_site(link)->session)) {
                 return true;
             }
         }
@@ -338,7 +338,7 @@ static bool is_safe(const struct site *site)
     list_for_each(link, &site->lanes) {
         const struct lane *lane = lane_in_site(link);
 
-        if (session_may_heal(&lane->session) || !outage_is_safe(lane)) {
+        if (session_may_resend(&lane->session) || !outage_is_safe(lane)) {
             return false;
         }
     }

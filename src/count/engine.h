@@ -89,7 +89,7 @@ uint64_t engine_retained_bytes(const struct engine *engine);
 void engine_stop(struct engine *engine);
 
 /** Whether a lane has to check the store's ledger, or to resend batches that the store lost. */
-bool engine_is_healing(const struct engine *engine);
+bool engine_is_resending(const struct engine *engine);
 
 /**
  * Returns true if a reachable store rejects the batches of a site. `ret_failure` then describes the

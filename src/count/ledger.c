@@ -81,12 +81,12 @@ void ledger_renew(struct ledger *ledger)
     ledger->acknowledged = 0;
     ledger->visits = 0;
     ledger->store_at = 0;
-    ledger->heal = &ledger->retained;
+    ledger->next_resend = &ledger->retained;
 }
 
-struct sealed_batch *ledger_to_heal(const struct ledger *ledger)
+struct sealed_batch *ledger_next_resend(const struct ledger *ledger)
 {
-    return ledger->heal != &ledger->retained ? sealed_batch_of(ledger->heal) : NULL;
+    return ledger->next_resend != &ledger->retained ? sealed_batch_of(ledger->next_resend) : NULL;
 }
 
 /*
@@ -104,7 +104,7 @@ static void catch_up(struct ledger *ledger, const struct sealed_batch *sealed_ba
 
 void ledger_address(struct ledger *ledger, struct sealed_batch *sealed_batch)
 {
-    if (ledger_to_heal(ledger) != sealed_batch) {
+    if (ledger_next_resend(ledger) != sealed_batch) {
         if (sealed_batch->is_addressed) {
             catch_up(ledger, sealed_batch);
         } else {
@@ -136,10 +136,10 @@ void ledger_acknowledge(struct ledger *ledger, struct sealed_batch *sealed_batch
     list_append(&ledger->retained, &sealed_batch->link);
 }
 
-void ledger_healed(struct ledger *ledger)
+void ledger_note_resent(struct ledger *ledger)
 {
-    ledger->store_at = sealed_batch_of(ledger->heal)->content.sequence;
-    ledger->heal = ledger->heal->next;
+    ledger->store_at = sealed_batch_of(ledger->next_resend)->content.sequence;
+    ledger->next_resend = ledger->next_resend->next;
 }
 
 static void note_lost(const struct ledger *ledger, uint64_t sequence, uint64_t visits,
@@ -148,8 +148,8 @@ static void note_lost(const struct ledger *ledger, uint64_t sequence, uint64_t v
     uint64_t kept_from = ledger->acknowledged + 1;
     uint64_t visits_before = ledger->visits;
 
-    if (ledger->heal != &ledger->retained) {
-        const struct sealed_batch *first = sealed_batch_of(ledger->heal);
+    if (ledger->next_resend != &ledger->retained) {
+        const struct sealed_batch *first = sealed_batch_of(ledger->next_resend);
 
         kept_from = first->content.sequence;
         visits_before = first->content.visits - first->hits;
@@ -179,13 +179,13 @@ bool ledger_store_is_at(struct ledger *ledger, struct store_position at, struct 
 
     *ret_gap = (struct ledger_gap){0};
     ledger->store_at = sequence;
-    ledger->heal = first_missing(ledger, sequence);
+    ledger->next_resend = first_missing(ledger, sequence);
     if (!is_behind) {
         return false;
     }
-    for (struct list *link = ledger->heal; link != &ledger->retained; link = link->next) {
-        ret_gap->heal_batches++;
-        ret_gap->heal_visits += sealed_batch_of(link)->hits;
+    for (struct list *link = ledger->next_resend; link != &ledger->retained; link = link->next) {
+        ret_gap->resend_batches++;
+        ret_gap->resend_visits += sealed_batch_of(link)->hits;
     }
     note_lost(ledger, sequence, at.visits, ret_gap);
     return true;
@@ -195,7 +195,7 @@ uint64_t ledger_forget(struct ledger *ledger, uint64_t before_ms, size_t max_byt
 {
     uint64_t unprotected = 0;
 
-    while (!list_is_empty(&ledger->retained) && ledger->retained.next != ledger->heal) {
+    while (!list_is_empty(&ledger->retained) && ledger->retained.next != ledger->next_resend) {
         const struct sealed_batch *oldest = sealed_batch_of(ledger->retained.next);
         bool is_needed = oldest->answered_at_ms >= before_ms;
 

@@ -34,13 +34,13 @@ struct ledger {
     uint64_t store_at;                  /* the store's last sequence, as far as we know */
     struct list retained;               /* ordered by sequence */
     size_t retained_bytes;
-    struct list *heal; /* next sealed batch to resend; equals &retained if there is none */
+    struct list *next_resend; /* next sealed batch to resend; equals &retained if there is none */
 };
 
 /** The batches that a store lacks after it went back in time. */
 struct ledger_gap {
-    uint64_t heal_batches; /* still retained, to be resent */
-    uint64_t heal_visits;
+    uint64_t resend_batches; /* still retained, to be resent */
+    uint64_t resend_visits;
     uint64_t lost_batches; /* no longer retained */
     uint64_t lost_visits;
 };
@@ -64,7 +64,7 @@ void ledger_begin_generation(struct ledger *ledger, uint64_t generation);
 void ledger_continue(struct ledger *ledger, const char *epoch);
 
 /** The sealed batch to resend before any new one, or NULL. */
-struct sealed_batch *ledger_to_heal(const struct ledger *ledger);
+struct sealed_batch *ledger_next_resend(const struct ledger *ledger);
 
 /**
  * Sets the sequence of a new sealed batch, and for each sealed batch the sequence that it follows.
@@ -83,13 +83,13 @@ void ledger_fix(const struct ledger *ledger, const struct sealed_batch *before,
  * it. */
 void ledger_acknowledge(struct ledger *ledger, struct sealed_batch *sealed_batch, uint64_t now_ms);
 
-/** Records that the store has the sealed batch of ledger_to_heal() again. */
-void ledger_healed(struct ledger *ledger);
+/** Records that the store has the sealed batch of ledger_next_resend() again. */
+void ledger_note_resent(struct ledger *ledger);
 
 /**
  * Records the position that the store reports. Returns true if the store is behind its last known
  * position. `*ret_gap` then counts the batches that we can resend and those that we cannot.
- * ledger_to_heal() returns the first one to resend.
+ * ledger_next_resend() returns the first one to resend.
  */
 bool ledger_store_is_at(struct ledger *ledger, struct store_position at,
                         struct ledger_gap *ret_gap);

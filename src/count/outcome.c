@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "count/breaker.h"
 #include "count/failing.h"
-#include "count/healing.h"
+#include "count/resend.h"
 #include "count/outage.h"
 #include "count/outdated.h"
 #include "count/sending.h"
@@ -61,11 +61,11 @@ static void note_success(struct lane *lane, const struct session_end *end)
         failing_end_for_all(engine);
     }
     engine->stats.duplicates += end->is_duplicate ? 1 : 0;
-    engine->stats.resent += end->is_resent ? 1 : 0;
+    engine->stats.retried += end->is_retried ? 1 : 0;
     if (end->result == SESSION_APPLIED) {
         engine->stats.batches++;
-    } else if (end->result == SESSION_HEALED) {
-        engine->stats.healed += end->hits;
+    } else if (end->result == SESSION_RESENT) {
+        engine->stats.resent_visits += end->hits;
     }
 }
 
@@ -100,16 +100,16 @@ static void on_end(struct session *session, const struct session_end *end)
         breaker_note_applied(lane, false); /* the site was repaired */
         outdated_learn(lane, end->generation);
     } else if (end->result == SESSION_GAP) {
-        healing_note_gap(lane, &end->gap);
+        resend_note_gap(lane, &end->gap);
         if (end->is_surprise) {
-            healing_distrust_elsewhere(lane);
+            resend_require_check_elsewhere(lane);
         }
     } else {
         note_success(lane, end);
     }
-    if (end->result == SESSION_HEALED && ledger_to_heal(&session->ledger) == NULL) {
+    if (end->result == SESSION_RESENT && ledger_next_resend(&session->ledger) == NULL) {
         log_info("store: site %s: healed; %llu visits were sent again since the start",
-                 session->site, (unsigned long long)lane->site->engine->stats.healed);
+                 session->site, (unsigned long long)lane->site->engine->stats.resent_visits);
     }
     if (end->result != SESSION_FAILED) {
         sending_note_success(lane);

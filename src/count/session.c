@@ -70,7 +70,7 @@ static void finish_batch(struct session *session, struct batch *batch,
     struct session_end end = {.result = SESSION_APPLIED,
                               .is_duplicate = applied->duplicate,
                               .is_written = !applied->duplicate,
-                              .is_resent = batch->attempts > 1,
+                              .is_retried = batch->attempts > 1,
                               .hits = batch->sealed_batch->hits};
 
     list_remove(&batch->link);
@@ -83,17 +83,17 @@ static void finish_batch(struct session *session, struct batch *batch,
 }
 
 /* returns the visits of an unanswered resend that the store turns out to have */
-static uint64_t settle_heal(struct session *session, struct store_position at)
+static uint64_t settle_resend(struct session *session, struct store_position at)
 {
-    struct sealed_batch *heal = ledger_to_heal(&session->ledger);
-    bool was_doubtful = session->is_heal_doubtful;
+    struct sealed_batch *resend = ledger_next_resend(&session->ledger);
+    bool was_doubtful = session->is_resend_doubtful;
 
-    session->is_heal_doubtful = false;
-    if (heal == NULL || !was_doubtful || at.sequence < heal->content.sequence) {
+    session->is_resend_doubtful = false;
+    if (resend == NULL || !was_doubtful || at.sequence < resend->content.sequence) {
         return 0;
     }
-    heal->answered_at_ms = clock_monotonic_ms();
-    return heal->hits;
+    resend->answered_at_ms = clock_monotonic_ms();
+    return resend->hits;
 }
 
 /*
@@ -103,28 +103,28 @@ static uint64_t settle_heal(struct session *session, struct store_position at)
 static void find_gap(struct session *session, struct store_position at, const char *reason)
 {
     struct session_end end = {.result = SESSION_GAP,
-                              .hits = settle_heal(session, at),
+                              .hits = settle_resend(session, at),
                               .is_surprise = reason != NULL,
                               .reason = reason};
 
     if (!ledger_store_is_at(&session->ledger, at, &end.gap)) {
-        end.result = end.hits != 0 ? SESSION_HEALED : SESSION_CHECKED;
+        end.result = end.hits != 0 ? SESSION_RESENT : SESSION_CHECKED;
     }
     end_with(session, end);
 }
 
 /* restarts the retention of a resent sealed_batch: a store that lost it once may lose it again */
-static void finish_heal(struct session *session, struct sealed_batch *sealed_batch,
-                        const struct store_applied *applied)
+static void finish_resend(struct session *session, struct sealed_batch *sealed_batch,
+                          const struct store_applied *applied)
 {
-    struct session_end end = {.result = SESSION_HEALED,
+    struct session_end end = {.result = SESSION_RESENT,
                               .is_duplicate = applied->duplicate,
                               .is_written = !applied->duplicate,
                               .hits = sealed_batch->hits};
 
-    session->is_heal_doubtful = false;
+    session->is_resend_doubtful = false;
     sealed_batch->answered_at_ms = clock_monotonic_ms();
-    ledger_healed(&session->ledger);
+    ledger_note_resent(&session->ledger);
     end_with(session, end);
 }
 
@@ -200,13 +200,13 @@ static void on_applied(void *data, const struct store_applied *applied)
         return;
     }
     if (applied->outcome == STORE_OK) {
-        finish_heal(session, sealed_batch, applied);
+        finish_resend(session, sealed_batch, applied);
         return;
     }
     if (batch != NULL) {
         fail_batch(batch, applied);
     } else {
-        session->is_heal_doubtful |= applied->outcome == STORE_UNKNOWN;
+        session->is_resend_doubtful |= applied->outcome == STORE_UNKNOWN;
     }
     fail(session, applied);
 }
@@ -257,7 +257,7 @@ static void send_sealed_batch(struct session *session, struct batch *batch,
 
 void session_send(struct session *session)
 {
-    struct sealed_batch *heal = ledger_to_heal(&session->ledger);
+    struct sealed_batch *resend = ledger_next_resend(&session->ledger);
     struct batch *batch = first_batch(session);
 
     if (session->call != NULL || !session_has_work(session)) {
@@ -267,21 +267,21 @@ void session_send(struct session *session)
         struct session_call *call = begin_call(session);
 
         store_ledger(session->store, call->site, call->epoch, on_ledger, call);
-    } else if (heal != NULL) {
-        send_sealed_batch(session, NULL, heal);
+    } else if (resend != NULL) {
+        send_sealed_batch(session, NULL, resend);
     } else {
         send_sealed_batch(session, batch, batch_seal(batch));
     }
 }
 
-bool session_may_heal(const struct session *session)
+bool session_may_resend(const struct session *session)
 {
-    return session->must_check || ledger_to_heal(&session->ledger) != NULL;
+    return session->must_check || ledger_next_resend(&session->ledger) != NULL;
 }
 
 bool session_has_work(const struct session *session)
 {
-    return session_may_heal(session) || !list_is_empty(&session->batches);
+    return session_may_resend(session) || !list_is_empty(&session->batches);
 }
 
 bool session_is_busy(const struct session *session)
@@ -289,7 +289,7 @@ bool session_is_busy(const struct session *session)
     return session->call != NULL;
 }
 
-void session_distrust(struct session *session)
+void session_require_check(struct session *session)
 {
     /* without retained sealed batches nothing can be resent, and the next batch finds a gap anyway
      */
@@ -324,7 +324,7 @@ void session_begin_generation(struct session *session, uint64_t generation)
 
     ledger_begin_generation(&session->ledger, generation);
     session->must_check = false;
-    session->is_heal_doubtful = false;
+    session->is_resend_doubtful = false;
     list_for_each(link, &session->batches) {
         struct batch *batch = container_of(link, struct batch, link);
 

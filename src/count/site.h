@@ -10,7 +10,7 @@
  * lane.c: lanes.
  * outage.c: the way to the journal and back.
  * outdated.c: sites that an operator repaired.
- * healing.c: resending to a store that went back in time.
+ * resend.c: resending to a store that went back in time.
  * outcome.c: what follows from an answer of the store.
  * dispatcher.c: sends the lanes that are ready.
  * visit_timeouts.c: ends the wait of visits.

@@ -85,7 +85,7 @@ static void show_tally(const struct sim_tally *tally, uint64_t wrong)
         {"refused", tally->refused},
         {"unknown", tally->unknown},
         {"replayed", tally->replayed},
-        {"healed", tally->healed},
+        {"healed", tally->resent_visits},
         {"lost, as said", tally->lost},
         {"duplicates", tally->duplicates},
         {"outages", tally->outages},

@@ -194,7 +194,7 @@ static void add_stats(struct sim_tally *tally, const struct stats *stats)
     tally->unknown += stats->unknown;
     tally->duplicates += stats->duplicates;
     tally->replayed += stats->replayed;
-    tally->healed += stats->healed;
+    tally->resent_visits += stats->resent_visits;
     tally->lost += stats->lost;
 }
 

@@ -39,7 +39,7 @@ struct sim_tally {
     uint64_t unknown;
     uint64_t duplicates;
     uint64_t replayed;
-    uint64_t healed;
+    uint64_t resent_visits;
     uint64_t lost;
     uint64_t outages;
     uint64_t deaths;

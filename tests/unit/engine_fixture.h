@@ -336,7 +336,7 @@ static inline void go_back(struct fixture *fixture, struct fake_database *copy)
 }
 
 /* what is sent is `hits` of "/" under `sequence`, behind `after`; it is answered */
-#define heal(fixture, sequence, after, hits)                   \
+#define resend(fixture, sequence, after, hits)                 \
     do {                                                       \
         assert_sent(fixture, sequence, "/", hits);             \
         assert_int_equal(sent(fixture)->batch.follows, after); \

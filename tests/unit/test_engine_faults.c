@@ -21,7 +21,7 @@ static void test_a_refused_batch_is_sent_again(void **state)
     assert_string_equal(sent(fixture)->batch.epoch, epoch);
     end(fixture, FAKE_DONE);
     assert_counted(fixture, i, 1);
-    assert_int_equal(engine_stats(fixture->engine)->resent, 1);
+    assert_int_equal(engine_stats(fixture->engine)->retried, 1);
     assert_int_equal(engine_stats(fixture->engine)->batches, 1);
 }
 

@@ -68,23 +68,23 @@ static struct store_position position(uint64_t sequence)
     return (struct store_position){sequence, visits_to(sequence)};
 }
 
-/* heals a store that is at `from` with the sealed batches `first` to `last` */
-static void heal(struct ledger *ledger, uint64_t from, uint64_t first, uint64_t last)
+/* resends to a store that is at `from` the sealed batches `first` to `last` */
+static void resend(struct ledger *ledger, uint64_t from, uint64_t first, uint64_t last)
 {
     uint64_t follows = from;
 
     for (uint64_t sequence = first; sequence <= last; sequence++) {
-        struct sealed_batch *sealed_batch = ledger_to_heal(ledger);
+        struct sealed_batch *sealed_batch = ledger_next_resend(ledger);
 
         assert_non_null(sealed_batch);
         ledger_address(ledger, sealed_batch);
         assert_int_equal(sealed_batch->content.sequence, sequence);
         assert_int_equal(sealed_batch->content.follows, follows);
         assert_int_equal(sealed_batch->content.visits, visits_to(sequence));
-        ledger_healed(ledger);
+        ledger_note_resent(ledger);
         follows = sequence;
     }
-    assert_null(ledger_to_heal(ledger));
+    assert_null(ledger_next_resend(ledger));
 }
 
 /* what a new sealed batch would be sent as */
@@ -126,7 +126,7 @@ static void test_batches_follow_each_other(void **state)
         assert_int_equal(sealed_batch->content.sequence, i);
         assert_int_equal(sealed_batch->content.follows, i - 1);
         assert_int_equal(sealed_batch->content.visits, visits_to(i));
-        assert_null(ledger_to_heal(ledger));
+        assert_null(ledger_next_resend(ledger));
     }
     assert_int_equal(ledger->acknowledged, 10);
     assert_int_equal(ledger->visits, 55);
@@ -159,7 +159,7 @@ static void test_a_new_epoch_begins_anew(void **state)
     strcpy(epoch, ledger->epoch);
     ledger_renew(ledger);
     assert_string_not_equal(ledger->epoch, epoch);
-    assert_null(ledger_to_heal(ledger));
+    assert_null(ledger_next_resend(ledger));
     assert_true(list_is_empty(&ledger->retained));
     assert_int_equal(ledger->retained_bytes, 0);
     assert_int_equal(acknowledge(ledger, 1, 0)->content.visits, 1);
@@ -204,7 +204,7 @@ static void test_a_sealed_batch_of_an_earlier_run(void **state)
     assert_int_equal(sealed_batch->content.follows, 8);
     /* the store lacks what only the earlier run had */
     assert_true(ledger_store_is_at(ledger, (struct store_position){6, 70}, &gap));
-    assert_int_equal(gap.heal_batches, 0);
+    assert_int_equal(gap.resend_batches, 0);
     assert_int_equal(gap.lost_batches, 2);
     assert_int_equal(gap.lost_visits, 30);
     ledger_address(ledger, sealed_batch);
@@ -225,9 +225,9 @@ static void test_a_store_that_is_where_it_was(void **state)
     for (uint64_t i = 0; i < 3; i++) {
         memset(&gap, 0xa5, sizeof(gap));
         assert_false(ledger_store_is_at(ledger, position(i), &gap));
-        assert_int_equal(gap.heal_batches + gap.heal_visits, 0);
+        assert_int_equal(gap.resend_batches + gap.resend_visits, 0);
         assert_int_equal(gap.lost_batches + gap.lost_visits, 0);
-        assert_null(ledger_to_heal(ledger));
+        assert_null(ledger_next_resend(ledger));
         assert_next(ledger, i + 1, i);
         acknowledge(ledger, i + 1, 0);
     }
@@ -241,7 +241,7 @@ static void test_a_store_that_is_ahead(void **state)
 
     acknowledge_many(ledger, 3);
     assert_false(ledger_store_is_at(ledger, position(4), &gap));
-    assert_null(ledger_to_heal(ledger));
+    assert_null(ledger_next_resend(ledger));
     assert_next(ledger, 4, 3);
     acknowledge(ledger, 4, 0);
     assert_next(ledger, 5, 4);
@@ -282,8 +282,8 @@ static void test_what_a_store_that_went_back_lacks(void **state)
         ledger_forget(ledger, rows[i].kept, KEEP_ALL);
         assert_true(ledger_store_is_at(ledger, position(rows[i].at), &gap));
         assert_memory_equal(&gap, &rows[i].gap, sizeof(gap));
-        heal(ledger, rows[i].at, rows[i].kept > rows[i].at + 1 ? rows[i].kept : rows[i].at + 1,
-             rows[i].acknowledged);
+        resend(ledger, rows[i].at, rows[i].kept > rows[i].at + 1 ? rows[i].kept : rows[i].at + 1,
+               rows[i].acknowledged);
         assert_next(ledger, rows[i].acknowledged + 1,
                     rows[i].kept > rows[i].acknowledged ? rows[i].at : rows[i].acknowledged);
         teardown(&own);
@@ -299,31 +299,31 @@ static void test_said_twice_is_one_gap(void **state)
     acknowledge_many(ledger, 5);
     assert_true(ledger_store_is_at(ledger, position(2), &gap));
     assert_false(ledger_store_is_at(ledger, position(2), &gap));
-    assert_int_equal(gap.heal_batches, 0);
-    heal(ledger, 2, 3, 5);
+    assert_int_equal(gap.resend_batches, 0);
+    resend(ledger, 2, 3, 5);
 }
 
-static void test_it_moves_while_it_is_healed(void **state)
+static void test_it_moves_while_it_is_resent_to(void **state)
 {
     struct ledger *ledger = *state;
     struct ledger_gap gap;
 
     acknowledge_many(ledger, 9);
     assert_true(ledger_store_is_at(ledger, position(3), &gap));
-    ledger_healed(ledger);
-    ledger_healed(ledger);
-    /* another copy: it has more than the one that was healed */
+    ledger_note_resent(ledger);
+    ledger_note_resent(ledger);
+    /* another copy: it has more than the one that was resent */
     assert_false(ledger_store_is_at(ledger, position(7), &gap));
-    assert_int_equal(ledger_to_heal(ledger)->content.sequence, 8);
-    ledger_healed(ledger);
+    assert_int_equal(ledger_next_resend(ledger)->content.sequence, 8);
+    ledger_note_resent(ledger);
     /* and the first again */
     assert_true(ledger_store_is_at(ledger, position(5), &gap));
-    assert_int_equal(gap.heal_batches, 4);
+    assert_int_equal(gap.resend_batches, 4);
     assert_int_equal(gap.lost_batches, 0);
-    heal(ledger, 5, 6, 9);
-    /* healed, but it forgets again */
+    resend(ledger, 5, 6, 9);
+    /* resent, but it forgets again */
     assert_true(ledger_store_is_at(ledger, position(0), &gap));
-    heal(ledger, 0, 1, 9);
+    resend(ledger, 0, 1, 9);
     assert_false(ledger_store_is_at(ledger, position(9), &gap));
     assert_false(ledger_store_is_at(ledger, position(10), &gap));
     assert_next(ledger, 10, 9);
@@ -379,7 +379,7 @@ static void test_forgets_by_bytes(void **state)
 }
 
 /* what is to be sent again is not dropped, however old it is by then */
-static void test_what_is_to_be_healed_is_kept(void **state)
+static void test_what_is_to_be_resent_is_kept(void **state)
 {
     struct ledger *ledger = *state;
     struct ledger_gap gap;
@@ -388,10 +388,10 @@ static void test_what_is_to_be_healed_is_kept(void **state)
     assert_true(ledger_store_is_at(ledger, position(4), &gap));
     ledger_forget(ledger, UINT64_MAX, 0);
     assert_int_equal(count_retained(ledger), 6);
-    ledger_healed(ledger);
+    ledger_note_resent(ledger);
     ledger_forget(ledger, UINT64_MAX, 0);
     assert_int_equal(count_retained(ledger), 5);
-    heal(ledger, 5, 6, 10);
+    resend(ledger, 5, 6, 10);
     ledger_forget(ledger, UINT64_MAX, 0);
     assert_int_equal(count_retained(ledger), 0);
 }
@@ -411,10 +411,10 @@ int main(void)
         TEST(test_a_store_that_is_ahead),
         cmocka_unit_test(test_what_a_store_that_went_back_lacks),
         TEST(test_said_twice_is_one_gap),
-        TEST(test_it_moves_while_it_is_healed),
+        TEST(test_it_moves_while_it_is_resent_to),
         TEST(test_forgets_by_age),
         TEST(test_forgets_by_bytes),
-        TEST(test_what_is_to_be_healed_is_kept),
+        TEST(test_what_is_to_be_resent_is_kept),
     };
 
     return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);

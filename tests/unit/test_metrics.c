@@ -23,7 +23,7 @@ static struct stats example_stats(void)
         .refused = 7,
         .repeated = 3,
         .journaled = 4,
-        .healed = 12,
+        .resent_visits = 12,
         .lost = 13,
         .unknown = 1,
         .waiting = 10,

@@ -104,7 +104,7 @@ static void test_destroy_takes_null(void **state)
     sealed_batch_destroy(NULL);
 }
 
-/* what was refused once is not counted when the store is healed, whatever room there is then */
+/* what was refused once is not counted when it is resent, whatever room there is then */
 static void test_settled_it_counts_what_was_counted(void **state)
 {
     struct store_entry entries[] = {{"/a", 2, 3, true}, {"/new", 4, 1, false}, {"/b", 2, 5, false}};

@@ -58,7 +58,7 @@ static void test_a_gap_is_refused(void **state)
     assert_true(answer.reason[0] != '\0');
     assert_true(total_of(fixture, "default", "/") == 2);
     assert_true(ledger_of(fixture, EPOCH_A) == 2);
-    /* what was missing heals it */
+    /* what was missing is resent */
     assert_total(apply_page(fixture, EPOCH_A, 3, "/", 1), 0, 3);
     assert_total(apply_page(fixture, EPOCH_A, 4, "/", 1), 0, 4);
 }

@@ -240,11 +240,11 @@ static void report_batches(struct report *report, const struct app_view *view)
     report_begin_section(report, "batches");
     report_u64(report, "applied", stats->batches);
     report_ratio(report, "visits_per_batch", (double)stats->applied / (double)stats->batches);
-    report_u64(report, "resent", stats->resent);
+    report_u64(report, "resent", stats->retried);
     report_u64(report, "duplicates", stats->duplicates);
     report_u64(report, "gaps", stats->gaps);
-    report_bool(report, "healing", engine_is_healing(view->engine));
-    report_u64(report, "healed_visits", stats->healed);
+    report_bool(report, "healing", engine_is_resending(view->engine));
+    report_u64(report, "healed_visits", stats->resent_visits);
     report_u64(report, "lost_visits", stats->lost);
     report_u64(report, "outdated_visits", stats->outdated);
     report_u64(report, "unprotected_visits", stats->unprotected);
