@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "count/breaker.h"
 #include "count/dispatcher.h"
-#include "count/failing.h"
+#include "count/stall.h"
 #include "count/resend.h"
 #include "count/lane.h"
 #include "count/outage.h"
@@ -171,7 +171,7 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     engine->options = *options;
     map_init(&engine->sites);
     map_init(&engine->estimates);
-    list_init(&engine->failing);
+    list_init(&engine->stalls);
     list_init(&engine->torn);
     engine->session_events = &outcome_events;
     visit_timeouts_init(engine);
@@ -280,14 +280,14 @@ bool engine_serves(const struct engine *engine, const char *name)
 {
     const struct site *site = name != NULL ? find_site(engine, name) : NULL;
     bool is_torn = site != NULL && breaker_is_torn(site);
-    bool is_refused = !engine->is_available || failing_is_known(engine, site);
+    bool is_refused = !engine->is_available || stall_is_known(engine, site);
 
     return !is_refused || (engine_can_journal(engine) && !is_torn);
 }
 
-bool engine_failure(const struct engine *engine, struct engine_failure *ret_failure)
+bool engine_longest_stall(const struct engine *engine, struct engine_stall *ret_stall)
 {
-    return failing_find_longest(engine, ret_failure);
+    return stall_find_longest(engine, ret_stall);
 }
 
 void engine_doubts(const struct engine *engine, const char *name, struct engine_doubts *ret_doubts)

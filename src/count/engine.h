@@ -92,10 +92,10 @@ void engine_stop(struct engine *engine);
 bool engine_is_resending(const struct engine *engine);
 
 /**
- * Returns true if a reachable store rejects the batches of a site. `ret_failure` then describes the
- * site that has failed for longest.
+ * Returns true if a reachable store rejects the batches of a site. `ret_stall` then describes the
+ * site that has stalled for longest.
  */
-bool engine_failure(const struct engine *engine, struct engine_failure *ret_failure);
+bool engine_longest_stall(const struct engine *engine, struct engine_stall *ret_stall);
 
 /**
  * engine_torn_count() returns how many sites have keys that contradict each other.

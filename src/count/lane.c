@@ -2,7 +2,7 @@
 #include "count/lane.h"
 
 #include "base/alloc.h"
-#include "count/failing.h"
+#include "count/stall.h"
 #include "count/sending.h"
 
 #include <stdlib.h>
@@ -36,7 +36,7 @@ void lane_finish(struct lane *lane)
     sending_finish_lane(lane);
     list_remove(&lane->link);
     free_shelters(lane);
-    failing_forget(lane);
+    stall_forget(lane);
     session_finish(&lane->session);
     if (lane != &lane->site->live) {
         free(lane);

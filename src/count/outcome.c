@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "count/breaker.h"
-#include "count/failing.h"
+#include "count/stall.h"
 #include "count/resend.h"
 #include "count/outage.h"
 #include "count/outdated.h"
@@ -52,13 +52,13 @@ static void note_success(struct lane *lane, const struct session_end *end)
     bool is_refusing = engine->is_refusing;
 
     if (is_applied || !session_has_work(&lane->session)) {
-        failing_end(lane);
+        stall_end(lane);
     }
     if (is_applied) {
         breaker_note_applied(lane, end->is_written);
     }
     if (is_refusing && !engine->is_refusing) {
-        failing_end_for_all(engine);
+        stall_end_for_all(engine);
     }
     engine->stats.duplicates += end->is_duplicate ? 1 : 0;
     engine->stats.retried += end->is_retried ? 1 : 0;
@@ -78,7 +78,7 @@ static void note_failure(struct lane *lane, const struct session_end *end)
     if (lane->site->engine->is_available) {
         concerned.scope = breaker_scope(lane, end->scope);
         breaker_note_refusal(lane, &concerned);
-        failing_note(lane, &concerned);
+        stall_note(lane, &concerned);
     }
     if (end->is_torn) {
         waiting_refuse_torn(lane->site);

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "count/breaker.h"
-#include "count/failing.h"
+#include "count/stall.h"
 #include "count/outage.h"
 #include "count/sending.h"
 #include "count/waiting.h"
@@ -89,7 +89,7 @@ static void begin_generation(struct lane *lane)
     session_begin_generation(&lane->session, lane->site->generation);
     lane->is_blind = !lane->site->knows_generation; /* an earlier run's records may have told it */
     engine->stats.outdated += doubt.dropped + doubt.aside;
-    failing_end(lane);
+    stall_end(lane);
     tell(lane, &doubt);
     waiting_answer_uncounted(lane->site, &doubt.visits, VISIT_UNKNOWN,
                              "the site was repaired while the store had not confirmed the visit; "

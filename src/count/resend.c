@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "count/failing.h"
+#include "count/stall.h"
 #include "count/lane.h"
 #include "count/sending.h"
 
@@ -67,8 +67,8 @@ static bool is_site_refused(const struct site *site, uint64_t now_ms)
             return true;
         }
     }
-    return site->failing_ended_at_ms != 0 &&
-           now_ms - site->failing_ended_at_ms < site->engine->options.retain_ms;
+    return site->refused_ended_at_ms != 0 &&
+           now_ms - site->refused_ended_at_ms < site->engine->options.retain_ms;
 }
 
 static void say_unprotected(struct site *site, uint64_t now_ms)
@@ -173,7 +173,7 @@ static void on_forget(struct loop_timer *timer)
         forget_in_site(site, site_ms > swept_ms ? site_ms : swept_ms);
         say_unprotected(site, now_ms);
     }
-    failing_forget_idle(engine);
+    stall_forget_idle(engine);
     loop_timer_start(engine->loop, timer, FORGET_INTERVAL_MS);
 }
 

@@ -22,7 +22,7 @@ void waiting_end(struct site *site)
 
     engine->stats.waiting--;
     site->waiting--;
-    engine->failing_waiting -= site->is_failing ? 1 : 0;
+    engine->refused_waiting -= site->is_refused ? 1 : 0;
 }
 
 void waiting_answer(struct site *site, struct visit *visit, const struct visit_answer *answer)
@@ -101,7 +101,7 @@ void waiting_begin(struct site *site)
 
     engine->stats.waiting++;
     site->waiting++;
-    engine->failing_waiting += site->is_failing ? 1 : 0;
+    engine->refused_waiting += site->is_refused ? 1 : 0;
     stay_awake(engine);
     if (list_is_empty(&site->awaited)) {
         list_append(&engine->awaited, &site->awaited);

@@ -144,7 +144,7 @@ static void admin_handle_metrics(struct request *request)
 {
     struct app_view view;
     struct store_health health;
-    struct engine_failure failure = {0};
+    struct engine_stall stall = {0};
     struct trouble_view sites = {0};
     struct trouble_view salt = {0};
     struct metrics_facts facts;
@@ -152,15 +152,15 @@ static void admin_handle_metrics(struct request *request)
 
     app_view(request->app, &view);
     store_health(view.store, &health);
-    engine_failure(view.engine, &failure);
+    engine_longest_stall(view.engine, &stall);
     trouble_view(view.site_trouble, &sites);
     trouble_view(view.salt_trouble, &salt);
     facts = (struct metrics_facts){
         .version = VISITCOUNTD_VERSION,
         .stats = engine_stats(view.engine),
         .store = &health,
-        .failing_ms = failure.lasted_ms,
-        .failing_sites = failure.site_count,
+        .failing_ms = stall.lasted_ms,
+        .failing_sites = stall.site_count,
         .torn_sites = engine_torn_count(view.engine),
         .site_failing_ms = sites.lasted_ms,
         .salt_failing_ms = salt.lasted_ms,
