@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/report.h"
-#include "count/adoption.h"
+#include "count/journal_takeover.h"
 #include "count/engine.h"
 #include "http/admin/admin_answer.h"
 #include "http/admin/admin_backup.h"
@@ -42,7 +42,8 @@ static void admin_handle_status(struct request *request)
     admin_respond_report(request, 200, &report);
 }
 
-static void respond_replay(struct request *request, int status, const struct adoption_view *replay)
+static void respond_replay(struct request *request, int status,
+                           const struct journal_takeover_view *replay)
 {
     struct report report;
 
@@ -60,13 +61,13 @@ static void respond_replay(struct request *request, int status, const struct ado
 static void begin_replay(struct request *request, const char *directory)
 {
     struct app_view view;
-    struct adoption_view replay;
+    struct journal_takeover_view replay;
     struct buf lines = BUF_EMPTY;
 
     app_view(request->app, &view);
     if (!view.actions->replay(view.actions->data, directory, &lines)) {
         respond_error(request, 422, "journal_refused", "%s", lines.bytes);
-    } else if (adoptions_find(view.adoptions, directory, &replay)) {
+    } else if (journal_takeovers_find(view.takeovers, directory, &replay)) {
         respond_replay(request, 202, &replay);
     }
     buf_finish(&lines);
@@ -75,10 +76,10 @@ static void begin_replay(struct request *request, const char *directory)
 static void show_replay(struct request *request, const char *directory)
 {
     struct app_view view;
-    struct adoption_view replay;
+    struct journal_takeover_view replay;
 
     app_view(request->app, &view);
-    if (adoptions_find(view.adoptions, directory, &replay)) {
+    if (journal_takeovers_find(view.takeovers, directory, &replay)) {
         respond_replay(request, 200, &replay);
     } else {
         respond_error(request, 404, "no_replay",

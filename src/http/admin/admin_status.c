@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 #include "config/config.h"
-#include "count/adoption.h"
+#include "count/journal_takeover.h"
 #include "count/engine.h"
 #include "journal/journal.h"
 #include "http/visit/trouble.h"
@@ -254,14 +254,14 @@ static void report_batches(struct report *report, const struct app_view *view)
 
 static void report_replays(struct report *report, const struct app_view *view)
 {
-    size_t count = adoptions_count(view->adoptions);
+    size_t count = journal_takeovers_count(view->takeovers);
 
     if (count == 0) {
         return;
     }
     report_begin_list(report, "replays");
     for (size_t i = 0; i < count; i++) {
-        struct adoption_view replay = adoptions_at(view->adoptions, i);
+        struct journal_takeover_view replay = journal_takeovers_at(view->takeovers, i);
 
         report_begin_section(report, NULL);
         report_text(report, "directory", replay.directory);
