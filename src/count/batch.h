@@ -42,7 +42,7 @@
 #define BATCH_ARGUMENTS_TOKEN   3
 #define BATCH_ARGUMENTS_VISITOR 1
 
-struct shelter;
+struct spill_record;
 
 struct batch {
     struct list link;   /* for the owner */
@@ -60,7 +60,7 @@ struct batch {
     size_t token_count;        /* visits with a token */
     size_t visitor_count;      /* visits whose visitor is sent to the store */
     struct sealed_batch *sealed_batch; /* the content that was sent; NULL while open */
-    struct shelter *shelter;           /* the owner's link to its record in the journal, or NULL */
+    struct spill_record *spill_record; /* the owner's link to its record in the journal, or NULL */
     uint64_t *token_positions; /* per token its visit's position in its page; NULL while open */
 };
 

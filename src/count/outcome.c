@@ -5,7 +5,7 @@
 #include "count/breaker.h"
 #include "count/stall.h"
 #include "count/resend.h"
-#include "count/outage.h"
+#include "count/spill.h"
 #include "count/outdated.h"
 #include "count/sending.h"
 #include "count/site.h"
@@ -42,7 +42,7 @@ static void on_applied(struct session *session, struct batch *batch,
                        const struct store_applied *applied)
 {
     note_visitors(lane_of(session)->site->engine, batch, applied);
-    outage_note_applied(lane_of(session), batch, applied);
+    spill_note_applied(lane_of(session), batch, applied);
 }
 
 static void note_success(struct lane *lane, const struct session_end *end)

@@ -8,7 +8,7 @@
  * waiting.c: visits without an answer.
  * sending.c: which lanes are ready to send.
  * lane.c: lanes.
- * outage.c: the way to the journal and back.
+ * spill.c: the way to the journal and back.
  * outdated.c: sites that an operator repaired.
  * resend.c: resending to a store that went back in time.
  * outcome.c: what follows from an answer of the store.
