@@ -103,7 +103,7 @@ void batch_reopen(struct batch *batch);
 
 /**
  * Takes each visit out of a sealed batch and passes it to `on_visit` with its answer: its number,
- * the page's total for a repetition, or a refusal because the site has too many pages.
+ * the page's total for a duplicate, or a refusal because the site has too many pages.
  */
 typedef void (*batch_on_visit)(void *data, struct visit *visit, const struct visit_answer *answer);
 void batch_answer(struct batch *batch, const struct store_applied *applied, batch_on_visit on_visit,

@@ -60,7 +60,7 @@ static void note_success(struct lane *lane, const struct session_end *end)
     if (is_refusing && !engine->is_refusing) {
         stall_end_for_all(engine);
     }
-    engine->stats.duplicates += end->is_duplicate ? 1 : 0;
+    engine->stats.duplicate_batches += end->is_duplicate ? 1 : 0;
     engine->stats.retried += end->is_retried ? 1 : 0;
     if (end->result == SESSION_APPLIED) {
         engine->stats.batches++;

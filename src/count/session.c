@@ -68,8 +68,8 @@ static void finish_batch(struct session *session, struct batch *batch,
                          const struct store_applied *applied)
 {
     struct session_end end = {.result = SESSION_APPLIED,
-                              .is_duplicate = applied->duplicate,
-                              .is_written = !applied->duplicate,
+                              .is_duplicate = applied->is_duplicate,
+                              .is_written = !applied->is_duplicate,
                               .is_retried = batch->attempts > 1,
                               .hits = batch->sealed_batch->hits};
 
@@ -118,8 +118,8 @@ static void finish_resend(struct session *session, struct sealed_batch *sealed_b
                           const struct store_applied *applied)
 {
     struct session_end end = {.result = SESSION_RESENT,
-                              .is_duplicate = applied->duplicate,
-                              .is_written = !applied->duplicate,
+                              .is_duplicate = applied->is_duplicate,
+                              .is_written = !applied->is_duplicate,
                               .hits = sealed_batch->hits};
 
     session->is_resend_doubtful = false;

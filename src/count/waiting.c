@@ -34,8 +34,8 @@ void waiting_answer(struct site *site, struct visit *visit, const struct visit_a
     stats_add_latency(stats, now_us - visit->accepted_at_us);
     if (answer->status == VISIT_COUNTED) {
         stats_add_applied(stats, 1, now_us / 1000);
-    } else if (answer->status == VISIT_REPEATED) {
-        stats->repeated++;
+    } else if (answer->status == VISIT_DUPLICATE) {
+        stats->duplicate_visits++;
     } else {
         stats->refused++;
     }

@@ -115,7 +115,7 @@ static void judge_calm(const struct attempt *attempt, const struct visit_answer 
     size_t site = traffic->asked[attempt->request].site;
 
     if (traffic->options.is_calm && !traffic->is_over && site != 0 &&
-        answer->status != VISIT_COUNTED && answer->status != VISIT_REPEATED &&
+        answer->status != VISIT_COUNTED && answer->status != VISIT_DUPLICATE &&
         answer->status != VISIT_TOO_MANY_PAGES) {
         oracle_accuse("attempt %zu: site %zu is not counted, and only site 0 is ill: %s",
                       (size_t)(attempt - traffic->attempts), site,

@@ -277,10 +277,10 @@ static inline void count_one(struct fixture *fixture, const char *page, uint64_t
         assert_int_equal((fixture)->visits[i].number, (uint64_t)expected); \
     } while (0)
 
-#define assert_repeated(fixture, i, expected)                              \
+#define assert_duplicate(fixture, i, expected)                             \
     do {                                                                   \
         assert_true((fixture)->visits[i].is_answered);                     \
-        assert_int_equal((fixture)->visits[i].status, VISIT_REPEATED);     \
+        assert_int_equal((fixture)->visits[i].status, VISIT_DUPLICATE);    \
         assert_int_equal((fixture)->visits[i].number, (uint64_t)expected); \
     } while (0)
 

@@ -37,7 +37,7 @@ static void assert_tokens(struct fixture *fixture, const char *expected)
 }
 
 /* "x" where the store had seen a token of those sent; a letter for each of them */
-static void answer_repeated(struct fixture *fixture, const uint64_t *totals, const char *repeated)
+static void answer_duplicates(struct fixture *fixture, const uint64_t *totals, const char *repeated)
 {
     bool flags[VISITS_MAX];
 
@@ -58,7 +58,7 @@ static void test_repetitions_have_no_number_of_their_own(void **state)
         const char *repeated; /* of what was sent */
         uint64_t totals[3];
         uint64_t numbers[8];
-        bool is_repeated[8];
+        bool is_duplicate[8];
     } rows[] = {
         {"a", "p", "0p", ".", {1}, {1}, {false}},
         {"a", "p", "0p", "x", {7}, {7}, {true}},
@@ -97,9 +97,10 @@ static void test_repetitions_have_no_number_of_their_own(void **state)
         fixture = own;
         add_tokens(fixture, rows[i].pages, rows[i].tokens, NULL);
         assert_tokens(fixture, rows[i].sent);
-        answer_repeated(fixture, rows[i].totals, rows[i].repeated);
+        answer_duplicates(fixture, rows[i].totals, rows[i].repeated);
         assert_memory_equal(fixture->numbers, rows[i].numbers, sizeof(rows[i].numbers));
-        assert_memory_equal(fixture->repeated, rows[i].is_repeated, sizeof(rows[i].is_repeated));
+        assert_memory_equal(fixture->duplicates, rows[i].is_duplicate,
+                            sizeof(rows[i].is_duplicate));
         teardown(&own);
     }
 }
@@ -142,7 +143,7 @@ static void test_tokens_of_visits_that_left(void **state)
         }
         expire(fixture, LEAVES_MS);
         assert_tokens(fixture, rows[i].sent);
-        answer_repeated(fixture, rows[i].totals, rows[i].repeated);
+        answer_duplicates(fixture, rows[i].totals, rows[i].repeated);
         assert_memory_equal(fixture->numbers, rows[i].numbers, sizeof(rows[i].numbers));
         teardown(&own);
     }
@@ -158,7 +159,7 @@ static void test_tokens_are_collected_anew_after_it_was_reopened(void **state)
     assert_int_equal(expire(fixture, LEAVES_MS), 1);
     assert_content(fixture, "a1 b2");
     assert_tokens(fixture, "1q 1s");
-    answer_repeated(fixture, (uint64_t[]){6, 8}, "x.");
+    answer_duplicates(fixture, (uint64_t[]){6, 8}, "x.");
     assert_int_equal(fixture->numbers[1], 8);
     assert_int_equal(fixture->numbers[2], 6);
     assert_int_equal(fixture->numbers[3], 8);
@@ -202,7 +203,7 @@ static void test_tokens_are_copied(void **state)
     add(fixture, "a", NULL);
     batch_seal(fixture->batch);
     memset(token, 'y', sizeof(token));
-    answer_repeated(fixture, (uint64_t[]){1}, ".");
+    answer_duplicates(fixture, (uint64_t[]){1}, ".");
     sealed_batch = batch_take_sealed_batch(fixture->batch);
     batch_destroy(fixture->batch);
     fixture->batch = NULL;
@@ -294,7 +295,7 @@ static void test_numbers_of_random_batches(void **state)
         batch_seal(fixture->batch);
         answer_model(fixture, &model);
         for (size_t i = 0; i < fixture->count; i++) {
-            assert_int_equal(fixture->repeated[i], model.repeats[i]);
+            assert_int_equal(fixture->duplicates[i], model.repeats[i]);
             assert_int_equal(fixture->numbers[i],
                              model.repeats[i] ? model.totals[model.pages[i]] : model.numbers[i]);
         }

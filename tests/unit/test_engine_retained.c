@@ -303,7 +303,7 @@ static void test_what_is_resent_is_complete(void **state)
     visit_with(fixture, "/a", "key", STORE_WINDOW_CLIENT);
     turn(fixture);
     end(fixture, FAKE_DONE);
-    assert_repeated(fixture, 4, 2);
+    assert_duplicate(fixture, 4, 2);
 }
 
 /* another instance counted the repetition before this one could resend: still once */

@@ -21,7 +21,7 @@ static struct stats example_stats(void)
         .accepted = 60,
         .applied = 42,
         .refused = 7,
-        .repeated = 3,
+        .duplicate_visits = 3,
         .journaled = 4,
         .resent_visits = 12,
         .lost = 13,

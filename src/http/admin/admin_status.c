@@ -199,7 +199,7 @@ static void report_visits(struct report *report, const struct app_view *view)
     report_begin_section(report, "visits");
     report_u64(report, "accepted", stats->accepted);
     report_u64(report, "applied", stats->applied);
-    report_u64(report, "repeated", stats->repeated);
+    report_u64(report, "repeated", stats->duplicate_visits);
     report_u64(report, "unconfirmed", stats->unconfirmed);
     report_u64(report, "journaled", stats->journaled);
     report_u64(report, "refused", stats->refused);
@@ -241,7 +241,7 @@ static void report_batches(struct report *report, const struct app_view *view)
     report_u64(report, "applied", stats->batches);
     report_ratio(report, "visits_per_batch", (double)stats->applied / (double)stats->batches);
     report_u64(report, "resent", stats->retried);
-    report_u64(report, "duplicates", stats->duplicates);
+    report_u64(report, "duplicates", stats->duplicate_batches);
     report_u64(report, "gaps", stats->gaps);
     report_bool(report, "healing", engine_is_resending(view->engine));
     report_u64(report, "healed_visits", stats->resent_visits);

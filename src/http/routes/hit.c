@@ -94,7 +94,7 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
     case VISIT_COUNTED:
         respond_count(waiting, answer, status_counted);
         break;
-    case VISIT_REPEATED:
+    case VISIT_DUPLICATE:
         respond_count(waiting, answer,
                       visit->token_window == STORE_WINDOW_DAY ? status_returning
                                                               : status_duplicate);
