@@ -290,6 +290,13 @@ bool engine_longest_stall(const struct engine *engine, struct engine_stall *ret_
     return stall_find_longest(engine, ret_stall);
 }
 
+bool engine_has_counted(const struct engine *engine, const char *name)
+{
+    const struct site *site = find_site(engine, name);
+
+    return site != NULL && site->old_version.until_ms != UINT64_MAX;
+}
+
 void engine_doubts(const struct engine *engine, const char *name, struct engine_doubts *ret_doubts)
 {
     const struct site *site = find_site(engine, name);

@@ -182,6 +182,10 @@ void spill_recall(struct batch *batch)
     batch->spill_record->batch = NULL; /* the record is done when it is written */
     batch->spill_record = NULL;
     batch_reopen(batch);
+    if (batch_is_empty(batch)) {
+        list_remove(&batch->link);
+        batch_destroy(batch);
+    }
 }
 
 /* --- writing --- */
