@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "journal/journal.h"
+#include "journal/journal_inside.h"
 #include "journal/journal_job.h"
 #include "oracle.h"
 #include "sim_clock.h"
