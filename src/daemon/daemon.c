@@ -2,7 +2,7 @@
 #include "daemon/daemon.h"
 
 #include "base/log.h"
-#include "count/adoption.h"
+#include "count/journal_takeover.h"
 #include "count/engine.h"
 #include "journal/journal.h"
 #include "daemon/app.h"
@@ -36,7 +36,7 @@ struct daemon {
     struct password password; /* for Redis */
     struct engine *engine;
     struct journal *journal; /* or NULL */
-    struct adoptions *adoptions;
+    struct journal_takeovers *takeovers;
     struct app *app;
     struct loop_timer watchdog;
     struct loop_timer status;
@@ -279,7 +279,7 @@ static bool replay(void *data, const char *directory, struct buf *message)
     if (daemon->disk == NULL) {
         daemon->disk = disk_create(daemon->loop);
     }
-    return adoptions_begin(daemon->adoptions, daemon->disk, directory, message);
+    return journal_takeovers_begin(daemon->takeovers, daemon->disk, directory, message);
 }
 
 /* --- drain --- */
@@ -426,7 +426,7 @@ static bool create_app(struct daemon *daemon)
         .config = daemon->config,
         .engine = daemon->engine,
         .store = daemon->store,
-        .adoptions = daemon->adoptions,
+        .takeovers = daemon->takeovers,
         .actions =
             {.data = daemon, .reload = reload, .check = check, .drain = drain, .replay = replay},
         .inherited = inherited,
@@ -497,7 +497,7 @@ static bool create_parts(struct daemon *daemon)
         return false;
     }
     daemon->engine = engine_create(daemon->loop, daemon->store, &options);
-    daemon->adoptions = adoptions_create(daemon->loop, daemon->engine);
+    daemon->takeovers = journal_takeovers_create(daemon->loop, daemon->engine);
     return create_journal(daemon) && create_app(daemon);
 }
 
@@ -513,7 +513,7 @@ static void destroy_parts(struct daemon *daemon)
         engine_use_journal(daemon->engine, NULL);
         journal_close(daemon->journal); /* reports the result of pending writes to the engine */
     }
-    adoptions_destroy(daemon->adoptions);
+    journal_takeovers_destroy(daemon->takeovers);
     engine_destroy(daemon->engine);
     store_destroy(daemon->store);
     daemon->store = NULL;

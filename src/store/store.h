@@ -184,8 +184,8 @@ struct store_applied {
      */
     const uint64_t *uniques;
     /** STORE_OK: one per token: whether the store had seen it, and so did not count its visit. */
-    const bool *repeated;
-    bool duplicate; /* STORE_OK: the batch had been applied before */
+    const bool *duplicate_tokens;
+    bool is_duplicate; /* STORE_OK: the batch had been applied before */
     /** STORE_OK: how many replicas confirmed the batch in time, and how many were required. */
     uint64_t replicas;
     uint64_t replicas_wanted; /* 0: the store did not wait for replicas */

@@ -128,12 +128,12 @@ static void on_applied(void *data, const struct store_applied *applied)
     end->is_outdated = applied->is_outdated;
     end->generation = applied->generation;
     end->old_version_s = applied->outcome == STORE_OK ? applied->old_version_s : 0;
-    end->duplicate = applied->duplicate;
+    end->duplicate = applied->is_duplicate;
     end->at = applied->at;
     if (applied->outcome == STORE_OK) {
         memcpy(end->numbers, applied->totals, PAGES * sizeof(uint64_t));
         memcpy(end->numbers + PAGES, applied->uniques, PAGES * sizeof(uint64_t));
-        memcpy(end->repeated, applied->repeated, sizeof(end->repeated));
+        memcpy(end->repeated, applied->duplicate_tokens, sizeof(end->repeated));
     }
 }
 

@@ -64,7 +64,7 @@ struct sim_answer {
     size_t token_count;
     uint64_t totals[SIM_PAGES_MAX];
     uint64_t uniques[SIM_PAGES_MAX]; /* of none it is known */
-    bool repeated[SIM_PAGES_MAX];
+    bool duplicates[SIM_PAGES_MAX];
 };
 
 /** Applies a batch as the ledger says; what `ret_applied` points to is in `answer`. */

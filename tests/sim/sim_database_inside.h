@@ -18,7 +18,7 @@ struct kept_answer {
     size_t entry_count;
     size_t token_count;
     uint64_t *totals;
-    bool *repeated;
+    bool *duplicates;
 };
 
 struct ledger_row {

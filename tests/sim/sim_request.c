@@ -60,12 +60,13 @@ static size_t count_refused(const struct sim_request *request, const struct stor
     return count;
 }
 
-static size_t count_repeated(const struct sim_request *request, const struct store_applied *applied)
+static size_t count_duplicates(const struct sim_request *request,
+                               const struct store_applied *applied)
 {
     size_t count = 0;
 
-    for (size_t i = 0; applied->repeated != NULL && i < request->batch.token_count; i++) {
-        count += applied->repeated[i] ? 1 : 0;
+    for (size_t i = 0; applied->duplicate_tokens != NULL && i < request->batch.token_count; i++) {
+        count += applied->duplicate_tokens[i] ? 1 : 0;
     }
     return count;
 }
@@ -73,7 +74,7 @@ static size_t count_repeated(const struct sim_request *request, const struct sto
 static const char *result_of(const struct store_applied *applied)
 {
     if (applied->outcome == STORE_OK) {
-        return applied->duplicate ? "duplicate" : "applied";
+        return applied->is_duplicate ? "duplicate" : "applied";
     }
     return applied->gap ? "gap" : applied->reason;
 }
@@ -114,7 +115,8 @@ void sim_request_apply(const struct sim_request *request, struct sim_answer *ans
             (unsigned long long)batch->sequence, request->site, request->epoch,
             (unsigned long long)batch->follows, batch->entries[0].page, batch->entry_count - 1,
             result_of(ret_applied), count_refused(request, ret_applied),
-            count_repeated(request, ret_applied), batch->finds_old_tokens ? ", old forms too" : "");
+            count_duplicates(request, ret_applied),
+            batch->finds_old_tokens ? ", old forms too" : "");
 }
 
 void sim_request_read(const struct sim_request *request, struct store_ledger *ret_ledger)

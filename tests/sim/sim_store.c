@@ -198,7 +198,7 @@ static void note_heard(struct sim_store *store, const struct call *call)
     if (outcome == STORE_OK && is_batch && call->applied.old_version_s != 0) {
         store->knows_old |= call->site;
     }
-    if (outcome == STORE_OK && is_batch && !call->applied.duplicate) {
+    if (outcome == STORE_OK && is_batch && !call->applied.is_duplicate) {
         sim_heed_forget(&store->heed, SIM_ALL_SITES);
     } else if (outcome == STORE_REFUSED && !call->applied.gap) {
         sim_heed_hear(&store->heed, sites, store->weather.heed_ms);

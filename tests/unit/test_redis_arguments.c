@@ -192,7 +192,7 @@ static void send_full_batch(struct fixture *fixture, const struct traffic *traff
     assert_non_null(tokens);
     count = fill(batch, traffic, visits, tokens);
     assert_true(count >= 350); /* it is not made small for that */
-    content = batch_freeze(batch)->content;
+    content = batch_seal(batch)->content;
     content.site = "site.example";
     content.epoch = "0123456789abcdef0123456789abcdef";
     content.sequence = 1;

@@ -393,7 +393,7 @@ static void test_data_of_an_older_version_is_adopted(void **state)
 
     visit_by_old_version(fixture, 1, now_s() - 100);
     visit_by_old_version(fixture, 2, now_s() - 100);
-    assert_true(apply_page(fixture, EPOCH_A, 2, "/old", 1).duplicate);
+    assert_true(apply_page(fixture, EPOCH_A, 2, "/old", 1).is_duplicate);
     answer = apply_page(fixture, EPOCH_0, 1, "/", 1);
     assert_total(answer, 0, 1);
     assert_true(answer.is_unproven);
@@ -465,7 +465,7 @@ static void test_what_an_older_version_left_in_a_journal_counts(void **state)
     struct fixture *fixture = fixture_with_ten(state);
 
     assert_total(apply_page(fixture, EPOCH_A, 1, "/", 1), 0, 11);
-    assert_true(apply_page(fixture, EPOCH_A, 1, "/", 1).duplicate);
+    assert_true(apply_page(fixture, EPOCH_A, 1, "/", 1).is_duplicate);
     assert_true(apply_page(fixture, EPOCH_0, 2, "/", 1).is_unproven);
     lose(fixture, "hits");
     assert_true(apply_page(fixture, EPOCH_A, 2, "/", 1).is_torn);

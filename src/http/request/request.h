@@ -6,6 +6,8 @@
 #ifndef VISITCOUNTD_HTTP_REQUEST_H
 #define VISITCOUNTD_HTTP_REQUEST_H
 
+#include "http/request/visit_outcome.h"
+
 #include <h2o.h>
 
 #include <stdbool.h>
@@ -40,7 +42,9 @@ struct request {
     bool is_head;                /* the answer has no body; nothing is counted */
     h2o_iovec_t rest;            /* the path after the route's prefix; percent-encoded */
     h2o_iovec_t query;           /* after "?"; empty without one */
-    h2o_iovec_t visit_status;    /* sent as Visitcount-Status unless empty; static */
+    enum visit_outcome outcome;  /* sent as Visitcount-Status */
+    uint64_t replicas;           /* that have confirmed the visit */
+    uint64_t replicas_wanted;    /* of this many; the status tells both if it is more */
     h2o_iovec_t allow_origin;    /* foreign origin that may read the answer (CORS); empty: none */
     bool varies_by_origin;       /* allow_origin depends on the request's Origin */
     uint64_t retry_after_s;      /* Retry-After of errors; 0: the default */

@@ -88,24 +88,22 @@ static void on_page_read(void *data, const struct store_read *read)
 static void on_page_known(struct request *request, struct pending_query *pending)
 {
     struct pending_page *page = container_of(pending, struct pending_page, pending);
-    h2o_iovec_t status = request->visit_status;
-    bool was_counted =
-        status.len != 0 && !(status.len >= 7 && memcmp(status.base, "ignored", 7) == 0);
 
-    if (!pending->is_complete && !was_counted) {
+    if (!pending->is_complete && !visit_outcomes[request->outcome].is_counted) {
         refuse(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
         return;
     }
-    format_respond_count(
-        request, &(struct render_count){
-                     .site = page->site,
-                     .page = page->page,
-                     .page_length = page->entry.page_length,
-                     .count = page->number,
-                     .is_estimate = !pending->is_complete,
-                     .period = request->period_text,
-                     .status = request->visit_status.len != 0 ? request->visit_status.base : NULL,
-                 });
+    format_respond_count(request, &(struct render_count){
+                                      .site = page->site,
+                                      .page = page->page,
+                                      .page_length = page->entry.page_length,
+                                      .count = page->number,
+                                      .is_estimate = !pending->is_complete,
+                                      .period = request->period_text,
+                                      .status = visit_outcomes[request->outcome].name.base,
+                                      .replicas = request->replicas,
+                                      .replicas_wanted = request->replicas_wanted,
+                                  });
 }
 
 void read_page(struct request *request, const char *site, const char *name, size_t name_length)

@@ -26,9 +26,9 @@ struct visit_filter {
 
 struct visit_filter_verdict {
     enum visit_filter_result result;
-    h2o_iovec_t status;         /* ADMISSION_IGNORE: the value of Visitcount-Status; static */
-    enum http_error http_error; /* ADMISSION_REFUSE */
-    uint64_t retry_after_s;     /* of REFUSAL_RATE */
+    enum visit_outcome outcome; /* VISIT_FILTER_IGNORE */
+    enum http_error http_error; /* VISIT_FILTER_REFUSE */
+    uint64_t retry_after_s;     /* of HTTP_ERROR_RATE */
 };
 
 void visit_filter_init(struct visit_filter *visit_filter);

@@ -5,7 +5,7 @@
 #include "base/list.h"
 #include "store/redis/redis_link.h"
 #include "store/redis/redis_live.h"
-#include "store/redis/redis_request.h"
+#include "store/redis/redis_request_inside.h"
 #include "store/redis/stream.h"
 
 #include <hiredis/hiredis.h>
