@@ -20,6 +20,9 @@ ROWS = [
 
 """),
     ("src/config/options.def", "OPTION(redis_db,", 'OPTION(redis_probe_ms, "redis.probe", DURATION, "7s", 10, 60000, RESTART,\n       "A probe.")\n'),
+    ("src/store/redis/redis_link_options.h", "    uint64_t replica_grace_ms;", "    uint64_t probe_ms;\n"),
+    ("src/daemon/daemon.c", "                 .replica_grace_ms = config", "                 .probe_ms = config->redis_probe_ms,\n"),
+    ("src/store/redis/redis_link.c", "    redis_replicas_init(&link->replicas, ", '    log_info("probe %d", (int)options->probe_ms);\n'),
     ("src/http/admin/commands.def", "LOCAL_COMMAND(help,", 'COMMAND(hello, "hello", ASK, request, CTL_WATCH, "", 0, "",\n        "Say hello.", "")\n'),
     ("src/http/admin/admin.c", "/* Routes */", """static void admin_handle_hello(struct request *request)
 {
@@ -86,7 +89,14 @@ def test_the_programs_have_the_rows(tree, new_daemon, monkeypatch):
     assert [daemon.count() for _ in range(12)][-1] == 12
     badge = daemon.fetch("/badge/default/a.svg?style=tall&format=wide&digits=3&readonly=1").text
     assert 'height="40"' in badge and ">0,0,0<" in badge
-    assert "plain, grouped, wide, compact" in daemon.fetch("/count.txt?format=roman&readonly=1").text
+    assert "plain, grouped, wide, compact" in daemon.fetch("/v1/text/default/a?format=roman&readonly=1").text
+
+
+def test_an_option_of_redis_reaches_the_link(tree, new_daemon, redis_store, monkeypatch):
+    """By four places: its row, its field, the line that fills it, and its use."""
+    monkeypatch.setattr("harness.daemon.BUILD", tree / "build")
+    daemon = new_daemon({**redis_store.settings, "redis.probe": "8s"}).wait_for_store()
+    assert "probe 8000" in daemon.log()
 
 
 def test_the_tree_itself_has_none_of_them():
