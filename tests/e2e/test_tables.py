@@ -22,7 +22,7 @@ ROWS = [
     ("src/config/options.def", "OPTION(redis_db,", 'OPTION(redis_probe_ms, "redis.probe", DURATION, "7s", 10, 60000, RESTART,\n       "A probe.")\n'),
     ("src/store/redis/redis_link_options.h", "    uint64_t replica_grace_ms;", "    uint64_t probe_ms;\n"),
     ("src/daemon/daemon.c", "                 .replica_grace_ms = config", "                 .probe_ms = config->redis_probe_ms,\n"),
-    ("src/store/redis/redis_link.c", "    redis_replicas_init(&link->replicas, ", '    log_info("probe %d", (int)options->probe_ms);\n'),
+    ("src/store/redis/redis_link_log.c", "    if (link->options.db != 0) {", '    log_info("probe %d", (int)link->options.probe_ms);\n'),
     ("src/http/admin/commands.def", "LOCAL_COMMAND(help,", 'COMMAND(hello, "hello", ASK, request, CTL_WATCH, "", 0, "",\n        "Say hello.", "")\n'),
     ("src/http/admin/admin.c", "/* Routes */", """static void admin_handle_hello(struct request *request)
 {
