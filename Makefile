@@ -58,7 +58,7 @@ $(BUILD)/visitcountd: $(DAEMON) $(OBJECTS)
 
 $(BUILD)/visitcountctl: $(CTL) $(BASE) $(JOURNAL)
 	@echo '  LINK $@'
-	@$(LINK) -o $@ $^ -lpthread
+	@$(LINK) -o $@ $^ -ljansson -lpthread
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
