@@ -31,7 +31,7 @@ def program(name, package):
     return found or skip(f"{name} is missing (apt-get install {package})")
 
 
-def wait_for(condition, what, seconds=20):
+def wait_for(condition, what, seconds=60):
     """The one place that waits: returns the first true value of `condition`, fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:

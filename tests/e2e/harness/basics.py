@@ -20,7 +20,7 @@ BUILD = ROOT / os.environ.get("BUILD", "build")
 
 #: Seconds after which something that was waited for is taken as not happening: far beyond what it
 #: takes on a busy machine under valgrind.
-DEADLINE = 30
+DEADLINE = 60
 
 SBIN = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 
