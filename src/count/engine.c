@@ -290,6 +290,13 @@ bool engine_failure(const struct engine *engine, struct engine_failure *ret_fail
     return failing_find_longest(engine, ret_failure);
 }
 
+bool engine_has_counted(const struct engine *engine, const char *name)
+{
+    const struct site *site = find_site(engine, name);
+
+    return site != NULL && site->old_version.until_ms != UINT64_MAX;
+}
+
 void engine_doubts(const struct engine *engine, const char *name, struct engine_doubts *ret_doubts)
 {
     const struct site *site = find_site(engine, name);

@@ -112,6 +112,9 @@ void engine_list_torn(const struct engine *engine, void (*on_site)(void *data, c
  */
 bool engine_serves(const struct engine *engine, const char *site);
 
+/** Whether the store has acknowledged a batch of `site` to this process. */
+bool engine_has_counted(const struct engine *engine, const char *site);
+
 /**
  * Fills in the visits of a site that an operator has to judge. All are 0 if the site is not known.
  */

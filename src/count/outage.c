@@ -181,6 +181,10 @@ void outage_recall(struct batch *batch)
     batch->shelter->batch = NULL; /* the record is done when it is written */
     batch->shelter = NULL;
     batch_thaw(batch);
+    if (batch_is_empty(batch)) {
+        list_remove(&batch->link);
+        batch_destroy(batch);
+    }
 }
 
 /* --- writing --- */

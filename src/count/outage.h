@@ -55,7 +55,7 @@ void outage_set_aside(struct lane *lane, struct batch *batch);
 
 /**
  * Thaws a batch that was never sent and whose record is being written. The record is done when it
- * is on the disk.
+ * is on the disk. Frees the batch if all of its visits have timed out.
  */
 void outage_recall(struct batch *batch);
 

@@ -107,9 +107,10 @@ static void replace_backlog(struct site *site)
     struct lane *old = site->backlog;
 
     site->backlog = NULL;
-    list_for_each(link, &old->session.batches) {
+    for (struct list *link = old->session.batches.next; link != &old->session.batches;) {
         struct batch *batch = container_of(link, struct batch, link);
 
+        link = link->next;
         if (batch->is_frozen && !outage_has_record(batch)) {
             outage_recall(batch);
         }

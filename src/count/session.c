@@ -240,6 +240,16 @@ static bool may_old_version_write(const struct session *session)
     return until_ms != 0 && (until_ms == UINT64_MAX || clock_monotonic_ms() < until_ms);
 }
 
+/*
+ * Whether this version has counted on the site: the store has acknowledged a batch to this process,
+ * or one of this epoch to an earlier run, which was no version before 0.2.
+ */
+static bool was_counted(const struct session *session)
+{
+    return (session->ledger.acknowledged != 0 && session->ledger.epoch[0] == 'g') ||
+           (session->old_version != NULL && session->old_version->until_ms != UINT64_MAX);
+}
+
 static void send_sealed_batch(struct session *session, struct batch *batch,
                               struct sealed_batch *sealed_batch)
 {
@@ -252,6 +262,7 @@ static void send_sealed_batch(struct session *session, struct batch *batch,
     call->sent.site = call->site;
     call->sent.epoch = call->epoch;
     call->sent.finds_old_tokens = may_old_version_write(session);
+    call->sent.expects_mark = was_counted(session);
     store_apply(session->store, &call->sent, on_applied, call);
 }
 

@@ -153,6 +153,12 @@ struct store_batch {
      * its file shows whether it has such tokens.
      */
     bool finds_old_tokens;
+    /**
+     * The store has acknowledged a batch of this site, so the site's keys must have the mark that
+     * this version leaves. Without it, a site that lost its ledger and its mark would be taken for
+     * one of a version before 0.2. SQLite ignores this.
+     */
+    bool expects_mark;
 };
 
 /** The last batch of an epoch in the store's ledger; zeros if the ledger has none. */
@@ -316,7 +322,8 @@ struct store_edit {
     size_t page_length;
     const char *to; /* STORE_RENAME; another page, not "" */
     size_t to_length;
-    uint64_t number; /* STORE_SET, STORE_ADD; at most STORE_NUMBER_MAX */
+    uint64_t number;   /* STORE_SET, STORE_ADD; at most STORE_NUMBER_MAX */
+    bool expects_mark; /* as in struct store_batch */
 };
 
 /** The largest total that Redis stores exactly: its scores are doubles. */
@@ -560,8 +567,8 @@ static inline void store_sites(struct store *store, store_on_sites on_sites, voi
 }
 
 /**
- * Reads the ledger entry of an epoch. An unreadable entry is STORE_REFUSED, with a reason that
- * names it.
+ * Reads the ledger entry of an epoch that has had an acknowledged batch. An unreadable entry is
+ * STORE_REFUSED, with a reason that names it.
  */
 static inline void store_ledger(struct store *store, const char *site, const char *epoch,
                                 store_on_ledger on_ledger, void *data)

@@ -209,9 +209,10 @@ bool sim_database_refuses(const struct sim_database *database, const struct stor
 {
     size_t site = sim_site_number(batch->site);
     uint64_t generation = sim_database_generation(database, site);
+    uint64_t old_at_ms;
 
     *ret_applied = (struct store_applied){.outcome = STORE_REFUSED, .scope = STORE_SCOPE_SITE};
-    if (sim_database_is_torn(database, site)) {
+    if (!sim_examine(database, site, batch->expects_mark, &old_at_ms)) {
         ret_applied->is_torn = true;
         ret_applied->reason = "the site is torn";
         return true;
@@ -301,7 +302,7 @@ void sim_database_apply(struct sim_database *database, const struct store_batch 
         *ret_applied = http_error;
         return;
     }
-    sim_examine(database, sim_site_number(batch->site), &old_at_ms);
+    sim_examine(database, sim_site_number(batch->site), batch->expects_mark, &old_at_ms);
     apply(database, batch, version, answer, ret_applied);
     if (ret_applied->outcome == STORE_OK) {
         if (!ret_applied->duplicate) {

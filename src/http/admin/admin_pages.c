@@ -120,13 +120,16 @@ static void on_site(void *data, const struct store_admitted *admitted)
     question_end_call(&edit->question, true);
 }
 
-static void begin_edit(struct edit_question *edit, struct store *store)
+static void begin_edit(struct edit_question *edit, const struct app *app)
 {
+    struct store *store = app->store;
+
     edit->edit.site = edit->site;
     edit->edit.page = edit->page.bytes;
     edit->edit.page_length = edit->page.length;
     edit->edit.to = edit->to.bytes;
     edit->edit.to_length = edit->to.length;
+    edit->edit.expects_mark = engine_has_counted(app->engine, edit->site);
     question_begin_call(&edit->question);
     store_edit(store, &edit->edit, on_edited, edit);
     if (edit->edit.kind == STORE_SET || edit->edit.kind == STORE_ADD) {
@@ -172,7 +175,7 @@ static void handle_edit(struct request *request, enum store_edit_kind kind)
     memcpy(edit->site, parts.site, sizeof(parts.site));
     edit->page = parts.page;
     edit->to = parts.to;
-    begin_edit(edit, request->app->store);
+    begin_edit(edit, request->app);
 }
 
 void admin_handle_set(struct request *request)

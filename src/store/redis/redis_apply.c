@@ -120,12 +120,13 @@ static void add_visited(struct redis_command *command, const struct store_batch 
     }
 }
 
-static void add_lifetimes(struct redis_store *store)
+static void add_seldom_needed(struct redis_store *store, const struct store_batch *batch)
 {
     redis_list_begin(store);
     redis_list_put(store, store->day_ttl_s);
     redis_list_put(store, store->hour_ttl_s);
     redis_list_put(store, store->ledger_ttl_s);
+    redis_list_put(store, batch->expects_mark ? 1 : 0);
     redis_list_add(store);
 }
 
@@ -189,7 +190,7 @@ static void send_apply(struct applying *applying, bool with_source)
     redis_command_add_u64(command, batch->follows);
     redis_command_add_u64(command, batch->visits);
     redis_command_add_u64(command, batch->second);
-    add_lifetimes(store);
+    add_seldom_needed(store, batch);
     redis_command_add_u64(command, batch->pages_max);
     redis_add_channel(command, batch->site);
     redis_command_add_u64(command, 1 + batch->entry_count);

@@ -168,6 +168,7 @@ static void send_edit(struct editing *editing)
     redis_command_add_u64(command, STORE_NUMBER_MAX);
     redis_add_channel(command, edit->site);
     redis_command_add_text(command, editing->is_last ? "0" : "1");
+    redis_command_add_text(command, edit->expects_mark ? "1" : "0");
     redis_request_send(&editing->request);
 }
 
