@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * visit_filter: decides whether a request to a counting route counts. It filters prefetches, bots, the
- * networks that the operator excludes, foreign origins, and visits above the rate limit.
+ * visit_filter: decides whether a request to a counting route counts. It filters prefetches, bots,
+ * the networks that the operator excludes, foreign origins, and visits above the rate limit.
  */
 #ifndef VISITCOUNTD_HTTP_VISIT_FILTER_H
 #define VISITCOUNTD_HTTP_VISIT_FILTER_H
