@@ -81,7 +81,6 @@ def runner(tmp_path):
 
 def test_suites_run_side_by_side(runner):
     """Each waits for the other one's file, so neither could end alone."""
-    meet = "mkfifo $D/{0} 2>/dev/null || true; "
     status, lines = runner.run(
         'Suite("one", 1, "touch $D/one; until [ -e $D/two ]; do sleep 0.01; done"),'
         'Suite("two", 1, "touch $D/two; until [ -e $D/one ]; do sleep 0.01; done"),', "--lanes", "2")
