@@ -157,6 +157,7 @@ void admin_handle_repair(struct request *request)
     repair->repair = parts;
     repair->repair.site = repair->site;
     repair->repair.generation = repair->doubts.generation;
+    repair->repair.expects_mark = engine_has_counted(request->app->engine, repair->site);
     question_begin_call(&repair->question);
     store_repair(store, &repair->repair, on_repaired, repair);
 }
