@@ -168,7 +168,7 @@ format:
 
 # --- tests ---
 
-.PHONY: deps deps-stack deps-test deps-bench test bench bench-instructions chaos
+.PHONY: deps deps-stack deps-test deps-bench test quick bench bench-instructions chaos
 deps:
 	@packaging/deps build
 deps-stack:
@@ -180,6 +180,9 @@ deps-bench:
 
 test: deps-test
 	@tests/run $(SUITES)
+
+quick: deps-test
+	@tests/run quick
 
 bench: deps-bench
 	@$(MAKE) --no-print-directory all
@@ -209,6 +212,7 @@ clean:
 
 help:
 	@sed -n '/^#   make/s/^# *//p' Makefile
+	@echo 'make quick        the tests of two minutes; make test SUITES="unit e2e" runs some suites'
 	@echo 'make install      DESTDIR= PREFIX=/usr; make uninstall'
 	@echo 'make images       container images localhost/visitcountd and those beside it'
 	@echo 'make kube         INSTANCES=3: write packaging/podman/visitcountd.yaml'

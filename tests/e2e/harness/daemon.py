@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from harness.basics import BUILD, DEADLINE, wait_until
+from harness.basics import BUILD, DEADLINE, free_port, wait_until
 from harness.client import fetch
 from harness.process import Process, clean_environment
 
@@ -185,8 +185,11 @@ class Daemon:
         return found
 
     def keep_port(self):
-        """Further starts use the same port."""
-        self.settings["http.listen"] = ["%s:%d" % self.address]
+        """Restarts it on a port of the test's own, which further starts use as well. A port that the kernel chose could be
+        somebody else's by the next start."""
+        self.stop()
+        self.settings["http.listen"] = [f"127.0.0.1:{free_port()}"]
+        return self.start()
 
     def set_patience(self, max_wait):
         """Changes count.max_wait while it runs."""
