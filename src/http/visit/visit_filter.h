@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * visit_filter: decides whether a request to a counting route counts. It filters prefetches, bots, the
- * networks that the operator excludes, foreign origins, and visits above the rate limit.
+ * visit_filter: decides whether a request to a counting route counts. It filters prefetches, bots,
+ * the networks that the operator excludes, foreign origins, and visits above the rate limit.
  */
 #ifndef VISITCOUNTD_HTTP_VISIT_FILTER_H
 #define VISITCOUNTD_HTTP_VISIT_FILTER_H
@@ -26,9 +26,9 @@ struct visit_filter {
 
 struct visit_filter_verdict {
     enum visit_filter_result result;
-    h2o_iovec_t status;         /* ADMISSION_IGNORE: the value of Visitcount-Status; static */
-    enum http_error http_error; /* ADMISSION_REFUSE */
-    uint64_t retry_after_s;     /* of REFUSAL_RATE */
+    h2o_iovec_t status;         /* VISIT_FILTER_IGNORE: the value of Visitcount-Status; static */
+    enum http_error http_error; /* VISIT_FILTER_REFUSE */
+    uint64_t retry_after_s;     /* of HTTP_ERROR_RATE; else 0 */
 };
 
 void visit_filter_init(struct visit_filter *visit_filter);
@@ -37,16 +37,10 @@ void visit_filter_finish(struct visit_filter *visit_filter);
 /**
  * Judges a request that is not a HEAD. The checks run in this order, and the first one that fails
  * decides: prefetch, bot, networks of `config`, origins of the site, rate of the client on the
- * page. The rate check takes one visit out of the client's bucket.
+ * page. The rate check takes one visit out of the client's bucket. Sets all of `ret_verdict`.
  */
 void visit_filter_judge(struct visit_filter *visit_filter, const struct config *config,
                         const struct client *client, const struct page_ref *page_ref,
                         struct visit_filter_verdict *ret_verdict);
-
-/**
- * Returns the origin of a URL, for example of Referer: "https://a.example" for
- * "https://a.example/b".
- */
-h2o_iovec_t visit_filter_origin_of(h2o_iovec_t url);
 
 #endif
