@@ -3,6 +3,7 @@
 
 #include "base/map.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@ static const uint64_t page_secret[2] = {UINT64_C(0x2f76312f6869742f), UINT64_C(0
 
 uint64_t token_key_page(const char *page, size_t page_length)
 {
+    assert(page_length <= STORE_PAGE_MAX);
     return map_hash(page_secret, page, page_length);
 }
 
@@ -18,6 +20,7 @@ static void write_stamp(const struct store_token *token, uint64_t page, struct t
 {
     struct stamp stamp = {stamp_read(token->bytes).ms, token_key_stamp_id(token->bytes, page)};
 
+    assert(token->length == STAMP_LENGTH);
     stamp_write(stamp, ret_key->bytes);
     ret_key->length = STAMP_LENGTH;
 }
@@ -27,6 +30,8 @@ void token_key_write(const struct store_token *token, uint64_t page, struct toke
     uint64_t page_bytes = htobe64(page);
     char *at = ret_key->bytes;
 
+    assert(token->length != 0 && token->length <= STORE_TOKEN_MAX);
+    assert(token->window < STORE_WINDOW_COUNT);
     if (token->window == STORE_WINDOW_STAMPED) {
         write_stamp(token, page, ret_key);
         return;

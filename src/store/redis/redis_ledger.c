@@ -4,6 +4,7 @@
 
 #include "base/asset.h"
 
+#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdio.h>
@@ -85,6 +86,7 @@ void redis_ledger(struct store *store, const char *site, const char *epoch,
     struct asking *asking = alloc_zero(1, sizeof(*asking));
     struct redis_command *command;
 
+    assert(strlen(epoch) == STORE_EPOCH_LENGTH);
     redis_request_init(&asking->request, store, data, finish_ledger);
     asking->request.on_ledger = on_ledger;
     asking->site = site;

@@ -4,6 +4,7 @@
 
 #include "base/asset.h"
 
+#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdio.h>
@@ -332,6 +333,7 @@ void redis_top(struct store *store, const char *site, size_t count, store_on_pag
     struct redis_request *request = redis_request_create(store, data, finish_top);
     struct redis_command *command = &request->store->command;
 
+    assert(count <= STORE_LIST_MAX);
     request->on_pages = on_pages;
     request->count = count;
     redis_command_begin(command, "ZREVRANGE");

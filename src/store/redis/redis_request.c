@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "store/redis/redis_error.h"
 
+#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <errno.h>
@@ -22,6 +23,7 @@ void redis_add_key(struct redis_command *command, const char *site, const char *
     char key[REDIS_KEY_MAX];
     char *end = stpcpy(stpcpy(stpcpy(stpcpy(key, "vc:{"), site), "}:"), kind);
 
+    assert(site[0] != '\0' && kind[0] != '\0');
     redis_command_add(command, key, (size_t)(end - key));
 }
 
@@ -64,6 +66,7 @@ void redis_add_visitors_key(struct redis_store *store, const char *site, uint64_
     char key[REDIS_KEY_MAX + STORE_PAGE_MAX];
     char *end = stpcpy(stpcpy(stpcpy(stpcpy(key, "vc:{"), site), "}:"), kind);
 
+    assert(page_length <= STORE_PAGE_MAX);
     end = mempcpy(end, page, page_length);
     redis_command_add(&store->command, key, (size_t)(end - key));
 }
@@ -96,6 +99,7 @@ static void on_reply(struct redis_call *call, const redisReply *reply, const cha
 void redis_request_init(struct redis_request *request, struct store *store, void *data,
                         redis_finish finish)
 {
+    assert(finish != NULL && !request->was_sent);
     request->call.on_reply = on_reply;
     request->store = container_of(store, struct redis_store, store);
     request->finish = finish;
@@ -106,6 +110,7 @@ struct redis_request *redis_request_create(struct store *store, void *data, redi
 {
     struct redis_request *request = alloc_zero(1, sizeof(*request));
 
+    assert(finish != NULL);
     redis_request_init(request, store, data, finish);
     return request;
 }
@@ -117,6 +122,7 @@ void redis_list_begin(struct redis_store *store)
 
 void redis_list_put(struct redis_store *store, uint64_t number)
 {
+    assert(store->command.count != 0);
     buf_put_u64(&store->list, number);
     buf_putc(&store->list, ' ');
 }
@@ -131,6 +137,7 @@ void redis_request_send(struct redis_request *request)
     struct redis_store *store = request->store;
     int error = -ENOTCONN;
 
+    assert(request->finish != NULL);
     if (store->link != NULL) {
         error = redis_link_send(store->link, &request->call, &store->command);
     }
@@ -187,6 +194,7 @@ enum store_scope redis_request_scope(const redisReply *reply)
 
 bool redis_starts_with(const char *text, const char *prefix)
 {
+    assert(prefix[0] != '\0');
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
@@ -204,6 +212,7 @@ const char *redis_parse_number(const char *text, uint64_t *ret_number)
 
 const char *redis_parse_numbers(const char *text, uint64_t *ret_numbers, size_t count)
 {
+    assert(count != 0);
     for (size_t i = 0; i < count; i++) {
         if (*text != ' ') {
             return NULL;
