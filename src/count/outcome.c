@@ -7,9 +7,9 @@
 #include "count/resend.h"
 #include "count/spill.h"
 #include "count/outdated.h"
-#include "count/sending.h"
+#include "count/dispatcher.h"
 #include "count/site.h"
-#include "count/waiting.h"
+#include "count/waiting_visits.h"
 
 static struct lane *lane_of(struct session *session)
 {
@@ -19,7 +19,7 @@ static struct lane *lane_of(struct session *session)
 static void on_counted(struct session *session, struct visit *visit,
                        const struct visit_answer *answer)
 {
-    waiting_answer(lane_of(session)->site, visit, answer);
+    waiting_visits_answer(lane_of(session)->site, visit, answer);
 }
 
 static void note_visitors(struct engine *engine, const struct batch *batch,
@@ -81,9 +81,9 @@ static void note_failure(struct lane *lane, const struct session_end *end)
         stall_note(lane, &concerned);
     }
     if (end->is_torn) {
-        waiting_refuse_torn(lane->site);
+        waiting_visits_refuse_torn(lane->site);
     }
-    sending_note_refusal(lane, concerned.scope);
+    dispatcher_note_refusal(lane, concerned.scope);
 }
 
 static void on_end(struct session *session, const struct session_end *end)
@@ -112,7 +112,7 @@ static void on_end(struct session *session, const struct session_end *end)
                  session->site, (unsigned long long)lane->site->engine->stats.resent_visits);
     }
     if (end->result != SESSION_FAILED) {
-        sending_note_success(lane);
+        dispatcher_note_success(lane);
     }
 }
 

@@ -6,8 +6,8 @@
 #include "base/log.h"
 #include "count/breaker.h"
 #include "count/lane.h"
-#include "count/sending.h"
-#include "count/waiting.h"
+#include "count/dispatcher.h"
+#include "count/waiting_visits.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -211,7 +211,7 @@ static void answer_journaled(void *data, struct visit *visit, size_t entry)
     if (context->pages[entry].total != 0) {
         answer.count = context->pages[entry].total + visit->position + 1;
     }
-    waiting_end(context->spill_record->lane->site);
+    waiting_visits_end(context->spill_record->lane->site);
     engine->stats.journaled++;
     visit->on_answer(visit, &answer);
 }
@@ -228,9 +228,10 @@ static void finish_written(struct spill_record *spill_record)
     note_pending(lane, batch, pages);
     batch_release(batch, answer_journaled, &context);
     free(pages);
-    waiting_answer_uncounted(lane->site, &context.unknown, VISIT_UNKNOWN,
-                             "the store did not confirm the visit in time; its page may be one "
-                             "more than the site may have");
+    waiting_visits_answer_uncounted(
+        lane->site, &context.unknown, VISIT_UNKNOWN,
+        "the store did not confirm the visit in time; its page may be one "
+        "more than the site may have");
 }
 
 static void take_out(void *data, struct visit *visit, size_t entry)
@@ -252,19 +253,21 @@ static void finish_unwritten(struct spill_record *spill_record, int error)
     free(spill_record);
     if (lane == &lane->site->live) {
         /* the batch was sent to the store, and stays in the session to be sent again */
-        waiting_answer_uncounted(lane->site, &visits, VISIT_UNKNOWN,
-                                 "the store did not confirm the visit, and the journal cannot be "
-                                 "written; it may have been counted");
+        waiting_visits_answer_uncounted(
+            lane->site, &visits, VISIT_UNKNOWN,
+            "the store did not confirm the visit, and the journal cannot be "
+            "written; it may have been counted");
         return;
     }
     list_remove(&batch->link);
     batch_destroy(batch);
     if (error == -ENOTRECOVERABLE) {
-        waiting_answer_uncounted(lane->site, &visits, VISIT_UNKNOWN,
-                                 "the store is away, and the journal's disk fails; it may be "
-                                 "counted if that ends with a crash");
+        waiting_visits_answer_uncounted(
+            lane->site, &visits, VISIT_UNKNOWN,
+            "the store is away, and the journal's disk fails; it may be "
+            "counted if that ends with a crash");
     } else {
-        waiting_answer_uncounted(
+        waiting_visits_answer_uncounted(
             lane->site, &visits, VISIT_REFUSED,
             "the store is away, and the journal cannot be written; the visit was "
             "not counted");
@@ -291,7 +294,7 @@ static void on_written(struct journal_entry *entry, int error)
         finish_unwritten(spill_record, error);
     }
     spill_write_next(lane->site);
-    sending_make_ready(lane);
+    dispatcher_make_ready(lane);
 }
 
 static void write_batch(struct lane *lane, struct batch *batch)
@@ -395,11 +398,11 @@ void spill_waiting_visits(struct site *site)
 
 /* --- sending and the end --- */
 
-bool spill_may_send(const struct lane *lane)
+bool spill_is_first_written(const struct lane *lane)
 {
     const struct batch *first;
 
-    if (lane != lane->site->backlog || list_is_empty(&lane->session.batches)) {
+    if (list_is_empty(&lane->session.batches)) {
         return true;
     }
     first = container_of(lane->session.batches.next, struct batch, link);
@@ -418,14 +421,12 @@ bool spill_is_safe(const struct lane *lane)
     return true;
 }
 
-void spill_note_applied(struct lane *lane, struct batch *batch, const struct store_applied *applied)
+void spill_end_record(struct lane *lane, struct batch *batch, const struct store_applied *applied)
 {
     struct engine *engine = lane->site->engine;
     struct spill_record *spill_record = batch->spill_record;
 
-    if (engine->journal != NULL || spill_record != NULL) {
-        note_totals(lane, batch, applied);
-    }
+    note_totals(lane, batch, applied);
     if (spill_record == NULL) {
         return;
     }
@@ -455,6 +456,6 @@ struct journal_entry *spill_restore(struct lane *lane, struct journal_record *re
                       content->entries[i].page_length)
             ->pending += content->entries[i].hits;
     }
-    sending_make_ready(lane);
+    dispatcher_make_ready(lane);
     return &spill_record->entry;
 }
