@@ -86,27 +86,19 @@ void redis_add_channel(struct redis_command *command, const char *site)
 
 /* --- requests --- */
 
-static void on_reply(struct redis_call *call, const redisReply *reply, const char *reason)
-{
-    struct redis_request *request = container_of(call, struct redis_request, call);
-
-    request->finish(request, reply, reason);
-}
-
 void redis_request_init(struct redis_request *request, struct store *store, void *data,
-                        redis_finish finish)
+                        redis_on_reply on_reply)
 {
     request->call.on_reply = on_reply;
     request->store = container_of(store, struct redis_store, store);
-    request->finish = finish;
     request->data = data;
 }
 
-struct redis_request *redis_request_create(struct store *store, void *data, redis_finish finish)
+struct redis_request *redis_request_create(struct store *store, void *data, redis_on_reply on_reply)
 {
     struct redis_request *request = alloc_zero(1, sizeof(*request));
 
-    redis_request_init(request, store, data, finish);
+    redis_request_init(request, store, data, on_reply);
     return request;
 }
 
@@ -151,7 +143,7 @@ void redis_request_refuse_unsent(struct redis_store *store)
     while ((link = list_take_first(&unsent)) != NULL) {
         struct redis_request *request = container_of(link, struct redis_request, call.link);
 
-        request->finish(request, NULL, "the store is not connected");
+        request->call.on_reply(&request->call, NULL, "the store is not connected");
     }
 }
 
