@@ -254,7 +254,7 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     engine->store = store;
     engine->options = *options;
     map_init(&engine->sites);
-    map_init(&engine->estimates);
+    estimates_init(&engine->estimates);
     list_init(&engine->stalls);
     list_init(&engine->torn);
     engine->session_events = &outcome_events;
@@ -300,7 +300,7 @@ void engine_destroy(struct engine *engine)
     }
     map_finish(&engine->sites);
     known_visitors_forget(&engine->known);
-    spill_finish(engine);
+    estimates_finish(&engine->estimates);
     free(engine);
 }
 

@@ -27,6 +27,7 @@
 #include "count/engine_types.h"
 #include "count/session.h"
 #include "journal/journal.h"
+#include "count/estimates.h"
 #include "count/known_visitors.h"
 #include "count/stats.h"
 #include "count/visit.h"
@@ -96,7 +97,7 @@ struct engine {
     struct loop_timer forget;
     struct backoff backoff;      /* for refusals that concern all sites; used by `retry` */
     struct known_visitors known; /* visitors that the store already has */
-    struct map estimates;        /* remembered totals of pages, for answers from the journal */
+    struct estimates estimates;
     bool is_available;
     bool is_stopped;
     bool is_refusing;              /* the store is reachable and refuses all sites; see breaker.c */

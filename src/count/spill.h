@@ -80,7 +80,4 @@ void spill_recall(struct batch *batch);
  */
 struct journal_entry *spill_restore(struct lane *lane, struct journal_record *record);
 
-/** Frees the estimates. */
-void spill_finish(struct engine *engine);
-
 #endif
