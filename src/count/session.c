@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/session.h"
 
-#include "base/alloc.h"
 #include "base/clock.h"
+#include "store/store_call.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* an open call, with all that was sent; outlives the session if the store answers late */
+/* an open call, with all that was sent; if the session is gone, the call owns that */
 struct session_call {
-    struct session *session; /* NULL if the session is gone: then the call owns the rest */
-    struct batch *batch;     /* a new batch; NULL for a resend or a check */
+    struct store_call super;
+    struct batch *batch;               /* a new batch; NULL for a resend or a check */
     struct sealed_batch *sealed_batch; /* NULL for a check of the position */
     struct store_batch sent;
     char site[STORE_SITE_MAX + 1];
@@ -26,29 +26,24 @@ static struct batch *first_batch(const struct session *session)
 
 static struct session_call *begin_call(struct session *session)
 {
-    struct session_call *call = alloc_zero(1, sizeof(*call));
+    struct session_call *call = store_call_create(sizeof(*call), session);
 
-    call->session = session;
+    store_call_begin(&call->super);
     memcpy(call->site, session->site, sizeof(call->site));
     memcpy(call->epoch, session->ledger.epoch, sizeof(call->epoch));
     session->call = call;
     return call;
 }
 
-/* ends a call and returns its session; if the session is gone, frees what was sent and returns NULL
- */
+/* ends a call and returns its session, or NULL if that is gone */
 static struct session *end_call(struct session_call *call)
 {
-    struct session *session = call->session;
+    struct session *session = store_call_end(&call->super);
 
     if (session != NULL) {
         session->call = NULL;
-    } else if (call->batch != NULL) {
-        batch_destroy(call->batch);
-    } else {
-        sealed_batch_destroy(call->sealed_batch);
+        store_call_release(&call->super);
     }
-    free(call);
     return session;
 }
 
@@ -419,27 +414,39 @@ void session_init(struct session *session, struct store *store, const char *site
     strncpy(session->site, site, STORE_SITE_MAX);
 }
 
+static void destroy_sent(struct store_call *super)
+{
+    struct session_call *call = container_of(super, struct session_call, super);
+
+    if (call->batch != NULL) {
+        batch_destroy(call->batch);
+    } else {
+        sealed_batch_destroy(call->sealed_batch);
+    }
+}
+
 /* passes what was sent to the open call */
-static void orphan_call(struct session *session)
+static void cancel_call(struct session *session)
 {
     struct session_call *call = session->call;
 
     if (call == NULL) {
         return;
     }
-    call->session = NULL;
     if (call->batch != NULL) {
         list_remove(&call->batch->link);
     } else if (call->sealed_batch != NULL) {
         list_remove(&call->sealed_batch->link);
     }
+    store_call_set_on_free(&call->super, destroy_sent);
+    store_call_release(&call->super);
 }
 
 void session_finish(struct session *session)
 {
     struct batch *batch;
 
-    orphan_call(session);
+    cancel_call(session);
     while ((batch = first_batch(session)) != NULL) {
         list_remove(&batch->link);
         batch_destroy(batch);

@@ -85,27 +85,28 @@ static struct store *create_redis(struct daemon *daemon)
     const struct config *config = daemon->config;
     const char *reason = "";
     struct redis_store_options options = {
-        .username = config->redis_username,
-        .password = config->redis_password,
-        .db = config->redis_db,
+        .link = {.username = config->redis_username,
+                 .password = config->redis_password,
+                 .db = config->redis_db,
+                 .connect_timeout_ms = config->redis_connect_timeout_ms,
+                 .command_timeout_ms = config->redis_command_timeout_ms,
+                 .replica_grace_ms = config->ledger_replica_grace_ms},
         .tls = config->redis_tls,
         .tls_ca = config->redis_tls_ca,
         .instance = config->instance,
-        .connect_timeout_ms = config->redis_connect_timeout_ms,
-        .command_timeout_ms = config->redis_command_timeout_ms,
         .wait_replicas = config->redis_wait_replicas,
         .wait_timeout_ms = config->redis_wait_timeout_ms,
-        .replica_grace_ms = config->ledger_replica_grace_ms,
         .keep_tokens_ms = keep_tokens_ms(config),
         .ledger_ttl_ms = config->ledger_ttl_ms,
         .series_days_ms = config->series_days_ms,
         .series_hours_ms = config->series_hours_ms,
+        .rewrites = config->redis_rewrite == REDIS_REWRITE_AUTO,
         .on_denied = on_denied,
         .on_denied_data = daemon,
     };
     struct store *store;
 
-    config_redis_address(config, &options.address);
+    config_redis_address(config, &options.link.address);
     store = redis_store_create(daemon->loop, &options, &reason);
     if (store == NULL) {
         log_error("redis.tls_ca: %s: %s", config->redis_tls_ca, reason);

@@ -350,6 +350,7 @@ struct store_repair {
     bool trusts_hits;    /* take the site's total from its totals; else `number` is it */
     uint64_t number;     /* at most STORE_NUMBER_MAX */
     uint64_t generation; /* the latest that the caller knows; the new one is higher */
+    bool expects_mark;   /* as in struct store_batch */
 };
 
 /**

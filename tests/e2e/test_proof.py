@@ -85,7 +85,7 @@ def test_a_lost_ledger_and_a_lost_mark(daemon, redis_store, client):
     client.zrem(HITS, MARK)
     check_torn(daemon, redis_store, 10)
     repaired = repair(daemon, "--trust", "hits")
-    assert repaired["total"] == 10, repaired
+    assert (repaired["state"], repaired["count"], repaired["new_generation"]) == ("repaired", 10, 1)
     assert daemon.count() == 11 == redis_store.total()
 
 

@@ -273,12 +273,12 @@ static struct end apply(struct loop *loop, const char *bytes, size_t length, siz
                                    "$40\r\n0123456789012345678901234567890123456789\r\n"
                                    "*1\r\n$6\r\nmaster\r\n";
     const struct redis_store_options options = {
-        .address = {.host = "127.0.0.1", .port = 6379},
-        .username = "",
-        .password = "",
+        .link = {.address = {.host = "127.0.0.1", .port = 6379},
+                 .username = "",
+                 .password = "",
+                 .connect_timeout_ms = 1000,
+                 .command_timeout_ms = 1000},
         .instance = "fuzz",
-        .connect_timeout_ms = 1000,
-        .command_timeout_ms = 1000,
     };
     const char *reason;
     struct store *store = redis_store_create(loop, &options, &reason);

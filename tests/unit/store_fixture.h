@@ -393,12 +393,12 @@ static const struct backend sqlite_backend = {"sqlite", create_sqlite, take_sqli
 static inline struct store *create_redis(struct fixture *fixture)
 {
     struct redis_store_options options = {
-        .username = "",
-        .password = "",
+        .link = {.username = "",
+                 .password = "",
+                 .connect_timeout_ms = 1000,
+                 .command_timeout_ms = 5000},
         .tls_ca = "",
         .instance = "test",
-        .connect_timeout_ms = 1000,
-        .command_timeout_ms = 5000,
         .keep_tokens_ms = fixture->keep_tokens_ms,
         .ledger_ttl_ms = fixture->ledger_ttl_ms,
         .series_days_ms = fixture->series_days * UINT64_C(86400000),
@@ -406,8 +406,8 @@ static inline struct store *create_redis(struct fixture *fixture)
     struct store *store;
     const char *reason;
 
-    options.address.is_unix = true;
-    snprintf(options.address.path, sizeof(options.address.path), "%s", fixture->path);
+    options.link.address.is_unix = true;
+    snprintf(options.link.address.path, sizeof(options.link.address.path), "%s", fixture->path);
     store = redis_store_create(fixture->loop, &options, &reason);
     assert_non_null(store);
     return store;

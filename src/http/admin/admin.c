@@ -333,9 +333,9 @@ static void admin_handle_whoami(struct request *request)
 #define ROUTE_METHODS_TUNE (METHOD_GET | METHOD_POST)
 
 static const struct route rows[] = {
-#define COMMAND(id, name, kind, parameters, required, words, summary, details) \
+#define COMMAND(id, name, kind, run, options, parameters, required, words, summary, details) \
     {ROUTE_METHODS_##kind, H2O_STRLIT("/" name), admin_handle_##id, NULL},
-#define LOCAL_COMMAND(id, name, parameters, required, words, summary, details)
+#define LOCAL_COMMAND(id, name, options, parameters, required, words, summary, details)
 #include "http/admin/commands.def"
 #undef COMMAND
 #undef LOCAL_COMMAND

@@ -185,15 +185,15 @@ static void refuse_visit(struct request *request, const struct page_ref *page_re
 
 /** The store admitted or refused an unlisted site. */
 static void on_site(struct request *request, struct page_ref *page_ref,
-                    enum site_visit_filter visit_filter)
+                    enum site_registration_result result)
 {
     struct client client;
 
-    if (visit_filter != SITE_ADMITTED) {
+    if (result != SITE_REGISTERED) {
         engine_note_refused(request->app->engine);
     }
-    switch (visit_filter) {
-    case SITE_ADMITTED:
+    switch (result) {
+    case SITE_REGISTERED:
         client_take(request, &client);
         count_visit(request, &client, page_ref);
         break;
@@ -267,8 +267,8 @@ void hit_handle_count_as(struct request *request)
 {
     struct page_ref page_ref;
 
-    if (format_prepare(request) && period_take(request)) {
-        page_ref_take_default(request, &page_ref);
+    if (format_prepare(request) && period_take(request) &&
+        page_ref_take_default(request, &page_ref)) {
         serve_page(request, &page_ref);
     }
 }

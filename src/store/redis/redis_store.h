@@ -21,6 +21,7 @@
  *     vc:live:{site}                channel a line "TOTAL PAGE" for each page that changed
  *     vc:sites                      set     admitted sites
  *     vc:salt:YYYYMMDD              string  the day's salt for visitor hashes; expires
+ *     vc:rewrite                    string  the day of the last BGREWRITEAOF; see redis_rewrite.h
  *
  * The page "" is the site itself. Days are in the site's time zone, hours in UTC.
  */
@@ -28,25 +29,25 @@
 #define VISITCOUNTD_STORE_REDIS_STORE_H
 
 #include "loop/loop.h"
+#include "store/redis/redis_link_options.h"
 #include "store/store.h"
 
 struct redis_store_options {
-    struct address address;
-    const char *username; /* empty: the default user */
-    const char *password; /* empty: no authentication */
-    uint64_t db;
+    /**
+     * The options of the connection. The store sets tls, client_name, script and the callbacks.
+     * username and password are copied.
+     */
+    struct redis_link_options link;
     bool tls;
-    const char *tls_ca;   /* file; empty: the system's */
-    const char *instance; /* name shown by CLIENT LIST */
-    uint64_t connect_timeout_ms;
-    uint64_t command_timeout_ms;
-    uint64_t wait_replicas;    /* that must confirm a batch before its answer; 0: none */
-    uint64_t wait_timeout_ms;  /* after which the batch is answered anyway */
-    uint64_t replica_grace_ms; /* how long a missing replica delays replicated_before_ms */
-    uint64_t keep_tokens_ms;   /* beyond their windows; see store_token_ttl_s() */
+    const char *tls_ca;       /* file; empty: the system's */
+    const char *instance;     /* name shown by CLIENT LIST */
+    uint64_t wait_replicas;   /* that must confirm a batch before its answer; 0: none */
+    uint64_t wait_timeout_ms; /* after which the batch is answered anyway */
+    uint64_t keep_tokens_ms;  /* beyond their windows; see store_token_ttl_s() */
     uint64_t ledger_ttl_ms;
     uint64_t series_days_ms;
     uint64_t series_hours_ms;
+    bool rewrites; /* the append-only file, once a day; see redis_rewrite.h */
     /**
      * Called in the loop if the server rejects the user or password, or requires one. May be NULL.
      */
