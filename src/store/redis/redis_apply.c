@@ -424,8 +424,9 @@ static bool lacks_script(struct applying *applying, const redisReply *reply)
     return true;
 }
 
-static void finish_apply(struct redis_request *request, const redisReply *reply, const char *reason)
+static void finish_apply(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
     struct applying *applying = applying_of(request);
     const char *text = redis_text_of(reply);
     struct redis_verdict verdict;

@@ -194,8 +194,9 @@ static void fail_edit(struct editing *editing, const redisReply *reply, const ch
     free(editing);
 }
 
-static void finish_edit(struct redis_request *request, const redisReply *reply, const char *reason)
+static void finish_edit(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
     struct editing *editing = container_of(request, struct editing, request);
     struct store_edited edited = {.outcome = STORE_OK};
     uint64_t numbers[2];
@@ -230,8 +231,9 @@ void redis_edit(struct store *store, const struct store_edit *edit, store_on_edi
 
 /* --- admit --- */
 
-static void finish_admit(struct redis_request *request, const redisReply *reply, const char *reason)
+static void finish_admit(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
     struct store_admitted admitted = {.outcome = STORE_OK};
 
     if (reply != NULL && reply->type == REDIS_REPLY_INTEGER) {
@@ -262,8 +264,9 @@ void redis_admit(struct store *store, const char *site, uint64_t limit,
 
 /* --- salt --- */
 
-static void finish_salt(struct redis_request *request, const redisReply *reply, const char *reason)
+static void finish_salt(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
     struct store_salt salt = {.outcome = STORE_OK};
 
     if (reply != NULL && reply->type == REDIS_REPLY_STRING && reply->len == STORE_SALT_LENGTH) {

@@ -55,9 +55,9 @@ static void finish_at(struct asking *asking, const char *text)
     end_asking(asking, &ledger);
 }
 
-static void finish_ledger(struct redis_request *request, const redisReply *reply,
-                          const char *reason)
+static void finish_ledger(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
     struct asking *asking = container_of(request, struct asking, request);
     const char *text = redis_text_of(reply);
     struct store_ledger ledger = {.outcome = STORE_REFUSED};

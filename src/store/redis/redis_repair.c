@@ -35,9 +35,9 @@ static bool parse_repaired(const char *text, struct store_repaired *ret_repaired
     return true;
 }
 
-static void finish_repair(struct redis_request *request, const redisReply *reply,
-                          const char *reason)
+static void finish_repair(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
     struct store_repaired repaired = {0};
 
     if (!parse_repaired(redis_text_of(reply), &repaired)) {

@@ -89,29 +89,21 @@ void redis_add_channel(struct redis_command *command, const char *site)
 
 /* --- requests --- */
 
-static void on_reply(struct redis_call *call, const redisReply *reply, const char *reason)
-{
-    struct redis_request *request = container_of(call, struct redis_request, call);
-
-    request->finish(request, reply, reason);
-}
-
 void redis_request_init(struct redis_request *request, struct store *store, void *data,
-                        redis_finish finish)
+                        redis_on_reply on_reply)
 {
-    assert(finish != NULL && !request->was_sent);
+    assert(on_reply != NULL && !request->was_sent);
     request->call.on_reply = on_reply;
     request->store = container_of(store, struct redis_store, store);
-    request->finish = finish;
     request->data = data;
 }
 
-struct redis_request *redis_request_create(struct store *store, void *data, redis_finish finish)
+struct redis_request *redis_request_create(struct store *store, void *data, redis_on_reply on_reply)
 {
     struct redis_request *request = alloc_zero(1, sizeof(*request));
 
-    assert(finish != NULL);
-    redis_request_init(request, store, data, finish);
+    assert(on_reply != NULL);
+    redis_request_init(request, store, data, on_reply);
     return request;
 }
 
@@ -137,7 +129,7 @@ void redis_request_send(struct redis_request *request)
     struct redis_store *store = request->store;
     int error = -ENOTCONN;
 
-    assert(request->finish != NULL);
+    assert(request->call.on_reply != NULL);
     if (store->link != NULL) {
         error = redis_link_send(store->link, &request->call, &store->command);
     }
@@ -158,7 +150,7 @@ void redis_request_refuse_unsent(struct redis_store *store)
     while ((link = list_take_first(&unsent)) != NULL) {
         struct redis_request *request = container_of(link, struct redis_request, call.link);
 
-        request->finish(request, NULL, "the store is not connected");
+        request->call.on_reply(&request->call, NULL, "the store is not connected");
     }
 }
 
