@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/stats.h"
 
+#include "base/require.h"
+
 /* four buckets per power of two: the two bits behind the leading bit select one of them */
 static int bucket_of(uint64_t latency_us)
 {
@@ -19,6 +21,7 @@ uint64_t stats_bucket_limit_us(int bucket)
 {
     int power = bucket / 4 + 1;
 
+    require(bucket >= 0 && bucket < STATS_BUCKETS);
     if (bucket < 4) {
         return (uint64_t)bucket;
     }
@@ -47,6 +50,7 @@ void stats_add_latency(struct stats *stats, uint64_t latency_us)
 
 uint64_t stats_latency_us(const struct stats *stats, double percent)
 {
+    require(percent >= 0 && percent <= 100);
     double wanted = (double)stats->latency_count * percent / 100;
     uint64_t seen = 0;
 

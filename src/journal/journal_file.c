@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_file.h"
 
+#include "base/require.h"
 #include "journal/journal_segment.h"
 
 #include <errno.h>
@@ -33,6 +34,7 @@ static int write_all(int fd, const struct buf *bytes, uint64_t offset)
 {
     size_t written = 0;
 
+    require(fd >= 0);
     while (written < bytes->length) {
         ssize_t count =
             pwrite(fd, bytes->bytes + written, bytes->length - written, (off_t)(offset + written));

@@ -2,15 +2,15 @@
 #include "store/store_call.h"
 
 #include "base/alloc.h"
+#include "base/require.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 void *store_call_create(size_t size, void *owner)
 {
     struct store_call *call = alloc_zero(1, size);
 
-    assert(size >= sizeof(*call) && owner != NULL);
+    require(size >= sizeof(*call) && owner != NULL);
     call->owner = owner;
     return call;
 }
@@ -22,7 +22,7 @@ void store_call_set_on_free(struct store_call *call, store_call_on_free on_free)
 
 void store_call_begin(struct store_call *call)
 {
-    assert(call->owner != NULL || call->open_count != 0);
+    require(call->owner != NULL || call->open_count != 0);
     call->open_count++;
 }
 
@@ -41,7 +41,7 @@ void *store_call_end(struct store_call *call)
 {
     void *owner = call->owner;
 
-    assert(call->open_count != 0);
+    require(call->open_count != 0);
     call->open_count--;
     free_unless_held(call);
     return owner;
@@ -60,6 +60,7 @@ bool store_call_is_open(const struct store_call *call)
 void store_call_release(struct store_call *call)
 {
     if (call != NULL) {
+        require(call->owner != NULL); /* released once */
         call->owner = NULL;
         free_unless_held(call);
     }

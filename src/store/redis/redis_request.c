@@ -2,6 +2,7 @@
 #include "store/redis/redis_request_inside.h"
 
 #include "base/alloc.h"
+#include "base/require.h"
 #include "store/redis/redis_error.h"
 
 #include <hiredis/hiredis.h>
@@ -22,6 +23,7 @@ void redis_add_key(struct redis_command *command, const char *site, const char *
     char key[REDIS_KEY_MAX];
     char *end = stpcpy(stpcpy(stpcpy(stpcpy(key, "vc:{"), site), "}:"), kind);
 
+    require((size_t)(end - key) < sizeof(key));
     redis_command_add(command, key, (size_t)(end - key));
 }
 
@@ -64,6 +66,7 @@ void redis_add_visitors_key(struct redis_store *store, const char *site, uint64_
     char key[REDIS_KEY_MAX + STORE_PAGE_MAX];
     char *end = stpcpy(stpcpy(stpcpy(stpcpy(key, "vc:{"), site), "}:"), kind);
 
+    require(page_length <= STORE_PAGE_MAX);
     end = mempcpy(end, page, page_length);
     redis_command_add(&store->command, key, (size_t)(end - key));
 }
@@ -96,6 +99,7 @@ static void on_reply(struct redis_call *call, const redisReply *reply, const cha
 void redis_request_init(struct redis_request *request, struct store *store, void *data,
                         redis_finish finish)
 {
+    require(finish != NULL);
     request->call.on_reply = on_reply;
     request->store = container_of(store, struct redis_store, store);
     request->finish = finish;
