@@ -26,7 +26,13 @@ WHOLE    = $(if $(LTO),-fno-lto)
 STD      = -std=gnu11 -D_GNU_SOURCE -DH2O_USE_LIBUV=0 -DVISITCOUNTD_VERSION='"$(VERSION)"'
 WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
            -Wno-sign-conversion -Werror $(if $(SANITIZE),-Wno-format-truncation)
-HARDEN   = -fPIE -fstack-protector-strong $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
+# A flag that this compiler has, or else nothing. It is tried once, when make starts.
+has      = $(shell $(CC) $(CFLAGS) -O2 -Werror $(1) -include stdio.h -x c -c -o /dev/null /dev/null 2>/dev/null && echo '$(1)')
+ZERO     = -ftrivial-auto-var-init=zero
+INITIALIZE := $(or $(call has,$(ZERO)),$(call has,$(ZERO) -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang))
+FORTIFY  := $(or $(call has,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+STACK    := $(call has,-fstack-clash-protection) $(call has,-fcf-protection)
+HARDEN   = -fPIE -fstack-protector-strong $(STACK) $(INITIALIZE) $(if $(SANITIZE),,$(FORTIFY))
 COMPILE  = $(CC) $(STD) $(WARN) $(OPTIMIZE) $(LTO:%=% -ffat-lto-objects) $(HARDEN) $(SANITIZE) \
            -Isrc -Itests/unit $(GLIB) -MMD -MP $(CFLAGS)
 LINK     = $(CC) -pie -Wl,-z,relro,-z,now $(SANITIZE) $(WHOLE) $(LDFLAGS)
@@ -168,7 +174,7 @@ format:
 
 # --- tests ---
 
-.PHONY: deps deps-stack deps-test deps-bench test bench bench-instructions chaos
+.PHONY: deps deps-stack deps-test deps-bench test quick bench bench-instructions chaos
 deps:
 	@packaging/deps build
 deps-stack:
@@ -180,6 +186,9 @@ deps-bench:
 
 test: deps-test
 	@tests/run $(SUITES)
+
+quick: deps-test
+	@tests/run quick
 
 bench: deps-bench
 	@$(MAKE) --no-print-directory all
@@ -209,6 +218,7 @@ clean:
 
 help:
 	@sed -n '/^#   make/s/^# *//p' Makefile
+	@echo 'make quick        the tests of two minutes; make test SUITES="unit e2e" runs some suites'
 	@echo 'make install      DESTDIR= PREFIX=/usr; make uninstall'
 	@echo 'make images       container images localhost/visitcountd and those beside it'
 	@echo 'make kube         INSTANCES=3: write packaging/podman/visitcountd.yaml'

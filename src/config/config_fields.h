@@ -18,6 +18,9 @@ extern const char *const store_backend_names[];
 enum count_mode { COUNT_VISITS, COUNT_UNIQUE };
 extern const char *const count_mode_names[];
 
+enum redis_rewrite_mode { REDIS_REWRITE_AUTO, REDIS_REWRITE_OFF };
+extern const char *const redis_rewrite_names[];
+
 enum bots_mode { BOTS_IGNORE, BOTS_COUNT };
 extern const char *const bots_mode_names[];
 

@@ -10,6 +10,7 @@
 #define ANY "*"
 
 const char *const count_mode_names[] = {"visits", "unique", NULL};
+const char *const redis_rewrite_names[] = {"auto", "off", NULL};
 const char *const bots_mode_names[] = {"ignore", "count", NULL};
 const char *const dashboard_mode_names[] = {"private", "public", NULL};
 

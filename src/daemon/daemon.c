@@ -100,6 +100,7 @@ static struct store *create_redis(struct daemon *daemon)
         .ledger_ttl_ms = config->ledger_ttl_ms,
         .series_days_ms = config->series_days_ms,
         .series_hours_ms = config->series_hours_ms,
+        .rewrites = config->redis_rewrite == REDIS_REWRITE_AUTO,
         .on_denied = on_denied,
         .on_denied_data = daemon,
     };

@@ -30,7 +30,9 @@ def test_top(daemon):
     assert daemon.fetch("/v1/top/default?n=2").json() == {
         "site": "default", "pages": [{"page": "/b", "count": 5}, {"page": "/a", "count": 3}]}
     assert len(daemon.fetch("/v1/top/default").json()["pages"]) == 3, "the site itself is none of them"
-    for n in ("0", "1001", "x", "-1", "", "1e1", "99999999999999999999"):
+    for n in ("00010", "010", "1000"):
+        assert daemon.fetch(f"/v1/top/default?n={n}").status == 200
+    for n in ("0", "1001", "x", "-1", "", "1e1", "99999999999999999999", "00010zzzz", "10%00", "10%00zz", "1%200", "+1", "0010z", "99999", "100000"):
         assert daemon.fetch(f"/v1/top/default?n={n}").error == "bad_parameter"
 
 

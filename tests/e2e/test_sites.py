@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Sites with rules of their own: aliases, who may count from where, and what is not counted, in each format."""
 
+import base64
 import json
 import re
 
@@ -76,6 +77,7 @@ def test_origins_outside_the_list_are_refused(new_daemon, route):
         assert answer.headers["visitcount-status"] == "refused; reason=origin"
         assert answer.status == (200 if route in ("jsonp", "shields") else 403)
         assert "access-control-allow-origin" not in answer.headers
+        assert "retry-after" not in answer.headers, "no later try would count"
         assert "origin" in answer.headers["vary"].lower()
     assert count_of(daemon) == 0
     answer = visit(daemon, route, Origin="https://a.example")
@@ -95,6 +97,47 @@ def test_scripts_of_other_origins_may_not_read_a_site_with_origins(new_daemon):
         assert own.headers["vary"] == other.headers["vary"] == "origin"
     anybody = fetch(daemon.address, "/v1/get/open/p", headers={"Origin": "https://b.example"})
     assert anybody.headers["access-control-allow-origin"] == "*" and "vary" not in anybody.headers
+
+
+JSONP_TARGETS = ("/count?callback=f", "/count.json?callback=f", "/v1/get/s/?callback=f", "/v1/get/s?callback=f", "/v1/get/www.s/?callback=f",
+                 "/v1/get/s/?callback=f&period=7d", "/v1/hit/s/?callback=f", "/v1/hit/s/?callback=f&readonly=1")
+
+
+@pytest.mark.parametrize("target", JSONP_TARGETS)
+def test_no_callback_tells_a_number_to_a_page_that_is_not_admitted(new_daemon, target):
+    """Guards: a script tag of any page read the numbers of a site with origins, since CORS does not hold for scripts."""
+    daemon = new_daemon({"sites": [{"name": "s", "origins": ["https://a.example"], "aliases": ["www.s"]}, "open"]}).wait_for_store()
+    json = {"Accept": "application/json"}
+    for _ in range(7):
+        assert fetch(daemon.address, "/v1/hit/s/", headers={"Origin": "https://a.example"}).status == 200
+    for user_agent in ("Firefox", BOT):
+        for sender in ({}, {"Referer": "https://b.example/"}, {"Origin": "https://b.example", "Referer": "https://a.example/"},
+                       {"Origin": "null"}, {"Referer": "https://a.example.b.example/"}):
+            answer = fetch(daemon.address, target, headers={"User-Agent": user_agent, **json, **sender})
+            assert "origin_not_allowed" in answer.text and not any(word in answer.text for word in ("7", "count\"", "total"))
+            assert "hit" in target or "count" in target or (answer.status, answer.error) == (403, "origin_not_allowed")
+            assert answer.headers["vary"] == "origin"
+    for sender in ({"Referer": "https://a.example/post"}, {"Origin": "https://a.example"}):
+        answer = fetch(daemon.address, target, headers={"User-Agent": "Firefox", **json, **sender})
+        assert answer.status == 200 and answer.text.startswith("/**/f({") and re.search(r":([789]|10)\b", answer.text), answer
+    assert fetch(daemon.address, "/v1/get/open/?callback=f").text.startswith("/**/f({"), "a site without origins answers all"
+
+
+def test_other_pages_embed_nothing_private(new_daemon):
+    """Cross-Origin-Resource-Policy keeps what a browser fetches with its stored password out of another site's process."""
+    daemon = new_daemon({"sites": [{"name": "s", "dashboard": "private"}, {"name": "open", "dashboard": "public"}], "dashboard.password": "a long password",
+                         "metrics.listen": ["127.0.0.1:0"]}).wait_for_store()
+    password = {"Authorization": "Basic " + base64.b64encode(b"x:a long password").decode()}
+    for target in ("/site/{}", "/v1/top/{}", "/v1/series/{}/a", "/v1/series/{}"):
+        for headers, status in ((password, 200), ({}, 401)):
+            answer = fetch(daemon.address, target.format("s"), headers=headers)
+            assert (answer.status, answer.headers["cross-origin-resource-policy"]) == (status, "same-origin"), target
+        answer = fetch(daemon.address, target.format("open"))
+        assert answer.status == 200 and "cross-origin-resource-policy" not in answer.headers
+    assert fetch(daemon.address, "/", headers=password).headers["cross-origin-resource-policy"] == "same-origin"
+    assert "cross-origin-resource-policy" not in fetch(daemon.address, "/v1/hit/s/").headers
+    assert daemon.admin("/status").headers["cross-origin-resource-policy"] == "same-origin"
+    assert fetch(daemon.addresses("metrics")[0], "/metrics").headers["cross-origin-resource-policy"] == "same-origin"
 
 
 @pytest.mark.parametrize("route", FORMATS)

@@ -129,13 +129,18 @@ static void check(const struct row *row)
         .forwarded_for = text(row->forwarded_for),
     };
     struct in6_addr address;
+    struct in6_addr other;
     char found[INET6_ADDRSTRLEN];
     enum client_source source;
 
     if (row->peer != NULL) {
         assert_int_equal(parse_ip(row->peer, strlen(row->peer), &evidence.peer), 0);
     }
+    memset(&address, 0xa5, sizeof(address));
+    memset(&other, 0x5a, sizeof(other));
     source = client_find(&trusted, &evidence, &address);
+    assert_int_equal(client_find(&trusted, &evidence, &other), source);
+    assert_memory_equal(&address, &other, sizeof(other)); /* it is set in each case */
     if (source != row->source) {
         fail_msg("%s, %s, %s: %s", row->peer, row->real_ip, row->forwarded_for,
                  client_source_text(source));
@@ -169,8 +174,19 @@ static void test_addresses(void **state)
          "198.51.100.2"},
         {"10.0.0.1", NULL, "10.0.0.9, 10.0.0.2", CLIENT_FIRST_HOP, "10.0.0.9"},
         {"10.0.0.1", NULL, "unknown, 10.0.0.2", CLIENT_FIRST_HOP, "10.0.0.2"},
-        {"10.0.0.1", NULL, "6.6.6.6, , 10.0.0.2", CLIENT_FIRST_HOP, "10.0.0.2"},
-        {"10.0.0.1", NULL, "6.6.6.6,", CLIENT_SILENT, "10.0.0.1"},
+        /* empty elements count for nothing (RFC 9110, 5.6.1) */
+        {"10.0.0.1", NULL, "6.6.6.6, , 10.0.0.2", CLIENT_FORWARDED_FOR, "6.6.6.6"},
+        {"10.0.0.1", NULL, "6.6.6.6,", CLIENT_FORWARDED_FOR, "6.6.6.6"},
+        {"10.0.0.1", NULL, ",198.51.100.2,, \t, 10.0.0.2, ,", CLIENT_FORWARDED_FOR, "198.51.100.2"},
+        {"10.0.0.1", NULL, " , ,", CLIENT_SILENT, "10.0.0.1"},
+        /* some proxies put quotes around an address */
+        {"10.0.0.1", NULL, "\"198.51.100.2\"", CLIENT_FORWARDED_FOR, "198.51.100.2"},
+        {"10.0.0.1", NULL, "\"[2001:db9::5]:443\", \"10.0.0.2:80\"", CLIENT_FORWARDED_FOR,
+         "2001:db9::5"},
+        {"10.0.0.1", NULL, "198.51.100.2, \"\", 10.0.0.2", CLIENT_FIRST_HOP, "10.0.0.2"},
+        {"10.0.0.1", NULL, "\"198.51.100.2", CLIENT_SILENT, "10.0.0.1"},
+        {"10.0.0.1", NULL, "\"", CLIENT_SILENT, "10.0.0.1"},
+        {"10.0.0.1", "\"198.51.100.1\"", NULL, CLIENT_REAL_IP, "198.51.100.1"},
         {NULL, NULL, "198.51.100.2", CLIENT_FORWARDED_FOR, "198.51.100.2"},
         /* nothing is said */
         {"10.0.0.1", NULL, NULL, CLIENT_SILENT, "10.0.0.1"},

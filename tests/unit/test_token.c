@@ -41,6 +41,19 @@ static struct visit visit_of_attempt(h2o_mem_pool_t *pool, const char *request_i
     return visit;
 }
 
+/** Whatever the visit's memory held before. */
+static void test_without_a_token_all_of_it_is_set(void **state)
+{
+    struct client client = {.is_behind_proxy = false};
+    struct visit visit;
+
+    memset(&visit, 0xa5, sizeof(visit));
+    assert_true(token_take(*state, &client, &visit));
+    assert_null(visit.token);
+    assert_int_equal(visit.token_length, 0);
+    assert_int_equal(visit.token_window, STORE_WINDOW_CLIENT);
+}
+
 static void assert_token(const struct visit *visit, const char *bytes, size_t length)
 {
     assert_non_null(visit->token);
@@ -182,6 +195,7 @@ static void test_keys_of_clients_come_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_without_a_token_all_of_it_is_set, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_request_ids_of_nginx_are_packed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_other_text_stays_and_is_never_as_long, set_up,
                                         tear_down),

@@ -42,10 +42,12 @@ static void finish(struct fixture *fixture)
     config_unload(fixture->config);
 }
 
+/** The verdict's memory is not zero before: all of the verdict has to be set. */
 static struct visit_filter_verdict judge(struct fixture *fixture)
 {
-    struct visit_filter_verdict verdict = {.retry_after_s = 0};
+    struct visit_filter_verdict verdict;
 
+    memset(&verdict, 0xa5, sizeof(verdict));
     visit_filter_judge(&fixture->visit_filter, fixture->config, &fixture->client,
                        &fixture->page_ref, &verdict);
     return verdict;
@@ -70,6 +72,9 @@ static void expect_http_error(struct fixture *fixture, enum http_error http_erro
 
     assert_int_equal(verdict.result, VISIT_FILTER_REFUSE);
     assert_int_equal(verdict.http_error, http_error);
+    if (http_error != HTTP_ERROR_RATE) {
+        assert_int_equal(verdict.retry_after_s, 0); /* it would be sent as Retry-After */
+    }
 }
 
 static void test_prefetches(void **state)

@@ -64,6 +64,7 @@ static bool prepare_json(struct request *request)
     }
     request->format = &format_jsonp.base;
     request->format_data = callback.base;
+    request->is_script = true;
     return true;
 }
 

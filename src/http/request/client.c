@@ -31,6 +31,31 @@ static h2o_iovec_t trim(const char *start, const char *end)
     return h2o_iovec_init(start, (size_t)(end - start));
 }
 
+/** Returns the text without a pair of double quotes around it. */
+static h2o_iovec_t unquote(h2o_iovec_t text)
+{
+    if (text.len >= 2 && text.base[0] == '"' && text.base[text.len - 1] == '"') {
+        return trim(text.base + 1, text.base + text.len - 1);
+    }
+    return text;
+}
+
+/** Cuts the last element off a list with commas. Returns false if nothing is left. */
+static bool pop_last(h2o_iovec_t *list, h2o_iovec_t *ret_element)
+{
+    const char *comma;
+    const char *start;
+
+    if (list->len == 0) {
+        return false;
+    }
+    comma = memrchr(list->base, ',', list->len);
+    start = comma != NULL ? comma + 1 : list->base;
+    *ret_element = trim(start, list->base + list->len);
+    list->len = comma != NULL ? (size_t)(comma - list->base) : 0;
+    return true;
+}
+
 /** Parses "192.0.2.1", "192.0.2.1:80", "2001:db8::1" or "[2001:db8::1]:80". */
 static bool parse_element(h2o_iovec_t text, struct in6_addr *ret_address)
 {
@@ -53,15 +78,16 @@ static bool parse_element(h2o_iovec_t text, struct in6_addr *ret_address)
 static enum client_source find_forwarded(const struct config_networks *trusted, h2o_iovec_t list,
                                          struct in6_addr *ret_address)
 {
-    const char *end = list.base + list.len;
     enum client_source source = CLIENT_SILENT;
+    h2o_iovec_t element;
 
-    while (list.len > 0) {
-        const char *comma = memrchr(list.base, ',', (size_t)(end - list.base));
-        const char *start = comma != NULL ? comma + 1 : list.base;
+    while (pop_last(&list, &element)) {
         struct in6_addr address;
 
-        if (!parse_element(trim(start, end), &address)) {
+        if (element.len == 0) {
+            continue; /* an empty element counts for nothing (RFC 9110, 5.6.1) */
+        }
+        if (!parse_element(unquote(element), &address)) {
             break;
         }
         *ret_address = address;
@@ -69,10 +95,6 @@ static enum client_source find_forwarded(const struct config_networks *trusted, 
             return CLIENT_FORWARDED_FOR;
         }
         source = CLIENT_FIRST_HOP;
-        if (comma == NULL) {
-            break;
-        }
-        end = comma;
     }
     return source;
 }
@@ -88,7 +110,7 @@ enum client_source client_find(const struct config_networks *trusted,
         return CLIENT_UNTRUSTED;
     }
     if (real_ip.len > 0 &&
-        parse_element(trim(real_ip.base, real_ip.base + real_ip.len), ret_address)) {
+        parse_element(unquote(trim(real_ip.base, real_ip.base + real_ip.len)), ret_address)) {
         return CLIENT_REAL_IP;
     }
     source = find_forwarded(trusted, evidence->forwarded_for, ret_address);
@@ -96,6 +118,7 @@ enum client_source client_find(const struct config_networks *trusted,
         return source;
     }
     if (evidence->is_local) {
+        *ret_address = in6addr_any;
         return CLIENT_UNKNOWN;
     }
     *ret_address = evidence->peer;
@@ -158,6 +181,7 @@ void client_take(const struct request *request, struct client *ret_client)
         ret_client->is_behind_proxy = ret_client->source != CLIENT_UNTRUSTED;
     } else {
         ret_client->source = CLIENT_UNKNOWN;
+        ret_client->address = in6addr_any;
         ret_client->is_behind_proxy = false;
     }
     if (log_wants(LOG_LEVEL_DEBUG)) {

@@ -36,13 +36,14 @@ struct client {
     struct request_headers headers;
     bool is_behind_proxy; /* the peer is trusted: in trusted_proxies, or local */
     enum client_source source;
-    struct in6_addr address; /* IPv4 as mapped IPv6; unset when CLIENT_UNKNOWN */
+    struct in6_addr address; /* IPv4 as mapped IPv6; "::" when CLIENT_UNKNOWN */
 };
 
 /**
  * Finds the client's address. X-Real-IP comes first. Without it, X-Forwarded-For is searched from
- * the right for the first untrusted address. An element that is not an address ends the search. A
- * port after an address is ignored. Returns the source of the address.
+ * the right for the first untrusted address. Empty elements are skipped. Another element that is
+ * not an address ends the search. A port after an address and double quotes around it are ignored.
+ * An unknown address is set to "::". Returns the source of the address.
  */
 enum client_source client_find(const struct config_networks *trusted,
                                const struct client_evidence *evidence,

@@ -66,12 +66,13 @@ static void set_headers(struct request *request, const struct response *response
 {
     static const h2o_iovec_t nosniff = {H2O_STRLIT("x-content-type-options")};
     static const h2o_iovec_t visit_status = {H2O_STRLIT("visitcount-status")};
+    static const h2o_iovec_t resource_policy = {H2O_STRLIT("cross-origin-resource-policy")};
     static const h2o_iovec_t expose = {H2O_STRLIT("access-control-expose-headers")};
     h2o_mem_pool_t *pool = &request->h2o->pool;
     h2o_headers_t *headers = &request->h2o->res.headers;
     const char *cache_control = response->cache_control;
 
-    h2o_vector_reserve(pool, headers, response->header_count + 7);
+    h2o_vector_reserve(pool, headers, response->header_count + 8);
     if (response->content_type != NULL) {
         add_header(headers, &H2O_TOKEN_CONTENT_TYPE->buf,
                    h2o_iovec_init(response->content_type, strlen(response->content_type)));
@@ -86,6 +87,9 @@ static void set_headers(struct request *request, const struct response *response
     }
     if (request->varies_by_origin) {
         add_header(headers, &H2O_TOKEN_VARY->buf, h2o_iovec_init(H2O_STRLIT("origin")));
+    }
+    if (request->is_private) {
+        add_header(headers, &resource_policy, h2o_iovec_init(H2O_STRLIT("same-origin")));
     }
     if (request->outcome != OUTCOME_NONE) {
         add_header(headers, &visit_status, format_visit_status(request));

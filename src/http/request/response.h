@@ -35,7 +35,8 @@ struct response {
 
 /**
  * Sends the answer and ends the request. Sets Content-Type, Content-Length, Cache-Control and
- * X-Content-Type-Options, and CORS headers on public tables. While the server drains it adds
+ * X-Content-Type-Options, CORS headers on public tables, and Cross-Origin-Resource-Policy on
+ * private answers. While the server drains it adds
  * `Connection: close`.
  */
 void respond(struct request *request, const struct response *response);

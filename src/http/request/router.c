@@ -137,7 +137,8 @@ void router_dispatch(const struct route_table *table, struct app *app, h2o_req_t
     bool is_options = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS"));
     h2o_iovec_t path;
 
-    *request = (struct request){.h2o = req, .app = app, .table = table};
+    *request =
+        (struct request){.h2o = req, .app = app, .table = table, .is_private = !table->is_public};
     if (table->is_public) {
         request->allow_origin = h2o_iovec_init(H2O_STRLIT("*"));
     }

@@ -54,8 +54,9 @@ bool access_has_password(const struct request *request, const char *password)
            is_equal(colon + 1, (size_t)((const char *)text + length - (colon + 1)), password);
 }
 
-bool access_is_open(const struct request *request, const struct site_rules *rules)
+bool access_is_open(struct request *request, const struct site_rules *rules)
 {
+    request->is_private = !rules->is_public;
     return rules->is_public ||
            access_has_password(request, request->app->config->dashboard_password);
 }

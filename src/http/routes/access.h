@@ -15,9 +15,9 @@ bool access_has_password(const struct request *request, const char *password);
 
 /**
  * Whether the client may see the private views: the site is public, or the client sent its
- * password.
+ * password. Marks the answer of a site that is not public as private.
  */
-bool access_is_open(const struct request *request, const struct site_rules *rules);
+bool access_is_open(struct request *request, const struct site_rules *rules);
 
 /**
  * Like access_is_open(). If it returns false, it has answered the request: with 401, which asks for

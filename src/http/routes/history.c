@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/units.h"
 #include "http/routes/access.h"
 #include "http/request/app.h"
 #include "http/render/format.h"
@@ -72,19 +73,14 @@ static void on_top_known(struct request *request, struct pending_query *pending)
 static bool take_count(struct request *request, size_t *ret_count)
 {
     h2o_iovec_t value;
-    size_t count = 0;
+    uint64_t count;
 
     if (!request_parameter(request, "n", &value)) {
         *ret_count = TOP_DEFAULT;
         return true;
     }
-    for (size_t i = 0; i < value.len && i < 5; i++) {
-        /* a character that is not a digit makes it too large */
-        count = value.base[i] >= '0' && value.base[i] <= '9'
-                    ? count * 10 + (size_t)(value.base[i] - '0')
-                    : TOP_MAX + 1;
-    }
-    if (count == 0 || count > TOP_MAX) {
+    if (strlen(value.base) != value.len || parse_u64(value.base, &count) != 0 || count == 0 ||
+        count > TOP_MAX) {
         refuse(request, HTTP_ERROR_BAD_PARAMETER, "n is a number from 1 to %d", TOP_MAX);
         return false;
     }

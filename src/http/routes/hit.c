@@ -266,8 +266,8 @@ void hit_handle_count_as(struct request *request)
 {
     struct page_ref page_ref;
 
-    if (format_prepare(request) && read_take_period(request)) {
-        page_ref_take_default(request, &page_ref);
+    if (format_prepare(request) && read_take_period(request) &&
+        page_ref_take_default(request, &page_ref)) {
         serve_page(request, &page_ref);
     }
 }

@@ -36,7 +36,9 @@ void home_handle(struct request *request)
 {
     struct page_ref page_ref;
 
-    page_ref_take_default(request, &page_ref);
+    if (!page_ref_take_default(request, &page_ref)) {
+        return;
+    }
     if (access_is_open(request, page_ref.rules)) {
         page_ref.is_site = true;
         dashboard_show(request, &page_ref);

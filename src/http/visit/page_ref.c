@@ -3,10 +3,37 @@
 
 #include "http/request/http_error.h"
 #include "http/request/response.h"
+#include "http/request/router.h"
 #include "http/request/app.h"
 #include "http/visit/sites.h"
 
 #include <string.h>
+
+/** Returns the origin of a URL: "https://a.example" for "https://a.example/b". */
+static h2o_iovec_t origin_of(h2o_iovec_t url)
+{
+    const char *host = url.len > 3 ? memmem(url.base, url.len, "://", 3) : NULL;
+    const char *end;
+
+    if (host == NULL) {
+        return h2o_iovec_init("", 0);
+    }
+    end = url.base + url.len;
+    for (const char *at = host + 3; at < end; at++) {
+        if (*at == '/' || *at == '?' || *at == '#') {
+            end = at;
+        }
+    }
+    return h2o_iovec_init(url.base, (size_t)(end - url.base));
+}
+
+bool page_ref_admits(const struct site_rules *rules, h2o_iovec_t origin, h2o_iovec_t referer)
+{
+    if (origin.len == 0) {
+        origin = origin_of(referer);
+    }
+    return site_rules_admit_origin(rules, origin.base, origin.len);
+}
 
 /** Sets the CORS origin of a site: with `origins`, only their scripts may read the answer. */
 static void use_origins(struct request *request, const struct site_rules *rules)
@@ -20,6 +47,26 @@ static void use_origins(struct request *request, const struct site_rules *rules)
     request->varies_by_origin = true;
     request->allow_origin =
         site_rules_admit_origin(rules, origin.base, origin.len) ? origin : h2o_iovec_init("", 0);
+}
+
+/**
+ * Refuses an answer that is a script of a page which the site does not admit: a browser runs such
+ * an answer on any page, whatever CORS says. Returns false after answering. A refusal of a visit
+ * is still told to the page's callback; a number never is.
+ */
+static bool check_script(struct request *request, const struct site_rules *rules)
+{
+    if (!request->is_script || rules->origin_count == 0 ||
+        page_ref_admits(rules, request_header_named(request, "origin"),
+                        request_header(request, H2O_TOKEN_REFERER))) {
+        return true;
+    }
+    if ((request->route->methods & ROUTE_COUNTS) == 0) {
+        request->format = NULL;
+    }
+    refuse(request, HTTP_ERROR_ORIGIN, "site %s answers the callbacks of its own pages only",
+           rules->name);
+    return false;
 }
 
 void page_ref_take_options(struct request *request)
@@ -92,6 +139,9 @@ bool page_ref_take(struct request *request, struct page_ref *ret_page_ref)
     } else if (!use_open(request, ret_page_ref, rest.base, site_length)) {
         return false;
     }
+    if (!check_script(request, ret_page_ref->rules)) {
+        return false;
+    }
     ret_page_ref->is_site = slash == NULL;
     status =
         page_key_from_path(rest.base + site_length, rest.len - site_length, &ret_page_ref->page);
@@ -104,10 +154,11 @@ bool page_ref_take(struct request *request, struct page_ref *ret_page_ref)
     return true;
 }
 
-void page_ref_take_default(struct request *request, struct page_ref *ret_page_ref)
+bool page_ref_take_default(struct request *request, struct page_ref *ret_page_ref)
 {
     use_listed(request, ret_page_ref, sites_default_rules(request->app->sites));
     ret_page_ref->is_site = false;
     ret_page_ref->page.length = 1;
     strcpy(ret_page_ref->page.bytes, "/");
+    return check_script(request, ret_page_ref->rules);
 }

@@ -24,14 +24,24 @@ struct page_ref {
 /**
  * Parses the path after the route's prefix: "{site}/{page…}", or "{site}" for the page "/". Drops
  * the suffix of the request's format: "{site}/a.svg" is "/a" and "{site}.svg" is "/". Returns false
- * if it has answered the request: the path names no site, or a site that is not served.
+ * if it has answered the request: the path names no site, or a site that is not served, or the
+ * answer would be a script for a page that the site does not admit.
  */
 bool page_ref_take(struct request *request, struct page_ref *ret_page_ref);
 
 /** Sets the CORS origin of the site for an OPTIONS request, which has no handler. */
 void page_ref_take_options(struct request *request);
 
-/** Fills `ret_target` with the page "/" of the default site. */
-void page_ref_take_default(struct request *request, struct page_ref *ret_page_ref);
+/**
+ * Fills `ret_page_ref` with the page "/" of the default site. Returns false if it has answered the
+ * request, which only happens to a request for a script, see page_ref_take().
+ */
+bool page_ref_take_default(struct request *request, struct page_ref *ret_page_ref);
+
+/**
+ * Whether the site admits a request, by its Origin or else by the origin of its Referer. A site
+ * with origins refuses a request that has neither.
+ */
+bool page_ref_admits(const struct site_rules *rules, h2o_iovec_t origin, h2o_iovec_t referer);
 
 #endif

@@ -152,7 +152,7 @@ bool token_take(h2o_mem_pool_t *pool, const struct client *client, struct visit 
 {
     const struct request_headers *headers = &client->headers;
 
-    visit->token = NULL;
+    set_token(visit, h2o_iovec_init(NULL, 0), STORE_WINDOW_CLIENT);
     if (headers->idempotency_key.len != 0) {
         return take_text(visit, pool, headers->idempotency_key, STORE_WINDOW_CLIENT);
     }

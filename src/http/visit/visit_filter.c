@@ -40,37 +40,6 @@ static bool is_prefetched(const struct request_headers *headers)
             is_prefetch(headers->moz));
 }
 
-h2o_iovec_t visit_filter_origin_of(h2o_iovec_t url)
-{
-    const char *end = url.base + url.len;
-    const char *host = url.len > 3 ? memmem(url.base, url.len, "://", 3) : NULL;
-
-    if (host == NULL) {
-        return h2o_iovec_init("", 0);
-    }
-    for (const char *at = host + 3; at < end; at++) {
-        if (*at == '/' || *at == '?' || *at == '#') {
-            end = at;
-        }
-    }
-    return h2o_iovec_init(url.base, (size_t)(end - url.base));
-}
-
-/**
- * Whether the site admits the request's origin, from Origin or else from Referer. A site with
- * origins refuses a request that has neither header.
- */
-static bool has_admitted_origin(const struct request_headers *headers,
-                                const struct site_rules *rules)
-{
-    h2o_iovec_t origin = headers->origin;
-
-    if (origin.len == 0) {
-        origin = visit_filter_origin_of(headers->referer);
-    }
-    return site_rules_admit_origin(rules, origin.base, origin.len);
-}
-
 static bool is_in_ignored_network(const struct config *config, const struct client *client)
 {
     return config->ignore_networks.count != 0 && client->source != CLIENT_UNKNOWN &&
@@ -115,7 +84,7 @@ void visit_filter_judge(struct visit_filter *visit_filter, const struct config *
     const struct site_rules *rules = page_ref->rules;
     uint64_t wait_ms;
 
-    ret_verdict->result = VISIT_FILTER_COUNT;
+    *ret_verdict = (struct visit_filter_verdict){.result = VISIT_FILTER_COUNT};
     if (is_prefetched(headers)) {
         ignore(ret_verdict, OUTCOME_PREFETCH);
     } else if (rules->ignores_bots &&
@@ -123,7 +92,8 @@ void visit_filter_judge(struct visit_filter *visit_filter, const struct config *
         ignore(ret_verdict, OUTCOME_BOT);
     } else if (is_in_ignored_network(config, client)) {
         ignore(ret_verdict, OUTCOME_NETWORK);
-    } else if (rules->origin_count != 0 && !has_admitted_origin(headers, rules)) {
+    } else if (rules->origin_count != 0 &&
+               !page_ref_admits(rules, headers->origin, headers->referer)) {
         refuse_for(ret_verdict, HTTP_ERROR_ORIGIN);
     } else if ((wait_ms = take_from_bucket(visit_filter, client, page_ref)) != 0) {
         refuse_for(ret_verdict, HTTP_ERROR_RATE);

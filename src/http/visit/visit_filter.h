@@ -28,7 +28,7 @@ struct visit_filter_verdict {
     enum visit_filter_result result;
     enum visit_outcome outcome; /* VISIT_FILTER_IGNORE */
     enum http_error http_error; /* VISIT_FILTER_REFUSE */
-    uint64_t retry_after_s;     /* of HTTP_ERROR_RATE */
+    uint64_t retry_after_s;     /* of HTTP_ERROR_RATE; else 0 */
 };
 
 void visit_filter_init(struct visit_filter *visit_filter);
@@ -37,16 +37,10 @@ void visit_filter_finish(struct visit_filter *visit_filter);
 /**
  * Judges a request that is not a HEAD. The checks run in this order, and the first one that fails
  * decides: prefetch, bot, networks of `config`, origins of the site, rate of the client on the
- * page. The rate check takes one visit out of the client's bucket.
+ * page. The rate check takes one visit out of the client's bucket. Sets all of `ret_verdict`.
  */
 void visit_filter_judge(struct visit_filter *visit_filter, const struct config *config,
                         const struct client *client, const struct page_ref *page_ref,
                         struct visit_filter_verdict *ret_verdict);
-
-/**
- * Returns the origin of a URL, for example of Referer: "https://a.example" for
- * "https://a.example/b".
- */
-h2o_iovec_t visit_filter_origin_of(h2o_iovec_t url);
 
 #endif

@@ -41,6 +41,7 @@ static const struct {
     [REDIS_LAST_AOF_WRITE] = {NULL, "aof_last_write_status"},
     [REDIS_LAST_AOF_REWRITE] = {NULL, "aof_last_bgrewrite_status"},
     [REDIS_TIMEOUT] = {"timeout", NULL},
+    [REDIS_SYSTEM_MEMORY] = {NULL, "total_system_memory"},
 };
 
 static void take(struct redis_facts *facts, size_t fact, const char *value, size_t length)
@@ -131,6 +132,27 @@ unsigned redis_facts_timeout_s(const struct redis_facts *facts)
 
     number_of(facts, REDIS_TIMEOUT, &timeout_s);
     return timeout_s < 1000000 ? (unsigned)timeout_s : 0;
+}
+
+void redis_facts_set_rewrite(struct redis_facts *facts, const char *problem)
+{
+    take(facts, REDIS_REWRITE, problem, strlen(problem));
+}
+
+/* a fork shares the memory, but each page that is written meanwhile is copied: at worst all */
+enum redis_rewrite_state redis_facts_can_rewrite(const struct redis_facts *facts)
+{
+    uint64_t used;
+    uint64_t memory;
+
+    if (!is(facts, REDIS_APPENDONLY, "yes") && !is(facts, REDIS_APPENDONLY, "1")) {
+        return REDIS_REWRITE_NOT_NEEDED;
+    }
+    if (!number_of(facts, REDIS_USED_MEMORY, &used) ||
+        !number_of(facts, REDIS_SYSTEM_MEMORY, &memory)) {
+        return REDIS_REWRITE_NOT_NEEDED;
+    }
+    return used > memory / 2 ? REDIS_REWRITE_NO_MEMORY : REDIS_REWRITE_POSSIBLE;
 }
 
 /* --- the checks --- */
@@ -260,6 +282,20 @@ static void tell_timeout(const struct redis_facts *facts, char ret_text[REDIS_FI
              redis_facts_timeout_s(facts));
 }
 
+static enum redis_finding judge_rewrite(const struct redis_facts *facts)
+{
+    return facts->is_known[REDIS_REWRITE] ? verdict(!is(facts, REDIS_REWRITE, ""))
+                                          : REDIS_NOT_KNOWN;
+}
+
+static void tell_rewrite(const struct redis_facts *facts, char ret_text[REDIS_FINDING_MAX])
+{
+    snprintf(ret_text, REDIS_FINDING_MAX,
+             "BGREWRITEAOF: %s; salts and visitors of bygone days stay in the append-only file; "
+             "allow +bgrewriteaof or set redis.rewrite to off",
+             facts->values[REDIS_REWRITE]);
+}
+
 const struct redis_check redis_checks[REDIS_CHECKS] = {
     {"eviction", "maxmemory-policy, where maxmemory is set", judge_eviction, tell_eviction},
     {"memory", "used_memory of maxmemory", judge_memory, tell_memory},
@@ -267,4 +303,5 @@ const struct redis_check redis_checks[REDIS_CHECKS] = {
     {"bgsave", "rdb_last_bgsave_status", judge_bgsave, tell_bgsave},
     {"aof", "aof_last_write_status and aof_last_bgrewrite_status", judge_aof, tell_aof},
     {"idle_timeout", "timeout", judge_timeout, tell_timeout},
+    {"rewrite", "BGREWRITEAOF", judge_rewrite, tell_rewrite},
 };

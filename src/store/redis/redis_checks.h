@@ -24,6 +24,8 @@ enum redis_fact {
     REDIS_LAST_AOF_WRITE,
     REDIS_LAST_AOF_REWRITE,
     REDIS_TIMEOUT,
+    REDIS_SYSTEM_MEMORY,
+    REDIS_REWRITE, /* not from the server: the problem of redis_rewrite, or "" */
     REDIS_FACTS
 };
 
@@ -59,8 +61,19 @@ struct redis_check {
     void (*tell)(const struct redis_facts *facts, char ret_text[REDIS_FINDING_MAX]);
 };
 
-#define REDIS_CHECKS 6
+#define REDIS_CHECKS 7
 extern const struct redis_check redis_checks[REDIS_CHECKS];
+
+/** Stores the problem of redis_rewrite, "" for none. */
+void redis_facts_set_rewrite(struct redis_facts *facts, const char *problem);
+
+/** Whether the append-only file can be rewritten. */
+enum redis_rewrite_state {
+    REDIS_REWRITE_NOT_NEEDED, /* there is no such file, or that is not known */
+    REDIS_REWRITE_NO_MEMORY,  /* a fork could need more memory than the machine has */
+    REDIS_REWRITE_POSSIBLE
+};
+enum redis_rewrite_state redis_facts_can_rewrite(const struct redis_facts *facts);
 
 /** Returns the seconds after which the server closes idle connections; 0: never, or not known. */
 unsigned redis_facts_timeout_s(const struct redis_facts *facts);

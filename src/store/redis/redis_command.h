@@ -19,6 +19,9 @@
  */
 #define REDIS_ARGUMENTS_MAX 3900
 
+/** The key of a day's salt, for format_time(). */
+#define REDIS_SALT_KEY "vc:salt:%Y%m%d"
+
 struct redis_command {
     struct buf bytes;
     size_t count;

@@ -5,6 +5,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include <stdio.h>
 #include <string.h>
 
 /*
@@ -36,6 +37,9 @@ static void judge(struct redis_look *look)
 {
     unsigned timeout_s = redis_facts_timeout_s(&look->facts);
 
+    if (look->has_rewrite) {
+        redis_facts_set_rewrite(&look->facts, look->rewrite);
+    }
     look->warning_count = 0;
     for (size_t i = 0; i < REDIS_CHECKS; i++) {
         const struct redis_check *check = &redis_checks[i];
@@ -131,6 +135,15 @@ void redis_look_finish(struct redis_look *look)
     look->link = NULL;
 }
 
+void redis_look_set_rewrite(struct redis_look *look, const char *problem)
+{
+    look->has_rewrite = true;
+    snprintf(look->rewrite, sizeof(look->rewrite), "%s", problem);
+    if (look->open_count == 0) {
+        judge(look); /* else the round that runs does it */
+    }
+}
+
 void redis_look_note(struct redis_look *look, bool is_ready)
 {
     if (!is_ready) {
@@ -145,6 +158,8 @@ void redis_look_note(struct redis_look *look, bool is_ready)
         return;
     }
     memset(look->is_refused, 0, sizeof(look->is_refused));
+    memset(&look->facts, 0, sizeof(look->facts));
+    look->has_rewrite = false;
     look->is_first = true;
     if (look->link != NULL && look->lost_rounds < LOST_ROUNDS_MAX) {
         loop_timer_start(look->loop, &look->timer,

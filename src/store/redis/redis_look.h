@@ -38,6 +38,8 @@ struct redis_look {
     bool has_connected;               /* ever */
     bool is_first;                    /* this is the first round after a connect */
     struct redis_facts facts;
+    bool has_rewrite;                  /* `rewrite` is known on this connection */
+    char rewrite[REDIS_FACT_TEXT_MAX]; /* the problem of redis_rewrite; empty: none */
     enum redis_finding verdicts[REDIS_CHECKS];
     char texts[REDIS_CHECKS][REDIS_FINDING_MAX];
     struct store_warning warnings[REDIS_CHECKS]; /* the checks whose facts are known */
@@ -49,6 +51,9 @@ void redis_look_init(struct redis_look *look, struct loop *loop, const char *ser
 
 /** Detaches the link. Call it before the link is destroyed. */
 void redis_look_finish(struct redis_look *look);
+
+/** Sets the problem of redis_rewrite, "" for none, which the check "rewrite" reports. */
+void redis_look_set_rewrite(struct redis_look *look, const char *problem);
 
 /** Notes that the link became ready, or no longer is. */
 void redis_look_note(struct redis_look *look, bool is_ready);

@@ -75,7 +75,7 @@ void redis_add_salt_key(struct redis_command *command, uint64_t day)
 {
     char key[32];
 
-    format_time("vc:salt:%Y%m%d", day * SECONDS_PER_DAY, key, sizeof(key));
+    format_time(REDIS_SALT_KEY, day * SECONDS_PER_DAY, key, sizeof(key));
     redis_command_add_text(command, key);
 }
 

@@ -12,6 +12,7 @@
 #include "store/redis/redis_command.h"
 #include "store/redis/redis_link.h"
 #include "store/redis/redis_look.h"
+#include "store/redis/redis_rewrite.h"
 #include "store/redis/redis_wait.h"
 #include "store/store.h"
 
@@ -37,6 +38,7 @@ struct redis_store {
     struct redis_wait wait;
     struct redis_live *live;
     struct redis_look look;
+    struct redis_rewrite rewrite;
     char address[ADDRESS_TEXT_MAX];
     uint64_t series_error_logged_at_ms;
     uint64_t scripts_brought; /* answered EVALs; each loaded the script */

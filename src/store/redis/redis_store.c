@@ -46,6 +46,7 @@ static void on_change(void *data, bool ready)
     store->sends_source = false;
     store_notify(&store->store, ready);
     redis_look_note(&store->look, ready);
+    redis_rewrite_note(&store->rewrite, ready);
 }
 
 static void on_denied(void *data)
@@ -78,6 +79,7 @@ static void destroy(struct store *base)
     /* callbacks may call the store again; without a link, these calls are refused too */
     store->link = NULL;
     store->wait.link = NULL;
+    redis_rewrite_finish(&store->rewrite);
     redis_look_finish(&store->look);
     redis_live_destroy(store->live);
     redis_link_destroy(link);
@@ -155,9 +157,11 @@ struct store *redis_store_create(struct loop *loop, const struct redis_store_opt
     copy_options(store, options, &link);
     redis_wait_init(&store->wait, loop, options->wait_replicas, options->wait_timeout_ms);
     redis_look_init(&store->look, loop, format_address(&options->link.address, store->address));
+    redis_rewrite_init(&store->rewrite, loop, &store->look, options->rewrites);
     store->link = redis_link_create(loop, &link);
     store->wait.link = store->link;
     store->look.link = store->link;
+    store->rewrite.link = store->link;
     store->live = redis_live_create(loop, &store->store, &link);
     return &store->store;
 }

@@ -21,6 +21,7 @@
  *     vc:live:{site}                channel a line "TOTAL PAGE" for each page that changed
  *     vc:sites                      set     admitted sites
  *     vc:salt:YYYYMMDD              string  the day's salt for visitor hashes; expires
+ *     vc:rewrite                    string  the day of the last BGREWRITEAOF; see redis_rewrite.h
  *
  * The page "" is the site itself. Days are in the site's time zone, hours in UTC.
  */
@@ -46,6 +47,7 @@ struct redis_store_options {
     uint64_t ledger_ttl_ms;
     uint64_t series_days_ms;
     uint64_t series_hours_ms;
+    bool rewrites; /* the append-only file, once a day; see redis_rewrite.h */
     /**
      * Called in the loop if the server rejects the user or password, or requires one. May be NULL.
      */

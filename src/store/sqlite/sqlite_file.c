@@ -294,6 +294,16 @@ static int on_busy(void *data, int count)
     return now_ms - file->busy_since_ms < BUSY_TIMEOUT_MS;
 }
 
+int sqlite_truncate_log(struct sqlite_file *file)
+{
+    int rc;
+
+    sqlite3_busy_handler(file->db, NULL, NULL);
+    rc = sqlite3_wal_checkpoint_v2(file->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    sqlite3_busy_handler(file->db, on_busy, file);
+    return rc == SQLITE_OK ? 0 : -EBUSY;
+}
+
 static int open_database(struct sqlite_file *file)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
@@ -313,8 +323,13 @@ static int open_database(struct sqlite_file *file)
     if (check_identity(file, &version) != 0) {
         return -EIO;
     }
-    /* MEMORY, because a rollback must not depend on a directory for temporary files */
-    if (execute(file, "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY", "open") != 0) {
+    /*
+     * MEMORY, because a rollback must not depend on a directory for temporary files. secure_delete
+     * clears salts and visitors' hashes when they are deleted.
+     */
+    if (execute(file,
+                "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON",
+                "open") != 0) {
         return -EIO;
     }
     return enter_wal_mode(file);
@@ -335,6 +350,7 @@ void sqlite_file_open(struct sqlite_file *file)
         }
         return;
     }
+    file->has_erased = true; /* an earlier process may have ended before it truncated the log */
     file->status.ready = true;
     file->status.opens += was_open ? 0 : 1;
 }
@@ -370,6 +386,9 @@ enum store_outcome sqlite_file_commit(struct sqlite_file *file)
     if (sqlite_run(file, COMMIT, "commit") == 0) {
         file->status.commits += file->writes;
         file->status.ready |= file->writes;
+        if (file->writes) {
+            sqlite_file_erase(file);
+        }
         return STORE_OK;
     }
     /*

@@ -181,6 +181,18 @@ int sqlite_file_begin_sweeping(struct sqlite_file *file);
 int sqlite_file_sweep(struct sqlite_file *file);
 
 /**
+ * Runs a transaction that only sweeps, for a store without visits. Call it until
+ * `status->erased_hour` is the present hour.
+ */
+void sqlite_file_sweep_alone(struct sqlite_file *file);
+
+/**
+ * Removes deleted rows from the files as well, once an hour, after everything expired was deleted.
+ * Call it outside of a transaction.
+ */
+void sqlite_file_erase(struct sqlite_file *file);
+
+/**
  * Returns the time to store for a use of the ledger. A clock that is behind does not make it look
  * old.
  */

@@ -39,6 +39,7 @@ struct sqlite_file {
     uint64_t proven_day;   /* as stored in the file */
     uint64_t swept_hour;   /* the last hour in which all expired rows were deleted */
     uint64_t swept_second; /* the same for tokens, in seconds */
+    bool has_erased;       /* rows were deleted that the log still holds; see sqlite_file_erase() */
     uint64_t busy_since_ms;
     int error_code; /* SQLite's primary code of the last error */
     struct sqlite_file_status status;
@@ -46,6 +47,9 @@ struct sqlite_file {
 
 /* resets a statement after a step with result `rc`; 0, or -EIO with the error noted for `what` */
 int sqlite_end_step(struct sqlite_file *file, sqlite3_stmt *statement, int rc, const char *what);
+
+/* checkpoints and truncates the log without waiting for others; -EBUSY if a reader uses it */
+int sqlite_truncate_log(struct sqlite_file *file);
 
 /* runs a bound statement and ignores its rows */
 int sqlite_run(struct sqlite_file *file, enum statement which, const char *what);

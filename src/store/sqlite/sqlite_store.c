@@ -24,6 +24,14 @@
 /* how often a watched file is polled for changes by other processes */
 #define POLL_MS 500
 
+/* how often the store looks whether expired rows must be deleted although no visit comes */
+#define SWEEP_LOOK_MS 5000
+
+/* the same after a transaction that may have left some */
+#define SWEEP_AGAIN_MS 100
+
+#define MS_PER_HOUR 3600000
+
 /* an unchanged error is logged again after this time */
 #define LOG_AGAIN_MS 60000
 
@@ -40,8 +48,11 @@ struct sqlite_store {
 
     struct disk_job job;
     bool in_flight;
-    bool opening;       /* the job in flight opens the file first */
-    bool wants_to_open; /* the next job opens the file first */
+    bool opening;        /* the job in flight opens the file first */
+    bool wants_to_open;  /* the next job opens the file first */
+    bool sweeping;       /* the job in flight deletes expired rows */
+    bool wants_to_sweep; /* the next job does */
+    struct loop_timer sweep_look;
     struct list running;
     struct list waiting;
     size_t call_count; /* in `waiting` and `running` */
@@ -125,12 +136,15 @@ static void answer_all(struct sqlite_store *store, struct list *calls)
 
 static void submit(struct sqlite_store *store)
 {
-    if (store->in_flight || (list_is_empty(&store->waiting) && !store->wants_to_open)) {
+    if (store->in_flight ||
+        (list_is_empty(&store->waiting) && !store->wants_to_open && !store->wants_to_sweep)) {
         return;
     }
     list_move_all(&store->running, &store->waiting);
     store->opening = store->wants_to_open;
     store->wants_to_open = false;
+    store->sweeping = store->wants_to_sweep;
+    store->wants_to_sweep = false;
     store->in_flight = true;
     store->submitted_at_us = clock_monotonic_us();
     disk_submit(store->disk, &store->job);
@@ -140,6 +154,19 @@ static void submit(struct sqlite_store *store)
 static void on_submit(struct loop_task *task)
 {
     submit(container_of(task, struct sqlite_store, submit));
+}
+
+/* expired rows are deleted with visits; without any, this does it once an hour */
+static void on_sweep_look(struct loop_timer *timer)
+{
+    struct sqlite_store *store = container_of(timer, struct sqlite_store, sweep_look);
+
+    if (!store->in_flight && store->health.available &&
+        sqlite_file_status(store->file)->erased_hour != clock_wall_ms() / MS_PER_HOUR) {
+        store->wants_to_sweep = true;
+        submit(store);
+    }
+    loop_timer_start(store->loop, timer, SWEEP_LOOK_MS);
 }
 
 static void on_retry(struct loop_timer *timer)
@@ -236,6 +263,9 @@ static void work(struct disk_job *job)
     if (!list_is_empty(&store->running)) {
         sqlite_calls_run(store->file, &store->running);
     }
+    if (store->sweeping) {
+        sqlite_file_sweep_alone(store->file);
+    }
 }
 
 static void on_work_done(struct disk_job *job)
@@ -247,6 +277,9 @@ static void on_work_done(struct disk_job *job)
     }
     store->in_flight = false;
     update(store);
+    if (store->sweeping) {
+        loop_timer_start(store->loop, &store->sweep_look, SWEEP_AGAIN_MS);
+    }
     answer_all(store, &store->running);
     if (!list_is_empty(&store->waiting) || store->wants_to_open) {
         loop_task_schedule(store->loop, &store->submit);
@@ -457,6 +490,7 @@ static void destroy(struct store *base)
     loop_task_cancel(&store->submit);
     loop_timer_stop(&store->retry);
     loop_timer_stop(&store->poll);
+    loop_timer_stop(&store->sweep_look);
     store->destroyed = true;
     sqlite_backup_cancel(store->backup);
     disk_submit(store->disk, &store->closing);
@@ -515,6 +549,8 @@ struct store *sqlite_store_create(struct loop *loop, struct disk *disk,
     loop_task_init(&store->submit, on_submit);
     loop_timer_init(&store->retry, on_retry);
     loop_timer_init(&store->poll, on_poll);
+    loop_timer_init(&store->sweep_look, on_sweep_look);
+    loop_timer_start(loop, &store->sweep_look, SWEEP_LOOK_MS);
     watchlist_init(&store->watched);
     store->health = (struct store_health){.backend = "sqlite",
                                           .state = "opening",

@@ -20,6 +20,9 @@ static int sweep(struct sqlite_file *file, enum statement which, uint64_t limit,
     if (sqlite_run(file, which, "sweep") != 0) {
         return -EIO;
     }
+    if (sqlite3_changes(file->db) != 0) {
+        file->has_erased = true;
+    }
     *dropped += sqlite3_changes(file->db);
     return 0;
 }
@@ -202,6 +205,34 @@ int sqlite_file_sweep(struct sqlite_file *file)
 {
     look_at_clock(file);
     return sweep_hourly(file) != 0 || sweep_seen(file) != 0 ? -EIO : 0;
+}
+
+/*
+ * The log keeps the pages as they were before a deletion, also after a checkpoint, until it is
+ * overwritten. Truncating it removes them. secure_delete has cleared the rows in the file itself.
+ * A reader of another process may be in the way; then the next call tries again.
+ */
+void sqlite_file_erase(struct sqlite_file *file)
+{
+    uint64_t hour = file->sweep_clock.wall_ms / MS_PER_HOUR;
+
+    if (file->db == NULL || file->swept_hour != hour || file->status.erased_hour == hour) {
+        return;
+    }
+    if (file->has_erased) {
+        if (sqlite_truncate_log(file) != 0) {
+            return;
+        }
+        file->has_erased = false;
+    }
+    file->status.erased_hour = hour;
+}
+
+void sqlite_file_sweep_alone(struct sqlite_file *file)
+{
+    if (sqlite_file_begin(file, true) != 0 || sqlite_file_commit(file) != STORE_OK) {
+        sqlite_file_recover(file);
+    }
 }
 
 int sqlite_file_sweep_ledger(struct sqlite_file *file)

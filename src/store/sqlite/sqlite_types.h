@@ -21,6 +21,7 @@ struct sqlite_file_status {
     uint64_t opens;        /* successful opens */
     uint64_t transactions; /* begun transactions */
     uint64_t commits;      /* of writing transactions */
+    uint64_t erased_hour;  /* the last hour, since 1970, in which expired rows left the files */
     bool is_clock_far;     /* the wall clock is far after the newest day: history is not deleted */
 };
 
