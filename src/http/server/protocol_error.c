@@ -73,6 +73,33 @@ static void on_setup(h2o_filter_t *filter, h2o_req_t *req, h2o_ostream_t **slot)
     h2o_setup_next_ostream(req, slot);
 }
 
+void protocol_error_refuse(h2o_req_t *req, bool is_public, const char *message)
+{
+    static h2o_generator_t generator = {NULL, NULL};
+    h2o_iovec_t parts[] = {{H2O_STRLIT("{\"error\":{\"code\":\"bad_request\",\"message\":\"")},
+                           h2o_iovec_init(message, strlen(message)),
+                           {H2O_STRLIT("\"}}\n")}};
+    h2o_iovec_t body = h2o_concat_list(&req->pool, parts, 3);
+    bool is_head = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"));
+
+    req->res.status = 400;
+    req->res.reason = "Bad Request";
+    req->res.content_length = body.len;
+    req->compress_hint = H2O_COMPRESS_HINT_DISABLE; /* not to be replaced by on_setup() */
+    req->http1_is_persistent = 0;
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
+                   H2O_STRLIT("application/json"));
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CACHE_CONTROL, NULL,
+                   H2O_STRLIT("no-store, max-age=0"));
+    if (is_public) {
+        h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_ACCESS_CONTROL_ALLOW_ORIGIN, NULL,
+                       H2O_STRLIT("*"));
+    }
+    connection_linger(req->conn->callbacks->get_socket(req->conn));
+    h2o_start_response(req, &generator);
+    h2o_send(req, &body, is_head ? 0 : 1, H2O_SEND_STATE_FINAL);
+}
+
 void protocol_error_register(h2o_pathconf_t *pathconf, bool is_public)
 {
     struct error_filter *filter =

@@ -20,4 +20,10 @@
  */
 void protocol_error_register(h2o_pathconf_t *pathconf, bool is_public);
 
+/**
+ * Answers a request with 400, code "bad_request" and `message`, and closes the connection.
+ * `message` has no character that JSON escapes.
+ */
+void protocol_error_refuse(h2o_req_t *req, bool is_public, const char *message);
+
 #endif

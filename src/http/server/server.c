@@ -6,6 +6,7 @@
 #include "http/server/connection.h"
 #include "http/server/listener.h"
 #include "http/server/protocol_error.h"
+#include "http/server/request_head.h"
 #include "loop/loop.h"
 
 #include <h2o.h>
@@ -64,7 +65,13 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *req)
 {
     struct kind *kind = ((struct kind_handler *)handler)->kind;
 
+    const char *fault = request_head_find_fault(req);
+
     kind->requests++;
+    if (fault != NULL) {
+        protocol_error_refuse(req, kind->handler.is_public, fault);
+        return 0;
+    }
     kind->handler.on_request(kind->handler.data, req);
     return 0;
 }
