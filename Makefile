@@ -48,7 +48,7 @@ JOURNAL  = $(patsubst %,$(BUILD)/src/journal/%.o,journal_inspect journal_record 
 SUPPORT  = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/unit/support/*.c)))
 UNITS    = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 SIM      = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/sim/*.c)))
-SIMULATED = $(filter $(BUILD)/src/count/% $(BUILD)/src/journal/%,$(OBJECTS)) $(BUILD)/src/store/token_key.o $(filter-out %/clock.o %/log.o,$(BASE))
+SIMULATED = $(filter $(BUILD)/src/count/% $(BUILD)/src/journal/%,$(OBJECTS)) $(BUILD)/src/store/token_key.o $(BUILD)/src/store/store_call.o $(filter-out %/clock.o %/log.o,$(BASE))
 CROWD    = $(BUILD)/tests/faults/crowd
 VISITORS = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/faults/crowd*.c)))
 WALL     = $(BUILD)/tests/clock/wall.so
@@ -64,7 +64,7 @@ $(BUILD)/visitcountd: $(DAEMON) $(OBJECTS)
 
 $(BUILD)/visitcountctl: $(CTL) $(BASE) $(JOURNAL)
 	@echo '  LINK $@'
-	@$(LINK) -o $@ $^ -lpthread
+	@$(LINK) -o $@ $^ -ljansson -lpthread
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -174,7 +174,7 @@ format:
 
 # --- tests ---
 
-.PHONY: deps deps-stack deps-test deps-bench test bench bench-instructions chaos
+.PHONY: deps deps-stack deps-test deps-bench test quick bench bench-instructions chaos
 deps:
 	@packaging/deps build
 deps-stack:
@@ -186,6 +186,9 @@ deps-bench:
 
 test: deps-test
 	@tests/run $(SUITES)
+
+quick: deps-test
+	@tests/run quick
 
 bench: deps-bench
 	@$(MAKE) --no-print-directory all
@@ -215,6 +218,7 @@ clean:
 
 help:
 	@sed -n '/^#   make/s/^# *//p' Makefile
+	@echo 'make quick        the tests of two minutes; make test SUITES="unit e2e" runs some suites'
 	@echo 'make install      DESTDIR= PREFIX=/usr; make uninstall'
 	@echo 'make images       container images localhost/visitcountd and those beside it'
 	@echo 'make kube         INSTANCES=3: write packaging/podman/visitcountd.yaml'

@@ -138,7 +138,7 @@ static enum ctl_exit receive(struct backup *backup, const struct ctl_socket *soc
         return CTL_UNREACHABLE;
     }
     if (answer.status >= 300) {
-        ctl_put_refusal(&answer, request.wants_json, out, backup->error);
+        ctl_put_refusal(socket, &answer, request.wants_json, out, backup->error);
         buf_finish(&answer.body);
         return CTL_REFUSED;
     }

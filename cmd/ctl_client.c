@@ -47,12 +47,15 @@ static bool fail_late(struct exchange *exchange)
 {
     char text[UNITS_TEXT_MAX];
 
-    return fail(exchange, "no answer within %s", format_duration(exchange->timeout_ms, text));
+    return fail(exchange, "no answer within %s; --timeout waits longer",
+                format_duration(exchange->timeout_ms, text));
 }
 
 static bool fail_closed(struct exchange *exchange)
 {
-    return fail(exchange, "closed without an answer; the instance ended, or does not admit you");
+    return fail(exchange,
+                "closed without an answer; the instance has ended, or does not admit you: "
+                "members of the group visitcountd may connect");
 }
 
 static const char *explain_connect(int error)
@@ -206,7 +209,9 @@ static bool receive_head(struct exchange *exchange, struct answer_head *ret_head
 
     while (end == NULL) {
         if (is_end || received->length > HEAD_MAX) {
-            return fail(exchange, "what answers there does not speak HTTP");
+            return fail(
+                exchange,
+                "expected HTTP, got something else; is it the admin socket of visitcountd?");
         }
         if (!receive(exchange, &is_end)) {
             return false;
@@ -219,7 +224,9 @@ static bool receive_head(struct exchange *exchange, struct answer_head *ret_head
     ret_head->length = (size_t)(end - received->bytes) + 4;
     end[2] = '\0';
     if (!parse_head(received->bytes, ret_head)) {
-        return fail(exchange, "what answers there does not speak HTTP as visitcountd does");
+        return fail(
+            exchange,
+            "expected an answer of visitcountd, got other HTTP; is it the admin socket of visitcountd?");
     }
     return true;
 }
@@ -231,7 +238,7 @@ static bool receive_body(struct exchange *exchange, const struct answer_head *he
     bool is_end = false;
 
     if (head->has_body_length && head->body_length > BODY_MAX) {
-        return fail(exchange, "the answer is too long");
+        return fail(exchange, "the answer is longer than %d bytes; is it visitcountd?", BODY_MAX);
     }
     while (!is_end &&
            (!head->has_body_length || received->length - head->length < head->body_length)) {
@@ -239,11 +246,14 @@ static bool receive_body(struct exchange *exchange, const struct answer_head *he
             return false;
         }
         if (received->length - head->length > BODY_MAX) {
-            return fail(exchange, "the answer is too long");
+            return fail(exchange, "the answer is longer than %d bytes; is it visitcountd?",
+                        BODY_MAX);
         }
     }
     if (head->has_body_length && received->length - head->length < head->body_length) {
-        return fail(exchange, "the answer was cut off");
+        return fail(
+            exchange,
+            "the answer was cut off; the instance has ended. Repeat the command if it changes nothing");
     }
     *ret_body = BUF_EMPTY;
     buf_append(ret_body, received->bytes + head->length,

@@ -15,6 +15,7 @@ struct ctl_request {
     const char *method;
     const char *target;
     bool wants_json;
+    bool is_plain; /* even with wants_json a successful answer is not one JSON value */
     uint64_t
         timeout_ms; /* > 0; limits the whole exchange, from connect to the answer's last byte */
 };

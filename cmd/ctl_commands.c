@@ -2,6 +2,7 @@
 #include "ctl_commands.h"
 
 #include "base/suggest.h"
+#include "ctl_run.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -15,10 +16,10 @@
 #define WORDS_COMMANDS "@commands"
 
 static const struct ctl_command commands[] = {
-#define COMMAND(id, name, kind, parameters, required, words, summary, details) \
-    {name, CTL_KIND_##kind, parameters, required, words, summary, details},
-#define LOCAL_COMMAND(id, name, parameters, required, words, summary, details) \
-    {name, CTL_KIND_LOCAL, parameters, required, words, summary, details},
+#define COMMAND(id, name, kind, run, options, parameters, required, words, summary, details) \
+    {name, CTL_KIND_##kind, ctl_run_##run, options, parameters, required, words, summary, details},
+#define LOCAL_COMMAND(id, name, options, parameters, required, words, summary, details) \
+    {name, CTL_KIND_LOCAL, ctl_run_##id, options, parameters, required, words, summary, details},
 #include "http/admin/commands.def"
 #undef COMMAND
 #undef LOCAL_COMMAND
@@ -69,18 +70,6 @@ const char *ctl_command_suggest(const char *name)
     }
     nearest = suggestion_get(&suggestion);
     return nearest != NULL ? ctl_command_find(nearest)->name : NULL;
-}
-
-bool ctl_command_takes_force(const struct ctl_command *command)
-{
-    static const char *const others[] = {"import", "backup", "repair"};
-
-    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        if (strcmp(command->name, others[i]) == 0) {
-            return true;
-        }
-    }
-    return strstr(command->parameters, "site") != NULL;
 }
 
 /* Parameters of a command */
@@ -265,6 +254,25 @@ void ctl_put_usage(struct buf *out, const struct ctl_command *command)
     buf_putc(out, '\n');
 }
 
+/** Appends the options that the command has besides the general ones. */
+static void put_own_options(struct buf *out, const struct ctl_command *command)
+{
+    static const struct {
+        enum ctl_command_option option;
+        const char *text;
+    } rows[] = {
+        {CTL_WATCH, " --watch"}, {CTL_FORCE, " --force"}, {CTL_TRUST, " --trust hits|NUMBER"}};
+    const char *head = "\nOptions:";
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if ((command->options & rows[i].option) != 0) {
+            buf_printf(out, "%s%s", head, rows[i].text);
+            head = "";
+        }
+    }
+    buf_puts(out, head[0] == '\0' ? "\n" : "");
+}
+
 void ctl_put_command_help(struct buf *out, const struct ctl_command *command)
 {
     ctl_put_usage(out, command);
@@ -273,6 +281,7 @@ void ctl_put_command_help(struct buf *out, const struct ctl_command *command)
     if (command->details[0] != '\0') {
         put_wrapped(out, 0, 0, command->details);
     }
+    put_own_options(out, command);
 }
 
 /* Reference */

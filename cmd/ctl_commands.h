@@ -13,10 +13,22 @@
 
 enum ctl_kind { CTL_KIND_ASK, CTL_KIND_ACT, CTL_KIND_TUNE, CTL_KIND_LOCAL };
 
+/** Options that only some commands have. */
+enum ctl_command_option {
+    CTL_WATCH = 1,
+    CTL_FORCE = 2,
+    CTL_TRUST = 4,
+    CTL_PLAIN = 8 /* no option: the answer is never JSON */
+};
+
+struct ctl_invocation;
+
 /** A row of commands.def. */
 struct ctl_command {
     const char *name;
     enum ctl_kind kind;
+    int (*run)(const struct ctl_invocation *invocation); /* returns the exit status */
+    unsigned options;                                    /* of enum ctl_command_option */
     const char *parameters;
     size_t required;
     const char *words;
@@ -43,9 +55,6 @@ const char *ctl_command_suggest(const char *name);
 
 /** Returns the largest number of arguments of the command. */
 size_t ctl_command_maximum(const struct ctl_command *command);
-
-/** Whether the command has the option --force: it names a site, or a file to write. */
-bool ctl_command_takes_force(const struct ctl_command *command);
 
 /** Appends the request's target: "/get?page=%2Fblog". The caller has checked `argument_count`. */
 void ctl_put_target(struct buf *out, const struct ctl_command *command, char *const *arguments,

@@ -66,7 +66,7 @@ static void put_aligned(struct buf *out, const char *table)
 static void add_answer(struct buf *table, struct buf *names, const struct buf *answer)
 {
     size_t length = strcspn(answer->bytes, "\n");
-    const char *values = answer->bytes + length + (answer->bytes[length] == '\n');
+    const char *values = answer->bytes + length + 1;
 
     if (names->length != length || memcmp(names->bytes, answer->bytes, length) != 0) {
         buf_clear(names);
@@ -74,6 +74,22 @@ static void add_answer(struct buf *table, struct buf *names, const struct buf *a
         buf_printf(table, "%s\n", names->bytes);
     }
     buf_printf(table, "%.*s\n", (int)strcspn(values, "\n"), values);
+}
+
+/** Whether the answer is a line of names and one of as many values. */
+static bool is_line(const struct buf *answer)
+{
+    size_t tabs[2] = {0};
+    size_t line = 0;
+
+    for (size_t i = 0; i < answer->length; i++) {
+        line += answer->bytes[i] == '\n';
+        if (line == 2) {
+            return i + 1 == answer->length && tabs[0] != 0 && tabs[0] == tabs[1];
+        }
+        tabs[line] += answer->bytes[i] == '\t';
+    }
+    return false;
 }
 
 static void add_failure(struct buf *table, const struct ctl_socket *socket, enum ctl_exit result,
@@ -97,6 +113,13 @@ static enum ctl_exit show_table(const struct ctl_sockets *sockets,
         struct buf reason = BUF_EMPTY;
         enum ctl_exit result = ctl_perform(&sockets->sockets[i], request, &answer, &reason);
 
+        if (result == CTL_DONE && !is_line(&answer)) {
+            buf_printf(&reason,
+                       "%s: expected a line of names and one of values, got %zu bytes in another "
+                       "form; is it another version of visitcountd?",
+                       sockets->sockets[i].path, answer.length);
+            result = CTL_UNREACHABLE;
+        }
         if (result == CTL_DONE) {
             add_answer(&table, &names, &answer);
         } else {

@@ -24,7 +24,7 @@ static enum ctl_exit use_path(const char *path, struct ctl_socket *ret_socket, s
     size_t length = strlen(path);
 
     if (length == 0 || length >= sizeof(ret_socket->path)) {
-        buf_printf(error, "%s: the path of a socket has 1 to %zu bytes, this one %zu", path,
+        buf_printf(error, "admin socket \"%s\": expected a path of 1 to %zu bytes, got %zu", path,
                    sizeof(ret_socket->path) - 1, length);
         return CTL_USAGE;
     }
@@ -39,7 +39,11 @@ static enum ctl_exit use_instance(const char *name, struct ctl_socket *ret_socke
     enum ctl_exit result;
 
     if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL) {
-        buf_printf(error, "\"%s\" is no name of an instance", name);
+        buf_printf(
+            error,
+            "--instance: expected the name of a directory in %s, without '/' and not beginning with "
+            "'.', got \"%s\"",
+            run_dir(), name);
         return CTL_USAGE;
     }
     buf_printf(&path, "%s/%s/admin.sock", run_dir(), name);
@@ -122,8 +126,8 @@ static enum ctl_exit use_all(struct ctl_sockets *ret_sockets, struct buf *error)
     if (found.gl_pathc == 0) {
         buf_printf(
             error,
-            "found no %s/*/admin.sock: visitcountd does not run, or has its socket elsewhere "
-            "(--socket), or you are not in the group visitcountd",
+            "found no %s/*/admin.sock: visitcountd does not run, or its socket is elsewhere (name it "
+            "with --socket), or you are not in the group visitcountd",
             run_dir());
         result = CTL_UNREACHABLE;
     }
@@ -167,11 +171,13 @@ enum ctl_exit ctl_expect_one(const struct ctl_sockets *sockets, struct buf *erro
     if (sockets->count == 1) {
         return CTL_DONE;
     }
-    buf_puts(error, "several instances, name one with --instance:");
+    buf_printf(error, "%s has the sockets of %zu instances: ", run_dir(), sockets->count);
     for (size_t i = 0; i < sockets->count; i++) {
-        buf_putc(error, ' ');
+        buf_puts(error, i != 0 ? ", " : "");
         ctl_put_instance(error, &sockets->sockets[i]);
     }
+    buf_puts(error, "; name one, for example with --instance ");
+    ctl_put_instance(error, &sockets->sockets[0]);
     return CTL_USAGE;
 }
 

@@ -63,7 +63,7 @@ struct batch *batch_restore(struct sealed_batch *sealed_batch)
 {
     struct batch *batch = batch_create(sealed_batch->content.second, sealed_batch->content.day);
 
-    batch->is_frozen = true;
+    batch->is_sealed = true;
     batch->is_doubtful = true;
     batch->may_be_applied = true; /* by an earlier run */
     batch->attempts = 1;
@@ -83,7 +83,7 @@ static bool has_room(const struct batch *batch)
 
 bool batch_takes(const struct batch *batch, uint64_t second, uint64_t day)
 {
-    return !batch->is_frozen && batch->attempts == 0 &&
+    return !batch->is_sealed && batch->attempts == 0 &&
            batch->second / SECONDS_PER_HOUR == second / SECONDS_PER_HOUR && batch->day == day &&
            batch->token_count < BATCH_TOKENS_MAX && batch->visitor_count < BATCH_VISITORS_MAX &&
            map_count(&batch->by_name) < BATCH_PAGES_MAX && has_room(batch);
@@ -204,11 +204,11 @@ static struct sealed_batch *pack(struct batch *batch)
     return sealed_batch_create(&content);
 }
 
-struct sealed_batch *batch_freeze(struct batch *batch)
+struct sealed_batch *batch_seal(struct batch *batch)
 {
     batch->attempts++;
-    if (!batch->is_frozen) {
-        batch->is_frozen = true;
+    if (!batch->is_sealed) {
+        batch->is_sealed = true;
         batch->sealed_batch = pack(batch);
     }
     return batch->sealed_batch;
@@ -222,7 +222,7 @@ struct sealed_batch *batch_take_sealed_batch(struct batch *batch)
     return sealed_batch;
 }
 
-/* numbers the visits of a page again: those that left while it was frozen are not sent again */
+/* numbers the visits of a page again: those that left while it was sealed are not sent again */
 static void recount_page(struct batch *batch, struct batch_page *page)
 {
     page->hits = 0;
@@ -251,9 +251,9 @@ static void recount(struct batch *batch)
     }
 }
 
-void batch_thaw(struct batch *batch)
+void batch_reopen(struct batch *batch)
 {
-    batch->is_frozen = false;
+    batch->is_sealed = false;
     batch->is_doubtful = false;
     sealed_batch_destroy(batch->sealed_batch);
     batch->sealed_batch = NULL;
@@ -265,30 +265,30 @@ void batch_thaw(struct batch *batch)
 /* the tokens of one page, in the order of their visits */
 struct page_tokens {
     const uint64_t *positions;
-    const bool *repeated;
+    const bool *duplicates;
     size_t count;
     size_t next;
-    uint64_t skipped; /* repetitions before the next token */
+    uint64_t skipped; /* duplicates before the next token */
 };
 
-static uint64_t count_repeated(const struct page_tokens *tokens)
+static uint64_t count_duplicates(const struct page_tokens *tokens)
 {
-    uint64_t repeated = 0;
+    uint64_t duplicates = 0;
 
     for (size_t i = 0; i < tokens->count; i++) {
-        repeated += tokens->repeated[i] ? 1 : 0;
+        duplicates += tokens->duplicates[i] ? 1 : 0;
     }
-    return repeated;
+    return duplicates;
 }
 
-/* whether the visit at `position` is a repetition; called with growing positions */
-static bool is_repeated(struct page_tokens *tokens, uint64_t position)
+/* whether the visit at `position` is a duplicate; called with growing positions */
+static bool is_duplicate(struct page_tokens *tokens, uint64_t position)
 {
     while (tokens->next < tokens->count && tokens->positions[tokens->next] < position) {
-        tokens->skipped += tokens->repeated[tokens->next++] ? 1 : 0;
+        tokens->skipped += tokens->duplicates[tokens->next++] ? 1 : 0;
     }
     return tokens->next < tokens->count && tokens->positions[tokens->next] == position &&
-           tokens->repeated[tokens->next];
+           tokens->duplicates[tokens->next];
 }
 
 /* refuses all visits of a page */
@@ -305,18 +305,18 @@ static void refuse_page(struct batch_page *page, batch_on_visit on_visit, void *
     }
 }
 
-/* `repeated` is the answer to a repetition and has the page's total */
+/* `duplicate` is the answer to a duplicate and has the page's total */
 static void answer_page(struct batch_page *page, struct page_tokens *tokens,
-                        const struct visit_answer *repeated, batch_on_visit on_visit, void *data)
+                        const struct visit_answer *duplicate, batch_on_visit on_visit, void *data)
 {
-    uint64_t before = repeated->count - (page->hits - count_repeated(tokens));
+    uint64_t before = duplicate->count - (page->hits - count_duplicates(tokens));
     struct list *link;
 
     while ((link = list_take_first(&page->visits)) != NULL) {
         struct visit *visit = container_of(link, struct visit, link);
-        struct visit_answer answer = *repeated;
+        struct visit_answer answer = *duplicate;
 
-        if (!is_repeated(tokens, visit->position)) {
+        if (!is_duplicate(tokens, visit->position)) {
             answer.status = VISIT_COUNTED;
             answer.count = before + visit->position - tokens->skipped + 1;
         }
@@ -333,12 +333,12 @@ void batch_answer(struct batch *batch, const struct store_applied *applied, batc
 
     list_for_each(link, &batch->pages) {
         struct page_tokens tokens = {.positions = batch->token_positions + first,
-                                     .repeated = applied->repeated + first};
-        struct visit_answer repeated = {.status = VISIT_REPEATED,
-                                        .count = applied->totals[entry],
-                                        .uniques = applied->uniques[entry],
-                                        .replicas = applied->replicas,
-                                        .replicas_wanted = applied->replicas_wanted};
+                                     .duplicates = applied->duplicate_tokens + first};
+        struct visit_answer duplicate = {.status = VISIT_DUPLICATE,
+                                         .count = applied->totals[entry],
+                                         .uniques = applied->uniques[entry],
+                                         .replicas = applied->replicas,
+                                         .replicas_wanted = applied->replicas_wanted};
 
         while (first < content->token_count && content->tokens[first].entry == entry) {
             tokens.count++;
@@ -347,7 +347,7 @@ void batch_answer(struct batch *batch, const struct store_applied *applied, batc
         if (applied->totals[entry] == STORE_NONE) {
             refuse_page(page_of(link), on_visit, data);
         } else {
-            answer_page(page_of(link), &tokens, &repeated, on_visit, data);
+            answer_page(page_of(link), &tokens, &duplicate, on_visit, data);
         }
         entry++;
     }
@@ -419,7 +419,7 @@ static void expire_page(struct batch *batch, struct batch_page *page, uint64_t n
         if (container_of(link, struct visit, link)->deadline_ms <= now_ms) {
             list_remove(link);
             list_append(expired, link);
-            if (!batch->is_frozen) {
+            if (!batch->is_sealed) {
                 forget_visit(batch, container_of(link, struct visit, link));
                 move_up(page, next);
             }

@@ -2,9 +2,9 @@
 /**
  * batch: visits of one site, hour and day that travel to the store together.
  *
- * A batch is open until it is sent: visits may join and leave. When it is sent it is frozen,
- * because content that may have been applied must not change. It may be thawed when the store says
- * that it was certainly not applied.
+ * A batch is open until it is sent: visits may join and leave. When it is sent it is sealed,
+ * because content that may have been applied must not change. It may be reopened when the store
+ * says that it was certainly not applied.
  *
  * The batch owns its copies of page names. The visits in it belong to their owners.
  */
@@ -42,15 +42,15 @@
 #define BATCH_ARGUMENTS_TOKEN   3
 #define BATCH_ARGUMENTS_VISITOR 1
 
-struct shelter;
+struct spill_record;
 
 struct batch {
-    struct list link;    /* for the owner */
-    uint64_t second;     /* of the first visit, since 1970-01-01T00:00:00Z */
-    uint64_t day;        /* since 1970, in the site's time zone */
-    uint64_t pages_max;  /* limit of pages, from the latest visit */
-    bool is_frozen;      /* sent, and not known to be refused */
-    bool is_doubtful;    /* never thawed: the store may have it, or its number is in the journal */
+    struct list link;   /* for the owner */
+    uint64_t second;    /* of the first visit, since 1970-01-01T00:00:00Z */
+    uint64_t day;       /* since 1970, in the site's time zone */
+    uint64_t pages_max; /* limit of pages, from the latest visit */
+    bool is_sealed;     /* sent, and not known to be refused */
+    bool is_doubtful;   /* never reopened: the store may have it, or its number is in the journal */
     bool may_be_applied; /* at least once the store did not say whether it applied it */
     unsigned attempts;   /* how often it was sent */
     struct list pages;   /* in the order of arrival */
@@ -60,7 +60,7 @@ struct batch {
     size_t token_count;        /* visits with a token */
     size_t visitor_count;      /* visits whose visitor is sent to the store */
     struct sealed_batch *sealed_batch; /* the content that was sent; NULL while open */
-    struct shelter *shelter;           /* the owner's link to its record in the journal, or NULL */
+    struct spill_record *spill_record; /* the owner's link to its record in the journal, or NULL */
     uint64_t *token_positions; /* per token its visit's position in its page; NULL while open */
 };
 
@@ -86,12 +86,12 @@ void batch_add(struct batch *batch, const char *page, size_t page_length, struct
 bool batch_is_empty(const struct batch *batch);
 
 /**
- * Freezes the batch and counts one more attempt. Returns its content with one entry per page. The
+ * Seals the batch and counts one more attempt. Returns its content with one entry per page. The
  * batch owns the content until batch_take_sealed_batch().
  */
-struct sealed_batch *batch_freeze(struct batch *batch);
+struct sealed_batch *batch_seal(struct batch *batch);
 
-/** Passes the sealed_batch of a frozen batch to the caller, who then owns it. */
+/** Passes the content of a sealed batch to the caller, who then owns it. */
 struct sealed_batch *batch_take_sealed_batch(struct batch *batch);
 
 /**
@@ -99,17 +99,17 @@ struct sealed_batch *batch_take_sealed_batch(struct batch *batch);
  * already answered as unknown are dropped, because their clients may have retried them on another
  * instance.
  */
-void batch_thaw(struct batch *batch);
+void batch_reopen(struct batch *batch);
 
 /**
- * Takes each visit out of a frozen batch and passes it to `on_visit` with its answer: its number,
- * the page's total for a repetition, or a refusal because the site has too many pages.
+ * Takes each visit out of a sealed batch and passes it to `on_visit` with its answer: its number,
+ * the page's total for a duplicate, or a refusal because the site has too many pages.
  */
 typedef void (*batch_on_visit)(void *data, struct visit *visit, const struct visit_answer *answer);
 void batch_answer(struct batch *batch, const struct store_applied *applied, batch_on_visit on_visit,
                   void *data);
 
-/** Creates a frozen batch of `sealed_batch`, which it takes over. It has no visits. */
+/** Creates a sealed batch of `sealed_batch`, which it takes over. It has no visits. */
 struct batch *batch_restore(struct sealed_batch *sealed_batch);
 
 /** Whether the batch has visits that wait for an answer. */
@@ -119,7 +119,7 @@ bool batch_has_visits(const struct batch *batch);
 bool batch_is_overdue(const struct batch *batch, uint64_t now_ms);
 
 /**
- * Takes all visits out of a frozen batch and passes each to `on_visit` with the index of its entry.
+ * Takes all visits out of a sealed batch and passes each to `on_visit` with the index of its entry.
  * The content does not change.
  */
 void batch_release(struct batch *batch,
@@ -127,7 +127,7 @@ void batch_release(struct batch *batch,
 
 /**
  * Moves the visits whose deadline is not after `now_ms` to the end of `expired`. An open batch no
- * longer contains them. A frozen batch still counts them.
+ * longer contains them. A sealed batch still counts them.
  */
 void batch_expire(struct batch *batch, uint64_t now_ms, struct list *expired);
 

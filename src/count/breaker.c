@@ -10,18 +10,18 @@
 
 static void begin_site(struct site *site, uint64_t now_ms)
 {
-    if (!site->is_failing) {
-        site->is_failing = true;
-        site->failing_since_ms = now_ms;
-        site->engine->failing_waiting += site->waiting;
+    if (!site->is_refused) {
+        site->is_refused = true;
+        site->refused_since_ms = now_ms;
+        site->engine->refused_waiting += site->waiting;
     }
 }
 
 static void end_site(struct site *site)
 {
-    if (site->is_failing) {
-        site->is_failing = false;
-        site->engine->failing_waiting -= site->waiting;
+    if (site->is_refused) {
+        site->is_refused = false;
+        site->engine->refused_waiting -= site->waiting;
     }
 }
 
@@ -96,8 +96,8 @@ void breaker_note_applied(struct lane *lane, bool is_written)
         engine->is_unproven = false;
         engine->is_refusing = false;
     }
-    if (lane->is_refused || lane->site->is_failing) {
-        lane->site->failing_ended_at_ms = clock_monotonic_ms();
+    if (lane->is_refused || lane->site->is_refused) {
+        lane->site->refused_ended_at_ms = clock_monotonic_ms();
         lane->is_refused = false;
         end_site(lane->site);
         breaker_end_torn(lane->site);
@@ -122,10 +122,10 @@ static bool has_lasted(const struct engine *engine, uint64_t since_ms, uint64_t 
 /* whether a visit waits that can test whether the store accepts all sites again */
 static bool is_server_tried(const struct engine *engine, const struct site *site)
 {
-    bool is_failing = site != NULL && site->is_failing;
+    bool is_refused = site != NULL && site->is_refused;
 
     /* a visit of a site that is refused alone tests nothing for the other sites */
-    return engine->stats.waiting != (is_failing ? 0 : engine->failing_waiting);
+    return engine->stats.waiting != (is_refused ? 0 : engine->refused_waiting);
 }
 
 uint64_t breaker_away_since_ms(const struct engine *engine)
@@ -157,7 +157,7 @@ bool breaker_is_open(const struct engine *engine, const struct site *site, uint6
     if (site == NULL || site->waiting == 0) {
         return false;
     }
-    return is_torn || (site->is_failing && has_lasted(engine, site->failing_since_ms, now_ms));
+    return is_torn || (site->is_refused && has_lasted(engine, site->refused_since_ms, now_ms));
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -174,9 +174,9 @@ uint64_t breaker_deadline_ms(const struct engine *engine, const struct site *sit
         !has_lasted(engine, engine->refusing_since_ms, now_ms)) {
         since_ms = earlier(since_ms, engine->refusing_since_ms);
     }
-    if (engine->is_available && site != NULL && site->is_failing &&
-        !has_lasted(engine, site->failing_since_ms, now_ms)) {
-        since_ms = earlier(since_ms, site->failing_since_ms);
+    if (engine->is_available && site != NULL && site->is_refused &&
+        !has_lasted(engine, site->refused_since_ms, now_ms)) {
+        since_ms = earlier(since_ms, site->refused_since_ms);
     }
     return since_ms + engine->options.max_wait_ms;
 }

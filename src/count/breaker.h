@@ -59,7 +59,7 @@ static inline bool breaker_is_torn(const struct site *site)
 static inline bool breaker_is_closed(const struct engine *engine, const struct site *site)
 {
     return engine->is_available && !engine->is_refusing &&
-           (site == NULL || (!site->is_failing && !breaker_is_torn(site)));
+           (site == NULL || (!site->is_refused && !breaker_is_torn(site)));
 }
 
 #endif

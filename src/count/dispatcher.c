@@ -2,7 +2,7 @@
 #include "count/dispatcher.h"
 
 #include "base/clock.h"
-#include "count/outage.h"
+#include "count/spill.h"
 #include "count/sending.h"
 
 static struct lane *lane_in_queue(struct list *link)
@@ -16,8 +16,8 @@ static void send_lane(struct lane *lane)
     struct engine *engine = lane->site->engine;
 
     if (!engine->is_available) {
-        if (outage_has_begun(engine, clock_monotonic_ms())) {
-            outage_shelter(lane->site);
+        if (spill_has_begun(engine, clock_monotonic_ms())) {
+            spill_waiting_visits(lane->site);
         }
         sending_rest(lane);
         return;
@@ -30,7 +30,7 @@ static void send_lane(struct lane *lane)
         sending_rest(lane);
         return;
     }
-    if (outage_may_send(lane)) {
+    if (spill_may_send(lane)) {
         session_send(&lane->session);
     }
     if (!session_is_busy(&lane->session)) {
@@ -53,7 +53,7 @@ static void on_flush(struct loop_task *task)
         return;
     }
     while ((link = list_take_first(&engine->unwritten)) != NULL) {
-        outage_write(container_of(link, struct site, unwritten));
+        spill_write_next(container_of(link, struct site, unwritten));
     }
     while ((link = list_take_first(&engine->ready)) != NULL) {
         send_lane(lane_in_queue(link));

@@ -5,10 +5,10 @@
 #include "base/clock.h"
 #include "count/breaker.h"
 #include "count/dispatcher.h"
-#include "count/failing.h"
-#include "count/healing.h"
+#include "count/stall.h"
+#include "count/resend.h"
 #include "count/lane.h"
-#include "count/outage.h"
+#include "count/spill.h"
 #include "count/outcome.h"
 #include "count/outdated.h"
 #include "count/sending.h"
@@ -73,17 +73,17 @@ static bool has_place(const struct engine *engine, const struct site *site)
 }
 
 /*
- * Decides whether a visit is admitted. Returns 0 or the error of engine_visit(). `*ret_shelter`
+ * Decides whether a visit is admitted. Returns 0 or the error of engine_visit(). `*ret_spills`
  * tells that the visit goes to the journal. `site` is NULL if it is not known yet. Visits of a torn
  * site do not go to the journal, because it is not certain that they could be counted.
  */
 static int admit(const struct engine *engine, const struct site *site, struct visit *visit,
-                 uint64_t now_ms, bool *ret_shelter)
+                 uint64_t now_ms, bool *ret_spills)
 {
     uint64_t lost_ms = loop_lost_ms(engine->loop); /* deadlines are by loop_patience_ms() */
     bool is_open;
 
-    *ret_shelter = false;
+    *ret_spills = false;
     if (engine->is_stopped) {
         return -ESHUTDOWN;
     }
@@ -95,9 +95,9 @@ static int admit(const struct engine *engine, const struct site *site, struct vi
         return 0;
     }
     is_open = breaker_is_open(engine, site, now_ms);
-    *ret_shelter = engine->journal != NULL && (is_open || outage_has_begun(engine, now_ms)) &&
-                   !(site != NULL && breaker_is_torn(site));
-    if (*ret_shelter) {
+    *ret_spills = engine->journal != NULL && (is_open || spill_has_begun(engine, now_ms)) &&
+                  !(site != NULL && breaker_is_torn(site));
+    if (*ret_spills) {
         visit->deadline_ms = now_ms - lost_ms;
         return journal_has_room(engine->journal) ? 0 : -ENOSPC;
     }
@@ -113,8 +113,8 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
 {
     uint64_t now_us = clock_monotonic_us();
     struct site *site = find_site(engine, site_name);
-    bool shelter;
-    int error = admit(engine, site, visit, now_us / 1000, &shelter);
+    bool spills;
+    int error = admit(engine, site, visit, now_us / 1000, &spills);
     struct lane *lane;
 
     if (error != 0) {
@@ -127,10 +127,10 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     engine->latest = site;
     engine->stats.accepted++;
     visit->accepted_at_us = now_us;
-    lane = shelter ? outage_backlog(site) : &site->live;
+    lane = spills ? spill_backlog(site) : &site->live;
     lane_use(lane, now_us / 1000);
     session_add(&lane->session, page, page_length, visit);
-    if (shelter) {
+    if (spills) {
         sending_write_soon(site);
     } else if (!session_is_busy(&lane->session)) {
         sending_make_ready(lane);
@@ -155,7 +155,7 @@ static void on_store_change(struct store_listener *listener, bool available)
     engine->changed_lost_ms = loop_lost_ms(engine->loop);
     breaker_note_store(engine);
     if (available) {
-        healing_distrust(engine);
+        resend_require_check(engine);
     }
     sending_note_store(engine);
 }
@@ -171,12 +171,12 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     engine->options = *options;
     map_init(&engine->sites);
     map_init(&engine->estimates);
-    list_init(&engine->failing);
+    list_init(&engine->stalls);
     list_init(&engine->torn);
     engine->session_events = &outcome_events;
     visit_timeouts_init(engine);
     dispatcher_init(engine);
-    healing_init(engine);
+    resend_init(engine);
     store_health(store, &health);
     engine->is_available = health.available;
     engine->changed_at_ms = clock_monotonic_ms();
@@ -205,7 +205,7 @@ void engine_destroy(struct engine *engine)
     }
     engine_abandon(engine);
     store_unlisten(engine->store, &engine->listener);
-    healing_finish(engine);
+    resend_finish(engine);
     dispatcher_finish(engine);
     visit_timeouts_finish(engine);
     map_for_each(node, &engine->sites) {
@@ -213,7 +213,7 @@ void engine_destroy(struct engine *engine)
     }
     map_finish(&engine->sites);
     known_visitors_forget(&engine->known);
-    outage_finish(engine);
+    spill_finish(engine);
     free(engine);
 }
 
@@ -228,7 +228,7 @@ struct journal_entry *engine_restore(void *engine, struct journal_record *record
     struct lane *lane = lane_find_or_create(site, record->epoch);
 
     outdated_note_generation(site, lane->session.ledger.generation);
-    return outage_restore(lane, record);
+    return spill_restore(lane, record);
 }
 
 bool engine_can_journal(const struct engine *engine)
@@ -280,14 +280,21 @@ bool engine_serves(const struct engine *engine, const char *name)
 {
     const struct site *site = name != NULL ? find_site(engine, name) : NULL;
     bool is_torn = site != NULL && breaker_is_torn(site);
-    bool is_refused = !engine->is_available || failing_is_known(engine, site);
+    bool is_refused = !engine->is_available || stall_is_known(engine, site);
 
     return !is_refused || (engine_can_journal(engine) && !is_torn);
 }
 
-bool engine_failure(const struct engine *engine, struct engine_failure *ret_failure)
+bool engine_longest_stall(const struct engine *engine, struct engine_stall *ret_stall)
 {
-    return failing_find_longest(engine, ret_failure);
+    return stall_find_longest(engine, ret_stall);
+}
+
+bool engine_has_counted(const struct engine *engine, const char *name)
+{
+    const struct site *site = find_site(engine, name);
+
+    return site != NULL && site->old_version.until_ms != UINT64_MAX;
 }
 
 void engine_doubts(const struct engine *engine, const char *name, struct engine_doubts *ret_doubts)
@@ -320,11 +327,11 @@ void engine_stop(struct engine *engine)
     engine->is_stopped = true;
 }
 
-bool engine_is_healing(const struct engine *engine)
+bool engine_is_resending(const struct engine *engine)
 {
     map_for_each(node, &engine->sites) {
         list_for_each(link, &site_of(node)->lanes) {
-            if (session_may_heal(&lane_in_site(link)->session)) {
+            if (session_may_resend(&lane_in_site(link)->session)) {
                 return true;
             }
         }
@@ -338,7 +345,7 @@ static bool is_safe(const struct site *site)
     list_for_each(link, &site->lanes) {
         const struct lane *lane = lane_in_site(link);
 
-        if (session_may_heal(&lane->session) || !outage_is_safe(lane)) {
+        if (session_may_resend(&lane->session) || !spill_is_safe(lane)) {
             return false;
         }
     }

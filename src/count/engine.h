@@ -89,13 +89,13 @@ uint64_t engine_retained_bytes(const struct engine *engine);
 void engine_stop(struct engine *engine);
 
 /** Whether a lane has to check the store's ledger, or to resend batches that the store lost. */
-bool engine_is_healing(const struct engine *engine);
+bool engine_is_resending(const struct engine *engine);
 
 /**
- * Returns true if a reachable store rejects the batches of a site. `ret_failure` then describes the
- * site that has failed for longest.
+ * Returns true if a reachable store rejects the batches of a site. `ret_stall` then describes the
+ * site that has stalled for longest.
  */
-bool engine_failure(const struct engine *engine, struct engine_failure *ret_failure);
+bool engine_longest_stall(const struct engine *engine, struct engine_stall *ret_stall);
 
 /**
  * engine_torn_count() returns how many sites have keys that contradict each other.
@@ -111,6 +111,9 @@ void engine_list_torn(const struct engine *engine, void (*on_site)(void *data, c
  * a site that does not fail by itself.
  */
 bool engine_serves(const struct engine *engine, const char *site);
+
+/** Whether the store has acknowledged a batch of `site` to this process. */
+bool engine_has_counted(const struct engine *engine, const char *site);
 
 /**
  * Fills in the visits of a site that an operator has to judge. All are 0 if the site is not known.

@@ -16,12 +16,12 @@ struct engine_options {
     uint64_t ledger_ttl_ms;    /* the store forgets an epoch that was unused for this long */
 };
 
-/** A site whose batches a reachable store rejects: the one that has failed for longest. */
-struct engine_failure {
+/** A site whose batches a reachable store rejects: the one that has stalled for longest. */
+struct engine_stall {
     const char *site; /* both strings are valid until the loop's next turn */
     const char *reason;
     uint64_t lasted_ms;
-    uint64_t site_count; /* number of sites that fail */
+    uint64_t site_count; /* number of sites that stall */
     bool is_server_wide; /* the store refuses all sites now */
 };
 

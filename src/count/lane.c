@@ -2,7 +2,7 @@
 #include "count/lane.h"
 
 #include "base/alloc.h"
-#include "count/failing.h"
+#include "count/stall.h"
 #include "count/sending.h"
 
 #include <stdlib.h>
@@ -24,10 +24,10 @@ void lane_init(struct lane *lane, struct site *site)
 }
 
 /* the journal is closed by now, or has no entry of these */
-static void free_shelters(struct lane *lane)
+static void free_spill_records(struct lane *lane)
 {
     list_for_each(link, &lane->session.batches) {
-        free(container_of(link, struct batch, link)->shelter);
+        free(container_of(link, struct batch, link)->spill_record);
     }
 }
 
@@ -35,8 +35,8 @@ void lane_finish(struct lane *lane)
 {
     sending_finish_lane(lane);
     list_remove(&lane->link);
-    free_shelters(lane);
-    failing_forget(lane);
+    free_spill_records(lane);
+    stall_forget(lane);
     session_finish(&lane->session);
     if (lane != &lane->site->live) {
         free(lane);

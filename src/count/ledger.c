@@ -81,16 +81,16 @@ void ledger_renew(struct ledger *ledger)
     ledger->acknowledged = 0;
     ledger->visits = 0;
     ledger->store_at = 0;
-    ledger->heal = &ledger->retained;
+    ledger->next_resend = &ledger->retained;
 }
 
-struct sealed_batch *ledger_to_heal(const struct ledger *ledger)
+struct sealed_batch *ledger_next_resend(const struct ledger *ledger)
 {
-    return ledger->heal != &ledger->retained ? sealed_batch_of(ledger->heal) : NULL;
+    return ledger->next_resend != &ledger->retained ? sealed_batch_of(ledger->next_resend) : NULL;
 }
 
 /*
- * Catches up with a sealed_batch from the journal of an earlier run: all sealed_batchs before it
+ * Catches up with a sealed batch from the journal of an earlier run: all sealed batches before it
  * were answered when it was sent or written. The store will report its present position.
  */
 static void catch_up(struct ledger *ledger, const struct sealed_batch *sealed_batch)
@@ -104,7 +104,7 @@ static void catch_up(struct ledger *ledger, const struct sealed_batch *sealed_ba
 
 void ledger_address(struct ledger *ledger, struct sealed_batch *sealed_batch)
 {
-    if (ledger_to_heal(ledger) != sealed_batch) {
+    if (ledger_next_resend(ledger) != sealed_batch) {
         if (sealed_batch->is_addressed) {
             catch_up(ledger, sealed_batch);
         } else {
@@ -136,10 +136,10 @@ void ledger_acknowledge(struct ledger *ledger, struct sealed_batch *sealed_batch
     list_append(&ledger->retained, &sealed_batch->link);
 }
 
-void ledger_healed(struct ledger *ledger)
+void ledger_note_resent(struct ledger *ledger)
 {
-    ledger->store_at = sealed_batch_of(ledger->heal)->content.sequence;
-    ledger->heal = ledger->heal->next;
+    ledger->store_at = sealed_batch_of(ledger->next_resend)->content.sequence;
+    ledger->next_resend = ledger->next_resend->next;
 }
 
 static void note_lost(const struct ledger *ledger, uint64_t sequence, uint64_t visits,
@@ -148,22 +148,22 @@ static void note_lost(const struct ledger *ledger, uint64_t sequence, uint64_t v
     uint64_t kept_from = ledger->acknowledged + 1;
     uint64_t visits_before = ledger->visits;
 
-    if (ledger->heal != &ledger->retained) {
-        const struct sealed_batch *first = sealed_batch_of(ledger->heal);
+    if (ledger->next_resend != &ledger->retained) {
+        const struct sealed_batch *first = sealed_batch_of(ledger->next_resend);
 
         kept_from = first->content.sequence;
         visits_before = first->content.visits - first->hits;
     }
-    gap->lost_sealed_batchs = kept_from - (sequence + 1);
-    gap->lost_visits = gap->lost_sealed_batchs != 0 ? visits_before - visits : 0;
+    gap->lost_batches = kept_from - (sequence + 1);
+    gap->lost_visits = gap->lost_batches != 0 ? visits_before - visits : 0;
 }
 
-/* the first retained sealed_batch that a store at `sequence` lacks, or the list's anchor */
+/* the first retained sealed batch that a store at `sequence` lacks, or the list's anchor */
 static struct list *first_missing(struct ledger *ledger, uint64_t sequence)
 {
     struct list *missing = &ledger->retained;
 
-    /* the newest sealed_batchs are missing, so the search begins at that end */
+    /* the newest sealed batches are missing, so the search begins at that end */
     while (missing->prev != &ledger->retained &&
            sealed_batch_of(missing->prev)->content.sequence > sequence) {
         missing = missing->prev;
@@ -173,19 +173,19 @@ static struct list *first_missing(struct ledger *ledger, uint64_t sequence)
 
 bool ledger_store_is_at(struct ledger *ledger, struct store_position at, struct ledger_gap *ret_gap)
 {
-    /* a higher sequence is that of a sealed_batch whose answer we did not get */
+    /* a higher sequence is that of a sealed batch whose answer we did not get */
     uint64_t sequence = at.sequence < ledger->acknowledged ? at.sequence : ledger->acknowledged;
     bool is_behind = sequence < ledger->store_at;
 
     *ret_gap = (struct ledger_gap){0};
     ledger->store_at = sequence;
-    ledger->heal = first_missing(ledger, sequence);
+    ledger->next_resend = first_missing(ledger, sequence);
     if (!is_behind) {
         return false;
     }
-    for (struct list *link = ledger->heal; link != &ledger->retained; link = link->next) {
-        ret_gap->heal_sealed_batchs++;
-        ret_gap->heal_visits += sealed_batch_of(link)->hits;
+    for (struct list *link = ledger->next_resend; link != &ledger->retained; link = link->next) {
+        ret_gap->resend_batches++;
+        ret_gap->resend_visits += sealed_batch_of(link)->hits;
     }
     note_lost(ledger, sequence, at.visits, ret_gap);
     return true;
@@ -195,7 +195,7 @@ uint64_t ledger_forget(struct ledger *ledger, uint64_t before_ms, size_t max_byt
 {
     uint64_t unprotected = 0;
 
-    while (!list_is_empty(&ledger->retained) && ledger->retained.next != ledger->heal) {
+    while (!list_is_empty(&ledger->retained) && ledger->retained.next != ledger->next_resend) {
         const struct sealed_batch *oldest = sealed_batch_of(ledger->retained.next);
         bool is_needed = oldest->answered_at_ms >= before_ms;
 

@@ -3,9 +3,9 @@
 
 #include "base/log.h"
 #include "count/breaker.h"
-#include "count/failing.h"
-#include "count/healing.h"
-#include "count/outage.h"
+#include "count/stall.h"
+#include "count/resend.h"
+#include "count/spill.h"
 #include "count/outdated.h"
 #include "count/sending.h"
 #include "count/site.h"
@@ -42,7 +42,7 @@ static void on_applied(struct session *session, struct batch *batch,
                        const struct store_applied *applied)
 {
     note_visitors(lane_of(session)->site->engine, batch, applied);
-    outage_note_applied(lane_of(session), batch, applied);
+    spill_note_applied(lane_of(session), batch, applied);
 }
 
 static void note_success(struct lane *lane, const struct session_end *end)
@@ -52,20 +52,20 @@ static void note_success(struct lane *lane, const struct session_end *end)
     bool is_refusing = engine->is_refusing;
 
     if (is_applied || !session_has_work(&lane->session)) {
-        failing_end(lane);
+        stall_end(lane);
     }
     if (is_applied) {
         breaker_note_applied(lane, end->is_written);
     }
     if (is_refusing && !engine->is_refusing) {
-        failing_end_for_all(engine);
+        stall_end_for_all(engine);
     }
-    engine->stats.duplicates += end->is_duplicate ? 1 : 0;
-    engine->stats.resent += end->is_resent ? 1 : 0;
+    engine->stats.duplicate_batches += end->is_duplicate ? 1 : 0;
+    engine->stats.retried += end->is_retried ? 1 : 0;
     if (end->result == SESSION_APPLIED) {
         engine->stats.batches++;
-    } else if (end->result == SESSION_HEALED) {
-        engine->stats.healed += end->hits;
+    } else if (end->result == SESSION_RESENT) {
+        engine->stats.resent_visits += end->hits;
     }
 }
 
@@ -78,7 +78,7 @@ static void note_failure(struct lane *lane, const struct session_end *end)
     if (lane->site->engine->is_available) {
         concerned.scope = breaker_scope(lane, end->scope);
         breaker_note_refusal(lane, &concerned);
-        failing_note(lane, &concerned);
+        stall_note(lane, &concerned);
     }
     if (end->is_torn) {
         waiting_refuse_torn(lane->site);
@@ -100,16 +100,16 @@ static void on_end(struct session *session, const struct session_end *end)
         breaker_note_applied(lane, false); /* the site was repaired */
         outdated_learn(lane, end->generation);
     } else if (end->result == SESSION_GAP) {
-        healing_note_gap(lane, &end->gap);
+        resend_note_gap(lane, &end->gap);
         if (end->is_surprise) {
-            healing_distrust_elsewhere(lane);
+            resend_require_check_elsewhere(lane);
         }
     } else {
         note_success(lane, end);
     }
-    if (end->result == SESSION_HEALED && ledger_to_heal(&session->ledger) == NULL) {
+    if (end->result == SESSION_RESENT && ledger_next_resend(&session->ledger) == NULL) {
         log_info("store: site %s: healed; %llu visits were sent again since the start",
-                 session->site, (unsigned long long)lane->site->engine->stats.healed);
+                 session->site, (unsigned long long)lane->site->engine->stats.resent_visits);
     }
     if (end->result != SESSION_FAILED) {
         sending_note_success(lane);

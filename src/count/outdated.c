@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "count/breaker.h"
-#include "count/failing.h"
-#include "count/outage.h"
+#include "count/stall.h"
+#include "count/spill.h"
 #include "count/sending.h"
 #include "count/waiting.h"
 
@@ -26,19 +26,19 @@ static void take_out(void *data, struct visit *visit, size_t entry)
 
 static bool was_certainly_not_applied(const struct lane *lane, const struct batch *batch)
 {
-    return !batch->is_frozen || (lane->is_blind && !batch->may_be_applied);
+    return !batch->is_sealed || (lane->is_blind && !batch->may_be_applied);
 }
 
 static void give_up(struct lane *lane, struct batch *batch, struct doubt *doubt)
 {
-    if (outage_has_record(batch)) {
+    if (spill_has_record(batch)) {
         doubt->aside += batch->sealed_batch->hits;
     } else {
         doubt->dropped += batch->sealed_batch->hits;
     }
     batch_release(batch, take_out, &doubt->visits);
-    if (batch->shelter != NULL) {
-        outage_set_aside(lane, batch);
+    if (batch->spill_record != NULL) {
+        spill_set_aside(lane, batch);
     }
     list_remove(&batch->link);
     batch_destroy(batch);
@@ -55,8 +55,8 @@ static void give_up_batches(struct lane *lane, struct doubt *doubt)
         if (was_certainly_not_applied(lane, batch)) {
             continue;
         }
-        if (lane == lane->site->backlog && !outage_has_record(batch)) {
-            outage_recall(batch); /* it is not sent before it is written */
+        if (lane == lane->site->backlog && !spill_has_record(batch)) {
+            spill_recall(batch); /* it is not sent before it is written */
         } else {
             give_up(lane, batch, doubt);
         }
@@ -89,7 +89,7 @@ static void begin_generation(struct lane *lane)
     session_begin_generation(&lane->session, lane->site->generation);
     lane->is_blind = !lane->site->knows_generation; /* an earlier run's records may have told it */
     engine->stats.outdated += doubt.dropped + doubt.aside;
-    failing_end(lane);
+    stall_end(lane);
     tell(lane, &doubt);
     waiting_answer_uncounted(lane->site, &doubt.visits, VISIT_UNKNOWN,
                              "the site was repaired while the store had not confirmed the visit; "
@@ -107,15 +107,16 @@ static void replace_backlog(struct site *site)
     struct lane *old = site->backlog;
 
     site->backlog = NULL;
-    list_for_each(link, &old->session.batches) {
+    for (struct list *link = old->session.batches.next; link != &old->session.batches;) {
         struct batch *batch = container_of(link, struct batch, link);
 
-        if (batch->is_frozen && !outage_has_record(batch)) {
-            outage_recall(batch);
+        link = link->next;
+        if (batch->is_sealed && !spill_has_record(batch)) {
+            spill_recall(batch);
         }
     }
-    session_move_open(&old->session, &outage_backlog(site)->session);
-    outage_write(site);
+    session_move_open(&old->session, &spill_backlog(site)->session);
+    spill_write_next(site);
 }
 
 /* moves a lane of this run to the new generation; lanes of earlier runs find out by their epoch */
@@ -154,7 +155,7 @@ void outdated_learn(struct lane *lane, uint64_t generation)
     if (lane->session.ledger.generation < site->generation) {
         begin_generation(lane); /* a lane of an earlier run */
     }
-    outage_write(site);
+    spill_write_next(site);
 }
 
 /* --- reports --- */
@@ -165,9 +166,9 @@ static void add_doubts(const struct lane *lane, struct engine_doubts *doubts)
     list_for_each(link, &lane->session.batches) {
         const struct batch *batch = container_of(link, struct batch, link);
 
-        if (outage_has_record(batch)) {
+        if (spill_has_record(batch)) {
             doubts->journaled += batch->sealed_batch->hits;
-        } else if (batch->is_frozen) {
+        } else if (batch->is_sealed) {
             doubts->unconfirmed += batch->sealed_batch->hits;
         }
     }

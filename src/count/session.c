@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/session.h"
 
-#include "base/alloc.h"
 #include "base/clock.h"
+#include "store/store_call.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* an open call, with all that was sent; outlives the session if the store answers late */
+/* an open call, with all that was sent; if the session is gone, the call owns that */
 struct session_call {
-    struct session *session; /* NULL if the session is gone: then the call owns the rest */
-    struct batch *batch;     /* a new batch; NULL for a resend or a check */
+    struct store_call super;
+    struct batch *batch;               /* a new batch; NULL for a resend or a check */
     struct sealed_batch *sealed_batch; /* NULL for a check of the position */
     struct store_batch sent;
     char site[STORE_SITE_MAX + 1];
@@ -26,29 +26,24 @@ static struct batch *first_batch(const struct session *session)
 
 static struct session_call *begin_call(struct session *session)
 {
-    struct session_call *call = alloc_zero(1, sizeof(*call));
+    struct session_call *call = store_call_create(sizeof(*call), session);
 
-    call->session = session;
+    store_call_begin(&call->super);
     memcpy(call->site, session->site, sizeof(call->site));
     memcpy(call->epoch, session->ledger.epoch, sizeof(call->epoch));
     session->call = call;
     return call;
 }
 
-/* ends a call and returns its session; if the session is gone, frees what was sent and returns NULL
- */
+/* ends a call and returns its session, or NULL if that is gone */
 static struct session *end_call(struct session_call *call)
 {
-    struct session *session = call->session;
+    struct session *session = store_call_end(&call->super);
 
     if (session != NULL) {
         session->call = NULL;
-    } else if (call->batch != NULL) {
-        batch_destroy(call->batch);
-    } else {
-        sealed_batch_destroy(call->sealed_batch);
+        store_call_release(&call->super);
     }
-    free(call);
     return session;
 }
 
@@ -68,9 +63,9 @@ static void finish_batch(struct session *session, struct batch *batch,
                          const struct store_applied *applied)
 {
     struct session_end end = {.result = SESSION_APPLIED,
-                              .is_duplicate = applied->duplicate,
-                              .is_written = !applied->duplicate,
-                              .is_resent = batch->attempts > 1,
+                              .is_duplicate = applied->is_duplicate,
+                              .is_written = !applied->is_duplicate,
+                              .is_retried = batch->attempts > 1,
                               .hits = batch->sealed_batch->hits};
 
     list_remove(&batch->link);
@@ -83,17 +78,17 @@ static void finish_batch(struct session *session, struct batch *batch,
 }
 
 /* returns the visits of an unanswered resend that the store turns out to have */
-static uint64_t settle_heal(struct session *session, struct store_position at)
+static uint64_t settle_resend(struct session *session, struct store_position at)
 {
-    struct sealed_batch *heal = ledger_to_heal(&session->ledger);
-    bool was_doubtful = session->is_heal_doubtful;
+    struct sealed_batch *resend = ledger_next_resend(&session->ledger);
+    bool was_doubtful = session->is_resend_doubtful;
 
-    session->is_heal_doubtful = false;
-    if (heal == NULL || !was_doubtful || at.sequence < heal->content.sequence) {
+    session->is_resend_doubtful = false;
+    if (resend == NULL || !was_doubtful || at.sequence < resend->content.sequence) {
         return 0;
     }
-    heal->answered_at_ms = clock_monotonic_ms();
-    return heal->hits;
+    resend->answered_at_ms = clock_monotonic_ms();
+    return resend->hits;
 }
 
 /*
@@ -103,28 +98,28 @@ static uint64_t settle_heal(struct session *session, struct store_position at)
 static void find_gap(struct session *session, struct store_position at, const char *reason)
 {
     struct session_end end = {.result = SESSION_GAP,
-                              .hits = settle_heal(session, at),
+                              .hits = settle_resend(session, at),
                               .is_surprise = reason != NULL,
                               .reason = reason};
 
     if (!ledger_store_is_at(&session->ledger, at, &end.gap)) {
-        end.result = end.hits != 0 ? SESSION_HEALED : SESSION_CHECKED;
+        end.result = end.hits != 0 ? SESSION_RESENT : SESSION_CHECKED;
     }
     end_with(session, end);
 }
 
 /* restarts the retention of a resent sealed_batch: a store that lost it once may lose it again */
-static void finish_heal(struct session *session, struct sealed_batch *sealed_batch,
-                        const struct store_applied *applied)
+static void finish_resend(struct session *session, struct sealed_batch *sealed_batch,
+                          const struct store_applied *applied)
 {
-    struct session_end end = {.result = SESSION_HEALED,
-                              .is_duplicate = applied->duplicate,
-                              .is_written = !applied->duplicate,
+    struct session_end end = {.result = SESSION_RESENT,
+                              .is_duplicate = applied->is_duplicate,
+                              .is_written = !applied->is_duplicate,
                               .hits = sealed_batch->hits};
 
-    session->is_heal_doubtful = false;
+    session->is_resend_doubtful = false;
     sealed_batch->answered_at_ms = clock_monotonic_ms();
-    ledger_healed(&session->ledger);
+    ledger_note_resent(&session->ledger);
     end_with(session, end);
 }
 
@@ -135,10 +130,10 @@ static void fail_batch(struct batch *batch, const struct store_applied *applied)
         batch->may_be_applied = true;
     } else if (!batch->is_doubtful) {
         /*
-         * A doubtful batch stays frozen, even after a gap. The gap proves only that this copy of
+         * A doubtful batch stays sealed, even after a gap. The gap proves only that this copy of
          * the store lacks the batch. Another copy may come back.
          */
-        batch_thaw(batch);
+        batch_reopen(batch);
         if (batch_is_empty(batch)) {
             list_remove(&batch->link);
             batch_destroy(batch);
@@ -200,13 +195,13 @@ static void on_applied(void *data, const struct store_applied *applied)
         return;
     }
     if (applied->outcome == STORE_OK) {
-        finish_heal(session, sealed_batch, applied);
+        finish_resend(session, sealed_batch, applied);
         return;
     }
     if (batch != NULL) {
         fail_batch(batch, applied);
     } else {
-        session->is_heal_doubtful |= applied->outcome == STORE_UNKNOWN;
+        session->is_resend_doubtful |= applied->outcome == STORE_UNKNOWN;
     }
     fail(session, applied);
 }
@@ -240,6 +235,16 @@ static bool may_old_version_write(const struct session *session)
     return until_ms != 0 && (until_ms == UINT64_MAX || clock_monotonic_ms() < until_ms);
 }
 
+/*
+ * Whether this version has counted on the site: the store has acknowledged a batch to this process,
+ * or one of this epoch to an earlier run, which was no version before 0.2.
+ */
+static bool was_counted(const struct session *session)
+{
+    return (session->ledger.acknowledged != 0 && session->ledger.epoch[0] == 'g') ||
+           (session->old_version != NULL && session->old_version->until_ms != UINT64_MAX);
+}
+
 static void send_sealed_batch(struct session *session, struct batch *batch,
                               struct sealed_batch *sealed_batch)
 {
@@ -252,12 +257,13 @@ static void send_sealed_batch(struct session *session, struct batch *batch,
     call->sent.site = call->site;
     call->sent.epoch = call->epoch;
     call->sent.finds_old_tokens = may_old_version_write(session);
+    call->sent.expects_mark = was_counted(session);
     store_apply(session->store, &call->sent, on_applied, call);
 }
 
 void session_send(struct session *session)
 {
-    struct sealed_batch *heal = ledger_to_heal(&session->ledger);
+    struct sealed_batch *resend = ledger_next_resend(&session->ledger);
     struct batch *batch = first_batch(session);
 
     if (session->call != NULL || !session_has_work(session)) {
@@ -267,21 +273,21 @@ void session_send(struct session *session)
         struct session_call *call = begin_call(session);
 
         store_ledger(session->store, call->site, call->epoch, on_ledger, call);
-    } else if (heal != NULL) {
-        send_sealed_batch(session, NULL, heal);
+    } else if (resend != NULL) {
+        send_sealed_batch(session, NULL, resend);
     } else {
-        send_sealed_batch(session, batch, batch_freeze(batch));
+        send_sealed_batch(session, batch, batch_seal(batch));
     }
 }
 
-bool session_may_heal(const struct session *session)
+bool session_may_resend(const struct session *session)
 {
-    return session->must_check || ledger_to_heal(&session->ledger) != NULL;
+    return session->must_check || ledger_next_resend(&session->ledger) != NULL;
 }
 
 bool session_has_work(const struct session *session)
 {
-    return session_may_heal(session) || !list_is_empty(&session->batches);
+    return session_may_resend(session) || !list_is_empty(&session->batches);
 }
 
 bool session_is_busy(const struct session *session)
@@ -289,9 +295,9 @@ bool session_is_busy(const struct session *session)
     return session->call != NULL;
 }
 
-void session_distrust(struct session *session)
+void session_require_check(struct session *session)
 {
-    /* without retained sealed_batchs nothing can be resent, and the next batch finds a gap anyway
+    /* without retained sealed batches nothing can be resent, and the next batch finds a gap anyway
      */
     if (!list_is_empty(&session->ledger.retained)) {
         session->must_check = true;
@@ -303,7 +309,7 @@ void session_renew(struct session *session)
     const struct batch *batch = first_batch(session);
 
     if (session->call == NULL && !session->must_check && list_is_empty(&session->ledger.retained) &&
-        (batch == NULL || !batch->is_frozen)) {
+        (batch == NULL || !batch->is_sealed)) {
         ledger_renew(&session->ledger);
     }
 }
@@ -324,11 +330,11 @@ void session_begin_generation(struct session *session, uint64_t generation)
 
     ledger_begin_generation(&session->ledger, generation);
     session->must_check = false;
-    session->is_heal_doubtful = false;
+    session->is_resend_doubtful = false;
     list_for_each(link, &session->batches) {
         struct batch *batch = container_of(link, struct batch, link);
 
-        if (batch->is_frozen) {
+        if (batch->is_sealed) {
             ledger_fix(&session->ledger, before, batch->sealed_batch);
             before = batch->sealed_batch;
         }
@@ -347,11 +353,11 @@ void session_add(struct session *session, const char *page, size_t page_length, 
     batch_add(last, page, page_length, visit);
 }
 
-struct batch *session_first_frozen(const struct session *session)
+struct batch *session_first_sealed(const struct session *session)
 {
     struct batch *batch = first_batch(session);
 
-    return batch != NULL && batch->is_frozen ? batch : NULL;
+    return batch != NULL && batch->is_sealed ? batch : NULL;
 }
 
 bool session_is_overdue(const struct session *session, uint64_t now_ms)
@@ -372,22 +378,22 @@ void session_move_open(struct session *session, struct session *to)
         struct batch *batch = container_of(link, struct batch, link);
 
         link = link->next;
-        if (!batch->is_frozen) {
+        if (!batch->is_sealed) {
             list_remove(&batch->link);
             list_append(&to->batches, &batch->link);
         }
     }
 }
 
-void session_freeze(struct session *session, struct batch *batch)
+void session_seal(struct session *session, struct batch *batch)
 {
     struct sealed_batch *before = NULL;
 
     if (batch->link.prev != &session->batches) {
         before = container_of(batch->link.prev, struct batch, link)->sealed_batch;
     }
-    ledger_fix(&session->ledger, before, batch_freeze(batch));
-    batch->is_doubtful = true; /* never thawed: its sequence is in the journal */
+    ledger_fix(&session->ledger, before, batch_seal(batch));
+    batch->is_doubtful = true; /* never reopened: its sequence is in the journal */
 }
 
 void session_expire(struct session *session, uint64_t now_ms, struct list *refused,
@@ -399,7 +405,7 @@ void session_expire(struct session *session, uint64_t now_ms, struct list *refus
         struct batch *batch = container_of(link, struct batch, link);
 
         link = link->next;
-        batch_expire(batch, now_ms, batch->is_frozen ? unknown : refused);
+        batch_expire(batch, now_ms, batch->is_sealed ? unknown : refused);
         if (batch_is_empty(batch)) {
             list_remove(&batch->link);
             batch_destroy(batch);
@@ -418,27 +424,39 @@ void session_init(struct session *session, struct store *store, const char *site
     strncpy(session->site, site, STORE_SITE_MAX);
 }
 
+static void destroy_sent(struct store_call *super)
+{
+    struct session_call *call = container_of(super, struct session_call, super);
+
+    if (call->batch != NULL) {
+        batch_destroy(call->batch);
+    } else {
+        sealed_batch_destroy(call->sealed_batch);
+    }
+}
+
 /* passes what was sent to the open call */
-static void orphan_call(struct session *session)
+static void cancel_call(struct session *session)
 {
     struct session_call *call = session->call;
 
     if (call == NULL) {
         return;
     }
-    call->session = NULL;
     if (call->batch != NULL) {
         list_remove(&call->batch->link);
     } else if (call->sealed_batch != NULL) {
         list_remove(&call->sealed_batch->link);
     }
+    store_call_set_on_free(&call->super, destroy_sent);
+    store_call_release(&call->super);
 }
 
 void session_finish(struct session *session)
 {
     struct batch *batch;
 
-    orphan_call(session);
+    cancel_call(session);
     while ((batch = first_batch(session)) != NULL) {
         list_remove(&batch->link);
         batch_destroy(batch);

@@ -24,7 +24,7 @@ struct session_call;
 /** The result of one call to the store. */
 enum session_result {
     SESSION_APPLIED, /* a batch was applied and its visits were numbered */
-    SESSION_HEALED,  /* the store has a sealed_batch again that it had lost */
+    SESSION_RESENT,  /* the store has a sealed batch again that it had lost */
     SESSION_CHECKED, /* the store reported its position */
     SESSION_GAP,     /* the store turned out to have gone back in time; see `gap` */
     SESSION_FAILED,  /* refused or unknown: has to be sent again later */
@@ -35,7 +35,7 @@ struct session_end {
     enum session_result result;
     bool is_duplicate;     /* APPLIED, HEALED: the store already had it */
     bool is_written;       /* APPLIED, HEALED: the store wrote it now */
-    bool is_resent;        /* APPLIED: it had been sent before */
+    bool is_retried;       /* APPLIED: it had been sent before */
     uint64_t hits;         /* APPLIED, HEALED, GAP: visits that the store is now known to have */
     struct ledger_gap gap; /* GAP: the batches that the store lacks */
     bool is_surprise;      /* GAP: found without asking; other sessions may not know yet */
@@ -78,8 +78,9 @@ struct session {
     struct session_call *call;
     const struct known_visitors *known; /* visitors already in the store; the owner's, or NULL */
     struct session_old_version *old_version; /* NULL: not known */
-    bool must_check;       /* the store's position has to be read before the next batch */
-    bool is_heal_doubtful; /* the sealed_batch to resend was sent at least once without an answer */
+    bool must_check;         /* the store's position has to be read before the next batch */
+    bool is_resend_doubtful; /* the sealed batch to resend was sent at least once without an answer
+                              */
     char site[STORE_SITE_MAX + 1];
 };
 
@@ -104,25 +105,25 @@ void session_add(struct session *session, const char *page, size_t page_length,
 bool session_is_overdue(const struct session *session, uint64_t now_ms);
 
 /**
- * The first batch if it is frozen: it was sent or goes to the journal, and the store has not
+ * The first batch if it is sealed: it was sent or goes to the journal, and the store has not
  * confirmed it. Else NULL.
  */
-struct batch *session_first_frozen(const struct session *session);
+struct batch *session_first_sealed(const struct session *session);
 
 /** Moves the open batches to the end of another session of the same site. */
 void session_move_open(struct session *session, struct session *to);
 
 /**
- * Freezes a batch for the journal and fixes its sequence. All batches before it are frozen, none
+ * Seals a batch for the journal and fixes its sequence. All batches before it are sealed, none
  * behind it is.
  */
-void session_freeze(struct session *session, struct batch *batch);
+void session_seal(struct session *session, struct batch *batch);
 
 /**
  * Whether the store's position has to be checked, or lost batches have to be resent, before
  * anything else.
  */
-bool session_may_heal(const struct session *session);
+bool session_may_resend(const struct session *session);
 
 /** Whether there is anything to send to the store. */
 bool session_has_work(const struct session *session);
@@ -137,14 +138,14 @@ void session_send(struct session *session);
  * Call it when the store comes back. If batches are retained, the session checks the store's
  * position before it sends anything.
  */
-void session_distrust(struct session *session);
+void session_require_check(struct session *session);
 
 /** Begins a new epoch if nothing depends on the old one. For a session that was unused for long. */
 void session_renew(struct session *session);
 
 /**
  * Begins a new epoch of `generation` after the site was repaired. Drops the retained batches.
- * Frozen batches that are left in the session were certainly not applied, and get new sequences. No
+ * Sealed batches that are left in the session were certainly not applied, and get new sequences. No
  * call may be open.
  */
 void session_begin_generation(struct session *session, uint64_t generation);

@@ -4,13 +4,13 @@
  *
  * The parts, each built on those before it:
  * breaker.c: circuit breakers, for the store as a whole and for each site.
- * failing.c: warnings and status about sites whose batches the store rejects.
+ * stall.c: warnings and status about sites whose batches the store rejects.
  * waiting.c: visits without an answer.
  * sending.c: which lanes are ready to send.
  * lane.c: lanes.
- * outage.c: the way to the journal and back.
+ * spill.c: the way to the journal and back.
  * outdated.c: sites that an operator repaired.
- * healing.c: resending to a store that went back in time.
+ * resend.c: resending to a store that went back in time.
  * outcome.c: what follows from an answer of the store.
  * dispatcher.c: sends the lanes that are ready.
  * visit_timeouts.c: ends the wait of visits.
@@ -42,7 +42,7 @@ struct lane {
                     */
     struct backoff backoff;
     struct loop_timer retry; /* runs after a refusal that concerns only this site */
-    struct failing *failing; /* NULL while the store accepts the batches */
+    struct stall *stall;     /* NULL while the store accepts the batches */
     bool is_refused;         /* the last answer was a refusal of this site alone */
     uint64_t used_at_ms;     /* when the last visit came */
 };
@@ -57,10 +57,10 @@ struct site {
     struct lane live;
     struct lane *backlog; /* NULL until the site's first visit goes to the journal */
     uint64_t waiting;     /* visits of the site without an answer */
-    bool is_failing;      /* the store refuses this site's visits; see breaker.c */
-    uint64_t failing_since_ms;
-    uint64_t failing_ended_at_ms; /* the last refusal of this site alone; 0: never */
-    uint64_t failing_lanes;       /* lanes that failing.c tracks */
+    bool is_refused;      /* the store refuses this site's visits; see breaker.c */
+    uint64_t refused_since_ms;
+    uint64_t refused_ended_at_ms; /* the last refusal of this site alone; 0: never */
+    uint64_t stalled_lanes;       /* lanes that stall.c tracks */
     /* the last refusal by an error of all sites; 0: none since the site was written */
     uint64_t refused_with_all_at_ms;
     uint64_t writes_before; /* the engine's count of writes at the first one of these */
@@ -88,7 +88,7 @@ struct engine {
     struct list ready;     /* lanes with something to send */
     struct list resting;   /* lanes that wait for the retry timer or for the store to come back */
     struct lane *probe;    /* the only lane that sends while the store refuses all sites */
-    struct list failing;   /* lanes whose batches the store rejects: see failing.c */
+    struct list stalls;    /* lanes whose batches the store rejects: see stall.c */
     struct loop_task flush;
     bool has_gathered; /* connections were polled once more before this flush; see dispatcher.c */
     struct loop_timer retry;
@@ -105,11 +105,11 @@ struct engine {
     uint64_t changed_lost_ms;      /* loop_lost_ms() at that time */
     uint64_t refusing_since_ms;    /* valid while is_refusing */
     uint64_t refusing_ended_at_ms; /* 0: never */
-    uint64_t failing_waiting;      /* waiting visits of sites that are refused alone */
-    uint64_t failing_sites;        /* sites that failing.c tracks */
+    uint64_t refused_waiting;      /* waiting visits of sites that are refused alone */
+    uint64_t stalled_sites;        /* sites that stall.c tracks */
     uint64_t torn_sites;
     uint64_t writes;       /* batches of all sites that the store has written */
-    uint64_t warned_at_ms; /* the last warning of failing.c; 0: never */
+    uint64_t warned_at_ms; /* the last warning of stall.c; 0: never */
 };
 
 static inline struct lane *lane_in_site(struct list *link)

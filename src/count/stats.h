@@ -18,26 +18,26 @@
 #define STATS_RATE_SECONDS 10
 
 struct stats {
-    uint64_t accepted;   /* visits that the engine admitted */
-    uint64_t applied;    /* visits answered with their number */
-    uint64_t repeated;   /* visits whose token was counted before */
-    uint64_t journaled;  /* visits answered as journaled */
-    uint64_t replayed;   /* visits that the store took from the journal */
-    uint64_t refused;    /* visits answered as certainly not counted */
-    uint64_t unknown;    /* visits answered as perhaps counted */
-    uint64_t waiting;    /* visits without an answer yet */
-    uint64_t batches;    /* batches applied */
-    uint64_t resent;     /* batches sent more than once */
-    uint64_t duplicates; /* batches that the store already had */
-    uint64_t gaps;       /* times the store turned out to have gone back in time */
-    uint64_t healed;     /* visits resent after a gap, which the store has again */
-    uint64_t lost;       /* visits lost in a gap because they were no longer kept */
-    uint64_t outdated;   /* visits in doubt because their site was repaired after they were sent */
+    uint64_t accepted;          /* visits that the engine admitted */
+    uint64_t applied;           /* visits answered with their number */
+    uint64_t duplicate_visits;  /* visits whose token was counted before */
+    uint64_t journaled;         /* visits answered as journaled */
+    uint64_t replayed;          /* visits that the store took from the journal */
+    uint64_t refused;           /* visits answered as certainly not counted */
+    uint64_t unknown;           /* visits answered as perhaps counted */
+    uint64_t waiting;           /* visits without an answer yet */
+    uint64_t batches;           /* batches applied */
+    uint64_t retried;           /* batches sent more than once */
+    uint64_t duplicate_batches; /* batches that the store already had */
+    uint64_t gaps;              /* times the store turned out to have gone back in time */
+    uint64_t resent_visits;     /* visits resent after a gap, which the store has again */
+    uint64_t lost;              /* visits lost in a gap because they were no longer kept */
+    uint64_t outdated; /* visits in doubt because their site was repaired after they were sent */
 
     /* visits no longer kept for a resend, for want of room */
     uint64_t unprotected;
 
-    /* visits applied or repeated that too few replicas confirmed in time */
+    /* visits applied or duplicate that too few replicas confirmed in time */
     uint64_t unconfirmed;
 
     uint64_t latency_count;

@@ -12,8 +12,8 @@
 
 enum visit_status {
     VISIT_COUNTED, /* in the store, exactly once */
-    VISIT_REPEATED,
-    /* a repetition: its token was counted before */
+    VISIT_DUPLICATE,
+    /* a duplicate: its token was counted before */
     VISIT_JOURNALED, /* on this machine's disk: it is counted when the store is back */
     VISIT_REFUSED,   /* certainly not counted */
     VISIT_TOO_MANY_PAGES,
@@ -23,13 +23,13 @@ enum visit_status {
 
 struct visit_answer {
     enum visit_status status;
-    uint64_t count; /* COUNTED: this visit's number; REPEATED: the page's total */
+    uint64_t count; /* COUNTED: this visit's number; DUPLICATE: the page's total */
     /* JOURNALED: an estimate of its number; 0: there is none */
-    uint64_t replicas;        /* COUNTED, REPEATED: replicas that confirmed it in time */
+    uint64_t replicas;        /* COUNTED, DUPLICATE: replicas that confirmed it in time */
     uint64_t replicas_wanted; /* of this many; 0: replicas were not waited for */
     /**
-     * COUNTED, REPEATED: the page's visitors of today. STORE_NONE if they were not asked for or are
-     * not known.
+     * COUNTED, DUPLICATE: the page's visitors of today. STORE_NONE if they were not asked for or
+     * are not known.
      */
     uint64_t uniques;
     const char *reason; /* other statuses: why, in words; never NULL */

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "count/breaker.h"
-#include "count/outage.h"
+#include "count/spill.h"
 #include "count/waiting.h"
 
 static bool has_batches(const struct site *site)
@@ -20,7 +20,7 @@ static bool has_batches(const struct site *site)
 static bool waits_in_vain(const struct site *site, uint64_t patience_ms)
 {
     return session_is_overdue(&site->live.session, patience_ms) ||
-           (outage_has_begun(site->engine, clock_monotonic_ms()) &&
+           (spill_has_begun(site->engine, clock_monotonic_ms()) &&
             !list_is_empty(&site->live.session.batches));
 }
 
@@ -36,7 +36,7 @@ static void on_expire(struct loop_timer *timer)
         if (engine->journal == NULL || breaker_is_torn(site)) {
             waiting_expire(site, now_ms);
         } else if (waits_in_vain(site, now_ms)) {
-            outage_shelter(site);
+            spill_waiting_visits(site);
         }
         link = link->next;
         if (!has_batches(site)) {

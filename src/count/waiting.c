@@ -22,7 +22,7 @@ void waiting_end(struct site *site)
 
     engine->stats.waiting--;
     site->waiting--;
-    engine->failing_waiting -= site->is_failing ? 1 : 0;
+    engine->refused_waiting -= site->is_refused ? 1 : 0;
 }
 
 void waiting_answer(struct site *site, struct visit *visit, const struct visit_answer *answer)
@@ -34,8 +34,8 @@ void waiting_answer(struct site *site, struct visit *visit, const struct visit_a
     stats_add_latency(stats, now_us - visit->accepted_at_us);
     if (answer->status == VISIT_COUNTED) {
         stats_add_applied(stats, 1, now_us / 1000);
-    } else if (answer->status == VISIT_REPEATED) {
-        stats->repeated++;
+    } else if (answer->status == VISIT_DUPLICATE) {
+        stats->duplicate_visits++;
     } else {
         stats->refused++;
     }
@@ -101,7 +101,7 @@ void waiting_begin(struct site *site)
 
     engine->stats.waiting++;
     site->waiting++;
-    engine->failing_waiting += site->is_failing ? 1 : 0;
+    engine->refused_waiting += site->is_refused ? 1 : 0;
     stay_awake(engine);
     if (list_is_empty(&site->awaited)) {
         list_append(&engine->awaited, &site->awaited);

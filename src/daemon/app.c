@@ -71,7 +71,7 @@ struct app *app_create(const struct app_options *options, struct buf *errors)
     app->loop = options->loop;
     app->store = options->store;
     app->engine = options->engine;
-    app->adoptions = options->adoptions;
+    app->takeovers = options->takeovers;
     app->actions = options->actions;
     app->config = options->config;
     app->started_at_ms = loop_now_ms(app->loop);

@@ -15,14 +15,14 @@ struct app_options {
     const struct config *config;
     struct engine *engine;
     struct store *store;
-    const struct adoptions *adoptions;
+    const struct journal_takeovers *takeovers;
     struct app_actions actions;
     const int *inherited; /* listening sockets for visitors; app_create() takes ownership */
     size_t inherited_count;
 };
 
 /**
- * Creates the app with a listening server. Loop, engine, store and adoptions must outlive it. The
+ * Creates the app with a listening server. Loop, engine, store and takeovers must outlive it. The
  * configuration must live until app_configure(). On failure returns NULL and appends one line per
  * error to `errors`; see server_create().
  */

@@ -2,7 +2,7 @@
 #include "daemon/daemon.h"
 
 #include "base/log.h"
-#include "count/adoption.h"
+#include "count/journal_takeover.h"
 #include "count/engine.h"
 #include "journal/journal.h"
 #include "daemon/app.h"
@@ -36,7 +36,7 @@ struct daemon {
     struct password password; /* for Redis */
     struct engine *engine;
     struct journal *journal; /* or NULL */
-    struct adoptions *adoptions;
+    struct journal_takeovers *takeovers;
     struct app *app;
     struct loop_timer watchdog;
     struct loop_timer status;
@@ -85,17 +85,17 @@ static struct store *create_redis(struct daemon *daemon)
     const struct config *config = daemon->config;
     const char *reason = "";
     struct redis_store_options options = {
-        .username = config->redis_username,
-        .password = config->redis_password,
-        .db = config->redis_db,
+        .link = {.username = config->redis_username,
+                 .password = config->redis_password,
+                 .db = config->redis_db,
+                 .connect_timeout_ms = config->redis_connect_timeout_ms,
+                 .command_timeout_ms = config->redis_command_timeout_ms,
+                 .replica_grace_ms = config->ledger_replica_grace_ms},
         .tls = config->redis_tls,
         .tls_ca = config->redis_tls_ca,
         .instance = config->instance,
-        .connect_timeout_ms = config->redis_connect_timeout_ms,
-        .command_timeout_ms = config->redis_command_timeout_ms,
         .wait_replicas = config->redis_wait_replicas,
         .wait_timeout_ms = config->redis_wait_timeout_ms,
-        .replica_grace_ms = config->ledger_replica_grace_ms,
         .keep_tokens_ms = keep_tokens_ms(config),
         .ledger_ttl_ms = config->ledger_ttl_ms,
         .series_days_ms = config->series_days_ms,
@@ -106,7 +106,7 @@ static struct store *create_redis(struct daemon *daemon)
     };
     struct store *store;
 
-    config_redis_address(config, &options.address);
+    config_redis_address(config, &options.link.address);
     store = redis_store_create(daemon->loop, &options, &reason);
     if (store == NULL) {
         log_error("redis.tls_ca: %s: %s", config->redis_tls_ca, reason);
@@ -280,7 +280,7 @@ static bool replay(void *data, const char *directory, struct buf *message)
     if (daemon->disk == NULL) {
         daemon->disk = disk_create(daemon->loop);
     }
-    return adoptions_begin(daemon->adoptions, daemon->disk, directory, message);
+    return journal_takeovers_begin(daemon->takeovers, daemon->disk, directory, message);
 }
 
 /* --- drain --- */
@@ -427,7 +427,7 @@ static bool create_app(struct daemon *daemon)
         .config = daemon->config,
         .engine = daemon->engine,
         .store = daemon->store,
-        .adoptions = daemon->adoptions,
+        .takeovers = daemon->takeovers,
         .actions =
             {.data = daemon, .reload = reload, .check = check, .drain = drain, .replay = replay},
         .inherited = inherited,
@@ -498,7 +498,7 @@ static bool create_parts(struct daemon *daemon)
         return false;
     }
     daemon->engine = engine_create(daemon->loop, daemon->store, &options);
-    daemon->adoptions = adoptions_create(daemon->loop, daemon->engine);
+    daemon->takeovers = journal_takeovers_create(daemon->loop, daemon->engine);
     return create_journal(daemon) && create_app(daemon);
 }
 
@@ -514,7 +514,7 @@ static void destroy_parts(struct daemon *daemon)
         engine_use_journal(daemon->engine, NULL);
         journal_close(daemon->journal); /* reports the result of pending writes to the engine */
     }
-    adoptions_destroy(daemon->adoptions);
+    journal_takeovers_destroy(daemon->takeovers);
     engine_destroy(daemon->engine);
     store_destroy(daemon->store);
     daemon->store = NULL;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "journal/journal_aside.h"
+#include "journal/journal_inside.h"
 #include "journal/journal_job.h"
 #include "journal/journal_recover.h"
 #include "journal/journal_segment.h"

@@ -3,7 +3,7 @@
  * journal: keeps visits on this machine's disk while the store is away.
  *
  * A journal is a directory of segments. A segment is a header and records. A record is one
- * sealed_batch with its site, epoch and sequence. The store applies it once under that sequence,
+ * sealed batch with its site, epoch and sequence. The store applies it once under that sequence,
  * however often it is replayed. Records are not marked as done: a segment is removed when all of
  * its records are done. A record that is replayed although the store has it is answered as a
  * duplicate.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * journal_inside: the internals of a journal, shared by journal.c, journal_job.c and
- * journal_aside.c. No other file includes it.
+ * journal_aside.c.
  *
  * The loop prepares and finishes a job. The disk thread works on it. Meanwhile the members behind
  * `job` in struct journal, and the files of the segments in them, belong to the disk thread.

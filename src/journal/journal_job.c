@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_job.h"
 
+#include "journal/journal_inside.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "journal/journal_aside.h"

@@ -6,9 +6,9 @@
 #ifndef VISITCOUNTD_COUNT_JOURNAL_JOB_H
 #define VISITCOUNTD_COUNT_JOURNAL_JOB_H
 
-#include "journal/journal_inside.h"
-
 #include <stdbool.h>
+
+struct journal;
 
 /** Fills the job with work. Returns whether there is any. No job may be running. */
 bool journal_job_prepare(struct journal *journal);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * journal_record: encodes one sealed_batch as bytes of the journal, and decodes it.
+ * journal_record: encodes one sealed batch as bytes of the journal, and decodes it.
  *
  * Payload, little-endian:
  * u8 length of site, plus 128 if the epoch names its generation; site;
@@ -20,7 +20,7 @@
 
 #include <stddef.h>
 
-/** A sealed_batch with its site and epoch, which only its session knows. */
+/** A sealed batch with its site and epoch, which only its session knows. */
 struct journal_record {
     char site[STORE_SITE_MAX + 1];
     char epoch[STORE_EPOCH_LENGTH + 1];
@@ -32,7 +32,7 @@ void journal_record_encode(const struct journal_record *record, struct buf *out)
 
 /**
  * Decodes a payload. Checks all of it: lengths, counts, the entries of tokens and visitors, no
- * entry with 0 hits. Returns 0 with a new sealed_batch in `ret_record`, which the caller owns, or
+ * entry with 0 hits. Returns 0 with a new sealed batch in `ret_record`, which the caller owns, or
  * -EBADMSG.
  */
 int journal_record_decode(const char *bytes, size_t length, struct journal_record *ret_record);

@@ -66,7 +66,7 @@ struct sealed_batch *sealed_batch_create(const struct store_batch *content)
     return sealed_batch;
 }
 
-/* the sealed_batch owns the content's memory, so it may be written */
+/* the sealed batch owns the content's memory, so it may be written */
 static void drop_tokens(struct store_batch *content, const uint64_t *totals)
 {
     struct store_token *tokens = (struct store_token *)content->tokens;

@@ -25,13 +25,13 @@ struct sealed_batch {
 };
 
 /**
- * Creates a sealed_batch with a copy of hour, day, second, limit, entries, tokens and visitors of
+ * Creates a sealed batch with a copy of hour, day, second, limit, entries, tokens and visitors of
  * `content`. Sequence, visits and the sequence that it follows are set before it is sent.
  */
 struct sealed_batch *sealed_batch_create(const struct store_batch *content);
 
 /**
- * Records that the store applied the sealed_batch with these totals. Sets the hits of pages that
+ * Records that the store applied the sealed batch with these totals. Sets the hits of pages that
  * the store refused to 0, and drops their tokens and visitors and the limit of pages. So a resend
  * has the same result, whatever pages the site has by then.
  */

@@ -153,6 +153,12 @@ struct store_batch {
      * its file shows whether it has such tokens.
      */
     bool finds_old_tokens;
+    /**
+     * The store has acknowledged a batch of this site, so the site's keys must have the mark that
+     * this version leaves. Without it, a site that lost its ledger and its mark would be taken for
+     * one of a version before 0.2. SQLite ignores this.
+     */
+    bool expects_mark;
 };
 
 /** The last batch of an epoch in the store's ledger; zeros if the ledger has none. */
@@ -178,8 +184,8 @@ struct store_applied {
      */
     const uint64_t *uniques;
     /** STORE_OK: one per token: whether the store had seen it, and so did not count its visit. */
-    const bool *repeated;
-    bool duplicate; /* STORE_OK: the batch had been applied before */
+    const bool *duplicate_tokens;
+    bool is_duplicate; /* STORE_OK: the batch had been applied before */
     /** STORE_OK: how many replicas confirmed the batch in time, and how many were required. */
     uint64_t replicas;
     uint64_t replicas_wanted; /* 0: the store did not wait for replicas */
@@ -316,7 +322,8 @@ struct store_edit {
     size_t page_length;
     const char *to; /* STORE_RENAME; another page, not "" */
     size_t to_length;
-    uint64_t number; /* STORE_SET, STORE_ADD; at most STORE_NUMBER_MAX */
+    uint64_t number;   /* STORE_SET, STORE_ADD; at most STORE_NUMBER_MAX */
+    bool expects_mark; /* as in struct store_batch */
 };
 
 /** The largest total that Redis stores exactly: its scores are doubles. */
@@ -343,6 +350,7 @@ struct store_repair {
     bool trusts_hits;    /* take the site's total from its totals; else `number` is it */
     uint64_t number;     /* at most STORE_NUMBER_MAX */
     uint64_t generation; /* the latest that the caller knows; the new one is higher */
+    bool expects_mark;   /* as in struct store_batch */
 };
 
 /**
@@ -560,8 +568,8 @@ static inline void store_sites(struct store *store, store_on_sites on_sites, voi
 }
 
 /**
- * Reads the ledger entry of an epoch. An unreadable entry is STORE_REFUSED, with a reason that
- * names it.
+ * Reads the ledger entry of an epoch that has had an acknowledged batch. An unreadable entry is
+ * STORE_REFUSED, with a reason that names it.
  */
 static inline void store_ledger(struct store *store, const char *site, const char *epoch,
                                 store_on_ledger on_ledger, void *data)

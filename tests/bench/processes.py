@@ -10,12 +10,18 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 #: Where a target keeps its files, on a disk, and its sockets, under a short path.
 Places = collections.namedtuple("Places", "disk run")
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+sys.path.append(str(ROOT / "tests"))
+
+from ports import free_port  # noqa: E402,F401
+
 BUILD = ROOT / os.environ.get("BUILD", "build")
 PATIENCE_S = 20
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -27,12 +33,6 @@ class Failed(Exception):
 
 #: What one target may run into without keeping the others from being measured.
 TROUBLE = (Failed, OSError, subprocess.SubprocessError, ValueError, KeyError)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def address_text(address):

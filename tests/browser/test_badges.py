@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Badges as Chromium draws them. The pictures are in build/tests/browser, to be looked at."""
 
+import re
 from urllib.parse import quote
 
 import pytest
 
-from harness import SqliteStore
+from harness import ROOT, SqliteStore
 from other_site import OtherSite
 
-STYLES = ["flat", "flat-square", "plastic", "for-the-badge"]
+STYLES = re.findall(r'^STYLE\(\w+, "([^"]+)"', (ROOT / "src/http/render/badge_styles.def").read_text(), re.MULTILINE)
 LABELS = ["visits", "i", "WWWWWWWWWWWW", "ill-fitting lilli", "r\u00e9sum\u00e9 \u00c5\u00df", "\u041f\u043e\u0441\u0435\u0449\u0435\u043d\u0438\u044f",
           "\u8a2a\u554f\u8005\u6570", "\U0001f600 smile", "\u0639\u062f\u062f \u0627\u0644\u0632\u0648\u0627\u0631", "x" * 64, "a & b < c > d \"e\" 'f'"]
 HOSTILE = ["<script>document.title='owned'</script>", "\"><script>document.title='owned'</script>", "</text></svg><img src=x onerror=\"document.title='owned'\">",

@@ -11,7 +11,7 @@ import pytest
 from harness import ROOT, need_program
 
 #: What timers run beside visits: looks at the server's role, the site's name for the store, the end of what is retained.
-BY_TIMERS = {"healing", "redis_greeting", "redis_replicas", "redis_link_log", "redis_look", "site_admit", "redis_edit", "trouble"}
+BY_TIMERS = {"resend", "redis_greeting", "redis_replicas", "redis_link_log", "redis_look", "site_admit", "redis_edit", "trouble"}
 
 TEXT = (ROOT / "ARCHITECTURE.md").read_text()
 

@@ -142,6 +142,30 @@ def test_wrong_usage(arguments):
     assert result.errors
 
 
+@pytest.mark.parametrize("arguments, message", [
+    (["ping", "--force"], "ping has no option --force; visitcountctl help ping shows its options"),
+    (["set", "--trust", "hits", "a", "/", "1"], "set has no option --trust; visitcountctl help set shows its options"),
+    (["import", "--watch"], "import has no option --watch; visitcountctl help import shows its options"),
+    (["log-level", "--watch", "debug"], "log-level with an argument changes something, so it cannot be repeated by --watch"),
+    (["journal", "burn", "/x"], 'journal: expected show, aside, verify or replay, got "burn"'),
+    (["set", "/"], "set: too few arguments, got 1"), (["ping", "me"], "ping: too many arguments, got 1")])
+def test_wrong_usage_names_what_is_right(arguments, message):
+    result = run_ctl(*arguments)
+    assert (result.status, result.output) == (USAGE, "")
+    assert message in result.errors
+
+
+def test_help_of_a_command_shows_its_options():
+    """From its row in commands.def, which also decides what is accepted."""
+    rows = re.findall(r'^COMMAND\(\w+, "([\w-]+)", \w+, \w+, ([\w| ]+),', (ROOT / "src/http/admin/commands.def").read_text(), re.MULTILINE)
+    assert len(rows) > 20
+    for name, options in rows:
+        shown = set(re.findall(r"--(watch|force|trust)\b", run_ctl("help", name).output.split("Options:")[-1]))
+        assert shown == {option.lower() for option in re.findall(r"CTL_(WATCH|FORCE|TRUST)", options)}, name
+        for option in {"watch", "force"} - shown:
+            assert "has no option" in run_ctl(name, f"--{option}").errors
+
+
 def test_a_command_that_is_nearly_right():
     assert "did you mean status?" in run_ctl("statsu").errors
 
@@ -196,6 +220,60 @@ def test_something_else_answers(directory, reply):
     assert result.errors.startswith("visitcountctl: ")
 
 
+def http(status, body):
+    return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+
+
+def asks(directory, reply, *arguments):
+    with somebody_else(directory / "other.sock", reply):
+        return run_ctl("--socket", directory / "other.sock", *arguments)
+
+
+@pytest.mark.parametrize("body, message", [
+    (rb'{"error": {"code": "x", "message": "with \"blanks\" around"}}', 'with "blanks" around'),
+    (rb'{"error":{"message":"before","code":"x"}}', "before"),
+    (rb'{"note":"\"message\":\"wrong\"","error":{"code":"x","message":"the right one"}}', "the right one"),
+    (rb'{"message":"outer","error":{"code":"x","message":"inner"}}', "inner"),
+    (rb'{"error":{"code":"x","message":"smile \ud83d\ude00"}}', "smile \U0001f600"),
+    (rb'{"error":{"code":"x","message":"bell\u0007 and \u001b[31mred"}}', "bell? and ?[31mred"),
+    (rb'{"error":{"code":"x","message":"nul \u0000 in it"}}', "nul ? in it"),
+    ('{"error":{"code":"x","message":"csi \u009b31m"}}'.encode(), "csi ?31m")])
+def test_the_message_of_a_refusal_is_read_as_json(directory, body, message):
+    result = asks(directory, http(422, body), "status")
+    assert (result.status, result.errors) == (REFUSED, f"visitcountctl: {message}\n")
+
+
+BAD_ERRORS = [b"", b"rubbish", b"<html>502</html>", b'{"error":{"code":"x","message":"cut', b'{"error":{"code":"x","message":""}}',
+              b'{"error":{"message":5}}', b'{"error":"message"}', b'{"message":"outer"}', b"[]", b'"message":"x"', b"\xff\xfe", b"[" * 100000,
+              b'{"error":{"message":"a"}} trailing', b'{"error":{"message":"a"},"error":{"message":"b"}}']
+
+
+@pytest.mark.parametrize("body", BAD_ERRORS)
+@pytest.mark.parametrize("arguments", [["status"], ["--json", "status"], ["--json", "backup", "x.db"]])
+def test_a_refusal_that_is_not_understood_is_one_line(directory, body, arguments, monkeypatch):
+    monkeypatch.chdir(directory)
+    result = asks(directory, http(500, body), *arguments)
+    assert (result.status, result.output) == (REFUSED, ""), "nothing that is no JSON reaches a program"
+    assert re.fullmatch(r"visitcountctl: .*other\.sock: .*500.*expected .*\n", result.errors), result.errors
+
+
+@pytest.mark.parametrize("body", [b"rubbish", b'{"a":1', b"<html></html>", b"\xff", b"{} {}", b"[" * 100000])
+def test_an_answer_that_is_no_json_is_one_line(directory, body):
+    result = asks(directory, http(200, body), "--json", "status")
+    assert (result.status, result.output) == (UNREACHABLE, "")
+    assert re.fullmatch(r"visitcountctl: .*other\.sock: .*expected JSON.*\n", result.errors), result.errors
+
+
+@pytest.mark.parametrize("body", [b"", b"one line\n", b"no\ttable\n"])
+def test_a_status_that_is_no_line_of_the_table(new_daemon, directory, body):
+    new_daemon(name="1").wait_for_store()
+    (directory / "run" / "other").mkdir()
+    with somebody_else(directory / "run" / "other" / "admin.sock", http(200, body)):
+        result = fleet(directory)
+    assert (result.status, result.errors) == (UNREACHABLE, "")
+    assert re.fullmatch(r"other +no answer: .*expected .*", result.output.splitlines()[2])
+
+
 def test_an_answer_that_cannot_be_written(daemon):
     with open("/dev/full", "w") as full:
         done = subprocess.run([BUILD / "visitcountctl", "--socket", daemon.admin_socket, "status"], stdout=full, stderr=subprocess.PIPE,
@@ -217,7 +295,7 @@ def test_several_instances_have_to_be_named(new_daemon, directory):
         new_daemon(name=name)
     result = run_ctl("ping", environment=run_dir)
     assert result.status == USAGE
-    assert "name one with --instance: one two" in result.errors
+    assert result.errors == (f"visitcountctl: {directory}/run has the sockets of 2 instances: one, two; name one, for example with --instance one\n")
     for name in ("one", "two"):
         assert run_ctl("--instance", name, "status", "--json", environment=run_dir).json()["instance"] == name
     assert run_ctl("--instance", "three", "status", environment=run_dir).status == UNREACHABLE
@@ -282,7 +360,7 @@ def test_instances_that_do_not_answer_have_a_line_too(new_daemon, directory):
     lines = result.output.splitlines()
     assert re.match(r"alive +running ", lines[1])
     assert re.fullmatch(r"dead +no answer: .*/dead/admin\.sock: nobody listens; the instance has ended", lines[2])
-    assert re.fullmatch(r"frozen +no answer: .*/frozen/admin\.sock: no answer within 300ms", lines[3])
+    assert re.fullmatch(r"frozen +no answer: .*/frozen/admin\.sock: no answer within 300ms; --timeout waits longer", lines[3])
     assert len(lines) == 4
     assert fleet(directory).output.splitlines()[3].split()[1] == "running"
 
@@ -294,7 +372,7 @@ def test_an_instance_that_refuses_has_a_line_too(new_daemon, directory):
     with somebody_else(directory / "run" / "other" / "admin.sock", b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"):
         result = fleet(directory)
     assert (result.status, result.errors) == (REFUSED, "")
-    assert re.fullmatch(r"other +refused: the daemon answered 404", result.output.splitlines()[2])
+    assert re.fullmatch(r"other +refused: .*other/admin\.sock: HTTP status 404 without a readable reason: expected .*", result.output.splitlines()[2])
 
 
 def test_trouble_of_one_instance_is_in_its_line(new_daemon, directory):

@@ -226,7 +226,7 @@ def test_counts_survive_a_restart(daemon):
 
 def test_every_number_that_was_answered_survives_kill_9(daemon, store, visitors):
     """Again and again, and at least once with visits in flight."""
-    daemon.keep_port()
+    daemon.keep_port().wait_for_store()
     crowd = visitors([daemon.address], connections=48)
     rounds = 0
     while rounds < 6 or crowd.broken == 0:

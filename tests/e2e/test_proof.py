@@ -79,6 +79,16 @@ def test_a_lost_ledger(daemon, redis_store, client):
     check_torn(daemon, redis_store, 10)
 
 
+def test_a_lost_ledger_and_a_lost_mark(daemon, redis_store, client):
+    """What is left looks like data of a version before 0.2, but not to an instance that has counted there."""
+    client.delete(LEDGER)
+    client.zrem(HITS, MARK)
+    check_torn(daemon, redis_store, 10)
+    repaired = repair(daemon, "--trust", "hits")
+    assert (repaired["state"], repaired["count"], repaired["new_generation"]) == ("repaired", 10, 1)
+    assert daemon.count() == 11 == redis_store.total()
+
+
 def test_lost_totals(daemon, redis_store, client):
     client.delete(HITS)
     check_torn(daemon, redis_store, 0)

@@ -126,8 +126,8 @@ def test_a_salt_that_is_there_is_told_by_a_store_that_takes_nothing(new_daemon, 
 @pytest.mark.parametrize("sites", [["listed"], ["*"]], ids=["listed", "any"])
 def test_a_restart_refuses_nobody(new_daemon, redis_store, visitors, sites):
     """While the store is being connected to, the question for a site waits like a visit does."""
-    daemon = new_daemon({"sites": sites, "count.max_wait": "20s", "redis.connect_timeout": "20s", **redis_store.settings}).wait_for_store()
-    daemon.keep_port()
+    daemon = new_daemon({"sites": sites, "count.max_wait": "20s", "redis.connect_timeout": "20s", **redis_store.settings})
+    daemon.keep_port().wait_for_store()
     load = visitors([daemon.address], connections=32, targets=("/v1/hit/listed/a",))
     for _ in range(8):
         load.wait_for_more(100)

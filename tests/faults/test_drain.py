@@ -80,12 +80,12 @@ def test_kill_each_behind_nginx(fleet, nginx, store, visitors):
 # --- the end while the store is away ---
 
 def end_in_time(daemon):
-    """SIGTERM: it ends by itself, with status 0, within drain.timeout and what a busy machine takes."""
+    """SIGTERM: it ends by itself, with status 0, within drain.timeout (5 s) and what a busy machine takes: less than half of
+    count.max_wait, which is what the visitors would wait otherwise."""
     start = time.monotonic()
     daemon.signal(signal.SIGTERM)
-    assert daemon.process.wait(10) == 0
-    assert time.monotonic() - start < 5.5
-    return time.monotonic() - start
+    assert daemon.process.wait() == 0
+    assert time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen", "black hole"])

@@ -128,12 +128,12 @@ static void on_applied(void *data, const struct store_applied *applied)
     end->is_outdated = applied->is_outdated;
     end->generation = applied->generation;
     end->old_version_s = applied->outcome == STORE_OK ? applied->old_version_s : 0;
-    end->duplicate = applied->duplicate;
+    end->duplicate = applied->is_duplicate;
     end->at = applied->at;
     if (applied->outcome == STORE_OK) {
         memcpy(end->numbers, applied->totals, PAGES * sizeof(uint64_t));
         memcpy(end->numbers + PAGES, applied->uniques, PAGES * sizeof(uint64_t));
-        memcpy(end->repeated, applied->repeated, sizeof(end->repeated));
+        memcpy(end->repeated, applied->duplicate_tokens, sizeof(end->repeated));
     }
 }
 
@@ -273,12 +273,12 @@ static struct end apply(struct loop *loop, const char *bytes, size_t length, siz
                                    "$40\r\n0123456789012345678901234567890123456789\r\n"
                                    "*1\r\n$6\r\nmaster\r\n";
     const struct redis_store_options options = {
-        .address = {.host = "127.0.0.1", .port = 6379},
-        .username = "",
-        .password = "",
+        .link = {.address = {.host = "127.0.0.1", .port = 6379},
+                 .username = "",
+                 .password = "",
+                 .connect_timeout_ms = 1000,
+                 .command_timeout_ms = 1000},
         .instance = "fuzz",
-        .connect_timeout_ms = 1000,
-        .command_timeout_ms = 1000,
     };
     const char *reason;
     struct store *store = redis_store_create(loop, &options, &reason);

@@ -36,7 +36,7 @@ def skip(reason):
     pytest.skip(reason)
 
 
-def wait_for(condition, what, seconds=30):
+def wait_for(condition, what, seconds=60):
     """The one place that waits: returns the first true value of `condition` or fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:

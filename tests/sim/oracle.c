@@ -151,7 +151,7 @@ void oracle_answered(size_t request, size_t instance, const struct visit_answer 
         }
         promise(own, true);
         break;
-    case VISIT_REPEATED:
+    case VISIT_DUPLICATE:
         promise(own, true);
         break;
     case VISIT_JOURNALED:

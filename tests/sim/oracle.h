@@ -13,7 +13,8 @@
  * hour: promised <= total <= promised and possible.
  *
  * Numbers are judged only while the store does not go back in time. Where it does, what an instance
- * promised is *at risk* when the instance is ended or killed, since it alone could heal the store.
+ * promised is *at risk* when the instance is ended or killed, since it alone could resend to the
+ * store.
  *
  * A site whose keys were lost one by one is torn, until it is repaired. Then its totals are what
  * the operator put in, and the visits that come after that.
@@ -57,7 +58,7 @@ void oracle_answered(size_t request, size_t instance, const struct visit_answer 
                      const struct sim_database *database);
 void oracle_unanswered(size_t request);
 
-/** An instance is gone, with what it could heal the store with. */
+/** An instance is gone, with what it could resend to the store. */
 void oracle_instance_gone(size_t instance);
 
 /** An instance could not know that the store refused a site, and it went back since. */

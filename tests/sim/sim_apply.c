@@ -21,9 +21,9 @@ static struct kept_answer *keep(const struct sim_answer *answer)
     kept->entry_count = answer->entry_count;
     kept->token_count = answer->token_count;
     kept->totals = (uint64_t *)(kept + 1);
-    kept->repeated = (bool *)(kept->totals + answer->entry_count);
+    kept->duplicates = (bool *)(kept->totals + answer->entry_count);
     memcpy(kept->totals, answer->totals, totals_bytes);
-    sim_copy(kept->repeated, answer->repeated, answer->token_count);
+    sim_copy(kept->duplicates, answer->duplicates, answer->token_count);
     return kept;
 }
 
@@ -141,9 +141,9 @@ static void see_tokens(struct sim_database *database, const struct store_batch *
     for (size_t i = 0; i < batch->token_count; i++) {
         uint32_t entry = batch->tokens[i].entry;
 
-        answer->repeated[i] =
+        answer->duplicates[i] =
             answer->totals[entry] != STORE_NONE && see(database, batch, &batch->tokens[i], version);
-        hits[entry] -= answer->repeated[i] ? 1 : 0;
+        hits[entry] -= answer->duplicates[i] ? 1 : 0;
     }
 }
 
@@ -179,7 +179,7 @@ static void add_entries(struct sim_database *database, const struct store_batch 
 static void repeat_answer(const struct sim_database *database, const struct store_batch *batch,
                           const struct ledger_row *row, struct sim_answer *answer)
 {
-    memset(answer->repeated, 0, answer->token_count);
+    memset(answer->duplicates, 0, answer->token_count);
     if (row->at.sequence == batch->sequence) {
         if (row->at.visits != batch->visits || row->answer->entry_count != batch->entry_count ||
             row->answer->token_count <
@@ -194,7 +194,7 @@ static void repeat_answer(const struct sim_database *database, const struct stor
         }
         memcpy(answer->totals, row->answer->totals,
                row->answer->entry_count * sizeof(*answer->totals));
-        sim_copy(answer->repeated, row->answer->repeated, row->answer->token_count);
+        sim_copy(answer->duplicates, row->answer->duplicates, row->answer->token_count);
         return;
     }
     for (size_t i = 0; i < batch->entry_count; i++) {
@@ -209,9 +209,10 @@ bool sim_database_refuses(const struct sim_database *database, const struct stor
 {
     size_t site = sim_site_number(batch->site);
     uint64_t generation = sim_database_generation(database, site);
+    uint64_t old_at_ms;
 
     *ret_applied = (struct store_applied){.outcome = STORE_REFUSED, .scope = STORE_SCOPE_SITE};
-    if (sim_database_is_torn(database, site)) {
+    if (!sim_examine(database, site, batch->expects_mark, &old_at_ms)) {
         ret_applied->is_torn = true;
         ret_applied->reason = "the site is torn";
         return true;
@@ -267,7 +268,7 @@ static void apply(struct sim_database *database, const struct store_batch *batch
     struct store_position at = row != NULL ? row->at : (struct store_position){0};
 
     if (at.sequence >= batch->sequence) {
-        ret_applied->duplicate = true;
+        ret_applied->is_duplicate = true;
         repeat_answer(database, batch, row, answer);
     } else if (at.sequence != batch->follows) {
         *ret_applied = (struct store_applied){.outcome = STORE_REFUSED,
@@ -292,7 +293,7 @@ void sim_database_apply(struct sim_database *database, const struct store_batch 
     *ret_applied = (struct store_applied){.outcome = STORE_OK,
                                           .totals = answer->totals,
                                           .uniques = answer->uniques,
-                                          .repeated = answer->repeated};
+                                          .duplicate_tokens = answer->duplicates};
     if (version == SIM_OLD) {
         apply(database, batch, version, answer, ret_applied);
         return;
@@ -301,10 +302,10 @@ void sim_database_apply(struct sim_database *database, const struct store_batch 
         *ret_applied = http_error;
         return;
     }
-    sim_examine(database, sim_site_number(batch->site), &old_at_ms);
+    sim_examine(database, sim_site_number(batch->site), batch->expects_mark, &old_at_ms);
     apply(database, batch, version, answer, ret_applied);
     if (ret_applied->outcome == STORE_OK) {
-        if (!ret_applied->duplicate) {
+        if (!ret_applied->is_duplicate) {
             prove(database, batch, old_at_ms);
             old_at_ms = database->sites[sim_site_number(batch->site)].ledger.old_at_ms;
         }

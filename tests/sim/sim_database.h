@@ -25,8 +25,8 @@
 /** How much longer than their windows tokens are kept: journal.keep_tokens by default. */
 #define SIM_KEEP_TOKENS_S 600
 
-/** The keys of a site that prove each other, as bits. */
-enum sim_keys { SIM_HITS = 1, SIM_LEDGER = 2 };
+/** The keys of a site that prove each other, and the mark in "hits" alone, as bits. */
+enum sim_keys { SIM_HITS = 1, SIM_LEDGER = 2, SIM_MARK = 4 };
 
 /** By which rules a batch is applied. */
 enum sim_version {
@@ -64,7 +64,7 @@ struct sim_answer {
     size_t token_count;
     uint64_t totals[SIM_PAGES_MAX];
     uint64_t uniques[SIM_PAGES_MAX]; /* of none it is known */
-    bool repeated[SIM_PAGES_MAX];
+    bool duplicates[SIM_PAGES_MAX];
 };
 
 /** Applies a batch as the ledger says; what `ret_applied` points to is in `answer`. */
@@ -97,7 +97,12 @@ void sim_database_restore(struct sim_database *database, size_t site, unsigned k
 bool sim_database_differs(const struct sim_database *database, size_t site,
                           const struct sim_database *from);
 
-/** Whether the keys of a site contradict each other. */
+bool sim_database_has_pages(const struct sim_database *database, size_t site);
+
+/** Whether a site has pages, and nothing that shows which version counted them. */
+bool sim_database_lacks_marks(const struct sim_database *database, size_t site);
+
+/** Whether the keys of a site contradict each other, to an instance that has counted on it. */
 bool sim_database_is_torn(const struct sim_database *database, size_t site);
 
 /**

@@ -18,7 +18,7 @@ struct kept_answer {
     size_t entry_count;
     size_t token_count;
     uint64_t *totals;
-    bool *repeated;
+    bool *duplicates;
 };
 
 struct ledger_row {
@@ -72,10 +72,12 @@ const struct ledger_row *sim_find_row(const struct sim_database *database, size_
 bool sim_is_old_epoch(const char *epoch);
 
 /**
- * Whether the keys of a site prove each other, as examine() in proof.lua. `ret_old_at_ms`: when a
- * version before 0.2 was last seen writing, 0 for never.
+ * Whether the keys of a site prove each other, as examine() in proof.lua. `expects_mark`: as in
+ * struct store_batch. `ret_old_at_ms`: when a version before 0.2 was last seen writing, 0 for
+ * never.
  */
-bool sim_examine(const struct sim_database *database, size_t site, uint64_t *ret_old_at_ms);
+bool sim_examine(const struct sim_database *database, size_t site, bool expects_mark,
+                 uint64_t *ret_old_at_ms);
 
 /** Frees an answer that nobody uses any more. NULL is allowed. */
 void sim_let_answer_go(struct kept_answer *kept);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "journal/journal.h"
+#include "journal/journal_inside.h"
 #include "journal/journal_job.h"
 #include "oracle.h"
 #include "sim_clock.h"
@@ -87,7 +88,8 @@ static void judge_stats(struct sim_instance *instance)
     instance->lost += stats->lost;
     if (!instance->is_gone &&
         (stats->accepted != instance->taken || stats->waiting != 0 ||
-         stats->applied != told[VISIT_COUNTED] || stats->repeated != told[VISIT_REPEATED] ||
+         stats->applied != told[VISIT_COUNTED] ||
+         stats->duplicate_visits != told[VISIT_DUPLICATE] ||
          stats->journaled != told[VISIT_JOURNALED] || stats->unknown != told[VISIT_UNKNOWN] ||
          stats->refused !=
              told[VISIT_REFUSED] + told[VISIT_TOO_MANY_PAGES] + instance->turned_away)) {

@@ -82,7 +82,7 @@ void sim_instance_run_due(struct sim_instance *instance);
  */
 uint64_t sim_instance_waiting_asides(const struct sim_instance *instance);
 
-/** Whether nothing is left to be done: all was answered, healed and replayed. */
+/** Whether nothing is left to be done: all was answered, resent and replayed. */
 bool sim_instance_is_done(const struct sim_instance *instance);
 
 #endif

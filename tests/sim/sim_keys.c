@@ -61,6 +61,9 @@ void sim_database_lose(struct sim_database *database, size_t site, unsigned keys
         own->total = 0;
         own->hits = (struct sim_mark){0};
     }
+    if ((keys & SIM_MARK) != 0) {
+        own->hits.is_there = false; /* a repair learns the generation from an instance */
+    }
     if ((keys & SIM_LEDGER) != 0) {
         drop_rows(database, site);
         own->ledger = (struct sim_mark){0};
@@ -127,12 +130,36 @@ static uint64_t find_writers(const struct sim_database *database, size_t site, b
     return last_ms;
 }
 
+static bool has_rows(const struct sim_database *database, size_t site)
+{
+    for (size_t i = 0; i < database->ledger_count; i++) {
+        if (database->ledger[i].site == site) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_within(uint64_t at_ms, uint64_t seconds)
 {
     return at_ms != 0 && clock_monotonic_ms() - at_ms < 1000 * seconds;
 }
 
-bool sim_examine(const struct sim_database *database, size_t site, uint64_t *ret_old_at_ms)
+bool sim_database_has_pages(const struct sim_database *database, size_t site)
+{
+    return database->sites[site].pages != 0;
+}
+
+bool sim_database_lacks_marks(const struct sim_database *database, size_t site)
+{
+    const struct sim_site *own = &database->sites[site];
+
+    return own->pages != 0 && !own->hits.is_there && !own->ledger.is_there &&
+           !has_rows(database, site);
+}
+
+bool sim_examine(const struct sim_database *database, size_t site, bool expects_mark,
+                 uint64_t *ret_old_at_ms)
 {
     const struct sim_site *own = &database->sites[site];
     bool has_new;
@@ -141,7 +168,7 @@ bool sim_examine(const struct sim_database *database, size_t site, uint64_t *ret
     *ret_old_at_ms = own->ledger.old_at_ms;
     if (!own->hits.is_there && !own->ledger.is_there) {
         *ret_old_at_ms = find_writers(database, site, &has_new);
-        return !has_new;
+        return !has_new && !(expects_mark && sim_database_lacks_marks(database, site));
     }
     if (!own->hits.is_there || !own->ledger.is_there ||
         own->hits.generation != own->ledger.generation) {
@@ -162,7 +189,7 @@ bool sim_database_is_torn(const struct sim_database *database, size_t site)
 {
     uint64_t old_at_ms;
 
-    return !sim_examine(database, site, &old_at_ms);
+    return !sim_examine(database, site, true, &old_at_ms);
 }
 
 uint64_t sim_database_generation(const struct sim_database *database, size_t site)

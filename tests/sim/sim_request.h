@@ -19,6 +19,7 @@ struct sim_request {
     struct sim_node *node;
     unsigned incarnation;
     enum sim_version version;          /* of its sender */
+    bool has_counted;                  /* the sender was told of a counted batch of the site */
     struct store_batch batch;          /* of a question only site and epoch */
     struct sealed_batch *sealed_batch; /* has the batch's memory; NULL of a question */
     char site[STORE_SITE_MAX + 1];

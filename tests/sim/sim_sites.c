@@ -28,13 +28,15 @@ static void lose_key(struct world *world, size_t site)
     struct sim_database *database = world->active->database;
     unsigned key = sim_chance(500) ? SIM_HITS : SIM_LEDGER;
     const char *name = key == SIM_HITS ? "hits" : "the ledger";
+    bool takes_mark =
+        key == SIM_LEDGER && sim_database_has_pages(database, site) && sim_chance(300);
 
     if (sim_database_is_torn(database, site)) {
         return; /* with the other key as well it would be a site that went back by any time */
     }
     if (sim_chance(600)) {
-        sim_say("site %zu loses %s", site, name);
-        sim_database_lose(database, site, key);
+        sim_say("site %zu loses %s%s", site, name, takes_mark ? " and its mark" : "");
+        sim_database_lose(database, site, key | (takes_mark ? SIM_MARK : 0));
         world->tally->keys_lost++;
     } else if (sim_database_differs(database, site, world->backup)) {
         sim_say("site %zu gets older: %s", site, name);

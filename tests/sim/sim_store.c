@@ -44,7 +44,8 @@ struct sim_store {
     bool available;
     bool refuses;
     enum sim_version version;
-    unsigned knows_old; /* bits: sites of which it was told that an older version wrote */
+    unsigned has_counted; /* bits: sites of which it was told that a batch was counted */
+    unsigned knows_old;   /* bits: sites of which it was told that an older version wrote */
     struct sim_store_weather weather;
     struct sim_heed heed;
     uint64_t asked_at_ms; /* what the replicas have; 0: not yet */
@@ -103,6 +104,7 @@ static struct call *add_call(struct sim_store *store, const struct store_batch *
 
     call->request = sim_request_create(store->node, batch);
     call->request->version = store->version;
+    call->request->has_counted = (store->has_counted & 1U << sim_site_number(batch->site)) != 0;
     call->request->at_ms += sim_draw_skewed(0, weather->latency_ms) / 2;
     call->data = data;
     call->fate = draw_fate(store);
@@ -190,10 +192,13 @@ static void note_heard(struct sim_store *store, const struct call *call)
     if (is_batch ? outcome == STORE_OK || call->applied.is_outdated : call->ledger.is_outdated) {
         oracle_heard(store->instance, (size_t)__builtin_ctz(call->site), call->executed_at_ms);
     }
+    if (outcome == STORE_OK && is_batch) {
+        store->has_counted |= call->site;
+    }
     if (outcome == STORE_OK && is_batch && call->applied.old_version_s != 0) {
         store->knows_old |= call->site;
     }
-    if (outcome == STORE_OK && is_batch && !call->applied.duplicate) {
+    if (outcome == STORE_OK && is_batch && !call->applied.is_duplicate) {
         sim_heed_forget(&store->heed, SIM_ALL_SITES);
     } else if (outcome == STORE_REFUSED && !call->applied.gap) {
         sim_heed_hear(&store->heed, sites, store->weather.heed_ms);

@@ -115,7 +115,7 @@ static void judge_calm(const struct attempt *attempt, const struct visit_answer 
     size_t site = traffic->asked[attempt->request].site;
 
     if (traffic->options.is_calm && !traffic->is_over && site != 0 &&
-        answer->status != VISIT_COUNTED && answer->status != VISIT_REPEATED &&
+        answer->status != VISIT_COUNTED && answer->status != VISIT_DUPLICATE &&
         answer->status != VISIT_TOO_MANY_PAGES) {
         oracle_accuse("attempt %zu: site %zu is not counted, and only site 0 is ill: %s",
                       (size_t)(attempt - traffic->attempts), site,
@@ -290,8 +290,8 @@ static void arrive(struct sim_traffic *traffic)
 
 /*
  * An older version does not know the form in which this one keeps tokens. So nothing goes back to
- * it, and what it has yet to apply, to replay or to heal is not tried elsewhere. This version looks
- * for the older form where it was told that an older version writes: not before that.
+ * it, and what it has yet to apply, to replay or to resend is not tried elsewhere. This version
+ * looks for the older form where it was told that an older version writes: not before that.
  */
 static bool may_repeat_at(const struct sim_traffic *traffic, const struct asked *asked,
                           const struct sim_instance *instance)

@@ -188,13 +188,13 @@ static struct world *create_world(struct sim_tally *tally)
 static void add_stats(struct sim_tally *tally, const struct stats *stats)
 {
     tally->counted += stats->applied;
-    tally->repeated += stats->repeated;
+    tally->duplicate_visits += stats->duplicate_visits;
     tally->journaled += stats->journaled;
     tally->refused += stats->refused;
     tally->unknown += stats->unknown;
-    tally->duplicates += stats->duplicates;
+    tally->duplicate_batches += stats->duplicate_batches;
     tally->replayed += stats->replayed;
-    tally->healed += stats->healed;
+    tally->resent_visits += stats->resent_visits;
     tally->lost += stats->lost;
 }
 

@@ -33,13 +33,13 @@ struct sim_tally {
     uint64_t requests;
     uint64_t attempts;
     uint64_t counted;
-    uint64_t repeated;
+    uint64_t duplicate_visits;
     uint64_t journaled;
     uint64_t refused;
     uint64_t unknown;
-    uint64_t duplicates;
+    uint64_t duplicate_batches;
     uint64_t replayed;
-    uint64_t healed;
+    uint64_t resent_visits;
     uint64_t lost;
     uint64_t outages;
     uint64_t deaths;

@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import socketserver
+import statistics
 import subprocess
 import threading
 import time
@@ -304,11 +305,18 @@ def test_an_instance_whose_queue_is_full_is_passed_over_at_once(nginx, instances
     with contextlib.ExitStack() as queued:
         for instance in instances[:2]:
             fill_queue(instance.address, queued)
-        began = time.monotonic()
+        took = []
         for _ in range(20):
+            began = time.monotonic()
             assert nginx.request("GET", "/count").status == 200
-        assert time.monotonic() - began < 1, "nobody waited for proxy_connect_timeout"
+            took.append(time.monotonic() - began)
+    # Two of three requests meet a full queue first. On a busy machine a single request may be slow, but not most of them.
+    assert statistics.median(took) < connect_timeout_s(), took
     assert len(instances[2].requests) == 20
+
+
+def connect_timeout_s():
+    return int(re.search(r"^\s*proxy_connect_timeout (\d+)s;", (NGINX_FILES / "visitcountd.conf").read_text(), re.M)[1])
 
 
 def fill_queue(path, stack):

@@ -31,7 +31,7 @@ def skip(reason):
     pytest.skip(reason)
 
 
-def wait_for(condition, what, seconds=30):
+def wait_for(condition, what, seconds=60):
     """The one place that waits: returns the first true value of `condition`, fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -73,7 +73,7 @@ class Machine:
 
     def wait_for_boot(self):
         states = ("running", "degraded")
-        wait_for(lambda: self.run("systemctl is-system-running", check=False).stdout.strip() in states, "booted", 60)
+        wait_for(lambda: self.run("systemctl is-system-running", check=False).stdout.strip() in states, "booted", 180)
 
     def remove(self):
         podman("rm", "--force", "--time=0", self.name, check=False)
@@ -312,9 +312,9 @@ def test_a_restart_under_load_loses_no_visit(machine, unit):
 
 def test_stopping_under_load_takes_less_than_five_seconds_and_the_last_number_is_kept(machine):
     with Load(machine) as load:
-        began = time.monotonic()
-        machine.run("systemctl stop visitcountd.target")
-        seconds = time.monotonic() - began
+        # measured inside: podman's own start is not part of it
+        script = "began=$(date +%s%N); systemctl stop visitcountd.target; echo $(($(date +%s%N) - began))"
+        seconds = int(machine.run(script).stdout) / 1e9
         states = [machine.state(f"visitcountd@{i}.{kind}") for i in (1, 2, 3) for kind in ("service", "socket")]
     assert states == ["inactive"] * 6
     assert not any(machine.has_file(HTTP_SOCKET.format(instance)) for instance in (1, 2, 3))
@@ -365,7 +365,7 @@ def test_after_kill_9_it_is_started_again_and_visitors_wait(machine):
 def test_a_loop_that_hangs_is_found_by_the_watchdog(machine):
     pid = machine.show("visitcountd@1", "MainPID")
     machine.run(f"kill -STOP {pid}")
-    wait_for(lambda: machine.show("visitcountd@1", "NRestarts") == "1", "restarted", WATCHDOG_SECONDS + 10)
+    wait_for(lambda: machine.show("visitcountd@1", "NRestarts") == "1", "restarted", WATCHDOG_SECONDS + 60)
     assert "Watchdog timeout" in machine.journal("visitcountd@1")
     assert machine.count(8081) == 1
     assert machine.show("visitcountd@1", "MainPID") != pid

@@ -30,7 +30,7 @@ struct fixture {
     struct batch *batch;
     struct visit visits[VISITS_MAX];
     uint64_t numbers[VISITS_MAX]; /* 0 as long as there is no answer */
-    bool repeated[VISITS_MAX];
+    bool duplicates[VISITS_MAX];
     size_t count;
 };
 
@@ -87,19 +87,19 @@ static inline void note_answer(void *data, struct visit *visit, const struct vis
     ptrdiff_t i = visit - fixture->visits;
 
     assert_true(list_is_empty(&visit->link));
-    assert_true(answer->status == VISIT_COUNTED || answer->status == VISIT_REPEATED);
+    assert_true(answer->status == VISIT_COUNTED || answer->status == VISIT_DUPLICATE);
     assert_null(answer->reason);
     assert_int_equal(fixture->numbers[i], 0);
     fixture->numbers[i] = answer->count;
-    fixture->repeated[i] = answer->status == VISIT_REPEATED;
+    fixture->duplicates[i] = answer->status == VISIT_DUPLICATE;
 }
 
 static inline void answer_with(struct fixture *fixture, const uint64_t *totals,
-                               const bool *repeated)
+                               const bool *duplicates)
 {
     static const uint64_t uniques[VISITS_MAX]; /* of each page */
     const struct store_applied applied = {
-        .outcome = STORE_OK, .totals = totals, .uniques = uniques, .repeated = repeated};
+        .outcome = STORE_OK, .totals = totals, .uniques = uniques, .duplicate_tokens = duplicates};
 
     batch_answer(fixture->batch, &applied, note_answer, fixture);
 }
@@ -113,7 +113,7 @@ static inline void answer(struct fixture *fixture, const uint64_t *totals)
 /* what would be sent, as "a2 b1" */
 static inline void assert_content(struct fixture *fixture, const char *expected)
 {
-    const struct sealed_batch *sealed_batch = batch_freeze(fixture->batch);
+    const struct sealed_batch *sealed_batch = batch_seal(fixture->batch);
     const struct store_batch *content = &sealed_batch->content;
     uint64_t hits = 0;
     char text[256] = "";

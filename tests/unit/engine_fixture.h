@@ -277,10 +277,10 @@ static inline void count_one(struct fixture *fixture, const char *page, uint64_t
         assert_int_equal((fixture)->visits[i].number, (uint64_t)expected); \
     } while (0)
 
-#define assert_repeated(fixture, i, expected)                              \
+#define assert_duplicate(fixture, i, expected)                             \
     do {                                                                   \
         assert_true((fixture)->visits[i].is_answered);                     \
-        assert_int_equal((fixture)->visits[i].status, VISIT_REPEATED);     \
+        assert_int_equal((fixture)->visits[i].status, VISIT_DUPLICATE);    \
         assert_int_equal((fixture)->visits[i].number, (uint64_t)expected); \
     } while (0)
 
@@ -336,7 +336,7 @@ static inline void go_back(struct fixture *fixture, struct fake_database *copy)
 }
 
 /* what is sent is `hits` of "/" under `sequence`, behind `after`; it is answered */
-#define heal(fixture, sequence, after, hits)                   \
+#define resend(fixture, sequence, after, hits)                 \
     do {                                                       \
         assert_sent(fixture, sequence, "/", hits);             \
         assert_int_equal(sent(fixture)->batch.follows, after); \

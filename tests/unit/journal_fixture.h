@@ -46,7 +46,7 @@ struct note {
     struct list link;
     struct fixture *fixture;
     uint64_t sequence;
-    struct journal_record record; /* of those that were left; its sealed_batch is the note's */
+    struct journal_record record; /* of those that were left; its sealed batch is the note's */
     int ended;
     int error;
 };

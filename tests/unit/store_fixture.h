@@ -120,7 +120,7 @@ struct answer {
     int *order; /* counts the callbacks of several calls; may be NULL */
     int position;
     enum store_outcome outcome;
-    bool duplicate;
+    bool is_duplicate;
     bool gap;
     enum store_scope scope;
     struct store_position at;
@@ -132,8 +132,8 @@ struct answer {
     char reason[256];
     size_t count; /* of totals */
     uint64_t totals[PAGES_MAX];
-    size_t token_count; /* of repeated */
-    bool repeated[TOKENS_MAX];
+    size_t token_count; /* of duplicates */
+    bool duplicates[TOKENS_MAX];
     uint64_t uniques[PAGES_MAX];
 };
 
@@ -160,7 +160,7 @@ static inline void on_applied(void *data, const struct store_applied *applied)
 {
     struct answer *answer = data;
 
-    answer->duplicate = applied->duplicate;
+    answer->is_duplicate = applied->is_duplicate;
     answer->gap = applied->gap;
     answer->scope = applied->scope;
     answer->at = applied->at;
@@ -170,9 +170,9 @@ static inline void on_applied(void *data, const struct store_applied *applied)
     answer->old_version_s = applied->old_version_s;
     answer->is_unproven = applied->is_unproven;
     if (applied->outcome == STORE_OK) {
-        assert_non_null(applied->repeated);
+        assert_non_null(applied->duplicate_tokens);
         assert_non_null(applied->uniques);
-        memcpy(answer->repeated, applied->repeated, answer->token_count);
+        memcpy(answer->duplicates, applied->duplicate_tokens, answer->token_count);
         memcpy(answer->uniques, applied->uniques, answer->count * sizeof(*applied->uniques));
     }
     keep_answer(answer, applied->outcome, applied->totals, applied->reason);
@@ -393,12 +393,12 @@ static const struct backend sqlite_backend = {"sqlite", create_sqlite, take_sqli
 static inline struct store *create_redis(struct fixture *fixture)
 {
     struct redis_store_options options = {
-        .username = "",
-        .password = "",
+        .link = {.username = "",
+                 .password = "",
+                 .connect_timeout_ms = 1000,
+                 .command_timeout_ms = 5000},
         .tls_ca = "",
         .instance = "test",
-        .connect_timeout_ms = 1000,
-        .command_timeout_ms = 5000,
         .keep_tokens_ms = fixture->keep_tokens_ms,
         .ledger_ttl_ms = fixture->ledger_ttl_ms,
         .series_days_ms = fixture->series_days * UINT64_C(86400000),
@@ -406,8 +406,8 @@ static inline struct store *create_redis(struct fixture *fixture)
     struct store *store;
     const char *reason;
 
-    options.address.is_unix = true;
-    snprintf(options.address.path, sizeof(options.address.path), "%s", fixture->path);
+    options.link.address.is_unix = true;
+    snprintf(options.link.address.path, sizeof(options.link.address.path), "%s", fixture->path);
     store = redis_store_create(fixture->loop, &options, &reason);
     assert_non_null(store);
     return store;

@@ -332,7 +332,7 @@ static void test_labels_cannot_break_out(void **state)
 
     (void)state;
     for (size_t i = 0; i < LENGTH(labels); i++) {
-        for (int style = BADGE_FLAT; style <= BADGE_FOR_THE_BADGE; style++) {
+        for (int style = BADGE_FLAT; style < BADGE_STYLE_COUNT; style++) {
             char *svg = render((struct badge){
                 .style = (enum badge_style)style, .label = labels[i], .message = labels[i]});
             size_t opened = 0;
@@ -408,6 +408,28 @@ static void test_wrong_parameters_are_named(void **state)
     h2o_mem_clear_pool(&pool);
 }
 
+/* the message has the names of the table */
+static void test_a_wrong_name_is_answered_with_the_right_ones(void **state)
+{
+    h2o_mem_pool_t pool;
+    struct style style;
+    enum badge_style found;
+
+    (void)state;
+    h2o_mem_init_pool(&pool);
+    assert_string_equal(parse(&pool, "style=round", &style),
+                        "style is one of flat, flat-square, plastic, for-the-badge");
+    assert_string_equal(parse(&pool, "format=roman", &style),
+                        "format is one of plain, grouped, compact");
+    for (int i = 0; i < BADGE_STYLE_COUNT; i++) {
+        const char *name = badge_style_name((enum badge_style)i);
+
+        assert_true(badge_parse_style(name, strlen(name), &found) && (int)found == i);
+        assert_non_null(strstr(badge_style_list(), name));
+    }
+    h2o_mem_clear_pool(&pool);
+}
+
 static void test_estimates_are_marked(void **state)
 {
     const struct style style = {.number = {NUMBER_GROUPED, 0}};
@@ -446,6 +468,7 @@ int main(void)
         cmocka_unit_test(test_labels_cannot_break_out),
         cmocka_unit_test(test_parameters),
         cmocka_unit_test(test_wrong_parameters_are_named),
+        cmocka_unit_test(test_a_wrong_name_is_answered_with_the_right_ones),
         cmocka_unit_test(test_estimates_are_marked),
     };
 

@@ -44,13 +44,13 @@ static void test_numbers_in_order_of_arrival(void **state)
 static void test_who_leaves_and_who_stays(void **state)
 {
     /*
-     * x: leaves. From an open batch it takes its hit along; a frozen one stays as it was sent, and
+     * x: leaves. From an open batch it takes its hit along; a sealed one stays as it was sent, and
      * nobody gets the number.
      */
     static const struct {
         const char *pages;
         const char *leaving;
-        bool frozen;
+        bool sealed;
         const char *content;
         uint64_t totals[3];
         uint64_t numbers[8];
@@ -81,7 +81,7 @@ static void test_who_leaves_and_who_stays(void **state)
         for (const char *at = rows[i].leaving; *at != '\0'; at++) {
             leaving += *at == 'x' ? 1 : 0;
         }
-        if (rows[i].frozen) {
+        if (rows[i].sealed) {
             assert_content(fixture, rows[i].content);
         }
         assert_int_equal(expire(fixture, LEAVES_MS - 1), 0);
@@ -117,7 +117,7 @@ static void test_a_page_that_all_left_comes_back(void **state)
     expire(fixture, STAYS_MS);
 }
 
-static void test_a_frozen_batch_that_all_left_is_not_empty(void **state)
+static void test_a_sealed_batch_that_all_left_is_not_empty(void **state)
 {
     struct fixture *fixture = *state;
 
@@ -139,7 +139,7 @@ static void test_everybody_can_be_made_to_leave(void **state)
     assert_int_equal(expire(fixture, UINT64_MAX), 3);
 }
 
-/* --- freezing and thawing --- */
+/* --- sealing and reopening --- */
 
 static void test_takes_visits_only_while_it_was_never_sent(void **state)
 {
@@ -148,10 +148,10 @@ static void test_takes_visits_only_while_it_was_never_sent(void **state)
     assert_true(batch_takes(fixture->batch, SECOND, DAY));
     add(fixture, "a", NULL);
     assert_true(batch_takes(fixture->batch, SECOND, DAY));
-    batch_freeze(fixture->batch);
+    batch_seal(fixture->batch);
     assert_int_equal(fixture->batch->attempts, 1);
     assert_false(batch_takes(fixture->batch, SECOND, DAY));
-    batch_thaw(fixture->batch);
+    batch_reopen(fixture->batch);
     assert_false(batch_takes(fixture->batch, SECOND, DAY));
     expire(fixture, STAYS_MS);
 }
@@ -194,7 +194,7 @@ static void test_takes_a_bounded_number_of_visitors(void **state)
         batch_add(fixture->batch, i % 2 == 0 ? "a" : "b", 1, &visits[i]);
     }
     assert_false(batch_takes(fixture->batch, SECOND, DAY));
-    content = &batch_freeze(fixture->batch)->content;
+    content = &batch_seal(fixture->batch)->content;
     assert_int_equal(content->visitor_count, BATCH_VISITORS_MAX);
     for (size_t i = 0; i < BATCH_VISITORS_MAX; i++) { /* page by page */
         assert_int_equal(content->visitors[i].entry, i < BATCH_VISITORS_MAX / 2 ? 0 : 1);
@@ -219,19 +219,19 @@ static void test_takes_a_bounded_number_of_pages(void **state)
         batch_add(fixture->batch, page, strlen(page), &visits[i]);
     }
     assert_false(batch_takes(fixture->batch, SECOND, DAY));
-    assert_int_equal(batch_freeze(fixture->batch)->content.entry_count, BATCH_PAGES_MAX);
+    assert_int_equal(batch_seal(fixture->batch)->content.entry_count, BATCH_PAGES_MAX);
     list_init(&expired);
     batch_expire(fixture->batch, UINT64_MAX, &expired);
     free(visits);
 }
 
-static void test_a_thawed_batch_lets_visits_take_their_hits_along(void **state)
+static void test_a_reopened_batch_lets_visits_take_their_hits_along(void **state)
 {
     struct fixture *fixture = *state;
 
     add(fixture, "abab", "x.x.");
     assert_content(fixture, "a2 b2");
-    batch_thaw(fixture->batch);
+    batch_reopen(fixture->batch);
     assert_int_equal(expire(fixture, LEAVES_MS), 2);
     assert_content(fixture, "b2");
     assert_int_equal(fixture->batch->attempts, 2);
@@ -252,7 +252,7 @@ static void test_a_visit_that_left_in_flight_is_not_sent_again(void **state)
     fixture->visits[2].deadline_ms = 2 * LEAVES_MS;
     assert_content(fixture, "a4 b1");
     assert_int_equal(expire(fixture, LEAVES_MS), 2);
-    batch_thaw(fixture->batch);
+    batch_reopen(fixture->batch);
     assert_int_equal(expire(fixture, 2 * LEAVES_MS), 1);
     assert_content(fixture, "a2");
     answer(fixture, (uint64_t[]){12});
@@ -260,29 +260,29 @@ static void test_a_visit_that_left_in_flight_is_not_sent_again(void **state)
     assert_int_equal(fixture->numbers[3], 12);
 }
 
-static void test_freezing_twice_gives_the_same(void **state)
+static void test_sealing_twice_gives_the_same(void **state)
 {
     struct fixture *fixture = *state;
     const struct sealed_batch *sealed_batch;
 
     add(fixture, "ab", NULL);
-    sealed_batch = batch_freeze(fixture->batch);
-    assert_ptr_equal(batch_freeze(fixture->batch), sealed_batch);
+    sealed_batch = batch_seal(fixture->batch);
+    assert_ptr_equal(batch_seal(fixture->batch), sealed_batch);
     assert_int_equal(sealed_batch->content.entry_count, 2);
     assert_int_equal(fixture->batch->attempts, 2);
     expire(fixture, STAYS_MS);
 }
 
-static void test_thawing_takes_the_doubt_away(void **state)
+static void test_reopening_takes_the_doubt_away(void **state)
 {
     struct fixture *fixture = *state;
 
     add(fixture, "a", NULL);
     assert_content(fixture, "a1");
     fixture->batch->is_doubtful = true;
-    batch_thaw(fixture->batch);
+    batch_reopen(fixture->batch);
     assert_false(fixture->batch->is_doubtful);
-    assert_false(fixture->batch->is_frozen);
+    assert_false(fixture->batch->is_sealed);
     expire(fixture, STAYS_MS);
 }
 
@@ -300,7 +300,7 @@ static void test_page_names_are_compared_whole(void **state)
     }
     batch_add(fixture->batch, longest, STORE_PAGE_MAX, &fixture->visits[VISITS_MAX - 1]);
     memset(longest, 'y', STORE_PAGE_MAX); /* the name is the batch's own */
-    entries = batch_freeze(fixture->batch)->content.entries;
+    entries = batch_seal(fixture->batch)->content.entries;
     assert_int_equal(fixture->batch->sealed_batch->content.entry_count, 7);
     assert_string_equal(entries[0].page, "/");
     assert_int_equal(entries[0].hits, 2);
@@ -326,17 +326,17 @@ int main(void)
         cmocka_unit_test(test_who_leaves_and_who_stays),
         TEST(test_an_open_batch_that_all_left_is_empty),
         TEST(test_a_page_that_all_left_comes_back),
-        TEST(test_a_frozen_batch_that_all_left_is_not_empty),
+        TEST(test_a_sealed_batch_that_all_left_is_not_empty),
         TEST(test_everybody_can_be_made_to_leave),
         TEST(test_takes_visits_only_while_it_was_never_sent),
         TEST(test_takes_visits_of_its_hour),
         TEST(test_takes_visits_of_its_day),
         TEST(test_takes_a_bounded_number_of_visitors),
         TEST(test_takes_a_bounded_number_of_pages),
-        TEST(test_a_thawed_batch_lets_visits_take_their_hits_along),
+        TEST(test_a_reopened_batch_lets_visits_take_their_hits_along),
         TEST(test_a_visit_that_left_in_flight_is_not_sent_again),
-        TEST(test_freezing_twice_gives_the_same),
-        TEST(test_thawing_takes_the_doubt_away),
+        TEST(test_sealing_twice_gives_the_same),
+        TEST(test_reopening_takes_the_doubt_away),
         TEST(test_page_names_are_compared_whole),
         cmocka_unit_test(test_destroy_takes_null),
     };

@@ -20,7 +20,7 @@ static void add_tokens(struct fixture *fixture, const char *pages, const char *t
 /* what is sent beside the pages, as "0x 1y": the entry that a token is of, and the token */
 static void assert_tokens(struct fixture *fixture, const char *expected)
 {
-    const struct store_batch *content = &batch_freeze(fixture->batch)->content;
+    const struct store_batch *content = &batch_seal(fixture->batch)->content;
     char text[256] = "";
 
     for (size_t i = 0; i < content->token_count; i++) {
@@ -37,7 +37,7 @@ static void assert_tokens(struct fixture *fixture, const char *expected)
 }
 
 /* "x" where the store had seen a token of those sent; a letter for each of them */
-static void answer_repeated(struct fixture *fixture, const uint64_t *totals, const char *repeated)
+static void answer_duplicates(struct fixture *fixture, const uint64_t *totals, const char *repeated)
 {
     bool flags[VISITS_MAX];
 
@@ -58,7 +58,7 @@ static void test_repetitions_have_no_number_of_their_own(void **state)
         const char *repeated; /* of what was sent */
         uint64_t totals[3];
         uint64_t numbers[8];
-        bool is_repeated[8];
+        bool is_duplicate[8];
     } rows[] = {
         {"a", "p", "0p", ".", {1}, {1}, {false}},
         {"a", "p", "0p", "x", {7}, {7}, {true}},
@@ -97,21 +97,22 @@ static void test_repetitions_have_no_number_of_their_own(void **state)
         fixture = own;
         add_tokens(fixture, rows[i].pages, rows[i].tokens, NULL);
         assert_tokens(fixture, rows[i].sent);
-        answer_repeated(fixture, rows[i].totals, rows[i].repeated);
+        answer_duplicates(fixture, rows[i].totals, rows[i].repeated);
         assert_memory_equal(fixture->numbers, rows[i].numbers, sizeof(rows[i].numbers));
-        assert_memory_equal(fixture->repeated, rows[i].is_repeated, sizeof(rows[i].is_repeated));
+        assert_memory_equal(fixture->duplicates, rows[i].is_duplicate,
+                            sizeof(rows[i].is_duplicate));
         teardown(&own);
     }
 }
 
-/* x: leaves, before it is sent, or with `frozen` after that */
+/* x: leaves, before it is sent, or with `sealed` after that */
 static void test_tokens_of_visits_that_left(void **state)
 {
     static const struct {
         const char *pages;
         const char *tokens;
         const char *leaving;
-        bool frozen;
+        bool sealed;
         const char *sent;
         const char *repeated;
         uint64_t totals[3];
@@ -137,28 +138,28 @@ static void test_tokens_of_visits_that_left(void **state)
         setup(&own);
         fixture = own;
         add_tokens(fixture, rows[i].pages, rows[i].tokens, rows[i].leaving);
-        if (rows[i].frozen) {
+        if (rows[i].sealed) {
             assert_tokens(fixture, rows[i].sent);
         }
         expire(fixture, LEAVES_MS);
         assert_tokens(fixture, rows[i].sent);
-        answer_repeated(fixture, rows[i].totals, rows[i].repeated);
+        answer_duplicates(fixture, rows[i].totals, rows[i].repeated);
         assert_memory_equal(fixture->numbers, rows[i].numbers, sizeof(rows[i].numbers));
         teardown(&own);
     }
 }
 
-static void test_tokens_are_collected_anew_after_a_thaw(void **state)
+static void test_tokens_are_collected_anew_after_it_was_reopened(void **state)
 {
     struct fixture *fixture = *state;
 
     add_tokens(fixture, "abab", "pq.s", "x..");
     assert_tokens(fixture, "0p 1q 1s");
-    batch_thaw(fixture->batch);
+    batch_reopen(fixture->batch);
     assert_int_equal(expire(fixture, LEAVES_MS), 1);
     assert_content(fixture, "a1 b2");
     assert_tokens(fixture, "1q 1s");
-    answer_repeated(fixture, (uint64_t[]){6, 8}, "x.");
+    answer_duplicates(fixture, (uint64_t[]){6, 8}, "x.");
     assert_int_equal(fixture->numbers[1], 8);
     assert_int_equal(fixture->numbers[2], 6);
     assert_int_equal(fixture->numbers[3], 8);
@@ -181,7 +182,7 @@ static void test_takes_a_bounded_number_of_tokens(void **state)
     assert_false(batch_takes(fixture->batch, SECOND, DAY));
     expire(fixture, LEAVES_MS); /* makes room */
     assert_true(batch_takes(fixture->batch, SECOND, DAY));
-    assert_int_equal(batch_freeze(fixture->batch)->content.token_count, BATCH_TOKENS_MAX - 1);
+    assert_int_equal(batch_seal(fixture->batch)->content.token_count, BATCH_TOKENS_MAX - 1);
     list_init(&expired);
     batch_expire(fixture->batch, UINT64_MAX, &expired);
     free(visits);
@@ -200,9 +201,9 @@ static void test_tokens_are_copied(void **state)
     fixture->visits[0].token = token;
     fixture->visits[0].token_length = sizeof(token);
     add(fixture, "a", NULL);
-    batch_freeze(fixture->batch);
+    batch_seal(fixture->batch);
     memset(token, 'y', sizeof(token));
-    answer_repeated(fixture, (uint64_t[]){1}, ".");
+    answer_duplicates(fixture, (uint64_t[]){1}, ".");
     sealed_batch = batch_take_sealed_batch(fixture->batch);
     batch_destroy(fixture->batch);
     fixture->batch = NULL;
@@ -291,10 +292,10 @@ static void test_numbers_of_random_batches(void **state)
         setup(&own);
         fixture = own;
         add_random(fixture, &model, &seed);
-        batch_freeze(fixture->batch);
+        batch_seal(fixture->batch);
         answer_model(fixture, &model);
         for (size_t i = 0; i < fixture->count; i++) {
-            assert_int_equal(fixture->repeated[i], model.repeats[i]);
+            assert_int_equal(fixture->duplicates[i], model.repeats[i]);
             assert_int_equal(fixture->numbers[i],
                              model.repeats[i] ? model.totals[model.pages[i]] : model.numbers[i]);
         }
@@ -307,7 +308,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_repetitions_have_no_number_of_their_own),
         cmocka_unit_test(test_tokens_of_visits_that_left),
-        TEST(test_tokens_are_collected_anew_after_a_thaw),
+        TEST(test_tokens_are_collected_anew_after_it_was_reopened),
         TEST(test_takes_a_bounded_number_of_tokens),
         TEST(test_tokens_are_copied),
         cmocka_unit_test(test_numbers_of_random_batches),

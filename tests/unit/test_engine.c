@@ -460,8 +460,8 @@ static void test_each_visit_is_in_one_number(void **state)
     assert_int_equal(stats->unknown, 1);
     assert_int_equal(stats->waiting, 0);
     assert_int_equal(stats->batches, 3);
-    assert_int_equal(stats->resent, 1);
-    assert_int_equal(stats->duplicates, 1);
+    assert_int_equal(stats->retried, 1);
+    assert_int_equal(stats->duplicate_batches, 1);
     assert_int_equal(stats->gaps, 0);
     assert_int_equal(stats->latency_count, 2);
     assert_int_equal(stats->latency_sum_us, 20000);

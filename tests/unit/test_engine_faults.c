@@ -21,7 +21,7 @@ static void test_a_refused_batch_is_sent_again(void **state)
     assert_string_equal(sent(fixture)->batch.epoch, epoch);
     end(fixture, FAKE_DONE);
     assert_counted(fixture, i, 1);
-    assert_int_equal(engine_stats(fixture->engine)->resent, 1);
+    assert_int_equal(engine_stats(fixture->engine)->retried, 1);
     assert_int_equal(engine_stats(fixture->engine)->batches, 1);
 }
 
@@ -157,7 +157,7 @@ static void test_a_batch_is_counted_once_whatever_happens(void **state)
 
     set_limits(fixture, 60000, MAX_WAITING);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        uint64_t duplicates = stats->duplicates;
+        uint64_t duplicates = stats->duplicate_batches;
         size_t first = visit(fixture, "/");
         size_t meanwhile = rows[i].count - 1;
 
@@ -171,7 +171,7 @@ static void test_a_batch_is_counted_once_whatever_happens(void **state)
         }
         assert_sent(fixture, 2 * i + 1, "/", 2);
         end(fixture, FAKE_DONE);
-        assert_int_equal(stats->duplicates - duplicates, rows[i].is_duplicate ? 1 : 0);
+        assert_int_equal(stats->duplicate_batches - duplicates, rows[i].is_duplicate ? 1 : 0);
         while (fake_store_late_count(fixture->store) != 0) {
             fake_store_execute_late(fixture->store);
         }

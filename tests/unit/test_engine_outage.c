@@ -238,11 +238,11 @@ static const char *log_of_recovery(struct fixture *fixture)
 static void test_a_failing_store_is_warned_of_once_a_minute(void **state)
 {
     struct fixture *fixture = *state;
-    struct engine_failure failure;
+    struct engine_stall stall;
     const char *log;
 
     set_limits(fixture, PATIENCE_MS, MAX_WAITING);
-    assert_false(engine_failure(fixture->engine, &failure));
+    assert_false(engine_longest_stall(fixture->engine, &stall));
     visit(fixture, "/");
     visit(fixture, "/");
     turn(fixture);
@@ -251,10 +251,10 @@ static void test_a_failing_store_is_warned_of_once_a_minute(void **state)
     assert_int_equal(count_in_text(log, "\n"), 1);
     assert_non_null(strstr(log, "warning store: site default: takes no batches for "));
     assert_non_null(strstr(log, "s: not now; trying again, 2 visits wait, 0 are in the journal\n"));
-    assert_true(engine_failure(fixture->engine, &failure));
-    assert_string_equal(failure.site, "default");
-    assert_string_equal(failure.reason, "not now");
-    assert_in_range(failure.lasted_ms, 950 + LAST_RETRY_MS - 50, 950 + LAST_RETRY_MS + 50);
+    assert_true(engine_longest_stall(fixture->engine, &stall));
+    assert_string_equal(stall.site, "default");
+    assert_string_equal(stall.reason, "not now");
+    assert_in_range(stall.lasted_ms, 950 + LAST_RETRY_MS - 50, 950 + LAST_RETRY_MS + 50);
     assert_string_equal(log_of_http_errors(fixture, 60000 - 2 * LAST_RETRY_MS), "");
     log = log_of_http_errors(fixture, 3 * LAST_RETRY_MS);
     assert_int_equal(count_in_text(log, "warning store: site default: takes no batches for 6"), 1);
@@ -263,36 +263,36 @@ static void test_a_failing_store_is_warned_of_once_a_minute(void **state)
     assert_int_equal(count_in_text(log, "info    store: site default: takes batches again, after "),
                      1);
     assert_int_equal(count_in_text(log, "\n"), 1);
-    assert_false(engine_failure(fixture->engine, &failure));
+    assert_false(engine_longest_stall(fixture->engine, &stall));
 }
 
 static void test_nothing_is_said_of_a_short_failure(void **state)
 {
     struct fixture *fixture = *state;
-    struct engine_failure failure;
+    struct engine_stall stall;
 
     visit(fixture, "/");
     turn(fixture);
     assert_string_equal(log_of_http_errors(fixture, 500), "");
-    assert_true(engine_failure(fixture->engine, &failure));
+    assert_true(engine_longest_stall(fixture->engine, &stall));
     assert_string_equal(log_of_recovery(fixture), "");
-    assert_false(engine_failure(fixture->engine, &failure));
+    assert_false(engine_longest_stall(fixture->engine, &stall));
 }
 
 /* its visits were refused, and nobody comes to find out */
 static void test_a_failure_is_known_for_a_minute(void **state)
 {
     struct fixture *fixture = *state;
-    struct engine_failure failure;
+    struct engine_stall stall;
 
     visit(fixture, "/");
     turn(fixture);
     log_of_http_errors(fixture, 2 * MAX_WAIT_MS);
     log_capture_begin();
     advance(fixture, 55000);
-    assert_true(engine_failure(fixture->engine, &failure));
+    assert_true(engine_longest_stall(fixture->engine, &stall));
     advance(fixture, 10000);
-    assert_false(engine_failure(fixture->engine, &failure));
+    assert_false(engine_longest_stall(fixture->engine, &stall));
     assert_string_equal(log_capture_end(), "");
 }
 
@@ -300,7 +300,7 @@ static void test_a_failure_is_known_for_a_minute(void **state)
 static void test_one_site_that_is_not_taken_is_warned_of(void **state)
 {
     struct fixture *fixture = *state;
-    struct engine_failure failure;
+    struct engine_stall stall;
     const char *log;
 
     set_limits(fixture, PATIENCE_MS, MAX_WAITING);
@@ -321,8 +321,8 @@ static void test_one_site_that_is_not_taken_is_warned_of(void **state)
     log_set_level(LOG_LEVEL_ERROR);
     assert_int_equal(count_in_text(log, "warning store: site broken: takes no batches for "), 1);
     assert_int_equal(count_in_text(log, "\n"), 1);
-    assert_true(engine_failure(fixture->engine, &failure));
-    assert_string_equal(failure.site, "broken");
+    assert_true(engine_longest_stall(fixture->engine, &stall));
+    assert_string_equal(stall.site, "broken");
     log_of_recovery(fixture);
 }
 
@@ -348,14 +348,14 @@ static void test_sites_that_are_not_taken_are_warned_of_in_turn(void **state)
 static void test_a_store_that_is_away_is_not_said_to_take_no_batches(void **state)
 {
     struct fixture *fixture = *state;
-    struct engine_failure failure;
+    struct engine_stall stall;
 
     set_limits(fixture, PATIENCE_MS, MAX_WAITING);
     visit(fixture, "/");
     turn(fixture);
     fake_store_go_away(fixture->store, FAKE_REFUSED);
     assert_string_equal(log_of_http_errors(fixture, 120000), "");
-    assert_false(engine_failure(fixture->engine, &failure));
+    assert_false(engine_longest_stall(fixture->engine, &stall));
     fake_store_come_back(fixture->store);
     assert_string_equal(log_of_http_errors(fixture, 500), ""); /* its time begins when it is back */
     assert_string_equal(log_of_recovery(fixture), "");

@@ -97,7 +97,7 @@ static void test_a_check_finds_out(void **state)
     restart_store(fixture, FAKE_REQUEST_LOST);
     end_check(fixture, FAKE_DONE);
     assert_int_equal(engine_retained_bytes(fixture->engine), 0);
-    assert_false(engine_is_healing(fixture->engine));
+    assert_false(engine_is_resending(fixture->engine));
     visit(fixture, "/");
     turn(fixture);
     assert_true(is_of_generation(sent(fixture), 2));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What can go wrong while the engine heals a store. */
+/* What can go wrong while the engine resends to a store. */
 #include "engine_fixture.h"
 
-static void test_what_heals_is_sent_until_the_store_has_it(void **state)
+static void test_what_is_resent_is_sent_until_the_store_has_it(void **state)
 {
     static const enum fake_fate rows[] = {FAKE_REFUSED, FAKE_REPLY_LOST, FAKE_REQUEST_LOST,
                                           FAKE_LATE};
@@ -18,20 +18,20 @@ static void test_what_heals_is_sent_until_the_store_has_it(void **state)
         assert_sent(fixture, i + 1, "/", i + 1);
         end(fixture, rows[i]);
         wait_for_resend(fixture);
-        heal(fixture, i + 1, i, i + 1);
+        resend(fixture, i + 1, i, i + 1);
     }
     while (fake_store_late_count(fixture->store) != 0) {
         fake_store_execute_late(fixture->store);
     }
     assert_int_equal(total(fixture), 10);
-    assert_int_equal(engine_stats(fixture->engine)->healed, 10);
+    assert_int_equal(engine_stats(fixture->engine)->resent_visits, 10);
     assert_int_equal(engine_stats(fixture->engine)->gaps, 1);
     if (fake_store_open_count(fixture->store) != 0) {
         end(fixture, FAKE_DONE);
     }
 }
 
-static void test_the_store_goes_back_again_while_it_is_healed(void **state)
+static void test_the_store_goes_back_again_while_it_is_resent_to(void **state)
 {
     struct fixture *fixture = *state;
     struct fake_database *one = count_batches(fixture, 5, 1);
@@ -40,15 +40,15 @@ static void test_the_store_goes_back_again_while_it_is_healed(void **state)
     go_back(fixture, one);
     restart_store(fixture, FAKE_REQUEST_LOST);
     end_check(fixture, FAKE_DONE);
-    heal(fixture, 2, 1, 2);
-    heal(fixture, 3, 2, 3);
+    resend(fixture, 2, 1, 2);
+    resend(fixture, 3, 2, 3);
     fake_store_go_away(fixture->store, FAKE_REPLY_LOST); /* batch 4 is in flight */
     go_back(fixture, again);
     fake_store_come_back(fixture->store);
     turn(fixture);
     end_check(fixture, FAKE_DONE);
     for (uint64_t sequence = 2; sequence <= 5; sequence++) {
-        heal(fixture, sequence, sequence - 1, sequence);
+        resend(fixture, sequence, sequence - 1, sequence);
     }
     assert_int_equal(total(fixture), 15);
     assert_int_equal(engine_stats(fixture->engine)->gaps, 2);
@@ -65,7 +65,7 @@ static void test_the_store_comes_back_further_than_it_was(void **state)
     go_back(fixture, one);
     restart_store(fixture, FAKE_REQUEST_LOST);
     end_check(fixture, FAKE_DONE);
-    heal(fixture, 2, 1, 2);
+    resend(fixture, 2, 1, 2);
     fake_store_go_away(fixture->store, FAKE_REQUEST_LOST);
     go_back(fixture, all);
     fake_store_come_back(fixture->store);
@@ -76,13 +76,13 @@ static void test_the_store_comes_back_further_than_it_was(void **state)
     count_one(fixture, "/", 16);
 }
 
-/* the answer to what is sent again is lost, and the store says that it has it: it counts as healed
+/* the answer to what is sent again is lost, and the store says that it has it: it counts as resent
  */
-static void test_what_arrived_without_an_answer_is_healed(void **state)
+static void test_what_arrived_without_an_answer_is_resent(void **state)
 {
     static const struct {
         enum fake_fate fate;
-        uint64_t missing; /* the sealed_batch that is sent next, of 2 and 3 */
+        uint64_t missing; /* the sealed batch that is sent next, of 2 and 3 */
     } rows[] = {{FAKE_REPLY_LOST, 3}, {FAKE_REQUEST_LOST, 2}};
     struct fixture *fixture = *state;
 
@@ -96,10 +96,10 @@ static void test_what_arrived_without_an_answer_is_healed(void **state)
         restart_store(fixture, rows[i].fate);
         end_check(fixture, FAKE_DONE);
         for (uint64_t sequence = rows[i].missing; sequence <= 3; sequence++) {
-            heal(fixture, sequence, sequence - 1, sequence);
+            resend(fixture, sequence, sequence - 1, sequence);
         }
         assert_int_equal(total(fixture), 6);
-        assert_int_equal(engine_stats(fixture->engine)->healed, 5 * (i + 1));
+        assert_int_equal(engine_stats(fixture->engine)->resent_visits, 5 * (i + 1));
         go_back(fixture, one);
     }
 }
@@ -115,13 +115,13 @@ static void test_an_outage_does_not_count_as_time_to_forget(void **state)
     fake_store_come_back(fixture->store);
     advance(fixture, 2000); /* nor does the time until it has said where it is */
     end_check(fixture, FAKE_DONE);
-    heal(fixture, 2, 1, 2);
+    resend(fixture, 2, 1, 2);
     assert_int_equal(total(fixture), 3);
     assert_int_equal(engine_stats(fixture->engine)->lost, 0);
 }
 
 /* a store that lost it once may lose it again */
-static void test_what_was_healed_is_kept_as_long_as_what_is_new(void **state)
+static void test_what_was_resent_is_kept_as_long_as_what_is_new(void **state)
 {
     struct fixture *fixture = *state;
 
@@ -133,9 +133,9 @@ static void test_what_was_healed_is_kept_as_long_as_what_is_new(void **state)
             turn(fixture);
             end(fixture, FAKE_DONE); /* a gap */
             turn(fixture);
-            heal(fixture, 1, 0, 1);
+            resend(fixture, 1, 0, 1);
             for (uint64_t sequence = 2; sequence <= (uint64_t)i + 1; sequence++) {
-                heal(fixture, sequence, sequence - 1, 1);
+                resend(fixture, sequence, sequence - 1, 1);
             }
         }
         advance(fixture, RETAIN_MS * 2 / 3);
@@ -144,7 +144,7 @@ static void test_what_was_healed_is_kept_as_long_as_what_is_new(void **state)
     assert_int_equal(engine_stats(fixture->engine)->lost, 0);
 }
 
-static void test_destroy_and_abandon_while_it_heals(void **state)
+static void test_destroy_and_abandon_while_it_resends(void **state)
 {
     struct fixture *fixture = *state;
 
@@ -178,13 +178,13 @@ static void test_destroy_and_abandon_while_it_heals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_what_heals_is_sent_until_the_store_has_it),
-        TEST(test_the_store_goes_back_again_while_it_is_healed),
+        TEST(test_what_is_resent_is_sent_until_the_store_has_it),
+        TEST(test_the_store_goes_back_again_while_it_is_resent_to),
         TEST(test_the_store_comes_back_further_than_it_was),
-        TEST(test_what_arrived_without_an_answer_is_healed),
+        TEST(test_what_arrived_without_an_answer_is_resent),
         TEST(test_an_outage_does_not_count_as_time_to_forget),
-        TEST(test_what_was_healed_is_kept_as_long_as_what_is_new),
-        TEST(test_destroy_and_abandon_while_it_heals),
+        TEST(test_what_was_resent_is_kept_as_long_as_what_is_new),
+        TEST(test_destroy_and_abandon_while_it_resends),
     };
 
     return cmocka_run_group_tests_name("engine_relapse", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the engine keeps to heal a store with: what, for how long, and under which epoch. */
+/* What the engine keeps to resend: what, for how long, and under which epoch. */
 #include "engine_fixture.h"
 
 /* --- what is no longer kept --- */
@@ -24,11 +24,11 @@ static void test_what_is_no_longer_kept_is_lost_and_said(void **state)
     assert_non_null(strstr(log, "6 visits in 3 batches are lost"));
     assert_int_equal(stats->lost, 6);
     turn(fixture);
-    heal(fixture, 4, 0, 1);
-    heal(fixture, 5, 4, 1);
-    heal(fixture, 6, 5, 1);
+    resend(fixture, 4, 0, 1);
+    resend(fixture, 5, 4, 1);
+    resend(fixture, 6, 5, 1);
     assert_counted(fixture, 8, 3);
-    assert_int_equal(stats->healed, 2);
+    assert_int_equal(stats->resent_visits, 2);
     assert_int_equal(total(fixture) + stats->lost, stats->applied);
     count_one(fixture, "/", 4);
 }
@@ -48,10 +48,10 @@ static void test_all_is_lost(void **state)
     assert_null(strstr(log, "sending"));
     assert_non_null(strstr(log, "7 visits in 2 batches are lost"));
     turn(fixture);
-    heal(fixture, 5, 2, 1);
+    resend(fixture, 5, 2, 1);
     assert_counted(fixture, 10, 4);
     assert_int_equal(stats->lost, 7);
-    assert_int_equal(stats->healed, 0);
+    assert_int_equal(stats->resent_visits, 0);
     assert_int_equal(total(fixture) + stats->lost, stats->applied);
 }
 
@@ -77,9 +77,9 @@ static void test_what_is_kept_is_bounded_in_memory(void **state)
         end(fixture, FAKE_DONE);
         turn(fixture);
     }
-    assert_in_range(engine_stats(fixture->engine)->healed, 5, 20);
-    assert_int_equal(engine_stats(fixture->engine)->healed + engine_stats(fixture->engine)->lost,
-                     40);
+    assert_in_range(engine_stats(fixture->engine)->resent_visits, 5, 20);
+    assert_int_equal(
+        engine_stats(fixture->engine)->resent_visits + engine_stats(fixture->engine)->lost, 40);
 }
 
 /* --- while the store refuses --- */
@@ -110,7 +110,7 @@ static void refuse_at(struct fixture *fixture, const char *site, enum fake_fate 
 }
 
 /* what the store has of "/" of a site when it comes back without anything, and is told again */
-static uint64_t healed_at(struct fixture *fixture, const char *site)
+static uint64_t resent_at(struct fixture *fixture, const char *site)
 {
     go_back(fixture, fake_database_create());
     restart_store(fixture, FAKE_REQUEST_LOST);
@@ -132,7 +132,7 @@ static void test_time_stands_while_the_store_refuses_all_sites(void **state)
     count_at(fixture, "one");
     count_at(fixture, "two");
     refuse_at(fixture, "three", FAKE_REFUSED_ALL, RETAIN_MS + 5000);
-    assert_int_equal(healed_at(fixture, "one"), 1);
+    assert_int_equal(resent_at(fixture, "one"), 1);
     assert_int_equal(fake_database_total(fixture->database, "two", "/"), 1);
     assert_int_equal(engine_stats(fixture->engine)->lost, 0);
 }
@@ -148,7 +148,7 @@ static void test_time_stands_until_the_store_takes_something(void **state)
     restart_store(fixture, FAKE_REQUEST_LOST);
     fake_store_end_all(fixture->store, FAKE_DONE); /* where it is can be read all the time */
     loop_advance(fixture->loop, 2 * RETAIN_MS, 100);
-    assert_int_equal(healed_at(fixture, "one"), 1);
+    assert_int_equal(resent_at(fixture, "one"), 1);
 }
 
 static void test_after_a_http_error_all_of_the_time_passes(void **state)
@@ -162,7 +162,7 @@ static void test_after_a_http_error_all_of_the_time_passes(void **state)
     end(fixture, FAKE_DONE);
     advance(fixture, RETAIN_MS - 2000);
     assert_int_not_equal(engine_retained_bytes(fixture->engine), 0);
-    assert_int_equal(healed_at(fixture, "one"), 1);
+    assert_int_equal(resent_at(fixture, "one"), 1);
     loop_advance(fixture->loop, RETAIN_MS + 2000, 100);
     assert_int_equal(engine_retained_bytes(fixture->engine), 0);
 }
@@ -174,7 +174,7 @@ static void test_time_stands_for_the_site_that_is_refused(void **state)
     count_at(fixture, "broken");
     count_at(fixture, "sound");
     refuse_at(fixture, "broken", FAKE_REFUSED, RETAIN_MS + 5000);
-    assert_int_equal(healed_at(fixture, "broken"), 1);
+    assert_int_equal(resent_at(fixture, "broken"), 1);
     assert_int_equal(fake_database_total(fixture->database, "sound", "/"), 0); /* forgotten */
 }
 
@@ -187,7 +187,7 @@ static void test_what_a_replica_lacks_is_kept(void **state)
     fixture->store->replicated_before_ms = clock_monotonic_ms();
     count_at(fixture, "default");
     loop_advance(fixture->loop, 3 * RETAIN_MS, 100);
-    assert_int_equal(healed_at(fixture, "default"), 1);
+    assert_int_equal(resent_at(fixture, "default"), 1);
     fixture->store->replicated_before_ms = clock_monotonic_ms();
     loop_advance(fixture->loop, RETAIN_MS + 2000, 100);
     assert_int_equal(engine_retained_bytes(fixture->engine), 0);
@@ -200,7 +200,7 @@ static void test_what_the_replicas_have_is_kept_for_its_time(void **state)
     count_at(fixture, "default");
     fixture->store->replicated_before_ms = clock_monotonic_ms() + 1;
     advance(fixture, RETAIN_MS - 2000);
-    assert_int_equal(healed_at(fixture, "default"), 1);
+    assert_int_equal(resent_at(fixture, "default"), 1);
 }
 
 /* by then the store has swept the epoch, and would count what is sent again */
@@ -268,7 +268,7 @@ static void test_what_there_is_no_room_for_is_said(void **state)
 
 /* --- what is sent again is what was sent --- */
 
-static void test_what_heals_is_complete(void **state)
+static void test_what_is_resent_is_complete(void **state)
 {
     struct fixture *fixture = *state;
     const struct store_batch *batch;
@@ -285,7 +285,7 @@ static void test_what_heals_is_complete(void **state)
     restart_store(fixture, FAKE_REQUEST_LOST);
     end_check(fixture, FAKE_DONE);
     batch = &sent(fixture)->batch;
-    assert_int_equal(batch->hour, 500000); /* of the visits, not of the healing */
+    assert_int_equal(batch->hour, 500000); /* of the visits, not of the resend */
     assert_int_equal(batch->second, 500000 * 3600 + 3599);
     assert_int_equal(batch->entry_count, 2);
     assert_string_equal(batch->entries[0].page, "/a");
@@ -303,11 +303,11 @@ static void test_what_heals_is_complete(void **state)
     visit_with(fixture, "/a", "key", STORE_WINDOW_CLIENT);
     turn(fixture);
     end(fixture, FAKE_DONE);
-    assert_repeated(fixture, 4, 2);
+    assert_duplicate(fixture, 4, 2);
 }
 
-/* another instance counted the repetition before this one could heal: still once */
-static void test_a_repetition_elsewhere_before_it_healed(void **state)
+/* another instance counted the repetition before this one could resend: still once */
+static void test_a_repetition_elsewhere_before_it_resent(void **state)
 {
     struct fixture *fixture = *state;
     struct fake_database *empty = fake_database_create();
@@ -331,7 +331,7 @@ static void test_a_repetition_elsewhere_before_it_healed(void **state)
     fixture->store = first_store;
     restart_store(fixture, FAKE_REQUEST_LOST);
     end_check(fixture, FAKE_DONE);
-    heal(fixture, 1, 0, 1);
+    resend(fixture, 1, 0, 1);
     assert_int_equal(total(fixture), 1);
 }
 
@@ -378,8 +378,8 @@ int main(void)
         TEST(test_what_the_replicas_have_is_kept_for_its_time),
         TEST(test_nothing_is_kept_for_longer_than_the_ledger),
         TEST(test_what_there_is_no_room_for_is_said),
-        TEST(test_what_heals_is_complete),
-        TEST(test_a_repetition_elsewhere_before_it_healed),
+        TEST(test_what_is_resent_is_complete),
+        TEST(test_a_repetition_elsewhere_before_it_resent),
         TEST(test_an_epoch_that_was_unused_for_long_is_renewed),
     };
 

@@ -349,25 +349,25 @@ static void test_a_refused_site_is_no_health_for_the_others(void **state)
 static void test_the_store_recovers_before_the_site_does(void **state)
 {
     struct fixture *fixture = *state;
-    struct engine_failure failure;
+    struct engine_stall stall;
 
     set_limits(fixture, 60000, MAX_WAITING);
     visit_site(fixture, "broken", "/");
     visit_site(fixture, "sound", "/");
     turn(fixture);
     fake_store_end_all(fixture->store, FAKE_REFUSED_ALL);
-    assert_true(engine_failure(fixture->engine, &failure));
-    assert_true(failure.is_server_wide);
-    assert_int_equal(failure.site_count, 2);
+    assert_true(engine_longest_stall(fixture->engine, &stall));
+    assert_true(stall.is_server_wide);
+    assert_int_equal(stall.site_count, 2);
     refuse_site_for(fixture, "broken", LAST_RETRY_MS);
     assert_counted(fixture, 1, 1);
-    assert_true(engine_failure(fixture->engine, &failure));
-    assert_false(failure.is_server_wide);
-    assert_int_equal(failure.site_count, 1);
-    assert_string_equal(failure.site, "broken");
+    assert_true(engine_longest_stall(fixture->engine, &stall));
+    assert_false(stall.is_server_wide);
+    assert_int_equal(stall.site_count, 1);
+    assert_string_equal(stall.site, "broken");
     end_all_for(fixture, FAKE_DONE, LAST_RETRY_MS);
     assert_counted(fixture, 0, 1);
-    assert_false(engine_failure(fixture->engine, &failure));
+    assert_false(engine_longest_stall(fixture->engine, &stall));
 }
 
 /* --- torn --- */

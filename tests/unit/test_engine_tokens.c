@@ -25,10 +25,10 @@ static void test_a_repetition_is_told_the_pages_number(void **state)
     count_one(fixture, "/", 2);
     again = visit_key(fixture, "key");
     send_and_end(fixture);
-    assert_repeated(fixture, again, 2);
+    assert_duplicate(fixture, again, 2);
     assert_int_equal(total(fixture), 2);
     assert_int_equal(stats->applied, 2);
-    assert_int_equal(stats->repeated, 1);
+    assert_int_equal(stats->duplicate_visits, 1);
     assert_int_equal(stats->accepted, 3);
     assert_int_equal(stats->waiting, 0);
     assert_int_equal(stats->latency_count, 3);
@@ -47,8 +47,8 @@ static void test_attempts_that_meet(void **state)
     end(fixture, FAKE_DONE);
     send_and_end(fixture);
     assert_counted(fixture, first, 1);
-    assert_repeated(fixture, same, 1);
-    assert_repeated(fixture, next, 1);
+    assert_duplicate(fixture, same, 1);
+    assert_duplicate(fixture, next, 1);
     assert_int_equal(total(fixture), 1);
 }
 
@@ -65,26 +65,26 @@ static void test_numbers_around_repetitions(void **state)
     visit_with(fixture, "/other", "key-9", STORE_WINDOW_CLIENT);
     send_and_end(fixture);
     visit(fixture, "/");                                         /* 4 */
-    visit_key(fixture, "key-1");                                 /* repeated */
+    visit_key(fixture, "key-1");                                 /* duplicate */
     visit(fixture, "/other");                                    /* 2 */
     visit_key(fixture, "new");                                   /* 5 */
-    visit_key(fixture, "key-2");                                 /* repeated */
+    visit_key(fixture, "key-2");                                 /* duplicate */
     visit_key(fixture, "key-9");                                 /* 6: it was of another page */
     visit(fixture, "/");                                         /* 7 */
     visit_with(fixture, "/", "key-1", STORE_WINDOW_ATTEMPT);     /* 8: not the same kind */
-    visit_with(fixture, "/other", "key-9", STORE_WINDOW_CLIENT); /* repeated */
+    visit_with(fixture, "/other", "key-9", STORE_WINDOW_CLIENT); /* duplicate */
     send_and_end(fixture);
     assert_counted(fixture, 4, 4);
-    assert_repeated(fixture, 5, 8);
+    assert_duplicate(fixture, 5, 8);
     assert_counted(fixture, 6, 2);
     assert_counted(fixture, 7, 5);
-    assert_repeated(fixture, 8, 8);
+    assert_duplicate(fixture, 8, 8);
     assert_counted(fixture, 9, 6);
     assert_counted(fixture, 10, 7);
     assert_counted(fixture, 11, 8);
-    assert_repeated(fixture, 12, 2);
+    assert_duplicate(fixture, 12, 2);
     assert_int_equal(total(fixture), 8);
-    assert_int_equal(engine_stats(fixture->engine)->repeated, 3);
+    assert_int_equal(engine_stats(fixture->engine)->duplicate_visits, 3);
 }
 
 /* the answer of a lost reply is that of the first time, also what it says of tokens */
@@ -102,11 +102,11 @@ static void test_a_duplicate_repeats_its_repetitions(void **state)
     wait_for_resend(fixture);
     assert_int_equal(sent(fixture)->batch.token_count, 2);
     end(fixture, FAKE_DONE);
-    assert_repeated(fixture, 1, 3);
+    assert_duplicate(fixture, 1, 3);
     assert_counted(fixture, 2, 2); /* not a repetition of itself */
     assert_counted(fixture, 3, 3);
     assert_int_equal(total(fixture), 3);
-    assert_int_equal(engine_stats(fixture->engine)->duplicates, 1);
+    assert_int_equal(engine_stats(fixture->engine)->duplicate_batches, 1);
 }
 
 /* a client that asks again while its first visit is in doubt */
@@ -129,7 +129,7 @@ static void test_a_repetition_of_a_visit_in_doubt(void **state)
         end(fixture, FAKE_DONE);
         send_and_end(fixture);
         assert_counted(fixture, first, i + 1);
-        assert_repeated(fixture, again, i + 1);
+        assert_duplicate(fixture, again, i + 1);
     }
     fake_store_execute_late(fixture->store);
     assert_int_equal(total(fixture), 3);
@@ -156,7 +156,7 @@ static void test_a_visit_that_left_in_doubt_comes_back(void **state)
         wait_for_resend(fixture);
         end(fixture, FAKE_DONE);
         send_and_end(fixture);
-        assert_repeated(fixture, again, i + 1);
+        assert_duplicate(fixture, again, i + 1);
         assert_int_equal(total(fixture), i + 1);
     }
 }
@@ -219,7 +219,7 @@ static void test_another_instance_takes_the_second_attempt(void **state)
     assert_counted(fixture, again, 1); /* it was quicker */
     fixture->engine = first;
     end(fixture, FAKE_DONE);
-    assert_repeated(fixture, attempt, 1);
+    assert_duplicate(fixture, attempt, 1);
     assert_int_equal(total(fixture), 1);
     engine_destroy(other);
     store_destroy(&other_store->store);
@@ -259,7 +259,7 @@ static void test_the_time_of_tokens(void **state)
     turn(fixture);
     assert_int_equal(sent(fixture)->batch.second, WALL_MS / 1000 + 15);
     end(fixture, FAKE_DONE);
-    assert_repeated(fixture, 1, 1);
+    assert_duplicate(fixture, 1, 1);
     advance(fixture, 15000);
     visit_with(fixture, "/", "id", STORE_WINDOW_ATTEMPT);
     send_and_end(fixture);

@@ -90,7 +90,7 @@ static void test_a_visitor_whose_batch_is_refused_is_told_again(void **state)
     assert_int_equal(fake_database_uniques(fixture->database, "default", "/a", TODAY), 1);
 }
 
-/* healing brings the visitors back; who was lost with a batch that is not kept is told again */
+/* a resend brings the visitors back; who was lost with a batch that is not kept is told again */
 static void test_a_store_that_went_back_is_told_of_all_visitors(void **state)
 {
     struct fixture *fixture = *state;
@@ -110,7 +110,7 @@ static void test_a_store_that_went_back_is_told_of_all_visitors(void **state)
     turn(fixture);
     end(fixture, FAKE_DONE); /* a gap */
     turn(fixture);
-    end(fixture, FAKE_DONE); /* healed */
+    end(fixture, FAKE_DONE); /* resent */
     turn(fixture);
     end(fixture, FAKE_DONE); /* and the new one */
     assert_int_equal(fake_database_uniques(fixture->database, "default", "/a", TODAY), 2);
@@ -161,8 +161,8 @@ static void test_a_page_too_many_is_said(void **state)
     assert_int_equal(engine_stats(fixture->engine)->waiting, 0);
 }
 
-/* guards against counting what was answered as refused: when it heals, the page has room */
-static void test_what_was_refused_is_not_healed(void **state)
+/* guards against counting what was answered as refused: when it is resent, the page has room */
+static void test_what_was_refused_is_not_resent(void **state)
 {
     struct fixture *fixture = *state;
     struct fake_database *empty = fake_database_copy(fixture->database);
@@ -180,7 +180,7 @@ static void test_what_was_refused_is_not_healed(void **state)
     fake_database_destroy(empty);
     fake_database_set(fixture->database, "default", "/other", 1); /* there is no room now */
     visit_with_limit(fixture, "/other", 1);
-    for (int calls = 0; calls < 4; calls++) { /* a gap, two that heal, the new one */
+    for (int calls = 0; calls < 4; calls++) { /* a gap, two that are resent, the new one */
         turn(fixture);
         end(fixture, FAKE_DONE);
     }
@@ -199,7 +199,7 @@ int main(void)
         TEST(test_a_store_that_went_back_is_told_of_all_visitors),
         TEST(test_days_are_batches_of_their_own),
         TEST(test_a_page_too_many_is_said),
-        TEST(test_what_was_refused_is_not_healed),
+        TEST(test_what_was_refused_is_not_resent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* a sealed_batch of one page with that many visits */
+/* a sealed batch of one page with that many visits */
 static struct sealed_batch *make_sealed_batch(uint64_t hits)
 {
     const struct store_entry entry = {"/", 1, hits, false};
@@ -39,7 +39,7 @@ static struct sealed_batch *make_sealed_batch(uint64_t hits)
     return sealed_batch_create(&(struct store_batch){.entries = &entry, .entry_count = 1});
 }
 
-/* a new sealed_batch, which the store took */
+/* a new sealed batch, which the store took */
 static struct sealed_batch *acknowledge(struct ledger *ledger, uint64_t hits, uint64_t now_ms)
 {
     struct sealed_batch *sealed_batch = make_sealed_batch(hits);
@@ -49,7 +49,7 @@ static struct sealed_batch *acknowledge(struct ledger *ledger, uint64_t hits, ui
     return sealed_batch;
 }
 
-/* sealed_batchs 1, 2, … `count`, answered at 1, 2, … ms, with 1, 2, … visits */
+/* sealed batches 1, 2, … `count`, answered at 1, 2, … ms, with 1, 2, … visits */
 static void acknowledge_many(struct ledger *ledger, uint64_t count)
 {
     for (uint64_t i = 1; i <= count; i++) {
@@ -57,7 +57,7 @@ static void acknowledge_many(struct ledger *ledger, uint64_t count)
     }
 }
 
-/* visits in the sealed_batchs of acknowledge_many() up to `sequence` */
+/* visits in the sealed batches of acknowledge_many() up to `sequence` */
 static uint64_t visits_to(uint64_t sequence)
 {
     return sequence * (sequence + 1) / 2;
@@ -68,26 +68,26 @@ static struct store_position position(uint64_t sequence)
     return (struct store_position){sequence, visits_to(sequence)};
 }
 
-/* heals a store that is at `from` with the sealed_batchs `first` to `last` */
-static void heal(struct ledger *ledger, uint64_t from, uint64_t first, uint64_t last)
+/* resends to a store that is at `from` the sealed batches `first` to `last` */
+static void resend(struct ledger *ledger, uint64_t from, uint64_t first, uint64_t last)
 {
     uint64_t follows = from;
 
     for (uint64_t sequence = first; sequence <= last; sequence++) {
-        struct sealed_batch *sealed_batch = ledger_to_heal(ledger);
+        struct sealed_batch *sealed_batch = ledger_next_resend(ledger);
 
         assert_non_null(sealed_batch);
         ledger_address(ledger, sealed_batch);
         assert_int_equal(sealed_batch->content.sequence, sequence);
         assert_int_equal(sealed_batch->content.follows, follows);
         assert_int_equal(sealed_batch->content.visits, visits_to(sequence));
-        ledger_healed(ledger);
+        ledger_note_resent(ledger);
         follows = sequence;
     }
-    assert_null(ledger_to_heal(ledger));
+    assert_null(ledger_next_resend(ledger));
 }
 
-/* what a new sealed_batch would be sent as */
+/* what a new sealed batch would be sent as */
 static void assert_next(struct ledger *ledger, uint64_t sequence, uint64_t follows)
 {
     struct sealed_batch *sealed_batch = make_sealed_batch(7);
@@ -116,7 +116,7 @@ static void test_an_epoch_is_its_own(void **state)
     }
 }
 
-static void test_sealed_batchs_follow_each_other(void **state)
+static void test_batches_follow_each_other(void **state)
 {
     struct ledger *ledger = *state;
 
@@ -126,13 +126,13 @@ static void test_sealed_batchs_follow_each_other(void **state)
         assert_int_equal(sealed_batch->content.sequence, i);
         assert_int_equal(sealed_batch->content.follows, i - 1);
         assert_int_equal(sealed_batch->content.visits, visits_to(i));
-        assert_null(ledger_to_heal(ledger));
+        assert_null(ledger_next_resend(ledger));
     }
     assert_int_equal(ledger->acknowledged, 10);
     assert_int_equal(ledger->visits, 55);
 }
 
-/* a sealed_batch that was not answered keeps its number, however often it is sent */
+/* a sealed batch that was not answered keeps its number, however often it is sent */
 static void test_a_number_is_used_once(void **state)
 {
     struct ledger *ledger = *state;
@@ -159,7 +159,7 @@ static void test_a_new_epoch_begins_anew(void **state)
     strcpy(epoch, ledger->epoch);
     ledger_renew(ledger);
     assert_string_not_equal(ledger->epoch, epoch);
-    assert_null(ledger_to_heal(ledger));
+    assert_null(ledger_next_resend(ledger));
     assert_true(list_is_empty(&ledger->retained));
     assert_int_equal(ledger->retained_bytes, 0);
     assert_int_equal(acknowledge(ledger, 1, 0)->content.visits, 1);
@@ -171,19 +171,19 @@ static void test_a_new_epoch_begins_anew(void **state)
 static void test_fixed_numbers_are_those_that_come(void **state)
 {
     struct ledger *ledger = *state;
-    struct sealed_batch *sealed_batchs[3];
+    struct sealed_batch *batches[3];
 
     acknowledge_many(ledger, 3);
     for (size_t i = 0; i < 3; i++) {
-        sealed_batchs[i] = make_sealed_batch(10);
-        ledger_fix(ledger, i != 0 ? sealed_batchs[i - 1] : NULL, sealed_batchs[i]);
+        batches[i] = make_sealed_batch(10);
+        ledger_fix(ledger, i != 0 ? batches[i - 1] : NULL, batches[i]);
     }
     for (uint64_t i = 0; i < 3; i++) {
-        ledger_address(ledger, sealed_batchs[i]);
-        assert_int_equal(sealed_batchs[i]->content.sequence, 4 + i);
-        assert_int_equal(sealed_batchs[i]->content.follows, 3 + i);
-        assert_int_equal(sealed_batchs[i]->content.visits, 6 + 10 * (i + 1));
-        ledger_acknowledge(ledger, sealed_batchs[i], 0);
+        ledger_address(ledger, batches[i]);
+        assert_int_equal(batches[i]->content.sequence, 4 + i);
+        assert_int_equal(batches[i]->content.follows, 3 + i);
+        assert_int_equal(batches[i]->content.visits, 6 + 10 * (i + 1));
+        ledger_acknowledge(ledger, batches[i], 0);
     }
     assert_next(ledger, 7, 6);
 }
@@ -204,8 +204,8 @@ static void test_a_sealed_batch_of_an_earlier_run(void **state)
     assert_int_equal(sealed_batch->content.follows, 8);
     /* the store lacks what only the earlier run had */
     assert_true(ledger_store_is_at(ledger, (struct store_position){6, 70}, &gap));
-    assert_int_equal(gap.heal_sealed_batchs, 0);
-    assert_int_equal(gap.lost_sealed_batchs, 2);
+    assert_int_equal(gap.resend_batches, 0);
+    assert_int_equal(gap.lost_batches, 2);
     assert_int_equal(gap.lost_visits, 30);
     ledger_address(ledger, sealed_batch);
     assert_int_equal(sealed_batch->content.sequence, 9);
@@ -225,15 +225,15 @@ static void test_a_store_that_is_where_it_was(void **state)
     for (uint64_t i = 0; i < 3; i++) {
         memset(&gap, 0xa5, sizeof(gap));
         assert_false(ledger_store_is_at(ledger, position(i), &gap));
-        assert_int_equal(gap.heal_sealed_batchs + gap.heal_visits, 0);
-        assert_int_equal(gap.lost_sealed_batchs + gap.lost_visits, 0);
-        assert_null(ledger_to_heal(ledger));
+        assert_int_equal(gap.resend_batches + gap.resend_visits, 0);
+        assert_int_equal(gap.lost_batches + gap.lost_visits, 0);
+        assert_null(ledger_next_resend(ledger));
         assert_next(ledger, i + 1, i);
         acknowledge(ledger, i + 1, 0);
     }
 }
 
-/* it has a sealed_batch whose answer we did not get: that one is sent again, under its number */
+/* it has a sealed batch whose answer we did not get: that one is sent again, under its number */
 static void test_a_store_that_is_ahead(void **state)
 {
     struct ledger *ledger = *state;
@@ -241,7 +241,7 @@ static void test_a_store_that_is_ahead(void **state)
 
     acknowledge_many(ledger, 3);
     assert_false(ledger_store_is_at(ledger, position(4), &gap));
-    assert_null(ledger_to_heal(ledger));
+    assert_null(ledger_next_resend(ledger));
     assert_next(ledger, 4, 3);
     acknowledge(ledger, 4, 0);
     assert_next(ledger, 5, 4);
@@ -282,8 +282,8 @@ static void test_what_a_store_that_went_back_lacks(void **state)
         ledger_forget(ledger, rows[i].kept, KEEP_ALL);
         assert_true(ledger_store_is_at(ledger, position(rows[i].at), &gap));
         assert_memory_equal(&gap, &rows[i].gap, sizeof(gap));
-        heal(ledger, rows[i].at, rows[i].kept > rows[i].at + 1 ? rows[i].kept : rows[i].at + 1,
-             rows[i].acknowledged);
+        resend(ledger, rows[i].at, rows[i].kept > rows[i].at + 1 ? rows[i].kept : rows[i].at + 1,
+               rows[i].acknowledged);
         assert_next(ledger, rows[i].acknowledged + 1,
                     rows[i].kept > rows[i].acknowledged ? rows[i].at : rows[i].acknowledged);
         teardown(&own);
@@ -299,31 +299,31 @@ static void test_said_twice_is_one_gap(void **state)
     acknowledge_many(ledger, 5);
     assert_true(ledger_store_is_at(ledger, position(2), &gap));
     assert_false(ledger_store_is_at(ledger, position(2), &gap));
-    assert_int_equal(gap.heal_sealed_batchs, 0);
-    heal(ledger, 2, 3, 5);
+    assert_int_equal(gap.resend_batches, 0);
+    resend(ledger, 2, 3, 5);
 }
 
-static void test_it_moves_while_it_is_healed(void **state)
+static void test_it_moves_while_it_is_resent_to(void **state)
 {
     struct ledger *ledger = *state;
     struct ledger_gap gap;
 
     acknowledge_many(ledger, 9);
     assert_true(ledger_store_is_at(ledger, position(3), &gap));
-    ledger_healed(ledger);
-    ledger_healed(ledger);
-    /* another copy: it has more than the one that was healed */
+    ledger_note_resent(ledger);
+    ledger_note_resent(ledger);
+    /* another copy: it has more than the one that was resent */
     assert_false(ledger_store_is_at(ledger, position(7), &gap));
-    assert_int_equal(ledger_to_heal(ledger)->content.sequence, 8);
-    ledger_healed(ledger);
+    assert_int_equal(ledger_next_resend(ledger)->content.sequence, 8);
+    ledger_note_resent(ledger);
     /* and the first again */
     assert_true(ledger_store_is_at(ledger, position(5), &gap));
-    assert_int_equal(gap.heal_sealed_batchs, 4);
-    assert_int_equal(gap.lost_sealed_batchs, 0);
-    heal(ledger, 5, 6, 9);
-    /* healed, but it forgets again */
+    assert_int_equal(gap.resend_batches, 4);
+    assert_int_equal(gap.lost_batches, 0);
+    resend(ledger, 5, 6, 9);
+    /* resent, but it forgets again */
     assert_true(ledger_store_is_at(ledger, position(0), &gap));
-    heal(ledger, 0, 1, 9);
+    resend(ledger, 0, 1, 9);
     assert_false(ledger_store_is_at(ledger, position(9), &gap));
     assert_false(ledger_store_is_at(ledger, position(10), &gap));
     assert_next(ledger, 10, 9);
@@ -379,7 +379,7 @@ static void test_forgets_by_bytes(void **state)
 }
 
 /* what is to be sent again is not dropped, however old it is by then */
-static void test_what_is_to_be_healed_is_kept(void **state)
+static void test_what_is_to_be_resent_is_kept(void **state)
 {
     struct ledger *ledger = *state;
     struct ledger_gap gap;
@@ -388,10 +388,10 @@ static void test_what_is_to_be_healed_is_kept(void **state)
     assert_true(ledger_store_is_at(ledger, position(4), &gap));
     ledger_forget(ledger, UINT64_MAX, 0);
     assert_int_equal(count_retained(ledger), 6);
-    ledger_healed(ledger);
+    ledger_note_resent(ledger);
     ledger_forget(ledger, UINT64_MAX, 0);
     assert_int_equal(count_retained(ledger), 5);
-    heal(ledger, 5, 6, 10);
+    resend(ledger, 5, 6, 10);
     ledger_forget(ledger, UINT64_MAX, 0);
     assert_int_equal(count_retained(ledger), 0);
 }
@@ -402,7 +402,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_epoch_is_its_own),
-        TEST(test_sealed_batchs_follow_each_other),
+        TEST(test_batches_follow_each_other),
         TEST(test_a_number_is_used_once),
         TEST(test_a_new_epoch_begins_anew),
         TEST(test_fixed_numbers_are_those_that_come),
@@ -411,10 +411,10 @@ int main(void)
         TEST(test_a_store_that_is_ahead),
         cmocka_unit_test(test_what_a_store_that_went_back_lacks),
         TEST(test_said_twice_is_one_gap),
-        TEST(test_it_moves_while_it_is_healed),
+        TEST(test_it_moves_while_it_is_resent_to),
         TEST(test_forgets_by_age),
         TEST(test_forgets_by_bytes),
-        TEST(test_what_is_to_be_healed_is_kept),
+        TEST(test_what_is_to_be_resent_is_kept),
     };
 
     return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);

@@ -22,7 +22,7 @@ struct copy {
     uint8_t applied[SEQUENCES_MAX]; /* by sequence */
 };
 
-/* a sealed_batch of one page with that many visits */
+/* a sealed batch of one page with that many visits */
 static struct sealed_batch *make_sealed_batch(uint64_t hits)
 {
     const struct store_entry entry = {"/", 1, hits, false};
@@ -30,7 +30,7 @@ static struct sealed_batch *make_sealed_batch(uint64_t hits)
     return sealed_batch_create(&(struct store_batch){.entries = &entry, .entry_count = 1});
 }
 
-/* the rules of apply.lua; returns whether the copy has the sealed_batch now */
+/* the rules of apply.lua; returns whether the copy has the sealed batch now */
 static bool copy_apply(struct copy *copy, const struct sealed_batch *sealed_batch)
 {
     const struct store_batch *content = &sealed_batch->content;
@@ -51,7 +51,7 @@ struct world {
     struct copy copies[2];
     struct copy old; /* what one of them may go back to */
     struct copy *store;
-    struct sealed_batch *open; /* a new sealed_batch without an answer, or NULL */
+    struct sealed_batch *open; /* a new sealed batch without an answer, or NULL */
     uint64_t seed;
     uint64_t hits[SEQUENCES_MAX];
     uint64_t gaps;
@@ -84,25 +84,25 @@ static void ask(struct world *world)
     bool is_behind = at.sequence < ledger->store_at;
 
     for (uint64_t i = at.sequence + 1; is_behind && i <= ledger->acknowledged; i++) {
-        bool heals = is_retained(world, i);
+        bool is_kept = is_retained(world, i);
 
-        expected.heal_sealed_batchs += heals ? 1 : 0;
-        expected.heal_visits += heals ? world->hits[i] : 0;
-        expected.lost_sealed_batchs += heals ? 0 : 1;
-        expected.lost_visits += heals ? 0 : world->hits[i];
+        expected.resend_batches += is_kept ? 1 : 0;
+        expected.resend_visits += is_kept ? world->hits[i] : 0;
+        expected.lost_batches += is_kept ? 0 : 1;
+        expected.lost_visits += is_kept ? 0 : world->hits[i];
     }
     assert_int_equal(ledger_store_is_at(ledger, at, &gap), is_behind);
     assert_memory_equal(&gap, &expected, sizeof(gap));
     world->gaps += is_behind ? 1 : 0;
-    world->lost += gap.lost_sealed_batchs;
+    world->lost += gap.lost_batches;
 }
 
 /* sends what comes next, whose answer may be lost */
 static void send_next(struct world *world, bool may_fail)
 {
     struct ledger *ledger = &world->ledger;
-    struct sealed_batch *heals = ledger_to_heal(ledger);
-    struct sealed_batch *sealed_batch = heals;
+    struct sealed_batch *resend = ledger_next_resend(ledger);
+    struct sealed_batch *sealed_batch = resend;
     uint64_t fate = may_fail ? draw(world, 6) : 5;
 
     if (sealed_batch == NULL && world->open == NULL) {
@@ -118,8 +118,8 @@ static void send_next(struct world *world, bool may_fail)
         ask(world);
     } else if (fate == 1) { /* the reply was lost */
         return;
-    } else if (heals != NULL) {
-        ledger_healed(ledger);
+    } else if (resend != NULL) {
+        ledger_note_resent(ledger);
     } else {
         ledger_acknowledge(ledger, sealed_batch, ledger->acknowledged);
         world->open = NULL;
@@ -173,7 +173,7 @@ static void run_world(struct world *world, bool forgets)
     }
     do {
         send_next(world, false);
-    } while (world->open != NULL || ledger_to_heal(&world->ledger) != NULL);
+    } while (world->open != NULL || ledger_next_resend(&world->ledger) != NULL);
     check_copy(&world->copies[0]);
     check_copy(&world->copies[1]);
 }

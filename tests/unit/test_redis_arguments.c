@@ -69,13 +69,13 @@ static void serve(struct fixture *fixture)
 
 static void open_store(struct fixture *fixture, uint64_t days_ms, uint64_t hours_ms)
 {
-    struct redis_store_options options = {.address = fixture->redis.address,
-                                          .username = "",
-                                          .password = "",
+    struct redis_store_options options = {.link = {.address = fixture->redis.address,
+                                                   .username = "",
+                                                   .password = "",
+                                                   .connect_timeout_ms = 1000,
+                                                   .command_timeout_ms = 1000},
                                           .tls_ca = "",
                                           .instance = "test",
-                                          .connect_timeout_ms = 1000,
-                                          .command_timeout_ms = 1000,
                                           .ledger_ttl_ms = DAY_MS,
                                           .series_days_ms = days_ms,
                                           .series_hours_ms = hours_ms};
@@ -192,7 +192,7 @@ static void send_full_batch(struct fixture *fixture, const struct traffic *traff
     assert_non_null(tokens);
     count = fill(batch, traffic, visits, tokens);
     assert_true(count >= 350); /* it is not made small for that */
-    content = batch_freeze(batch)->content;
+    content = batch_seal(batch)->content;
     content.site = "site.example";
     content.epoch = "0123456789abcdef0123456789abcdef";
     content.sequence = 1;

@@ -34,7 +34,7 @@ static void test_copies_all_but_the_number(void **state)
     const struct store_batch *copy = &sealed_batch->content;
 
     (void)state;
-    memset(page, 'y', 5); /* what was copied is the sealed_batch's */
+    memset(page, 'y', 5); /* what was copied is the sealed batch's */
     memset(token, 'y', 5);
     memset(entries, 0xa5, sizeof(entries));
     memset(tokens, 0xa5, sizeof(tokens));
@@ -64,7 +64,7 @@ static void test_copies_all_but_the_number(void **state)
     sealed_batch_destroy(sealed_batch);
 }
 
-/* the memory that is bounded by retain_max_bytes is all that a sealed_batch has */
+/* the memory that is bounded by retain_max_bytes is all that a sealed batch has */
 static void test_says_its_size(void **state)
 {
     static struct store_entry entries[BATCH_PAGES_MAX];
@@ -104,7 +104,7 @@ static void test_destroy_takes_null(void **state)
     sealed_batch_destroy(NULL);
 }
 
-/* what was refused once is not counted when the store is healed, whatever room there is then */
+/* what was refused once is not counted when it is resent, whatever room there is then */
 static void test_settled_it_counts_what_was_counted(void **state)
 {
     struct store_entry entries[] = {{"/a", 2, 3, true}, {"/new", 4, 1, false}, {"/b", 2, 5, false}};

@@ -197,7 +197,7 @@ static void test_visits_are_told_before_the_end(void **state)
     assert_string_equal(fixture->events, "ccaA");
     assert_int_equal(fixture->numbers[1], 2);
     assert_int_equal(fixture->end.hits, 2);
-    assert_false(fixture->end.is_resent);
+    assert_false(fixture->end.is_retried);
     assert_false(fixture->end.is_duplicate);
     assert_false(session_has_work(&fixture->session));
 }
@@ -229,19 +229,19 @@ static void test_each_end(void **state)
     assert_string_equal(fixture->events, "FF");
     send_and_end(fixture, FAKE_DONE);
     assert_string_equal(fixture->events, "FFcaA");
-    assert_true(fixture->end.is_resent);
+    assert_true(fixture->end.is_retried);
     assert_true(fixture->end.is_duplicate);
 
     fixture->events[0] = '\0';
-    session_distrust(&fixture->session);
+    session_require_check(&fixture->session);
     send_and_end(fixture, FAKE_REFUSED);
     send_and_end(fixture, FAKE_DONE);
     assert_string_equal(fixture->events, "FC");
     lose_all(fixture);
-    session_distrust(&fixture->session);
+    session_require_check(&fixture->session);
     send_and_end(fixture, FAKE_DONE);
     assert_string_equal(fixture->events, "FCG");
-    assert_int_equal(fixture->end.gap.heal_visits, 1);
+    assert_int_equal(fixture->end.gap.resend_visits, 1);
     send_and_end(fixture, FAKE_REPLY_LOST);
     send_and_end(fixture, FAKE_DONE);
     assert_string_equal(fixture->events, "FCGFH");
@@ -254,17 +254,17 @@ static void test_nothing_to_distrust(void **state)
 {
     struct fixture *fixture = *state;
 
-    session_distrust(&fixture->session);
+    session_require_check(&fixture->session);
     assert_false(session_has_work(&fixture->session));
     count(fixture, 1);
-    session_distrust(&fixture->session);
+    session_require_check(&fixture->session);
     assert_true(session_has_work(&fixture->session));
 }
 
 /* the owner may free the session at any time; what is open then ends without it */
 static void test_finish_with_a_call_open(void **state)
 {
-    enum kind { BATCH, RESENT, CHECK, HEAL, KINDS };
+    enum kind { BATCH, RESENT, CHECK, RESEND, KINDS };
 
     (void)state;
     for (int kind = BATCH; kind < KINDS; kind++) {
@@ -279,9 +279,9 @@ static void test_finish_with_a_call_open(void **state)
             send_and_end(fixture, FAKE_REPLY_LOST);
         } else if (kind != BATCH) {
             lose_all(fixture);
-            session_distrust(&fixture->session);
+            session_require_check(&fixture->session);
         }
-        if (kind == HEAL) {
+        if (kind == RESEND) {
             send_and_end(fixture, FAKE_DONE);
         }
         session_send(&fixture->session);
@@ -336,7 +336,7 @@ static void test_a_gap_does_not_open_a_doubtful_batch(void **state)
     send_and_end(fixture, FAKE_DONE);
     assert_string_equal(fixture->events, "FG");
     count_expired(fixture, 10, 0, 1);
-    send_and_end(fixture, FAKE_DONE); /* heals */
+    send_and_end(fixture, FAKE_DONE); /* a resend */
     session_send(&fixture->session);
     assert_int_equal(sent(fixture)->entry_count, 2);
 }
@@ -381,7 +381,7 @@ static void test_renews_when_nothing_depends_on_it(void **state)
     fake_store_end_all(fixture->store, FAKE_REPLY_LOST);
     assert_renews(fixture, false); /* in doubt */
     send_and_end(fixture, FAKE_DONE);
-    assert_renews(fixture, false); /* may have to be healed */
+    assert_renews(fixture, false); /* may have to be resent */
     ledger_forget(&fixture->session.ledger, UINT64_MAX, 0);
     add(fixture, "/");
     send_and_end(fixture, FAKE_REFUSED);
@@ -403,9 +403,9 @@ static void test_open_batches_move_to_another_session(void **state)
 
     session_init(&other, &fixture->store->store, "default", &events);
     add(fixture, "/sent");
-    assert_null(session_first_frozen(&fixture->session));
+    assert_null(session_first_sealed(&fixture->session));
     session_send(&fixture->session);
-    assert_ptr_equal(session_first_frozen(&fixture->session)->sealed_batch->content.entries,
+    assert_ptr_equal(session_first_sealed(&fixture->session)->sealed_batch->content.entries,
                      fake_store_call(fixture->store, 0)->theirs.entries);
     add(fixture, "/first");
     fixture->visits[fixture->count].second = SECOND + 3600;
@@ -418,7 +418,7 @@ static void test_open_batches_move_to_another_session(void **state)
     list_for_each(link, &other.batches) {
         struct batch *batch = container_of(link, struct batch, link);
 
-        session_freeze(&other, batch);
+        session_seal(&other, batch);
         assert_string_equal(batch->sealed_batch->content.entries[0].page, pages[moved++]);
         assert_int_equal(batch->sealed_batch->content.sequence, moved);
     }
@@ -434,8 +434,8 @@ static void test_a_batch_with_a_fixed_number(void **state)
     count(fixture, 2);
     add_to(fixture, &fixture->session, "/", 10);
     add(fixture, "/");
-    session_freeze(&fixture->session,
-                   container_of(fixture->session.batches.next, struct batch, link));
+    session_seal(&fixture->session,
+                 container_of(fixture->session.batches.next, struct batch, link));
     send_and_end(fixture, FAKE_REFUSED);
     count_expired(fixture, 10, 0, 1);
     session_send(&fixture->session);

@@ -259,7 +259,7 @@ static void test_a_full_disk_refuses_until_there_is_room(void **state)
     assert_int_equal(unlink(ballast), 0);
     wait_for_available(fixture, true);
     answer = apply_page(fixture, EPOCH_A, sequence, "/", 1);
-    assert_false(answer.duplicate);
+    assert_false(answer.is_duplicate);
     assert_total(answer, 0, sequence);
 }
 

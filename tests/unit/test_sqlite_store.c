@@ -176,7 +176,7 @@ static void test_a_site_that_the_tables_refuse_spoils_no_other(void **state)
         assert_int_equal(read.calls, round);
         for (int i = 0; i < 5; i += 2) {
             assert_int_equal(answers[i].outcome, STORE_OK);
-            assert_false(answers[i].duplicate);
+            assert_false(answers[i].is_duplicate);
             assert_true(answers[i].totals[0] == (uint64_t)round);
             assert_true(answers[i].totals[1] == 2 * (uint64_t)round);
         }
@@ -279,7 +279,7 @@ static void test_a_batch_that_is_refused_remembers_no_token(void **state)
     batch = batch_with_token(1, &good, &token);
     answer = apply_batch(fixture, &batch);
     assert_total(answer, 0, 1);
-    assert_false(answer.repeated[0]);
+    assert_false(answer.duplicates[0]);
 }
 
 static void test_drops_tokens_that_are_too_old(void **state)
@@ -320,7 +320,7 @@ static void test_keeps_tokens_for_journals(void **state)
     fixture->keep_tokens_ms = 600000;
     open_store(fixture);
     batch.second -= 86400;
-    assert_false(apply_batch(fixture, &batch).repeated[0]);
+    assert_false(apply_batch(fixture, &batch).duplicates[0]);
     close_store(fixture);
     open_store(fixture);
     apply_page(fixture, EPOCH_B, 1, "/", 1); /* it sweeps, as the first one in a second does */
@@ -328,7 +328,7 @@ static void test_keeps_tokens_for_journals(void **state)
     batch.epoch = EPOCH_B;
     batch.sequence = 2;
     batch.follows = 1;
-    assert_true(apply_batch(fixture, &batch).repeated[0]);
+    assert_true(apply_batch(fixture, &batch).duplicates[0]);
 }
 
 /* a file of the version before is brought up to date, with its tokens */
@@ -354,7 +354,7 @@ static void test_upgrades_a_file(void **state)
     open_store(fixture);
     assert_true(ask(fixture, "PRAGMA user_version") == 2);
     assert_true(ask(fixture, "SELECT count(*) FROM sqlite_master WHERE name LIKE 'seen%'") == 2);
-    assert_true(apply_batch(fixture, &batch).repeated[0]);
+    assert_true(apply_batch(fixture, &batch).duplicates[0]);
     assert_true(total_of(fixture, "default", "/") == 7);
 }
 

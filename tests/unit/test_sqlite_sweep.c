@@ -230,13 +230,13 @@ static void test_a_clock_that_is_ahead_forgets_no_token(void **state)
 
     batch.tokens = &token;
     batch.token_count = 1;
-    assert_false(apply_batch(fixture, &batch).repeated[0]);
+    assert_false(apply_batch(fixture, &batch).duplicates[0]);
     set_clocks(WALL_MS + FAR_MS);
     apply_page(fixture, EPOCH_B, 1, "/", 1);
     set_clocks(WALL_MS);
     batch.sequence = 2;
     batch.follows = 1;
-    assert_true(apply_batch(fixture, &batch).repeated[0]);
+    assert_true(apply_batch(fixture, &batch).duplicates[0]);
 }
 
 static void on_edited(void *data, const struct store_edited *edited)

@@ -18,7 +18,7 @@ static void test_applies_a_batch(void **state)
     struct answer answer = apply_page(fixture, EPOCH_A, 1, "/", 1);
 
     assert_total(answer, 0, 1);
-    assert_false(answer.duplicate);
+    assert_false(answer.is_duplicate);
     assert_total(apply_page(fixture, EPOCH_A, 2, "/", 41), 0, 42);
     assert_true(total_of(fixture, "default", "/") == 42);
 }
@@ -122,7 +122,7 @@ static void test_a_large_batch(void **state)
         }
     }
     answer = apply_entries(fixture, EPOCH_A, 3, entries, PAGES_MAX);
-    assert_true(answer.duplicate);
+    assert_true(answer.is_duplicate);
     assert_total(answer, PAGES_MAX - 1, 3 * PAGES_MAX);
     answer = read_entries(fixture, "default", entries, PAGES_MAX);
     assert_total(answer, 122, 3 * 123);
@@ -172,7 +172,7 @@ static void test_calls_of_one_turn_are_answered_once_and_in_order(void **state)
         assert_int_equal(answers[i].calls, 1);
         assert_int_equal(answers[i].position, i);
         assert_total(answers[i], 0, i / 2 + 1);
-        assert_false(answers[i].duplicate);
+        assert_false(answers[i].is_duplicate);
     }
     free(answers);
 }
@@ -259,7 +259,7 @@ static void test_keeps_totals_and_ledger(void **state)
     apply_page(fixture, EPOCH_A, 1, "/", 5);
     close_store(fixture);
     open_store(fixture);
-    assert_true(apply_page(fixture, EPOCH_A, 1, "/", 5).duplicate);
+    assert_true(apply_page(fixture, EPOCH_A, 1, "/", 5).is_duplicate);
     assert_total(apply_page(fixture, EPOCH_A, 2, "/", 1), 0, 6);
 }
 
@@ -359,7 +359,7 @@ static void test_survives_kill_9(void **state)
         assert_in_range(stored, progress->answered, progress->sent);
         assert_true(total_of(fixture, "default", "/") == 3 * stored);
         /* what was in flight is sent again under its number: it counts once */
-        assert_int_equal(apply_page(fixture, EPOCH_A, progress->sent, "/", 3).duplicate,
+        assert_int_equal(apply_page(fixture, EPOCH_A, progress->sent, "/", 3).is_duplicate,
                          stored == progress->sent);
         assert_true(total_of(fixture, "default", "/") == 3 * progress->sent);
         progress->answered = progress->sent;

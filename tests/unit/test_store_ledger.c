@@ -18,7 +18,7 @@ static void test_a_batch_sent_again_is_not_applied_again(void **state)
     apply_page(fixture, EPOCH_B, 1, "/a", 1000); /* what others do must not show in the answer */
     for (int i = 0; i < 3; i++) {
         answer = apply_entries(fixture, EPOCH_A, 2, entries, 2);
-        assert_true(answer.duplicate);
+        assert_true(answer.is_duplicate);
         assert_total(answer, 0, 4);
         assert_total(answer, 1, 6);
     }
@@ -38,7 +38,7 @@ static void test_a_batch_before_the_last_one_is_a_duplicate(void **state)
     apply_page(fixture, EPOCH_A, 3, "/b", 100);
     answer = apply_page(fixture, EPOCH_A, 1, "/a", 1);
     assert_int_equal(answer.outcome, STORE_OK);
-    assert_true(answer.duplicate);
+    assert_true(answer.is_duplicate);
     assert_true(total_of(fixture, "default", "/a") == 11);
     assert_true(total_of(fixture, "default", "/b") == 100);
     assert_true(ledger_of(fixture, EPOCH_A) == 3);
@@ -58,7 +58,7 @@ static void test_a_gap_is_refused(void **state)
     assert_true(answer.reason[0] != '\0');
     assert_true(total_of(fixture, "default", "/") == 2);
     assert_true(ledger_of(fixture, EPOCH_A) == 2);
-    /* what was missing heals it */
+    /* what was missing is resent */
     assert_total(apply_page(fixture, EPOCH_A, 3, "/", 1), 0, 3);
     assert_total(apply_page(fixture, EPOCH_A, 4, "/", 1), 0, 4);
 }
@@ -87,13 +87,13 @@ static void test_a_batch_may_follow_an_earlier_one(void **state)
     batch.follows = 1;
     answer = apply_batch(fixture, &batch);
     assert_total(answer, 0, 10);
-    assert_false(answer.duplicate);
+    assert_false(answer.is_duplicate);
     assert_true(position_of(fixture, EPOCH_A).sequence == 7);
     assert_true(position_of(fixture, EPOCH_A).visits == 35);
     /* whatever it says to follow, it is there now */
     for (batch.follows = 0; batch.follows < 7; batch.follows++) {
         answer = apply_batch(fixture, &batch);
-        assert_true(answer.duplicate);
+        assert_true(answer.is_duplicate);
         assert_total(answer, 0, 10);
     }
     assert_true(total_of(fixture, "default", "/") == 10);
@@ -108,7 +108,7 @@ static void test_a_batch_may_follow_nothing(void **state)
 
     batch.follows = 0;
     assert_total(apply_batch(fixture, &batch), 0, 1);
-    assert_true(apply_batch(fixture, &batch).duplicate);
+    assert_true(apply_batch(fixture, &batch).is_duplicate);
     assert_true(ledger_of(fixture, EPOCH_A) == UINT32_MAX);
     assert_true(position_of(fixture, EPOCH_A).visits == UINT64_C(3) * UINT32_MAX);
     assert_total(apply_page(fixture, EPOCH_A, UINT64_C(1) << 32, "/", 1), 0, 2);
@@ -136,8 +136,8 @@ static void test_epochs_are_apart(void **state)
         assert_total(apply_page(fixture, EPOCH_A, sequence, "/", 1), 0, 3 * sequence - 2);
         assert_total(apply_page(fixture, EPOCH_B, sequence, "/", 2), 0, 3 * sequence);
     }
-    assert_true(apply_page(fixture, EPOCH_A, 5, "/", 1).duplicate);
-    assert_true(apply_page(fixture, EPOCH_B, 5, "/", 2).duplicate);
+    assert_true(apply_page(fixture, EPOCH_A, 5, "/", 1).is_duplicate);
+    assert_true(apply_page(fixture, EPOCH_B, 5, "/", 2).is_duplicate);
     assert_true(ledger_of(fixture, EPOCH_A) == 5);
     assert_true(ledger_of(fixture, EPOCH_B) == 5);
     assert_true(total_of(fixture, "default", "/") == 15);
@@ -211,7 +211,7 @@ static void test_sites_have_ledgers_of_their_own(void **state)
     batch.site = "other";
     apply_page(fixture, EPOCH_A, 1, "/", 1);
     apply_page(fixture, EPOCH_A, 2, "/", 1);
-    assert_false(apply_batch(fixture, &batch).duplicate);
+    assert_false(apply_batch(fixture, &batch).is_duplicate);
     assert_true(ledger_of(fixture, EPOCH_A) == 2);
 }
 

@@ -173,6 +173,43 @@ static void test_a_part_of_the_proof_lost_is_torn(void **state)
     assert_torn(fixture);
 }
 
+/*
+ * Totals without a mark beside an empty ledger look like data of an older version. Who has counted
+ * on the site knows better.
+ */
+static void test_ledger_and_mark_lost_together_is_torn(void **state)
+{
+    struct fixture *fixture = fixture_with_ten(state);
+    struct store_entry entry = entry_of("/", 1);
+    struct store_batch next = batch_of(EPOCH_0, 2, 1, &entry, 1);
+    struct store_batch of_other = batch_of(EPOCH_0_OTHER, 1, 1, &entry, 1);
+
+    lose(fixture, "ledger");
+    order(fixture, "ZREM vc:{default}:hits " MARK);
+    next.expects_mark = true;
+    assert_true(apply_batch(fixture, &next).is_torn);
+    next.follows = 0; /* a gap was reported before */
+    assert_true(apply_batch(fixture, &next).is_torn);
+    of_other.expects_mark = true; /* another session of the same process */
+    assert_true(apply_batch(fixture, &of_other).is_torn);
+    assert_true(ask_ledger(fixture, EPOCH_0).is_torn);
+    assert_int_equal(total_of(fixture, "default", "/"), 10);
+    of_other.expects_mark = false; /* of a process that knows nothing */
+    assert_total(apply_batch(fixture, &of_other), 0, 11);
+}
+
+static void test_both_lost_is_no_lost_mark(void **state)
+{
+    struct fixture *fixture = fixture_with_ten(state);
+    struct store_entry entry = entry_of("/", 10);
+    struct store_batch again = batch_of(EPOCH_0, 1, 1, &entry, 1);
+
+    lose(fixture, "hits");
+    lose(fixture, "ledger");
+    again.expects_mark = true;
+    assert_total(apply_batch(fixture, &again), 0, 10);
+}
+
 static void test_a_total_changed_by_hand_is_torn(void **state)
 {
     struct fixture *fixture = fixture_with_ten(state);
@@ -356,7 +393,7 @@ static void test_data_of_an_older_version_is_adopted(void **state)
 
     visit_by_old_version(fixture, 1, now_s() - 100);
     visit_by_old_version(fixture, 2, now_s() - 100);
-    assert_true(apply_page(fixture, EPOCH_A, 2, "/old", 1).duplicate);
+    assert_true(apply_page(fixture, EPOCH_A, 2, "/old", 1).is_duplicate);
     answer = apply_page(fixture, EPOCH_0, 1, "/", 1);
     assert_total(answer, 0, 1);
     assert_true(answer.is_unproven);
@@ -428,7 +465,7 @@ static void test_what_an_older_version_left_in_a_journal_counts(void **state)
     struct fixture *fixture = fixture_with_ten(state);
 
     assert_total(apply_page(fixture, EPOCH_A, 1, "/", 1), 0, 11);
-    assert_true(apply_page(fixture, EPOCH_A, 1, "/", 1).duplicate);
+    assert_true(apply_page(fixture, EPOCH_A, 1, "/", 1).is_duplicate);
     assert_true(apply_page(fixture, EPOCH_0, 2, "/", 1).is_unproven);
     lose(fixture, "hits");
     assert_true(apply_page(fixture, EPOCH_A, 2, "/", 1).is_torn);
@@ -512,16 +549,23 @@ static void on_edited(void *data, const struct store_edited *edited)
     loop_stop(((struct fixture *)data)->loop);
 }
 
-static void edit_page(struct fixture *fixture, enum store_edit_kind kind, const char *page,
-                      uint64_t number)
+static void edit_page_of(struct fixture *fixture, enum store_edit_kind kind, const char *page,
+                         uint64_t number, bool expects_mark)
 {
     struct store_edit edit = {.kind = kind, .site = "default", .page = page, .number = number};
 
+    edit.expects_mark = expects_mark;
     edit.page_length = strlen(page);
     edit.to = "/to";
     edit.to_length = 3;
     store_edit(fixture->store, &edit, on_edited, fixture);
     run_loop(fixture);
+}
+
+static void edit_page(struct fixture *fixture, enum store_edit_kind kind, const char *page,
+                      uint64_t number)
+{
+    edit_page_of(fixture, kind, page, number, false);
 }
 
 static void test_edits_keep_the_proof(void **state)
@@ -581,6 +625,18 @@ static void test_edits_are_refused_where_a_site_is_torn(void **state)
     assert_torn(fixture);
 }
 
+static void test_edits_know_that_a_mark_is_lost(void **state)
+{
+    struct fixture *fixture = fixture_with_ten(state);
+
+    lose(fixture, "ledger");
+    order(fixture, "ZREM vc:{default}:hits " MARK);
+    edit_page_of(fixture, STORE_ADD, "/", 5, true);
+    assert_int_equal(last_edit.outcome, STORE_REFUSED);
+    assert_non_null(strstr(last_reason, "visitcountctl repair default"));
+    assert_int_equal(total_of(fixture, "default", "/"), 10);
+}
+
 static void test_edits_begin_a_proof(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -615,6 +671,8 @@ int main(void)
         FOR_REDIS(test_older_totals_are_torn),
         FOR_REDIS(test_both_older_is_a_store_that_went_back),
         FOR_REDIS(test_a_part_of_the_proof_lost_is_torn),
+        FOR_REDIS(test_ledger_and_mark_lost_together_is_torn),
+        FOR_REDIS(test_both_lost_is_no_lost_mark),
         FOR_REDIS(test_a_total_changed_by_hand_is_torn),
         FOR_REDIS(test_what_fails_leaves_the_proof),
         FOR_REDIS(test_a_repair_trusts_the_totals),
@@ -636,6 +694,7 @@ int main(void)
         FOR_REDIS(test_edits_keep_the_proof),
         FOR_REDIS(test_edits_leave_no_total_below_zero),
         FOR_REDIS(test_edits_are_refused_where_a_site_is_torn),
+        FOR_REDIS(test_edits_know_that_a_mark_is_lost),
         FOR_REDIS(test_edits_begin_a_proof),
         FOR_REDIS(test_edits_adopt_data_of_an_older_version),
     };

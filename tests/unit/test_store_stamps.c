@@ -51,8 +51,8 @@ static bool repeats_at(struct fixture *fixture, uint64_t second, struct stamp st
     uint64_t before = total_of(fixture, "default", "/");
     struct answer answer = apply_stamps_at(fixture, second, &stamp, 1);
 
-    assert_total(answer, 0, before + (answer.repeated[0] ? 0 : 1));
-    return answer.repeated[0];
+    assert_total(answer, 0, before + (answer.duplicates[0] ? 0 : 1));
+    return answer.duplicates[0];
 }
 
 static bool repeats(struct fixture *fixture, struct stamp stamp)
@@ -125,9 +125,9 @@ static void test_a_stamp_twice_in_one_batch(void **state)
     struct answer answer = apply_stamps_at(fixture, now_s(), stamps, 5);
 
     assert_total(answer, 0, 3);
-    assert_int_equal(answer.repeated[0] + answer.repeated[2] + answer.repeated[4], 2);
-    assert_false(answer.repeated[1]);
-    assert_false(answer.repeated[3]);
+    assert_int_equal(answer.duplicates[0] + answer.duplicates[2] + answer.duplicates[4], 2);
+    assert_false(answer.duplicates[1]);
+    assert_false(answer.duplicates[3]);
 }
 
 static void test_windows_do_not_mix(void **state)
@@ -149,7 +149,7 @@ static void test_windows_do_not_mix(void **state)
     batch.token_count = STORE_WINDOW_COUNT;
     answer = apply_batch(fixture, &batch);
     for (int window = 0; window < STORE_WINDOW_COUNT; window++) {
-        assert_int_equal(answer.repeated[window], window == STORE_WINDOW_STAMPED);
+        assert_int_equal(answer.duplicates[window], window == STORE_WINDOW_STAMPED);
     }
     assert_total(answer, 0, 4);
 }
@@ -171,7 +171,7 @@ static void test_many_stamps(void **state)
 
             assert_total(answer, 0, before + TOKENS_MAX);
             for (size_t i = 0; i < TOKENS_MAX; i++) {
-                assert_int_equal(answer.repeated[i], round == 1);
+                assert_int_equal(answer.duplicates[i], round == 1);
             }
         }
         /* which ones were seen is told by their places */
@@ -181,7 +181,7 @@ static void test_many_stamps(void **state)
         struct answer answer = apply_stamps_at(fixture, now_s(), stamps, TOKENS_MAX);
 
         for (size_t i = 0; i < TOKENS_MAX; i++) {
-            assert_int_equal(answer.repeated[i], i % 3 != 0);
+            assert_int_equal(answer.duplicates[i], i % 3 != 0);
         }
     }
 }
@@ -210,9 +210,9 @@ static void test_what_is_refused_is_not_remembered(void **state)
         answer = apply_batch(fixture, &batch);
         assert_total(answer, 0, 1);
         assert_total(answer, 1, round == 1 ? STORE_NONE : 2);
-        assert_int_equal(answer.repeated[0], round != 1);
-        assert_int_equal(answer.repeated[1], round == 3);
-        assert_int_equal(answer.repeated[2], round == 3);
+        assert_int_equal(answer.duplicates[0], round != 1);
+        assert_int_equal(answer.duplicates[1], round == 3);
+        assert_int_equal(answer.duplicates[2], round == 3);
     }
 }
 

@@ -61,8 +61,8 @@ static bool repeats_on(struct fixture *fixture, const char *page, char letter,
 
     batch.finds_old_tokens = finds_old_tokens;
     answer = apply_batch(fixture, &batch);
-    assert_total(answer, 0, before + (answer.repeated[0] ? 0 : 1));
-    return answer.repeated[0];
+    assert_total(answer, 0, before + (answer.duplicates[0] ? 0 : 1));
+    return answer.duplicates[0];
 }
 
 static bool repeats(struct fixture *fixture, const char *page, char letter,
@@ -103,14 +103,14 @@ static void test_each_page_counts_once_in_one_batch(void **state)
         struct store_batch batch = batch_with(fixture, entries, 3, tokens, 6);
         struct answer answer = apply_batch(fixture, &batch);
 
-        assert_memory_equal(answer.repeated, expected, sizeof(expected));
+        assert_memory_equal(answer.duplicates, expected, sizeof(expected));
         assert_total(answer, 0, i + 1);
         assert_total(answer, 1, i + 1);
         assert_total(answer, 2, i + 1);
         batch = batch_with(fixture, entries, 3, tokens, 6);
         answer = apply_batch(fixture, &batch);
         for (size_t j = 0; j < 6; j++) {
-            assert_true(answer.repeated[j]);
+            assert_true(answer.duplicates[j]);
         }
     }
 }
@@ -130,7 +130,7 @@ static void test_page_and_token_do_not_run_together(void **state)
                 .bytes = pairs[i][1], .length = strlen(pairs[i][1]), .window = STORE_WINDOW_CLIENT};
             struct store_batch batch = batch_with(fixture, &entry, 1, &token, 1);
 
-            assert_int_equal(apply_batch(fixture, &batch).repeated[0], round == 1);
+            assert_int_equal(apply_batch(fixture, &batch).duplicates[0], round == 1);
         }
     }
 }
@@ -152,8 +152,8 @@ static void test_lengths(void **state)
             struct store_batch batch = batch_with(fixture, entries, 2, tokens, 2);
             struct answer answer = apply_batch(fixture, &batch);
 
-            assert_int_equal(answer.repeated[0], round == 1);
-            assert_int_equal(answer.repeated[1], round == 1);
+            assert_int_equal(answer.duplicates[0], round == 1);
+            assert_int_equal(answer.duplicates[1], round == 1);
         }
     }
 }
@@ -183,7 +183,7 @@ static void test_many_pages(void **state)
         struct answer answer = apply_batch(fixture, &batch);
 
         for (size_t i = 0; i < TOKENS_MAX; i++) {
-            assert_int_equal(answer.repeated[i], round);
+            assert_int_equal(answer.duplicates[i], round);
         }
         for (size_t i = 0; i < PAGES_MAX; i++) {
             assert_total(answer, i, 2);
@@ -209,8 +209,8 @@ static void test_a_refused_page_remembers_nothing(void **state)
 
             batch.pages_max = has_room ? 2 : 1;
             answer = apply_batch(fixture, &batch);
-            assert_int_equal(answer.repeated[0], round != 0);
-            assert_int_equal(answer.repeated[1], has_room && round > (i == 0 ? 1 : 0));
+            assert_int_equal(answer.duplicates[0], round != 0);
+            assert_int_equal(answer.duplicates[1], has_room && round > (i == 0 ? 1 : 0));
             assert_total(answer, 1, has_room ? i + 1 : STORE_NONE);
         }
     }
@@ -239,8 +239,8 @@ static void test_a_token_of_a_day_names_its_page_itself(void **state)
     struct store_batch batch = batch_with(fixture, entries, 2, tokens, 2);
     struct answer answer = apply_batch(fixture, &batch);
 
-    assert_false(answer.repeated[0]);
-    assert_true(answer.repeated[1]);
+    assert_false(answer.duplicates[0]);
+    assert_true(answer.duplicates[1]);
 }
 
 /* ---- tokens that a version before 0.2 kept ---- */
@@ -322,7 +322,7 @@ static void test_finds_old_tokens_among_others(void **state)
     for (size_t i = 0; i < count; i++) {
         bool is_old = tokens[i].bytes == bytes[1] || tokens[i].bytes == bytes[3];
 
-        assert_int_equal(answer.repeated[i], is_old);
+        assert_int_equal(answer.duplicates[i], is_old);
     }
     assert_total(answer, 0, 6);
     assert_total(answer, 1, 6);
@@ -353,7 +353,7 @@ static void test_finds_many_old_tokens(void **state)
     answer = apply_batch(fixture, &batch);
     assert_total(answer, 0, TOKENS_MAX - 3);
     for (size_t i = 0; i < TOKENS_MAX; i++) {
-        assert_int_equal(answer.repeated[i], i >= 700 && i <= 702);
+        assert_int_equal(answer.duplicates[i], i >= 700 && i <= 702);
     }
 }
 
@@ -380,8 +380,8 @@ static void test_finds_old_tokens_of_counted_pages_only(void **state)
     assert_total(answer, 0, 1);
     assert_total(answer, 1, STORE_NONE);
     for (size_t i = 0; i < WINDOWS; i++) {
-        assert_true(answer.repeated[i]);
-        assert_false(answer.repeated[WINDOWS + i]);
+        assert_true(answer.duplicates[i]);
+        assert_false(answer.duplicates[WINDOWS + i]);
     }
 }
 
@@ -413,11 +413,11 @@ static void test_finds_old_tokens_of_a_record(void **state)
     for (int round = 0; round < 3; round++) {
         struct answer answer = apply_batch(fixture, &batch);
 
-        assert_int_equal(answer.duplicate, round != 0);
+        assert_int_equal(answer.is_duplicate, round != 0);
         assert_total(answer, 0, 3);
         assert_total(answer, 1, 1);
         for (size_t i = 0; i <= WINDOWS; i++) {
-            assert_int_equal(answer.repeated[i], i != WINDOWS);
+            assert_int_equal(answer.duplicates[i], i != WINDOWS);
         }
         batch.finds_old_tokens = false; /* an answer that was given stays */
     }
@@ -515,8 +515,8 @@ static void test_redis_finds_old_tokens_in_the_bucket_before(void **state)
 
     batch.finds_old_tokens = true;
     answer = apply_batch(fixture, &batch);
-    assert_true(answer.repeated[0]);
-    assert_false(answer.repeated[1]);
+    assert_true(answer.duplicates[0]);
+    assert_false(answer.duplicates[1]);
 }
 
 /* ---- SQLite ---- */

@@ -40,7 +40,7 @@ static struct answer apply_tokens_at(struct fixture *fixture, uint64_t second,
     batch.token_count = token_count;
     answer = apply_batch(fixture, &batch);
     assert_int_equal(answer.outcome, STORE_OK);
-    assert_false(answer.duplicate);
+    assert_false(answer.is_duplicate);
     return answer;
 }
 
@@ -53,9 +53,9 @@ static bool repeats_at(struct fixture *fixture, uint64_t second, const char *tex
     uint64_t before = total_of(fixture, "default", "/");
     struct answer answer = apply_tokens_at(fixture, second, &entry, 1, &token, 1);
 
-    assert_total(answer, 0, before + (answer.repeated[0] ? 0 : 1));
+    assert_total(answer, 0, before + (answer.duplicates[0] ? 0 : 1));
     assert_true(total_of(fixture, "default", "/") == answer.totals[0]);
-    return answer.repeated[0];
+    return answer.duplicates[0];
 }
 
 static bool repeats(struct fixture *fixture, const char *text, enum store_window window)
@@ -95,8 +95,8 @@ static void test_windows_do_not_mix(void **state)
     assert_true(repeats(fixture, "id", STORE_WINDOW_CLIENT));
     answer = apply_tokens_at(fixture, bucket_start(), &entry, 1, tokens, 2);
     assert_total(answer, 0, 4);
-    assert_false(answer.repeated[0]);
-    assert_false(answer.repeated[1]);
+    assert_false(answer.duplicates[0]);
+    assert_false(answer.duplicates[1]);
 }
 
 static void test_a_token_twice_in_one_batch(void **state)
@@ -109,10 +109,10 @@ static void test_a_token_twice_in_one_batch(void **state)
     struct answer answer = apply_tokens_at(fixture, bucket_start(), &entry, 1, tokens, 4);
 
     assert_total(answer, 0, 3);
-    assert_false(answer.repeated[0]);
-    assert_false(answer.repeated[1]);
-    assert_true(answer.repeated[2]);
-    assert_true(answer.repeated[3]);
+    assert_false(answer.duplicates[0]);
+    assert_false(answer.duplicates[1]);
+    assert_true(answer.duplicates[2]);
+    assert_true(answer.duplicates[3]);
 }
 
 static void test_only_the_visit_of_the_token_is_left_out(void **state)
@@ -129,7 +129,7 @@ static void test_only_the_visit_of_the_token_is_left_out(void **state)
 
     assert_false(repeats(fixture, "seen", STORE_WINDOW_ATTEMPT));
     answer = apply_tokens_at(fixture, bucket_start(), entries, 4, tokens, 5);
-    assert_memory_equal(answer.repeated, expected, sizeof(expected));
+    assert_memory_equal(answer.duplicates, expected, sizeof(expected));
     assert_total(answer, 0, 1 + 2);
     assert_total(answer, 1, 1);
     assert_total(answer, 2, 2);
@@ -151,7 +151,7 @@ static void test_sites_have_tokens_of_their_own(void **state)
     batch.token_count = 1;
     answer = apply_batch(fixture, &batch);
     assert_total(answer, 0, 1);
-    assert_false(answer.repeated[0]);
+    assert_false(answer.duplicates[0]);
 }
 
 static void test_instances_share_tokens(void **state)
@@ -168,7 +168,7 @@ static void test_instances_share_tokens(void **state)
     batch.token_count = 1;
     answer = apply_batch(fixture, &batch);
     assert_total(answer, 0, 1);
-    assert_true(answer.repeated[0]);
+    assert_true(answer.duplicates[0]);
 }
 
 static void test_tokens_are_bytes(void **state)
@@ -192,8 +192,8 @@ static void test_tokens_are_bytes(void **state)
         assert_true(repeats(fixture, texts[i], STORE_WINDOW_CLIENT));
     }
     answer = apply_tokens_at(fixture, bucket_start(), &entry, 1, tokens, 2);
-    assert_false(answer.repeated[0]);
-    assert_false(answer.repeated[1]);
+    assert_false(answer.duplicates[0]);
+    assert_false(answer.duplicates[1]);
 }
 
 /* ---- many ---- */
@@ -219,7 +219,7 @@ static void test_many_tokens(void **state)
     for (uint64_t round = 1; round <= 3; round++) {
         answer = apply_tokens_at(fixture, bucket_start(), entries, PAGES_MAX, tokens, TOKENS_MAX);
         for (size_t i = 0; i < TOKENS_MAX; i++) {
-            assert_true(answer.repeated[i] == (round != 1));
+            assert_true(answer.duplicates[i] == (round != 1));
         }
         for (size_t i = 0; i < PAGES_MAX; i++) {
             assert_total(answer, i, 2 + round);
@@ -248,8 +248,8 @@ static void test_a_batch_sent_again_has_the_same_repetitions(void **state)
     for (int i = 0; i < 3; i++) {
         answer = apply_batch(fixture, &batch);
         assert_int_equal(answer.outcome, STORE_OK);
-        assert_int_equal(answer.duplicate, i != 0);
-        assert_memory_equal(answer.repeated, expected, sizeof(expected));
+        assert_int_equal(answer.is_duplicate, i != 0);
+        assert_memory_equal(answer.duplicates, expected, sizeof(expected));
         assert_total(answer, 0, 1);
         assert_total(answer, 1, 1);
         apply_page(fixture, EPOCH_A, 2 + (uint64_t)i, "/a", 100);
@@ -457,7 +457,7 @@ static void test_redis_applies_nothing_of_what_fails(void **state)
     answer = apply_batch(fixture, &batch);
     assert_total(answer, 0, 1);
     assert_total(answer, 1, 1);
-    assert_false(answer.repeated[0]);
+    assert_false(answer.duplicates[0]);
 }
 
 int main(void)

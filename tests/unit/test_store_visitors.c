@@ -51,7 +51,7 @@ static void test_new_pages_beyond_the_limit_are_refused(void **state)
     assert_true(total_of(fixture, "default", "/c") == 0);
     assert_true(total_of(fixture, "default", "") == 3);
     answer = apply_batch(fixture, &batch); /* a duplicate tells the same */
-    assert_true(answer.duplicate);
+    assert_true(answer.is_duplicate);
     assert_total(answer, 1, 2);
     assert_total(answer, 3, STORE_NONE);
     /* with room again, the page is counted: its token was not remembered */
@@ -59,8 +59,8 @@ static void test_new_pages_beyond_the_limit_are_refused(void **state)
     batch.sequence = 2;
     batch.follows = 1;
     answer = apply_batch(fixture, &batch);
-    assert_true(answer.repeated[0]);
-    assert_false(answer.repeated[1]);
+    assert_true(answer.duplicates[0]);
+    assert_false(answer.duplicates[1]);
     assert_total(answer, 0, 1);
     assert_total(answer, 1, 4);
     assert_total(answer, 2, 3);
@@ -126,7 +126,7 @@ static void test_uniques_that_are_no_longer_wanted(void **state)
         entries[0].wants_uniques = wanted > 0;
         entries[1].wants_uniques = wanted > 1;
         answer = apply_batch(fixture, &batch);
-        assert_int_equal(answer.duplicate, wanted != 2);
+        assert_int_equal(answer.is_duplicate, wanted != 2);
         assert_total(answer, 0, 1);
         assert_total(answer, 1, 1);
     }
@@ -163,13 +163,13 @@ static void test_a_token_of_a_day_holds_that_day(void **state)
         batch.token_count = 1;
         batch.hour = DAY * 24 + 11 * sequence - 22; /* the first and the twelfth of the day */
         batch.second = batch.hour * 3600;
-        assert_true(apply_batch(fixture, &batch).repeated[0]);
+        assert_true(apply_batch(fixture, &batch).duplicates[0]);
     }
     batch = batch_of(EPOCH_A, 4, 1, &entry, 1);
     batch.tokens = &token;
     batch.token_count = 1;
     batch.day++;
-    assert_false(apply_batch(fixture, &batch).repeated[0]);
+    assert_false(apply_batch(fixture, &batch).duplicates[0]);
     assert_true(total_of(fixture, "default", "/") == 2);
 }
 

@@ -63,7 +63,7 @@ static void expect_ignore(struct fixture *fixture, const char *status)
     struct visit_filter_verdict verdict = judge(fixture);
 
     assert_int_equal(verdict.result, VISIT_FILTER_IGNORE);
-    assert_string_equal(verdict.status.base, status);
+    assert_string_equal(visit_outcomes[verdict.outcome].name.base, status);
 }
 
 static void expect_http_error(struct fixture *fixture, enum http_error http_error)

@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/report.h"
-#include "count/adoption.h"
+#include "count/journal_takeover.h"
 #include "count/engine.h"
 #include "http/admin/admin_answer.h"
 #include "http/admin/admin_backup.h"
@@ -42,7 +42,8 @@ static void admin_handle_status(struct request *request)
     admin_respond_report(request, 200, &report);
 }
 
-static void respond_replay(struct request *request, int status, const struct adoption_view *replay)
+static void respond_replay(struct request *request, int status,
+                           const struct journal_takeover_view *replay)
 {
     struct report report;
 
@@ -60,13 +61,13 @@ static void respond_replay(struct request *request, int status, const struct ado
 static void begin_replay(struct request *request, const char *directory)
 {
     struct app_view view;
-    struct adoption_view replay;
+    struct journal_takeover_view replay;
     struct buf lines = BUF_EMPTY;
 
     app_view(request->app, &view);
     if (!view.actions->replay(view.actions->data, directory, &lines)) {
         respond_error(request, 422, "journal_refused", "%s", lines.bytes);
-    } else if (adoptions_find(view.adoptions, directory, &replay)) {
+    } else if (journal_takeovers_find(view.takeovers, directory, &replay)) {
         respond_replay(request, 202, &replay);
     }
     buf_finish(&lines);
@@ -75,10 +76,10 @@ static void begin_replay(struct request *request, const char *directory)
 static void show_replay(struct request *request, const char *directory)
 {
     struct app_view view;
-    struct adoption_view replay;
+    struct journal_takeover_view replay;
 
     app_view(request->app, &view);
-    if (adoptions_find(view.adoptions, directory, &replay)) {
+    if (journal_takeovers_find(view.takeovers, directory, &replay)) {
         respond_replay(request, 200, &replay);
     } else {
         respond_error(request, 404, "no_replay",
@@ -144,7 +145,7 @@ static void admin_handle_metrics(struct request *request)
 {
     struct app_view view;
     struct store_health health;
-    struct engine_failure failure = {0};
+    struct engine_stall stall = {0};
     struct trouble_view sites = {0};
     struct trouble_view salt = {0};
     struct metrics_facts facts;
@@ -152,15 +153,15 @@ static void admin_handle_metrics(struct request *request)
 
     app_view(request->app, &view);
     store_health(view.store, &health);
-    engine_failure(view.engine, &failure);
+    engine_longest_stall(view.engine, &stall);
     trouble_view(view.site_trouble, &sites);
     trouble_view(view.salt_trouble, &salt);
     facts = (struct metrics_facts){
         .version = VISITCOUNTD_VERSION,
         .stats = engine_stats(view.engine),
         .store = &health,
-        .failing_ms = failure.lasted_ms,
-        .failing_sites = failure.site_count,
+        .failing_ms = stall.lasted_ms,
+        .failing_sites = stall.site_count,
         .torn_sites = engine_torn_count(view.engine),
         .site_failing_ms = sites.lasted_ms,
         .salt_failing_ms = salt.lasted_ms,
@@ -332,9 +333,9 @@ static void admin_handle_whoami(struct request *request)
 #define ROUTE_METHODS_TUNE (METHOD_GET | METHOD_POST)
 
 static const struct route rows[] = {
-#define COMMAND(id, name, kind, parameters, required, words, summary, details) \
+#define COMMAND(id, name, kind, run, options, parameters, required, words, summary, details) \
     {ROUTE_METHODS_##kind, H2O_STRLIT("/" name), admin_handle_##id, NULL},
-#define LOCAL_COMMAND(id, name, parameters, required, words, summary, details)
+#define LOCAL_COMMAND(id, name, options, parameters, required, words, summary, details)
 #include "http/admin/commands.def"
 #undef COMMAND
 #undef LOCAL_COMMAND

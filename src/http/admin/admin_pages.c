@@ -8,7 +8,7 @@
 #include "count/engine.h"
 #include "http/admin/admin_answer.h"
 #include "http/request/app.h"
-#include "http/request/question.h"
+#include "http/request/pending_query.h"
 #include "http/request/response.h"
 #include "http/visit/sites.h"
 #include "store/store.h"
@@ -53,8 +53,8 @@ static void report_total(struct report *report, const char *key, uint64_t total)
 
 /* set, add, delete, rename */
 
-struct edit_question {
-    struct question question;
+struct pending_edit {
+    struct pending_query pending;
     struct store_edit edit;
     struct store_edited edited;
     char reason[256];
@@ -63,7 +63,7 @@ struct edit_question {
     struct page_key to;
 };
 
-static void respond_edited(struct request *request, const struct edit_question *edit)
+static void respond_edited(struct request *request, const struct pending_edit *edit)
 {
     struct report report;
 
@@ -78,9 +78,9 @@ static void respond_edited(struct request *request, const struct edit_question *
     admin_respond_report(request, 200, &report);
 }
 
-static void on_edit_answered(struct request *request, struct question *question)
+static void on_edit_answered(struct request *request, struct pending_query *pending)
 {
-    struct edit_question *edit = container_of(question, struct edit_question, question);
+    struct pending_edit *edit = container_of(pending, struct pending_edit, pending);
     bool needs_page = edit->edit.kind == STORE_DELETE || edit->edit.kind == STORE_RENAME;
 
     if (needs_page) {
@@ -88,7 +88,7 @@ static void on_edit_answered(struct request *request, struct question *question)
     }
     if (edit->edited.outcome == STORE_REFUSED && edit->reason[0] != '\0') {
         respond_error(request, 503, "not_done", "nothing was changed: %s", edit->reason);
-    } else if (!question->is_complete) {
+    } else if (!pending->is_complete) {
         respond_error(request, 504, "outcome_unknown",
                       "the store did not answer; whether this was done is not known%s%s",
                       edit->reason[0] != '\0' ? ": " : "", edit->reason);
@@ -102,41 +102,44 @@ static void on_edit_answered(struct request *request, struct question *question)
 
 static void on_edited(void *data, const struct store_edited *edited)
 {
-    struct edit_question *edit = data;
+    struct pending_edit *edit = data;
 
     edit->edited = *edited;
     if (edited->reason != NULL) {
         strncpy(edit->reason, edited->reason, sizeof(edit->reason) - 1);
     }
-    question_end_call(&edit->question, edited->outcome == STORE_OK);
+    pending_query_end_call(&edit->pending, edited->outcome == STORE_OK);
 }
 
 /** A failure is harmless: the site is not listed until its first visit. */
 static void on_site(void *data, const struct store_admitted *admitted)
 {
-    struct edit_question *edit = data;
+    struct pending_edit *edit = data;
 
     (void)admitted;
-    question_end_call(&edit->question, true);
+    pending_query_end_call(&edit->pending, true);
 }
 
-static void begin_edit(struct edit_question *edit, struct store *store)
+static void begin_edit(struct pending_edit *edit, const struct app *app)
 {
+    struct store *store = app->store;
+
     edit->edit.site = edit->site;
     edit->edit.page = edit->page.bytes;
     edit->edit.page_length = edit->page.length;
     edit->edit.to = edit->to.bytes;
     edit->edit.to_length = edit->to.length;
-    question_begin_call(&edit->question);
+    edit->edit.expects_mark = engine_has_counted(app->engine, edit->site);
+    pending_query_begin_call(&edit->pending);
     store_edit(store, &edit->edit, on_edited, edit);
     if (edit->edit.kind == STORE_SET || edit->edit.kind == STORE_ADD) {
-        question_begin_call(&edit->question);
+        pending_query_begin_call(&edit->pending);
         store_admit(store, edit->site, 0, on_site, edit);
     }
 }
 
 /** Answers which page a line of an import ("SITE\tPAGE") means. Changes nothing. */
-static void respond_checked(struct request *request, const struct edit_question *parts)
+static void respond_checked(struct request *request, const struct pending_edit *parts)
 {
     struct buf body = BUF_EMPTY;
 
@@ -148,8 +151,8 @@ static void respond_checked(struct request *request, const struct edit_question 
 
 static void handle_edit(struct request *request, enum store_edit_kind kind)
 {
-    struct edit_question parts = {.edit = {.kind = kind, .number = 0}};
-    struct edit_question *edit;
+    struct pending_edit parts = {.edit = {.kind = kind, .number = 0}};
+    struct pending_edit *edit;
 
     if (!admin_take_site(request, parts.site) || !admin_take_page(request, "page", &parts.page) ||
         !take_number(request, 0, STORE_NUMBER_MAX, &parts.edit.number) ||
@@ -164,7 +167,7 @@ static void handle_edit(struct request *request, enum store_edit_kind kind)
         respond_error(request, 400, "same_page", "%s is the same page", parts.to.bytes);
         return;
     }
-    edit = question_create(request, sizeof(*edit), ADMIN_LIMIT_MS, on_edit_answered);
+    edit = pending_query_create(request, sizeof(*edit), ADMIN_LIMIT_MS, on_edit_answered);
     if (edit == NULL) {
         return;
     }
@@ -172,7 +175,7 @@ static void handle_edit(struct request *request, enum store_edit_kind kind)
     memcpy(edit->site, parts.site, sizeof(parts.site));
     edit->page = parts.page;
     edit->to = parts.to;
-    begin_edit(edit, request->app->store);
+    begin_edit(edit, request->app);
 }
 
 void admin_handle_set(struct request *request)
@@ -197,38 +200,38 @@ void admin_handle_rename(struct request *request)
 
 /* top, export */
 
-struct list_question {
-    struct question question;
+struct pending_list {
+    struct pending_query pending;
     struct buf body; /* body of the answer */
     char site[STORE_SITE_MAX + 1];
     char after[CURSOR_MAX + 1];
     enum report_form form;
 };
 
-static void free_list(struct question *question)
+static void free_list(struct pending_query *pending)
 {
-    buf_finish(&container_of(question, struct list_question, question)->body);
+    buf_finish(&container_of(pending, struct pending_list, pending)->body);
 }
 
-static void on_list_answered(struct request *request, struct question *question)
+static void on_list_answered(struct request *request, struct pending_query *pending)
 {
-    struct list_question *list = container_of(question, struct list_question, question);
+    struct pending_list *list = container_of(pending, struct pending_list, pending);
 
-    if (question->is_complete) {
+    if (pending->is_complete) {
         admin_respond_form(request, 200, &list->body);
     } else {
         admin_respond_unavailable(request);
     }
 }
 
-static struct list_question *create_list(struct request *request, const char *site)
+static struct pending_list *create_list(struct request *request, const char *site)
 {
-    struct list_question *list =
-        question_create(request, sizeof(*list), ADMIN_LIMIT_MS, on_list_answered);
+    struct pending_list *list =
+        pending_query_create(request, sizeof(*list), ADMIN_LIMIT_MS, on_list_answered);
 
     if (list != NULL) {
-        question_on_free(&list->question, free_list);
-        question_begin_call(&list->question);
+        pending_query_set_on_free(&list->pending, free_list);
+        pending_query_begin_call(&list->pending);
         strcpy(list->site, site);
         list->form = admin_wanted_form(request);
     }
@@ -237,7 +240,7 @@ static struct list_question *create_list(struct request *request, const char *si
 
 static void on_top(void *data, const struct store_pages *pages)
 {
-    struct list_question *list = data;
+    struct pending_list *list = data;
     struct report report;
 
     report_init(&report, list->form);
@@ -251,14 +254,14 @@ static void on_top(void *data, const struct store_pages *pages)
     }
     report_end_list(&report);
     report_finish(&report, &list->body);
-    question_end_call(&list->question, pages->outcome == STORE_OK);
+    pending_query_end_call(&list->pending, pages->outcome == STORE_OK);
 }
 
 void admin_handle_top(struct request *request)
 {
     char site[STORE_SITE_MAX + 1];
     uint64_t count = TOP_COUNT;
-    struct list_question *list;
+    struct pending_list *list;
 
     if (!admin_take_site(request, site) || !take_number(request, 1, STORE_LIST_MAX, &count)) {
         return;
@@ -269,7 +272,7 @@ void admin_handle_top(struct request *request)
     }
 }
 
-static void put_exported(struct list_question *list, const struct store_page *page)
+static void put_exported(struct pending_list *list, const struct store_page *page)
 {
     struct buf *out = &list->body;
 
@@ -286,28 +289,28 @@ static void put_exported(struct list_question *list, const struct store_page *pa
 
 static void on_scanned(void *data, const struct store_pages *pages)
 {
-    struct list_question *list = data;
+    struct pending_list *list = data;
 
     buf_printf(&list->body, "next\t%s\n", pages->next != NULL ? pages->next : "");
     for (size_t i = 0; i < pages->count; i++) {
         put_exported(list, &pages->pages[i]);
     }
-    question_end_call(&list->question, pages->outcome == STORE_OK);
+    pending_query_end_call(&list->pending, pages->outcome == STORE_OK);
 }
 
 static void on_export_sites(void *data, const struct store_sites *sites)
 {
-    struct list_question *list = data;
+    struct pending_list *list = data;
 
     for (size_t i = 0; i < sites->count; i++) {
         buf_printf(&list->body, "%s\n", sites->names[i]);
     }
-    question_end_call(&list->question, sites->outcome == STORE_OK);
+    pending_query_end_call(&list->pending, sites->outcome == STORE_OK);
 }
 
 static void export_sites(struct request *request)
 {
-    struct list_question *list = create_list(request, "");
+    struct pending_list *list = create_list(request, "");
 
     if (list != NULL) {
         list->form = REPORT_TEXT;
@@ -319,7 +322,7 @@ void admin_handle_export(struct request *request)
 {
     const char *after = admin_parameter(request, "after");
     char site[STORE_SITE_MAX + 1];
-    struct list_question *list;
+    struct pending_list *list;
 
     if (admin_parameter(request, "site") == NULL) {
         export_sites(request);
@@ -341,8 +344,8 @@ void admin_handle_export(struct request *request)
 
 /* series */
 
-struct series_question {
-    struct question question;
+struct pending_series {
+    struct pending_query pending;
     struct store_span span;
     uint64_t numbers[STORE_STEPS_MAX];
     char site[STORE_SITE_MAX + 1];
@@ -365,13 +368,13 @@ static void report_step(struct report *report, const struct store_span *span, ui
     report_end_section(report);
 }
 
-static void on_series_answered(struct request *request, struct question *question)
+static void on_series_answered(struct request *request, struct pending_query *pending)
 {
-    struct series_question *series = container_of(question, struct series_question, question);
+    struct pending_series *series = container_of(pending, struct pending_series, pending);
     const struct store_span *span = &series->span;
     struct report report;
 
-    if (!question->is_complete) {
+    if (!pending->is_complete) {
         admin_respond_unavailable(request);
         return;
     }
@@ -388,12 +391,12 @@ static void on_series_answered(struct request *request, struct question *questio
 
 static void on_series(void *data, const struct store_series *result)
 {
-    struct series_question *series = data;
+    struct pending_series *series = data;
 
     if (result->outcome == STORE_OK) {
         memcpy(series->numbers, result->numbers, result->count * sizeof(*result->numbers));
     }
-    question_end_call(&series->question, result->outcome == STORE_OK);
+    pending_query_end_call(&series->pending, result->outcome == STORE_OK);
 }
 
 /** Parses the requested span, which ends now. Returns false after answering. */
@@ -441,7 +444,7 @@ static bool take_page_or_site(struct request *request, struct page_key *ret_page
 
 void admin_handle_series(struct request *request)
 {
-    struct series_question *series;
+    struct pending_series *series;
     struct store_span span = {0};
     char site[STORE_SITE_MAX + 1];
     struct page_key page;
@@ -451,7 +454,7 @@ void admin_handle_series(struct request *request)
         !take_span(request, &span)) {
         return;
     }
-    series = question_create(request, sizeof(*series), ADMIN_LIMIT_MS, on_series_answered);
+    series = pending_query_create(request, sizeof(*series), ADMIN_LIMIT_MS, on_series_answered);
     if (series == NULL) {
         return;
     }
@@ -461,21 +464,21 @@ void admin_handle_series(struct request *request)
     series->span.site = series->site;
     series->span.page = series->page.bytes;
     series->span.page_length = series->page.length;
-    question_begin_call(&series->question);
+    pending_query_begin_call(&series->pending);
     store_series(request->app->store, &series->span, on_series, series);
 }
 
 /* sites */
 
 struct site_row {
-    struct sites_question *sites;
+    struct pending_sites *sites;
     struct store_query query;
     uint64_t total;
     char name[STORE_SITE_MAX + 1];
 };
 
-struct sites_question {
-    struct question question;
+struct pending_sites {
+    struct pending_query pending;
     struct store *store;
     struct site_row *rows;
     size_t count;
@@ -484,17 +487,17 @@ struct sites_question {
 /** The entry for a site itself. */
 static const struct store_entry whole_site = {.page = "", .page_length = 0};
 
-static void free_sites(struct question *question)
+static void free_sites(struct pending_query *pending)
 {
-    free(container_of(question, struct sites_question, question)->rows);
+    free(container_of(pending, struct pending_sites, pending)->rows);
 }
 
-static void on_sites_answered(struct request *request, struct question *question)
+static void on_sites_answered(struct request *request, struct pending_query *pending)
 {
-    struct sites_question *sites = container_of(question, struct sites_question, question);
+    struct pending_sites *sites = container_of(pending, struct pending_sites, pending);
     struct report report;
 
-    if (!question->is_complete) {
+    if (!pending->is_complete) {
         admin_respond_unavailable(request);
         return;
     }
@@ -517,12 +520,12 @@ static void on_site_total(void *data, const struct store_read *read)
     if (read->outcome == STORE_OK) {
         row->total = read->numbers[0];
     }
-    question_end_call(&row->sites->question, read->outcome == STORE_OK);
+    pending_query_end_call(&row->sites->pending, read->outcome == STORE_OK);
 }
 
 static void on_sites(void *data, const struct store_sites *result)
 {
-    struct sites_question *sites = data;
+    struct pending_sites *sites = data;
 
     sites->rows = alloc_zero(result->count + 1, sizeof(*sites->rows));
     sites->count = result->count;
@@ -532,21 +535,21 @@ static void on_sites(void *data, const struct store_sites *result)
         strncpy(row->name, result->names[i], STORE_SITE_MAX);
         row->sites = sites;
         row->query = (struct store_query){.site = row->name, .pages = &whole_site, .page_count = 1};
-        question_begin_call(&sites->question);
+        pending_query_begin_call(&sites->pending);
         store_read(sites->store, &row->query, on_site_total, row);
     }
-    question_end_call(&sites->question, result->outcome == STORE_OK);
+    pending_query_end_call(&sites->pending, result->outcome == STORE_OK);
 }
 
 void admin_handle_sites(struct request *request)
 {
-    struct sites_question *sites =
-        question_create(request, sizeof(*sites), ADMIN_LIMIT_MS, on_sites_answered);
+    struct pending_sites *sites =
+        pending_query_create(request, sizeof(*sites), ADMIN_LIMIT_MS, on_sites_answered);
 
     if (sites != NULL) {
-        question_on_free(&sites->question, free_sites);
+        pending_query_set_on_free(&sites->pending, free_sites);
         sites->store = request->app->store;
-        question_begin_call(&sites->question);
+        pending_query_begin_call(&sites->pending);
         store_sites(sites->store, on_sites, sites);
     }
 }

@@ -6,14 +6,14 @@
 #include "count/engine.h"
 #include "http/admin/admin_answer.h"
 #include "http/request/app.h"
-#include "http/request/question.h"
+#include "http/request/pending_query.h"
 #include "http/request/response.h"
 #include "store/store.h"
 
 #include <string.h>
 
-struct repair_question {
-    struct question question;
+struct pending_repair {
+    struct pending_query pending;
     struct engine *engine;
     struct store_repair repair;
     struct store_repaired repaired;
@@ -41,7 +41,7 @@ static const char *state_of(const struct store_repaired *repaired)
     return *repaired->torn != '\0' ? "torn" : "sound";
 }
 
-static void respond_repaired(struct request *request, const struct repair_question *repair)
+static void respond_repaired(struct request *request, const struct pending_repair *repair)
 {
     const struct store_repaired *repaired = &repair->repaired;
     struct report report;
@@ -67,14 +67,14 @@ static void respond_repaired(struct request *request, const struct repair_questi
     admin_respond_report(request, 200, &report);
 }
 
-static void on_repair_answered(struct request *request, struct question *question)
+static void on_repair_answered(struct request *request, struct pending_query *pending)
 {
-    struct repair_question *repair = container_of(question, struct repair_question, question);
+    struct pending_repair *repair = container_of(pending, struct pending_repair, pending);
     const struct store_repaired *repaired = &repair->repaired;
 
     if (repaired->outcome == STORE_REFUSED && repair->reason[0] != '\0') {
         respond_error(request, 503, "not_done", "nothing was changed: %s", repair->reason);
-    } else if (!question->is_complete) {
+    } else if (!pending->is_complete) {
         respond_error(
             request, 504, "outcome_unknown",
             "the store did not answer; whether the site was repaired is not known; repeat "
@@ -92,7 +92,7 @@ static void on_repair_answered(struct request *request, struct question *questio
 
 static void on_repaired(void *data, const struct store_repaired *repaired)
 {
-    struct repair_question *repair = data;
+    struct pending_repair *repair = data;
 
     repair->repaired = *repaired;
     if (repaired->reason != NULL) {
@@ -108,7 +108,7 @@ static void on_repaired(void *data, const struct store_repaired *repaired)
                     (unsigned long long)repaired->generation_after);
         engine_note_repair(repair->engine, repair->site, repaired->generation_after);
     }
-    question_end_call(&repair->question, repaired->outcome == STORE_OK);
+    pending_query_end_call(&repair->pending, repaired->outcome == STORE_OK);
 }
 
 /** Parses the parameter `trust`. Returns false after answering that it is invalid. */
@@ -136,7 +136,7 @@ void admin_handle_repair(struct request *request)
     struct store *store = request->app->store;
     struct store_repair parts = {.is_look = false};
     char site[STORE_SITE_MAX + 1];
-    struct repair_question *repair;
+    struct pending_repair *repair;
 
     if (!store_can_repair(store)) {
         respond_error(request, 409, "needs_no_repair",
@@ -147,7 +147,7 @@ void admin_handle_repair(struct request *request)
     if (!admin_take_site(request, site) || !take_trust(request, &parts)) {
         return;
     }
-    repair = question_create(request, sizeof(*repair), ADMIN_LIMIT_MS, on_repair_answered);
+    repair = pending_query_create(request, sizeof(*repair), ADMIN_LIMIT_MS, on_repair_answered);
     if (repair == NULL) {
         return;
     }
@@ -157,6 +157,7 @@ void admin_handle_repair(struct request *request)
     repair->repair = parts;
     repair->repair.site = repair->site;
     repair->repair.generation = repair->doubts.generation;
-    question_begin_call(&repair->question);
+    repair->repair.expects_mark = engine_has_counted(request->app->engine, repair->site);
+    pending_query_begin_call(&repair->pending);
     store_repair(store, &repair->repair, on_repaired, repair);
 }

@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 #include "config/config.h"
-#include "count/adoption.h"
+#include "count/journal_takeover.h"
 #include "count/engine.h"
 #include "journal/journal.h"
 #include "http/visit/trouble.h"
@@ -90,17 +90,17 @@ static void report_unproven(struct report *report, const struct engine *engine)
     buf_finish(&some.names);
 }
 
-static void report_failure(struct report *report, const struct engine *engine)
+static void report_stall(struct report *report, const struct engine *engine)
 {
-    struct engine_failure failure = {0};
+    struct engine_stall stall = {0};
 
-    if (engine_failure(engine, &failure)) {
-        report_duration(report, "failing_for", failure.lasted_ms);
-        report_text(report, "failing_site", failure.site);
-        report_text(report, "failing_reason", failure.reason);
-        report_bool(report, "refuses_all_sites", failure.is_server_wide);
+    if (engine_longest_stall(engine, &stall)) {
+        report_duration(report, "failing_for", stall.lasted_ms);
+        report_text(report, "failing_site", stall.site);
+        report_text(report, "failing_reason", stall.reason);
+        report_bool(report, "refuses_all_sites", stall.is_server_wide);
     }
-    report_u64(report, "failing_sites", failure.site_count);
+    report_u64(report, "failing_sites", stall.site_count);
     report_torn(report, engine);
     report_unproven(report, engine);
 }
@@ -180,7 +180,7 @@ static void report_store(struct report *report, const struct app_view *view)
     report_duration(report, "changed_ago", loop_now_ms(view->loop) - health.changed_at_ms);
     report_latency(report, "round_trip", health.round_trip_us);
     report_text(report, "last_error", health.last_error);
-    report_failure(report, view->engine);
+    report_stall(report, view->engine);
     report_text(report, "role", health.role);
     report_text(report, "version", health.version);
     report_u64(report, "commands", health.commands);
@@ -199,7 +199,7 @@ static void report_visits(struct report *report, const struct app_view *view)
     report_begin_section(report, "visits");
     report_u64(report, "accepted", stats->accepted);
     report_u64(report, "applied", stats->applied);
-    report_u64(report, "repeated", stats->repeated);
+    report_u64(report, "repeated", stats->duplicate_visits);
     report_u64(report, "unconfirmed", stats->unconfirmed);
     report_u64(report, "journaled", stats->journaled);
     report_u64(report, "refused", stats->refused);
@@ -240,11 +240,11 @@ static void report_batches(struct report *report, const struct app_view *view)
     report_begin_section(report, "batches");
     report_u64(report, "applied", stats->batches);
     report_ratio(report, "visits_per_batch", (double)stats->applied / (double)stats->batches);
-    report_u64(report, "resent", stats->resent);
-    report_u64(report, "duplicates", stats->duplicates);
+    report_u64(report, "resent", stats->retried);
+    report_u64(report, "duplicates", stats->duplicate_batches);
     report_u64(report, "gaps", stats->gaps);
-    report_bool(report, "healing", engine_is_healing(view->engine));
-    report_u64(report, "healed_visits", stats->healed);
+    report_bool(report, "healing", engine_is_resending(view->engine));
+    report_u64(report, "healed_visits", stats->resent_visits);
     report_u64(report, "lost_visits", stats->lost);
     report_u64(report, "outdated_visits", stats->outdated);
     report_u64(report, "unprotected_visits", stats->unprotected);
@@ -254,14 +254,14 @@ static void report_batches(struct report *report, const struct app_view *view)
 
 static void report_replays(struct report *report, const struct app_view *view)
 {
-    size_t count = adoptions_count(view->adoptions);
+    size_t count = journal_takeovers_count(view->takeovers);
 
     if (count == 0) {
         return;
     }
     report_begin_list(report, "replays");
     for (size_t i = 0; i < count; i++) {
-        struct adoption_view replay = adoptions_at(view->adoptions, i);
+        struct journal_takeover_view replay = journal_takeovers_at(view->takeovers, i);
 
         report_begin_section(report, NULL);
         report_text(report, "directory", replay.directory);
@@ -305,7 +305,7 @@ void admin_status_report(struct report *report, const struct app_view *view)
 
 /* the problem that prevents most counting, or NULL */
 static const char *find_trouble(const struct app_view *view, const struct store_health *store,
-                                const struct engine_failure *failure)
+                                const struct engine_stall *stall)
 {
     const struct journal_status *journal = engine_journal_status(view->engine);
     struct trouble_view trouble;
@@ -313,8 +313,8 @@ static const char *find_trouble(const struct app_view *view, const struct store_
     if (!store->available) {
         return store->last_error[0] != '\0' ? store->last_error : "the store is away";
     }
-    if (failure != NULL) {
-        return failure->reason;
+    if (stall != NULL) {
+        return stall->reason;
     }
     if (engine_torn_count(view->engine) != 0) {
         return "the keys of a site contradict each other";
@@ -333,19 +333,19 @@ void admin_status_summary(struct report *report, const struct app_view *view)
     const struct stats *stats = engine_stats(view->engine);
     const struct journal_status *journal = engine_journal_status(view->engine);
     struct store_health store;
-    struct engine_failure failure;
-    bool is_failing = engine_failure(view->engine, &failure);
+    struct engine_stall stall;
+    bool is_stalled = engine_longest_stall(view->engine, &stall);
 
     store_health(view->store, &store);
     report_text(report, "instance", view->config->instance);
     report_text(report, "state", view->is_draining ? "draining" : "running");
     report_duration(report, "uptime", loop_now_ms(view->loop) - view->started_at_ms);
-    report_text(report, "store", store.available && is_failing ? "failing" : store.state);
+    report_text(report, "store", store.available && is_stalled ? "failing" : store.state);
     report_rate(report, "rate", stats_rate(stats, loop_now_ms(view->loop)));
     report_latency(report, "p99", stats_latency_us(stats, 99));
     report_u64(report, "waiting", stats->waiting);
     report_u64(report, "journal", journal != NULL ? journal->visits : 0);
     report_u64(report, "refused", stats->refused);
     report_u64(report, "unknown", stats->unknown);
-    report_text(report, "trouble", find_trouble(view, &store, is_failing ? &failure : NULL));
+    report_text(report, "trouble", find_trouble(view, &store, is_stalled ? &stall : NULL));
 }

@@ -13,7 +13,7 @@ void app_view(const struct app *app, struct app_view *ret_view)
         .loop = app->loop,
         .engine = app->engine,
         .store = app->store,
-        .adoptions = app->adoptions,
+        .takeovers = app->takeovers,
         .actions = &app->actions,
         .default_site = sites_default(app->sites),
         .started_at_ms = app->started_at_ms,

@@ -10,7 +10,7 @@
 #define VISITCOUNTD_HTTP_APP_VIEW_H
 
 #include "config/config.h"
-#include "count/adoption.h"
+#include "count/journal_takeover.h"
 #include "count/engine.h"
 #include "http/request/app.h"
 #include "http/server/server.h"
@@ -27,7 +27,7 @@ struct app_view {
     struct loop *loop;
     struct engine *engine;
     struct store *store;
-    const struct adoptions *adoptions;
+    const struct journal_takeovers *takeovers;
     const struct app_actions *actions;
     const char *default_site; /* the site of /count: sites_default() */
 

@@ -148,7 +148,7 @@ static void put_visits(struct buf *out, const struct stats *stats)
 
     put_head(out, name, "counter", "Visits by what they were answered.");
     buf_printf(out, "%s{result=\"applied\"} %" PRIu64 "\n", name, stats->applied);
-    buf_printf(out, "%s{result=\"repeated\"} %" PRIu64 "\n", name, stats->repeated);
+    buf_printf(out, "%s{result=\"repeated\"} %" PRIu64 "\n", name, stats->duplicate_visits);
     buf_printf(out, "%s{result=\"journaled\"} %" PRIu64 "\n", name, stats->journaled);
     buf_printf(out, "%s{result=\"refused\"} %" PRIu64 "\n", name, stats->refused);
     buf_printf(out, "%s{result=\"unknown\"} %" PRIu64 "\n", name, stats->unknown);
@@ -156,13 +156,13 @@ static void put_visits(struct buf *out, const struct stats *stats)
             "Visits without an answer yet.");
     put_u64(out, "visitcountd_batches_total", "counter", stats->batches,
             "Batches of visits that the store applied.");
-    put_u64(out, "visitcountd_batches_resent_total", "counter", stats->resent,
+    put_u64(out, "visitcountd_batches_resent_total", "counter", stats->retried,
             "Batches that were sent more than once.");
-    put_u64(out, "visitcountd_batches_duplicate_total", "counter", stats->duplicates,
+    put_u64(out, "visitcountd_batches_duplicate_total", "counter", stats->duplicate_batches,
             "Batches that the store already had when they were sent again.");
     put_u64(out, "visitcountd_store_gaps_total", "counter", stats->gaps,
             "Times that the store was found to have gone back in time.");
-    put_u64(out, "visitcountd_visits_healed_total", "counter", stats->healed,
+    put_u64(out, "visitcountd_visits_healed_total", "counter", stats->resent_visits,
             "Visits that the store had lost and has again.");
     put_u64(out, "visitcountd_visits_lost_total", "counter", stats->lost,
             "Visits that the store lost when they were no longer kept here.");

@@ -25,16 +25,9 @@ struct look {
 };
 
 static const struct look looks[] = {
-    [BADGE_FLAT] = {"flat", 20, 3, 5, 1, 11, 0, 14, true, false,
-                    "<stop offset=\"0\" stop-color=\"#bbb\" stop-opacity=\".1\"/>"
-                    "<stop offset=\"1\" stop-opacity=\".1\"/>"},
-    [BADGE_FLAT_SQUARE] = {"flat-square", 20, 0, 5, 1, 11, 0, 14, false, false, NULL},
-    [BADGE_PLASTIC] = {"plastic", 18, 4, 5, 1, 11, 0, 13, true, false,
-                       "<stop offset=\"0\" stop-color=\"#fff\" stop-opacity=\".7\"/>"
-                       "<stop offset=\".1\" stop-color=\"#aaa\" stop-opacity=\".1\"/>"
-                       "<stop offset=\".9\" stop-opacity=\".3\"/>"
-                       "<stop offset=\"1\" stop-opacity=\".5\"/>"},
-    [BADGE_FOR_THE_BADGE] = {"for-the-badge", 28, 0, 12, 0, 10, 1.25, 17.5, false, true, NULL},
+#define STYLE(id, name, ...) [BADGE_##id] = {name, __VA_ARGS__},
+#include "http/render/badge_styles.def"
+#undef STYLE
 };
 
 bool badge_parse_style(const char *text, size_t length, enum badge_style *ret_style)
@@ -51,6 +44,17 @@ bool badge_parse_style(const char *text, size_t length, enum badge_style *ret_st
 const char *badge_style_name(enum badge_style style)
 {
     return looks[style].name;
+}
+
+const char *badge_style_list(void)
+{
+    static const char list[] =
+#define STYLE(id, name, ...) ", " name
+#include "http/render/badge_styles.def"
+#undef STYLE
+        ;
+
+    return list + 2; /* without the first comma */
 }
 
 /* Texts */

@@ -20,13 +20,22 @@
 #define BADGE_BLUE 0x007ec6
 #define BADGE_RED  0xe05d44
 
-enum badge_style { BADGE_FLAT, BADGE_FLAT_SQUARE, BADGE_PLASTIC, BADGE_FOR_THE_BADGE };
+/** The styles: BADGE_FLAT and so on, in the order of badge_styles.def. */
+enum badge_style {
+#define STYLE(id, name, ...) BADGE_##id,
+#include "http/render/badge_styles.def"
+#undef STYLE
+    BADGE_STYLE_COUNT
+};
 
-/** Parses "flat", "flat-square", "plastic" or "for-the-badge". Returns false for anything else. */
+/** Parses the name of a style, such as "flat-square". Returns false for anything else. */
 bool badge_parse_style(const char *text, size_t length, enum badge_style *ret_style);
 
 /** Returns the name of a style, as badge_parse_style() accepts it. */
 const char *badge_style_name(enum badge_style style);
+
+/** Returns the names of all styles, separated by ", ". */
+const char *badge_style_list(void);
 
 /** A badge to draw. badge_put_text() must have made the texts. */
 struct badge {

@@ -4,29 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
-bool number_parse_form(const char *text, size_t length, enum number_form *ret_form)
-{
-    static const char *const names[] = {
-        [NUMBER_PLAIN] = "plain",
-        [NUMBER_GROUPED] = "grouped",
-        [NUMBER_COMPACT] = "compact",
-    };
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strlen(names[i]) == length && memcmp(names[i], text, length) == 0) {
-            *ret_form = (enum number_form)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static void put_compact(struct buf *out, uint64_t value)
+/** Appends 12.3k, 1.2M, 999G: cut and not rounded, so never above the count. Ignores `digits`. */
+static void put_compact(struct buf *out, uint64_t value, unsigned digits)
 {
     static const char suffixes[] = {'\0', 'k', 'M', 'G', 'T', 'P', 'E'};
     uint64_t tenths = 0;
     size_t power = 0;
 
+    (void)digits;
     while (value >= 1000) {
         tenths = value % 1000 / 100;
         value /= 1000;
@@ -42,21 +27,62 @@ static void put_compact(struct buf *out, uint64_t value)
     }
 }
 
-void number_put(struct buf *out, uint64_t value, const struct number_style *style)
+/** Appends the digits, padded with zeros, with a comma before each `group` of them from the end. */
+static void put_digits(struct buf *out, uint64_t value, unsigned digits, int group)
 {
-    char digits[NUMBER_DIGITS_MAX + 2];
-    int length;
+    char text[NUMBER_DIGITS_MAX + 2];
+    int length = snprintf(text, sizeof(text), "%0*llu", (int)digits, (unsigned long long)value);
 
-    if (style->form == NUMBER_COMPACT) {
-        put_compact(out, value);
-        return;
-    }
-    length =
-        snprintf(digits, sizeof(digits), "%0*llu", (int)style->digits, (unsigned long long)value);
     for (int i = 0; i < length; i++) {
-        if (style->form == NUMBER_GROUPED && i != 0 && (length - i) % 3 == 0) {
+        if (i != 0 && (length - i) % group == 0) {
             buf_putc(out, ',');
         }
-        buf_putc(out, digits[i]);
+        buf_putc(out, text[i]);
     }
+}
+
+static void put_plain(struct buf *out, uint64_t value, unsigned digits)
+{
+    put_digits(out, value, digits, NUMBER_DIGITS_MAX + 1);
+}
+
+static void put_grouped(struct buf *out, uint64_t value, unsigned digits)
+{
+    put_digits(out, value, digits, 3);
+}
+
+static const struct {
+    const char *name;
+    void (*put)(struct buf *out, uint64_t value, unsigned digits);
+} forms[] = {
+#define FORM(id, name, put, example) [NUMBER_##id] = {name, put},
+#include "http/render/number_forms.def"
+#undef FORM
+};
+
+bool number_parse_form(const char *text, size_t length, enum number_form *ret_form)
+{
+    for (size_t i = 0; i < NUMBER_FORM_COUNT; i++) {
+        if (strlen(forms[i].name) == length && memcmp(forms[i].name, text, length) == 0) {
+            *ret_form = (enum number_form)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *number_form_list(void)
+{
+    static const char list[] =
+#define FORM(id, name, put, example) ", " name
+#include "http/render/number_forms.def"
+#undef FORM
+        ;
+
+    return list + 2; /* without the first comma */
+}
+
+void number_put(struct buf *out, uint64_t value, const struct number_style *style)
+{
+    forms[style->form].put(out, value, style->digits);
 }

@@ -65,16 +65,26 @@ static bool take_digits(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *s
 static const struct parameter {
     const char *name;
     bool (*take)(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style);
-    const char *expected;
+    const char *expected;      /* the message if `take` fails */
+    const char *(*list)(void); /* the values that follow in the message; NULL: none */
 } parameters[] = {
-    {"label", take_label, "label is a text of at most 64 characters"},
-    {"color", take_colour, "color is 3 or 6 hexadecimal digits or the name of a colour"},
+    {"label", take_label, "label is a text of at most 64 characters", NULL},
+    {"color", take_colour, "color is 3 or 6 hexadecimal digits or the name of a colour", NULL},
     {"labelColor", take_label_colour,
-     "labelColor is 3 or 6 hexadecimal digits or the name of a colour"},
-    {"style", take_style, "style is flat, flat-square, plastic or for-the-badge"},
-    {"format", take_form, "format is plain, grouped or compact"},
-    {"digits", take_digits, "digits is a number from 1 to 20"},
+     "labelColor is 3 or 6 hexadecimal digits or the name of a colour", NULL},
+    {"style", take_style, "style is one of ", badge_style_list},
+    {"format", take_form, "format is one of ", number_form_list},
+    {"digits", take_digits, "digits is a number from 1 to 20", NULL},
 };
+
+static const char *explain(h2o_mem_pool_t *pool, const struct parameter *parameter)
+{
+    const char *list = parameter->list != NULL ? parameter->list() : "";
+
+    return h2o_concat(pool, h2o_iovec_init(parameter->expected, strlen(parameter->expected)),
+                      h2o_iovec_init(list, strlen(list)))
+        .base;
+}
 
 const char *style_parse(h2o_mem_pool_t *pool, h2o_iovec_t query, struct style *ret_style)
 {
@@ -89,7 +99,7 @@ const char *style_parse(h2o_mem_pool_t *pool, h2o_iovec_t query, struct style *r
 
         if (request_find_parameter(pool, query, parameter->name, &value) &&
             !parameter->take(pool, value, ret_style) && wrong == NULL) {
-            wrong = parameter->expected;
+            wrong = explain(pool, parameter);
         }
     }
     return wrong;

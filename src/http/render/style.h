@@ -4,8 +4,8 @@
  *
  *   label        text beside the number; empty: no label
  *   color        colour behind the number; labelColor: behind the label; see colour_parse()
- *   style        flat, flat-square, plastic, for-the-badge
- *   format       plain, grouped, compact
+ *   style        the name of a row in badge_styles.def
+ *   format       the name of a row in number_forms.def
  *   digits       1 to 20: pads the number with zeros
  */
 #ifndef VISITCOUNTD_HTTP_STYLE_H
@@ -23,8 +23,8 @@ struct style {
 
 /**
  * Parses the parameters in `query`. Returns NULL, or a message about the first invalid parameter.
- * Fills `ret_appearance` in both cases: missing and invalid parameters get defaults. Strings are
- * allocated from `pool`.
+ * Fills `ret_style` in both cases: missing and invalid parameters get defaults. Strings and
+ * the message are allocated from `pool`.
  */
 const char *style_parse(h2o_mem_pool_t *pool, h2o_iovec_t query, struct style *ret_style);
 

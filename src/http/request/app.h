@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 struct visit_filter;
-struct adoptions;
+struct journal_takeovers;
 struct config;
 struct engine;
 struct live;
@@ -38,7 +38,7 @@ struct app_actions {
     /** Starts to drain; the process ends afterwards. */
     void (*drain)(void *data);
     /**
-     * Replays the journal in `directory`, see adoption.h. Returns false after appending the
+     * Replays the journal in `directory`, see journal_takeover.h. Returns false after appending the
      * reasons.
      */
     bool (*replay)(void *data, const char *directory, struct buf *message);
@@ -49,7 +49,7 @@ struct app {
     struct store *store;
     struct engine *engine;
     struct server *server;
-    const struct adoptions *adoptions;
+    const struct journal_takeovers *takeovers;
     struct app_actions actions;
     const struct config *config;
     struct sites *sites;

@@ -7,45 +7,27 @@
 static const struct {
     int http_status;
     const char *code;
-    h2o_iovec_t visit_status;
+    enum visit_outcome outcome;
 } rows[] = {
-    [HTTP_ERROR_BAD_SITE] = {400, "bad_site", {H2O_STRLIT("refused; reason=bad-site")}},
-    [HTTP_ERROR_UNKNOWN_SITE] = {404, "unknown_site", {H2O_STRLIT("refused; reason=unknown-site")}},
-    [HTTP_ERROR_TOO_MANY_SITES] = {403,
-                                   "too_many_sites",
-                                   {H2O_STRLIT("refused; reason=too-many-sites")}},
-    [HTTP_ERROR_TOO_MANY_PAGES] = {403,
-                                   "too_many_pages",
-                                   {H2O_STRLIT("refused; reason=too-many-pages")}},
-    [HTTP_ERROR_BAD_PAGE] = {400, "bad_page", {H2O_STRLIT("refused; reason=bad-page")}},
-    [HTTP_ERROR_PAGE_TOO_LONG] = {414, "page_too_long", {H2O_STRLIT("refused; reason=bad-page")}},
-    [HTTP_ERROR_BAD_IDEMPOTENCY_KEY] = {400,
-                                        "bad_idempotency_key",
-                                        {H2O_STRLIT("refused; reason=bad-idempotency-key")}},
-    [HTTP_ERROR_BAD_PARAMETER] = {400,
-                                  "bad_parameter",
-                                  {H2O_STRLIT("refused; reason=bad-parameter")}},
-    [HTTP_ERROR_BAD_BODY] = {400, "bad_body", {H2O_STRLIT("refused; reason=bad-body")}},
-    [HTTP_ERROR_PASSWORD_WANTED] = {401,
-                                    "password_wanted",
-                                    {H2O_STRLIT("refused; reason=password")}},
-    [HTTP_ERROR_PRIVATE] = {403, "private", {H2O_STRLIT("refused; reason=private")}},
-    [HTTP_ERROR_TOO_MANY_LISTENERS] = {503,
-                                       "too_many_listeners",
-                                       {H2O_STRLIT("refused; reason=too-many-listeners")}},
-    [HTTP_ERROR_ORIGIN] = {403, "origin_not_allowed", {H2O_STRLIT("refused; reason=origin")}},
-    [HTTP_ERROR_RATE] = {429, "too_many_visits", {H2O_STRLIT("refused; reason=rate")}},
-    [HTTP_ERROR_STORE_UNAVAILABLE] = {503,
-                                      "store_unavailable",
-                                      {H2O_STRLIT("refused; reason=store-unavailable")}},
-    [HTTP_ERROR_JOURNAL_FULL] = {503, "journal_full", {H2O_STRLIT("refused; reason=journal-full")}},
-    [HTTP_ERROR_OVERLOADED] = {503, "overloaded", {H2O_STRLIT("refused; reason=overloaded")}},
-    [HTTP_ERROR_SHUTTING_DOWN] = {503,
-                                  "shutting_down",
-                                  {H2O_STRLIT("refused; reason=shutting-down")}},
-    [HTTP_ERROR_OUTCOME_UNKNOWN] = {504,
-                                    "outcome_unknown",
-                                    {H2O_STRLIT("unknown; reason=store-did-not-answer")}},
+    [HTTP_ERROR_BAD_SITE] = {400, "bad_site", OUTCOME_BAD_SITE},
+    [HTTP_ERROR_UNKNOWN_SITE] = {404, "unknown_site", OUTCOME_UNKNOWN_SITE},
+    [HTTP_ERROR_TOO_MANY_SITES] = {403, "too_many_sites", OUTCOME_TOO_MANY_SITES},
+    [HTTP_ERROR_TOO_MANY_PAGES] = {403, "too_many_pages", OUTCOME_TOO_MANY_PAGES},
+    [HTTP_ERROR_BAD_PAGE] = {400, "bad_page", OUTCOME_BAD_PAGE},
+    [HTTP_ERROR_PAGE_TOO_LONG] = {414, "page_too_long", OUTCOME_BAD_PAGE},
+    [HTTP_ERROR_BAD_IDEMPOTENCY_KEY] = {400, "bad_idempotency_key", OUTCOME_BAD_IDEMPOTENCY_KEY},
+    [HTTP_ERROR_BAD_PARAMETER] = {400, "bad_parameter", OUTCOME_BAD_PARAMETER},
+    [HTTP_ERROR_BAD_BODY] = {400, "bad_body", OUTCOME_BAD_BODY},
+    [HTTP_ERROR_PASSWORD_WANTED] = {401, "password_wanted", OUTCOME_PASSWORD},
+    [HTTP_ERROR_PRIVATE] = {403, "private", OUTCOME_PRIVATE},
+    [HTTP_ERROR_TOO_MANY_LISTENERS] = {503, "too_many_listeners", OUTCOME_TOO_MANY_LISTENERS},
+    [HTTP_ERROR_ORIGIN] = {403, "origin_not_allowed", OUTCOME_ORIGIN},
+    [HTTP_ERROR_RATE] = {429, "too_many_visits", OUTCOME_RATE},
+    [HTTP_ERROR_STORE_UNAVAILABLE] = {503, "store_unavailable", OUTCOME_STORE_UNAVAILABLE},
+    [HTTP_ERROR_JOURNAL_FULL] = {503, "journal_full", OUTCOME_JOURNAL_FULL},
+    [HTTP_ERROR_OVERLOADED] = {503, "overloaded", OUTCOME_OVERLOADED},
+    [HTTP_ERROR_SHUTTING_DOWN] = {503, "shutting_down", OUTCOME_SHUTTING_DOWN},
+    [HTTP_ERROR_OUTCOME_UNKNOWN] = {504, "outcome_unknown", OUTCOME_UNKNOWN},
 };
 
 void refuse(struct request *request, enum http_error http_error, const char *format, ...)
@@ -53,7 +35,7 @@ void refuse(struct request *request, enum http_error http_error, const char *for
     va_list arguments;
 
     if ((request->route->methods & ROUTE_COUNTS) != 0) {
-        request->visit_status = rows[http_error].visit_status;
+        request->outcome = rows[http_error].outcome;
     }
     va_start(arguments, format);
     respond_verror(request, rows[http_error].http_status, rows[http_error].code, format, arguments);

@@ -6,6 +6,8 @@
 #ifndef VISITCOUNTD_HTTP_REQUEST_H
 #define VISITCOUNTD_HTTP_REQUEST_H
 
+#include "http/request/visit_outcome.h"
+
 #include <h2o.h>
 
 #include <stdbool.h>
@@ -35,18 +37,20 @@ struct request {
     h2o_req_t *h2o;
     struct app *app;
     const struct route_table *table;
-    const struct route *route; /* NULL until one is found */
-    unsigned method;           /* METHOD_GET also for HEAD; 0 for methods in no table */
-    bool is_head;              /* the answer has no body; nothing is counted */
-    h2o_iovec_t rest;          /* the path after the route's prefix; percent-encoded */
-    h2o_iovec_t query;         /* after "?"; empty without one */
-    h2o_iovec_t visit_status;  /* sent as Visitcount-Status unless empty; static */
-    h2o_iovec_t allow_origin;  /* foreign origin that may read the answer (CORS); empty: none */
-    bool varies_by_origin;     /* allow_origin depends on the request's Origin */
-    bool is_script;            /* the answer is a script (JSONP): any page can run it */
-    bool is_private;           /* the answer is for this client only; no other page may embed it */
-    uint64_t retry_after_s;    /* Retry-After of errors; 0: the default */
-    bool may_be_kept;          /* a read-only number: the answer gets an ETag and not no-store */
+    const struct route *route;  /* NULL until one is found */
+    unsigned method;            /* METHOD_GET also for HEAD; 0 for methods in no table */
+    bool is_head;               /* the answer has no body; nothing is counted */
+    h2o_iovec_t rest;           /* the path after the route's prefix; percent-encoded */
+    h2o_iovec_t query;          /* after "?"; empty without one */
+    enum visit_outcome outcome; /* sent as Visitcount-Status */
+    uint64_t replicas;          /* that have confirmed the visit */
+    uint64_t replicas_wanted;   /* of this many; the status tells both if it is more */
+    h2o_iovec_t allow_origin;   /* foreign origin that may read the answer (CORS); empty: none */
+    bool varies_by_origin;      /* allow_origin depends on the request's Origin */
+    bool is_script;             /* the answer is a script (JSONP): any page can run it */
+    bool is_private;            /* the answer is for this client only; no other page may embed it */
+    uint64_t retry_after_s;     /* Retry-After of errors; 0: the default */
+    bool may_be_kept;           /* a read-only number: the answer gets an ETag and not no-store */
     const struct period *period; /* the time span of the number; NULL: all time */
     const char *period_text;     /* as the client wrote it */
     /* the format of answers and errors; initially the route's; NULL: errors are JSON */

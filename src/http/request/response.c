@@ -46,6 +46,21 @@ static void add_header(h2o_headers_t *headers, const h2o_iovec_t *name, h2o_iove
     headers->entries[headers->size++] = (h2o_header_t){(h2o_iovec_t *)name, NULL, value};
 }
 
+/** Returns "counted; replicas=1/2" if too few replicas have confirmed the visit, else "counted". */
+static h2o_iovec_t format_visit_status(const struct request *request)
+{
+    h2o_iovec_t name = visit_outcomes[request->outcome].name;
+    char text[96];
+    int length;
+
+    if (request->replicas >= request->replicas_wanted) {
+        return name;
+    }
+    length = snprintf(text, sizeof(text), "%s; replicas=%" PRIu64 "/%" PRIu64, name.base,
+                      request->replicas, request->replicas_wanted);
+    return h2o_strdup(&request->h2o->pool, text, (size_t)length);
+}
+
 /** Sets the headers of an answer. Does not copy names and values. */
 static void set_headers(struct request *request, const struct response *response)
 {
@@ -76,8 +91,8 @@ static void set_headers(struct request *request, const struct response *response
     if (request->is_private) {
         add_header(headers, &resource_policy, h2o_iovec_init(H2O_STRLIT("same-origin")));
     }
-    if (request->visit_status.len != 0) {
-        add_header(headers, &visit_status, request->visit_status);
+    if (request->outcome != OUTCOME_NONE) {
+        add_header(headers, &visit_status, format_visit_status(request));
     }
     for (size_t i = 0; i < response->header_count; i++) {
         const struct response_header *header = &response->headers[i];

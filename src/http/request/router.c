@@ -97,7 +97,7 @@ static void respond_options(struct request *request, h2o_iovec_t allow)
     };
 
     if (request->route != NULL && (request->route->methods & ROUTE_COUNTS) != 0) {
-        request->visit_status = h2o_iovec_init(H2O_STRLIT("ignored; reason=options"));
+        request->outcome = OUTCOME_OPTIONS;
     }
     respond(request, &(struct response){
                          .status = 204,
@@ -112,7 +112,7 @@ static void respond_not_allowed(struct request *request, h2o_iovec_t allow, cons
     va_list arguments;
 
     if ((request->route->methods & ROUTE_COUNTS) != 0) {
-        request->visit_status = h2o_iovec_init(H2O_STRLIT("refused; reason=method"));
+        request->outcome = OUTCOME_METHOD;
     }
     va_start(arguments, format);
     respond_verror_with(request, 405, &header, "method_not_allowed", format, arguments);

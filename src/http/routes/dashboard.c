@@ -9,7 +9,7 @@
 #include "http/render/chart.h"
 #include "http/render/format.h"
 #include "http/render/number.h"
-#include "http/request/question.h"
+#include "http/request/pending_query.h"
 #include "http/visit/sites.h"
 #include "store/store.h"
 #include "web/web.h"
@@ -24,7 +24,7 @@
 
 /** The question to the store and its results so far. */
 struct dashboard {
-    struct question question;
+    struct pending_query pending;
     struct page_ref page_ref;
     struct store_entry entry;
     struct store_query total_query;
@@ -51,7 +51,7 @@ static void on_total(void *data, const struct store_read *read)
     if (dashboard->has_total) {
         dashboard->total = read->numbers[0];
     }
-    question_end_call(&dashboard->question, dashboard->has_total);
+    pending_query_end_call(&dashboard->pending, dashboard->has_total);
 }
 
 static void on_visitors(void *data, const struct store_read *read)
@@ -62,7 +62,7 @@ static void on_visitors(void *data, const struct store_read *read)
     if (dashboard->has_visitors) {
         dashboard->visitors_today = read->numbers[0];
     }
-    question_end_call(&dashboard->question, dashboard->has_visitors);
+    pending_query_end_call(&dashboard->pending, dashboard->has_visitors);
 }
 
 static void on_visits_by_day(void *data, const struct store_series *series)
@@ -73,7 +73,7 @@ static void on_visits_by_day(void *data, const struct store_series *series)
     if (dashboard->has_visits_by_day) {
         memcpy(dashboard->visits, series->numbers, sizeof(dashboard->visits));
     }
-    question_end_call(&dashboard->question, dashboard->has_visits_by_day);
+    pending_query_end_call(&dashboard->pending, dashboard->has_visits_by_day);
 }
 
 static void on_visitors_by_day(void *data, const struct store_series *series)
@@ -84,7 +84,7 @@ static void on_visitors_by_day(void *data, const struct store_series *series)
     if (dashboard->has_visitors_by_day) {
         memcpy(dashboard->visitors, series->numbers, sizeof(dashboard->visitors));
     }
-    question_end_call(&dashboard->question, dashboard->has_visitors_by_day);
+    pending_query_end_call(&dashboard->pending, dashboard->has_visitors_by_day);
 }
 
 /** Appends a link to the page's dashboard: "/site/blog/a%20b". */
@@ -122,12 +122,12 @@ static void on_top(void *data, const struct store_pages *pages)
         number_put(rows, page->total, &grouped);
         buf_puts(rows, "</td></tr>\n");
     }
-    question_end_call(&dashboard->question, dashboard->has_top);
+    pending_query_end_call(&dashboard->pending, dashboard->has_top);
 }
 
-static void on_free(struct question *question)
+static void on_free(struct pending_query *pending)
 {
-    buf_finish(&container_of(question, struct dashboard, question)->top);
+    buf_finish(&container_of(pending, struct dashboard, pending)->top);
 }
 
 static void ask_numbers(struct dashboard *dashboard, struct store *store, uint64_t today)
@@ -136,12 +136,12 @@ static void ask_numbers(struct dashboard *dashboard, struct store *store, uint64
                                                   .pages = &dashboard->entry,
                                                   .page_count = 1,
                                                   .kind = STORE_TOTALS};
-    question_begin_call(&dashboard->question);
+    pending_query_begin_call(&dashboard->pending);
     store_read(store, &dashboard->total_query, on_total, dashboard);
     dashboard->visitors_query = dashboard->total_query;
     dashboard->visitors_query.kind = STORE_UNIQUES;
     dashboard->visitors_query.from_day = dashboard->visitors_query.to_day = today;
-    question_begin_call(&dashboard->question);
+    pending_query_begin_call(&dashboard->pending);
     store_read(store, &dashboard->visitors_query, on_visitors, dashboard);
 }
 
@@ -153,11 +153,11 @@ static void ask_days(struct dashboard *dashboard, struct store *store, uint64_t 
                                                  .step = STORE_BY_DAY,
                                                  .from = today - (DAYS - 1),
                                                  .to = today};
-    question_begin_call(&dashboard->question);
+    pending_query_begin_call(&dashboard->pending);
     store_series(store, &dashboard->visits_span, on_visits_by_day, dashboard);
     dashboard->visitors_span = dashboard->visits_span;
     dashboard->visitors_span.is_unique = true;
-    question_begin_call(&dashboard->question);
+    pending_query_begin_call(&dashboard->pending);
     store_series(store, &dashboard->visitors_span, on_visitors_by_day, dashboard);
 }
 
@@ -242,7 +242,7 @@ static void make_numbers(struct buf parts[PARTS], const struct dashboard *dashbo
         chart_put(&parts[PART_CHART], &chart);
         chart_put_rows(&parts[PART_DAYS], &chart);
     }
-    if (!dashboard->question.is_complete) {
+    if (!dashboard->pending.is_complete) {
         buf_puts(&parts[PART_NOTICE],
                  "<div class=\"card notice\"><p>The store does not answer: some "
                  "numbers are missing.</p></div>");
@@ -282,9 +282,9 @@ static void render(struct buf *out, const struct buf parts[PARTS], const char *s
     render_template(out, web_dashboard, web_dashboard_length, fields, PARTS + 2);
 }
 
-static void on_answer(struct request *request, struct question *question)
+static void on_answer(struct request *request, struct pending_query *pending)
 {
-    const struct dashboard *dashboard = container_of(question, struct dashboard, question);
+    const struct dashboard *dashboard = container_of(pending, struct dashboard, pending);
     struct buf *body = app_scratch(request->app);
     struct buf parts[PARTS] = {0};
 
@@ -301,14 +301,15 @@ static void on_answer(struct request *request, struct question *question)
 void dashboard_show(struct request *request, const struct page_ref *page_ref)
 {
     struct store *store = request->app->store;
-    struct dashboard *dashboard = question_create(request, sizeof(*dashboard), LIMIT_MS, on_answer);
+    struct dashboard *dashboard =
+        pending_query_create(request, sizeof(*dashboard), LIMIT_MS, on_answer);
     uint64_t today = zone_day(page_ref->rules->zone, clock_wall_ms() / 1000);
 
     if (dashboard == NULL) {
         return;
     }
     dashboard->page_ref = *page_ref;
-    question_on_free(&dashboard->question, on_free);
+    pending_query_set_on_free(&dashboard->pending, on_free);
     dashboard->entry = page_ref->is_site
                            ? (struct store_entry){.page = "", .page_length = 0}
                            : (struct store_entry){.page = dashboard->page_ref.page.bytes,
@@ -316,7 +317,7 @@ void dashboard_show(struct request *request, const struct page_ref *page_ref)
     ask_numbers(dashboard, store, today);
     ask_days(dashboard, store, today);
     if (page_ref->is_site) {
-        question_begin_call(&dashboard->question);
+        pending_query_begin_call(&dashboard->pending);
         store_top(store, dashboard->page_ref.site, TOP_PAGES, on_top, dashboard);
     }
 }

@@ -41,20 +41,20 @@ void health_handle_readyz(struct request *request)
 {
     const struct engine *engine = request->app->engine;
     struct buf *body = app_scratch(request->app);
-    struct engine_failure failure = {0};
+    struct engine_stall stall = {0};
     struct store_health health;
     const char *state = "ready";
     const char *reason = NULL;
 
     store_health(request->app->store, &health);
-    engine_failure(engine, &failure);
+    engine_longest_stall(engine, &stall);
     if (request->app->is_draining) {
         state = "draining";
         reason = "this instance ends";
     } else if (!engine_serves(engine, NULL)) {
         state = health.available ? "store_refuses" : "store_unavailable";
         reason = health.available ? "the store takes no visits now" : health.state;
-    } else if (!health.available || failure.is_server_wide) {
+    } else if (!health.available || stall.is_server_wide) {
         state = engine_can_journal(engine) ? "journaling" : "ready";
     } else if (!serves_a_site(engine, &request->app->config->sites)) {
         state = "sites_refused";
@@ -63,6 +63,6 @@ void health_handle_readyz(struct request *request)
         state = "starting";
         reason = "the store is asked for the salt of the day";
     }
-    render_ready_sites_json(body, state, reason, failure.site_count);
+    render_ready_sites_json(body, state, reason, stall.site_count);
     respond_buf(request, reason == NULL ? 200 : 503, render_content_type(RENDER_JSON), body);
 }

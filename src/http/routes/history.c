@@ -8,7 +8,7 @@
 #include "http/request/app.h"
 #include "http/render/format.h"
 #include "http/visit/period.h"
-#include "http/request/question.h"
+#include "http/request/pending_query.h"
 #include "http/routes/read.h"
 #include "http/request/http_error.h"
 #include "http/visit/sites.h"
@@ -25,20 +25,20 @@
 
 /* Top lists */
 
-struct top_question {
-    struct question question;
+struct pending_top {
+    struct pending_query pending;
     struct buf pages; /* JSON of the pages */
     char site[STORE_SITE_MAX + 1];
 };
 
-static void on_top_free(struct question *question)
+static void on_top_free(struct pending_query *pending)
 {
-    buf_finish(&container_of(question, struct top_question, question)->pages);
+    buf_finish(&container_of(pending, struct pending_top, pending)->pages);
 }
 
 static void on_top_read(void *data, const struct store_pages *pages)
 {
-    struct top_question *top = data;
+    struct pending_top *top = data;
 
     for (size_t i = 0; pages->outcome == STORE_OK && i < pages->count; i++) {
         const struct store_page *page = &pages->pages[i];
@@ -49,15 +49,15 @@ static void on_top_read(void *data, const struct store_pages *pages)
         buf_put_u64(&top->pages, page->total);
         buf_putc(&top->pages, '}');
     }
-    question_end_call(&top->question, pages->outcome == STORE_OK);
+    pending_query_end_call(&top->pending, pages->outcome == STORE_OK);
 }
 
-static void on_top_known(struct request *request, struct question *question)
+static void on_top_known(struct request *request, struct pending_query *pending)
 {
-    struct top_question *top = container_of(question, struct top_question, question);
+    struct pending_top *top = container_of(pending, struct pending_top, pending);
     struct buf *body = app_scratch(request->app);
 
-    if (!question->is_complete) {
+    if (!pending->is_complete) {
         refuse(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
         return;
     }
@@ -90,7 +90,7 @@ static bool take_count(struct request *request, size_t *ret_count)
 
 void history_handle_top(struct request *request)
 {
-    struct top_question *top;
+    struct pending_top *top;
     struct page_ref page_ref;
     size_t count;
 
@@ -98,19 +98,19 @@ void history_handle_top(struct request *request)
         !access_check(request, page_ref.rules)) {
         return;
     }
-    top = question_create(request, sizeof(*top), read_limit_ms(request), on_top_known);
+    top = pending_query_create(request, sizeof(*top), read_limit_ms(request), on_top_known);
     if (top != NULL) {
         strcpy(top->site, page_ref.site);
-        question_on_free(&top->question, on_top_free);
-        question_begin_call(&top->question);
+        pending_query_set_on_free(&top->pending, on_top_free);
+        pending_query_begin_call(&top->pending);
         store_top(request->app->store, top->site, count, on_top_read, top);
     }
 }
 
 /* Series */
 
-struct series_question {
-    struct question question;
+struct pending_series {
+    struct pending_query pending;
     struct store_span span;
     uint64_t numbers[STORE_STEPS_MAX];
     char site[STORE_SITE_MAX + 1];
@@ -119,12 +119,12 @@ struct series_question {
 
 static void on_series_read(void *data, const struct store_series *series)
 {
-    struct series_question *question = data;
+    struct pending_series *pending = data;
 
     if (series->outcome == STORE_OK) {
-        memcpy(question->numbers, series->numbers, series->count * sizeof(series->numbers[0]));
+        memcpy(pending->numbers, series->numbers, series->count * sizeof(series->numbers[0]));
     }
-    question_end_call(&question->question, series->outcome == STORE_OK);
+    pending_query_end_call(&pending->pending, series->outcome == STORE_OK);
 }
 
 static const char *format_step(const struct store_span *span, uint64_t step,
@@ -134,14 +134,14 @@ static const char *format_step(const struct store_span *span, uint64_t step,
                                       : period_format_hour(step, text);
 }
 
-static void on_series_known(struct request *request, struct question *question)
+static void on_series_known(struct request *request, struct pending_query *pending)
 {
-    struct series_question *series = container_of(question, struct series_question, question);
+    struct pending_series *series = container_of(pending, struct pending_series, pending);
     const struct store_span *span = &series->span;
     struct buf *body = app_scratch(request->app);
     char text[PERIOD_TEXT_MAX];
 
-    if (!question->is_complete) {
+    if (!pending->is_complete) {
         refuse(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
         return;
     }
@@ -225,7 +225,7 @@ static bool take_span(struct request *request, const struct page_ref *page_ref,
 
 void history_handle_series(struct request *request)
 {
-    struct series_question *series;
+    struct pending_series *series;
     struct store_span span = {0};
     struct page_ref page_ref;
 
@@ -233,7 +233,8 @@ void history_handle_series(struct request *request)
         !take_span(request, &page_ref, &span)) {
         return;
     }
-    series = question_create(request, sizeof(*series), read_limit_ms(request), on_series_known);
+    series =
+        pending_query_create(request, sizeof(*series), read_limit_ms(request), on_series_known);
     if (series == NULL) {
         return;
     }
@@ -245,6 +246,6 @@ void history_handle_series(struct request *request)
     series->span.site = series->site;
     series->span.page = series->page.bytes;
     series->span.page_length = series->page.length;
-    question_begin_call(&series->question);
+    pending_query_begin_call(&series->pending);
     store_series(request->app->store, &series->span, on_series_read, series);
 }

@@ -19,15 +19,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-
-static const h2o_iovec_t status_counted = {H2O_STRLIT("counted")};
-static const h2o_iovec_t status_duplicate = {H2O_STRLIT("duplicate")};
-static const h2o_iovec_t status_returning = {H2O_STRLIT("ignored; reason=returning-visitor")};
-static const h2o_iovec_t status_journaled = {H2O_STRLIT("journaled")};
-static const h2o_iovec_t status_readonly = {H2O_STRLIT("ignored; reason=readonly")};
-static const h2o_iovec_t status_head = {H2O_STRLIT("ignored; reason=head")};
 
 /** A visit that waits for its number. It is in the request's pool. */
 struct waiting {
@@ -40,43 +32,31 @@ struct waiting {
 
 /* Answers */
 
-/* Returns "counted; replicas=1/2" if too few replicas have confirmed it, else `status`. */
-static h2o_iovec_t status_with_replicas(struct request *request, h2o_iovec_t status,
-                                        const struct visit_answer *answer)
-{
-    char text[96];
-    int length;
-
-    if (answer->replicas >= answer->replicas_wanted) {
-        return status;
-    }
-    length =
-        snprintf(text, sizeof(text), "%s; replicas=%llu/%llu", status.base,
-                 (unsigned long long)answer->replicas, (unsigned long long)answer->replicas_wanted);
-    return h2o_strdup(&request->h2o->pool, text, (size_t)length);
-}
-
 static void respond_count(const struct waiting *waiting, const struct visit_answer *answer,
-                          h2o_iovec_t status)
+                          enum visit_outcome outcome)
 {
-    waiting->request->visit_status = status_with_replicas(waiting->request, status, answer);
-    if (waiting->request->period != NULL && status.base != status_journaled.base) {
-        read_page(waiting->request, waiting->names, waiting->names + waiting->site_length + 1,
+    struct request *request = waiting->request;
+
+    request->outcome = outcome;
+    request->replicas = answer->replicas;
+    request->replicas_wanted = answer->replicas_wanted;
+    if (request->period != NULL && outcome != OUTCOME_JOURNALED) {
+        read_page(request, waiting->names, waiting->names + waiting->site_length + 1,
                   waiting->page_length);
         return;
     }
-    format_respond_count(waiting->request, &(struct render_count){
-                                               .site = waiting->names,
-                                               .page = waiting->names + waiting->site_length + 1,
-                                               .page_length = waiting->page_length,
-                                               .count = answer->count,
-                                               .has_uniques = answer->uniques != STORE_NONE,
-                                               .unique_today = answer->uniques,
-                                               .replicas = answer->replicas,
-                                               .replicas_wanted = answer->replicas_wanted,
-                                               .is_estimate = status.base == status_journaled.base,
-                                               .status = status.base,
-                                           });
+    format_respond_count(request, &(struct render_count){
+                                      .site = waiting->names,
+                                      .page = waiting->names + waiting->site_length + 1,
+                                      .page_length = waiting->page_length,
+                                      .count = answer->count,
+                                      .has_uniques = answer->uniques != STORE_NONE,
+                                      .unique_today = answer->uniques,
+                                      .replicas = answer->replicas,
+                                      .replicas_wanted = answer->replicas_wanted,
+                                      .is_estimate = outcome == OUTCOME_JOURNALED,
+                                      .status = visit_outcomes[outcome].name.base,
+                                  });
 }
 
 static void refuse_unavailable(struct request *request)
@@ -92,15 +72,15 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
     connection_end_wait(waiting->request->h2o);
     switch (answer->status) {
     case VISIT_COUNTED:
-        respond_count(waiting, answer, status_counted);
+        respond_count(waiting, answer, OUTCOME_COUNTED);
         break;
-    case VISIT_REPEATED:
+    case VISIT_DUPLICATE:
         respond_count(waiting, answer,
-                      visit->token_window == STORE_WINDOW_DAY ? status_returning
-                                                              : status_duplicate);
+                      visit->token_window == STORE_WINDOW_DAY ? OUTCOME_RETURNING_VISITOR
+                                                              : OUTCOME_DUPLICATE);
         break;
     case VISIT_JOURNALED:
-        respond_count(waiting, answer, status_journaled);
+        respond_count(waiting, answer, OUTCOME_JOURNALED);
         break;
     case VISIT_REFUSED:
         refuse(waiting->request, HTTP_ERROR_STORE_UNAVAILABLE, "%s", answer->reason);
@@ -182,9 +162,9 @@ static void count_visit(struct request *request, const struct client *client,
 
 /** Answers a visit that does not count. The answer has the current number. */
 static void ignore_visit(struct request *request, const struct page_ref *page_ref,
-                         h2o_iovec_t status)
+                         enum visit_outcome outcome)
 {
-    request->visit_status = status;
+    request->outcome = outcome;
     read_page(request, page_ref->site, page_ref->page.bytes, page_ref->page.length);
 }
 
@@ -204,15 +184,15 @@ static void refuse_visit(struct request *request, const struct page_ref *page_re
 
 /** The store admitted or refused an unlisted site. */
 static void on_site(struct request *request, struct page_ref *page_ref,
-                    enum site_visit_filter visit_filter)
+                    enum site_registration_result result)
 {
     struct client client;
 
-    if (visit_filter != SITE_ADMITTED) {
+    if (result != SITE_REGISTERED) {
         engine_note_refused(request->app->engine);
     }
-    switch (visit_filter) {
-    case SITE_ADMITTED:
+    switch (result) {
+    case SITE_REGISTERED:
         client_take(request, &client);
         count_visit(request, &client, page_ref);
         break;
@@ -250,7 +230,7 @@ static void judge_visit(struct request *request, const struct page_ref *page_ref
         count_on_site(request, &client, page_ref);
         break;
     case VISIT_FILTER_IGNORE:
-        ignore_visit(request, page_ref, verdict.status);
+        ignore_visit(request, page_ref, verdict.outcome);
         break;
     case VISIT_FILTER_REFUSE:
         refuse_visit(request, page_ref, &verdict);
@@ -266,9 +246,9 @@ static void serve_page(struct request *request, const struct page_ref *page_ref)
     if (request_parameter(request, "readonly", &value) &&
         h2o_memis(value.base, value.len, "1", 1)) {
         request->may_be_kept = true;
-        ignore_visit(request, page_ref, status_readonly);
+        ignore_visit(request, page_ref, OUTCOME_READONLY);
     } else if (request->is_head) {
-        request->visit_status = status_head;
+        request->outcome = OUTCOME_HEAD;
         respond(request, &(struct response){.status = 200,
                                             .content_type = format_of(request)->content_type});
     } else {

@@ -11,6 +11,7 @@
 #include "http/request/http_error.h"
 #include "http/request/response.h"
 #include "http/visit/page_ref.h"
+#include "store/store_call.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,9 +62,9 @@ struct client {
     struct topic *topic;
 };
 
-/** A read of a topic's number. The topic may be gone when the answer comes. */
+/** A read of a topic's number. The topic owns it. */
 struct read_call {
-    struct topic *topic;
+    struct store_call call;
     struct store_query query;
     struct store_entry entry;
     char site[STORE_SITE_MAX + 1];
@@ -168,42 +169,42 @@ static void set_count(struct topic *topic, uint64_t count)
 
 /* Numbers from the store */
 
+static void cancel_read(struct topic *topic)
+{
+    if (topic->reading != NULL) {
+        store_call_release(&topic->reading->call);
+        topic->reading = NULL;
+    }
+}
+
 static void on_read(void *data, const struct store_read *read)
 {
     struct read_call *call = data;
-    struct topic *topic = call->topic;
+    struct topic *topic = store_call_end(&call->call);
 
-    if (topic != NULL) {
-        topic->reading = NULL;
-        if (read->outcome == STORE_OK) {
-            set_count(topic, read->numbers[0]);
-        } else {
-            loop_timer_start(topic->live->loop, &topic->read_again, READ_AGAIN_MS);
-        }
+    if (topic == NULL) {
+        return;
     }
-    free(call);
-}
-
-static void forget_reading(struct topic *topic)
-{
-    if (topic->reading != NULL) {
-        topic->reading->topic = NULL;
-        topic->reading = NULL;
+    cancel_read(topic);
+    if (read->outcome == STORE_OK) {
+        set_count(topic, read->numbers[0]);
+    } else {
+        loop_timer_start(topic->live->loop, &topic->read_again, READ_AGAIN_MS);
     }
 }
 
 static void read_count(struct topic *topic)
 {
-    struct read_call *call = alloc_zero(1, sizeof(*call));
+    struct read_call *call = store_call_create(sizeof(*call), topic);
 
-    forget_reading(topic);
+    cancel_read(topic);
     topic->reading = call;
-    call->topic = topic;
     memcpy(call->site, topic->site, sizeof(call->site));
     memcpy(call->page, topic->page, topic->page_length + 1);
     call->entry = (struct store_entry){.page = call->page, .page_length = topic->page_length};
     call->query = (struct store_query){
         .site = call->site, .pages = &call->entry, .page_count = 1, .kind = STORE_TOTALS};
+    store_call_begin(&call->call);
     store_read(topic->live->store, &call->query, on_read, call);
 }
 
@@ -255,7 +256,7 @@ static void on_visits(void *data, const char *site, const struct store_page *pag
     }
     topic = find_topic(live, site, page->page, page->page_length);
     if (topic != NULL) {
-        forget_reading(topic); /* discards a pending read, which may return an older number */
+        cancel_read(topic); /* discards a pending read, which may return an older number */
         set_count(topic, page->total);
     }
 }
@@ -291,7 +292,7 @@ static void close_topic(struct topic *topic)
 {
     struct live *live = topic->live;
 
-    forget_reading(topic);
+    cancel_read(topic);
     loop_timer_stop(&topic->next_round);
     loop_timer_stop(&topic->read_again);
     loop_task_cancel(&topic->round);

@@ -8,7 +8,7 @@
 #include "http/request/app.h"
 #include "http/render/format.h"
 #include "http/routes/page_list.h"
-#include "http/request/question.h"
+#include "http/request/pending_query.h"
 #include "http/request/http_error.h"
 #include "http/visit/sites.h"
 #include "http/visit/page_ref.h"
@@ -66,8 +66,8 @@ bool read_take_period(struct request *request)
 
 /* One page */
 
-struct page_question {
-    struct question question;
+struct pending_page {
+    struct pending_query pending;
     struct store_query query;
     struct store_entry entry;
     uint64_t number;
@@ -77,41 +77,39 @@ struct page_question {
 
 static void on_page_read(void *data, const struct store_read *read)
 {
-    struct page_question *page = data;
+    struct pending_page *page = data;
 
     if (read->outcome == STORE_OK) {
         page->number = read->numbers[0];
     }
-    question_end_call(&page->question, read->outcome == STORE_OK);
+    pending_query_end_call(&page->pending, read->outcome == STORE_OK);
 }
 
-static void on_page_known(struct request *request, struct question *question)
+static void on_page_known(struct request *request, struct pending_query *pending)
 {
-    struct page_question *page = container_of(question, struct page_question, question);
-    h2o_iovec_t status = request->visit_status;
-    bool was_counted =
-        status.len != 0 && !(status.len >= 7 && memcmp(status.base, "ignored", 7) == 0);
+    struct pending_page *page = container_of(pending, struct pending_page, pending);
 
-    if (!question->is_complete && !was_counted) {
+    if (!pending->is_complete && !visit_outcomes[request->outcome].is_counted) {
         refuse(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
         return;
     }
-    format_respond_count(
-        request, &(struct render_count){
-                     .site = page->site,
-                     .page = page->page,
-                     .page_length = page->entry.page_length,
-                     .count = page->number,
-                     .is_estimate = !question->is_complete,
-                     .period = request->period_text,
-                     .status = request->visit_status.len != 0 ? request->visit_status.base : NULL,
-                 });
+    format_respond_count(request, &(struct render_count){
+                                      .site = page->site,
+                                      .page = page->page,
+                                      .page_length = page->entry.page_length,
+                                      .count = page->number,
+                                      .is_estimate = !pending->is_complete,
+                                      .period = request->period_text,
+                                      .status = visit_outcomes[request->outcome].name.base,
+                                      .replicas = request->replicas,
+                                      .replicas_wanted = request->replicas_wanted,
+                                  });
 }
 
 void read_page(struct request *request, const char *site, const char *name, size_t name_length)
 {
-    struct page_question *page =
-        question_create(request, sizeof(*page), read_limit_ms(request), on_page_known);
+    struct pending_page *page =
+        pending_query_create(request, sizeof(*page), read_limit_ms(request), on_page_known);
 
     if (page == NULL) {
         return;
@@ -121,7 +119,7 @@ void read_page(struct request *request, const char *site, const char *name, size
     page->entry = (struct store_entry){.page = page->page, .page_length = name_length};
     page->query = (struct store_query){.site = page->site, .pages = &page->entry, .page_count = 1};
     read_set_period(request, request->period != NULL ? request->period : &total, &page->query);
-    question_begin_call(&page->question);
+    pending_query_begin_call(&page->pending);
     store_read(request->app->store, &page->query, on_page_read, page);
 }
 
@@ -136,8 +134,8 @@ void read_handle_get(struct request *request)
 
 /* Many pages */
 
-struct many_question {
-    struct question question;
+struct pending_many {
+    struct pending_query pending;
     struct store_query query;
     struct page_list list;
     struct store_entry entries[PAGE_LIST_MAX];
@@ -147,20 +145,20 @@ struct many_question {
 
 static void on_many_read(void *data, const struct store_read *read)
 {
-    struct many_question *many = data;
+    struct pending_many *many = data;
 
     if (read->outcome == STORE_OK) {
         memcpy(many->numbers, read->numbers, many->list.count * sizeof(many->numbers[0]));
     }
-    question_end_call(&many->question, read->outcome == STORE_OK);
+    pending_query_end_call(&many->pending, read->outcome == STORE_OK);
 }
 
-static void on_many_known(struct request *request, struct question *question)
+static void on_many_known(struct request *request, struct pending_query *pending)
 {
-    struct many_question *many = container_of(question, struct many_question, question);
+    struct pending_many *many = container_of(pending, struct pending_many, pending);
     struct buf *body = app_scratch(request->app);
 
-    if (!question->is_complete) {
+    if (!pending->is_complete) {
         refuse(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
         return;
     }
@@ -185,8 +183,8 @@ static void on_many_known(struct request *request, struct question *question)
 static void ask_many(struct request *request, const struct page_ref *page_ref,
                      const struct page_list *list)
 {
-    struct many_question *many =
-        question_create(request, sizeof(*many), read_limit_ms(request), on_many_known);
+    struct pending_many *many =
+        pending_query_create(request, sizeof(*many), read_limit_ms(request), on_many_known);
 
     if (many == NULL) {
         return;
@@ -200,7 +198,7 @@ static void ask_many(struct request *request, const struct page_ref *page_ref,
     many->query =
         (struct store_query){.site = many->site, .pages = many->entries, .page_count = list->count};
     read_set_period(request, request->period != NULL ? request->period : &total, &many->query);
-    question_begin_call(&many->question);
+    pending_query_begin_call(&many->pending);
     store_read(request->app->store, &many->query, on_many_read, many);
 }
 

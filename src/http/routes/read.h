@@ -25,7 +25,7 @@ bool read_take_period(struct request *request);
 
 /**
  * Reads a page's number for request->period and answers in the request's format. If the read fails,
- * it answers 503. If request->visit_status says that the visit was counted, it answers 202 without
+ * it answers 503. If request->outcome says that the visit was counted, it answers 202 without
  * a number instead.
  */
 void read_page(struct request *request, const char *site, const char *page, size_t page_length);

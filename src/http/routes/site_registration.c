@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "config/config.h"
 #include "http/request/app.h"
-#include "http/server/connection.h"
+#include "http/request/pending_query.h"
 #include "http/visit/sites.h"
 #include "loop/loop.h"
 #include "store/store.h"
@@ -12,91 +12,50 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* limit of open questions in this process; only a hanging store can cause more */
-#define OPEN_MAX 20000
-
-/* minimum time limit of a question, if count.max_wait is shorter */
+/* minimum time limit of a registration, if count.max_wait is shorter */
 #define LIMIT_MS 50
 
-/* delay before a refused question is repeated */
+/* delay before a refused registration is repeated */
 #define RETRY_MS 50
 
 struct site_registrations {
     struct loop *loop;
     struct store *store;
     struct store_listener listener;
-    struct list waiting; /* questions to ask, or to ask again */
+    struct list waiting; /* those to ask the store, or to ask it again */
     struct loop_timer retry;
     struct trouble trouble;
-    size_t open_count;        /* unanswered requests */
+    size_t open_count;        /* requests that wait */
     uint64_t changed_lost_ms; /* loop_lost_ms() when the store came or went last */
 };
 
 struct site_registration {
+    struct pending_query pending;
     struct list link; /* in `waiting`, or in no list */
-    bool is_asked;    /* the store has the question and answers it once */
-    struct site_registrations *admits;
-    struct request *request; /* NULL if it was answered or is gone; then `admits` may be gone too */
-    struct site_registration **guard; /* in the request's pool, which clears `request` through it */
-    struct page_ref *page_ref;        /* also in the request's pool */
-    site_registration_callback on_admitted;
-    struct loop_timer limit;
-    char site[STORE_SITE_MAX + 1];
+    struct site_registrations *registrations;
+    struct page_ref page_ref;
+    enum site_registration_result result;
+    site_registration_callback on_registered;
 };
 
-/* questions in this process, including those that only the store still refers to */
-static size_t alive_count;
-
-/* Life of a question */
-
-static void destroy_unless_asked(struct site_registration *admit)
+static struct site_registration *registration_of(struct pending_query *pending)
 {
-    if (!admit->is_asked) {
-        alive_count--;
-        free(admit);
-    }
+    return container_of(pending, struct site_registration, pending);
 }
 
-/** Detaches the request. A question that the store has stays until its answer. */
-static struct request *release(struct site_registration *admit)
+static void on_end(struct pending_query *pending)
 {
-    struct request *request = admit->request;
+    struct site_registration *registration = registration_of(pending);
 
-    loop_timer_stop(&admit->limit);
-    list_remove(&admit->link);
-    admit->request = NULL;
-    *admit->guard = NULL;
-    admit->admits->open_count--;
-    return request;
+    list_remove(&registration->link);
+    registration->registrations->open_count--;
 }
 
-static void on_request_gone(void *data)
+static void on_answer(struct request *request, struct pending_query *pending)
 {
-    struct site_registration **guard = data;
-    struct site_registration *admit = *guard;
+    struct site_registration *registration = registration_of(pending);
 
-    if (admit != NULL) {
-        release(admit);
-        destroy_unless_asked(admit);
-    }
-}
-
-/** Answers the request and ends the question. */
-static void answer(struct site_registration *admit, enum site_visit_filter visit_filter)
-{
-    struct page_ref *page_ref = admit->page_ref;
-    site_registration_callback on_admitted = admit->on_admitted;
-    struct request *request;
-
-    connection_end_wait(admit->request->h2o);
-    request = release(admit);
-    destroy_unless_asked(admit);
-    on_admitted(request, page_ref, visit_filter);
-}
-
-static void on_limit(struct loop_timer *timer)
-{
-    answer(container_of(timer, struct site_registration, limit), SITE_NOT_SERVED);
+    registration->on_registered(request, &registration->page_ref, registration->result);
 }
 
 static uint64_t max_wait_ms(const struct request *request)
@@ -108,82 +67,88 @@ static uint64_t max_wait_ms(const struct request *request)
 
 /* Asking */
 
-/** Whether the store has been away, or has refused the question, for longer than a visit waits. */
-static bool is_hopeless(const struct site_registrations *admits, const struct request *request)
+/** Whether the store has been away, or has refused to answer, for longer than a visit waits. */
+static bool is_hopeless(const struct site_registrations *registrations,
+                        const struct request *request)
 {
     struct store_health health;
     struct trouble_view view;
 
-    store_health(admits->store, &health);
+    store_health(registrations->store, &health);
     if (!health.available) {
         /* while the process stood still the store had no chance to come back */
-        uint64_t lost_ms = loop_lost_ms(admits->loop) - admits->changed_lost_ms;
+        uint64_t lost_ms = loop_lost_ms(registrations->loop) - registrations->changed_lost_ms;
 
-        return loop_now_ms(admits->loop) - health.changed_at_ms >= max_wait_ms(request) + lost_ms;
+        return loop_now_ms(registrations->loop) - health.changed_at_ms >=
+               max_wait_ms(request) + lost_ms;
     }
-    return trouble_view(&admits->trouble, &view) && view.lasted_ms >= max_wait_ms(request);
+    return trouble_view(&registrations->trouble, &view) && view.lasted_ms >= max_wait_ms(request);
 }
 
-/** Records the admitted site, under the current configuration. */
-static enum site_visit_filter take_in(const struct site_registration *admit)
+/** Records the registered site, under the current configuration. */
+static enum site_registration_result take_in(struct site_registration *registration,
+                                             const struct request *request)
 {
-    const struct site_rules *rules =
-        sites_admit(admit->request->app->sites, admit->site, strlen(admit->site));
+    const char *site = registration->page_ref.site;
+    const struct site_rules *rules = sites_admit(request->app->sites, site, strlen(site));
 
     if (rules == NULL) {
         return SITE_TOO_MANY;
     }
-    admit->page_ref->rules = rules;
-    return SITE_ADMITTED;
+    registration->page_ref.rules = rules;
+    return SITE_REGISTERED;
 }
 
-/** Queues the question until the store comes back or the retry timer fires. */
-static void let_wait(struct site_registration *admit)
+/** Queues the registration until the store comes back or the retry timer fires. */
+static void let_wait(struct site_registration *registration)
 {
-    struct site_registrations *admits = admit->admits;
+    struct site_registrations *registrations = registration->registrations;
 
-    list_append(&admits->waiting, &admit->link);
-    if (!loop_timer_is_active(&admits->retry)) {
-        loop_timer_start(admits->loop, &admits->retry, RETRY_MS);
+    list_append(&registrations->waiting, &registration->link);
+    if (!loop_timer_is_active(&registrations->retry)) {
+        loop_timer_start(registrations->loop, &registrations->retry, RETRY_MS);
     }
 }
 
-static void on_admitted(void *data, const struct store_admitted *result)
+static void on_admitted(void *data, const struct store_admitted *admitted)
 {
-    struct site_registration *admit = data;
+    struct site_registration *registration = data;
+    const struct request *request = store_call_end(&registration->pending.call);
 
-    admit->is_asked = false;
-    if (admit->request == NULL) {
-        destroy_unless_asked(admit);
-    } else if (result->outcome == STORE_OK) {
-        trouble_end(&admit->admits->trouble);
-        answer(admit, result->is_admitted ? take_in(admit) : SITE_TOO_MANY);
+    if (request == NULL) {
+        return;
+    }
+    if (admitted->outcome == STORE_OK) {
+        trouble_end(&registration->registrations->trouble);
+        registration->result =
+            admitted->is_admitted ? take_in(registration, request) : SITE_TOO_MANY;
+        pending_query_answer(&registration->pending);
+        return;
+    }
+    trouble_note(&registration->registrations->trouble, admitted->reason);
+    if (is_hopeless(registration->registrations, request)) {
+        pending_query_answer(&registration->pending);
     } else {
-        trouble_note(&admit->admits->trouble, result->reason);
-        if (is_hopeless(admit->admits, admit->request)) {
-            answer(admit, SITE_NOT_SERVED);
-        } else {
-            let_wait(admit);
-        }
+        let_wait(registration);
     }
 }
 
-static void ask(struct site_registration *admit)
+static void ask(struct site_registration *registration)
 {
-    struct site_registrations *admits = admit->admits;
+    const struct request *request = store_call_owner(&registration->pending.call);
 
-    admit->is_asked = true;
-    store_admit(admits->store, admit->site, sites_open_limit(admit->request->app->sites),
-                on_admitted, admit);
+    pending_query_begin_call(&registration->pending);
+    store_admit(registration->registrations->store, registration->page_ref.site,
+                sites_open_limit(request->app->sites), on_admitted, registration);
 }
 
-static void ask_all(struct site_registrations *admits)
+static void ask_all(struct site_registrations *registrations)
 {
     struct store_health health;
     struct list *link;
 
-    store_health(admits->store, &health);
-    while (health.available && (link = list_take_first(&admits->waiting)) != NULL) {
+    store_health(registrations->store, &health);
+    while (health.available && (link = list_take_first(&registrations->waiting)) != NULL) {
         ask(container_of(link, struct site_registration, link));
     }
 }
@@ -195,55 +160,41 @@ static void on_retry(struct loop_timer *timer)
 
 static void on_store_change(struct store_listener *listener, bool available)
 {
-    struct site_registrations *admits = container_of(listener, struct site_registrations, listener);
+    struct site_registrations *registrations =
+        container_of(listener, struct site_registrations, listener);
 
     (void)available;
-    admits->changed_lost_ms = loop_lost_ms(admits->loop);
-    ask_all(admits);
-}
-
-static struct site_registration *create(struct request *request, const struct page_ref *page_ref,
-                                        site_registration_callback callback)
-{
-    h2o_mem_pool_t *pool = &request->h2o->pool;
-    struct site_registration *admit = alloc_zero(1, sizeof(*admit));
-
-    list_init(&admit->link);
-    admit->admits = request->app->site_registrations;
-    admit->request = request;
-    admit->on_admitted = callback;
-    admit->page_ref = h2o_mem_alloc_pool(pool, sizeof(*page_ref));
-    *admit->page_ref = *page_ref;
-    admit->guard = h2o_mem_alloc_shared(pool, sizeof(*admit->guard), on_request_gone);
-    *admit->guard = admit;
-    strcpy(admit->site, page_ref->site);
-    loop_timer_init(&admit->limit, on_limit);
-    admit->admits->open_count++;
-    alive_count++;
-    return admit;
+    registrations->changed_lost_ms = loop_lost_ms(registrations->loop);
+    ask_all(registrations);
 }
 
 void site_registration_start(struct request *request, const struct page_ref *page_ref,
                              site_registration_callback callback)
 {
-    struct site_registrations *admits = request->app->site_registrations;
-    struct site_registration *admit;
+    struct site_registrations *registrations = request->app->site_registrations;
+    struct site_registration *registration;
     struct store_health health;
 
-    store_health(admits->store, &health);
-    if (alive_count >= OPEN_MAX ||
-        (is_hopeless(admits, request) && (!health.available || admits->open_count != 0))) {
+    store_health(registrations->store, &health);
+    if (!pending_query_has_room() || (is_hopeless(registrations, request) &&
+                                      (!health.available || registrations->open_count != 0))) {
         callback(request, NULL, SITE_NOT_SERVED);
         return;
     }
-    admit = create(request, page_ref, callback);
-    loop_timer_start_patience(admits->loop, &admit->limit, max_wait_ms(request));
+    registration =
+        pending_query_create(request, sizeof(*registration), max_wait_ms(request), on_answer);
+    pending_query_set_on_end(&registration->pending, on_end);
+    list_init(&registration->link);
+    registration->registrations = registrations;
+    registration->page_ref = *page_ref;
+    registration->result = SITE_NOT_SERVED;
+    registration->on_registered = callback;
+    registrations->open_count++;
     if (health.available) {
-        ask(admit);
+        ask(registration);
     } else {
-        list_append(&admits->waiting, &admit->link);
+        list_append(&registrations->waiting, &registration->link);
     }
-    connection_begin_wait(request->h2o);
 }
 
 /* Listed sites */
@@ -268,34 +219,34 @@ void site_registration_listed(struct request *request, const struct site_rules *
     }
 }
 
-/* All questions */
+/* All registrations */
 
 struct site_registrations *site_registrations_create(struct loop *loop, struct store *store)
 {
-    struct site_registrations *admits = alloc_zero(1, sizeof(*admits));
+    struct site_registrations *registrations = alloc_zero(1, sizeof(*registrations));
 
-    admits->loop = loop;
-    admits->store = store;
-    list_init(&admits->waiting);
-    loop_timer_init(&admits->retry, on_retry);
-    trouble_init(&admits->trouble, loop, store, "sites that are not listed",
+    registrations->loop = loop;
+    registrations->store = store;
+    list_init(&registrations->waiting);
+    loop_timer_init(&registrations->retry, on_retry);
+    trouble_init(&registrations->trouble, loop, store, "sites that are not listed",
                  "visits of those that are new here are refused");
-    admits->listener.on_change = on_store_change;
-    store_listen(store, &admits->listener);
-    return admits;
+    registrations->listener.on_change = on_store_change;
+    store_listen(store, &registrations->listener);
+    return registrations;
 }
 
-void site_registrations_destroy(struct site_registrations *admits)
+void site_registrations_destroy(struct site_registrations *registrations)
 {
-    if (admits == NULL) {
+    if (registrations == NULL) {
         return;
     }
-    store_unlisten(admits->store, &admits->listener);
-    loop_timer_stop(&admits->retry);
-    free(admits);
+    store_unlisten(registrations->store, &registrations->listener);
+    loop_timer_stop(&registrations->retry);
+    free(registrations);
 }
 
-const struct trouble *site_registrations_trouble(const struct site_registrations *admits)
+const struct trouble *site_registrations_trouble(const struct site_registrations *registrations)
 {
-    return &admits->trouble;
+    return &registrations->trouble;
 }

@@ -20,32 +20,32 @@
 struct site_registrations;
 
 /** The store's answer. */
-enum site_visit_filter {
-    SITE_ADMITTED,  /* target->rules are the site's rules now */
-    SITE_TOO_MANY,  /* the limit of sites is reached */
-    SITE_NOT_SERVED /* the store did not answer in time */
+enum site_registration_result {
+    SITE_REGISTERED, /* page_ref->rules are the site's rules now */
+    SITE_TOO_MANY,   /* the limit of sites is reached */
+    SITE_NOT_SERVED  /* the store did not answer in time */
 };
 
 typedef void (*site_registration_callback)(struct request *request, struct page_ref *page_ref,
-                                           enum site_visit_filter visit_filter);
+                                           enum site_registration_result result);
 
-/** Creates an empty set of questions. `loop` and `store` must outlive it. */
+/** Creates an empty set of registrations. `loop` and `store` must outlive it. */
 struct site_registrations *site_registrations_create(struct loop *loop, struct store *store);
 
-/** Frees `admits`. All requests must be gone. NULL is allowed. */
-void site_registrations_destroy(struct site_registrations *admits);
+/** Frees `registrations`. All requests must be gone. NULL is allowed. */
+void site_registrations_destroy(struct site_registrations *registrations);
 
 /** Returns the store's refusals of these questions. */
-const struct trouble *site_registrations_trouble(const struct site_registrations *admits);
+const struct trouble *site_registrations_trouble(const struct site_registrations *registrations);
 
 /**
- * Asks the store to admit the site of `target`, which is not in any list. Copies `target`. Calls
- * `on_admitted` once, after count.max_wait at the latest. `on_admitted` answers the request. A
- * visit that is refused at once (see above, or too many questions are open) gets the callback
- * before this function returns, with a NULL `target`.
+ * Asks the store to admit the site of `page_ref`, which is not in any list. Copies `page_ref`.
+ * Calls `on_registered` once, after count.max_wait at the latest. `on_registered` answers the
+ * request. A visit that is refused at once (see above, or too many requests wait) gets the callback
+ * before this function returns, with a NULL `page_ref`.
  */
 void site_registration_start(struct request *request, const struct page_ref *page_ref,
-                             site_registration_callback on_admitted);
+                             site_registration_callback on_registered);
 
 /**
  * Adds a listed site to the store's list, at its first visit and again from time to time. Does not

@@ -2,7 +2,7 @@
 /**
  * trouble: tracks a question that the reachable store refuses, for the log, status and metrics. Two
  * such questions exist: whether a site may be counted, and the day's salt. (For batches see
- * count/failing.h.) A store that is away is not trouble, because the store reports that itself.
+ * count/stall.h.) A store that is away is not trouble, because the store reports that itself.
  *
  * Embedded in the module that asks. It logs refusals after a second and then once a minute, and it
  * logs their end.

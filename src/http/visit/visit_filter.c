@@ -7,10 +7,6 @@
 
 #include <string.h>
 
-static const h2o_iovec_t status_prefetch = {H2O_STRLIT("ignored; reason=prefetch")};
-static const h2o_iovec_t status_bot = {H2O_STRLIT("ignored; reason=bot")};
-static const h2o_iovec_t status_network = {H2O_STRLIT("ignored; reason=network")};
-
 void visit_filter_init(struct visit_filter *visit_filter)
 {
     visit_filter->bots = bots_create(NULL);
@@ -68,10 +64,10 @@ static uint64_t take_from_bucket(struct visit_filter *visit_filter, const struct
                       clock_monotonic_ms());
 }
 
-static void ignore(struct visit_filter_verdict *verdict, h2o_iovec_t status)
+static void ignore(struct visit_filter_verdict *verdict, enum visit_outcome outcome)
 {
     verdict->result = VISIT_FILTER_IGNORE;
-    verdict->status = status;
+    verdict->outcome = outcome;
 }
 
 static void refuse_for(struct visit_filter_verdict *verdict, enum http_error http_error)
@@ -90,12 +86,12 @@ void visit_filter_judge(struct visit_filter *visit_filter, const struct config *
 
     *ret_verdict = (struct visit_filter_verdict){.result = VISIT_FILTER_COUNT};
     if (is_prefetched(headers)) {
-        ignore(ret_verdict, status_prefetch);
+        ignore(ret_verdict, OUTCOME_PREFETCH);
     } else if (rules->ignores_bots &&
                bots_match(visit_filter->bots, headers->user_agent.base, headers->user_agent.len)) {
-        ignore(ret_verdict, status_bot);
+        ignore(ret_verdict, OUTCOME_BOT);
     } else if (is_in_ignored_network(config, client)) {
-        ignore(ret_verdict, status_network);
+        ignore(ret_verdict, OUTCOME_NETWORK);
     } else if (rules->origin_count != 0 &&
                !page_ref_admits(rules, headers->origin, headers->referer)) {
         refuse_for(ret_verdict, HTTP_ERROR_ORIGIN);

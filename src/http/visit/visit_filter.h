@@ -26,7 +26,7 @@ struct visit_filter {
 
 struct visit_filter_verdict {
     enum visit_filter_result result;
-    h2o_iovec_t status;         /* VISIT_FILTER_IGNORE: the value of Visitcount-Status; static */
+    enum visit_outcome outcome; /* VISIT_FILTER_IGNORE */
     enum http_error http_error; /* VISIT_FILTER_REFUSE */
     uint64_t retry_after_s;     /* of HTTP_ERROR_RATE; else 0 */
 };

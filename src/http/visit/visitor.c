@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "store/store_call.h"
 
 #include <inttypes.h>
 #include <sodium.h>
@@ -46,10 +47,10 @@ struct visitors {
     struct salt salts[SALTS];
 };
 
-/** An open call to the store. It may outlive the visitors. */
-struct call {
-    struct list link;
-    struct visitors *visitors;
+/** An open call for the salt of a day. The visitors own it. */
+struct salt_call {
+    struct store_call call;
+    struct list link; /* in `calls` */
     uint64_t day;
 };
 
@@ -83,12 +84,23 @@ static bool is_any_missing(const struct visitors *visitors)
     return false;
 }
 
+/** The visitors let go of a call, whether it is answered or not. */
+static void end_call(struct salt_call *call)
+{
+    list_remove(&call->link);
+    store_call_release(&call->call);
+}
+
 static void on_salt(void *data, const struct store_salt *answer)
 {
-    struct call *call = data;
-    struct visitors *visitors = call->visitors;
-    struct salt *salt = visitors != NULL ? find_salt(visitors, call->day) : NULL;
+    struct salt_call *call = data;
+    struct visitors *visitors = store_call_end(&call->call);
+    struct salt *salt;
 
+    if (visitors == NULL) {
+        return;
+    }
+    salt = find_salt(visitors, call->day);
     if (salt != NULL) {
         salt->is_asked = false;
         if (answer->outcome == STORE_OK) {
@@ -96,26 +108,23 @@ static void on_salt(void *data, const struct store_salt *answer)
             visitors->is_missing = is_any_missing(visitors);
         }
     }
-    if (visitors != NULL && answer->outcome != STORE_OK) {
+    if (answer->outcome != STORE_OK) {
         trouble_note(&visitors->trouble, answer->reason);
-    } else if (visitors != NULL && !visitors->is_missing) {
+    } else if (!visitors->is_missing) {
         trouble_end(&visitors->trouble);
     }
-    list_remove(&call->link);
-    free(call);
-    if (visitors != NULL && list_is_empty(&visitors->calls)) {
-        visitors->has_asked = true;
-    }
+    end_call(call);
+    visitors->has_asked |= list_is_empty(&visitors->calls);
 }
 
 static void ask(struct visitors *visitors, struct salt *salt)
 {
-    struct call *call = alloc_zero(1, sizeof(*call));
+    struct salt_call *call = store_call_create(sizeof(*call), visitors);
 
-    call->visitors = visitors;
     call->day = salt->day;
     list_append(&visitors->calls, &call->link);
     salt->is_asked = true;
+    store_call_begin(&call->call);
     store_salt(visitors->store, salt->day, on_salt, call);
 }
 
@@ -232,11 +241,10 @@ void visitors_destroy(struct visitors *visitors)
     if (visitors == NULL) {
         return;
     }
-    list_for_each(link, &visitors->calls) {
-        container_of(link, struct call, link)->visitors = NULL;
+    while (!list_is_empty(&visitors->calls)) {
+        end_call(container_of(visitors->calls.next, struct salt_call, link));
     }
     store_unlisten(visitors->store, &visitors->listener);
-    list_remove(&visitors->calls); /* open calls stay linked and free themselves */
     loop_timer_stop(&visitors->look);
     sodium_memzero(visitors->salts, sizeof(visitors->salts));
     free(visitors);

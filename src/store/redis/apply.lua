@@ -13,8 +13,8 @@
 --    3  the sequence that the batch follows;
 --    4  visits of the epoch up to this batch;
 --    5  time when the batch was created, in seconds;
---    6  lifetimes in seconds, in one argument because they are rarely needed: of the day's numbers, of
---       the hour's numbers, of unused ledger entries;
+--    6  what is rarely needed, in one argument: lifetimes in seconds of the day's numbers, of the hour's
+--       numbers and of unused ledger entries; 1 if the site must have its mark, else 0;
 --    7  the most pages of the site; 0: no limit;
 --    8  the channel to publish to;
 --    9  number of pages, including "" for the site;
@@ -70,7 +70,7 @@ local scores = redis.call('ZMSCORE', hits_key, '', MARK)
 local mark, old_at = scores[2], 0
 if not mark or kept[2] ~= 'g' .. mark .. ' ' .. (scores[1] or '0') .. ' 0' then
     local wrong
-    wrong, old_at = examine(hits_key, ledger_key, scores[1], mark, kept[2])
+    wrong, old_at = examine(hits_key, ledger_key, scores[1], mark, kept[2], string.sub(lifetimes, -2) == '1 ')
     if wrong then
         return 'TORN ' .. wrong
     end

@@ -5,8 +5,8 @@
 --       each day (HyperLogLogs); for RENAME, then the visitors of the target page of each day
 -- ARGV: SET, ADD, DELETE or RENAME; page; the number, or the target page; number of days; number of hours;
 --       lifetime of a day's numbers in seconds; the largest total; the channel to publish to; 1 to change
---       only the days, hours and visitors in KEYS, else 0. The caller splits edits that are too long for
---       one command; only the last command changes the totals.
+--       only the days, hours and visitors in KEYS, else 0; 1 if the site must have its mark, else 0. The
+--       caller splits edits that are too long for one command; only the last command changes the totals.
 --
 -- Returns " <before> <after>": the page's total, "-" if it does not exist; after RENAME that of the target
 -- page. Returns "TORN <reason>" if totals and ledger contradict each other, see proof.lua. After TORN or an
@@ -22,7 +22,8 @@ local FIRST_VISITED = FIRST_DAY + day_count + hour_count
 local scores = redis.call('ZMSCORE', hits_key, '', MARK)
 local mark, old_at = scores[2], 0
 local wrong
-wrong, old_at = examine(hits_key, ledger_key, scores[1], mark, redis.call('HGET', ledger_key, PROOF))
+wrong, old_at = examine(hits_key, ledger_key, scores[1], mark, redis.call('HGET', ledger_key, PROOF),
+                        ARGV[10] == '1')
 if wrong then
     return 'TORN ' .. wrong
 end

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Reads an epoch's ledger entry, after checking the proof. Writes nothing.
+-- Reads the ledger entry of an epoch that has counted, after checking the proof. Writes nothing.
 --
 -- KEYS: hits, ledger; ARGV: epoch
 --
@@ -7,7 +7,7 @@
 local hits_key, ledger_key, epoch = KEYS[1], KEYS[2], ARGV[1]
 local kept = redis.call('HMGET', ledger_key, epoch, PROOF)
 local scores = redis.call('ZMSCORE', hits_key, '', MARK)
-local wrong = examine(hits_key, ledger_key, scores[1], scores[2], kept[2])
+local wrong = examine(hits_key, ledger_key, scores[1], scores[2], kept[2], true)
 if wrong then
     return 'TORN ' .. wrong
 end

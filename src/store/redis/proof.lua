@@ -44,8 +44,10 @@ local function find_writers(fields)
 end
 
 -- Checks whether the keys contradict each other. `total` and `mark` are scores in hits, or false. Returns the
--- contradiction, or nil and the time when a version before 0.2 was last seen writing, or 0.
-local function examine(hits_key, ledger_key, total, mark, proof)
+-- contradiction, or nil and the time when a version before 0.2 was last seen writing, or 0. `expects_mark`: the
+-- caller knows that this version has counted on the site. Then totals without a mark beside an empty ledger are
+-- no data of a version before 0.2.
+local function examine(hits_key, ledger_key, total, mark, proof, expects_mark)
     local now = tonumber(redis.call('TIME')[1])
     if not mark and not proof then
         local fields = read_ledger(ledger_key)
@@ -53,7 +55,7 @@ local function examine(hits_key, ledger_key, total, mark, proof)
             return nil, 0
         end
         local last, has_new = find_writers(fields)
-        if has_new then
+        if has_new or (expects_mark and #fields == 0) then
             return 'neither the totals nor the ledger have the mark that this version left'
         end
         last = math.min(last or now, now)

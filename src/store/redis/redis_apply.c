@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
-#include "store/redis/redis_request.h"
+#include "store/redis/redis_request_inside.h"
 #include "store/redis/redis_tokens.h"
 
 #include "base/log.h"
@@ -24,7 +24,7 @@ struct applying {
     const struct store_batch *batch;
     struct store_applied applied; /* the answer, while it waits for replicas */
     uint64_t *totals;             /* NULL until applied; uniques follow in the same memory */
-    bool *repeated;
+    bool *duplicates;
     struct redis_waiter waiter;
     uint64_t replicas; /* that have confirmed the batch */
 };
@@ -120,12 +120,13 @@ static void add_visited(struct redis_command *command, const struct store_batch 
     }
 }
 
-static void add_lifetimes(struct redis_store *store)
+static void add_seldom_needed(struct redis_store *store, const struct store_batch *batch)
 {
     redis_list_begin(store);
     redis_list_put(store, store->day_ttl_s);
     redis_list_put(store, store->hour_ttl_s);
     redis_list_put(store, store->ledger_ttl_s);
+    redis_list_put(store, batch->expects_mark ? 1 : 0);
     redis_list_add(store);
 }
 
@@ -189,7 +190,7 @@ static void send_apply(struct applying *applying, bool with_source)
     redis_command_add_u64(command, batch->follows);
     redis_command_add_u64(command, batch->visits);
     redis_command_add_u64(command, batch->second);
-    add_lifetimes(store);
+    add_seldom_needed(store, batch);
     redis_command_add_u64(command, batch->pages_max);
     redis_add_channel(command, batch->site);
     redis_command_add_u64(command, 1 + batch->entry_count);
@@ -220,7 +221,8 @@ static void warn_of_series(struct redis_store *store, const char *site, const ch
 }
 
 /* parses " ~ 2 5": numbers of tokens in the order sent, from 1; returns the rest, or NULL */
-static const char *parse_repeated(const char *text, const struct store_batch *batch, bool *repeated)
+static const char *parse_duplicate_tokens(const char *text, const struct store_batch *batch,
+                                          bool *duplicates)
 {
     struct redis_tokens tokens;
 
@@ -237,7 +239,7 @@ static const char *parse_repeated(const char *text, const struct store_batch *ba
             text = NULL;
             break;
         }
-        repeated[tokens.order[number - 1]] = true;
+        duplicates[tokens.order[number - 1]] = true;
     } while (*text == ' ' && text[1] >= '0' && text[1] <= '9');
     redis_tokens_finish(&tokens);
     return text;
@@ -288,7 +290,7 @@ static const char *parse_answer(const char *text, struct applying *applying)
 
     text = redis_parse_numbers(text, applying->totals, batch->entry_count);
     if (text != NULL) {
-        text = parse_repeated(text, batch, applying->repeated);
+        text = parse_duplicate_tokens(text, batch, applying->duplicates);
     }
     if (text != NULL) {
         text = parse_uniques(text, batch, applying->totals + batch->entry_count);
@@ -307,7 +309,7 @@ static void end_apply(struct applying *applying, const struct store_applied *app
     list_remove(&applying->waiter.link);
     applying->request.on_applied(applying->request.data, applied);
     free(applying->totals);
-    free(applying->repeated);
+    free(applying->duplicates);
     free(applying);
 }
 
@@ -329,13 +331,13 @@ static void on_waited(struct redis_waiter *waiter, uint64_t replicas)
     }
 }
 
-static void finish_with_totals(struct applying *applying, const char *text, bool duplicate)
+static void finish_with_totals(struct applying *applying, const char *text, bool is_duplicate)
 {
     const struct store_batch *batch = applying->batch;
     const char *error;
 
     applying->totals = alloc_zero(2 * batch->entry_count, sizeof(*applying->totals));
-    applying->repeated = alloc_zero(batch->token_count + 1, sizeof(*applying->repeated));
+    applying->duplicates = alloc_zero(batch->token_count + 1, sizeof(*applying->duplicates));
     error = parse_answer(text, applying);
     if (error == NULL) {
         end_apply(applying,
@@ -349,8 +351,8 @@ static void finish_with_totals(struct applying *applying, const char *text, bool
     applying->applied.outcome = STORE_OK;
     applying->applied.totals = applying->totals;
     applying->applied.uniques = applying->totals + batch->entry_count;
-    applying->applied.repeated = applying->repeated;
-    applying->applied.duplicate = duplicate;
+    applying->applied.duplicate_tokens = applying->duplicates;
+    applying->applied.is_duplicate = is_duplicate;
     if (list_is_empty(&applying->waiter.link)) {
         end_confirmed(applying);
     }

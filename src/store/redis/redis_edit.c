@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
-#include "store/redis/redis_request.h"
+#include "store/redis/redis_request_inside.h"
 
 #include "base/asset.h"
 #include "base/clock.h"
@@ -168,6 +168,7 @@ static void send_edit(struct editing *editing)
     redis_command_add_u64(command, STORE_NUMBER_MAX);
     redis_add_channel(command, edit->site);
     redis_command_add_text(command, editing->is_last ? "0" : "1");
+    redis_command_add_text(command, edit->expects_mark ? "1" : "0");
     redis_request_send(&editing->request);
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * redis_link_inside: private declarations of redis_link.c (states, commands, events),
- * redis_link_own.c (greeting and heartbeat) and redis_link_log.c (log messages). No other file
- * includes it.
+ * redis_link_own.c (greeting and heartbeat) and redis_link_log.c (log messages).
  */
 #ifndef VISITCOUNTD_STORE_REDIS_LINK_INSIDE_H
 #define VISITCOUNTD_STORE_REDIS_LINK_INSIDE_H

@@ -2,7 +2,7 @@
 #include "store/redis/redis_live.h"
 
 #include "base/alloc.h"
-#include "store/redis/redis_request.h"
+#include "store/redis/redis_request_inside.h"
 #include "store/watchlist.h"
 
 #include <hiredis/hiredis.h>

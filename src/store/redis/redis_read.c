@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
-#include "store/redis/redis_request.h"
+#include "store/redis/redis_request_inside.h"
 
 #include "base/asset.h"
 

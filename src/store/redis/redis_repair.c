@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/redis/redis_request.h"
+#include "store/redis/redis_request_inside.h"
 
 #include "base/asset.h"
 
@@ -71,6 +71,7 @@ void redis_repair(struct store *store, const struct store_repair *repair,
     redis_command_add_u64(command, repair->number);
     redis_command_add_text(command, repair->is_forced ? "1" : "0");
     redis_command_add_u64(command, repair->generation);
+    redis_command_add_text(command, repair->expects_mark ? "1" : "0");
     redis_add_channel(command, repair->site);
     redis_request_send(request);
 }

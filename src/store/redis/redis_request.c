@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/redis/redis_request.h"
+#include "store/redis/redis_request_inside.h"
 
 #include "base/alloc.h"
 #include "store/redis/redis_error.h"

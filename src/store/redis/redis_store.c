@@ -5,7 +5,7 @@
 #include "base/list.h"
 #include "store/redis/redis_link.h"
 #include "store/redis/redis_live.h"
-#include "store/redis/redis_request.h"
+#include "store/redis/redis_request_inside.h"
 #include "store/redis/stream.h"
 
 #include <hiredis/hiredis.h>
@@ -117,8 +117,8 @@ static const struct store_operations operations = {
 static void copy_options(struct redis_store *store, const struct redis_store_options *options,
                          struct redis_link_options *link)
 {
-    store->username = copy(options->username);
-    store->password = copy(options->password);
+    store->username = copy(options->link.username);
+    store->password = copy(options->link.password);
     store->on_denied = options->on_denied;
     store->on_denied_data = options->on_denied_data;
     snprintf(store->client_name, sizeof(store->client_name), "visitcountd-%s", options->instance);
@@ -126,17 +126,13 @@ static void copy_options(struct redis_store *store, const struct redis_store_opt
     store->hour_ttl_s = options->series_hours_ms / 1000;
     store->ledger_ttl_s = options->ledger_ttl_ms / 1000;
     store->keep_tokens_s = options->keep_tokens_ms / 1000;
-    link->address = options->address;
+    *link = options->link;
     link->username = store->username;
     link->password = store->password;
     link->on_denied = on_denied;
-    link->db = options->db;
     link->tls = store->tls;
     link->client_name = store->client_name;
     link->script = redis_apply_lua;
-    link->connect_timeout_ms = options->connect_timeout_ms;
-    link->command_timeout_ms = options->command_timeout_ms;
-    link->replica_grace_ms = options->replica_grace_ms;
     link->on_change = on_change;
     link->data = store;
 }
@@ -148,7 +144,7 @@ struct store *redis_store_create(struct loop *loop, const struct redis_store_opt
     struct redis_link_options link = {0};
 
     if (options->tls) {
-        store->tls = stream_tls_create(options->tls_ca, options->address.host, ret_reason);
+        store->tls = stream_tls_create(options->tls_ca, options->link.address.host, ret_reason);
         if (store->tls == NULL) {
             free(store);
             return NULL;
@@ -160,7 +156,7 @@ struct store *redis_store_create(struct loop *loop, const struct redis_store_opt
     loop_task_init(&store->refuse, on_refuse);
     copy_options(store, options, &link);
     redis_wait_init(&store->wait, loop, options->wait_replicas, options->wait_timeout_ms);
-    redis_look_init(&store->look, loop, format_address(&options->address, store->address));
+    redis_look_init(&store->look, loop, format_address(&options->link.address, store->address));
     redis_rewrite_init(&store->rewrite, loop, &store->look, options->rewrites);
     store->link = redis_link_create(loop, &link);
     store->wait.link = store->link;

@@ -29,22 +29,21 @@
 #define VISITCOUNTD_STORE_REDIS_STORE_H
 
 #include "loop/loop.h"
+#include "store/redis/redis_link_options.h"
 #include "store/store.h"
 
 struct redis_store_options {
-    struct address address;
-    const char *username; /* empty: the default user */
-    const char *password; /* empty: no authentication */
-    uint64_t db;
+    /**
+     * The options of the connection. The store sets tls, client_name, script and the callbacks.
+     * username and password are copied.
+     */
+    struct redis_link_options link;
     bool tls;
-    const char *tls_ca;   /* file; empty: the system's */
-    const char *instance; /* name shown by CLIENT LIST */
-    uint64_t connect_timeout_ms;
-    uint64_t command_timeout_ms;
-    uint64_t wait_replicas;    /* that must confirm a batch before its answer; 0: none */
-    uint64_t wait_timeout_ms;  /* after which the batch is answered anyway */
-    uint64_t replica_grace_ms; /* how long a missing replica delays replicated_before_ms */
-    uint64_t keep_tokens_ms;   /* beyond their windows; see store_token_ttl_s() */
+    const char *tls_ca;       /* file; empty: the system's */
+    const char *instance;     /* name shown by CLIENT LIST */
+    uint64_t wait_replicas;   /* that must confirm a batch before its answer; 0: none */
+    uint64_t wait_timeout_ms; /* after which the batch is answered anyway */
+    uint64_t keep_tokens_ms;  /* beyond their windows; see store_token_ttl_s() */
     uint64_t ledger_ttl_ms;
     uint64_t series_days_ms;
     uint64_t series_hours_ms;

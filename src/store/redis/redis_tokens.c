@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "store/redis/redis_request_inside.h"
 #include "store/token_key.h"
 
 #include <inttypes.h>

@@ -11,10 +11,14 @@
 #ifndef VISITCOUNTD_STORE_REDIS_TOKENS_H
 #define VISITCOUNTD_STORE_REDIS_TOKENS_H
 
-#include "store/redis/redis_request.h"
+#include "store/store.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct redis_command;
+struct redis_store;
 
 /** The tokens of a batch that share a window, and the buckets that may contain them. */
 struct redis_token_group {

@@ -4,13 +4,14 @@
 -- KEYS: hits, ledger
 -- ARGV: LOOK, HITS (the site's total is its score, or the sum over its pages if the score is no number of
 --       visits) or NUMBER; that number; 1 to repair a site that is not torn too; a generation that is known
---       to exist; the channel to publish to
+--       to exist; 1 if the site must have its mark, else 0; the channel to publish to
 --
 -- Returns " <total by the ledger> <total by hits> <pages> <generation> <generation now> <total now> " and the
 -- contradiction; "-" for a missing number and for a repair that was not done. Pages, days and hours stay
 -- unchanged. The new mark is written first: if the script fails later, the site stays torn.
 local hits_key, ledger_key = KEYS[1], KEYS[2]
-local trust, number, is_forced, known, channel = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4]), ARGV[5]
+local trust, number, is_forced, known = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
+local expects_mark, channel = ARGV[5] == '1', ARGV[6]
 local CHUNK = 500 -- pages
 local NUMBER_MAX = 9007199254740991
 local GENERATION_MAX = 9999998 -- an epoch has seven digits, and a repair adds one
@@ -25,7 +26,7 @@ if not is_hash then
     end
     wrong, proof = 'the ledger is no hash', false
 else
-    wrong = examine(hits_key, ledger_key, total, mark, proof)
+    wrong = examine(hits_key, ledger_key, total, mark, proof, expects_mark)
 end
 
 -- returns the number in a text; nil if it is no integer from 0 to `largest`: this version never writes others

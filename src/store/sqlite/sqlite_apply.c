@@ -2,7 +2,7 @@
 #include "base/alloc.h"
 #include "store/sqlite/sqlite_file.h"
 
-#include "store/sqlite/sqlite_inside.h"
+#include "store/sqlite/sqlite_file_inside.h"
 
 #include "base/clock.h"
 #include "store/token_key.h"
@@ -165,7 +165,7 @@ static void decode_answer(const struct store_batch *batch, const unsigned char *
     decode_numbers(bytes, batch->entry_count, answer->totals);
     decode_numbers(bytes + numbers_size, batch->entry_count, answer->uniques);
     for (size_t i = 0; i < batch->token_count; i++) {
-        answer->repeated[i] = bytes[2 * numbers_size + i] != 0;
+        answer->duplicates[i] = bytes[2 * numbers_size + i] != 0;
     }
 }
 
@@ -202,7 +202,7 @@ int sqlite_file_write_ledger(struct sqlite_file *file, const struct store_batch 
     encode_numbers(answer->totals, batch->entry_count, bytes);
     encode_numbers(answer->uniques, batch->entry_count, bytes + numbers_size);
     for (size_t i = 0; i < batch->token_count; i++) {
-        bytes[2 * numbers_size + i] = answer->repeated[i] ? 1 : 0;
+        bytes[2 * numbers_size + i] = answer->duplicates[i] ? 1 : 0;
     }
     sqlite_bind_name(statement, 1, batch->site, strlen(batch->site));
     sqlite_bind_name(statement, 2, batch->epoch, strlen(batch->epoch));

@@ -2,7 +2,7 @@
 #include "store/sqlite/sqlite_backup.h"
 
 #include "base/alloc.h"
-#include "store/sqlite/sqlite_inside.h"
+#include "store/sqlite/sqlite_file_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>

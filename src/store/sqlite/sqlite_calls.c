@@ -147,7 +147,7 @@ static int see_tokens(struct sqlite_file *file, struct sqlite_call *call, struct
         if (seen < 0) {
             return seen;
         }
-        call->answer.repeated[i] = seen == 1;
+        call->answer.duplicates[i] = seen == 1;
         counted[token->entry].hits -= (uint64_t)seen;
     }
     return 0;
@@ -269,7 +269,7 @@ static int apply(struct sqlite_file *file, struct sqlite_call *call)
         return known;
     }
     if (call->at.sequence >= call->batch.sequence) {
-        call->duplicate = true;
+        call->is_duplicate = true;
         return known ? 0 : answer_late(file, call);
     }
     if (call->at.sequence != call->batch.follows) {
@@ -369,7 +369,7 @@ static enum store_outcome run_transaction(struct sqlite_file *file, const struct
 /* resets the results of a call */
 static void reset(struct sqlite_call *call)
 {
-    call->duplicate = false;
+    call->is_duplicate = false;
     call->gap = false;
     call->site_total = 0;
     sqlite_list_finish(&call->list);

@@ -41,7 +41,7 @@ struct sqlite_call {
 
     enum store_outcome outcome;
     bool is_left_out; /* of the transaction, because the tables rejected it */
-    bool duplicate;
+    bool is_duplicate;
     bool gap;
     bool is_admitted;
     struct store_position at;    /* position of the ledger: ledger, or a gap */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/sqlite_file.h"
 
-#include "store/sqlite/sqlite_inside.h"
+#include "store/sqlite/sqlite_file_inside.h"
 
 #include "base/clock.h"
 #include "store/salt.h"

@@ -2,7 +2,7 @@
 #include "store/sqlite/sqlite_file.h"
 
 #include "base/alloc.h"
-#include "store/sqlite/sqlite_inside.h"
+#include "store/sqlite/sqlite_file_inside.h"
 
 #include "base/clock.h"
 

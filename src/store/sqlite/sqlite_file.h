@@ -60,11 +60,12 @@ void sqlite_file_recover(struct sqlite_file *file);
 
 /* --- sqlite_apply.c --- */
 
-/** The answer to a batch: totals and visitors per entry, and whether it is repeated per token. */
+/** The answer to a batch: totals and visitors per entry, and per token whether it is a duplicate.
+ */
 struct sqlite_answer {
     uint64_t *totals;
     uint64_t *uniques;
-    bool *repeated;
+    bool *duplicates;
 };
 
 /** Counts the pages of a site. */

@@ -30,7 +30,7 @@ struct waiting_call *waiting_call_create_apply(const struct store_batch *batch, 
     call->sql.batch = *batch;
     call->sql.answer.totals = call->numbers;
     call->sql.answer.uniques = call->numbers + batch->entry_count;
-    call->sql.answer.repeated = (bool *)(call->numbers + 2 * batch->entry_count);
+    call->sql.answer.duplicates = (bool *)(call->numbers + 2 * batch->entry_count);
     return call;
 }
 
@@ -41,8 +41,8 @@ static void answer_apply(struct waiting_call *call, bool ok, const char *reason)
     call->on_applied(call->data, &(struct store_applied){.outcome = sql->outcome,
                                                          .totals = ok ? sql->answer.totals : NULL,
                                                          .uniques = ok ? sql->answer.uniques : NULL,
-                                                         .repeated = sql->answer.repeated,
-                                                         .duplicate = ok && sql->duplicate,
+                                                         .duplicate_tokens = sql->answer.duplicates,
+                                                         .is_duplicate = ok && sql->is_duplicate,
                                                          .gap = !ok && sql->gap,
                                                          .at = sql->at,
                                                          .scope = sql->scope,

@@ -3,21 +3,24 @@
 
 import os
 import pathlib
-import random
 import shutil
-import socket
+import sys
 import time
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
+sys.path.append(str(ROOT / "tests"))
+
+from ports import free_port, free_ports  # noqa: E402,F401
+
 #: The directory of the binaries under test: BUILD=build-sanitize pytest tests/e2e
 BUILD = ROOT / os.environ.get("BUILD", "build")
 
 #: Seconds after which something that was waited for is taken as not happening: far beyond what it
 #: takes on a busy machine under valgrind.
-DEADLINE = 30
+DEADLINE = 60
 
 SBIN = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -43,26 +46,3 @@ def need_program(name, package):
     if found is None:
         pytest.skip(f"{name} is missing (apt-get install {package})")
     return found
-
-
-def free_ports(count):
-    """Ports that nobody listens on, below those that the kernel hands out by itself."""
-    for _ in range(1000):
-        start = random.randrange(20000, 32000 - count)
-        probes = []
-        try:
-            for port in range(start, start + count):
-                probes.append(socket.socket())
-                probes[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probes[-1].bind(("0.0.0.0", port))
-            return list(range(start, start + count))
-        except OSError:
-            continue
-        finally:
-            for probe in probes:
-                probe.close()
-    return pytest.fail("no free ports")
-
-
-def free_port():
-    return free_ports(1)[0]

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from harness.basics import BUILD, DEADLINE, ROOT, need_program, wait_until
+from harness.basics import BUILD, DEADLINE, ROOT, free_port, need_program, wait_until
 from harness.client import fetch
 from harness.process import Process, clean_environment
 
@@ -198,8 +198,11 @@ class Daemon:
         return found
 
     def keep_port(self):
-        """Further starts use the same port."""
-        self.settings["http.listen"] = ["%s:%d" % self.address]
+        """Restarts it on a port of the test's own, which further starts use as well. A port that the kernel chose could be
+        somebody else's by the next start."""
+        self.stop()
+        self.settings["http.listen"] = [f"127.0.0.1:{free_port()}"]
+        return self.start()
 
     def set_patience(self, max_wait):
         """Changes count.max_wait while it runs."""

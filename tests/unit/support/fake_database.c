@@ -261,8 +261,8 @@ static void see_tokens(struct fake_database *database, const struct store_batch 
         if (answer->totals[batch->tokens[i].entry] == STORE_NONE) {
             continue;
         }
-        answer->repeated[i] = is_seen(database, batch, &batch->tokens[i]);
-        if (answer->repeated[i]) {
+        answer->duplicates[i] = is_seen(database, batch, &batch->tokens[i]);
+        if (answer->duplicates[i]) {
             hits[batch->tokens[i].entry]--;
         } else {
             see(database, batch, &batch->tokens[i]);
@@ -392,15 +392,15 @@ struct store_applied fake_database_apply(struct fake_database *database,
     struct store_applied applied = {.outcome = STORE_OK,
                                     .totals = answer->totals,
                                     .uniques = answer->uniques,
-                                    .repeated = answer->repeated};
+                                    .duplicate_tokens = answer->duplicates};
     struct store_position at = fake_database_position(database, batch->site, batch->epoch);
 
     memset(answer, 0, sizeof(*answer));
     if (at.sequence == batch->sequence) {
-        applied.duplicate = true;
+        applied.is_duplicate = true;
         *answer = find_ledger(database, batch->site, batch->epoch)->answer;
     } else if (at.sequence > batch->sequence) {
-        applied.duplicate = true;
+        applied.is_duplicate = true;
         memset(answer->uniques, 0xff, sizeof(answer->uniques)); /* STORE_NONE */
         fake_database_read(database, batch, answer->totals);
     } else if (at.sequence != batch->follows) {

@@ -39,7 +39,7 @@ void fake_database_read(const struct fake_database *database, const struct store
 struct fake_answer {
     uint64_t totals[BATCH_PAGES_MAX];
     uint64_t uniques[BATCH_PAGES_MAX];
-    bool repeated[BATCH_TOKENS_MAX];
+    bool duplicates[BATCH_TOKENS_MAX];
 };
 
 /** Applies a batch, and fills `answer`, to which what is returned points. */

@@ -131,7 +131,7 @@ static void check_batch(const struct store_batch *batch)
     check(batch->second / 3600 == batch->hour);
     check(batch->entry_count >= 1 && batch->entry_count <= BATCH_PAGES_MAX);
     for (size_t i = 0; i < batch->entry_count; i++) {
-        /* none: what heals a batch of which the entry was refused */
+        /* none: resends a batch of which the entry was refused */
         check(batch->entries[i].hits != 0 || batch->pages_max == 0);
         check(batch->entries[i].page_length != 0);
         check(batch->entries[i].page_length <= STORE_PAGE_MAX);

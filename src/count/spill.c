@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "count/outage.h"
+#include "count/spill.h"
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -23,7 +23,7 @@
 #define ESTIMATES_MAX 10000
 
 /* a batch's record in the journal; outlives the batch while the record is written */
-struct shelter {
+struct spill_record {
     struct journal_entry entry;
     struct lane *lane;
     struct batch *batch; /* NULL if the store already has it, or the site was repaired */
@@ -96,7 +96,7 @@ static void note_totals(struct lane *lane, const struct batch *batch,
             }
             estimate->total = applied->totals[i];
         }
-        if (batch->shelter != NULL && batch->shelter->is_written) {
+        if (batch->spill_record != NULL && batch->spill_record->is_written) {
             estimate->pending -= content->entries[i].hits;
         }
     }
@@ -124,7 +124,7 @@ static void note_pending(struct lane *lane, const struct batch *batch, struct kn
     }
 }
 
-void outage_finish(struct engine *engine)
+void spill_finish(struct engine *engine)
 {
     map_for_each(node, &engine->estimates) {
         struct estimate *estimate = container_of(node, struct estimate, node);
@@ -137,13 +137,14 @@ void outage_finish(struct engine *engine)
 
 /* --- a site that was repaired --- */
 
-static void set_aside(struct shelter *shelter, const char *epoch, struct sealed_batch *sealed_batch)
+static void set_aside(struct spill_record *spill_record, const char *epoch,
+                      struct sealed_batch *sealed_batch)
 {
     struct journal_record record = {.sealed_batch = sealed_batch};
 
-    memcpy(record.site, shelter->lane->session.site, sizeof(record.site));
+    memcpy(record.site, spill_record->lane->session.site, sizeof(record.site));
     memcpy(record.epoch, epoch, sizeof(record.epoch));
-    journal_set_aside(&shelter->entry, &record);
+    journal_set_aside(&spill_record->entry, &record);
 }
 
 static void forget_pending(struct lane *lane, const struct store_batch *content)
@@ -155,38 +156,42 @@ static void forget_pending(struct lane *lane, const struct store_batch *content)
     }
 }
 
-bool outage_has_record(const struct batch *batch)
+bool spill_has_record(const struct batch *batch)
 {
-    return batch->shelter != NULL && batch->shelter->is_written;
+    return batch->spill_record != NULL && batch->spill_record->is_written;
 }
 
-void outage_set_aside(struct lane *lane, struct batch *batch)
+void spill_set_aside(struct lane *lane, struct batch *batch)
 {
-    struct shelter *shelter = batch->shelter;
+    struct spill_record *spill_record = batch->spill_record;
 
-    batch->shelter = NULL;
-    if (shelter->is_written) {
+    batch->spill_record = NULL;
+    if (spill_record->is_written) {
         forget_pending(lane, &batch->sealed_batch->content);
-        set_aside(shelter, lane->session.ledger.epoch, batch->sealed_batch);
-        free(shelter);
+        set_aside(spill_record, lane->session.ledger.epoch, batch->sealed_batch);
+        free(spill_record);
     } else {
-        shelter->batch = NULL;
-        shelter->outdated = batch_take_sealed_batch(batch);
-        memcpy(shelter->epoch, lane->session.ledger.epoch, sizeof(shelter->epoch));
+        spill_record->batch = NULL;
+        spill_record->outdated = batch_take_sealed_batch(batch);
+        memcpy(spill_record->epoch, lane->session.ledger.epoch, sizeof(spill_record->epoch));
     }
 }
 
-void outage_recall(struct batch *batch)
+void spill_recall(struct batch *batch)
 {
-    batch->shelter->batch = NULL; /* the record is done when it is written */
-    batch->shelter = NULL;
-    batch_thaw(batch);
+    batch->spill_record->batch = NULL; /* the record is done when it is written */
+    batch->spill_record = NULL;
+    batch_reopen(batch);
+    if (batch_is_empty(batch)) {
+        list_remove(&batch->link);
+        batch_destroy(batch);
+    }
 }
 
 /* --- writing --- */
 
 struct answer_context {
-    const struct shelter *shelter;
+    const struct spill_record *spill_record;
     const struct known *pages;
     struct list unknown; /* visits that the store may have refused */
 };
@@ -194,31 +199,32 @@ struct answer_context {
 static void answer_journaled(void *data, struct visit *visit, size_t entry)
 {
     struct answer_context *context = data;
-    struct engine *engine = context->shelter->lane->site->engine;
+    struct engine *engine = context->spill_record->lane->site->engine;
     struct visit_answer answer = {.status = VISIT_JOURNALED, .uniques = STORE_NONE};
 
     /* the page was not known when the visit came: the store may have refused it as a new page */
-    if (context->shelter->was_limited && context->pages[entry].since_us >= visit->accepted_at_us) {
+    if (context->spill_record->was_limited &&
+        context->pages[entry].since_us >= visit->accepted_at_us) {
         list_append(&context->unknown, &visit->link);
         return;
     }
     if (context->pages[entry].total != 0) {
         answer.count = context->pages[entry].total + visit->position + 1;
     }
-    waiting_end(context->shelter->lane->site);
+    waiting_end(context->spill_record->lane->site);
     engine->stats.journaled++;
     visit->on_answer(visit, &answer);
 }
 
-static void finish_written(struct shelter *shelter)
+static void finish_written(struct spill_record *spill_record)
 {
-    struct lane *lane = shelter->lane;
-    struct batch *batch = shelter->batch;
+    struct lane *lane = spill_record->lane;
+    struct batch *batch = spill_record->batch;
     struct known *pages = alloc_zero(batch->sealed_batch->content.entry_count, sizeof(*pages));
-    struct answer_context context = {.shelter = shelter, .pages = pages};
+    struct answer_context context = {.spill_record = spill_record, .pages = pages};
 
     list_init(&context.unknown);
-    shelter->is_written = true;
+    spill_record->is_written = true;
     note_pending(lane, batch, pages);
     batch_release(batch, answer_journaled, &context);
     free(pages);
@@ -234,16 +240,16 @@ static void take_out(void *data, struct visit *visit, size_t entry)
 }
 
 /* the record was not written: nothing of it is on the disk, unless `error` is -ENOTRECOVERABLE */
-static void finish_unwritten(struct shelter *shelter, int error)
+static void finish_unwritten(struct spill_record *spill_record, int error)
 {
-    struct lane *lane = shelter->lane;
-    struct batch *batch = shelter->batch;
+    struct lane *lane = spill_record->lane;
+    struct batch *batch = spill_record->batch;
     struct list visits;
 
     list_init(&visits);
     batch_release(batch, take_out, &visits);
-    batch->shelter = NULL;
-    free(shelter);
+    batch->spill_record = NULL;
+    free(spill_record);
     if (lane == &lane->site->live) {
         /* the batch was sent to the store, and stays in the session to be sent again */
         waiting_answer_uncounted(lane->site, &visits, VISIT_UNKNOWN,
@@ -267,47 +273,48 @@ static void finish_unwritten(struct shelter *shelter, int error)
 
 static void on_written(struct journal_entry *entry, int error)
 {
-    struct shelter *shelter = container_of(entry, struct shelter, entry);
-    struct lane *lane = shelter->lane;
+    struct spill_record *spill_record = container_of(entry, struct spill_record, entry);
+    struct lane *lane = spill_record->lane;
 
-    if (shelter->batch == NULL) {
+    if (spill_record->batch == NULL) {
         /* the store was faster than the journal, or the site was repaired */
-        if (error == 0 && shelter->outdated != NULL) {
-            set_aside(shelter, shelter->epoch, shelter->outdated);
+        if (error == 0 && spill_record->outdated != NULL) {
+            set_aside(spill_record, spill_record->epoch, spill_record->outdated);
         } else if (error == 0) {
             journal_done(entry);
         }
-        sealed_batch_destroy(shelter->outdated);
-        free(shelter);
+        sealed_batch_destroy(spill_record->outdated);
+        free(spill_record);
     } else if (error == 0) {
-        finish_written(shelter);
+        finish_written(spill_record);
     } else {
-        finish_unwritten(shelter, error);
+        finish_unwritten(spill_record, error);
     }
-    outage_write(lane->site);
+    spill_write_next(lane->site);
     sending_make_ready(lane);
 }
 
 static void write_batch(struct lane *lane, struct batch *batch)
 {
-    struct shelter *shelter = alloc_zero(1, sizeof(*shelter));
+    struct spill_record *spill_record = alloc_zero(1, sizeof(*spill_record));
     struct journal_record record;
 
-    shelter->entry.on_written = on_written;
-    shelter->lane = lane;
-    shelter->batch = batch;
-    batch->shelter = shelter;
+    spill_record->entry.on_written = on_written;
+    spill_record->lane = lane;
+    spill_record->batch = batch;
+    batch->spill_record = spill_record;
     /*
      * A visit that is answered as journaled must not be refused later because of the limit of
      * pages. Of a batch that was sent, the store may already have refused new pages. Then only
      * visits of known pages are answered as journaled.
      */
-    shelter->was_limited = lane == &lane->site->live && batch->sealed_batch->content.pages_max != 0;
+    spill_record->was_limited =
+        lane == &lane->site->live && batch->sealed_batch->content.pages_max != 0;
     batch->sealed_batch->content.pages_max = 0;
     memcpy(record.site, lane->session.site, sizeof(record.site));
     memcpy(record.epoch, lane->session.ledger.epoch, sizeof(record.epoch));
     record.sealed_batch = batch->sealed_batch;
-    journal_append(lane->site->engine->journal, &record, &shelter->entry);
+    journal_append(lane->site->engine->journal, &record, &spill_record->entry);
 }
 
 static struct batch *batch_of(struct list *link)
@@ -325,16 +332,17 @@ static struct batch *next_to_write(struct lane *lane)
     struct list *batches = &lane->session.batches;
     struct list *link = batches;
 
-    while (link->prev != batches && batch_of(link->prev)->shelter == NULL) {
+    while (link->prev != batches && batch_of(link->prev)->spill_record == NULL) {
         link = link->prev;
     }
-    if (link == batches || (link->prev != batches && !batch_of(link->prev)->shelter->is_written)) {
+    if (link == batches ||
+        (link->prev != batches && !batch_of(link->prev)->spill_record->is_written)) {
         return NULL;
     }
     return batch_of(link);
 }
 
-bool outage_has_begun(const struct engine *engine, uint64_t now_ms)
+bool spill_has_begun(const struct engine *engine, uint64_t now_ms)
 {
     uint64_t max_wait_ms = engine->options.max_wait_ms;
 
@@ -343,7 +351,7 @@ bool outage_has_begun(const struct engine *engine, uint64_t now_ms)
                (max_wait_ms < MOMENT_MS ? max_wait_ms : MOMENT_MS);
 }
 
-struct lane *outage_backlog(struct site *site)
+struct lane *spill_backlog(struct site *site)
 {
     if (site->backlog == NULL) {
         site->backlog = alloc_zero(1, sizeof(*site->backlog));
@@ -352,7 +360,7 @@ struct lane *outage_backlog(struct site *site)
     return site->backlog;
 }
 
-void outage_write(struct site *site)
+void spill_write_next(struct site *site)
 {
     struct batch *batch;
 
@@ -361,12 +369,12 @@ void outage_write(struct site *site)
     }
     batch = next_to_write(site->backlog);
     if (batch != NULL) {
-        session_freeze(&site->backlog->session, batch);
+        session_seal(&site->backlog->session, batch);
         write_batch(site->backlog, batch);
     }
 }
 
-void outage_shelter(struct site *site)
+void spill_waiting_visits(struct site *site)
 {
     struct batch *batch;
 
@@ -374,20 +382,20 @@ void outage_shelter(struct site *site)
         return;
     }
     /* a batch that was sent stays in its lane under its sequence; the journal gets a copy */
-    batch = session_first_frozen(&site->live.session);
-    if (batch != NULL && batch->shelter == NULL && batch_has_visits(batch)) {
+    batch = session_first_sealed(&site->live.session);
+    if (batch != NULL && batch->spill_record == NULL && batch_has_visits(batch)) {
         batch->is_doubtful = true;
         batch->sealed_batch->is_addressed = true;
         write_batch(&site->live, batch);
     }
-    lane_use(outage_backlog(site), clock_monotonic_ms());
-    session_move_open(&site->live.session, &outage_backlog(site)->session);
-    outage_write(site);
+    lane_use(spill_backlog(site), clock_monotonic_ms());
+    session_move_open(&site->live.session, &spill_backlog(site)->session);
+    spill_write_next(site);
 }
 
 /* --- sending and the end --- */
 
-bool outage_may_send(const struct lane *lane)
+bool spill_may_send(const struct lane *lane)
 {
     const struct batch *first;
 
@@ -395,53 +403,52 @@ bool outage_may_send(const struct lane *lane)
         return true;
     }
     first = container_of(lane->session.batches.next, struct batch, link);
-    return first->shelter != NULL && first->shelter->is_written;
+    return first->spill_record != NULL && first->spill_record->is_written;
 }
 
-bool outage_is_safe(const struct lane *lane)
+bool spill_is_safe(const struct lane *lane)
 {
     list_for_each(link, &lane->session.batches) {
         const struct batch *batch = container_of(link, struct batch, link);
 
-        if (batch->shelter == NULL || !batch->shelter->is_written) {
+        if (batch->spill_record == NULL || !batch->spill_record->is_written) {
             return false;
         }
     }
     return true;
 }
 
-void outage_note_applied(struct lane *lane, struct batch *batch,
-                         const struct store_applied *applied)
+void spill_note_applied(struct lane *lane, struct batch *batch, const struct store_applied *applied)
 {
     struct engine *engine = lane->site->engine;
-    struct shelter *shelter = batch->shelter;
+    struct spill_record *spill_record = batch->spill_record;
 
-    if (engine->journal != NULL || shelter != NULL) {
+    if (engine->journal != NULL || spill_record != NULL) {
         note_totals(lane, batch, applied);
     }
-    if (shelter == NULL) {
+    if (spill_record == NULL) {
         return;
     }
-    batch->shelter = NULL;
-    if (shelter->is_written) {
+    batch->spill_record = NULL;
+    if (spill_record->is_written) {
         engine->stats.replayed += batch->sealed_batch->hits;
-        journal_done(&shelter->entry);
-        free(shelter);
+        journal_done(&spill_record->entry);
+        free(spill_record);
     } else {
-        shelter->batch = NULL;
+        spill_record->batch = NULL;
     }
 }
 
-struct journal_entry *outage_restore(struct lane *lane, struct journal_record *record)
+struct journal_entry *spill_restore(struct lane *lane, struct journal_record *record)
 {
     struct batch *batch = batch_restore(record->sealed_batch);
-    struct shelter *shelter = alloc_zero(1, sizeof(*shelter));
+    struct spill_record *spill_record = alloc_zero(1, sizeof(*spill_record));
     const struct store_batch *content = &record->sealed_batch->content;
 
-    shelter->lane = lane;
-    shelter->batch = batch;
-    shelter->is_written = true;
-    batch->shelter = shelter;
+    spill_record->lane = lane;
+    spill_record->batch = batch;
+    spill_record->is_written = true;
+    batch->spill_record = spill_record;
     list_append(&lane->session.batches, &batch->link);
     for (size_t i = 0; i < content->entry_count; i++) {
         take_estimate(lane->site->engine, lane->site->name, content->entries[i].page,
@@ -449,5 +456,5 @@ struct journal_entry *outage_restore(struct lane *lane, struct journal_record *r
             ->pending += content->entries[i].hits;
     }
     sending_make_ready(lane);
-    return &shelter->entry;
+    return &spill_record->entry;
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * sqlite_inside: the inside of sqlite_file: the open database and its statements. Only
- * sqlite_file.c, sqlite_apply.c, sqlite_read.c, sqlite_edit.c and sqlite_sweep.c include it.
+ * sqlite_file_inside: the open database and its statements.
  */
-#ifndef VISITCOUNTD_STORE_SQLITE_INSIDE_H
-#define VISITCOUNTD_STORE_SQLITE_INSIDE_H
+#ifndef VISITCOUNTD_STORE_SQLITE_FILE_INSIDE_H
+#define VISITCOUNTD_STORE_SQLITE_FILE_INSIDE_H
 
 #include "store/sqlite/sqlite_types.h"
 #include "store/sqlite/sweep_clock.h"

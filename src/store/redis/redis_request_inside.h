@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * redis_request: the inside of redis_store. It turns a call of store.h into a Redis command and
- * parses its reply. Only redis_store.c (the store itself), redis_apply.c, redis_read.c,
- * redis_ledger.c, redis_edit.c, redis_repair.c, redis_live.c and redis_tokens.h include it.
+ * redis_request_inside: turns a call of store.h into a Redis command and parses its reply. Shared
+ * by the store itself and the files of its calls.
  */
-#ifndef VISITCOUNTD_STORE_REDIS_REQUEST_H
-#define VISITCOUNTD_STORE_REDIS_REQUEST_H
+#ifndef VISITCOUNTD_STORE_REDIS_REQUEST_INSIDE_H
+#define VISITCOUNTD_STORE_REDIS_REQUEST_INSIDE_H
 
 #include "base/asset.h"
 #include "base/list.h"

@@ -1,71 +1,71 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * outage: the way of visits while the store takes none. They go to the journal, and are answered
+ * spill: the way of visits while the store takes none. They go to the journal, and are answered
  * with an estimate when they are on the disk. When the store is back, the journal is replayed
  * through the ledger, beside new visits.
  *
  * A part of the engine: see site.h. Without a journal all of it does nothing.
  */
-#ifndef VISITCOUNTD_COUNT_OUTAGE_H
-#define VISITCOUNTD_COUNT_OUTAGE_H
+#ifndef VISITCOUNTD_COUNT_SPILL_H
+#define VISITCOUNTD_COUNT_SPILL_H
 
 #include "count/site.h"
 
 /** Whether visits go to the journal because the store is away for longer than a short restart. */
-bool outage_has_begun(const struct engine *engine, uint64_t now_ms);
+bool spill_has_begun(const struct engine *engine, uint64_t now_ms);
 
 /**
  * Returns the lane that takes a site's visits for the journal, and creates it for the first visit.
  */
-struct lane *outage_backlog(struct site *site);
+struct lane *spill_backlog(struct site *site);
 
 /**
  * Sends the site's waiting visits to the journal. Call it when the store is away or a visit has
  * timed out.
  */
-void outage_shelter(struct site *site);
+void spill_waiting_visits(struct site *site);
 
 /** Sends the next batch of the backlog to the journal, unless one is being written. */
-void outage_write(struct site *site);
+void spill_write_next(struct site *site);
 
 /**
  * Whether the first batch of the lane may be sent. A batch of the backlog has to be on the disk
  * first.
  */
-bool outage_may_send(const struct lane *lane);
+bool spill_may_send(const struct lane *lane);
 
 /** Whether the lane would lose nothing if the process ended now. */
-bool outage_is_safe(const struct lane *lane);
+bool spill_is_safe(const struct lane *lane);
 
 /**
  * Records that the store has the batch: the journal need not keep it. `applied` has the pages'
  * totals.
  */
-void outage_note_applied(struct lane *lane, struct batch *batch,
-                         const struct store_applied *applied);
+void spill_note_applied(struct lane *lane, struct batch *batch,
+                        const struct store_applied *applied);
 
 /** Whether the journal has the record of the batch. */
-bool outage_has_record(const struct batch *batch);
+bool spill_has_record(const struct batch *batch);
 
 /**
  * Sets the record of a batch aside because the store no longer accepts it. If the record is still
  * being written, it is set aside afterwards. The batch must have no visits. The caller destroys it.
  */
-void outage_set_aside(struct lane *lane, struct batch *batch);
+void spill_set_aside(struct lane *lane, struct batch *batch);
 
 /**
- * Thaws a batch that was never sent and whose record is being written. The record is done when it
- * is on the disk.
+ * Reopens a batch that was never sent and whose record is being written. The record is done when it
+ * is on the disk. Frees the batch if all of its visits have timed out.
  */
-void outage_recall(struct batch *batch);
+void spill_recall(struct batch *batch);
 
 /**
  * Takes a record that an earlier run left into the lane of its epoch. Returns its entry. See
  * journal_open().
  */
-struct journal_entry *outage_restore(struct lane *lane, struct journal_record *record);
+struct journal_entry *spill_restore(struct lane *lane, struct journal_record *record);
 
 /** Frees the estimates. */
-void outage_finish(struct engine *engine);
+void spill_finish(struct engine *engine);
 
 #endif

@@ -356,5 +356,5 @@ int main(void)
         TEST(test_a_torn_site_does_not_go_to_the_journal),
     };
 
-    return cmocka_run_group_tests_name("outage", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("spill", tests, NULL, NULL);
 }

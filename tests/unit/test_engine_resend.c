@@ -24,15 +24,15 @@ static void test_lost_batches_are_sent_again_before_new_ones(void **state)
     assert_int_equal(count_in_text(log, "\n"), 1);
     loop_turn(fixture->loop, 1); /* at once: it was certainly not applied */
     assert_string_equal(sent(fixture)->batch.epoch, epoch);
-    heal(fixture, 3, 2, 3);
-    heal(fixture, 4, 3, 4);
+    resend(fixture, 3, 2, 3);
+    resend(fixture, 4, 3, 4);
     assert_waiting(fixture, next);
-    heal(fixture, 5, 4, 5);
-    heal(fixture, 6, 5, 1);
+    resend(fixture, 5, 4, 5);
+    resend(fixture, 6, 5, 1);
     assert_counted(fixture, next, 16);
     assert_int_equal(total(fixture), 16);
     assert_int_equal(stats->gaps, 1);
-    assert_int_equal(stats->healed, 12);
+    assert_int_equal(stats->resent_visits, 12);
     assert_int_equal(stats->lost, 0);
     assert_int_equal(stats->batches, 6);
     assert_int_equal(stats->applied, 16);
@@ -40,7 +40,7 @@ static void test_lost_batches_are_sent_again_before_new_ones(void **state)
     count_one(fixture, "/", 17);
 }
 
-static void test_visits_that_arrive_while_it_heals(void **state)
+static void test_visits_that_arrive_while_it_resends(void **state)
 {
     struct fixture *fixture = *state;
     size_t first;
@@ -52,7 +52,7 @@ static void test_visits_that_arrive_while_it_heals(void **state)
     for (uint64_t sequence = 1; sequence <= 3; sequence++) {
         turn(fixture);
         visit(fixture, "/");
-        heal(fixture, sequence, sequence - 1, sequence);
+        resend(fixture, sequence, sequence - 1, sequence);
     }
     /* the one that found out left alone; the others had no batch to join but the next */
     assert_sent(fixture, 4, "/", 1);
@@ -66,7 +66,7 @@ static void test_visits_that_arrive_while_it_heals(void **state)
 }
 
 /* the visits of the batch that found out may still lose their patience, and are not counted then */
-static void test_patience_ends_while_it_heals(void **state)
+static void test_patience_ends_while_it_resends(void **state)
 {
     struct fixture *fixture = *state;
     size_t gone;
@@ -80,7 +80,7 @@ static void test_patience_ends_while_it_heals(void **state)
     advance(fixture, MAX_WAIT_MS + EXPIRE_MS);
     assert_uncounted(fixture, gone, VISIT_REFUSED);
     assert_false(engine_is_idle(fixture->engine));
-    heal(fixture, 2, 1, 2);
+    resend(fixture, 2, 1, 2);
     assert_int_equal(fake_store_open_count(fixture->store), 0);
     assert_int_equal(total(fixture), 3);
     assert_true(engine_is_idle(fixture->engine));
@@ -106,11 +106,11 @@ static void test_a_gap_settles_a_doubtful_batch(void **state)
         assert_sent(fixture, i + 2, "/", 2);
         end(fixture, FAKE_DONE);
         turn(fixture);
-        heal(fixture, 1, 0, 1);
+        resend(fixture, 1, 0, 1);
         for (uint64_t sequence = 2; sequence < i + 2; sequence++) {
-            heal(fixture, sequence, sequence - 1, 2);
+            resend(fixture, sequence, sequence - 1, 2);
         }
-        heal(fixture, i + 2, i + 1, 2);
+        resend(fixture, i + 2, i + 1, 2);
         assert_counted(fixture, fixture->count - 2, before + 1);
         assert_counted(fixture, fixture->count - 1, before + 2);
         assert_int_equal(total(fixture), before + 2);
@@ -128,7 +128,7 @@ static void test_only_the_doubtful_batch_was_lost(void **state)
     end(fixture, FAKE_REPLY_LOST);
     go_back(fixture, copy);
     wait_for_resend(fixture);
-    heal(fixture, 3, 2, 1);
+    resend(fixture, 3, 2, 1);
     assert_counted(fixture, 3, 4);
     assert_int_equal(engine_stats(fixture->engine)->gaps, 0);
 }
@@ -143,7 +143,7 @@ static struct fake_call *call_of(const struct fixture *fixture, const char *site
     return NULL;
 }
 
-/* guards against a site without visits that is never healed, since no link was lost */
+/* guards against a site without visits that is never resent to, since no link was lost */
 static void test_a_gap_of_one_site_is_looked_for_in_all(void **state)
 {
     struct fixture *fixture = *state;
@@ -155,19 +155,19 @@ static void test_a_gap_of_one_site_is_looked_for_in_all(void **state)
     turn(fixture);
     fake_store_end_all(fixture->store, FAKE_DONE);
     go_back(fixture, before);
-    assert_false(engine_is_healing(fixture->engine));
+    assert_false(engine_is_resending(fixture->engine));
     one = visit_site(fixture, "one", "/");
     turn(fixture);
     end(fixture, FAKE_DONE);
     turn(fixture);
-    assert_true(engine_is_healing(fixture->engine));
+    assert_true(engine_is_resending(fixture->engine));
     assert_int_equal(call_of(fixture, "one")->kind, FAKE_APPLY);
     assert_int_equal(call_of(fixture, "two")->kind, FAKE_LEDGER);
     for (int i = 0; i < 2; i++) {
         fake_store_end_all(fixture->store, FAKE_DONE);
         turn(fixture);
     }
-    assert_false(engine_is_healing(fixture->engine));
+    assert_false(engine_is_resending(fixture->engine));
     fake_store_end_all(fixture->store, FAKE_DONE);
     assert_counted(fixture, one, 2);
     assert_int_equal(fake_database_total(fixture->database, "two", "/"), 1);
@@ -207,12 +207,12 @@ static void test_a_gap_of_one_site_is_its_own(void **state)
     }
     assert_counted(fixture, two, 2);
     assert_int_equal(engine_stats(fixture->engine)->gaps, 1);
-    assert_int_equal(engine_stats(fixture->engine)->healed, 1);
+    assert_int_equal(engine_stats(fixture->engine)->resent_visits, 1);
 }
 
 /* --- found out when the store comes back --- */
 
-static void test_a_store_that_comes_back_is_healed_without_visits(void **state)
+static void test_a_store_that_comes_back_is_resent_to_without_visits(void **state)
 {
     struct fixture *fixture = *state;
     const char *log;
@@ -224,13 +224,13 @@ static void test_a_store_that_comes_back_is_healed_without_visits(void **state)
     log = log_of_end(fixture);
     assert_non_null(strstr(log, "sending 9 visits in 3 batches again"));
     turn(fixture);
-    heal(fixture, 2, 1, 2);
-    heal(fixture, 3, 2, 3);
+    resend(fixture, 2, 1, 2);
+    resend(fixture, 3, 2, 3);
     assert_false(engine_is_idle(fixture->engine));
-    heal(fixture, 4, 3, 4);
+    resend(fixture, 4, 3, 4);
     assert_true(engine_is_idle(fixture->engine));
     assert_int_equal(total(fixture), 10);
-    assert_int_equal(engine_stats(fixture->engine)->healed, 9);
+    assert_int_equal(engine_stats(fixture->engine)->resent_visits, 9);
     count_one(fixture, "/", 11);
 }
 
@@ -249,7 +249,7 @@ static void test_a_store_that_comes_back_whole_is_only_asked(void **state)
     count_one(fixture, "/", 7);
 }
 
-/* visits wait for the check: they must not be sent to a store that may have to be healed first */
+/* visits wait for the check: they must not be sent to a store that may need a resend first */
 static void test_visits_wait_for_the_check(void **state)
 {
     static const enum fake_fate rows[] = {FAKE_REFUSED, FAKE_REQUEST_LOST, FAKE_DONE};
@@ -268,12 +268,12 @@ static void test_visits_wait_for_the_check(void **state)
         }
     }
     turn(fixture);
-    heal(fixture, 2, 1, 2);
-    heal(fixture, 3, 2, 1);
+    resend(fixture, 2, 1, 2);
+    resend(fixture, 3, 2, 1);
     assert_counted(fixture, next, 4);
 }
 
-/* the batch that was in flight when the store went is behind what must be healed */
+/* the batch that was in flight when the store went is behind what must be resent */
 static void test_a_doubtful_batch_waits_for_the_check(void **state)
 {
     static const enum fake_fate rows[] = {FAKE_REPLY_LOST, FAKE_REQUEST_LOST, FAKE_LATE};
@@ -291,8 +291,8 @@ static void test_a_doubtful_batch_waits_for_the_check(void **state)
         fake_store_come_back(fixture->store);
         turn(fixture);
         end_check(fixture, FAKE_DONE);
-        heal(fixture, 2 * i + 1, 2 * i, 1);
-        heal(fixture, 2 * i + 2, 2 * i + 1, 1);
+        resend(fixture, 2 * i + 1, 2 * i, 1);
+        resend(fixture, 2 * i + 2, 2 * i + 1, 1);
         assert_counted(fixture, fixture->count - 1, before + 2);
     }
     fake_store_execute_late(fixture->store);
@@ -316,18 +316,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_lost_batches_are_sent_again_before_new_ones),
-        TEST(test_visits_that_arrive_while_it_heals),
-        TEST(test_patience_ends_while_it_heals),
+        TEST(test_visits_that_arrive_while_it_resends),
+        TEST(test_patience_ends_while_it_resends),
         TEST(test_a_gap_settles_a_doubtful_batch),
         TEST(test_only_the_doubtful_batch_was_lost),
         TEST(test_a_gap_of_one_site_is_looked_for_in_all),
         TEST(test_a_gap_of_one_site_is_its_own),
-        TEST(test_a_store_that_comes_back_is_healed_without_visits),
+        TEST(test_a_store_that_comes_back_is_resent_to_without_visits),
         TEST(test_a_store_that_comes_back_whole_is_only_asked),
         TEST(test_visits_wait_for_the_check),
         TEST(test_a_doubtful_batch_waits_for_the_check),
         TEST(test_nothing_is_asked_where_nothing_is_kept),
     };
 
-    return cmocka_run_group_tests_name("engine_healing", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("engine_resend", tests, NULL, NULL);
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "count/healing.h"
+#include "count/resend.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "count/failing.h"
+#include "count/stall.h"
 #include "count/lane.h"
 #include "count/sending.h"
 
-/* how often old answered sealed_batchs are dropped */
+/* how often old answered sealed batches are dropped */
 #define FORGET_INTERVAL_MS 1000
 
 /* how often a site's lack of room is logged */
@@ -16,44 +16,44 @@
 
 /* --- a store that went back in time --- */
 
-void healing_distrust(struct engine *engine)
+void resend_require_check(struct engine *engine)
 {
     map_for_each(node, &engine->sites) {
         list_for_each(link, &site_of(node)->lanes) {
-            session_distrust(&lane_in_site(link)->session);
+            session_require_check(&lane_in_site(link)->session);
         }
     }
 }
 
-void healing_distrust_elsewhere(const struct lane *lane)
+void resend_require_check_elsewhere(const struct lane *lane)
 {
     map_for_each(node, &lane->site->engine->sites) {
         list_for_each(link, &site_of(node)->lanes) {
             if (lane_in_site(link) != lane) {
-                session_distrust(&lane_in_site(link)->session);
+                session_require_check(&lane_in_site(link)->session);
                 sending_wake(lane_in_site(link));
             }
         }
     }
 }
 
-void healing_note_gap(struct lane *lane, const struct ledger_gap *gap)
+void resend_note_gap(struct lane *lane, const struct ledger_gap *gap)
 {
     struct engine *engine = lane->site->engine;
 
     known_visitors_forget(&engine->known);
     engine->stats.gaps++;
     engine->stats.lost += gap->lost_visits;
-    if (gap->heal_sealed_batchs != 0) {
+    if (gap->resend_batches != 0) {
         log_warning("store: site %s went back in time; sending %llu visits in %llu batches again",
-                    lane->session.site, (unsigned long long)gap->heal_visits,
-                    (unsigned long long)gap->heal_sealed_batchs);
+                    lane->session.site, (unsigned long long)gap->resend_visits,
+                    (unsigned long long)gap->resend_batches);
     }
-    if (gap->lost_sealed_batchs != 0) {
+    if (gap->lost_batches != 0) {
         log_error("store: site %s went back in time by more than is kept here to send again; %llu "
                   "visits in %llu batches are lost",
                   lane->session.site, (unsigned long long)gap->lost_visits,
-                  (unsigned long long)gap->lost_sealed_batchs);
+                  (unsigned long long)gap->lost_batches);
     }
 }
 
@@ -67,8 +67,8 @@ static bool is_site_refused(const struct site *site, uint64_t now_ms)
             return true;
         }
     }
-    return site->failing_ended_at_ms != 0 &&
-           now_ms - site->failing_ended_at_ms < site->engine->options.retain_ms;
+    return site->refused_ended_at_ms != 0 &&
+           now_ms - site->refused_ended_at_ms < site->engine->options.retain_ms;
 }
 
 static void say_unprotected(struct site *site, uint64_t now_ms)
@@ -93,7 +93,7 @@ static void forget_in_lane(struct lane *lane, uint64_t before_ms)
 {
     struct site *site = lane->site;
     uint64_t unprotected =
-        ledger_forget(&lane->session.ledger, session_may_heal(&lane->session) ? 0 : before_ms,
+        ledger_forget(&lane->session.ledger, session_may_resend(&lane->session) ? 0 : before_ms,
                       site->engine->options.retain_max_bytes);
 
     site->unprotected += unprotected;
@@ -173,17 +173,17 @@ static void on_forget(struct loop_timer *timer)
         forget_in_site(site, site_ms > swept_ms ? site_ms : swept_ms);
         say_unprotected(site, now_ms);
     }
-    failing_forget_idle(engine);
+    stall_forget_idle(engine);
     loop_timer_start(engine->loop, timer, FORGET_INTERVAL_MS);
 }
 
-void healing_init(struct engine *engine)
+void resend_init(struct engine *engine)
 {
     loop_timer_init(&engine->forget, on_forget);
     loop_timer_start(engine->loop, &engine->forget, FORGET_INTERVAL_MS);
 }
 
-void healing_finish(struct engine *engine)
+void resend_finish(struct engine *engine)
 {
     loop_timer_stop(&engine->forget);
 }

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""The test suites that tests/run knows.
+
+Each command is a bash script. It runs in the root of the repository with these functions:
+
+    build DIRECTORY CC [VARIABLE=VALUE...] TARGET...   runs make; never twice at the same time in one directory
+    units DIRECTORY, fuzzers DIRECTORY                 run the programs that were built there
+    tests [OPTION...] PATH...                          runs pytest
+
+A suite builds what it uses, so that it can also run alone. `needs` names suites that go first if they run as well. Suites
+with the same `holds` never run side by side. `seconds` is the measured time on two cores: tests/run starts long suites first.
+"""
+
+import dataclasses
+
+FUNCTIONS = r"""
+build() {
+    local directory=$1 compiler=$2
+    shift 2
+    mkdir -p "$directory"
+    flock --close "$directory/.lock" make --no-print-directory -j"$(nproc)" BUILD="$directory" CC="$compiler" "$@"
+}
+
+units() {
+    local status=0 test
+    for test in "$1"/tests/unit/test_*; do
+        case $test in *.o | *.d) continue ;; esac
+        echo "== $test"
+        BUILD=$1 timeout 300 "$test" || status=1
+    done
+    return $status
+}
+
+fuzzers() {
+    local status=0 fuzzer name
+    for fuzzer in tests/fuzz/fuzz_*.c; do
+        name=$(basename "$fuzzer" .c)
+        "$1/tests/fuzz/$name" "tests/fuzz/corpus/${name#fuzz_}" || status=1
+    done
+    return $status
+}
+
+# A test that takes longer than five minutes shows in the log where it hangs.
+tests() {
+    /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider --tb=short -o faulthandler_timeout=300 "$@"
+}
+
+sanitized() {
+    build build-sanitize gcc OPTIMIZE='-O1 -g' all unit-tests fuzzers sim wall \
+        SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
+}
+
+export_sanitized() {
+    export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 BUILD=build-sanitize
+}
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Suite:
+    name: str
+    seconds: int
+    command: str
+    needs: tuple = ()
+    holds: str = ""
+    is_default: bool = True  # part of a run without names
+
+
+#: Tests of the quick check: short ones of each part.
+QUICK_TESTS = "test_counting.py test_http.py test_formats.py test_tokens.py test_sites.py test_metrics.py test_openapi.py"
+
+SUITES = [
+    Suite("gcc", 40, "build build gcc all unit-tests fuzzers sim crowd wall"),
+    Suite("clang", 30, "build build-clang clang all unit-tests fuzzers sim"),
+    Suite("format", 1, "git ls-files --cached --others --exclude-standard '*.c' '*.h' | xargs clang-format --dry-run -Werror"),
+    Suite("layers", 1, "tests/layers"),
+    Suite("generated", 1, "build build gcc all && packaging/generate-docs --check build", needs=("gcc",)),
+    Suite("runner", 5, "tests tests/runner"),
+    Suite("unit", 25, "build build gcc all unit-tests && units build", needs=("gcc",)),
+    # the counting code in a simulated world: each seed is a run with faults of its own
+    Suite("sim", 25, "build build gcc sim && build/sim --seeds 10000", needs=("gcc",)),
+    # the simulator, or a test, has to find each of the mistakes that are made in a copy of the code
+    Suite("mutants", 30, "build build gcc all unit-tests sim && tests/sim/mutate", needs=("gcc",)),
+    Suite("fuzz", 1, "build build gcc fuzzers && fuzzers build", needs=("gcc",)),
+    Suite("e2e", 420, "build build gcc all wall && tests tests/e2e", needs=("gcc",)),
+    # the commands, configurations and links of README and docs
+    Suite("docs", 5, "build build gcc all && tests tests/docs", needs=("gcc",)),
+    Suite("faults", 210, "build build gcc all crowd wall && tests tests/faults", needs=("gcc",)),
+    # the tools of `make bench`, not the figures
+    Suite("bench", 60, "build build gcc all && tests tests/bench", needs=("gcc",)),
+    Suite("browser", 60, "build build gcc all && tests tests/browser", needs=("gcc",)),
+    Suite("stack", 25, "build build gcc all && tests tests/stack", needs=("gcc",)),
+    # everything that runs our own code in this process tree, once with the sanitizers
+    Suite("sanitize-build", 60, "sanitized"),
+    Suite("sanitize-unit", 60, """
+        sanitized && export_sanitized
+        status=0
+        units build-sanitize || status=1
+        build-sanitize/sim --seeds 500 || status=1
+        fuzzers build-sanitize || status=1
+        exit $status
+        """, needs=("sanitize-build",)),
+    Suite("sanitize-e2e", 240, "sanitized && export_sanitized && tests -m 'not slow' tests/e2e", needs=("sanitize-build",)),
+    Suite("sanitize-faults", 60, "sanitized && export_sanitized && tests tests/faults/test_repeats.py tests/faults/test_resend.py",
+          needs=("sanitize-build",)),
+    # memory that is read before it is written, such as a part of an answer that nothing has set; clang leaves such memory as it
+    # is, and valgrind 3.19 reads DWARF 4 only
+    Suite("valgrind", 120, """
+        build build-valgrind clang OPTIMIZE='-O1 -gdwarf-4' INITIALIZE= all wall
+        export VALGRIND=1 BUILD=build-valgrind
+        tests -m 'not slow and not plain_build' -k 'origins or callback or embed or ignored or (redis and (series or top))' \\
+            tests/e2e/test_sites.py tests/e2e/test_history.py
+        """),
+    # both make the same kind of base image from Debian's packages, and share podman's storage
+    Suite("systemd", 90, "build build gcc all && tests tests/systemd", needs=("gcc",), holds="containers"),
+    Suite("podman", 60, "build build gcc all && tests tests/podman", needs=("gcc",), holds="containers"),
+    Suite("quick-e2e", 60, f"build build gcc all wall && cd tests/e2e && tests -m 'not slow' {QUICK_TESTS}", needs=("gcc",), is_default=False),
+]
+
+#: Names for several suites at once. The start of names before "-" is one as well: "sanitize".
+GROUPS = {"quick": ("gcc", "format", "layers", "generated", "unit", "quick-e2e")}
