@@ -11,7 +11,7 @@ import pytest
 from harness import ROOT, need_program
 
 #: What timers run beside visits: looks at the server's role, the site's name for the store, the end of what is retained.
-BY_TIMERS = {"resend", "redis_greeting", "redis_replicas", "redis_link_log", "redis_look", "redis_checks", "redis_rewrite",
+BY_TIMERS = {"stall", "resend", "redis_greeting", "redis_replicas", "redis_link_log", "redis_look", "redis_checks", "redis_rewrite",
              "site_registration", "redis_edit", "trouble"}
 
 TEXT = (ROOT / "ARCHITECTURE.md").read_text()
