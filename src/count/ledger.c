@@ -2,6 +2,7 @@
 #include "count/ledger.h"
 
 #include "base/backoff.h"
+#include "base/random.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -103,7 +103,7 @@ static void refuse(struct journal *journal, struct journal_entry *entry, const c
     char limit[UNITS_TEXT_MAX];
 
     buf_printf(&text, "%s: %s (journal.max_size is %s)", journal->directory, reason,
-               format_size(journal->status.max_size_bytes, limit));
+               units_format_size(journal->status.max_size_bytes, limit));
     journal_set_error(journal, &text);
     buf_finish(&text);
     if (!journal->is_full) {

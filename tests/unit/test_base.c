@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

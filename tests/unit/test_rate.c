@@ -17,7 +17,7 @@ static struct rate_key key_of(const char *address, const char *site, const char 
 {
     static struct in6_addr parsed;
 
-    assert_int_equal(parse_ip(address, strlen(address), &parsed), 0);
+    assert_int_equal(units_parse_ip(address, strlen(address), &parsed), 0);
     return (struct rate_key){&parsed, site, page, strlen(page)};
 }
 

@@ -33,7 +33,7 @@ static bool take_number(struct request *request, uint64_t smallest, uint64_t lar
     if (text == NULL) {
         return true;
     }
-    if (parse_u64(text, number) != 0 || *number < smallest || *number > largest) {
+    if (units_parse_u64(text, number) != 0 || *number < smallest || *number > largest) {
         respond_error(request, 400, "bad_number", "expected a number from %llu to %llu, not \"%s\"",
                       (unsigned long long)smallest, (unsigned long long)largest, text);
         return false;

@@ -122,7 +122,7 @@ static bool take_trust(struct request *request, struct store_repair *repair)
         repair->is_look = true;
     } else if (strcmp(trust, "hits") == 0) {
         repair->trusts_hits = true;
-    } else if (parse_u64(trust, &repair->number) != 0 || repair->number > STORE_NUMBER_MAX) {
+    } else if (units_parse_u64(trust, &repair->number) != 0 || repair->number > STORE_NUMBER_MAX) {
         respond_error(request, 400, "bad_trust",
                       "--trust: expected hits, or the site's total from 0 to %llu, not \"%s\"",
                       (unsigned long long)STORE_NUMBER_MAX, trust);

@@ -79,7 +79,7 @@ static bool take_count(struct request *request, size_t *ret_count)
         *ret_count = TOP_DEFAULT;
         return true;
     }
-    if (strlen(value.base) != value.len || parse_u64(value.base, &count) != 0 || count == 0 ||
+    if (strlen(value.base) != value.len || units_parse_u64(value.base, &count) != 0 || count == 0 ||
         count > TOP_MAX) {
         refuse(request, HTTP_ERROR_BAD_PARAMETER, "n is a number from 1 to %d", TOP_MAX);
         return false;

@@ -144,7 +144,7 @@ static bool open_addresses(struct server *server, enum listener_kind kind, const
     for (size_t i = 0; i < addresses->count; i++) {
         const struct address *address = &addresses->items[i];
 
-        snprintf(name, sizeof(name), "%s %s", option, format_address(address, text));
+        snprintf(name, sizeof(name), "%s %s", option, address_format(address, text));
         is_open &= open_address(server, kind, name, address, errors);
     }
     return is_open;

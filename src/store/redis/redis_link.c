@@ -327,8 +327,8 @@ static void on_timeout(struct redis_link *link)
     char limit[UNITS_TEXT_MAX];
     char reason[128];
 
-    format_duration(is_ready ? link->options.command_timeout_ms : link->options.connect_timeout_ms,
-                    limit);
+    units_format_duration(
+        is_ready ? link->options.command_timeout_ms : link->options.connect_timeout_ms, limit);
     snprintf(reason, sizeof(reason), "%s: no answer within %s%s", is_ready ? "command" : what,
              limit, is_handshaking ? ", as of a port without TLS: see redis.tls" : "");
     redis_link_go_down(link, reason);
@@ -360,7 +360,7 @@ struct redis_link *redis_link_create(struct loop *loop, const struct redis_link_
     link->target.address = options->address;
     link->target.tls = options->tls;
     link->health.backend = "redis";
-    format_address(&options->address, link->health.address);
+    address_format(&options->address, link->health.address);
     redis_replicas_init(&link->replicas, link->health.address, options->replica_grace_ms);
     redis_greeting_init(&link->greeting, &link->options, &link->health, &link->replicas);
     link->health.changed_at_ms = loop_now_ms(loop);

@@ -156,7 +156,7 @@ struct store *redis_store_create(struct loop *loop, const struct redis_store_opt
     loop_task_init(&store->refuse, on_refuse);
     copy_options(store, options, &link);
     redis_wait_init(&store->wait, loop, options->wait_replicas, options->wait_timeout_ms);
-    redis_look_init(&store->look, loop, format_address(&options->link.address, store->address));
+    redis_look_init(&store->look, loop, address_format(&options->link.address, store->address));
     redis_rewrite_init(&store->rewrite, loop, &store->look, options->rewrites);
     store->link = redis_link_create(loop, &link);
     store->wait.link = store->link;

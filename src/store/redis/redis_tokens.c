@@ -186,7 +186,7 @@ static void add_key(struct redis_command *command, const char *site, const char 
     char name[REDIS_KEY_MAX];
     char *end = stpcpy(name, kind);
 
-    end[format_u64(bucket, end)] = '\0';
+    end[buf_format_u64(bucket, end)] = '\0';
     redis_add_key(command, site, name);
 }
 
