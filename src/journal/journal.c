@@ -134,7 +134,7 @@ void journal_append(struct journal *journal, const struct journal_record *record
     loop_task_schedule(journal->loop, &journal->end_of_turn);
 }
 
-void journal_done(struct journal_entry *entry)
+void journal_entry_done(struct journal_entry *entry)
 {
     struct journal *journal = entry->journal;
 
@@ -173,8 +173,8 @@ static void free_segments(struct list *segments)
     struct list *link;
 
     while ((link = list_take_first(segments)) != NULL) {
-        journal_file_close(&segment_of(link)->file);
-        free(segment_of(link));
+        journal_file_close(&journal_segment_of(link)->file);
+        free(journal_segment_of(link));
     }
 }
 
@@ -326,7 +326,7 @@ struct journal *journal_open(struct loop *loop, struct disk *disk,
     free(numbers);
     if (error != 0) {
         buf_printf(errors, "journal %s: read: ", options->directory);
-        journal_put_reason(errors, error);
+        journal_segment_put_reason(errors, error);
         buf_putc(errors, '\n');
         finish(journal);
         free(journal);
