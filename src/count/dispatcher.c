@@ -52,10 +52,10 @@ static void on_flush(struct loop_task *task)
         loop_task_schedule(engine->loop, task);
         return;
     }
-    while ((link = list_take_first(&engine->unwritten)) != NULL) {
+    while ((link = list_pop_first(&engine->unwritten)) != NULL) {
         spill_write_next(container_of(link, struct site, unwritten));
     }
-    while ((link = list_take_first(&engine->ready)) != NULL) {
+    while ((link = list_pop_first(&engine->ready)) != NULL) {
         send_lane(lane_in_queue(link));
     }
 }

@@ -44,7 +44,7 @@ void ledger_init(struct ledger *ledger)
 
 static void drop_oldest(struct ledger *ledger)
 {
-    struct sealed_batch *sealed_batch = sealed_batch_of(list_take_first(&ledger->retained));
+    struct sealed_batch *sealed_batch = sealed_batch_of(list_pop_first(&ledger->retained));
 
     ledger->retained_bytes -= sealed_batch->size_bytes;
     sealed_batch_destroy(sealed_batch);

@@ -77,7 +77,7 @@ static void choose_probe(struct engine *engine)
 {
     struct list *link;
 
-    while (engine->probe == NULL && (link = list_take_first(&engine->resting)) != NULL) {
+    while (engine->probe == NULL && (link = list_pop_first(&engine->resting)) != NULL) {
         struct lane *lane = lane_in_queue(link);
 
         if (session_has_work(&lane->session) && !session_is_busy(&lane->session)) {

@@ -172,7 +172,7 @@ static void free_segments(struct list *segments)
 {
     struct list *link;
 
-    while ((link = list_take_first(segments)) != NULL) {
+    while ((link = list_pop_first(segments)) != NULL) {
         journal_file_close(&journal_segment_of(link)->file);
         free(journal_segment_of(link));
     }

@@ -104,7 +104,7 @@ static void free_waiting(struct list *list)
 {
     struct list *link;
 
-    while ((link = list_take_first(list)) != NULL) {
+    while ((link = list_pop_first(list)) != NULL) {
         buf_finish(&waiting_of(link)->bytes);
         free(waiting_of(link));
     }
@@ -193,7 +193,7 @@ static void finish_written(struct journal *journal)
 {
     struct list *link;
 
-    while ((link = list_take_first(&journal->asides.writing)) != NULL) {
+    while ((link = list_pop_first(&journal->asides.writing)) != NULL) {
         struct waiting_aside *aside = waiting_of(link);
 
         note(journal, aside->key, aside->key_length, aside->visits);

@@ -164,7 +164,7 @@ void journal_tell(struct list *entries, int error)
 {
     struct list *link;
 
-    while ((link = list_take_first(entries)) != NULL) {
+    while ((link = list_pop_first(entries)) != NULL) {
         journal_entry_of(link)->on_written(journal_entry_of(link), error);
     }
 }
@@ -175,7 +175,7 @@ static void finish_removing(struct journal *journal)
     struct list stuck;
 
     list_init(&stuck);
-    while ((link = list_take_first(&journal->removing)) != NULL) {
+    while ((link = list_pop_first(&journal->removing)) != NULL) {
         journal_count_segment(journal, journal_segment_of(link),
                               journal_segment_of(link)->file.size_bytes);
         if (journal_segment_of(link)->file.is_leftover) {

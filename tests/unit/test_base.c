@@ -228,7 +228,7 @@ static void members_of_a_list(void **state)
     (void)state;
     list_init(&list);
     assert_true(list_is_empty(&list));
-    assert_null(list_take_first(&list));
+    assert_null(list_pop_first(&list));
     for (int i = 0; i < 4; i++) {
         members[i].number = i + 1;
         list_init(&members[i].link);
@@ -244,7 +244,7 @@ static void members_of_a_list(void **state)
     assert_true(list_is_empty(&members[2].link));
     assert_string_equal(describe_list(&list), "412|214");
 
-    assert_ptr_equal(list_take_first(&list), &members[3].link);
+    assert_ptr_equal(list_pop_first(&list), &members[3].link);
     assert_true(list_is_empty(&members[3].link));
     assert_string_equal(describe_list(&list), "12|21");
 }

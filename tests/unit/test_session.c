@@ -94,7 +94,7 @@ static void finish(struct session *session)
 
     list_init(&visits);
     session_expire(session, UINT64_MAX, &visits, &visits);
-    while (list_take_first(&visits) != NULL) {
+    while (list_pop_first(&visits) != NULL) {
         continue;
     }
     session_finish(session);
@@ -173,7 +173,7 @@ static void count_expired(struct fixture *fixture, uint64_t now_ms, size_t refus
     list_init(&lists[1]);
     session_expire(&fixture->session, now_ms, &lists[0], &lists[1]);
     for (size_t i = 0; i < 2; i++) {
-        while (list_take_first(&lists[i]) != NULL) {
+        while (list_pop_first(&lists[i]) != NULL) {
             counts[i]++;
         }
     }

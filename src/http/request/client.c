@@ -166,12 +166,12 @@ static void log_client(const struct client *client)
               client_source_text(client->source));
 }
 
-void client_take(const struct request *request, struct client *ret_client)
+void client_read(const struct request *request, struct client *ret_client)
 {
     const struct config *config = request->app->config;
     const struct connection_peer *peer = connection_peer(request->h2o);
 
-    headers_take(request, &ret_client->headers);
+    headers_read(request, &ret_client->headers);
     if (peer->is_known) {
         struct client_evidence evidence = {.is_local = peer->is_local,
                                            .peer = peer->address,

@@ -50,7 +50,7 @@ static h2o_iovec_t join(h2o_mem_pool_t *pool, h2o_iovec_t one, h2o_iovec_t other
     return h2o_concat_list(pool, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
-void headers_take(const struct request *request, struct request_headers *ret_headers)
+void headers_read(const struct request *request, struct request_headers *ret_headers)
 {
     const h2o_headers_t *headers = &request->h2o->headers;
 

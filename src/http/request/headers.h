@@ -27,6 +27,6 @@ struct request_headers {
 /**
  * Collects the headers. If a header is repeated, the first one counts; X-Forwarded-For is joined.
  */
-void headers_take(const struct request *request, struct request_headers *ret_headers);
+void headers_read(const struct request *request, struct request_headers *ret_headers);
 
 #endif

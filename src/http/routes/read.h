@@ -21,7 +21,7 @@ void read_set_period(const struct request *request, const struct period *period,
 /**
  * Parses the parameter `period` into request->period. Returns false if it has answered the request.
  */
-bool read_take_period(struct request *request);
+bool read_parse_period(struct request *request);
 
 /**
  * Reads a page's number for request->period and answers in the request's format. If the read fails,

@@ -51,7 +51,7 @@ static void on_setup(h2o_filter_t *filter, h2o_req_t *req, h2o_ostream_t **slot)
     struct error_stream *stream;
     size_t index = 0;
 
-    if (req->compress_hint != H2O_COMPRESS_HINT_DISABLE) { /* set by respond() */
+    if (req->compress_hint != H2O_COMPRESS_HINT_DISABLE) { /* set by response_send() */
         while (index < ERROR_COUNT - 1 && errors[index].status != req->res.status) {
             index++;
         }

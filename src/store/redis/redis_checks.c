@@ -96,8 +96,8 @@ static void take_info(struct redis_facts *facts, const char *text)
     }
 }
 
-void redis_facts_take(struct redis_facts *facts, const struct redis_question *question,
-                      const redisReply *reply)
+void redis_facts_parse(struct redis_facts *facts, const struct redis_question *question,
+                       const redisReply *reply)
 {
     if (strcmp(question->words[0], "INFO") == 0) {
         if (is_text(reply)) {

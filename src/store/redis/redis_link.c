@@ -73,7 +73,7 @@ static void end_calls(struct redis_link *link, const char *reason)
     list_init(&calls);
     list_move_all(&calls, &link->calls);
     link->call_count = 0;
-    while ((first = list_take_first(&calls)) != NULL) {
+    while ((first = list_pop_first(&calls)) != NULL) {
         struct redis_call *call = container_of(first, struct redis_call, link);
 
         call->on_reply(call, NULL, reason);
@@ -229,7 +229,7 @@ static bool is_message(const struct redis_link *link, const redisReply *reply)
 
 static void on_reply(struct redis_link *link, const redisReply *reply)
 {
-    struct list *first = list_take_first(&link->calls);
+    struct list *first = list_pop_first(&link->calls);
     struct redis_call *call;
 
     if (first == NULL) {

@@ -278,8 +278,8 @@ static void add_element(struct redis_replicas *replicas, const redisReply *eleme
     redis_replicas_add(replicas, address, offset);
 }
 
-bool redis_replicas_take_role(struct redis_replicas *replicas, uint64_t asked_at_ms,
-                              const redisReply *reply)
+bool redis_replicas_parse_role(struct redis_replicas *replicas, uint64_t asked_at_ms,
+                               const redisReply *reply)
 {
     uint64_t offset;
 
@@ -336,8 +336,8 @@ static void add_line(struct redis_replicas *replicas, const char *line)
     redis_replicas_add(replicas, address, offset);
 }
 
-bool redis_replicas_take_info(struct redis_replicas *replicas, uint64_t asked_at_ms,
-                              const char *text)
+bool redis_replicas_parse_info(struct redis_replicas *replicas, uint64_t asked_at_ms,
+                               const char *text)
 {
     char number[24];
     uint64_t offset;

@@ -148,7 +148,7 @@ void redis_request_refuse_unsent(struct redis_store *store)
 
     list_init(&unsent);
     list_move_all(&unsent, &store->unsent);
-    while ((link = list_take_first(&unsent)) != NULL) {
+    while ((link = list_pop_first(&unsent)) != NULL) {
         struct redis_request *request = container_of(link, struct redis_request, call.link);
 
         request->finish(request, NULL, "the store is not connected");
