@@ -34,6 +34,21 @@ size_t utf8_sequence_length(const char *bytes, size_t length)
     return 0;
 }
 
+unsigned utf8_misleading(const char *bytes, size_t sequence)
+{
+    const unsigned char *u = (const unsigned char *)bytes;
+    unsigned code;
+
+    if (sequence == 2 && u[0] == 0xc2 && u[1] < 0xa0) {
+        return u[1];
+    }
+    if (sequence != 3 || u[0] != 0xe2) {
+        return 0;
+    }
+    code = 0x2000 | (unsigned)(u[1] & 0x3f) << 6 | (u[2] & 0x3f);
+    return (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) ? code : 0;
+}
+
 size_t utf8_width(const char *bytes, size_t length)
 {
     size_t width = 0;

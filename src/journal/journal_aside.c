@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_aside.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "base/log.h"
 #include "journal/journal_inside.h"
@@ -131,6 +133,7 @@ void journal_entry_set_aside(struct journal_entry *entry, const struct journal_r
     struct journal *journal = entry->journal;
     struct waiting_aside *aside = alloc_zero(1, sizeof(*aside));
 
+    require(entry->segment != NULL);
     aside->key_length = make_key(record, aside->key);
     if (map_find(&journal->asides.known, aside->key, aside->key_length) != NULL) {
         free(aside);
@@ -149,6 +152,7 @@ bool journal_aside_prepare(struct journal *journal)
 {
     struct journal_asides *asides = &journal->asides;
 
+    require(list_is_empty(&journal->asides.writing));
     if (list_is_empty(&asides->waiting)) {
         return false;
     }

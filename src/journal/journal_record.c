@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_record.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "store/stamp.h"
 
@@ -125,6 +127,9 @@ void journal_record_encode(const struct journal_record *record, struct buf *out)
     const struct store_batch *content = &record->sealed_batch->content;
     size_t site_length = strlen(record->site);
 
+    require(record->sealed_batch->content.sequence != 0);
+    require(record->sealed_batch->content.entry_count != 0);
+    require(strlen(record->epoch) == STORE_EPOCH_LENGTH);
     put_u8(out, site_length | (has_generation(record->epoch) ? WITH_GENERATION : 0));
     buf_append(out, record->site, site_length);
     put_epoch(out, record->epoch);

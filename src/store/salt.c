@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/salt.h"
 
+#include "base/require.h"
+
 #include "base/clock.h"
 
 #include <errno.h>
@@ -19,6 +21,7 @@ void salt_draw(char ret_salt[STORE_SALT_LENGTH + 1])
     unsigned char bytes[STORE_SALT_LENGTH / 2];
     ssize_t length;
 
+    require(ret_salt != NULL);
     do {
         length = getrandom(bytes, sizeof(bytes), 0);
     } while (length < 0 && errno == EINTR);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/watchlist.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "base/list.h"
 
@@ -49,6 +51,7 @@ bool watchlist_add(struct watchlist *list, const char *site)
     struct watched *watched = find(list, site);
     size_t size = strlen(site) + 1;
 
+    require(site[0] != '\0');
     if (watched != NULL) {
         watched->count++;
         return false;
@@ -64,6 +67,7 @@ bool watchlist_remove(struct watchlist *list, const char *site)
 {
     struct watched *watched = find(list, site);
 
+    require(site[0] != '\0');
     if (watched == NULL || --watched->count != 0) {
         return false;
     }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/require.h"
 #include "base/alloc.h"
 #include "store/redis/redis_request_inside.h"
 #include "store/redis/redis_tokens.h"
@@ -424,8 +425,9 @@ static bool lacks_script(struct applying *applying, const redisReply *reply)
     return true;
 }
 
-static void finish_apply(struct redis_request *request, const redisReply *reply, const char *reason)
+static void finish_apply(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
     struct applying *applying = applying_of(request);
     const char *text = redis_request_text_of(reply);
     struct redis_verdict verdict;
@@ -466,6 +468,8 @@ void redis_store_apply(struct store *store, const struct store_batch *batch,
 {
     struct applying *applying = alloc_zero(1, sizeof(*applying));
 
+    require(strlen(batch->epoch) == STORE_EPOCH_LENGTH);
+    require(batch->visitor_count == 0 || batch->visitors != NULL);
     redis_request_init(&applying->request, store, data, finish_apply);
     applying->request.on_applied = on_applied;
     applying->batch = batch;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/require.h"
 #include "base/alloc.h"
 #include "store/redis/redis_request_inside.h"
 
@@ -54,9 +55,9 @@ static void finish_at(struct asking *asking, const char *text)
     end_asking(asking, &ledger);
 }
 
-static void finish_ledger(struct redis_request *request, const redisReply *reply,
-                          const char *reason)
+static void finish_ledger(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
     struct asking *asking = container_of(request, struct asking, request);
     const char *text = redis_request_text_of(reply);
     struct store_ledger ledger = {.outcome = STORE_REFUSED};
@@ -85,6 +86,7 @@ void redis_store_ledger(struct store *store, const char *site, const char *epoch
     struct asking *asking = alloc_zero(1, sizeof(*asking));
     struct redis_command *command;
 
+    require(strlen(epoch) == STORE_EPOCH_LENGTH);
     redis_request_init(&asking->request, store, data, finish_ledger);
     asking->request.on_ledger = on_ledger;
     asking->site = site;

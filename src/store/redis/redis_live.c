@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis/redis_live.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "store/redis/redis_request_inside.h"
 #include "store/watchlist.h"
@@ -136,6 +138,7 @@ static void on_close(struct loop_task *task)
 
 void redis_live_watch(struct redis_live *live, const char *site)
 {
+    require(site[0] != '\0');
     if (!watchlist_add(&live->watched, site)) {
         return;
     }
@@ -148,6 +151,7 @@ void redis_live_watch(struct redis_live *live, const char *site)
 
 void redis_live_unwatch(struct redis_live *live, const char *site)
 {
+    require(site[0] != '\0');
     if (!watchlist_remove(&live->watched, site)) {
         return;
     }
@@ -173,6 +177,7 @@ struct redis_live *redis_live_create(struct loop *loop, struct store *store,
 {
     struct redis_live *live = alloc_zero(1, sizeof(*live));
 
+    require(store != NULL);
     live->loop = loop;
     live->store = store;
     live->options = *options;

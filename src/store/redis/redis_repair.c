@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/require.h"
 #include "store/redis/redis_request_inside.h"
 
 #include "base/asset.h"
@@ -34,9 +35,9 @@ static bool parse_repaired(const char *text, struct store_repaired *ret_repaired
     return true;
 }
 
-static void finish_repair(struct redis_request *request, const redisReply *reply,
-                          const char *reason)
+static void finish_repair(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
     struct store_repaired repaired = {0};
 
     if (!parse_repaired(redis_request_text_of(reply), &repaired)) {
@@ -61,6 +62,7 @@ void redis_store_repair(struct store *store, const struct store_repair *repair,
     struct redis_request *request = redis_request_create(store, data, finish_repair);
     struct redis_command *command = &request->store->command;
 
+    require(repair->site[0] != '\0');
     request->on_repaired = on_repaired;
     redis_command_begin(command, "EVAL");
     redis_command_add_text(command, redis_repair_lua);

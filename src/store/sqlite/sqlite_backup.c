@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/sqlite_backup.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "store/sqlite/sqlite_file_inside.h"
 
@@ -294,6 +296,7 @@ void sqlite_backup_start(struct sqlite_backup **slot, struct disk *disk, const c
 {
     struct sqlite_backup *backup = alloc_zero(1, sizeof(*backup));
 
+    require(path[0] != '\0' && on_backup != NULL);
     backup->path = alloc_text(path);
     backup->copy.read = read_copy;
     backup->copy.destroy = destroy_copy;

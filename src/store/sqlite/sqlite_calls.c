@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/sqlite_calls.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "store/token_key.h"
 
@@ -15,6 +17,7 @@ static struct sqlite_call *call_of(struct list *link)
 
 static int refuse(struct sqlite_call *call, const char *reason)
 {
+    require(reason != NULL);
     call->outcome = STORE_REFUSED;
     call->scope = STORE_SCOPE_SITE;
     call->reason = reason;
@@ -393,6 +396,7 @@ void sqlite_calls_run(struct sqlite_file *file, const struct list *calls)
     struct sqlite_call *failed;
     enum store_outcome outcome = run_transaction(file, calls, &failed);
 
+    require(!list_is_empty(calls));
     while (failed != NULL) {
         sqlite_file_recover(file);
         list_for_each(it, calls) {
@@ -411,6 +415,7 @@ void sqlite_calls_run(struct sqlite_file *file, const struct list *calls)
 
 void sqlite_calls_end(const struct list *calls, enum store_outcome outcome, const char *reason)
 {
+    require(outcome != STORE_OK && reason != NULL);
     list_for_each(it, calls) {
         struct sqlite_call *call = call_of(it);
         bool in_doubt = writes(call) && call->outcome == STORE_OK;

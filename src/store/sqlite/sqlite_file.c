@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/sqlite_file.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "store/sqlite/sqlite_file_inside.h"
 
@@ -132,6 +134,7 @@ int sqlite_file_end_step(struct sqlite_file *file, sqlite3_stmt *statement, int 
 /* runs a bound statement and ignores its rows */
 int sqlite_file_run(struct sqlite_file *file, enum statement which, const char *what)
 {
+    require(which < STATEMENT_COUNT);
     return sqlite_file_end_step(file, file->statements[which],
                                 sqlite3_step(file->statements[which]), what);
 }
@@ -143,6 +146,7 @@ int sqlite_file_read_number(struct sqlite_file *file, enum statement which, cons
     int rc = sqlite3_step(statement);
     bool found = rc == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL;
 
+    require(which < STATEMENT_COUNT);
     if (found) {
         *ret_number = sqlite3_column_int64(statement, 0);
         rc = sqlite3_step(statement); /* to the end: only then is everything written */
@@ -152,11 +156,13 @@ int sqlite_file_read_number(struct sqlite_file *file, enum statement which, cons
 
 void sqlite_file_bind_name(sqlite3_stmt *statement, int index, const char *text, size_t length)
 {
+    require(index > 0 && length <= INT_MAX);
     sqlite3_bind_text(statement, index, text, (int)length, SQLITE_STATIC);
 }
 
 void sqlite_file_bind_u64(sqlite3_stmt *statement, int index, uint64_t value)
 {
+    require(index > 0);
     sqlite3_bind_int64(statement, index, (sqlite3_int64)value);
 }
 
@@ -367,6 +373,7 @@ static int check_place(struct sqlite_file *file)
 
 int sqlite_file_begin(struct sqlite_file *file, bool writes)
 {
+    require(file->db == NULL || sqlite3_get_autocommit(file->db) != 0);
     if (file->db == NULL) {
         file->error_code = SQLITE_CANTOPEN; /* the status has its own reason */
         return -EIO;
@@ -381,6 +388,7 @@ int sqlite_file_begin(struct sqlite_file *file, bool writes)
 
 enum store_outcome sqlite_file_commit(struct sqlite_file *file)
 {
+    require(file->db != NULL);
     if (file->writes && sqlite_file_sweep(file) != 0) {
         return STORE_REFUSED;
     }
@@ -439,6 +447,7 @@ struct sqlite_file *sqlite_file_create(const struct sqlite_store_options *option
 {
     struct sqlite_file *file = alloc_zero(1, sizeof(*file));
 
+    require(options->path[0] != '\0');
     file->path = alloc_text(options->path);
     /* memory statistics are not used, and cost a lock per allocation */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -451,6 +460,7 @@ struct sqlite_file *sqlite_file_create(const struct sqlite_store_options *option
 
 void sqlite_file_destroy(struct sqlite_file *file)
 {
+    require(file == NULL || file->db == NULL);
     if (file == NULL) {
         return;
     }
