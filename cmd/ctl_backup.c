@@ -76,7 +76,7 @@ static bool take_line(struct backup *backup)
     const char *line = backup->line.bytes;
 
     if (strncmp(line, bytes, sizeof(bytes) - 1) == 0 &&
-        parse_u64(line + sizeof(bytes) - 1, &backup->bytes) == 0) {
+        units_parse_u64(line + sizeof(bytes) - 1, &backup->bytes) == 0) {
         backup->has_begun = true;
     } else if (strncmp(line, error, sizeof(error) - 1) == 0) {
         backup->failure = CTL_REFUSED;
@@ -134,11 +134,11 @@ static enum ctl_exit receive(struct backup *backup, const struct ctl_socket *soc
 
     request.method = "POST";
     request.target = "/backup";
-    if (!ctl_stream(socket, &request, on_bytes, backup, &answer, backup->error)) {
+    if (!ctl_client_stream(socket, &request, on_bytes, backup, &answer, backup->error)) {
         return CTL_UNREACHABLE;
     }
     if (answer.status >= 300) {
-        ctl_put_refusal(socket, &answer, request.wants_json, out, backup->error);
+        ctl_perform_put_refusal(socket, &answer, request.wants_json, out, backup->error);
         buf_finish(&answer.body);
         return CTL_REFUSED;
     }

@@ -48,7 +48,7 @@ static bool fail_late(struct exchange *exchange)
     char text[UNITS_TEXT_MAX];
 
     return fail(exchange, "no answer within %s; --timeout waits longer",
-                format_duration(exchange->timeout_ms, text));
+                units_format_duration(exchange->timeout_ms, text));
 }
 
 static bool fail_closed(struct exchange *exchange)
@@ -198,7 +198,7 @@ static bool parse_head(char *head, struct answer_head *ret_head)
         return false;
     }
     ret_head->has_body_length = find_header(head, "content-length", value, sizeof(value));
-    return !ret_head->has_body_length || parse_u64(value, &ret_head->body_length) == 0;
+    return !ret_head->has_body_length || units_parse_u64(value, &ret_head->body_length) == 0;
 }
 
 static bool receive_head(struct exchange *exchange, struct answer_head *ret_head)
@@ -261,8 +261,8 @@ static bool receive_body(struct exchange *exchange, const struct answer_head *he
     return true;
 }
 
-bool ctl_ask(const struct ctl_socket *socket, const struct ctl_request *request,
-             struct ctl_answer *ret_answer, struct buf *error)
+bool ctl_client_ask(const struct ctl_socket *socket, const struct ctl_request *request,
+                    struct ctl_answer *ret_answer, struct buf *error)
 {
     struct exchange exchange = {
         .fd = -1,
@@ -305,8 +305,9 @@ static void pass_on(struct exchange *exchange, size_t offset, ctl_on_bytes on_by
     }
 }
 
-bool ctl_stream(const struct ctl_socket *socket, const struct ctl_request *request,
-                ctl_on_bytes on_bytes, void *data, struct ctl_answer *ret_answer, struct buf *error)
+bool ctl_client_stream(const struct ctl_socket *socket, const struct ctl_request *request,
+                       ctl_on_bytes on_bytes, void *data, struct ctl_answer *ret_answer,
+                       struct buf *error)
 {
     struct exchange exchange = {
         .fd = -1,

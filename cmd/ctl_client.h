@@ -29,8 +29,8 @@ struct ctl_answer {
  * Sends a request and receives the answer. On success returns true; the caller frees the body of
  * the answer. On failure returns false and appends a line with the reason to `error`.
  */
-bool ctl_ask(const struct ctl_socket *socket, const struct ctl_request *request,
-             struct ctl_answer *ret_answer, struct buf *error);
+bool ctl_client_ask(const struct ctl_socket *socket, const struct ctl_request *request,
+                    struct ctl_answer *ret_answer, struct buf *error);
 
 /** Receives the next bytes of a body. Returns false to stop. */
 typedef bool (*ctl_on_bytes)(void *data, const char *bytes, size_t length);
@@ -41,8 +41,8 @@ typedef bool (*ctl_on_bytes)(void *data, const char *bytes, size_t length);
  * `ret_answer`; the caller frees it. Returns true if the daemon answered, even if the body is
  * incomplete. Otherwise returns false and appends a line with the reason to `error`.
  */
-bool ctl_stream(const struct ctl_socket *socket, const struct ctl_request *request,
-                ctl_on_bytes on_bytes, void *data, struct ctl_answer *ret_answer,
-                struct buf *error);
+bool ctl_client_stream(const struct ctl_socket *socket, const struct ctl_request *request,
+                       ctl_on_bytes on_bytes, void *data, struct ctl_answer *ret_answer,
+                       struct buf *error);
 
 #endif

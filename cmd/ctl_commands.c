@@ -161,7 +161,7 @@ static void put_synopsis(struct buf *out, const struct ctl_command *command, boo
     }
 }
 
-void ctl_put_parameter(struct buf *target, const char *name, const char *value)
+void ctl_command_put_parameter(struct buf *target, const char *name, const char *value)
 {
     buf_printf(target, "%c%s=", strchr(target->bytes, '?') == NULL ? '?' : '&', name);
     for (const char *at = value; *at != '\0'; at++) {
@@ -171,15 +171,15 @@ void ctl_put_parameter(struct buf *target, const char *name, const char *value)
     }
 }
 
-void ctl_put_target(struct buf *out, const struct ctl_command *command, char *const *arguments,
-                    size_t argument_count)
+void ctl_command_put_target(struct buf *out, const struct ctl_command *command,
+                            char *const *arguments, size_t argument_count)
 {
     struct parameters parameters = parameters_of(command);
     size_t first = parameters.trailing != 0 ? 0 : parameters.count - argument_count;
 
     buf_printf(out, "/%s", command->name);
     for (size_t i = 0; i < argument_count; i++) {
-        ctl_put_parameter(out, parameters.names[first + i], arguments[i]);
+        ctl_command_put_parameter(out, parameters.names[first + i], arguments[i]);
     }
 }
 
@@ -221,7 +221,7 @@ static void put_help_row(struct buf *out, const struct buf *head, const char *te
     put_wrapped(out, head->length + 2 > HELP_INDENT ? 0 : head->length, HELP_INDENT, text);
 }
 
-void ctl_put_help(struct buf *out)
+void ctl_commands_put_help(struct buf *out)
 {
     struct buf head = BUF_EMPTY;
 
@@ -247,7 +247,7 @@ void ctl_put_help(struct buf *out)
     buf_finish(&head);
 }
 
-void ctl_put_usage(struct buf *out, const struct ctl_command *command)
+void ctl_command_put_usage(struct buf *out, const struct ctl_command *command)
 {
     buf_printf(out, "usage: visitcountctl [OPTION]... %s", command->name);
     put_synopsis(out, command, false);
@@ -273,9 +273,9 @@ static void put_own_options(struct buf *out, const struct ctl_command *command)
     buf_puts(out, head[0] == '\0' ? "\n" : "");
 }
 
-void ctl_put_command_help(struct buf *out, const struct ctl_command *command)
+void ctl_command_put_help(struct buf *out, const struct ctl_command *command)
 {
-    ctl_put_usage(out, command);
+    ctl_command_put_usage(out, command);
     buf_putc(out, '\n');
     put_wrapped(out, 0, 0, command->summary);
     if (command->details[0] != '\0') {
@@ -391,7 +391,7 @@ static void put_bash(struct buf *out)
     buf_puts(out, "    esac\n}\n");
 }
 
-int ctl_put_reference(struct buf *out, const char *form)
+int ctl_commands_put_reference(struct buf *out, const char *form)
 {
     static const struct {
         const char *form;

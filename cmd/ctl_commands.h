@@ -57,22 +57,22 @@ const char *ctl_command_suggest(const char *name);
 size_t ctl_command_maximum(const struct ctl_command *command);
 
 /** Appends the request's target: "/get?page=%2Fblog". The caller has checked `argument_count`. */
-void ctl_put_target(struct buf *out, const struct ctl_command *command, char *const *arguments,
-                    size_t argument_count);
+void ctl_command_put_target(struct buf *out, const struct ctl_command *command,
+                            char *const *arguments, size_t argument_count);
 
 /** Appends one more parameter to a NUL-terminated target. */
-void ctl_put_parameter(struct buf *target, const char *name, const char *value);
+void ctl_command_put_parameter(struct buf *target, const char *name, const char *value);
 
 /** Appends "usage: …", all commands and all options. */
-void ctl_put_help(struct buf *out);
+void ctl_commands_put_help(struct buf *out);
 
 /** Appends one line "usage: …" of one command. */
-void ctl_put_usage(struct buf *out, const struct ctl_command *command);
+void ctl_command_put_usage(struct buf *out, const struct ctl_command *command);
 
 /** Appends usage, summary and details of one command. */
-void ctl_put_command_help(struct buf *out, const struct ctl_command *command);
+void ctl_command_put_help(struct buf *out, const struct ctl_command *command);
 
 /** Appends all commands and options. `form` is "man", "markdown" or "bash". 0, or -EINVAL. */
-int ctl_put_reference(struct buf *out, const char *form);
+int ctl_commands_put_reference(struct buf *out, const char *form);
 
 #endif

@@ -2,6 +2,7 @@
 #include "ctl_fleet.h"
 
 #include "ctl_perform.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
@@ -95,7 +96,7 @@ static bool is_line(const struct buf *answer)
 static void add_failure(struct buf *table, const struct ctl_socket *socket, enum ctl_exit result,
                         const struct buf *reason)
 {
-    ctl_put_instance(table, socket);
+    ctl_socket_put_instance(table, socket);
     buf_printf(table, "\t%s: %s\n", result == CTL_UNREACHABLE ? "no answer" : "refused",
                reason->bytes);
 }

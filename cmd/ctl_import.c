@@ -92,7 +92,7 @@ static enum ctl_exit ask(struct import *import, char *const fields[3], bool is_c
     struct buf target = BUF_EMPTY;
     enum ctl_exit result;
 
-    ctl_put_target(&target, ctl_command_find("set"), fields, 3);
+    ctl_command_put_target(&target, ctl_command_find("set"), fields, 3);
     buf_puts(&target, is_check ? "&check=1" : "");
     buf_puts(&target, import->is_forced ? "&force=1" : "");
     import->request.target = target.bytes;
@@ -174,7 +174,7 @@ static enum ctl_exit check_line(struct import *import, struct buf *line, struct 
     }
     buf_puts(&answer, "");
     result = ask(import, fields, true, &answer, why);
-    if (result == CTL_DONE && parse_u64(fields[2], &number) != 0) {
+    if (result == CTL_DONE && units_parse_u64(fields[2], &number) != 0) {
         buf_puts(why, "expected a number");
         result = CTL_REFUSED;
     }
@@ -260,7 +260,7 @@ static enum ctl_exit set_page(struct import *import, const struct sum *page, str
         abort();
     }
     *tab = '\0';
-    digits[format_u64(page->number, digits)] = '\0';
+    digits[buf_format_u64(page->number, digits)] = '\0';
     result = ask(import, (char *[]){name, tab + 1, digits}, false, &answer, why);
     free(name);
     buf_finish(&answer);

@@ -177,8 +177,8 @@ static enum ctl_exit export_sites(struct export *export)
     return result;
 }
 
-enum ctl_exit ctl_export(const struct ctl_socket *socket, const struct ctl_request *request,
-                         bool is_forced, const char *site, struct buf *error)
+enum ctl_exit ctl_pages_export(const struct ctl_socket *socket, const struct ctl_request *request,
+                               bool is_forced, const char *site, struct buf *error)
 {
     struct export export = {
         .socket = socket, .request = *request, .is_forced = is_forced, .error = error};

@@ -16,7 +16,7 @@
  * page once. Ignores the target of `request`. `is_forced` accepts a site that is not counted. If
  * the result is not CTL_DONE, appends a line with the reason to `error`.
  */
-enum ctl_exit ctl_export(const struct ctl_socket *socket, const struct ctl_request *request,
-                         bool is_forced, const char *site, struct buf *error);
+enum ctl_exit ctl_pages_export(const struct ctl_socket *socket, const struct ctl_request *request,
+                               bool is_forced, const char *site, struct buf *error);
 
 #endif

@@ -3,8 +3,8 @@
 
 #include "ctl_json.h"
 
-void ctl_put_refusal(const struct ctl_socket *socket, const struct ctl_answer *answer,
-                     bool wants_json, struct buf *out, struct buf *error)
+void ctl_perform_put_refusal(const struct ctl_socket *socket, const struct ctl_answer *answer,
+                             bool wants_json, struct buf *out, struct buf *error)
 {
     const struct buf *body = &answer->body;
 
@@ -40,11 +40,11 @@ enum ctl_exit ctl_perform(const struct ctl_socket *socket, const struct ctl_requ
     struct ctl_answer answer = {0};
     enum ctl_exit result = CTL_REFUSED;
 
-    if (!ctl_ask(socket, request, &answer, error)) {
+    if (!ctl_client_ask(socket, request, &answer, error)) {
         return CTL_UNREACHABLE;
     }
     if (answer.status >= 300) {
-        ctl_put_refusal(socket, &answer, request->wants_json, out, error);
+        ctl_perform_put_refusal(socket, &answer, request->wants_json, out, error);
     } else {
         result = put_answer(socket, request, &answer.body, out, error);
     }

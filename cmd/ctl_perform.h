@@ -20,7 +20,7 @@ enum ctl_exit ctl_perform(const struct ctl_socket *socket, const struct ctl_requ
  * Appends the message of a refusal to `error`. If the answer has none, appends a line with the
  * socket and the status. With JSON, appends the refusal to `out` as well if it has a message.
  */
-void ctl_put_refusal(const struct ctl_socket *socket, const struct ctl_answer *answer,
-                     bool wants_json, struct buf *out, struct buf *error);
+void ctl_perform_put_refusal(const struct ctl_socket *socket, const struct ctl_answer *answer,
+                             bool wants_json, struct buf *out, struct buf *error);
 
 #endif

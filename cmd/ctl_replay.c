@@ -117,11 +117,11 @@ static int run_replay(const struct ctl_invocation *invocation)
         return ctl_output_fail(CTL_UNREACHABLE, "%s: %s", invocation->arguments[1],
                                strerror(errno));
     }
-    status = ctl_find_socket(invocation->socket, invocation->instance, &socket, &text);
+    status = ctl_socket_find(invocation->socket, invocation->instance, &socket, &text);
     if (status != CTL_DONE) {
         ctl_output_fail_with(status, &text);
     } else {
-        ctl_put_target(&text, invocation->command, arguments, 2);
+        ctl_command_put_target(&text, invocation->command, arguments, 2);
         request.target = text.bytes;
         status = replay(invocation, &socket, &request);
     }

@@ -34,9 +34,9 @@ int ctl_run_print_help(const struct ctl_command *command)
     int status;
 
     if (command != NULL) {
-        ctl_put_command_help(&text, command);
+        ctl_command_put_help(&text, command);
     } else {
-        ctl_put_help(&text);
+        ctl_commands_put_help(&text);
     }
     status = ctl_output_print(&text);
     buf_finish(&text);
@@ -131,12 +131,13 @@ static int run_once(const struct ctl_sockets *sockets, const struct ctl_request 
 /** Appends the target with the arguments and options of the command. */
 static void put_target(struct buf *out, const struct ctl_invocation *invocation)
 {
-    ctl_put_target(out, invocation->command, invocation->arguments, invocation->argument_count);
+    ctl_command_put_target(out, invocation->command, invocation->arguments,
+                           invocation->argument_count);
     if (invocation->is_forced) {
-        ctl_put_parameter(out, "force", "1");
+        ctl_command_put_parameter(out, "force", "1");
     }
     if (invocation->trust != NULL) {
-        ctl_put_parameter(out, "trust", invocation->trust);
+        ctl_command_put_parameter(out, "trust", invocation->trust);
     }
 }
 
@@ -159,10 +160,10 @@ static int run_remote(const struct ctl_invocation *invocation, bool may_be_sever
         .is_plain = (command->options & CTL_PLAIN) != 0,
         .timeout_ms = invocation->timeout_ms,
     };
-    int status = ctl_find_sockets(invocation->socket, invocation->instance, &sockets, &text);
+    int status = ctl_sockets_find(invocation->socket, invocation->instance, &sockets, &text);
 
     if (status == CTL_DONE && !may_be_several) {
-        status = ctl_expect_one(&sockets, &text);
+        status = ctl_sockets_expect_one(&sockets, &text);
     }
     if (status != CTL_DONE) {
         ctl_output_fail_with(status, &text);
@@ -215,11 +216,11 @@ int ctl_run_export(const struct ctl_invocation *invocation)
     struct ctl_request request = request_of(invocation);
     struct buf error = BUF_EMPTY;
     struct ctl_socket socket;
-    int status = ctl_find_socket(invocation->socket, invocation->instance, &socket, &error);
+    int status = ctl_socket_find(invocation->socket, invocation->instance, &socket, &error);
 
     request.is_plain = true;
     if (status == CTL_DONE) {
-        status = ctl_export(&socket, &request, invocation->is_forced, site, &error);
+        status = ctl_pages_export(&socket, &request, invocation->is_forced, site, &error);
     }
     return finish_errors(status, &error);
 }
@@ -229,7 +230,7 @@ int ctl_run_import(const struct ctl_invocation *invocation)
     struct ctl_request request = request_of(invocation);
     struct buf error = BUF_EMPTY;
     struct ctl_socket socket;
-    int status = ctl_find_socket(invocation->socket, invocation->instance, &socket, &error);
+    int status = ctl_socket_find(invocation->socket, invocation->instance, &socket, &error);
 
     if (status == CTL_DONE) {
         status = ctl_import(&socket, &request, invocation->is_forced, &error);
@@ -243,7 +244,7 @@ int ctl_run_backup(const struct ctl_invocation *invocation)
     struct buf out = BUF_EMPTY;
     struct buf error = BUF_EMPTY;
     struct ctl_socket socket;
-    int status = ctl_find_socket(invocation->socket, invocation->instance, &socket, &error);
+    int status = ctl_socket_find(invocation->socket, invocation->instance, &socket, &error);
 
     if (status == CTL_DONE) {
         status = ctl_backup(&socket, &request, invocation->is_forced, invocation->arguments[0],

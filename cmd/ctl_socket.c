@@ -76,7 +76,7 @@ static enum ctl_exit use_preset(const char *pattern, struct ctl_socket *ret_sock
 
 /* Several instances */
 
-void ctl_put_instance(struct buf *out, const struct ctl_socket *socket)
+void ctl_socket_put_instance(struct buf *out, const struct ctl_socket *socket)
 {
     const char *end = strrchr(socket->path, '/');
     const char *start = end;
@@ -141,7 +141,7 @@ static enum ctl_exit use_all(struct ctl_sockets *ret_sockets, struct buf *error)
     return result;
 }
 
-enum ctl_exit ctl_find_sockets(const char *path, const char *name, struct ctl_sockets *ret_sockets,
+enum ctl_exit ctl_sockets_find(const char *path, const char *name, struct ctl_sockets *ret_sockets,
                                struct buf *error)
 {
     const char *preset = getenv_or("VISITCOUNTD_ADMIN_SOCKET", NULL);
@@ -166,7 +166,7 @@ void ctl_sockets_finish(struct ctl_sockets *sockets)
     *sockets = (struct ctl_sockets){0};
 }
 
-enum ctl_exit ctl_expect_one(const struct ctl_sockets *sockets, struct buf *error)
+enum ctl_exit ctl_sockets_expect_one(const struct ctl_sockets *sockets, struct buf *error)
 {
     if (sockets->count == 1) {
         return CTL_DONE;
@@ -174,21 +174,21 @@ enum ctl_exit ctl_expect_one(const struct ctl_sockets *sockets, struct buf *erro
     buf_printf(error, "%s has the sockets of %zu instances: ", run_dir(), sockets->count);
     for (size_t i = 0; i < sockets->count; i++) {
         buf_puts(error, i != 0 ? ", " : "");
-        ctl_put_instance(error, &sockets->sockets[i]);
+        ctl_socket_put_instance(error, &sockets->sockets[i]);
     }
     buf_puts(error, "; name one, for example with --instance ");
-    ctl_put_instance(error, &sockets->sockets[0]);
+    ctl_socket_put_instance(error, &sockets->sockets[0]);
     return CTL_USAGE;
 }
 
-enum ctl_exit ctl_find_socket(const char *path, const char *name, struct ctl_socket *ret_socket,
+enum ctl_exit ctl_socket_find(const char *path, const char *name, struct ctl_socket *ret_socket,
                               struct buf *error)
 {
     struct ctl_sockets found;
-    enum ctl_exit result = ctl_find_sockets(path, name, &found, error);
+    enum ctl_exit result = ctl_sockets_find(path, name, &found, error);
 
     if (result == CTL_DONE) {
-        result = ctl_expect_one(&found, error);
+        result = ctl_sockets_expect_one(&found, error);
     }
     if (result == CTL_DONE) {
         *ret_socket = found.sockets[0];

@@ -37,18 +37,18 @@ struct ctl_sockets {
  * instances. At most one of `path` and `name` is not NULL. If the result is not CTL_DONE, appends a
  * line with the reason to `error`. The caller always calls ctl_sockets_finish().
  */
-enum ctl_exit ctl_find_sockets(const char *path, const char *name, struct ctl_sockets *ret_sockets,
+enum ctl_exit ctl_sockets_find(const char *path, const char *name, struct ctl_sockets *ret_sockets,
                                struct buf *error);
 void ctl_sockets_finish(struct ctl_sockets *sockets);
 
 /** Returns CTL_DONE for one socket. For several, CTL_USAGE, with their names in `error`. */
-enum ctl_exit ctl_expect_one(const struct ctl_sockets *sockets, struct buf *error);
+enum ctl_exit ctl_sockets_expect_one(const struct ctl_sockets *sockets, struct buf *error);
 
 /** Finds the socket for a command that takes one instance only. */
-enum ctl_exit ctl_find_socket(const char *path, const char *name, struct ctl_socket *ret_socket,
+enum ctl_exit ctl_socket_find(const char *path, const char *name, struct ctl_socket *ret_socket,
                               struct buf *error);
 
 /** Appends the name of the instance that has this socket in the run directory. */
-void ctl_put_instance(struct buf *out, const struct ctl_socket *socket);
+void ctl_socket_put_instance(struct buf *out, const struct ctl_socket *socket);
 
 #endif

@@ -33,8 +33,8 @@ static bool take_option(struct ctl_invocation *invocation, int value)
         invocation->wants_json = true;
         break;
     case 't':
-        return parse_duration(optarg, &invocation->timeout_ms) == 0 && invocation->timeout_ms > 0 &&
-               invocation->timeout_ms <= TIMEOUT_MAX_MS;
+        return units_parse_duration(optarg, &invocation->timeout_ms) == 0 &&
+               invocation->timeout_ms > 0 && invocation->timeout_ms <= TIMEOUT_MAX_MS;
     case 'w':
         invocation->watches = true;
         break;
@@ -124,7 +124,7 @@ static int check_arguments(const struct ctl_invocation *invocation)
     }
     buf_printf(&text, "%s: too %s arguments, got %zu\n", command->name,
                count < command->required ? "few" : "many", count);
-    ctl_put_usage(&text, command);
+    ctl_command_put_usage(&text, command);
     ctl_output_fail_with(CTL_USAGE, &text);
     buf_finish(&text);
     return CTL_USAGE;
@@ -158,7 +158,7 @@ static int print_reference(const char *form)
     struct buf text = BUF_EMPTY;
     int status;
 
-    if (ctl_put_reference(&text, form) != 0) {
+    if (ctl_commands_put_reference(&text, form) != 0) {
         status = ctl_output_fail(
             CTL_USAGE, "--print-reference: expected man, markdown or bash, not \"%s\"", form);
     } else {

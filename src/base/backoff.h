@@ -41,7 +41,4 @@ static inline bool backoff_has_begun(const struct backoff *backoff)
 /** Returns the delay in ms between a failure and the next attempt, at least 1. */
 uint64_t backoff_next_ms(struct backoff *backoff);
 
-/** Fills `bytes` from the kernel's random generator. Aborts if the kernel has none. */
-void random_bytes(void *bytes, size_t length);
-
 #endif

@@ -70,7 +70,7 @@ static inline void buf_putc(struct buf *buf, char c)
 #define U64_DIGITS_MAX 20
 
 /** Writes `value` in decimal, without NUL. Returns the number of digits. */
-size_t format_u64(uint64_t value, char ret_digits[static U64_DIGITS_MAX]);
+size_t buf_format_u64(uint64_t value, char ret_digits[static U64_DIGITS_MAX]);
 
 /** Appends `value` in decimal. */
 void buf_put_u64(struct buf *buf, uint64_t value);
@@ -96,27 +96,11 @@ void buf_put_xml(struct buf *buf, const char *bytes, size_t length);
 char *buf_steal(struct buf *buf);
 
 /** Returns the first `c` between `at` and `end`, or `end` if there is none. */
-static inline const char *find_byte(const char *at, const char *end, char c)
+static inline const char *buf_find_byte(const char *at, const char *end, char c)
 {
     const char *found = memchr(at, c, (size_t)(end - at));
 
     return found != NULL ? found : end;
 }
-
-/**
- * Returns the length of the UTF-8 sequence at `bytes` (1-4), or 0 if it is not valid. Overlong
- * forms, surrogates and values above U+10FFFF are not valid (RFC 3629, section 3).
- */
-size_t utf8_sequence_length(const char *bytes, size_t length);
-
-/**
- * Returns the code point of the valid sequence at `bytes` if it could mislead a reader, else 0: a
- * control character U+0080-U+009F, a line end U+2028 or U+2029, or one that changes the direction
- * of what follows (U+202A-U+202E, U+2066-U+2069). Joiners and marks of direction are none of them.
- */
-unsigned utf8_misleading(const char *bytes, size_t sequence);
-
-/** Returns how many terminal columns valid UTF-8 takes. Each character counts as one column. */
-size_t utf8_width(const char *bytes, size_t length);
 
 #endif

@@ -60,7 +60,7 @@ static inline void list_remove(struct list *link)
 }
 
 /** Removes the first link and returns it. Returns NULL if the list is empty. */
-static inline struct list *list_take_first(struct list *anchor)
+static inline struct list *list_pop_first(struct list *anchor)
 {
     struct list *first = anchor->next;
 

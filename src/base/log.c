@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/log.h"
 
+#include "base/utf8.h"
 #include "base/buf.h"
 
 #include <stdarg.h>

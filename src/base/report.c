@@ -2,6 +2,7 @@
 #include "base/report.h"
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 
 #include <assert.h>
 #include <math.h>

@@ -43,7 +43,7 @@ static int take_digits(const char **text, uint64_t *ret_value)
     return 0;
 }
 
-int parse_u64(const char *text, uint64_t *ret_value)
+int units_parse_u64(const char *text, uint64_t *ret_value)
 {
     uint64_t value;
     int rc;
@@ -108,27 +108,27 @@ static char *format_with_unit(uint64_t value, const struct unit *units, char *te
     return text;
 }
 
-int parse_duration(const char *text, uint64_t *ret_ms)
+int units_parse_duration(const char *text, uint64_t *ret_ms)
 {
     return parse_with_unit(text, duration_units, ret_ms);
 }
 
-int parse_size(const char *text, uint64_t *ret_bytes)
+int units_parse_size(const char *text, uint64_t *ret_bytes)
 {
     return parse_with_unit(text, size_units, ret_bytes);
 }
 
-char *format_duration(uint64_t ms, char text[UNITS_TEXT_MAX])
+char *units_format_duration(uint64_t ms, char text[UNITS_TEXT_MAX])
 {
     return format_with_unit(ms, duration_units, text);
 }
 
-char *format_size(uint64_t bytes, char text[UNITS_TEXT_MAX])
+char *units_format_size(uint64_t bytes, char text[UNITS_TEXT_MAX])
 {
     return format_with_unit(bytes, size_units, text);
 }
 
-int parse_rate(const char *text, struct rate *ret_rate)
+int rate_parse(const char *text, struct rate *ret_rate)
 {
     struct rate rate;
     int rc = take_digits(&text, &rate.count);
@@ -136,7 +136,7 @@ int parse_rate(const char *text, struct rate *ret_rate)
     if (rc < 0 || *text != '/') {
         return rc < 0 ? rc : -EINVAL;
     }
-    rc = parse_duration(text + 1, &rate.per_ms);
+    rc = units_parse_duration(text + 1, &rate.per_ms);
     if (rc < 0) {
         return rc;
     }
@@ -147,14 +147,14 @@ int parse_rate(const char *text, struct rate *ret_rate)
     return 0;
 }
 
-char *format_rate(const struct rate *rate, char text[2 * UNITS_TEXT_MAX])
+char *rate_format(const struct rate *rate, char text[2 * UNITS_TEXT_MAX])
 {
     char per[UNITS_TEXT_MAX];
 
     text[0] = '\0';
     if (rate->count != 0) {
         snprintf(text, 2 * UNITS_TEXT_MAX, "%" PRIu64 "/%s", rate->count,
-                 format_duration(rate->per_ms, per));
+                 units_format_duration(rate->per_ms, per));
     }
     return text;
 }
@@ -189,7 +189,7 @@ static bool is_ipv6(const char *host)
 
     if (zone != NULL) {
         return zone[1] != '\0' && is_host_name(zone + 1) &&
-               parse_ip(host, (size_t)(zone - host), &address) == 0;
+               units_parse_ip(host, (size_t)(zone - host), &address) == 0;
     }
     return strchr(host, ':') != NULL && inet_pton(AF_INET6, host, &address) == 1;
 }
@@ -209,7 +209,7 @@ static int parse_unix(const char *path, struct address *ret_address)
     return 0;
 }
 
-int parse_address(const char *text, struct address *ret_address)
+int address_parse(const char *text, struct address *ret_address)
 {
     const char *colon = strrchr(text, ':');
     struct address address = {.is_unix = false};
@@ -237,7 +237,7 @@ int parse_address(const char *text, struct address *ret_address)
     if (bracketed ? !is_ipv6(address.host) : !is_host_name(address.host)) {
         return -EINVAL;
     }
-    rc = parse_u64(colon + 1, &port);
+    rc = units_parse_u64(colon + 1, &port);
     if (rc < 0) {
         return rc;
     }
@@ -249,7 +249,7 @@ int parse_address(const char *text, struct address *ret_address)
     return 0;
 }
 
-char *format_address(const struct address *address, char text[ADDRESS_TEXT_MAX])
+char *address_format(const struct address *address, char text[ADDRESS_TEXT_MAX])
 {
     if (address->is_unix) {
         snprintf(text, ADDRESS_TEXT_MAX, "unix:%s", address->path);
@@ -267,7 +267,7 @@ static void map_ipv4(const void *ipv4, struct in6_addr *ret_address)
     memcpy(&ret_address->s6_addr[12], ipv4, 4);
 }
 
-int parse_ip(const char *text, size_t length, struct in6_addr *ret_address)
+int units_parse_ip(const char *text, size_t length, struct in6_addr *ret_address)
 {
     char copy[INET6_ADDRSTRLEN];
     struct in_addr ipv4;
@@ -294,16 +294,16 @@ static bool has_bits_behind(const struct in6_addr *address, unsigned prefix)
     return false;
 }
 
-int parse_network(const char *text, struct network *ret_network)
+int network_parse(const char *text, struct network *ret_network)
 {
     size_t length = strcspn(text, "/");
     bool is_ipv4 = memchr(text, ':', length) == NULL;
     uint64_t prefix = is_ipv4 ? 32 : 128;
     struct in6_addr address;
-    int rc = parse_ip(text, length, &address);
+    int rc = units_parse_ip(text, length, &address);
 
     if (rc == 0 && text[length] == '/') {
-        rc = parse_u64(text + length + 1, &prefix);
+        rc = units_parse_u64(text + length + 1, &prefix);
     }
     if (rc < 0) {
         return rc;
@@ -320,7 +320,7 @@ int parse_network(const char *text, struct network *ret_network)
     return 0;
 }
 
-char *format_network(const struct network *network, char text[64])
+char *network_format(const struct network *network, char text[64])
 {
     bool is_ipv4 = network->prefix >= MAPPED_BITS && IN6_IS_ADDR_V4MAPPED(&network->address);
     unsigned prefix = is_ipv4 ? network->prefix - MAPPED_BITS : network->prefix;
@@ -338,7 +338,7 @@ char *format_network(const struct network *network, char text[64])
     return text;
 }
 
-int sockaddr_ip(const struct sockaddr *sockaddr, struct in6_addr *ret_address)
+int units_sockaddr_ip(const struct sockaddr *sockaddr, struct in6_addr *ret_address)
 {
     struct sockaddr_in ipv4;
     struct sockaddr_in6 ipv6;

@@ -17,22 +17,22 @@
 #include <sys/un.h>
 
 /** Parses a whole number of decimal digits only. */
-int parse_u64(const char *text, uint64_t *ret_value);
+int units_parse_u64(const char *text, uint64_t *ret_value);
 
 /** Parses a whole number with one unit: ms, s, m, h, d ("250ms", "5s"). "0" needs no unit. */
-int parse_duration(const char *text, uint64_t *ret_ms);
+int units_parse_duration(const char *text, uint64_t *ret_ms);
 
 /** Parses a whole number with one unit: B, KiB, MiB, GiB ("64KiB"). "0" needs no unit. */
-int parse_size(const char *text, uint64_t *ret_bytes);
+int units_parse_size(const char *text, uint64_t *ret_bytes);
 
 /** Longest text of the two printers below, including the NUL. */
 #define UNITS_TEXT_MAX 32
 
 /** Writes `ms` in the largest unit that divides it: 90000 -> "90s". Returns `text`. */
-char *format_duration(uint64_t ms, char text[UNITS_TEXT_MAX]);
+char *units_format_duration(uint64_t ms, char text[UNITS_TEXT_MAX]);
 
 /** Writes `bytes` in the largest unit that divides it: 65536 -> "64KiB". Returns `text`. */
-char *format_size(uint64_t bytes, char text[UNITS_TEXT_MAX]);
+char *units_format_size(uint64_t bytes, char text[UNITS_TEXT_MAX]);
 
 /** `count` events per `per_ms`. */
 struct rate {
@@ -41,10 +41,10 @@ struct rate {
 };
 
 /** Parses "30/1m": a whole number above 0 and a duration above 0. */
-int parse_rate(const char *text, struct rate *ret_rate);
+int rate_parse(const char *text, struct rate *ret_rate);
 
-/** Writes the form that parse_rate() reads, or "" if there is no limit. Returns `text`. */
-char *format_rate(const struct rate *rate, char text[2 * UNITS_TEXT_MAX]);
+/** Writes the form that rate_parse() reads, or "" if there is no limit. Returns `text`. */
+char *rate_format(const struct rate *rate, char text[2 * UNITS_TEXT_MAX]);
 
 /** Longest text of a `struct address`, including the NUL. */
 #define ADDRESS_TEXT_MAX 288
@@ -61,10 +61,10 @@ struct address {
  * Parses "HOST:PORT", "[IPV6]:PORT" or "unix:PATH". Returns -ENAMETOOLONG if the path does not fit
  * into a sockaddr_un (107 bytes on Linux, unix(7)).
  */
-int parse_address(const char *text, struct address *ret_address);
+int address_parse(const char *text, struct address *ret_address);
 
-/** Writes the form that parse_address() reads. Returns `text`. */
-char *format_address(const struct address *address, char text[ADDRESS_TEXT_MAX]);
+/** Writes the form that address_parse() reads. Returns `text`. */
+char *address_format(const struct address *address, char text[ADDRESS_TEXT_MAX]);
 
 /** An IPv4 or IPv6 network. IPv4 is stored as IPv4-mapped IPv6 (RFC 4291, section 2.5.5.2). */
 struct network {
@@ -73,16 +73,16 @@ struct network {
 };
 
 /** Parses "10.0.0.0/8", "2001:db8::/32", or one address. Bits after the prefix must be zero. */
-int parse_network(const char *text, struct network *ret_network);
+int network_parse(const char *text, struct network *ret_network);
 
-/** Writes the form that parse_network() reads. Returns `text` (of at least 64 bytes). */
-char *format_network(const struct network *network, char text[64]);
+/** Writes the form that network_parse() reads. Returns `text` (of at least 64 bytes). */
+char *network_format(const struct network *network, char text[64]);
 
 /** Parses a numeric IPv4 or IPv6 address of `length` bytes (no NUL needed) as (mapped) IPv6. */
-int parse_ip(const char *text, size_t length, struct in6_addr *ret_address);
+int units_parse_ip(const char *text, size_t length, struct in6_addr *ret_address);
 
 /** Gets the IP address of `sockaddr` as (mapped) IPv6. Returns 0, or -EAFNOSUPPORT if none. */
-int sockaddr_ip(const struct sockaddr *sockaddr, struct in6_addr *ret_address);
+int units_sockaddr_ip(const struct sockaddr *sockaddr, struct in6_addr *ret_address);
 
 /** Whether `address` is inside `network`. */
 bool network_contains(const struct network *network, const struct in6_addr *address);

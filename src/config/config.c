@@ -306,11 +306,11 @@ static struct config *load(struct loader *loader)
 {
     loader->config = alloc_zero(1, sizeof(*loader->config));
     loader_set_defaults(loader);
-    config_load_kubernetes(loader);
+    loader_load_kubernetes(loader);
     load_file(loader);
-    config_load_credentials(loader);
-    config_load_traditional(loader);
-    config_load_environment(loader);
+    loader_load_credentials(loader);
+    loader_load_traditional(loader);
+    loader_load_environment(loader);
     load_command_line(loader);
     loader_expand(loader);
     loader_check_sites(loader);

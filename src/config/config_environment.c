@@ -46,11 +46,11 @@ static const char *look_up(const struct loader *loader, const char *name)
 /** Whether `value` has the form that Kubernetes sets for a service: "tcp://10.0.0.1:6379". */
 static bool parse_service(const char *value, struct address *ret_address)
 {
-    return strncmp(value, "tcp://", 6) == 0 && parse_address(value + 6, ret_address) == 0 &&
+    return strncmp(value, "tcp://", 6) == 0 && address_parse(value + 6, ret_address) == 0 &&
            !ret_address->is_unix;
 }
 
-void config_load_kubernetes(struct loader *loader)
+void loader_load_kubernetes(struct loader *loader)
 {
     for (size_t i = 0; i < sizeof(redis_port_names) / sizeof(redis_port_names[0]); i++) {
         const char *value = look_up(loader, redis_port_names[i]);
@@ -69,7 +69,7 @@ void config_load_kubernetes(struct loader *loader)
     }
 }
 
-void config_load_credentials(struct loader *loader)
+void loader_load_credentials(struct loader *loader)
 {
     const char *directory = look_up(loader, "CREDENTIALS_DIRECTORY");
 
@@ -137,7 +137,7 @@ static void set_from_url(struct loader *loader)
     redis_url_finish(&url);
 }
 
-void config_load_traditional(struct loader *loader)
+void loader_load_traditional(struct loader *loader)
 {
     set_from_url(loader);
     for (size_t i = 0; i < sizeof(traditional_names) / sizeof(traditional_names[0]); i++) {
@@ -225,7 +225,7 @@ static void reject_unknown(struct loader *loader, const char *variable)
     free(name);
 }
 
-void config_load_environment(struct loader *loader)
+void loader_load_environment(struct loader *loader)
 {
     for (int option = 0; option < CONFIG_OPTION_COUNT; option++) {
         const struct option_row *row = &option_rows[option];

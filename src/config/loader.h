@@ -72,9 +72,9 @@ void loader_expand(struct loader *loader);
 void loader_check_sites(struct loader *loader);
 
 /** Load the layers that are in the environment or named by it (config_environment.c). */
-void config_load_kubernetes(struct loader *loader);
-void config_load_credentials(struct loader *loader);
-void config_load_traditional(struct loader *loader);
-void config_load_environment(struct loader *loader);
+void loader_load_kubernetes(struct loader *loader);
+void loader_load_credentials(struct loader *loader);
+void loader_load_traditional(struct loader *loader);
+void loader_load_environment(struct loader *loader);
 
 #endif

@@ -2,6 +2,7 @@
 #include "config/option.h"
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "config/option_type.h"
 
 #include <errno.h>

@@ -11,7 +11,7 @@
 static int parse_address_item(const struct option_row *row, const char *text, void *ret_value)
 {
     struct address address;
-    int rc = parse_address(text, &address);
+    int rc = address_parse(text, &address);
 
     (void)row;
     if (rc == 0 && address.is_unix && !option_pattern_is_valid(address.path)) {
@@ -55,7 +55,7 @@ static void print_address(const struct option_row *row, const void *value, struc
     char text[ADDRESS_TEXT_MAX];
 
     (void)row;
-    buf_puts(out, format_address(value, text));
+    buf_puts(out, address_format(value, text));
 }
 
 /* --- a network --- */
@@ -63,7 +63,7 @@ static void print_address(const struct option_row *row, const void *value, struc
 static int parse_network_item(const struct option_row *row, const char *text, void *ret_value)
 {
     (void)row;
-    return parse_network(text, ret_value);
+    return network_parse(text, ret_value);
 }
 
 static void expect_network(const struct option_row *row, int error, struct buf *out)
@@ -91,7 +91,7 @@ static void print_network(const struct option_row *row, const void *value, struc
     char text[64];
 
     (void)row;
-    buf_puts(out, format_network(value, text));
+    buf_puts(out, network_format(value, text));
 }
 
 OPTION_TYPE(ADDRESSES, sizeof(struct address), QUOTED, parse_address_item, expect_address,

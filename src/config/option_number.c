@@ -102,7 +102,7 @@ static int parse_number(const struct option_row *row, const char *text,
 
 static int parse_count(const struct option_row *row, const char *text, void *ret_value)
 {
-    return parse_number(row, text, parse_u64, ret_value);
+    return parse_number(row, text, units_parse_u64, ret_value);
 }
 
 static void expect_count(const struct option_row *row, int error, struct buf *out)
@@ -127,7 +127,7 @@ static void print_count(const struct option_row *row, const void *value, struct 
 
 static int parse_milliseconds(const struct option_row *row, const char *text, void *ret_value)
 {
-    return parse_number(row, text, parse_duration, ret_value);
+    return parse_number(row, text, units_parse_duration, ret_value);
 }
 
 static void expect_duration(const struct option_row *row, int error, struct buf *out)
@@ -136,8 +136,8 @@ static void expect_duration(const struct option_row *row, int error, struct buf 
     char max[UNITS_TEXT_MAX];
 
     if (error == -ERANGE) {
-        buf_printf(out, "a duration from \"%s\" to \"%s\"", format_duration(row->min, min),
-                   format_duration(row->max, max));
+        buf_printf(out, "a duration from \"%s\" to \"%s\"", units_format_duration(row->min, min),
+                   units_format_duration(row->max, max));
     } else {
         buf_puts(out, "a duration with a unit, such as \"250ms\" or \"5s\"");
     }
@@ -148,14 +148,14 @@ static void print_duration(const struct option_row *row, const void *value, stru
     char text[UNITS_TEXT_MAX];
 
     (void)row;
-    buf_puts(out, format_duration(*(const uint64_t *)value, text));
+    buf_puts(out, units_format_duration(*(const uint64_t *)value, text));
 }
 
 /* --- a size --- */
 
 static int parse_bytes(const struct option_row *row, const char *text, void *ret_value)
 {
-    return parse_number(row, text, parse_size, ret_value);
+    return parse_number(row, text, units_parse_size, ret_value);
 }
 
 static void expect_size(const struct option_row *row, int error, struct buf *out)
@@ -164,8 +164,8 @@ static void expect_size(const struct option_row *row, int error, struct buf *out
     char max[UNITS_TEXT_MAX];
 
     if (error == -ERANGE) {
-        buf_printf(out, "a size from \"%s\" to \"%s\"", format_size(row->min, min),
-                   format_size(row->max, max));
+        buf_printf(out, "a size from \"%s\" to \"%s\"", units_format_size(row->min, min),
+                   units_format_size(row->max, max));
     } else {
         buf_puts(out, "a size with a unit, such as \"512KiB\" or \"64MiB\"");
     }
@@ -176,7 +176,7 @@ static void print_size(const struct option_row *row, const void *value, struct b
     char text[UNITS_TEXT_MAX];
 
     (void)row;
-    buf_puts(out, format_size(*(const uint64_t *)value, text));
+    buf_puts(out, units_format_size(*(const uint64_t *)value, text));
 }
 
 /* --- a rate --- */
@@ -184,7 +184,7 @@ static void print_size(const struct option_row *row, const void *value, struct b
 static int parse_rate_or_none(const struct option_row *row, const char *text, void *ret_value)
 {
     (void)row;
-    return text[0] == '\0' ? 0 : parse_rate(text, ret_value);
+    return text[0] == '\0' ? 0 : rate_parse(text, ret_value);
 }
 
 static void expect_rate(const struct option_row *row, int error, struct buf *out)
@@ -207,7 +207,7 @@ static void print_rate(const struct option_row *row, const void *value, struct b
     char text[2 * UNITS_TEXT_MAX];
 
     (void)row;
-    buf_puts(out, format_rate(value, text));
+    buf_puts(out, rate_format(value, text));
 }
 
 OPTION_TYPE(BOOL, 0, BARE, parse_bool, expect_bool, equals_bool, print_bool, NULL);

@@ -88,7 +88,7 @@ static int parse_host(const struct option_row *row, const char *text, void *ret_
         return -ERANGE;
     }
     snprintf(with_port, sizeof(with_port), strchr(text, ':') != NULL ? "[%s]:1" : "%s:1", text);
-    if (text[0] != '\0' && parse_address(with_port, &address) < 0) {
+    if (text[0] != '\0' && address_parse(with_port, &address) < 0) {
         return -EINVAL;
     }
     return parse_string(row, text, ret_value);
@@ -189,8 +189,8 @@ static int parse_origin(const struct option_row *row, const char *text, void *re
     /* a port follows the last colon, unless the colon is part of an IPv6 address */
     buf_printf(&with_port, strchr(host, ']') == NULL && strchr(host, ':') != NULL ? "%s" : "%s:1",
                host);
-    rc = strstr(host, "]:") != NULL ? parse_address(host, &address)
-                                    : parse_address(with_port.bytes, &address);
+    rc = strstr(host, "]:") != NULL ? address_parse(host, &address)
+                                    : address_parse(with_port.bytes, &address);
     buf_finish(&with_port);
     if (rc < 0 || address.is_unix || address.port == 0) {
         return -EINVAL;

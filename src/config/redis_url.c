@@ -128,7 +128,7 @@ static const char *parse_server(struct redis_url *url, const char *text)
 
     buf_append(&host, text, length);
     buf_puts(&host, has_port ? "" : DEFAULT_PORT);
-    rc = parse_address(host.bytes, &address);
+    rc = address_parse(host.bytes, &address);
     if (rc < 0 || address.is_unix) {
         buf_finish(&host);
         return "the host or the port is not understood";

@@ -313,7 +313,7 @@ static void refuse_page(struct batch_page *page, struct list *answered)
                                                    "this one is new, and was not counted"};
     struct list *link;
 
-    while ((link = list_take_first(&page->visits)) != NULL) {
+    while ((link = list_pop_first(&page->visits)) != NULL) {
         container_of(link, struct visit, link)->answer = refused;
         list_append(answered, link);
     }
@@ -326,7 +326,7 @@ static void answer_page(struct batch_page *page, struct page_tokens *tokens,
     uint64_t before = duplicate->count - (page->hits - count_duplicates(tokens));
     struct list *link;
 
-    while ((link = list_take_first(&page->visits)) != NULL) {
+    while ((link = list_pop_first(&page->visits)) != NULL) {
         struct visit *visit = container_of(link, struct visit, link);
 
         visit->answer = *duplicate;
@@ -401,7 +401,7 @@ void batch_release(struct batch *batch,
         struct batch_page *page = page_of(page_link);
         struct list *link;
 
-        while ((link = list_take_first(&page->visits)) != NULL) {
+        while ((link = list_pop_first(&page->visits)) != NULL) {
             on_visit(data, container_of(link, struct visit, link), entry);
         }
         entry++;

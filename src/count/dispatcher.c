@@ -44,7 +44,7 @@ void dispatcher_write_soon(struct site *site)
 
 struct lane *dispatcher_take_ready(struct engine *engine)
 {
-    struct list *link = list_take_first(&engine->ready);
+    struct list *link = list_pop_first(&engine->ready);
 
     return link != NULL ? lane_in_queue(link) : NULL;
 }
@@ -84,7 +84,7 @@ static void choose_probe(struct engine *engine)
 {
     struct list *link;
 
-    while (engine->probe == NULL && (link = list_take_first(&engine->resting)) != NULL) {
+    while (engine->probe == NULL && (link = list_pop_first(&engine->resting)) != NULL) {
         struct lane *lane = lane_in_queue(link);
 
         if (session_has_work(&lane->session) && !session_is_busy(&lane->session)) {

@@ -176,7 +176,7 @@ static void on_flush(struct loop_task *task)
         loop_task_schedule(engine->loop, task);
         return;
     }
-    while ((link = list_take_first(&engine->unwritten)) != NULL) {
+    while ((link = list_pop_first(&engine->unwritten)) != NULL) {
         spill_write_next(container_of(link, struct site, unwritten));
     }
     while ((lane = dispatcher_take_ready(engine)) != NULL) {

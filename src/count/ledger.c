@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/ledger.h"
 
+#include "base/random.h"
 #include "base/backoff.h"
 #include "base/require.h"
 
@@ -43,7 +44,7 @@ void ledger_init(struct ledger *ledger)
 
 static void drop_oldest(struct ledger *ledger)
 {
-    struct sealed_batch *sealed_batch = sealed_batch_of(list_take_first(&ledger->retained));
+    struct sealed_batch *sealed_batch = sealed_batch_of(list_pop_first(&ledger->retained));
 
     require(ledger->retained_bytes >= sealed_batch->size_bytes);
     ledger->retained_bytes -= sealed_batch->size_bytes;

@@ -41,7 +41,7 @@ static void finish_batch(struct lane *lane, struct batch *batch,
 
     list_init(&answered);
     batch_answer(batch, applied, &answered);
-    while ((link = list_take_first(&answered)) != NULL) {
+    while ((link = list_pop_first(&answered)) != NULL) {
         struct visit *visit = container_of(link, struct visit, link);
         struct visit_answer answer = visit->answer; /* the visit may be gone before the end */
 

@@ -83,7 +83,7 @@ static void say_unprotected(struct site *site, uint64_t now_ms)
     log_warning("store: site %s: ledger.retain_max, %s, is reached: %llu visits that were counted "
                 "are no longer kept here, and are lost if the store comes back without them; a "
                 "larger ledger.retain_max keeps more",
-                site->name, format_size(options->retain_max_bytes, size),
+                site->name, units_format_size(options->retain_max_bytes, size),
                 (unsigned long long)site->unprotected);
     site->unprotected = 0;
     site->unprotected_said_at_ms = now_ms;

@@ -39,7 +39,7 @@ static void set_aside(struct spill_record *spill_record, const char *epoch,
 
     memcpy(record.site, spill_record->lane->session.site, sizeof(record.site));
     memcpy(record.epoch, epoch, sizeof(record.epoch));
-    journal_set_aside(&spill_record->entry, &record);
+    journal_entry_set_aside(&spill_record->entry, &record);
 }
 
 bool spill_has_record(const struct batch *batch)
@@ -173,7 +173,7 @@ static void on_written(struct journal_entry *entry, int error)
         if (error == 0 && spill_record->outdated != NULL) {
             set_aside(spill_record, spill_record->epoch, spill_record->outdated);
         } else if (error == 0) {
-            journal_done(entry);
+            journal_entry_done(entry);
         }
         sealed_batch_destroy(spill_record->outdated);
         free(spill_record);
@@ -327,7 +327,7 @@ void spill_end_record(struct lane *lane, struct batch *batch, const struct store
     batch->spill_record = NULL;
     if (spill_record->is_written) {
         engine->stats.replayed += batch->sealed_batch->hits;
-        journal_done(&spill_record->entry);
+        journal_entry_done(&spill_record->entry);
         free(spill_record);
     } else {
         spill_record->batch = NULL;

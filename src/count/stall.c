@@ -42,7 +42,7 @@ static char *format_lasted(const struct stall *stall, uint64_t now_ms, char text
 {
     uint64_t lasted_ms = now_ms - stall->since_ms;
 
-    return format_duration(lasted_ms - lasted_ms % 1000, text);
+    return units_format_duration(lasted_ms - lasted_ms % 1000, text);
 }
 
 static struct stall *find_or_create_stall(struct lane *lane)

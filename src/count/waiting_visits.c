@@ -57,7 +57,7 @@ void waiting_visits_answer_uncounted(struct site *site, struct list *visits,
     struct visit_answer answer = {.status = status, .uniques = STORE_NONE, .reason = reason};
     struct list *link;
 
-    while ((link = list_take_first(visits)) != NULL) {
+    while ((link = list_pop_first(visits)) != NULL) {
         struct visit *visit = container_of(link, struct visit, link);
 
         waiting_visits_end(site);

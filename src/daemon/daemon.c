@@ -419,7 +419,7 @@ static void watch_signals(struct daemon *daemon)
 static bool create_app(struct daemon *daemon)
 {
     int first;
-    size_t count = systemd_take_sockets(&first);
+    size_t count = systemd_acquire_sockets(&first);
     int inherited[count + 1];
     struct buf errors = BUF_EMPTY;
     struct app_options options = {

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <systemd/sd-daemon.h>
 
-size_t systemd_take_sockets(int *ret_first)
+size_t systemd_acquire_sockets(int *ret_first)
 {
     int count = sd_listen_fds(1);
 

@@ -11,7 +11,7 @@
 
 /** Returns the number of listening sockets from systemd. Their descriptors start at `*ret_first`.
  */
-size_t systemd_take_sockets(int *ret_first);
+size_t systemd_acquire_sockets(int *ret_first);
 
 /** Returns how often to feed the watchdog, in ms: half of its limit; 0 without a watchdog. */
 uint64_t systemd_watchdog_interval_ms(void);

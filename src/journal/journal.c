@@ -104,7 +104,7 @@ static void refuse(struct journal *journal, struct journal_entry *entry, const c
     char limit[UNITS_TEXT_MAX];
 
     buf_printf(&text, "%s: %s (journal.max_size is %s)", journal->directory, reason,
-               format_size(journal->status.max_size_bytes, limit));
+               units_format_size(journal->status.max_size_bytes, limit));
     journal_set_error(journal, &text);
     buf_finish(&text);
     if (!journal->is_full) {
@@ -138,7 +138,7 @@ void journal_append(struct journal *journal, const struct journal_record *record
     loop_task_schedule(journal->loop, &journal->end_of_turn);
 }
 
-void journal_done(struct journal_entry *entry)
+void journal_entry_done(struct journal_entry *entry)
 {
     struct journal *journal = entry->journal;
 
@@ -179,9 +179,9 @@ static void free_segments(struct list *segments)
 {
     struct list *link;
 
-    while ((link = list_take_first(segments)) != NULL) {
-        journal_file_close(&segment_of(link)->file);
-        free(segment_of(link));
+    while ((link = list_pop_first(segments)) != NULL) {
+        journal_file_close(&journal_segment_of(link)->file);
+        free(journal_segment_of(link));
     }
 }
 
@@ -334,7 +334,7 @@ struct journal *journal_open(struct loop *loop, struct disk *disk,
     free(numbers);
     if (error != 0) {
         buf_printf(errors, "journal %s: read: ", options->directory);
-        journal_put_reason(errors, error);
+        journal_segment_put_reason(errors, error);
         buf_putc(errors, '\n');
         finish(journal);
         free(journal);

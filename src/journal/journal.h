@@ -41,7 +41,7 @@ struct journal_options {
  *
  * Passes each record to `on_record` in the order of writing, after all were read. `on_record` takes
  * over the sealed_batch. It returns an entry in its own memory (on_written is not used), which it
- * later passes to journal_done().
+ * later passes to journal_entry_done().
  *
  * Cuts a torn tail, as a crash leaves it, off the last segment. Logs its file and offset.
  *

@@ -68,7 +68,7 @@ static void load_file(struct journal *journal, uint64_t number)
     enum journal_found found = JOURNAL_FOUND_END;
     char name[JOURNAL_SEGMENT_NAME_MAX];
     char key[KEY_MAX];
-    int error = journal_reader_open(&reader, journal->fd, journal_aside_name(number, name));
+    int error = journal_reader_open(&reader, journal->fd, journal_segment_aside_name(number, name));
 
     while (error == 0 && (found = journal_reader_next(&reader, &record)) == JOURNAL_FOUND_RECORD) {
         note(journal, key, make_key(&record, key), record.sealed_batch->hits);
@@ -93,7 +93,7 @@ void journal_aside_load(struct journal *journal)
     list_init(&asides->writing);
     map_init(&asides->known);
     asides->next_number = 1;
-    if (journal_aside_list(journal->fd, &numbers, &count) != 0) {
+    if (journal_segment_aside_list(journal->fd, &numbers, &count) != 0) {
         return; /* unlikely: the directory was read just before */
     }
     for (size_t i = 0; i < count; i++) {
@@ -106,7 +106,7 @@ static void free_waiting(struct list *list)
 {
     struct list *link;
 
-    while ((link = list_take_first(list)) != NULL) {
+    while ((link = list_pop_first(list)) != NULL) {
         buf_finish(&waiting_of(link)->bytes);
         free(waiting_of(link));
     }
@@ -128,7 +128,7 @@ void journal_aside_finish(struct journal *journal)
 
 /* --- setting aside --- */
 
-void journal_set_aside(struct journal_entry *entry, const struct journal_record *record)
+void journal_entry_set_aside(struct journal_entry *entry, const struct journal_record *record)
 {
     struct journal *journal = entry->journal;
     struct waiting_aside *aside = alloc_zero(1, sizeof(*aside));
@@ -137,7 +137,7 @@ void journal_set_aside(struct journal_entry *entry, const struct journal_record 
     aside->key_length = make_key(record, aside->key);
     if (map_find(&journal->asides.known, aside->key, aside->key_length) != NULL) {
         free(aside);
-        journal_done(entry);
+        journal_entry_done(entry);
         return;
     }
     aside->segment = entry->segment;
@@ -175,7 +175,7 @@ void journal_aside_work(struct journal *journal)
     asides->error = 0;
     if (!list_is_empty(&asides->writing)) {
         asides->error =
-            journal_file_make(journal->fd, journal_aside_name(asides->next_number, name),
+            journal_file_make(journal->fd, journal_segment_aside_name(asides->next_number, name),
                               &asides->bytes, &asides->what);
     }
 }
@@ -185,10 +185,10 @@ static void warn_of_failure(struct journal *journal)
     struct buf reason = BUF_EMPTY;
     char name[JOURNAL_SEGMENT_NAME_MAX];
 
-    journal_put_reason(&reason, journal->asides.error);
+    journal_segment_put_reason(&reason, journal->asides.error);
     log_error("journal %s/%s: %s: %s; visits of an older generation of their site stay in the "
               "journal, and are set aside with the next write or at the next start",
-              journal->directory, journal_aside_name(journal->asides.next_number, name),
+              journal->directory, journal_segment_aside_name(journal->asides.next_number, name),
               journal->asides.what, reason.bytes);
     buf_finish(&reason);
 }
@@ -197,7 +197,7 @@ static void finish_written(struct journal *journal)
 {
     struct list *link;
 
-    while ((link = list_take_first(&journal->asides.writing)) != NULL) {
+    while ((link = list_pop_first(&journal->asides.writing)) != NULL) {
         struct waiting_aside *aside = waiting_of(link);
 
         note(journal, aside->key, aside->key_length, aside->visits);

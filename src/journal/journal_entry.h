@@ -13,8 +13,8 @@ struct journal;
 struct journal_record;
 
 /**
- * A record in the journal. Embedded in its owner, who keeps it until journal_done() or
- * journal_set_aside().
+ * A record in the journal. Embedded in its owner, who keeps it until journal_entry_done() or
+ * journal_entry_set_aside().
  */
 struct journal_entry {
     /**
@@ -43,7 +43,7 @@ struct journal_status {
     uint64_t visits;        /* in these records */
     uint64_t written;       /* records written since the start */
     uint64_t syncs;         /* write-and-fsync rounds since the start */
-    uint64_t aside_records; /* includes those of earlier runs: see journal_set_aside() */
+    uint64_t aside_records; /* includes those of earlier runs: see journal_entry_set_aside() */
     uint64_t aside_visits;
     char error[256]; /* of the last failed write; empty after a successful one */
 };
@@ -52,12 +52,12 @@ struct journal_status {
  * Ends a written entry whose record the store has: it need not be kept. The caller may then free
  * the entry.
  */
-void journal_done(struct journal_entry *entry);
+void journal_entry_done(struct journal_entry *entry);
 
 /**
  * Ends a written entry whose record the store no longer accepts. Moves the record to a file that is
  * not replayed: see journal_aside.h. The caller may then free the entry.
  */
-void journal_set_aside(struct journal_entry *entry, const struct journal_record *record);
+void journal_entry_set_aside(struct journal_entry *entry, const struct journal_record *record);
 
 #endif

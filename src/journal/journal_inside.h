@@ -69,12 +69,12 @@ struct journal {
     const char *what; /* the operation that failed */
 };
 
-static inline struct journal_segment *segment_of(struct list *link)
+static inline struct journal_segment *journal_segment_of(struct list *link)
 {
     return container_of(link, struct journal_segment, link);
 }
 
-static inline struct journal_entry *entry_of(struct list *link)
+static inline struct journal_entry *journal_entry_of(struct list *link)
 {
     return container_of(link, struct journal_entry, link);
 }

@@ -30,7 +30,7 @@ static void tell_unreadable(const struct journal_inspector *inspector, const cha
         buf_puts(&reason, "this is no segment of a journal");
     } else {
         buf_puts(&reason, "read: ");
-        journal_put_reason(&reason, error);
+        journal_segment_put_reason(&reason, error);
     }
     tell_damage(inspector, name, 0, reason.bytes, "");
     buf_finish(&reason);
@@ -97,13 +97,13 @@ static int inspect_asides(const struct journal_inspector *inspector, int directo
     char name[JOURNAL_SEGMENT_NAME_MAX];
     uint64_t *numbers;
     size_t count;
-    int error = journal_aside_list(directory_fd, &numbers, &count);
+    int error = journal_segment_aside_list(directory_fd, &numbers, &count);
 
     if (error != 0) {
         return error;
     }
     for (size_t i = 0; i < count; i++) {
-        inspect_segment(inspector, directory_fd, journal_aside_name(numbers[i], name));
+        inspect_segment(inspector, directory_fd, journal_segment_aside_name(numbers[i], name));
     }
     free(numbers);
     return 0;

@@ -87,7 +87,7 @@ static void warn_of_stuck(const struct journal *journal, const struct journal_se
     char name[JOURNAL_SEGMENT_NAME_MAX];
     struct buf reason = BUF_EMPTY;
 
-    journal_put_reason(&reason, error);
+    journal_segment_put_reason(&reason, error);
     log_warning("journal %s/%s: remove: %s; trying again after the next write", journal->directory,
                 journal_segment_name(segment->file.number, name), reason.bytes);
     buf_finish(&reason);
@@ -96,7 +96,7 @@ static void warn_of_stuck(const struct journal *journal, const struct journal_se
 static void remove_segments(struct journal *journal)
 {
     list_for_each(link, &journal->removing) {
-        struct journal_segment *segment = segment_of(link);
+        struct journal_segment *segment = journal_segment_of(link);
         int error = journal_file_remove(&segment->file);
 
         segment->file.is_leftover = error != 0;
@@ -138,7 +138,7 @@ static void note_error(struct journal *journal)
     require(journal->error != 0);
     journal_segment_name(journal->current->file.number, name);
     buf_printf(&text, "%s/%s: %s: ", journal->directory, name, journal->what);
-    journal_put_reason(&text, journal->error);
+    journal_segment_put_reason(&text, journal->error);
     journal_set_error(journal, &text);
     buf_finish(&text);
     if (!journal->is_failing) {
@@ -162,7 +162,7 @@ static void note_entries(struct journal *journal, const struct list *entries)
     list_for_each(link, entries) {
         journal->status.records++;
         journal->status.written++;
-        journal->status.visits += entry_of(link)->visits;
+        journal->status.visits += journal_entry_of(link)->visits;
     }
 }
 
@@ -170,8 +170,8 @@ void journal_tell(struct list *entries, int error)
 {
     struct list *link;
 
-    while ((link = list_take_first(entries)) != NULL) {
-        entry_of(link)->on_written(entry_of(link), error);
+    while ((link = list_pop_first(entries)) != NULL) {
+        journal_entry_of(link)->on_written(journal_entry_of(link), error);
     }
 }
 
@@ -181,12 +181,13 @@ static void finish_removing(struct journal *journal)
     struct list stuck;
 
     list_init(&stuck);
-    while ((link = list_take_first(&journal->removing)) != NULL) {
-        journal_count_segment(journal, segment_of(link), segment_of(link)->file.size_bytes);
-        if (segment_of(link)->file.is_leftover) {
+    while ((link = list_pop_first(&journal->removing)) != NULL) {
+        journal_count_segment(journal, journal_segment_of(link),
+                              journal_segment_of(link)->file.size_bytes);
+        if (journal_segment_of(link)->file.is_leftover) {
             list_append(&stuck, link);
         } else {
-            free(segment_of(link));
+            free(journal_segment_of(link));
         }
     }
     list_move_all(&journal->removable, &stuck);
@@ -269,9 +270,9 @@ static void prepare_writing(struct journal *journal)
     if (list_is_empty(&journal->waiting)) {
         return;
     }
-    segment = take_current(journal, entry_of(journal->waiting.next));
+    segment = take_current(journal, journal_entry_of(journal->waiting.next));
     while (!list_is_empty(&journal->waiting)) {
-        struct journal_entry *entry = entry_of(journal->waiting.next);
+        struct journal_entry *entry = journal_entry_of(journal->waiting.next);
 
         if (journal->bytes.length != 0 &&
             segment->file.size_bytes + journal->bytes.length + entry->bytes.length >

@@ -24,7 +24,7 @@ static void put_failure(struct buf *errors, const char *directory, const char *n
                         const char *what, int error)
 {
     buf_printf(errors, "journal %s%s%s: %s: ", directory, *name != '\0' ? "/" : "", name, what);
-    journal_put_reason(errors, error);
+    journal_segment_put_reason(errors, error);
     buf_putc(errors, '\n');
 }
 

@@ -39,7 +39,7 @@ char *journal_segment_name(uint64_t number, char name[JOURNAL_SEGMENT_NAME_MAX])
     return format_name(number, SUFFIX, name);
 }
 
-char *journal_aside_name(uint64_t number, char name[JOURNAL_SEGMENT_NAME_MAX])
+char *journal_segment_aside_name(uint64_t number, char name[JOURNAL_SEGMENT_NAME_MAX])
 {
     return format_name(number, ASIDE_SUFFIX, name);
 }
@@ -122,7 +122,7 @@ int journal_segment_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_c
     return list_files(directory_fd, SUFFIX, ret_numbers, ret_count, ret_foreign);
 }
 
-int journal_aside_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_count)
+int journal_segment_aside_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_count)
 {
     char foreign[NAME_MAX + 1];
 
@@ -371,7 +371,7 @@ enum journal_found journal_reader_next(struct journal_reader *reader,
 
 /* --- errors --- */
 
-void journal_put_reason(struct buf *out, int error)
+void journal_segment_put_reason(struct buf *out, int error)
 {
     const char *text = strerror(-error);
 

@@ -44,8 +44,8 @@ int journal_segment_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_c
  * The same for the files of records that were set aside: "0000002a.aside", see journal_aside.h.
  * Ignores all other names.
  */
-char *journal_aside_name(uint64_t number, char name[JOURNAL_SEGMENT_NAME_MAX]);
-int journal_aside_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_count);
+char *journal_segment_aside_name(uint64_t number, char name[JOURNAL_SEGMENT_NAME_MAX]);
+int journal_segment_aside_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_count);
 
 /** Appends a segment's header to `out`. */
 void journal_segment_put_header(struct buf *out);
@@ -81,6 +81,6 @@ enum journal_found journal_reader_next(struct journal_reader *reader,
 void journal_reader_close(struct journal_reader *reader);
 
 /** Appends the system's text for `error` (-errno), with a small first letter. */
-void journal_put_reason(struct buf *out, int error);
+void journal_segment_put_reason(struct buf *out, int error);
 
 #endif

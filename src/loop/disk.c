@@ -31,7 +31,7 @@ static struct list *take_submitted(struct disk *disk)
     struct list *link;
 
     pthread_mutex_lock(&disk->mutex);
-    while ((link = list_take_first(&disk->submitted)) == NULL && !disk->ending) {
+    while ((link = list_pop_first(&disk->submitted)) == NULL && !disk->ending) {
         pthread_cond_wait(&disk->changed, &disk->mutex);
     }
     pthread_mutex_unlock(&disk->mutex);
@@ -63,7 +63,7 @@ static void on_finished(void *data)
     pthread_mutex_lock(&disk->mutex);
     list_move_all(&finished, &disk->finished);
     pthread_mutex_unlock(&disk->mutex);
-    while ((link = list_take_first(&finished)) != NULL) {
+    while ((link = list_pop_first(&finished)) != NULL) {
         job_of(link)->done(job_of(link));
     }
 }

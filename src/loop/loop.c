@@ -155,7 +155,7 @@ static void run_tasks(struct loop *loop)
 
     list_init(&due);
     list_move_all(&due, &loop->tasks);
-    while ((link = list_take_first(&due)) != NULL) {
+    while ((link = list_pop_first(&due)) != NULL) {
         struct loop_task *task = container_of(link, struct loop_task, link);
 
         task->run(task);

@@ -28,9 +28,9 @@ ROWS = [
 {
     struct report report;
 
-    report_init(&report, admin_wanted_form(request));
+    report_init(&report, admin_answer_form(request));
     report_text(&report, "hello", request->app->config->instance);
-    admin_respond_report(request, 200, &report);
+    admin_answer_respond_report(request, 200, &report);
 }
 
 """),

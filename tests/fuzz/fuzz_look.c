@@ -4,6 +4,7 @@
  * SVG document: tags and attributes of ours only, valid UTF-8, no character that XML forbids.
  */
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "http/render/style.h"
 #include "http/render/font.h"
 #include "http/render/format.h"

@@ -5,6 +5,7 @@
  * shows it is text without control characters.
  */
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "http/visit/page_key.h"
 #include "http/render/render.h"
 #include "http/routes/routes.h"

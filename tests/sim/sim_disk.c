@@ -38,7 +38,7 @@ static void wait_again(struct disk *disk)
 
 static void work_at_first(struct disk *disk)
 {
-    struct list *link = list_take_first(&disk->submitted);
+    struct list *link = list_pop_first(&disk->submitted);
 
     job_of(link)->work(job_of(link));
     list_append(&disk->worked, link);
@@ -46,7 +46,7 @@ static void work_at_first(struct disk *disk)
 
 static void tell_first(struct disk *disk)
 {
-    struct list *link = list_take_first(&disk->worked);
+    struct list *link = list_pop_first(&disk->worked);
 
     job_of(link)->done(job_of(link));
 }

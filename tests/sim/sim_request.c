@@ -188,7 +188,7 @@ void sim_request_drop_left(struct list *left)
 {
     struct list *link;
 
-    while ((link = list_take_first(left)) != NULL) {
+    while ((link = list_pop_first(left)) != NULL) {
         sim_request_destroy(request_of(link));
     }
 }

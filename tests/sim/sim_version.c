@@ -2,6 +2,7 @@
 #include "sim_version.h"
 
 #include "base/backoff.h"
+#include "base/random.h"
 #include "count/ledger.h"
 
 #include <string.h>

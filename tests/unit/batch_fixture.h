@@ -74,7 +74,7 @@ static inline size_t expire(struct fixture *fixture, uint64_t now_ms)
 
     list_init(&expired);
     batch_expire(fixture->batch, now_ms, &expired);
-    while ((link = list_take_first(&expired)) != NULL) {
+    while ((link = list_pop_first(&expired)) != NULL) {
         assert_true(container_of(link, struct visit, link)->deadline_ms <= now_ms);
         count++;
     }
@@ -106,7 +106,7 @@ static inline void answer_with(struct fixture *fixture, const uint64_t *totals,
 
     list_init(&answered);
     batch_answer(fixture->batch, &applied, &answered);
-    while ((link = list_take_first(&answered)) != NULL) {
+    while ((link = list_pop_first(&answered)) != NULL) {
         note_answer(fixture, container_of(link, struct visit, link));
     }
 }

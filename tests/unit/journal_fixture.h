@@ -121,7 +121,7 @@ static inline void forget_left(struct fixture *fixture)
 {
     struct list *link;
 
-    while ((link = list_take_first(&fixture->left)) != NULL) {
+    while ((link = list_pop_first(&fixture->left)) != NULL) {
         sealed_batch_destroy(container_of(link, struct note, link)->record.sealed_batch);
         free(container_of(link, struct note, link));
     }

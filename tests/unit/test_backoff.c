@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/backoff.h"
+#include "base/random.h"
 
 #include "support/fake_clock.h"
 

@@ -5,6 +5,7 @@
 #include "http/render/colour.h"
 #include "http/render/font.h"
 #include "http/render/number.h"
+#include "base/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -231,7 +232,7 @@ static void members_of_a_list(void **state)
     (void)state;
     list_init(&list);
     assert_true(list_is_empty(&list));
-    assert_null(list_take_first(&list));
+    assert_null(list_pop_first(&list));
     for (int i = 0; i < 4; i++) {
         members[i].number = i + 1;
         list_init(&members[i].link);
@@ -247,7 +248,7 @@ static void members_of_a_list(void **state)
     assert_true(list_is_empty(&members[2].link));
     assert_string_equal(describe_list(&list), "412|214");
 
-    assert_ptr_equal(list_take_first(&list), &members[3].link);
+    assert_ptr_equal(list_pop_first(&list), &members[3].link);
     assert_true(list_is_empty(&members[3].link));
     assert_string_equal(describe_list(&list), "12|21");
 }

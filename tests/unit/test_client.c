@@ -102,8 +102,8 @@ static int make_networks(void **state)
     (void)state;
     trusted.items = calloc(2, sizeof(trusted.items[0]));
     trusted.count = 2;
-    return parse_network("10.0.0.0/8", &trusted.items[0]) != 0 ||
-           parse_network("2001:db8::/32", &trusted.items[1]) != 0;
+    return network_parse("10.0.0.0/8", &trusted.items[0]) != 0 ||
+           network_parse("2001:db8::/32", &trusted.items[1]) != 0;
 }
 
 static int free_networks(void **state)
@@ -134,7 +134,7 @@ static void check(const struct row *row)
     enum client_source source;
 
     if (row->peer != NULL) {
-        assert_int_equal(parse_ip(row->peer, strlen(row->peer), &evidence.peer), 0);
+        assert_int_equal(units_parse_ip(row->peer, strlen(row->peer), &evidence.peer), 0);
     }
     memset(&address, 0xa5, sizeof(address));
     memset(&other, 0x5a, sizeof(other));

@@ -218,7 +218,7 @@ static void the_address_of_redis(void **state)
         struct address address;
 
         config_redis_address(config, &address);
-        assert_string_equal(format_address(&address, text), rows[i].text);
+        assert_string_equal(address_format(&address, text), rows[i].text);
         assert_int_equal(config_store_backend(config), rows[i].backend);
         config_unload(config);
     }

@@ -165,19 +165,19 @@ static void test_a_segment_goes_when_its_records_are_done(void **state)
     files = count_files(fixture, false);
     assert_int_equal(files, 3);
     for (int i = 0; i < 20; i++) {
-        journal_done(&notes[i].entry);
+        journal_entry_done(&notes[i].entry);
     }
     append_and_wait(fixture, &last, 41);
     assert_false(exists(fixture, FIRST));
     assert_true(exists(fixture, "00000002.journal"));
     for (int i = 20; i < 40; i++) {
-        journal_done(&notes[i].entry);
+        journal_entry_done(&notes[i].entry);
     }
-    journal_done(&last.entry);
+    journal_entry_done(&last.entry);
     append_and_wait(fixture, &last, 42);
     assert_int_equal(count_files(fixture, false), 1);
     assert_int_equal(journal_status(fixture->journal)->segments, 1);
-    journal_done(&last.entry);
+    journal_entry_done(&last.entry);
     close_journal(fixture);
     assert_int_equal(count_files(fixture, false), 0);
 }
@@ -188,13 +188,13 @@ static void test_what_was_left_and_is_done_goes(void **state)
 
     leave_records(fixture, 3);
     open_journal(fixture);
-    journal_done(&left_at(fixture, 0)->entry);
-    journal_done(&left_at(fixture, 2)->entry);
+    journal_entry_done(&left_at(fixture, 0)->entry);
+    journal_entry_done(&left_at(fixture, 2)->entry);
     close_journal(fixture);
     open_journal(fixture); /* nothing is marked: all of them are back */
     assert_int_equal(count_left(fixture), 3);
     for (size_t i = 0; i < 3; i++) {
-        journal_done(&left_at(fixture, i)->entry);
+        journal_entry_done(&left_at(fixture, i)->entry);
     }
     close_journal(fixture);
     assert_int_equal(count_files(fixture, false), 0);

@@ -10,7 +10,7 @@ static void set_aside(struct fixture *fixture, size_t index)
 {
     struct note *note = left_at(fixture, index);
 
-    journal_set_aside(&note->entry, &note->record);
+    journal_entry_set_aside(&note->entry, &note->record);
 }
 
 /* opens what was left, sets records aside, and closes it */
@@ -70,7 +70,7 @@ static void test_only_what_is_set_aside_is_kept_back(void **state)
     assert_int_equal(status->aside_visits, 5);
     assert_int_equal(inspect(fixture).records, 2);
     assert_int_equal(inspect(fixture).visits, 5);
-    journal_done(&left_at(fixture, 2)->entry);
+    journal_entry_done(&left_at(fixture, 2)->entry);
     set_aside(fixture, 0);
     set_aside(fixture, 1);
     assert_int_equal(status->records, 0);
@@ -140,11 +140,11 @@ static void test_what_cannot_be_set_aside_stays_in_the_journal(void **state)
     assert_int_equal(journal_status(fixture->journal)->aside_records, 0);
     assert_int_equal(journal_status(fixture->journal)->records, 2);
     assert_true(exists(fixture, FIRST));
-    journal_done(&note.entry);
+    journal_entry_done(&note.entry);
     assert_int_equal(append_and_wait(fixture, &note, 8), 0); /* tried again */
     assert_int_equal(journal_status(fixture->journal)->aside_records, 1);
     assert_int_equal(rmdir(path), 0);
-    journal_done(&note.entry);
+    journal_entry_done(&note.entry);
 }
 
 static void test_an_epoch_says_its_generation(void **state)

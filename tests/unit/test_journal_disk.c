@@ -97,7 +97,7 @@ static void on_chain_written(struct journal_entry *entry, int error)
     struct journal_record record;
 
     assert_int_equal(error, 0);
-    journal_done(entry);
+    journal_entry_done(entry);
     if (--chain->left == 0) {
         if (++fixture->ended == fixture->wanted) {
             loop_stop(fixture->loop);
@@ -155,7 +155,7 @@ static void test_when_full_the_disk_is_not_touched(void **state)
     assert_int_equal(count_in_text(log_capture_end(), "it is full (journal.max_size is 64KiB)"), 1);
     assert_true(journal_status(fixture->journal)->size_bytes <= 65536);
     for (uint64_t i = 0; i < count; i++) {
-        journal_done(&notes[i].entry);
+        journal_entry_done(&notes[i].entry);
     }
     assert_int_equal(append_and_wait(fixture, &notes[0], count + 1), 0);
     assert_true(journal_has_room(fixture->journal));
@@ -351,7 +351,7 @@ static void test_a_segment_that_cannot_be_removed_is_tried_again(void **state)
     open_journal(fixture);
     log_capture_begin();
     unlink_error = EROFS;
-    journal_done(&left_at(fixture, 0)->entry);
+    journal_entry_done(&left_at(fixture, 0)->entry);
     append_and_wait(fixture, &note, 2);
     append_and_wait(fixture, &note, 3);
     assert_int_equal(count_in_text(log_capture_end(), "remove: read-only file system"), 1);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/utf8.h"
 #include "http/visit/page_key.h"
 
 #include <setjmp.h>

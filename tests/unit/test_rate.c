@@ -17,7 +17,7 @@ static struct rate_key key_of(const char *address, const char *site, const char 
 {
     static struct in6_addr parsed;
 
-    assert_int_equal(parse_ip(address, strlen(address), &parsed), 0);
+    assert_int_equal(units_parse_ip(address, strlen(address), &parsed), 0);
     return (struct rate_key){&parsed, site, page, strlen(page)};
 }
 
@@ -26,7 +26,7 @@ static uint64_t take(struct rates *rates, const char *address, const char *page,
 {
     struct rate_key key = key_of(address, "site", page);
 
-    return rates_take(rates, &three_a_minute, &key, 1000000 + now_ms);
+    return rates_acquire(rates, &three_a_minute, &key, 1000000 + now_ms);
 }
 
 static void test_a_burst_and_then_one_at_a_time(void **state)
@@ -67,7 +67,7 @@ static void test_clients_and_pages_are_apart(void **state)
     assert_int_equal(take(rates, "192.0.2.2", "/", 0), 0);
     assert_int_equal(take(rates, "192.0.2.1", "/other", 0), 0);
     other_site = key_of("192.0.2.1", "other", "/");
-    assert_int_equal(rates_take(rates, &three_a_minute, &other_site, 1000000), 0);
+    assert_int_equal(rates_acquire(rates, &three_a_minute, &other_site, 1000000), 0);
     assert_true(take(rates, "192.0.2.1", "/", 0) > 0);
     rates_destroy(rates);
 }
@@ -107,7 +107,7 @@ static void test_rates_beyond_one_a_microsecond(void **state)
 
     (void)state;
     for (int i = 0; i < 100000; i++) {
-        assert_int_equal(rates_take(rates, &fast, &key, 5), 0);
+        assert_int_equal(rates_acquire(rates, &fast, &key, 5), 0);
     }
     rates_destroy(rates);
 }

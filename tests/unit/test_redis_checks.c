@@ -29,7 +29,7 @@ static void take(struct redis_facts *facts, const char *first, const char *last,
     redisReaderFeed(reader, bytes, strlen(bytes));
     assert_int_equal(redisReaderGetReply(reader, &reply), REDIS_OK);
     assert_non_null(reply);
-    redis_facts_take(facts, &redis_questions[i], reply);
+    redis_facts_parse(facts, &redis_questions[i], reply);
     freeReplyObject(reply);
     redisReaderFree(reader);
 }

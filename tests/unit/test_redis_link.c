@@ -60,7 +60,7 @@ static void test_what_a_ready_link_knows(void **state)
     create_link(fixture);
     health = health_of(fixture);
     assert_string_equal(health.backend, "redis");
-    assert_string_equal(health.address, format_address(&fixture->redis.address, address));
+    assert_string_equal(health.address, address_format(&fixture->redis.address, address));
     assert_false(health.available);
     assert_int_equal(health.connects, 0);
     advance(fixture, 20);

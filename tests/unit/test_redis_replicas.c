@@ -358,7 +358,7 @@ static bool take_role(struct fixture *fixture, uint64_t now_ms, const char *byte
 {
     redisReader *reader = redisReaderCreate();
     redisReply *reply = parse(reader, bytes);
-    bool is_taken = redis_replicas_take_role(&fixture->replicas, now_ms, reply);
+    bool is_taken = redis_replicas_parse_role(&fixture->replicas, now_ms, reply);
 
     freeReplyObject(reply);
     redisReaderFree(reader);
@@ -414,7 +414,7 @@ static void test_info_replication(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_true(redis_replicas_take_info(
+    assert_true(redis_replicas_parse_info(
         &fixture->replicas, 1000,
         "# Replication\r\nrole:master\r\nconnected_slaves:3\r\n"
         "slave0:ip=10.0.0.2,port=6379,state=online,offset=900,lag=1\r\n"
@@ -427,13 +427,13 @@ static void test_info_replication(void **state)
     assert_int_equal(fixture->replicas.known[0].lag_bytes, 100);
     assert_string_equal(fixture->replicas.known[1].address, "replica.test:6380");
     assert_before(0);
-    assert_true(redis_replicas_take_info(
+    assert_true(redis_replicas_parse_info(
         &fixture->replicas, 2000,
         "master_repl_offset:1\r\nmaster_repl_offset:1100\nslave0:ip=10.0.0.2,port=6379,offset=1000\n"
         "slave1:ip=replica.test,port=6380,state=online,offset=1001,lag=0"));
     assert_before(1000);
-    assert_false(redis_replicas_take_info(&fixture->replicas, 3000, ""));
-    assert_false(redis_replicas_take_info(&fixture->replicas, 3000, "\nmaster_repl_offset:x\n"));
+    assert_false(redis_replicas_parse_info(&fixture->replicas, 3000, ""));
+    assert_false(redis_replicas_parse_info(&fixture->replicas, 3000, "\nmaster_repl_offset:x\n"));
 }
 
 int main(void)

@@ -55,7 +55,7 @@ static void finish_batch(struct session *session, struct batch *batch,
     list_init(&answered);
     assert_int_equal(applied->outcome, STORE_OK);
     batch_answer(batch, applied, &answered);
-    while ((link = list_take_first(&answered)) != NULL) {
+    while ((link = list_pop_first(&answered)) != NULL) {
         struct visit *visit = container_of(link, struct visit, link);
 
         note_event(session, 'c');
@@ -120,7 +120,7 @@ static void finish(struct session *session)
 
     list_init(&visits);
     session_expire(session, UINT64_MAX, &visits, &visits);
-    while (list_take_first(&visits) != NULL) {
+    while (list_pop_first(&visits) != NULL) {
         continue;
     }
     session_finish(session);
@@ -199,7 +199,7 @@ static void count_expired(struct fixture *fixture, uint64_t now_ms, size_t refus
     list_init(&lists[1]);
     session_expire(&fixture->session, now_ms, &lists[0], &lists[1]);
     for (size_t i = 0; i < 2; i++) {
-        while (list_take_first(&lists[i]) != NULL) {
+        while (list_pop_first(&lists[i]) != NULL) {
             counts[i]++;
         }
     }

@@ -37,7 +37,7 @@ static struct visit visit_of_attempt(h2o_mem_pool_t *pool, const char *request_i
     struct client client = {.headers.request_id = text(request_id), .is_behind_proxy = true};
     struct visit visit = {0};
 
-    assert_true(token_take(pool, &client, &visit));
+    assert_true(token_read(pool, &client, &visit));
     return visit;
 }
 
@@ -48,7 +48,7 @@ static void test_without_a_token_all_of_it_is_set(void **state)
     struct visit visit;
 
     memset(&visit, 0xa5, sizeof(visit));
-    assert_true(token_take(*state, &client, &visit));
+    assert_true(token_read(*state, &client, &visit));
     assert_null(visit.token);
     assert_int_equal(visit.token_length, 0);
     assert_int_equal(visit.token_window, STORE_WINDOW_CLIENT);
@@ -165,7 +165,7 @@ static void test_keys_of_clients_are_no_stamps(void **state)
     struct client client = {.headers.idempotency_key = text(key), .is_behind_proxy = true};
     struct visit visit;
 
-    assert_true(token_take(*state, &client, &visit));
+    assert_true(token_read(*state, &client, &visit));
     assert_token(&visit, key, strlen(key));
     assert_int_equal(visit.token_window, STORE_WINDOW_CLIENT);
 }
@@ -175,7 +175,7 @@ static void test_a_client_is_not_believed_a_request_id(void **state)
     struct client client = {.headers.request_id = text("one")};
     struct visit visit;
 
-    assert_true(token_take(*state, &client, &visit));
+    assert_true(token_read(*state, &client, &visit));
     assert_null(visit.token);
 }
 
@@ -185,11 +185,11 @@ static void test_keys_of_clients_come_first(void **state)
                             .is_behind_proxy = true};
     struct visit visit;
 
-    assert_true(token_take(*state, &client, &visit));
+    assert_true(token_read(*state, &client, &visit));
     assert_token(&visit, "two", 3);
     assert_int_equal(visit.token_window, STORE_WINDOW_CLIENT);
     client.headers.idempotency_key = text("with blank");
-    assert_false(token_take(*state, &client, &visit));
+    assert_false(token_read(*state, &client, &visit));
 }
 
 int main(void)

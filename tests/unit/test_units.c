@@ -56,7 +56,7 @@ static void whole_numbers(void **state)
     };
 
     (void)state;
-    check_numbers(rows, LENGTH(rows), parse_u64);
+    check_numbers(rows, LENGTH(rows), units_parse_u64);
 }
 
 static void durations(void **state)
@@ -89,7 +89,7 @@ static void durations(void **state)
     };
 
     (void)state;
-    check_numbers(rows, LENGTH(rows), parse_duration);
+    check_numbers(rows, LENGTH(rows), units_parse_duration);
 }
 
 static void sizes(void **state)
@@ -111,7 +111,7 @@ static void sizes(void **state)
     };
 
     (void)state;
-    check_numbers(rows, LENGTH(rows), parse_size);
+    check_numbers(rows, LENGTH(rows), units_parse_size);
 }
 
 static void printed_durations_and_sizes_can_be_read_again(void **state)
@@ -138,11 +138,11 @@ static void printed_durations_and_sizes_can_be_read_again(void **state)
         char text[UNITS_TEXT_MAX];
         uint64_t value;
 
-        assert_string_equal(format_duration(rows[i].value, text), rows[i].duration);
-        assert_int_equal(parse_duration(text, &value), 0);
+        assert_string_equal(units_format_duration(rows[i].value, text), rows[i].duration);
+        assert_int_equal(units_parse_duration(text, &value), 0);
         assert_int_equal(value, rows[i].value);
-        assert_string_equal(format_size(rows[i].value, text), rows[i].size);
-        assert_int_equal(parse_size(text, &value), 0);
+        assert_string_equal(units_format_size(rows[i].value, text), rows[i].size);
+        assert_int_equal(units_parse_size(text, &value), 0);
         assert_int_equal(value, rows[i].value);
     }
 }
@@ -169,12 +169,12 @@ static void addresses_of_hosts(void **state)
         char text[ADDRESS_TEXT_MAX];
         struct address address;
 
-        assert_int_equal(parse_address(rows[i].text, &address), 0);
+        assert_int_equal(address_parse(rows[i].text, &address), 0);
         assert_false(address.is_unix);
         assert_string_equal(address.host, rows[i].host);
         assert_int_equal(address.port, rows[i].port);
         assert_string_equal(address.path, "");
-        assert_string_equal(format_address(&address, text), rows[i].text);
+        assert_string_equal(address_format(&address, text), rows[i].text);
     }
 }
 
@@ -214,8 +214,8 @@ static void addresses_that_are_none(void **state)
     for (size_t i = 0; i < LENGTH(rows); i++) {
         struct address address = {.port = UNTOUCHED};
 
-        if (parse_address(rows[i].text, &address) != rows[i].rc || address.port != UNTOUCHED) {
-            fail_msg("\"%s\" gives %d", rows[i].text, parse_address(rows[i].text, &address));
+        if (address_parse(rows[i].text, &address) != rows[i].rc || address.port != UNTOUCHED) {
+            fail_msg("\"%s\" gives %d", rows[i].text, address_parse(rows[i].text, &address));
         }
     }
 }
@@ -228,10 +228,10 @@ static void an_address_has_a_host_of_255_bytes_and_no_more(void **state)
     (void)state;
     memset(text, 'a', sizeof(text));
     strcpy(text + 255, ":1");
-    assert_int_equal(parse_address(text, &address), 0);
+    assert_int_equal(address_parse(text, &address), 0);
     assert_int_equal(strlen(address.host), 255);
     strcpy(text + 255, "a:1");
-    assert_int_equal(parse_address(text, &address), -ERANGE);
+    assert_int_equal(address_parse(text, &address), -ERANGE);
 }
 
 static void a_unix_address_has_a_path_of_107_bytes_and_no_more(void **state)
@@ -242,13 +242,13 @@ static void a_unix_address_has_a_path_of_107_bytes_and_no_more(void **state)
 
     (void)state;
     memset(text + 6, 'x', 106);
-    assert_int_equal(parse_address(text, &address), 0);
+    assert_int_equal(address_parse(text, &address), 0);
     assert_true(address.is_unix);
     assert_int_equal(strlen(address.path), 107);
     assert_string_equal(address.host, "");
-    assert_string_equal(format_address(&address, again), text);
+    assert_string_equal(address_format(&address, again), text);
     text[6 + 106] = 'x';
-    assert_int_equal(parse_address(text, &address), -ENAMETOOLONG);
+    assert_int_equal(address_parse(text, &address), -ENAMETOOLONG);
 }
 
 static void networks(void **state)
@@ -289,13 +289,13 @@ static void networks(void **state)
     for (size_t i = 0; i < LENGTH(rows); i++) {
         struct network network = {.prefix = 77};
         char text[64];
-        int rc = parse_network(rows[i].text, &network);
+        int rc = network_parse(rows[i].text, &network);
 
         if (rc != rows[i].rc || (rc < 0 && network.prefix != 77)) {
             fail_msg("\"%s\" gives %d", rows[i].text, rc);
         }
         if (rc == 0) {
-            assert_string_equal(format_network(&network, text), rows[i].printed);
+            assert_string_equal(network_format(&network, text), rows[i].printed);
         }
     }
 }
@@ -333,8 +333,8 @@ static void what_a_network_contains(void **state)
         struct network network;
         struct in6_addr address;
 
-        assert_int_equal(parse_network(rows[i].network, &network), 0);
-        assert_int_equal(parse_ip(rows[i].address, strlen(rows[i].address), &address), 0);
+        assert_int_equal(network_parse(rows[i].network, &network), 0);
+        assert_int_equal(units_parse_ip(rows[i].address, strlen(rows[i].address), &address), 0);
         if (network_contains(&network, &address) != rows[i].contains) {
             fail_msg("%s in %s", rows[i].address, rows[i].network);
         }
@@ -349,14 +349,14 @@ static void an_ip_address_ends_where_its_length_says(void **state)
 
     (void)state;
     inet_pton(AF_INET6, "::ffff:10.0.0.1", &expected);
-    assert_int_equal(parse_ip(header, 8, &address), 0);
+    assert_int_equal(units_parse_ip(header, 8, &address), 0);
     assert_memory_equal(&address, &expected, sizeof(address));
-    assert_int_equal(parse_ip(header, 9, &address), -EINVAL);
-    assert_int_equal(parse_ip(header, 0, &address), -EINVAL);
-    assert_int_equal(parse_ip("::1\0x", 5, &address), -EINVAL);
-    assert_int_equal(parse_ip("010.0.0.1", 9, &address), -EINVAL);
-    assert_int_equal(parse_ip("unknown", 7, &address), -EINVAL);
-    assert_int_equal(parse_ip("1111:2222:3333:4444:5555:6666:7777:8888:9999", 44, &address),
+    assert_int_equal(units_parse_ip(header, 9, &address), -EINVAL);
+    assert_int_equal(units_parse_ip(header, 0, &address), -EINVAL);
+    assert_int_equal(units_parse_ip("::1\0x", 5, &address), -EINVAL);
+    assert_int_equal(units_parse_ip("010.0.0.1", 9, &address), -EINVAL);
+    assert_int_equal(units_parse_ip("unknown", 7, &address), -EINVAL);
+    assert_int_equal(units_parse_ip("1111:2222:3333:4444:5555:6666:7777:8888:9999", 44, &address),
                      -EINVAL);
 }
 
@@ -371,12 +371,12 @@ static void socket_addresses_as_ip(void **state)
     (void)state;
     inet_pton(AF_INET, "10.0.0.1", &ipv4.sin_addr);
     inet_pton(AF_INET6, "::ffff:10.0.0.1", &expected);
-    assert_int_equal(sockaddr_ip((struct sockaddr *)&ipv4, &address), 0);
+    assert_int_equal(units_sockaddr_ip((struct sockaddr *)&ipv4, &address), 0);
     assert_memory_equal(&address, &expected, sizeof(address));
     inet_pton(AF_INET6, "2001:db8::1", &ipv6.sin6_addr);
-    assert_int_equal(sockaddr_ip((struct sockaddr *)&ipv6, &address), 0);
+    assert_int_equal(units_sockaddr_ip((struct sockaddr *)&ipv6, &address), 0);
     assert_memory_equal(&address, &ipv6.sin6_addr, sizeof(address));
-    assert_int_equal(sockaddr_ip((struct sockaddr *)&local, &address), -EAFNOSUPPORT);
+    assert_int_equal(units_sockaddr_ip((struct sockaddr *)&local, &address), -EAFNOSUPPORT);
 }
 
 static void rates(void **state)
@@ -405,7 +405,7 @@ static void rates(void **state)
     (void)state;
     for (size_t i = 0; i < LENGTH(rows); i++) {
         struct rate rate = {UNTOUCHED, UNTOUCHED};
-        int rc = parse_rate(rows[i].text, &rate);
+        int rc = rate_parse(rows[i].text, &rate);
 
         if (rc != rows[i].rc) {
             fail_msg("\"%s\" gives %d", rows[i].text, rc);
@@ -413,10 +413,10 @@ static void rates(void **state)
         assert_int_equal(rate.count, rc == 0 ? rows[i].rate.count : UNTOUCHED);
         assert_int_equal(rate.per_ms, rc == 0 ? rows[i].rate.per_ms : UNTOUCHED);
         if (rc == 0) {
-            assert_string_equal(format_rate(&rate, text), rows[i].printed);
+            assert_string_equal(rate_format(&rate, text), rows[i].printed);
         }
     }
-    assert_string_equal(format_rate(&(struct rate){0, 0}, text), "");
+    assert_string_equal(rate_format(&(struct rate){0, 0}, text), "");
 }
 
 int main(void)

@@ -28,7 +28,7 @@ static void init(struct fixture *fixture, const char *file)
     visit_filter_init(&fixture->visit_filter);
     fixture->client.source = CLIENT_UNTRUSTED;
     fixture->client.headers.user_agent = text(BROWSER);
-    assert_int_equal(parse_ip("192.0.2.1", 9, &fixture->client.address), 0);
+    assert_int_equal(units_parse_ip("192.0.2.1", 9, &fixture->client.address), 0);
     fixture->page_ref.rules = sites_default_rules(fixture->sites);
     strcpy(fixture->page_ref.site, fixture->page_ref.rules->name);
     strcpy(fixture->page_ref.page.bytes, "/");
@@ -123,11 +123,11 @@ static void test_networks(void **state)
     (void)state;
     init(&fixture, ANYWHERE "ignore: { networks = [\"192.0.2.0/24\", \"2001:db8::/32\"] };");
     expect_ignore(&fixture, "ignored; reason=network");
-    assert_int_equal(parse_ip("2001:db8::5", 11, &fixture.client.address), 0);
+    assert_int_equal(units_parse_ip("2001:db8::5", 11, &fixture.client.address), 0);
     expect_ignore(&fixture, "ignored; reason=network");
-    assert_int_equal(parse_ip("192.0.3.1", 9, &fixture.client.address), 0);
+    assert_int_equal(units_parse_ip("192.0.3.1", 9, &fixture.client.address), 0);
     expect_count(&fixture);
-    assert_int_equal(parse_ip("192.0.2.1", 9, &fixture.client.address), 0);
+    assert_int_equal(units_parse_ip("192.0.2.1", 9, &fixture.client.address), 0);
     fixture.client.source = CLIENT_UNKNOWN; /* then the address says nothing */
     expect_count(&fixture);
     finish(&fixture);
@@ -203,7 +203,7 @@ static void test_the_order(void **state)
     expect_ignore(&fixture, "ignored; reason=bot");
     fixture.client.headers.user_agent = text(BROWSER);
     expect_ignore(&fixture, "ignored; reason=network");
-    assert_int_equal(parse_ip("192.0.3.1", 9, &fixture.client.address), 0);
+    assert_int_equal(units_parse_ip("192.0.3.1", 9, &fixture.client.address), 0);
     expect_http_error(&fixture, HTTP_ERROR_ORIGIN);
     fixture.client.headers.origin = text("https://a");
     expect_count(&fixture);

@@ -98,7 +98,7 @@ static void come_from(struct instance *instance, const char *address, const char
 {
     instance->client.source = CLIENT_UNTRUSTED;
     instance->client.headers.user_agent = text(user_agent);
-    assert_int_equal(parse_ip(address, strlen(address), &instance->client.address), 0);
+    assert_int_equal(units_parse_ip(address, strlen(address), &instance->client.address), 0);
 }
 
 static void go_to(struct instance *instance, const char *site, const char *page)

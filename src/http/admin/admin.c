@@ -27,7 +27,7 @@
 
 static void admin_handle_status(struct request *request)
 {
-    const char *format = admin_parameter(request, "format");
+    const char *format = admin_answer_parameter(request, "format");
     struct report report;
     struct app_view view;
 
@@ -36,10 +36,10 @@ static void admin_handle_status(struct request *request)
         report_init(&report, REPORT_LINE);
         admin_status_summary(&report, &view);
     } else {
-        report_init(&report, admin_wanted_form(request));
+        report_init(&report, admin_answer_form(request));
         admin_status_report(&report, &view);
     }
-    admin_respond_report(request, 200, &report);
+    admin_answer_respond_report(request, 200, &report);
 }
 
 static void respond_replay(struct request *request, int status,
@@ -47,7 +47,7 @@ static void respond_replay(struct request *request, int status,
 {
     struct report report;
 
-    report_init(&report, admin_wanted_form(request));
+    report_init(&report, admin_answer_form(request));
     report_text(&report, "directory", replay->directory);
     report_text(&report, "state", replay->is_done ? "done" : "replaying");
     report_u64(&report, "visits", replay->visits);
@@ -55,7 +55,7 @@ static void respond_replay(struct request *request, int status,
     if (replay->aside != 0) {
         report_u64(&report, "aside", replay->aside);
     }
-    admin_respond_report(request, status, &report);
+    admin_answer_respond_report(request, status, &report);
 }
 
 static void begin_replay(struct request *request, const char *directory)
@@ -66,7 +66,7 @@ static void begin_replay(struct request *request, const char *directory)
 
     app_view(request->app, &view);
     if (!view.actions->replay(view.actions->data, directory, &lines)) {
-        respond_error(request, 422, "journal_refused", "%s", lines.bytes);
+        response_send_error(request, 422, "journal_refused", "%s", lines.bytes);
     } else if (journal_takeovers_find(view.takeovers, directory, &replay)) {
         respond_replay(request, 202, &replay);
     }
@@ -82,23 +82,24 @@ static void show_replay(struct request *request, const char *directory)
     if (journal_takeovers_find(view.takeovers, directory, &replay)) {
         respond_replay(request, 200, &replay);
     } else {
-        respond_error(request, 404, "no_replay",
-                      "journal %s: this instance knows nothing of its replay; was it restarted? "
-                      "What is not in the store is still in the journal",
-                      directory);
+        response_send_error(
+            request, 404, "no_replay",
+            "journal %s: this instance knows nothing of its replay; was it restarted? "
+            "What is not in the store is still in the journal",
+            directory);
     }
 }
 
 /** The daemon handles only replay. visitcountctl shows and verifies journals itself. */
 static void admin_handle_journal(struct request *request)
 {
-    const char *action = admin_parameter(request, "action");
-    const char *directory = admin_parameter(request, "directory");
+    const char *action = admin_answer_parameter(request, "action");
+    const char *directory = admin_answer_parameter(request, "directory");
 
     if (action == NULL || strcmp(action, "replay") != 0) {
-        respond_error(request, 400, "bad_action", "an instance only does journal replay");
+        response_send_error(request, 400, "bad_action", "an instance only does journal replay");
     } else if (directory == NULL || *directory != '/') {
-        respond_error(request, 400, "bad_directory", "the journal's directory begins with /");
+        response_send_error(request, 400, "bad_directory", "the journal's directory begins with /");
     } else if (request->method == METHOD_POST) {
         begin_replay(request, directory);
     } else {
@@ -112,10 +113,10 @@ static void admin_handle_ping(struct request *request)
 {
     struct buf body = BUF_EMPTY;
 
-    if (admin_wanted_form(request) == REPORT_JSON) {
+    if (admin_answer_form(request) == REPORT_JSON) {
         buf_puts(&body, "{\"result\":\"pong\"}\n");
     }
-    admin_respond_form(request, 200, &body);
+    admin_answer_respond_form(request, 200, &body);
 }
 
 static void admin_handle_version(struct request *request)
@@ -126,13 +127,13 @@ static void admin_handle_version(struct request *request)
 
     app_view(request->app, &view);
     store_health(view.store, &health);
-    report_init(&report, admin_wanted_form(request));
+    report_init(&report, admin_answer_form(request));
     version_report(&report);
     report_begin_section(&report, "store");
     report_text(&report, "backend", health.backend);
     report_text(&report, "version", health.version);
     report_end_section(&report);
-    admin_respond_report(request, 200, &report);
+    admin_answer_respond_report(request, 200, &report);
 }
 
 static void count_site(void *data, const char *site)
@@ -175,7 +176,7 @@ static void admin_handle_metrics(struct request *request)
     engine_list_unproven(view.engine, count_site, &facts.unproven_sites);
     metrics_read_process(&facts.process);
     metrics_write(&facts, &body);
-    respond_buf(request, 200, METRICS_CONTENT_TYPE, &body);
+    response_send_buf(request, 200, METRICS_CONTENT_TYPE, &body);
     buf_finish(&body);
 }
 
@@ -187,12 +188,12 @@ static void admin_handle_config(struct request *request)
     struct buf body = BUF_EMPTY;
 
     app_view(request->app, &view);
-    if (admin_wanted_form(request) == REPORT_JSON) {
+    if (admin_answer_form(request) == REPORT_JSON) {
         config_print_json(view.config, &body);
     } else {
         config_print_text(view.config, &body);
     }
-    admin_respond_form(request, 200, &body);
+    admin_answer_respond_form(request, 200, &body);
 }
 
 /** Answers with the result of an action: its lines under `result`, or an error. */
@@ -204,12 +205,12 @@ static void respond_action(struct request *request, bool is_done, const char *re
     if (is_done) {
         struct report report;
 
-        report_init(&report, admin_wanted_form(request));
+        report_init(&report, admin_answer_form(request));
         report_text(&report, "result", result);
         report_lines(&report, "changes", text);
-        admin_respond_report(request, 200, &report);
+        admin_answer_respond_report(request, 200, &report);
     } else {
-        respond_error(request, 422, "config_refused", "%s", text);
+        response_send_error(request, 422, "config_refused", "%s", text);
     }
     buf_finish(lines);
 }
@@ -238,12 +239,12 @@ static void admin_handle_drain(struct request *request)
     struct report report;
 
     app_view(request->app, &view);
-    report_init(&report, admin_wanted_form(request));
+    report_init(&report, admin_answer_form(request));
     report_text(&report, "result", "draining");
     report_u64(&report, "open_connections", view.server.open_connections);
     report_u64(&report, "waiting_visits", engine_stats(view.engine)->waiting);
     /* answer first: after the drain the process may end at once */
-    admin_respond_report(request, 202, &report);
+    admin_answer_respond_report(request, 202, &report);
     if (!view.is_draining) {
         view.actions->drain(view.actions->data);
     }
@@ -253,14 +254,14 @@ static void respond_log_level(struct request *request)
 {
     struct report report;
 
-    report_init(&report, admin_wanted_form(request));
+    report_init(&report, admin_answer_form(request));
     report_text(&report, "level", log_level_names[log_get_level()]);
-    admin_respond_report(request, 200, &report);
+    admin_answer_respond_report(request, 200, &report);
 }
 
 static void admin_handle_log_level(struct request *request)
 {
-    const char *level = admin_parameter(request, "level");
+    const char *level = admin_answer_parameter(request, "level");
     int index = 0;
 
     if (request->method == METHOD_POST) {
@@ -269,8 +270,8 @@ static void admin_handle_log_level(struct request *request)
             index++;
         }
         if (log_level_names[index] == NULL) {
-            respond_error(request, 400, "bad_level",
-                          "log level must be error, warning, info or debug");
+            response_send_error(request, 400, "bad_level",
+                                "log level must be error, warning, info or debug");
             return;
         }
         log_set_level((enum log_level)index);
@@ -285,14 +286,14 @@ static void on_page_read(struct request *request, const struct page_read_answer 
     struct report report;
 
     if (answer->is_known) {
-        report_init(&report, admin_wanted_form(request));
+        report_init(&report, admin_answer_form(request));
         report_text(&report, "site", answer->site);
         report_text(&report, "page", answer->page);
         report_u64(&report, "count", answer->count);
-        admin_respond_report(request, 200, &report);
+        admin_answer_respond_report(request, 200, &report);
         return;
     }
-    admin_respond_unavailable(request);
+    admin_answer_respond_unavailable(request);
 }
 
 static void admin_handle_get(struct request *request)
@@ -300,7 +301,7 @@ static void admin_handle_get(struct request *request)
     char site[STORE_SITE_MAX + 1];
     struct page_key page;
 
-    if (admin_take_site(request, site) && admin_take_page(request, "page", &page)) {
+    if (admin_answer_parse_site(request, site) && admin_answer_parse_page(request, "page", &page)) {
         page_read_start(request, site, page.bytes, ADMIN_LIMIT_MS, on_page_read);
     }
 }
@@ -310,20 +311,21 @@ static void admin_handle_get(struct request *request)
 static void admin_handle_whoami(struct request *request)
 {
     struct whoami_question question = {
-        .peer = admin_parameter(request, "peer"),
-        .real_ip = admin_parameter(request, "real_ip"),
-        .forwarded_for = admin_parameter(request, "forwarded_for"),
+        .peer = admin_answer_parameter(request, "peer"),
+        .real_ip = admin_answer_parameter(request, "real_ip"),
+        .forwarded_for = admin_answer_parameter(request, "forwarded_for"),
     };
     struct client_evidence evidence;
     struct report report;
 
     if (question.peer == NULL || !whoami_take(&question, &evidence)) {
-        respond_error(request, 400, "bad_peer", "the peer is an IP address without port, or unix");
+        response_send_error(request, 400, "bad_peer",
+                            "the peer is an IP address without port, or unix");
         return;
     }
-    report_init(&report, admin_wanted_form(request));
+    report_init(&report, admin_answer_form(request));
     whoami_explain(request->app->config, &evidence, &report);
-    admin_respond_report(request, 200, &report);
+    admin_answer_respond_report(request, 200, &report);
 }
 
 /* Routes */

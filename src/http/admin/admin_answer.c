@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/admin/admin_answer.h"
 
+#include "base/utf8.h"
 #include "http/admin/app_view.h"
 #include "http/render/render.h"
 #include "http/request/response.h"
@@ -8,7 +9,7 @@
 
 #include <string.h>
 
-const char *admin_parameter(const struct request *request, const char *name)
+const char *admin_answer_parameter(const struct request *request, const char *name)
 {
     h2o_iovec_t value;
     h2o_iovec_t text;
@@ -25,9 +26,9 @@ const char *admin_parameter(const struct request *request, const char *name)
     return text.base;
 }
 
-enum report_form admin_wanted_form(const struct request *request)
+enum report_form admin_answer_form(const struct request *request)
 {
-    const char *format = admin_parameter(request, "format");
+    const char *format = admin_answer_parameter(request, "format");
     h2o_iovec_t accept = request_header(request, H2O_TOKEN_ACCEPT);
     bool is_json = format != NULL ? strcmp(format, "json") == 0
                                   : render_negotiate(accept.base, accept.len) == RENDER_JSON;
@@ -35,25 +36,25 @@ enum report_form admin_wanted_form(const struct request *request)
     return is_json ? REPORT_JSON : REPORT_TEXT;
 }
 
-void admin_respond_form(struct request *request, int status, struct buf *body)
+void admin_answer_respond_form(struct request *request, int status, struct buf *body)
 {
-    enum render_form form = admin_wanted_form(request) == REPORT_JSON ? RENDER_JSON : RENDER_TEXT;
+    enum render_form form = admin_answer_form(request) == REPORT_JSON ? RENDER_JSON : RENDER_TEXT;
 
-    respond_buf(request, status, render_content_type(form), body);
+    response_send_buf(request, status, render_content_type(form), body);
     buf_finish(body);
 }
 
-void admin_respond_report(struct request *request, int status, struct report *report)
+void admin_answer_respond_report(struct request *request, int status, struct report *report)
 {
     struct buf body = BUF_EMPTY;
 
     report_finish(report, &body);
-    admin_respond_form(request, status, &body);
+    admin_answer_respond_form(request, status, &body);
 }
 
-bool admin_is_forced(const struct request *request)
+bool admin_answer_is_forced(const struct request *request)
 {
-    const char *force = admin_parameter(request, "force");
+    const char *force = admin_answer_parameter(request, "force");
 
     return force != NULL && strcmp(force, "1") == 0;
 }
@@ -62,25 +63,25 @@ bool admin_is_forced(const struct request *request)
 static bool take_unlisted(struct request *request, const char *site, char *ret_site)
 {
     if (!page_key_is_site(site, strlen(site))) {
-        respond_error(request, 400, "bad_site",
-                      "the name of a site has 1 to %d of the characters a-z 0-9 . _ -",
-                      STORE_SITE_MAX);
+        response_send_error(request, 400, "bad_site",
+                            "the name of a site has 1 to %d of the characters a-z 0-9 . _ -",
+                            STORE_SITE_MAX);
         return false;
     }
-    if (sites_open_rules(request->app->sites) == NULL && !admin_is_forced(request)) {
-        respond_error(request, 404, "unknown_site",
-                      "site %s is not counted here (option sites); --force takes it all the same",
-                      site);
+    if (sites_open_rules(request->app->sites) == NULL && !admin_answer_is_forced(request)) {
+        response_send_error(
+            request, 404, "unknown_site",
+            "site %s is not counted here (option sites); --force takes it all the same", site);
         return false;
     }
     strcpy(ret_site, site);
     return true;
 }
 
-bool admin_take_site(struct request *request, char ret_site[STORE_SITE_MAX + 1])
+bool admin_answer_parse_site(struct request *request, char ret_site[STORE_SITE_MAX + 1])
 {
     const struct sites *sites = request->app->sites;
-    const char *site = admin_parameter(request, "site");
+    const char *site = admin_answer_parameter(request, "site");
     const struct site_rules *rules =
         site == NULL ? sites_default_rules(sites) : sites_find(sites, site, strlen(site));
 
@@ -91,21 +92,22 @@ bool admin_take_site(struct request *request, char ret_site[STORE_SITE_MAX + 1])
     return true;
 }
 
-bool admin_take_page(struct request *request, const char *name, struct page_key *ret_page)
+bool admin_answer_parse_page(struct request *request, const char *name, struct page_key *ret_page)
 {
-    const char *page = admin_parameter(request, name);
+    const char *page = admin_answer_parameter(request, name);
     enum page_key_status status;
 
     page = page != NULL ? page : "/";
     status = page_key_from_path(page, strlen(page), ret_page);
     if (status != PAGE_KEY_OK) {
-        respond_error(request, 400, "bad_page", "%s%s", page_key_status_text(status),
-                      status == PAGE_KEY_BAD_ENCODING ? "; a \"%\" itself is written %25" : "");
+        response_send_error(request, 400, "bad_page", "%s%s", page_key_status_text(status),
+                            status == PAGE_KEY_BAD_ENCODING ? "; a \"%\" itself is written %25"
+                                                            : "");
     }
     return status == PAGE_KEY_OK;
 }
 
-void admin_put_page(struct buf *out, const char *page)
+void admin_answer_put_page(struct buf *out, const char *page)
 {
     size_t left = strlen(page);
     size_t sequence;
@@ -126,14 +128,14 @@ void admin_put_page(struct buf *out, const char *page)
     }
 }
 
-void admin_respond_unavailable(struct request *request)
+void admin_answer_respond_unavailable(struct request *request)
 {
     struct app_view view;
     struct store_health health;
 
     app_view(request->app, &view);
     store_health(view.store, &health);
-    respond_error(request, 503, "store_unavailable", "%s %s did not answer (%s%s%s)",
-                  health.backend, health.address, health.state,
-                  health.last_error[0] != '\0' ? "; " : "", health.last_error);
+    response_send_error(request, 503, "store_unavailable", "%s %s did not answer (%s%s%s)",
+                        health.backend, health.address, health.state,
+                        health.last_error[0] != '\0' ? "; " : "", health.last_error);
 }

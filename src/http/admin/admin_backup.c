@@ -74,7 +74,7 @@ static void begin_answer(struct backup *backup)
 {
     if (!backup->has_begun) {
         backup->has_begun = true;
-        respond_stream(
+        response_send_stream(
             backup->request,
             &(struct response){.status = 200, .content_type = "application/octet-stream"},
             &backup->generator);
@@ -113,7 +113,7 @@ static void fail(struct backup *backup)
         send_end(backup, line);
     } else {
         loop_timer_stop(&backup->tick);
-        respond_error(request, 503, "no_backup", "%s", backup->reason);
+        response_send_error(request, 503, "no_backup", "%s", backup->reason);
     }
 }
 
@@ -210,9 +210,10 @@ void admin_handle_backup(struct request *request)
     struct backup *backup;
 
     if (!store_has_backup(store)) {
-        respond_error(request, 422, "no_backup",
-                      "the store is Redis, which is backed up where it runs: BGSAVE, then copy its "
-                      "dump.rdb, and with appendonly its appendonlydir as well");
+        response_send_error(
+            request, 422, "no_backup",
+            "the store is Redis, which is backed up where it runs: BGSAVE, then copy its "
+            "dump.rdb, and with appendonly its appendonlydir as well");
         return;
     }
     backup = alloc_zero(1, sizeof(*backup));

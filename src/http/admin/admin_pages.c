@@ -28,14 +28,15 @@
 static bool take_number(struct request *request, uint64_t smallest, uint64_t largest,
                         uint64_t *number)
 {
-    const char *text = admin_parameter(request, "number");
+    const char *text = admin_answer_parameter(request, "number");
 
     if (text == NULL) {
         return true;
     }
-    if (parse_u64(text, number) != 0 || *number < smallest || *number > largest) {
-        respond_error(request, 400, "bad_number", "expected a number from %llu to %llu, not \"%s\"",
-                      (unsigned long long)smallest, (unsigned long long)largest, text);
+    if (units_parse_u64(text, number) != 0 || *number < smallest || *number > largest) {
+        response_send_error(request, 400, "bad_number",
+                            "expected a number from %llu to %llu, not \"%s\"",
+                            (unsigned long long)smallest, (unsigned long long)largest, text);
         return false;
     }
     return true;
@@ -67,7 +68,7 @@ static void respond_edited(struct request *request, const struct pending_edit *e
 {
     struct report report;
 
-    report_init(&report, admin_wanted_form(request));
+    report_init(&report, admin_answer_form(request));
     report_text(&report, "site", edit->site);
     report_text(&report, "page", edit->edit.page);
     if (edit->edit.kind == STORE_RENAME) {
@@ -75,7 +76,7 @@ static void respond_edited(struct request *request, const struct pending_edit *e
     }
     report_total(&report, "before", edit->edited.before);
     report_total(&report, "count", edit->edited.after);
-    admin_respond_report(request, 200, &report);
+    admin_answer_respond_report(request, 200, &report);
 }
 
 static void on_edit_answered(struct request *request, struct pending_query *pending)
@@ -87,14 +88,14 @@ static void on_edit_answered(struct request *request, struct pending_query *pend
         engine_forget_visitors(request->app->engine);
     }
     if (edit->edited.outcome == STORE_REFUSED && edit->reason[0] != '\0') {
-        respond_error(request, 503, "not_done", "nothing was changed: %s", edit->reason);
+        response_send_error(request, 503, "not_done", "nothing was changed: %s", edit->reason);
     } else if (!pending->is_complete) {
-        respond_error(request, 504, "outcome_unknown",
-                      "the store did not answer; whether this was done is not known%s%s",
-                      edit->reason[0] != '\0' ? ": " : "", edit->reason);
+        response_send_error(request, 504, "outcome_unknown",
+                            "the store did not answer; whether this was done is not known%s%s",
+                            edit->reason[0] != '\0' ? ": " : "", edit->reason);
     } else if (needs_page && edit->edited.before == STORE_NONE) {
-        respond_error(request, 404, "no_such_page", "site %s has no page %s", edit->site,
-                      edit->edit.page);
+        response_send_error(request, 404, "no_such_page", "site %s has no page %s", edit->site,
+                            edit->edit.page);
     } else {
         respond_edited(request, edit);
     }
@@ -144,9 +145,9 @@ static void respond_checked(struct request *request, const struct pending_edit *
     struct buf body = BUF_EMPTY;
 
     buf_printf(&body, "%s\t", parts->site);
-    admin_put_page(&body, parts->page.bytes);
+    admin_answer_put_page(&body, parts->page.bytes);
     buf_putc(&body, '\n');
-    admin_respond_form(request, 200, &body);
+    admin_answer_respond_form(request, 200, &body);
 }
 
 static void handle_edit(struct request *request, enum store_edit_kind kind)
@@ -154,17 +155,18 @@ static void handle_edit(struct request *request, enum store_edit_kind kind)
     struct pending_edit parts = {.edit = {.kind = kind, .number = 0}};
     struct pending_edit *edit;
 
-    if (!admin_take_site(request, parts.site) || !admin_take_page(request, "page", &parts.page) ||
+    if (!admin_answer_parse_site(request, parts.site) ||
+        !admin_answer_parse_page(request, "page", &parts.page) ||
         !take_number(request, 0, STORE_NUMBER_MAX, &parts.edit.number) ||
-        (kind == STORE_RENAME && !admin_take_page(request, "to", &parts.to))) {
+        (kind == STORE_RENAME && !admin_answer_parse_page(request, "to", &parts.to))) {
         return;
     }
-    if (kind == STORE_SET && admin_parameter(request, "check") != NULL) {
+    if (kind == STORE_SET && admin_answer_parameter(request, "check") != NULL) {
         respond_checked(request, &parts);
         return;
     }
     if (kind == STORE_RENAME && strcmp(parts.page.bytes, parts.to.bytes) == 0) {
-        respond_error(request, 400, "same_page", "%s is the same page", parts.to.bytes);
+        response_send_error(request, 400, "same_page", "%s is the same page", parts.to.bytes);
         return;
     }
     edit = pending_query_create(request, sizeof(*edit), ADMIN_LIMIT_MS, on_edit_answered);
@@ -218,9 +220,9 @@ static void on_list_answered(struct request *request, struct pending_query *pend
     struct pending_list *list = container_of(pending, struct pending_list, pending);
 
     if (pending->is_complete) {
-        admin_respond_form(request, 200, &list->body);
+        admin_answer_respond_form(request, 200, &list->body);
     } else {
-        admin_respond_unavailable(request);
+        admin_answer_respond_unavailable(request);
     }
 }
 
@@ -233,7 +235,7 @@ static struct pending_list *create_list(struct request *request, const char *sit
         pending_query_set_on_free(&list->pending, free_list);
         pending_query_begin_call(&list->pending);
         strcpy(list->site, site);
-        list->form = admin_wanted_form(request);
+        list->form = admin_answer_form(request);
     }
     return list;
 }
@@ -263,7 +265,8 @@ void admin_handle_top(struct request *request)
     uint64_t count = TOP_COUNT;
     struct pending_list *list;
 
-    if (!admin_take_site(request, site) || !take_number(request, 1, STORE_LIST_MAX, &count)) {
+    if (!admin_answer_parse_site(request, site) ||
+        !take_number(request, 1, STORE_LIST_MAX, &count)) {
         return;
     }
     list = create_list(request, site);
@@ -278,7 +281,7 @@ static void put_exported(struct pending_list *list, const struct store_page *pag
 
     if (list->form == REPORT_TEXT) {
         buf_printf(out, "%s\t", list->site);
-        admin_put_page(out, page->page);
+        admin_answer_put_page(out, page->page);
         buf_printf(out, "\t%llu\n", (unsigned long long)page->total);
         return;
     }
@@ -320,19 +323,20 @@ static void export_sites(struct request *request)
 
 void admin_handle_export(struct request *request)
 {
-    const char *after = admin_parameter(request, "after");
+    const char *after = admin_answer_parameter(request, "after");
     char site[STORE_SITE_MAX + 1];
     struct pending_list *list;
 
-    if (admin_parameter(request, "site") == NULL) {
+    if (admin_answer_parameter(request, "site") == NULL) {
         export_sites(request);
         return;
     }
-    if (!admin_take_site(request, site)) {
+    if (!admin_answer_parse_site(request, site)) {
         return;
     }
     if (after != NULL && strlen(after) > CURSOR_MAX) {
-        respond_error(request, 400, "bad_cursor", "no answer named such a place to go on from");
+        response_send_error(request, 400, "bad_cursor",
+                            "no answer named such a place to go on from");
         return;
     }
     list = create_list(request, site);
@@ -375,10 +379,10 @@ static void on_series_answered(struct request *request, struct pending_query *pe
     struct report report;
 
     if (!pending->is_complete) {
-        admin_respond_unavailable(request);
+        admin_answer_respond_unavailable(request);
         return;
     }
-    report_init(&report, admin_wanted_form(request));
+    report_init(&report, admin_answer_form(request));
     report_text(&report, "site", series->site);
     report_text(&report, "page", span->page);
     report_begin_list(&report, "series");
@@ -386,7 +390,7 @@ static void on_series_answered(struct request *request, struct pending_query *pe
         report_step(&report, span, step, series->numbers[step - span->from]);
     }
     report_end_list(&report);
-    admin_respond_report(request, 200, &report);
+    admin_answer_respond_report(request, 200, &report);
 }
 
 static void on_series(void *data, const struct store_series *result)
@@ -402,7 +406,7 @@ static void on_series(void *data, const struct store_series *result)
 /** Parses the requested span, which ends now. Returns false after answering. */
 static bool take_span(struct request *request, struct store_span *span)
 {
-    const char *by = admin_parameter(request, "by");
+    const char *by = admin_answer_parameter(request, "by");
     uint64_t now_s = clock_wall_ms() / 1000;
     uint64_t count;
 
@@ -420,7 +424,8 @@ static bool take_span(struct request *request, struct store_span *span)
         span->to = rules != NULL ? zone_day(rules->zone, now_s) : now_s / DAY_S;
         count = DAY_COUNT;
     } else {
-        respond_error(request, 400, "bad_step", "expected day, hour or unique, not \"%s\"", by);
+        response_send_error(request, 400, "bad_step", "expected day, hour or unique, not \"%s\"",
+                            by);
         return false;
     }
     if (!take_number(request, 1, STORE_STEPS_MAX, &count)) {
@@ -433,13 +438,13 @@ static bool take_span(struct request *request, struct store_span *span)
 /** Parses a page, or "" for the site. Returns false after answering. */
 static bool take_page_or_site(struct request *request, struct page_key *ret_page)
 {
-    const char *page = admin_parameter(request, "page");
+    const char *page = admin_answer_parameter(request, "page");
 
     if (page != NULL && *page == '\0') {
         memset(ret_page, 0, sizeof(*ret_page));
         return true;
     }
-    return admin_take_page(request, "page", ret_page);
+    return admin_answer_parse_page(request, "page", ret_page);
 }
 
 void admin_handle_series(struct request *request)
@@ -450,7 +455,7 @@ void admin_handle_series(struct request *request)
     struct page_key page;
 
     span.site = site;
-    if (!admin_take_site(request, site) || !take_page_or_site(request, &page) ||
+    if (!admin_answer_parse_site(request, site) || !take_page_or_site(request, &page) ||
         !take_span(request, &span)) {
         return;
     }
@@ -498,10 +503,10 @@ static void on_sites_answered(struct request *request, struct pending_query *pen
     struct report report;
 
     if (!pending->is_complete) {
-        admin_respond_unavailable(request);
+        admin_answer_respond_unavailable(request);
         return;
     }
-    report_init(&report, admin_wanted_form(request));
+    report_init(&report, admin_answer_form(request));
     report_begin_list(&report, "sites");
     for (size_t i = 0; i < sites->count; i++) {
         report_begin_section(&report, NULL);
@@ -510,7 +515,7 @@ static void on_sites_answered(struct request *request, struct pending_query *pen
         report_end_section(&report);
     }
     report_end_list(&report);
-    admin_respond_report(request, 200, &report);
+    admin_answer_respond_report(request, 200, &report);
 }
 
 static void on_site_total(void *data, const struct store_read *read)

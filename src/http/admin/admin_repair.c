@@ -46,7 +46,7 @@ static void respond_repaired(struct request *request, const struct pending_repai
     const struct store_repaired *repaired = &repair->repaired;
     struct report report;
 
-    report_init(&report, admin_wanted_form(request));
+    report_init(&report, admin_answer_form(request));
     report_text(&report, "site", repair->site);
     report_text(&report, "state", state_of(repaired));
     report_text(&report, "contradiction", repair->torn);
@@ -64,7 +64,7 @@ static void respond_repaired(struct request *request, const struct pending_repai
     report_u64(&report, "retained_visits", repair->doubts.retained);
     report_u64(&report, "journal_visits", repair->doubts.journaled);
     report_end_section(&report);
-    admin_respond_report(request, 200, &report);
+    admin_answer_respond_report(request, 200, &report);
 }
 
 static void on_repair_answered(struct request *request, struct pending_query *pending)
@@ -73,18 +73,19 @@ static void on_repair_answered(struct request *request, struct pending_query *pe
     const struct store_repaired *repaired = &repair->repaired;
 
     if (repaired->outcome == STORE_REFUSED && repair->reason[0] != '\0') {
-        respond_error(request, 503, "not_done", "nothing was changed: %s", repair->reason);
+        response_send_error(request, 503, "not_done", "nothing was changed: %s", repair->reason);
     } else if (!pending->is_complete) {
-        respond_error(
+        response_send_error(
             request, 504, "outcome_unknown",
             "the store did not answer; whether the site was repaired is not known; repeat "
             "the command%s%s",
             repair->reason[0] != '\0' ? ": " : "", repair->reason);
     } else if (!repair->repair.is_look && !repaired->is_done) {
-        respond_error(request, 409, "not_torn",
-                      "the keys of site %s do not contradict each other; nothing was changed; "
-                      "--force begins a new generation all the same",
-                      repair->site);
+        response_send_error(
+            request, 409, "not_torn",
+            "the keys of site %s do not contradict each other; nothing was changed; "
+            "--force begins a new generation all the same",
+            repair->site);
     } else {
         respond_repaired(request, repair);
     }
@@ -114,18 +115,19 @@ static void on_repaired(void *data, const struct store_repaired *repaired)
 /** Parses the parameter `trust`. Returns false after answering that it is invalid. */
 static bool take_trust(struct request *request, struct store_repair *repair)
 {
-    const char *trust = admin_parameter(request, "trust");
-    const char *force = admin_parameter(request, "force");
+    const char *trust = admin_answer_parameter(request, "trust");
+    const char *force = admin_answer_parameter(request, "force");
 
     repair->is_forced = force != NULL && strcmp(force, "1") == 0;
     if (trust == NULL) {
         repair->is_look = true;
     } else if (strcmp(trust, "hits") == 0) {
         repair->trusts_hits = true;
-    } else if (parse_u64(trust, &repair->number) != 0 || repair->number > STORE_NUMBER_MAX) {
-        respond_error(request, 400, "bad_trust",
-                      "--trust: expected hits, or the site's total from 0 to %llu, not \"%s\"",
-                      (unsigned long long)STORE_NUMBER_MAX, trust);
+    } else if (units_parse_u64(trust, &repair->number) != 0 || repair->number > STORE_NUMBER_MAX) {
+        response_send_error(
+            request, 400, "bad_trust",
+            "--trust: expected hits, or the site's total from 0 to %llu, not \"%s\"",
+            (unsigned long long)STORE_NUMBER_MAX, trust);
         return false;
     }
     return true;
@@ -139,12 +141,13 @@ void admin_handle_repair(struct request *request)
     struct pending_repair *repair;
 
     if (!store_can_repair(store)) {
-        respond_error(request, 409, "needs_no_repair",
-                      "this store changes all it keeps of a site in one transaction: there is "
-                      "nothing to repair");
+        response_send_error(
+            request, 409, "needs_no_repair",
+            "this store changes all it keeps of a site in one transaction: there is "
+            "nothing to repair");
         return;
     }
-    if (!admin_take_site(request, site) || !take_trust(request, &parts)) {
+    if (!admin_answer_parse_site(request, site) || !take_trust(request, &parts)) {
         return;
     }
     repair = pending_query_create(request, sizeof(*repair), ADMIN_LIMIT_MS, on_repair_answered);

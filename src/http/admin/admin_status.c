@@ -36,7 +36,7 @@ static void report_listeners(struct report *report, const struct app_view *view)
 
         report_begin_section(report, NULL);
         report_text(report, "kind", listener_kind_name(listener->kind));
-        report_text(report, "address", format_address(&listener->address, address));
+        report_text(report, "address", address_format(&listener->address, address));
         report_bool(report, "inherited", listener->is_inherited);
         report_end_section(report);
     }

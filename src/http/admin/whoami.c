@@ -19,7 +19,7 @@ bool whoami_take(const struct whoami_question *question, struct client_evidence 
     };
 
     if (!evidence.is_local &&
-        parse_ip(question->peer, strlen(question->peer), &evidence.peer) != 0) {
+        units_parse_ip(question->peer, strlen(question->peer), &evidence.peer) != 0) {
         return false;
     }
     *ret_evidence = evidence;

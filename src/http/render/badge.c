@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/render/badge.h"
 
+#include "base/utf8.h"
 #include "http/render/colour.h"
 #include "http/render/font.h"
 

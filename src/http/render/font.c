@@ -2,6 +2,7 @@
 #include "http/render/font.h"
 
 #include "base/buf.h"
+#include "base/utf8.h"
 
 #include <stdint.h>
 
@@ -37,17 +38,6 @@ static unsigned character_width(unsigned character, bool is_bold)
         }
     }
     return UNITS_PER_EM;
-}
-
-unsigned utf8_decode(const char *bytes, size_t length)
-{
-    static const unsigned char first_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    unsigned character = (unsigned char)bytes[0] & first_bits[length];
-
-    for (size_t i = 1; i < length; i++) {
-        character = character << 6 | ((unsigned char)bytes[i] & 0x3f);
-    }
-    return character;
 }
 
 double font_text_width(const char *text, size_t length, bool is_bold, double size)

@@ -14,10 +14,4 @@
  */
 double font_text_width(const char *text, size_t length, bool is_bold, double size);
 
-/**
- * Decodes one character from a valid UTF-8 sequence. utf8_sequence_length() returns its `length` in
- * bytes.
- */
-unsigned utf8_decode(const char *bytes, size_t length);
-
 #endif

@@ -56,10 +56,11 @@ static bool prepare_json(struct request *request)
         return true;
     }
     if (!format_is_callback(callback.base, callback.len)) {
-        refuse(request, HTTP_ERROR_BAD_PARAMETER,
-               "callback is the name of a function: a letter, _ or $, then up to %d of letters, "
-               "digits, _ $ .",
-               CALLBACK_MAX - 1);
+        http_error_respond(
+            request, HTTP_ERROR_BAD_PARAMETER,
+            "callback is the name of a function: a letter, _ or $, then up to %d of letters, "
+            "digits, _ $ .",
+            CALLBACK_MAX - 1);
         return false;
     }
     request->format = &format_jsonp.base;
@@ -185,14 +186,14 @@ void format_respond(struct request *request, int http_status, const struct forma
     struct headers headers;
 
     init_headers(&headers, format);
-    respond(request, &(struct response){
-                         .status = http_status,
-                         .content_type = format->content_type,
-                         .body = h2o_strdup(&request->h2o->pool, body->bytes, body->length),
-                         .headers = headers.items,
-                         .header_count = headers.count,
-                         .cache_control = format->cache_control,
-                     });
+    response_send(request, &(struct response){
+                               .status = http_status,
+                               .content_type = format->content_type,
+                               .body = h2o_strdup(&request->h2o->pool, body->bytes, body->length),
+                               .headers = headers.items,
+                               .header_count = headers.count,
+                               .cache_control = format->cache_control,
+                           });
 }
 
 /** Sends a body that clients may cache. */
@@ -213,7 +214,7 @@ static void respond_kept(struct request *request, const struct buf *body)
         response.content_type = format_of(request)->content_type;
         response.body = h2o_strdup(&request->h2o->pool, body->bytes, body->length);
     }
-    respond(request, &response);
+    response_send(request, &response);
 }
 
 void format_respond_count(struct request *request, const struct render_count *count)
@@ -240,13 +241,13 @@ void format_respond_error(struct request *request, int http_status,
         add_header(&headers, header);
     }
     format->render_error(request, &body, error);
-    respond(request, &(struct response){
-                         .status = format->errors_are_ok ? 200 : http_status,
-                         .content_type = format->content_type,
-                         .body = h2o_strdup(&request->h2o->pool, body.bytes, body.length),
-                         .headers = headers.items,
-                         .header_count = headers.count,
-                         .cache_control = format->cache_control,
-                     });
+    response_send(request, &(struct response){
+                               .status = format->errors_are_ok ? 200 : http_status,
+                               .content_type = format->content_type,
+                               .body = h2o_strdup(&request->h2o->pool, body.bytes, body.length),
+                               .headers = headers.items,
+                               .header_count = headers.count,
+                               .cache_control = format->cache_control,
+                           });
     buf_finish(&body);
 }

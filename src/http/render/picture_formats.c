@@ -34,7 +34,7 @@ static bool prepare_style(struct request *request)
     const char *wrong = style_parse(pool, request->query, style);
 
     if (wrong != NULL) {
-        refuse(request, HTTP_ERROR_BAD_PARAMETER, "%s", wrong);
+        http_error_respond(request, HTTP_ERROR_BAD_PARAMETER, "%s", wrong);
         return false;
     }
     request->format_data = style;

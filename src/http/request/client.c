@@ -135,16 +135,17 @@ static bool parse_element(h2o_iovec_t text, struct in6_addr *ret_address)
     const char *colon;
     const char *bracket;
 
-    if (parse_ip(text.base, text.len, ret_address) == 0) {
+    if (units_parse_ip(text.base, text.len, ret_address) == 0) {
         return true;
     }
     if (text.len > 0 && text.base[0] == '[') {
         bracket = memchr(text.base, ']', text.len);
         return bracket != NULL &&
-               parse_ip(text.base + 1, (size_t)(bracket - text.base) - 1, ret_address) == 0;
+               units_parse_ip(text.base + 1, (size_t)(bracket - text.base) - 1, ret_address) == 0;
     }
     colon = text.len > 0 ? memchr(text.base, ':', text.len) : NULL;
-    return colon != NULL && parse_ip(text.base, (size_t)(colon - text.base), ret_address) == 0;
+    return colon != NULL &&
+           units_parse_ip(text.base, (size_t)(colon - text.base), ret_address) == 0;
 }
 
 /** Searches the list from the right for the first untrusted address. */
@@ -238,7 +239,7 @@ static void log_client(const struct client *client)
               client_source_text(client->source));
 }
 
-void client_take(const struct request *request, struct client *ret_client)
+void client_read(const struct request *request, struct client *ret_client)
 {
     const struct config *config = request->app->config;
     const struct connection_peer *peer = connection_peer(request->h2o);

@@ -75,7 +75,7 @@ const char *client_source_text(enum client_source source);
 char *client_format(const struct in6_addr *address, char text[INET6_ADDRSTRLEN]);
 
 /** Reads the request's headers and finds the address. Logs the result at level "debug". */
-void client_take(const struct request *request, struct client *ret_client);
+void client_read(const struct request *request, struct client *ret_client);
 
 /** Whether `address` is in one of the networks. */
 bool client_is_in(const struct config_networks *networks, const struct in6_addr *address);

@@ -30,7 +30,8 @@ static const struct {
     [HTTP_ERROR_OUTCOME_UNKNOWN] = {504, "outcome_unknown", OUTCOME_UNKNOWN},
 };
 
-void refuse(struct request *request, enum http_error http_error, const char *format, ...)
+void http_error_respond(struct request *request, enum http_error http_error, const char *format,
+                        ...)
 {
     va_list arguments;
 
@@ -38,6 +39,7 @@ void refuse(struct request *request, enum http_error http_error, const char *for
         request->outcome = rows[http_error].outcome;
     }
     va_start(arguments, format);
-    respond_verror(request, rows[http_error].http_status, rows[http_error].code, format, arguments);
+    response_send_verror(request, rows[http_error].http_status, rows[http_error].code, format,
+                         arguments);
     va_end(arguments);
 }

@@ -31,7 +31,7 @@ enum http_error {
 };
 
 /** Answers the request with the error. `format` makes the readable message. */
-void refuse(struct request *request, enum http_error http_error, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void http_error_respond(struct request *request, enum http_error http_error, const char *format,
+                        ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -72,7 +72,7 @@ void *pending_query_create(struct request *request, size_t size, uint64_t limit_
     struct pending_query *pending;
 
     if (!pending_query_has_room()) {
-        refuse(request, HTTP_ERROR_OVERLOADED, "too many questions wait for the store");
+        http_error_respond(request, HTTP_ERROR_OVERLOADED, "too many questions wait for the store");
         return NULL;
     }
     pending = store_call_create(size, request);

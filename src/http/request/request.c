@@ -43,8 +43,8 @@ bool request_split_target(h2o_iovec_t target, h2o_iovec_t *ret_path, h2o_iovec_t
             return false;
         }
     }
-    end = find_byte(path, end, '#');
-    path_end = find_byte(path, end, '?');
+    end = buf_find_byte(path, end, '#');
+    path_end = buf_find_byte(path, end, '?');
     query = path_end < end ? path_end + 1 : end;
     *ret_query = h2o_iovec_init(query, (size_t)(end - query));
     *ret_path = path == path_end ? h2o_iovec_init(H2O_STRLIT("/"))
@@ -113,8 +113,8 @@ bool request_find_parameter(h2o_mem_pool_t *pool, h2o_iovec_t query, const char 
     size_t name_length = strlen(name);
 
     while (at < end) {
-        const char *pair_end = find_byte(at, end, '&');
-        const char *name_end = find_byte(at, pair_end, '=');
+        const char *pair_end = buf_find_byte(at, end, '&');
+        const char *name_end = buf_find_byte(at, pair_end, '=');
 
         if (h2o_memis(at, (size_t)(name_end - at), name, name_length)) {
             const char *value = name_end < pair_end ? name_end + 1 : pair_end;

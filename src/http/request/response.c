@@ -124,7 +124,7 @@ static void start(struct request *request, const struct response *response, size
     h2o_start_response(req, generator);
 }
 
-void respond(struct request *request, const struct response *response)
+void response_send(struct request *request, const struct response *response)
 {
     static h2o_generator_t generator = {NULL, NULL};
     h2o_iovec_t body = response->body;
@@ -135,20 +135,20 @@ void respond(struct request *request, const struct response *response)
     h2o_send(request->h2o, &body, request->is_head || body.len == 0 ? 0 : 1, H2O_SEND_STATE_FINAL);
 }
 
-void respond_stream(struct request *request, const struct response *response,
-                    h2o_generator_t *generator)
+void response_send_stream(struct request *request, const struct response *response,
+                          h2o_generator_t *generator)
 {
     start(request, response, SIZE_MAX, generator);
 }
 
-void respond_buf(struct request *request, int status, const char *content_type,
-                 const struct buf *body)
+void response_send_buf(struct request *request, int status, const char *content_type,
+                       const struct buf *body)
 {
-    respond(request, &(struct response){
-                         .status = status,
-                         .content_type = content_type,
-                         .body = h2o_strdup(&request->h2o->pool, body->bytes, body->length),
-                     });
+    response_send(request, &(struct response){
+                               .status = status,
+                               .content_type = content_type,
+                               .body = h2o_strdup(&request->h2o->pool, body->bytes, body->length),
+                           });
 }
 
 void response_put_error_json(struct buf *out, const char *code, const char *message)
@@ -160,8 +160,9 @@ void response_put_error_json(struct buf *out, const char *code, const char *mess
     buf_puts(out, "}}\n");
 }
 
-void respond_verror_with(struct request *request, int status, const struct response_header *header,
-                         const char *code, const char *format, va_list arguments)
+void response_send_verror_with(struct request *request, int status,
+                               const struct response_header *header, const char *code,
+                               const char *format, va_list arguments)
 {
     struct buf message = BUF_EMPTY;
     struct buf body = BUF_EMPTY;
@@ -173,13 +174,13 @@ void respond_verror_with(struct request *request, int status, const struct respo
             request, status, header,
             &(struct response_error){.code = code, .message = message.bytes, .json = &body});
     } else {
-        respond(request, &(struct response){
-                             .status = status,
-                             .content_type = RESPONSE_JSON,
-                             .body = h2o_strdup(&request->h2o->pool, body.bytes, body.length),
-                             .headers = header,
-                             .header_count = header != NULL ? 1 : 0,
-                         });
+        response_send(request, &(struct response){
+                                   .status = status,
+                                   .content_type = RESPONSE_JSON,
+                                   .body = h2o_strdup(&request->h2o->pool, body.bytes, body.length),
+                                   .headers = header,
+                                   .header_count = header != NULL ? 1 : 0,
+                               });
     }
     buf_finish(&body);
     buf_finish(&message);
@@ -197,8 +198,8 @@ static h2o_iovec_t retry_after(struct request *request)
     return value;
 }
 
-void respond_verror(struct request *request, int status, const char *code, const char *format,
-                    va_list arguments)
+void response_send_verror(struct request *request, int status, const char *code, const char *format,
+                          va_list arguments)
 {
     static const struct response_header password = {
         H2O_TOKEN_WWW_AUTHENTICATE,
@@ -213,14 +214,15 @@ void respond_verror(struct request *request, int status, const char *code, const
         retry.value = retry_after(request);
         header = &retry;
     }
-    respond_verror_with(request, status, header, code, format, arguments);
+    response_send_verror_with(request, status, header, code, format, arguments);
 }
 
-void respond_error(struct request *request, int status, const char *code, const char *format, ...)
+void response_send_error(struct request *request, int status, const char *code, const char *format,
+                         ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    respond_verror(request, status, code, format, arguments);
+    response_send_verror(request, status, code, format, arguments);
     va_end(arguments);
 }

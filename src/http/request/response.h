@@ -13,7 +13,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-/** A header in addition to those that respond() sets. */
+/** A header in addition to those that response_send() sets. */
 struct response_header {
     const h2o_token_t *token; /* or NULL: use `name`, in lower case */
     const char *name;
@@ -39,32 +39,33 @@ struct response {
  * private answers. While the server drains it adds
  * `Connection: close`.
  */
-void respond(struct request *request, const struct response *response);
+void response_send(struct request *request, const struct response *response);
 
 /**
  * Begins an answer of unknown length by sending its headers. The caller sends the body with
  * h2o_send(). `generator` is in the request's pool.
  */
-void respond_stream(struct request *request, const struct response *response,
-                    h2o_generator_t *generator);
+void response_send_stream(struct request *request, const struct response *response,
+                          h2o_generator_t *generator);
 
 /** Sends a copy of `body`. */
-void respond_buf(struct request *request, int status, const char *content_type,
-                 const struct buf *body);
+void response_send_buf(struct request *request, int status, const char *content_type,
+                       const struct buf *body);
 
 /**
  * Sends {"error":{"code","message"}} or the error in the request's format. `code` is for programs
  * ("bad_path"); `format` makes the message. 503 and 504 have Retry-After: 1 unless
  * request->retry_after_s is set.
  */
-void respond_error(struct request *request, int status, const char *code, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-void respond_verror(struct request *request, int status, const char *code, const char *format,
-                    va_list arguments) __attribute__((format(printf, 4, 0)));
+void response_send_error(struct request *request, int status, const char *code, const char *format,
+                         ...) __attribute__((format(printf, 4, 5)));
+void response_send_verror(struct request *request, int status, const char *code, const char *format,
+                          va_list arguments) __attribute__((format(printf, 4, 0)));
 
-/** Like respond_verror(), with one more header. `header` may be NULL. */
-void respond_verror_with(struct request *request, int status, const struct response_header *header,
-                         const char *code, const char *format, va_list arguments)
+/** Like response_send_verror(), with one more header. `header` may be NULL. */
+void response_send_verror_with(struct request *request, int status,
+                               const struct response_header *header, const char *code,
+                               const char *format, va_list arguments)
     __attribute__((format(printf, 5, 0)));
 
 #define RESPONSE_JSON "application/json"

@@ -99,11 +99,11 @@ static void respond_options(struct request *request, h2o_iovec_t allow)
     if (request->route != NULL && (request->route->methods & ROUTE_COUNTS) != 0) {
         request->outcome = OUTCOME_OPTIONS;
     }
-    respond(request, &(struct response){
-                         .status = 204,
-                         .headers = headers,
-                         .header_count = request->table->is_public ? 4 : 1,
-                     });
+    response_send(request, &(struct response){
+                               .status = 204,
+                               .headers = headers,
+                               .header_count = request->table->is_public ? 4 : 1,
+                           });
 }
 
 static void respond_not_allowed(struct request *request, h2o_iovec_t allow, const char *format, ...)
@@ -115,7 +115,7 @@ static void respond_not_allowed(struct request *request, h2o_iovec_t allow, cons
         request->outcome = OUTCOME_METHOD;
     }
     va_start(arguments, format);
-    respond_verror_with(request, 405, &header, "method_not_allowed", format, arguments);
+    response_send_verror_with(request, 405, &header, "method_not_allowed", format, arguments);
     va_end(arguments);
 }
 
@@ -127,7 +127,7 @@ static void dispatch_pathless(struct request *request, bool is_options)
     if (is_options && h2o_memis(target.base, target.len, H2O_STRLIT("*"))) {
         respond_options(request, h2o_iovec_init(H2O_STRLIT("GET, HEAD, POST, OPTIONS")));
     } else {
-        respond_error(request, 400, "bad_target", "the request target is not a path");
+        response_send_error(request, 400, "bad_target", "the request target is not a path");
     }
 }
 
@@ -151,7 +151,7 @@ void router_on_request(void *router_data, h2o_req_t *req)
     }
     request->route = router_find(table, path, request->method);
     if (request->route == NULL) {
-        respond_error(request, 404, "not_found", "there is nothing at this path");
+        response_send_error(request, 404, "not_found", "there is nothing at this path");
         return;
     }
     request->format = request->route->format;

@@ -67,11 +67,12 @@ bool access_check(struct request *request, const struct site_rules *rules)
         return true;
     }
     if (request->app->config->dashboard_password[0] != '\0') {
-        refuse(request, HTTP_ERROR_PASSWORD_WANTED, "this needs the password of the dashboard");
+        http_error_respond(request, HTTP_ERROR_PASSWORD_WANTED,
+                           "this needs the password of the dashboard");
     } else {
-        refuse(request, HTTP_ERROR_PRIVATE,
-               "this is private; the option dashboard.public opens it, "
-               "or dashboard.password for those who know it");
+        http_error_respond(request, HTTP_ERROR_PRIVATE,
+                           "this is private; the option dashboard.public opens it, "
+                           "or dashboard.password for those who know it");
     }
     return false;
 }

@@ -85,5 +85,5 @@ void assets_handle(struct request *request)
         response.content_type = NULL;
         response.body = h2o_iovec_init(NULL, 0);
     }
-    respond(request, &response);
+    response_send(request, &response);
 }

@@ -326,7 +326,7 @@ void dashboard_handle(struct request *request)
 {
     struct page_ref page_ref;
 
-    if (page_ref_take(request, &page_ref) && access_check(request, page_ref.rules)) {
+    if (page_ref_parse(request, &page_ref) && access_check(request, page_ref.rules)) {
         dashboard_show(request, &page_ref);
     }
 }

@@ -20,7 +20,7 @@ void health_handle_livez(struct request *request)
         .body = {H2O_STRLIT("ok\n")},
     };
 
-    respond(request, &alive);
+    response_send(request, &alive);
 }
 
 /*
@@ -64,5 +64,5 @@ void health_handle_readyz(struct request *request)
         reason = "the store is asked for the salt of the day";
     }
     render_ready_sites_json(body, state, reason, stall.site_count);
-    respond_buf(request, reason == NULL ? 200 : 503, render_content_type(RENDER_JSON), body);
+    response_send_buf(request, reason == NULL ? 200 : 503, render_content_type(RENDER_JSON), body);
 }

@@ -58,7 +58,7 @@ static void on_top_known(struct request *request, struct pending_query *pending)
     struct buf *body = app_scratch(request->app);
 
     if (!pending->is_complete) {
-        refuse(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
+        http_error_respond(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
         return;
     }
     buf_puts(body, "{\"site\":");
@@ -79,9 +79,10 @@ static bool take_count(struct request *request, size_t *ret_count)
         *ret_count = TOP_DEFAULT;
         return true;
     }
-    if (strlen(value.base) != value.len || parse_u64(value.base, &count) != 0 || count == 0 ||
+    if (strlen(value.base) != value.len || units_parse_u64(value.base, &count) != 0 || count == 0 ||
         count > TOP_MAX) {
-        refuse(request, HTTP_ERROR_BAD_PARAMETER, "n is a number from 1 to %d", TOP_MAX);
+        http_error_respond(request, HTTP_ERROR_BAD_PARAMETER, "n is a number from 1 to %d",
+                           TOP_MAX);
         return false;
     }
     *ret_count = count;
@@ -94,7 +95,7 @@ void history_handle_top(struct request *request)
     struct page_ref page_ref;
     size_t count;
 
-    if (!take_count(request, &count) || !page_ref_take(request, &page_ref) ||
+    if (!take_count(request, &count) || !page_ref_parse(request, &page_ref) ||
         !access_check(request, page_ref.rules)) {
         return;
     }
@@ -142,7 +143,7 @@ static void on_series_known(struct request *request, struct pending_query *pendi
     char text[PERIOD_TEXT_MAX];
 
     if (!pending->is_complete) {
-        refuse(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
+        http_error_respond(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
         return;
     }
     buf_puts(body, "{\"site\":");
@@ -172,9 +173,9 @@ static bool take_end(struct request *request, const char *name, const struct sto
     if (!request_parameter(request, name, &value) || parse(value.base, value.len, end)) {
         return true;
     }
-    refuse(request, HTTP_ERROR_BAD_PARAMETER, "%s is %s", name,
-           span->step == STORE_BY_DAY ? "a day, as 2026-11-27"
-                                      : "an hour of UTC, as 2026-11-27T13Z");
+    http_error_respond(request, HTTP_ERROR_BAD_PARAMETER, "%s is %s", name,
+                       span->step == STORE_BY_DAY ? "a day, as 2026-11-27"
+                                                  : "an hour of UTC, as 2026-11-27T13Z");
     return false;
 }
 
@@ -197,13 +198,13 @@ static bool take_span(struct request *request, const struct page_ref *page_ref,
     if (request_parameter(request, "by", &by)) {
         by_hour = h2o_memis(by.base, by.len, H2O_STRLIT("hour"));
         if (!by_hour && !h2o_memis(by.base, by.len, H2O_STRLIT("day"))) {
-            refuse(request, HTTP_ERROR_BAD_PARAMETER, "by is day or hour");
+            http_error_respond(request, HTTP_ERROR_BAD_PARAMETER, "by is day or hour");
             return false;
         }
     }
     span->is_unique = is_on(request, "unique");
     if (span->is_unique && by_hour) {
-        refuse(request, HTTP_ERROR_BAD_PARAMETER, "unique=1 goes with by=day only");
+        http_error_respond(request, HTTP_ERROR_BAD_PARAMETER, "unique=1 goes with by=day only");
         return false;
     }
     span->step = by_hour ? STORE_BY_HOUR : STORE_BY_DAY;
@@ -216,8 +217,8 @@ static bool take_span(struct request *request, const struct page_ref *page_ref,
         return false;
     }
     if (span->from > span->to || span->to - span->from >= STORE_STEPS_MAX) {
-        refuse(request, HTTP_ERROR_BAD_PARAMETER,
-               "from comes before to, and there are at most %d steps", STORE_STEPS_MAX);
+        http_error_respond(request, HTTP_ERROR_BAD_PARAMETER,
+                           "from comes before to, and there are at most %d steps", STORE_STEPS_MAX);
         return false;
     }
     return true;
@@ -229,7 +230,7 @@ void history_handle_series(struct request *request)
     struct store_span span = {0};
     struct page_ref page_ref;
 
-    if (!page_ref_take(request, &page_ref) || !access_check(request, page_ref.rules) ||
+    if (!page_ref_parse(request, &page_ref) || !access_check(request, page_ref.rules) ||
         !take_span(request, &page_ref, &span)) {
         return;
     }

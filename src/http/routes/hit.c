@@ -62,8 +62,8 @@ static void respond_count(const struct waiting *waiting, const struct visit_answ
 
 static void refuse_unavailable(struct request *request)
 {
-    refuse(request, HTTP_ERROR_STORE_UNAVAILABLE,
-           "the store is not available; this visit was not counted");
+    http_error_respond(request, HTTP_ERROR_STORE_UNAVAILABLE,
+                       "the store is not available; this visit was not counted");
 }
 
 static void on_answer(struct visit *visit, const struct visit_answer *answer)
@@ -84,14 +84,14 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
         respond_count(waiting, answer, OUTCOME_JOURNALED);
         break;
     case VISIT_REFUSED:
-        refuse(waiting->request, HTTP_ERROR_STORE_UNAVAILABLE, "%s", answer->reason);
+        http_error_respond(waiting->request, HTTP_ERROR_STORE_UNAVAILABLE, "%s", answer->reason);
         break;
     case VISIT_TOO_MANY_PAGES:
-        refuse(waiting->request, HTTP_ERROR_TOO_MANY_PAGES, "%s", answer->reason);
+        http_error_respond(waiting->request, HTTP_ERROR_TOO_MANY_PAGES, "%s", answer->reason);
         break;
     case VISIT_UNKNOWN:
-        refuse(waiting->request, HTTP_ERROR_OUTCOME_UNKNOWN,
-               "the store did not answer in time; this visit may have been counted");
+        http_error_respond(waiting->request, HTTP_ERROR_OUTCOME_UNKNOWN,
+                           "the store did not answer in time; this visit may have been counted");
         break;
     }
 }
@@ -101,15 +101,17 @@ static void respond_not_taken(struct request *request, int error)
 {
     switch (error) {
     case -ENOBUFS:
-        refuse(request, HTTP_ERROR_OVERLOADED,
-               "too many visits wait for the store; this visit was not counted");
+        http_error_respond(request, HTTP_ERROR_OVERLOADED,
+                           "too many visits wait for the store; this visit was not counted");
         break;
     case -ENOSPC:
-        refuse(request, HTTP_ERROR_JOURNAL_FULL,
-               "the store is away and the journal has no room; this visit was not counted");
+        http_error_respond(
+            request, HTTP_ERROR_JOURNAL_FULL,
+            "the store is away and the journal has no room; this visit was not counted");
         break;
     case -ESHUTDOWN:
-        refuse(request, HTTP_ERROR_SHUTTING_DOWN, "this server ends; this visit was not counted");
+        http_error_respond(request, HTTP_ERROR_SHUTTING_DOWN,
+                           "this server ends; this visit was not counted");
         break;
     default:
         refuse_unavailable(request);
@@ -134,9 +136,9 @@ static void count_visit(struct request *request, const struct client *client,
 
     waiting =
         h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*waiting) + site_length + page->length + 2);
-    if (!token_take(&request->h2o->pool, client, &waiting->visit)) {
-        refuse(request, HTTP_ERROR_BAD_IDEMPOTENCY_KEY,
-               "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
+    if (!token_read(&request->h2o->pool, client, &waiting->visit)) {
+        http_error_respond(request, HTTP_ERROR_BAD_IDEMPOTENCY_KEY,
+                           "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
         return;
     }
     waiting->visit.second = second_of(request);
@@ -174,12 +176,13 @@ static void refuse_visit(struct request *request, const struct page_ref *page_re
 {
     request->retry_after_s = verdict->retry_after_s;
     if (verdict->http_error == HTTP_ERROR_RATE) {
-        refuse(request, HTTP_ERROR_RATE,
-               "too many visits of this page from one address; one more counts in %" PRIu64 " s",
-               verdict->retry_after_s);
+        http_error_respond(
+            request, HTTP_ERROR_RATE,
+            "too many visits of this page from one address; one more counts in %" PRIu64 " s",
+            verdict->retry_after_s);
     } else {
-        refuse(request, verdict->http_error, "site %s counts visits from its own pages only",
-               page_ref->site);
+        http_error_respond(request, verdict->http_error,
+                           "site %s counts visits from its own pages only", page_ref->site);
     }
 }
 
@@ -194,12 +197,12 @@ static void on_site(struct request *request, struct page_ref *page_ref,
     }
     switch (result) {
     case SITE_REGISTERED:
-        client_take(request, &client);
+        client_read(request, &client);
         count_visit(request, &client, page_ref);
         break;
     case SITE_TOO_MANY:
-        refuse(request, HTTP_ERROR_TOO_MANY_SITES,
-               "this site is new, and there are as many sites as there may be");
+        http_error_respond(request, HTTP_ERROR_TOO_MANY_SITES,
+                           "this site is new, and there are as many sites as there may be");
         break;
     case SITE_NOT_SERVED:
         refuse_unavailable(request);
@@ -223,7 +226,7 @@ static void judge_visit(struct request *request, const struct page_ref *page_ref
     struct visit_filter_verdict verdict;
     struct client client;
 
-    client_take(request, &client);
+    client_read(request, &client);
     visit_filter_judge(request->app->visit_filter, request->app->config, &client, page_ref,
                        &verdict);
     switch (verdict.result) {
@@ -250,8 +253,9 @@ static void serve_page(struct request *request, const struct page_ref *page_ref)
         ignore_visit(request, page_ref, OUTCOME_READONLY);
     } else if (request->is_head) {
         request->outcome = OUTCOME_HEAD;
-        respond(request, &(struct response){.status = 200,
-                                            .content_type = format_of(request)->content_type});
+        response_send(
+            request,
+            &(struct response){.status = 200, .content_type = format_of(request)->content_type});
     } else {
         judge_visit(request, page_ref);
     }
@@ -268,7 +272,7 @@ void hit_handle_count_as(struct request *request)
     struct page_ref page_ref;
 
     if (format_prepare(request) && period_take(request) &&
-        page_ref_take_default(request, &page_ref)) {
+        page_ref_parse_default(request, &page_ref)) {
         serve_page(request, &page_ref);
     }
 }
@@ -277,7 +281,7 @@ void hit_handle(struct request *request)
 {
     struct page_ref page_ref;
 
-    if (format_prepare(request) && period_take(request) && page_ref_take(request, &page_ref)) {
+    if (format_prepare(request) && period_take(request) && page_ref_parse(request, &page_ref)) {
         serve_page(request, &page_ref);
     }
 }

@@ -36,7 +36,7 @@ void home_handle(struct request *request)
 {
     struct page_ref page_ref;
 
-    if (!page_ref_take_default(request, &page_ref)) {
+    if (!page_ref_parse_default(request, &page_ref)) {
         return;
     }
     if (access_is_open(request, page_ref.rules)) {

@@ -116,7 +116,7 @@ static void on_round(struct loop_task *task)
     struct topic *topic = container_of(task, struct topic, round);
 
     for (int i = 0; i < SLICE && topic->to_tell != 0; i++) {
-        struct list *link = list_take_first(&topic->clients);
+        struct list *link = list_pop_first(&topic->clients);
 
         list_append(&topic->clients, link);
         topic->to_tell--;
@@ -376,18 +376,19 @@ void live_handle(struct request *request)
     struct live *live = request->app->live;
     struct page_ref page_ref;
 
-    if (!page_ref_take(request, &page_ref) ||
+    if (!page_ref_parse(request, &page_ref) ||
         (page_ref.is_site && !access_check(request, page_ref.rules))) {
         return;
     }
     if (live->is_draining) {
-        refuse(request, HTTP_ERROR_SHUTTING_DOWN, "this server ends");
+        http_error_respond(request, HTTP_ERROR_SHUTTING_DOWN, "this server ends");
     } else if (live->client_count >= request->app->config->limits_live) {
-        refuse(request, HTTP_ERROR_TOO_MANY_LISTENERS,
-               "as many clients listen as limits.live allows");
+        http_error_respond(request, HTTP_ERROR_TOO_MANY_LISTENERS,
+                           "as many clients listen as limits.live allows");
     } else if (request->is_head) {
-        respond(request, &(struct response){.status = 200,
-                                            .content_type = "text/event-stream; charset=utf-8"});
+        response_send(
+            request,
+            &(struct response){.status = 200, .content_type = "text/event-stream; charset=utf-8"});
     } else {
         join(live, request, &page_ref);
     }

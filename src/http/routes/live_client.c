@@ -97,14 +97,14 @@ void live_client_start(struct live_client *client, struct request *request)
     /* a failure only means that the kernel buffers more for a slow client */
     (void)setsockopt(h2o_socket_get_fd(req->conn->callbacks->get_socket(req->conn)), SOL_SOCKET,
                      SO_SNDBUF, &size, sizeof(size));
-    respond_stream(request,
-                   &(struct response){
-                       .status = 200,
-                       .content_type = "text/event-stream; charset=utf-8",
-                       .headers = headers,
-                       .header_count = 1,
-                   },
-                   &client->generator);
+    response_send_stream(request,
+                         &(struct response){
+                             .status = 200,
+                             .content_type = "text/event-stream; charset=utf-8",
+                             .headers = headers,
+                             .header_count = 1,
+                         },
+                         &client->generator);
     connection_begin_stream(req, on_input_end, client);
 }
 

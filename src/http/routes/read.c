@@ -73,7 +73,7 @@ static void on_page_known(struct request *request, struct pending_query *pending
     struct pending_page *page = container_of(pending, struct pending_page, pending);
 
     if (!pending->is_complete && !visit_outcomes[request->outcome].is_counted) {
-        refuse(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
+        http_error_respond(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
         return;
     }
     format_respond_count(request, &(struct render_count){
@@ -110,7 +110,7 @@ void read_handle_get(struct request *request)
 {
     struct page_ref page_ref;
 
-    if (format_prepare(request) && period_take(request) && page_ref_take(request, &page_ref)) {
+    if (format_prepare(request) && period_take(request) && page_ref_parse(request, &page_ref)) {
         read_page(request, page_ref.site, page_ref.page.bytes, page_ref.page.length);
     }
 }
@@ -142,7 +142,7 @@ static void on_many_known(struct request *request, struct pending_query *pending
     struct buf *body = app_scratch(request->app);
 
     if (!pending->is_complete) {
-        refuse(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
+        http_error_respond(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
         return;
     }
     buf_puts(body, "{\"site\":");
@@ -192,12 +192,12 @@ void read_handle_get_many(struct request *request)
     struct page_ref page_ref;
     const char *wrong;
 
-    if (!period_take(request) || !page_ref_take(request, &page_ref)) {
+    if (!period_take(request) || !page_ref_parse(request, &page_ref)) {
         return;
     }
     wrong = page_list_parse(body.base, body.len, list);
     if (wrong != NULL) {
-        refuse(request, HTTP_ERROR_BAD_BODY, "%s", wrong);
+        http_error_respond(request, HTTP_ERROR_BAD_BODY, "%s", wrong);
     } else if (!list->has_site || access_check(request, page_ref.rules)) {
         ask_many(request, &page_ref, list);
     }

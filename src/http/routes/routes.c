@@ -39,4 +39,4 @@ static const struct route routes[] = {
 };
 
 const struct route_table visitor_routes = {routes, sizeof(routes) / sizeof(routes[0]), true,
-                                           page_ref_take_options};
+                                           page_ref_parse_options};

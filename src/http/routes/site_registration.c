@@ -148,7 +148,7 @@ static void ask_all(struct site_registrations *registrations)
     struct list *link;
 
     store_health(registrations->store, &health);
-    while (health.available && (link = list_take_first(&registrations->waiting)) != NULL) {
+    while (health.available && (link = list_pop_first(&registrations->waiting)) != NULL) {
         ask(container_of(link, struct site_registration, link));
     }
 }

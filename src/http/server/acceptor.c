@@ -172,7 +172,7 @@ void acceptor_add(struct acceptor *acceptor, enum listener_kind kind,
     list_append(&acceptor->listeners, &listener->link);
     list_views(acceptor);
     update_reading(acceptor);
-    log_debug("http: listens on %s", format_address(&socket->address, address));
+    log_debug("http: listens on %s", address_format(&socket->address, address));
 }
 
 static void close_listener(struct listener *listener)

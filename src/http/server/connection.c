@@ -225,8 +225,8 @@ static void take_peer(h2o_socket_t *socket, struct connection_peer *ret_peer)
 
     if (h2o_socket_getpeername(socket, (struct sockaddr *)&peer) != 0) {
         ret_peer->is_local = peer.ss_family == AF_UNIX;
-        ret_peer->is_known =
-            ret_peer->is_local || sockaddr_ip((struct sockaddr *)&peer, &ret_peer->address) == 0;
+        ret_peer->is_known = ret_peer->is_local ||
+                             units_sockaddr_ip((struct sockaddr *)&peer, &ret_peer->address) == 0;
     }
 }
 

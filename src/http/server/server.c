@@ -81,7 +81,7 @@ static void on_setup_answer(h2o_filter_t *filter, h2o_req_t *req, h2o_ostream_t 
     struct error_stream *stream;
     size_t index = 0;
 
-    if (req->compress_hint != H2O_COMPRESS_HINT_DISABLE) { /* set by respond() */
+    if (req->compress_hint != H2O_COMPRESS_HINT_DISABLE) { /* set by response_send() */
         while (index < ERROR_COUNT - 1 && protocol_errors[index].status != req->res.status) {
             index++;
         }
@@ -266,7 +266,7 @@ static bool open_addresses(struct server *server, enum listener_kind kind, const
     for (size_t i = 0; i < addresses->count; i++) {
         const struct address *address = &addresses->items[i];
 
-        snprintf(name, sizeof(name), "%s %s", option, format_address(address, text));
+        snprintf(name, sizeof(name), "%s %s", option, address_format(address, text));
         is_open &= open_address(server, kind, name, address, errors);
     }
     return is_open;

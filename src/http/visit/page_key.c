@@ -2,6 +2,7 @@
 #include "http/visit/page_key.h"
 
 #include "base/buf.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
@@ -161,9 +162,9 @@ static enum page_key_status append_after_index(struct page_key *key, size_t inde
 
 static struct cursor path_without_query(const char *path, size_t length)
 {
-    const char *end = find_byte(path, path + length, '#');
+    const char *end = buf_find_byte(path, path + length, '#');
 
-    return (struct cursor){path, find_byte(path, end, '?')};
+    return (struct cursor){path, buf_find_byte(path, end, '?')};
 }
 
 enum page_key_status page_key_from_path(const char *path, size_t length, struct page_key *ret_key)

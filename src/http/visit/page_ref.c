@@ -64,12 +64,12 @@ static bool check_script(struct request *request, const struct site_rules *rules
     if ((request->route->methods & ROUTE_COUNTS) == 0) {
         request->format = NULL;
     }
-    refuse(request, HTTP_ERROR_ORIGIN, "site %s answers the callbacks of its own pages only",
-           rules->name);
+    http_error_respond(request, HTTP_ERROR_ORIGIN,
+                       "site %s answers the callbacks of its own pages only", rules->name);
     return false;
 }
 
-void page_ref_take_options(struct request *request)
+void page_ref_parse_options(struct request *request)
 {
     h2o_iovec_t rest = request->rest;
     const char *slash = memchr(rest.base, '/', rest.len);
@@ -96,7 +96,8 @@ static bool use_open(struct request *request, struct page_ref *page_ref, const c
                      size_t length)
 {
     if (!page_key_is_site(site, length)) {
-        refuse(request, HTTP_ERROR_BAD_SITE, "a site's name is 1 to 64 of a-z 0-9 . _ -");
+        http_error_respond(request, HTTP_ERROR_BAD_SITE,
+                           "a site's name is 1 to 64 of a-z 0-9 . _ -");
         return false;
     }
     memcpy(page_ref->site, site, length);
@@ -104,7 +105,8 @@ static bool use_open(struct request *request, struct page_ref *page_ref, const c
     page_ref->site_length = length;
     page_ref->rules = sites_open_rules(request->app->sites);
     if (page_ref->rules == NULL) {
-        refuse(request, HTTP_ERROR_UNKNOWN_SITE, "site %s is not counted here", page_ref->site);
+        http_error_respond(request, HTTP_ERROR_UNKNOWN_SITE, "site %s is not counted here",
+                           page_ref->site);
         return false;
     }
     use_origins(request, page_ref->rules);
@@ -125,7 +127,7 @@ static h2o_iovec_t take_rest(const struct request *request)
     return rest;
 }
 
-bool page_ref_take(struct request *request, struct page_ref *ret_page_ref)
+bool page_ref_parse(struct request *request, struct page_ref *ret_page_ref)
 {
     h2o_iovec_t rest = take_rest(request);
     const char *slash = memchr(rest.base, '/', rest.len);
@@ -146,15 +148,15 @@ bool page_ref_take(struct request *request, struct page_ref *ret_page_ref)
     status =
         page_key_from_path(rest.base + site_length, rest.len - site_length, &ret_page_ref->page);
     if (status != PAGE_KEY_OK) {
-        refuse(request,
-               status == PAGE_KEY_TOO_LONG ? HTTP_ERROR_PAGE_TOO_LONG : HTTP_ERROR_BAD_PAGE, "%s",
-               page_key_status_text(status));
+        http_error_respond(
+            request, status == PAGE_KEY_TOO_LONG ? HTTP_ERROR_PAGE_TOO_LONG : HTTP_ERROR_BAD_PAGE,
+            "%s", page_key_status_text(status));
         return false;
     }
     return true;
 }
 
-bool page_ref_take_default(struct request *request, struct page_ref *ret_page_ref)
+bool page_ref_parse_default(struct request *request, struct page_ref *ret_page_ref)
 {
     use_listed(request, ret_page_ref, sites_default_rules(request->app->sites));
     ret_page_ref->is_site = false;

@@ -27,16 +27,16 @@ struct page_ref {
  * if it has answered the request: the path names no site, or a site that is not served, or the
  * answer would be a script for a page that the site does not admit.
  */
-bool page_ref_take(struct request *request, struct page_ref *ret_page_ref);
+bool page_ref_parse(struct request *request, struct page_ref *ret_page_ref);
 
 /** Sets the CORS origin of the site for an OPTIONS request, which has no handler. */
-void page_ref_take_options(struct request *request);
+void page_ref_parse_options(struct request *request);
 
 /**
  * Fills `ret_page_ref` with the page "/" of the default site. Returns false if it has answered the
- * request, which only happens to a request for a script, see page_ref_take().
+ * request, which only happens to a request for a script, see page_ref_parse().
  */
-bool page_ref_take_default(struct request *request, struct page_ref *ret_page_ref);
+bool page_ref_parse_default(struct request *request, struct page_ref *ret_page_ref);
 
 /**
  * Whether the site admits a request, by its Origin or else by the origin of its Referer. A site

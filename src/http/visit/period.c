@@ -154,7 +154,7 @@ bool period_take_parameter(struct request *request)
     }
     period = h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*period));
     if (!period_parse(value.base, value.len, period)) {
-        refuse(request, HTTP_ERROR_BAD_PARAMETER, "%s", PERIOD_EXPECTED);
+        http_error_respond(request, HTTP_ERROR_BAD_PARAMETER, "%s", PERIOD_EXPECTED);
         return false;
     }
     request->period = period;

@@ -84,8 +84,8 @@ static struct bucket *find_bucket(struct rates *rates, uint64_t hash)
     return oldest;
 }
 
-uint64_t rates_take(struct rates *rates, const struct rate *rate, const struct rate_key *key,
-                    uint64_t now_ms)
+uint64_t rates_acquire(struct rates *rates, const struct rate *rate, const struct rate_key *key,
+                       uint64_t now_ms)
 {
     struct bucket *bucket = find_bucket(rates, hash_key(rates, key));
     uint64_t now_us = now_ms * 1000;

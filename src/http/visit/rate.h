@@ -38,7 +38,7 @@ void rates_destroy(struct rates *rates);
  * Takes a visit out of the bucket and returns 0. If the bucket is empty, it takes nothing and
  * returns the time in ms until a visit is allowed.
  */
-uint64_t rates_take(struct rates *rates, const struct rate *rate, const struct rate_key *key,
-                    uint64_t now_ms);
+uint64_t rates_acquire(struct rates *rates, const struct rate *rate, const struct rate_key *key,
+                       uint64_t now_ms);
 
 #endif

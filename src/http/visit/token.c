@@ -148,7 +148,7 @@ static void take_attempt(struct visit *visit, h2o_mem_pool_t *pool, h2o_iovec_t 
     }
 }
 
-bool token_take(h2o_mem_pool_t *pool, const struct client *client, struct visit *visit)
+bool token_read(h2o_mem_pool_t *pool, const struct client *client, struct visit *visit)
 {
     const struct request_headers *headers = &client->headers;
 

@@ -18,6 +18,6 @@
  * none. Returns false for an invalid Idempotency-Key: valid ones are 1 to 128 visible ASCII
  * characters.
  */
-bool token_take(h2o_mem_pool_t *pool, const struct client *client, struct visit *visit);
+bool token_read(h2o_mem_pool_t *pool, const struct client *client, struct visit *visit);
 
 #endif

@@ -28,7 +28,7 @@ static char *format_lasted(const struct trouble *trouble, uint64_t now_ms,
 {
     uint64_t lasted_ms = now_ms - trouble->since_ms;
 
-    return format_duration(lasted_ms - lasted_ms % 1000, text);
+    return units_format_duration(lasted_ms - lasted_ms % 1000, text);
 }
 
 static void warn(struct trouble *trouble, uint64_t now_ms)

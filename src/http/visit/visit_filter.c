@@ -54,14 +54,14 @@ static uint64_t take_from_bucket(struct visit_filter *visit_filter, const struct
     if (rules->rate.count == 0 || client->source == CLIENT_UNKNOWN) {
         return 0;
     }
-    return rates_take(visit_filter->rates, &rules->rate,
-                      &(struct rate_key){
-                          .address = &client->address,
-                          .site = page_ref->site,
-                          .page = page_ref->page.bytes,
-                          .page_length = page_ref->page.length,
-                      },
-                      clock_monotonic_ms());
+    return rates_acquire(visit_filter->rates, &rules->rate,
+                         &(struct rate_key){
+                             .address = &client->address,
+                             .site = page_ref->site,
+                             .page = page_ref->page.bytes,
+                             .page_length = page_ref->page.length,
+                         },
+                         clock_monotonic_ms());
 }
 
 static void ignore(struct visit_filter_verdict *verdict, enum visit_outcome outcome)

@@ -81,11 +81,12 @@ static struct visited *find_visited(const struct store_batch *batch, size_t *ret
 static void add_visited_keys(struct redis_store *store, const struct store_batch *batch,
                              const struct visited *visited, size_t visited_count)
 {
-    redis_add_visitors_key(store, batch->site, batch->day, "", 0);
+    redis_request_add_visitors_key(store, batch->site, batch->day, "", 0);
     for (size_t i = 0; i < visited_count; i++) {
         const struct store_entry *entry = &batch->entries[visited[i].entry];
 
-        redis_add_visitors_key(store, batch->site, batch->day, entry->page, entry->page_length);
+        redis_request_add_visitors_key(store, batch->site, batch->day, entry->page,
+                                       entry->page_length);
     }
 }
 
@@ -97,10 +98,10 @@ static void add_keys(struct redis_store *store, const struct store_batch *batch,
 
     redis_command_add_u64(command, 4 + redis_tokens_key_count(tokens) +
                                        (visited_count != 0 ? visited_count + 1 : 0));
-    redis_add_key(command, batch->site, "hits");
-    redis_add_day_key(store, batch->site, batch->day);
-    redis_add_hour_key(store, batch->site, batch->hour);
-    redis_add_key(command, batch->site, "ledger");
+    redis_request_add_key(command, batch->site, "hits");
+    redis_request_add_day_key(store, batch->site, batch->day);
+    redis_request_add_hour_key(store, batch->site, batch->hour);
+    redis_request_add_key(command, batch->site, "ledger");
     redis_tokens_add_keys(tokens, command);
     if (visited_count != 0) {
         add_visited_keys(store, batch, visited, visited_count);
@@ -123,12 +124,12 @@ static void add_visited(struct redis_command *command, const struct store_batch 
 
 static void add_seldom_needed(struct redis_store *store, const struct store_batch *batch)
 {
-    redis_list_begin(store);
-    redis_list_put(store, store->day_ttl_s);
-    redis_list_put(store, store->hour_ttl_s);
-    redis_list_put(store, store->ledger_ttl_s);
-    redis_list_put(store, batch->expects_mark ? 1 : 0);
-    redis_list_add(store);
+    redis_store_list_begin(store);
+    redis_store_list_put(store, store->day_ttl_s);
+    redis_store_list_put(store, store->hour_ttl_s);
+    redis_store_list_put(store, store->ledger_ttl_s);
+    redis_store_list_put(store, batch->expects_mark ? 1 : 0);
+    redis_store_list_add(store);
 }
 
 /* adds the names of the site and the pages, then their hits; the site has the sum */
@@ -193,7 +194,7 @@ static void send_apply(struct applying *applying, bool with_source)
     redis_command_add_u64(command, batch->second);
     add_seldom_needed(store, batch);
     redis_command_add_u64(command, batch->pages_max);
-    redis_add_channel(command, batch->site);
+    redis_request_add_channel(command, batch->site);
     redis_command_add_u64(command, 1 + batch->entry_count);
     redis_tokens_add_groups(&tokens, store);
     redis_command_add_u64(command, visited_count);
@@ -227,7 +228,7 @@ static const char *parse_duplicate_tokens(const char *text, const struct store_b
 {
     struct redis_tokens tokens;
 
-    if (!redis_starts_with(text, " ~ ")) {
+    if (!redis_request_starts_with(text, " ~ ")) {
         return text;
     }
     redis_tokens_init(&tokens, batch);
@@ -235,7 +236,7 @@ static const char *parse_duplicate_tokens(const char *text, const struct store_b
     do {
         uint64_t number;
 
-        text = redis_parse_numbers(text, &number, 1);
+        text = redis_request_parse_numbers(text, &number, 1);
         if (text == NULL || number == 0 || number > batch->token_count) {
             text = NULL;
             break;
@@ -253,19 +254,19 @@ static const char *parse_duplicate_tokens(const char *text, const struct store_b
 static const char *parse_uniques(const char *text, const struct store_batch *batch,
                                  uint64_t *uniques)
 {
-    bool are_there = redis_starts_with(text, " ^ ");
+    bool are_there = redis_request_starts_with(text, " ^ ");
 
     text += are_there ? 2 : 0;
     for (size_t i = 0; i < batch->entry_count; i++) {
         uniques[i] = STORE_NONE;
         if (are_there && batch->entries[i].wants_uniques && text != NULL) {
-            text = redis_parse_numbers(text, &uniques[i], 1);
+            text = redis_request_parse_numbers(text, &uniques[i], 1);
         }
     }
     while (are_there && text != NULL && *text == ' ' && text[1] >= '0' && text[1] <= '9') {
         uint64_t unwanted;
 
-        text = redis_parse_numbers(text, &unwanted, 1);
+        text = redis_request_parse_numbers(text, &unwanted, 1);
     }
     return text;
 }
@@ -273,10 +274,10 @@ static const char *parse_uniques(const char *text, const struct store_batch *bat
 /* parses " ? 8": seconds to remember that a version before 0.2 wrote; returns the rest, or NULL */
 static const char *parse_old_version(const char *text, struct store_applied *applied)
 {
-    if (!redis_starts_with(text, " ? ")) {
+    if (!redis_request_starts_with(text, " ? ")) {
         return text;
     }
-    text = redis_parse_numbers(text + 2, &applied->old_version_s, 1);
+    text = redis_request_parse_numbers(text + 2, &applied->old_version_s, 1);
     if (applied->old_version_s > STORE_OLD_VERSION_S) {
         return NULL;
     }
@@ -289,7 +290,7 @@ static const char *parse_answer(const char *text, struct applying *applying)
 {
     const struct store_batch *batch = applying->batch;
 
-    text = redis_parse_numbers(text, applying->totals, batch->entry_count);
+    text = redis_request_parse_numbers(text, applying->totals, batch->entry_count);
     if (text != NULL) {
         text = parse_duplicate_tokens(text, batch, applying->duplicates);
     }
@@ -302,7 +303,7 @@ static const char *parse_answer(const char *text, struct applying *applying)
     if (text == NULL || *text == '\0') {
         return text;
     }
-    return redis_starts_with(text, " ! ") ? text + 3 : NULL;
+    return redis_request_starts_with(text, " ! ") ? text + 3 : NULL;
 }
 
 static void end_apply(struct applying *applying, const struct store_applied *applied)
@@ -364,7 +365,7 @@ static bool parse_gap(const char *text, struct store_position *ret_at)
 {
     uint64_t numbers[2];
 
-    text = redis_parse_numbers(text, numbers, 2);
+    text = redis_request_parse_numbers(text, numbers, 2);
     if (text == NULL || *text != '\0' || numbers[0] == STORE_NONE || numbers[1] == STORE_NONE) {
         return false;
     }
@@ -393,7 +394,7 @@ static void finish_verdict(struct applying *applying, const struct redis_verdict
 /* whether the server lacks EVALSHA; NOPERM does not count, because an operator must fix that */
 static bool is_unknown_command(const char *error)
 {
-    return redis_starts_with(error, "ERR") &&
+    return redis_request_starts_with(error, "ERR") &&
            (strcasestr(error, "unknown command") != NULL ||
             strcasestr(error, "unsupported") != NULL || strcasestr(error, "not supported") != NULL);
 }
@@ -410,7 +411,7 @@ static bool lacks_script(struct applying *applying, const redisReply *reply)
         store->sends_source = true;
         return true;
     }
-    if (!redis_starts_with(reply->str, "NOSCRIPT")) {
+    if (!redis_request_starts_with(reply->str, "NOSCRIPT")) {
         return false;
     }
     /*
@@ -428,7 +429,7 @@ static void finish_apply(struct redis_call *call, const redisReply *reply, const
 {
     struct redis_request *request = redis_request_of(call);
     struct applying *applying = applying_of(request);
-    const char *text = redis_text_of(reply);
+    const char *text = redis_request_text_of(reply);
     struct redis_verdict verdict;
     struct store_position at;
 
@@ -441,13 +442,13 @@ static void finish_apply(struct redis_call *call, const redisReply *reply, const
     } else {
         request->store->missing_scripts = 0;
     }
-    if (redis_starts_with(text, "OK")) {
+    if (redis_request_starts_with(text, "OK")) {
         finish_with_totals(applying, text + 2, false);
-    } else if (redis_starts_with(text, "DUP")) {
+    } else if (redis_request_starts_with(text, "DUP")) {
         finish_with_totals(applying, text + 3, true);
-    } else if (redis_starts_with(text, "GAP") && parse_gap(text + 3, &at)) {
+    } else if (redis_request_starts_with(text, "GAP") && parse_gap(text + 3, &at)) {
         finish_gap(applying, &at);
-    } else if (redis_parse_verdict(text, &verdict)) {
+    } else if (redis_verdict_parse(text, &verdict)) {
         finish_verdict(applying, &verdict);
     } else {
         struct store_applied applied = {0};
@@ -462,8 +463,8 @@ static void finish_apply(struct redis_call *call, const redisReply *reply, const
     }
 }
 
-void redis_apply(struct store *store, const struct store_batch *batch, store_on_applied on_applied,
-                 void *data)
+void redis_store_apply(struct store *store, const struct store_batch *batch,
+                       store_on_applied on_applied, void *data)
 {
     struct applying *applying = alloc_zero(1, sizeof(*applying));
 

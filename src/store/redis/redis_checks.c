@@ -96,8 +96,8 @@ static void take_info(struct redis_facts *facts, const char *text)
     }
 }
 
-void redis_facts_take(struct redis_facts *facts, const struct redis_question *question,
-                      const redisReply *reply)
+void redis_facts_parse(struct redis_facts *facts, const struct redis_question *question,
+                       const redisReply *reply)
 {
     if (strcmp(question->words[0], "INFO") == 0) {
         if (is_text(reply)) {
@@ -118,7 +118,7 @@ static bool is(const struct redis_facts *facts, enum redis_fact fact, const char
 /* returns false if the fact is unknown or no number */
 static bool number_of(const struct redis_facts *facts, enum redis_fact fact, uint64_t *ret_number)
 {
-    return facts->is_known[fact] && parse_u64(facts->values[fact], ret_number) == 0;
+    return facts->is_known[fact] && units_parse_u64(facts->values[fact], ret_number) == 0;
 }
 
 static enum redis_finding verdict(bool is_wrong)

@@ -45,8 +45,8 @@ struct redis_question {
 extern const struct redis_question redis_questions[REDIS_QUESTIONS];
 
 /** Stores the facts in the reply to `question`. Ignores errors and replies of another shape. */
-void redis_facts_take(struct redis_facts *facts, const struct redis_question *question,
-                      const struct redisReply *reply);
+void redis_facts_parse(struct redis_facts *facts, const struct redis_question *question,
+                       const struct redisReply *reply);
 
 enum redis_finding { REDIS_NOT_KNOWN, REDIS_FINE, REDIS_WRONG };
 

@@ -33,7 +33,7 @@ void redis_command_add(struct redis_command *command, const void *bytes, size_t 
     buf_reserve(out, U64_DIGITS_MAX + length + sizeof("$\r\n\r\n"));
     at = out->bytes + out->length;
     *at++ = '$';
-    at += format_u64(length, at);
+    at += buf_format_u64(length, at);
     at = mempcpy(at, "\r\n", 2);
     if (length != 0) { /* an empty argument may be NULL, which mempcpy() does not allow */
         at = mempcpy(at, bytes, length);
@@ -52,7 +52,7 @@ void redis_command_add_u64(struct redis_command *command, uint64_t number)
 {
     char digits[U64_DIGITS_MAX];
 
-    redis_command_add(command, digits, format_u64(number, digits));
+    redis_command_add(command, digits, buf_format_u64(number, digits));
 }
 
 const char *redis_command_bytes(struct redis_command *command, size_t *ret_length)
@@ -62,7 +62,7 @@ const char *redis_command_bytes(struct redis_command *command, size_t *ret_lengt
 
     require(command->count != 0);
     head[length++] = '*';
-    length += format_u64(command->count, head + length);
+    length += buf_format_u64(command->count, head + length);
     head[length++] = '\r';
     head[length++] = '\n';
     memcpy(command->bytes.bytes + HEAD_ROOM - length, head, length);

@@ -127,20 +127,21 @@ static void add_edit_keys(struct redis_store *store, const struct store_edit *ed
     uint64_t pages = keys_per_day(edit) - 1;
 
     redis_command_add_u64(command, 2 + (1 + pages) * kept->day_count + kept->hour_count);
-    redis_add_key(command, edit->site, "hits");
-    redis_add_key(command, edit->site, "ledger");
+    redis_request_add_key(command, edit->site, "hits");
+    redis_request_add_key(command, edit->site, "ledger");
     for (uint64_t i = 0; i < kept->day_count; i++) {
-        redis_add_day_key(store, edit->site, kept->first_day + i);
+        redis_request_add_day_key(store, edit->site, kept->first_day + i);
     }
     for (uint64_t i = 0; i < kept->hour_count; i++) {
-        redis_add_hour_key(store, edit->site, kept->first_hour + i);
+        redis_request_add_hour_key(store, edit->site, kept->first_hour + i);
     }
     for (uint64_t i = 0; i < kept->day_count; i++) {
-        redis_add_visitors_key(store, edit->site, kept->first_day + i, edit->page,
-                               edit->page_length);
+        redis_request_add_visitors_key(store, edit->site, kept->first_day + i, edit->page,
+                                       edit->page_length);
     }
     for (uint64_t i = 0; i < kept->day_count && pages == 2; i++) {
-        redis_add_visitors_key(store, edit->site, kept->first_day + i, edit->to, edit->to_length);
+        redis_request_add_visitors_key(store, edit->site, kept->first_day + i, edit->to,
+                                       edit->to_length);
     }
 }
 
@@ -167,7 +168,7 @@ static void send_edit(struct editing *editing)
     redis_command_add_u64(command, taken.hour_count);
     redis_command_add_u64(command, store->day_ttl_s);
     redis_command_add_u64(command, STORE_NUMBER_MAX);
-    redis_add_channel(command, edit->site);
+    redis_request_add_channel(command, edit->site);
     redis_command_add_text(command, editing->is_last ? "0" : "1");
     redis_command_add_text(command, edit->expects_mark ? "1" : "0");
     redis_request_send(&editing->request);
@@ -180,7 +181,7 @@ static void fail_edit(struct editing *editing, const redisReply *reply, const ch
     struct redis_verdict verdict;
     char torn[sizeof(verdict.reason) + STORE_SITE_MAX + 64];
 
-    if (redis_parse_verdict(redis_text_of(reply), &verdict)) {
+    if (redis_verdict_parse(redis_request_text_of(reply), &verdict)) {
         snprintf(torn, sizeof(torn), "%s; repair it: visitcountctl repair %s --trust hits|NUMBER",
                  verdict.reason, editing->edit->site);
         edited = (struct store_edited){.outcome = STORE_REFUSED, .reason = torn};
@@ -201,7 +202,7 @@ static void finish_edit(struct redis_call *call, const redisReply *reply, const 
     struct store_edited edited = {.outcome = STORE_OK};
     uint64_t numbers[2];
 
-    if (redis_parse_numbers(redis_text_of(reply), numbers, 2) == NULL) {
+    if (redis_request_parse_numbers(redis_request_text_of(reply), numbers, 2) == NULL) {
         fail_edit(editing, reply, reason);
         return;
     }
@@ -216,8 +217,8 @@ static void finish_edit(struct redis_call *call, const redisReply *reply, const 
     free(editing);
 }
 
-void redis_edit(struct store *store, const struct store_edit *edit, store_on_edited on_edited,
-                void *data)
+void redis_store_edit(struct store *store, const struct store_edit *edit, store_on_edited on_edited,
+                      void *data)
 {
     struct editing *editing = alloc_zero(1, sizeof(*editing));
 
@@ -245,8 +246,8 @@ static void finish_admit(struct redis_call *call, const redisReply *reply, const
     free(request);
 }
 
-void redis_admit(struct store *store, const char *site, uint64_t limit,
-                 store_on_admitted on_admitted, void *data)
+void redis_store_admit(struct store *store, const char *site, uint64_t limit,
+                       store_on_admitted on_admitted, void *data)
 {
     struct redis_request *request = redis_request_create(store, data, finish_admit);
     struct redis_command *command = &request->store->command;
@@ -278,7 +279,7 @@ static void finish_salt(struct redis_call *call, const redisReply *reply, const 
     free(request);
 }
 
-void redis_salt(struct store *store, uint64_t day, store_on_salt on_salt, void *data)
+void redis_store_salt(struct store *store, uint64_t day, store_on_salt on_salt, void *data)
 {
     struct redis_request *request = redis_request_create(store, data, finish_salt);
     struct redis_command *command = &request->store->command;
@@ -289,7 +290,7 @@ void redis_salt(struct store *store, uint64_t day, store_on_salt on_salt, void *
     redis_command_begin(command, "EVAL");
     redis_command_add_text(command, salt_lua);
     redis_command_add_text(command, "1");
-    redis_add_salt_key(command, day);
+    redis_request_add_salt_key(command, day);
     redis_command_add_text(command, salt);
     redis_command_add_u64(command, salt_ttl_s(day));
     redis_request_send(request);

@@ -254,7 +254,7 @@ static const char *check_role(struct redis_greeting *greeting, const redisReply 
     }
     /* a subscriber has no batches that wait for replicas, and its heartbeat reads no offsets */
     if (greeting->options->on_message != NULL ||
-        !redis_replicas_take_role(greeting->replicas, greeting->asked_at_ms, reply)) {
+        !redis_replicas_parse_role(greeting->replicas, greeting->asked_at_ms, reply)) {
         redis_replicas_clear(greeting->replicas);
     }
     return take_role(greeting, reply->element[0]->str);
@@ -282,7 +282,7 @@ static const char *check_replication(struct redis_greeting *greeting, const redi
         return NULL;
     }
     if (greeting->options->on_message != NULL ||
-        !redis_replicas_take_info(greeting->replicas, greeting->asked_at_ms, reply->str)) {
+        !redis_replicas_parse_info(greeting->replicas, greeting->asked_at_ms, reply->str)) {
         redis_replicas_clear(greeting->replicas);
     }
     return take_role(greeting, role);

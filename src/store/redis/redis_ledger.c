@@ -27,7 +27,7 @@ static bool parse_position(const char *text, struct store_position *ret_at)
     if (*text == '\0') {
         return true;
     }
-    text = redis_parse_numbers(text, numbers, 3);
+    text = redis_request_parse_numbers(text, numbers, 3);
     if (text == NULL || numbers[0] == STORE_NONE || numbers[1] == STORE_NONE ||
         numbers[2] == STORE_NONE) {
         return false;
@@ -59,15 +59,15 @@ static void finish_ledger(struct redis_call *call, const redisReply *reply, cons
 {
     struct redis_request *request = redis_request_of(call);
     struct asking *asking = container_of(request, struct asking, request);
-    const char *text = redis_text_of(reply);
+    const char *text = redis_request_text_of(reply);
     struct store_ledger ledger = {.outcome = STORE_REFUSED};
     struct redis_verdict verdict;
 
-    if (redis_starts_with(text, "AT")) {
+    if (redis_request_starts_with(text, "AT")) {
         finish_at(asking, text + 2);
         return;
     }
-    if (redis_parse_verdict(text, &verdict)) {
+    if (redis_verdict_parse(text, &verdict)) {
         ledger.is_torn = verdict.is_torn;
         ledger.is_outdated = verdict.is_outdated;
         ledger.generation = verdict.generation;
@@ -80,8 +80,8 @@ static void finish_ledger(struct redis_call *call, const redisReply *reply, cons
     end_asking(asking, &ledger);
 }
 
-void redis_ledger(struct store *store, const char *site, const char *epoch,
-                  store_on_ledger on_ledger, void *data)
+void redis_store_ledger(struct store *store, const char *site, const char *epoch,
+                        store_on_ledger on_ledger, void *data)
 {
     struct asking *asking = alloc_zero(1, sizeof(*asking));
     struct redis_command *command;
@@ -95,8 +95,8 @@ void redis_ledger(struct store *store, const char *site, const char *epoch,
     redis_command_begin(command, "EVAL");
     redis_command_add_text(command, redis_ledger_lua);
     redis_command_add_text(command, "2");
-    redis_add_key(command, site, "hits");
-    redis_add_key(command, site, "ledger");
+    redis_request_add_key(command, site, "hits");
+    redis_request_add_key(command, site, "ledger");
     redis_command_add_text(command, epoch);
     redis_request_send(&asking->request);
 }

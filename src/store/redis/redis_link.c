@@ -75,7 +75,7 @@ static void end_calls(struct redis_link *link, const char *reason)
     list_init(&calls);
     list_move_all(&calls, &link->calls);
     link->call_count = 0;
-    while ((first = list_take_first(&calls)) != NULL) {
+    while ((first = list_pop_first(&calls)) != NULL) {
         struct redis_call *call = container_of(first, struct redis_call, link);
 
         call->on_reply(call, NULL, reason);
@@ -234,7 +234,7 @@ static bool is_message(const struct redis_link *link, const redisReply *reply)
 
 static void on_reply(struct redis_link *link, const redisReply *reply)
 {
-    struct list *first = list_take_first(&link->calls);
+    struct list *first = list_pop_first(&link->calls);
     struct redis_call *call;
 
     if (first == NULL) {
@@ -332,8 +332,8 @@ static void on_timeout(struct redis_link *link)
     char limit[UNITS_TEXT_MAX];
     char reason[128];
 
-    format_duration(is_ready ? link->options.command_timeout_ms : link->options.connect_timeout_ms,
-                    limit);
+    units_format_duration(
+        is_ready ? link->options.command_timeout_ms : link->options.connect_timeout_ms, limit);
     snprintf(reason, sizeof(reason), "%s: no answer within %s%s", is_ready ? "command" : what,
              limit, is_handshaking ? ", as of a port without TLS: see redis.tls" : "");
     redis_link_go_down(link, reason);
@@ -366,7 +366,7 @@ struct redis_link *redis_link_create(struct loop *loop, const struct redis_link_
     link->target.address = options->address;
     link->target.tls = options->tls;
     link->health.backend = "redis";
-    format_address(&options->address, link->health.address);
+    address_format(&options->address, link->health.address);
     redis_replicas_init(&link->replicas, link->health.address, options->replica_grace_ms);
     redis_greeting_init(&link->greeting, &link->options, &link->health, &link->replicas);
     link->health.changed_at_ms = loop_now_ms(loop);

@@ -30,7 +30,7 @@ static void post(struct redis_live *live, const char *name, const char *site)
     struct redis_command command = REDIS_COMMAND_EMPTY;
 
     redis_command_begin(&command, name);
-    redis_add_channel(&command, site);
+    redis_request_add_channel(&command, site);
     redis_link_post(live->link, &command);
     redis_command_finish(&command);
 }
@@ -68,7 +68,8 @@ static bool take_site(const struct redis_live *live, const redisReply *channel,
     size_t length = (size_t)channel->len;
 
     if (channel->type != REDIS_REPLY_STRING || length <= prefix + 1 ||
-        length > prefix + 1 + STORE_SITE_MAX || !redis_starts_with(channel->str, REDIS_LIVE)) {
+        length > prefix + 1 + STORE_SITE_MAX ||
+        !redis_request_starts_with(channel->str, REDIS_LIVE)) {
         return false;
     }
     memcpy(ret_site, channel->str + prefix, length - prefix - 1);

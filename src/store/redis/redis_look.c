@@ -84,7 +84,7 @@ static void on_reply(struct redis_call *call, const redisReply *reply, const cha
         return; /* redis_look_note() handles the lost connection */
     }
     look->is_refused[own->question] = reply->type == REDIS_REPLY_ERROR;
-    redis_facts_take(&look->facts, &redis_questions[own->question], reply);
+    redis_facts_parse(&look->facts, &redis_questions[own->question], reply);
     if (look->open_count == 0) {
         end_round(look);
     }

@@ -41,7 +41,7 @@ static uint64_t *parse_read(const struct redis_request *request, const redisRepl
     uint64_t *numbers = create_numbers(request->count);
 
     if (reply == NULL || reply->type != REDIS_REPLY_STRING ||
-        redis_parse_numbers(reply->str, numbers, request->count) == NULL) {
+        redis_request_parse_numbers(reply->str, numbers, request->count) == NULL) {
         free(numbers);
         return NULL;
     }
@@ -136,7 +136,7 @@ static void add_days_keys(struct redis_store *store, const struct store_query *q
 {
     add_script(&store->command, query->to_day - query->from_day + 1);
     for (uint64_t day = query->from_day; day <= query->to_day; day++) {
-        redis_add_day_key(store, query->site, day);
+        redis_request_add_day_key(store, query->site, day);
     }
     redis_command_add_text(&store->command, "DAYS");
 }
@@ -149,7 +149,8 @@ static void add_uniques(struct redis_store *store, const struct store_query *que
     add_script(&store->command, days * count);
     for (size_t i = 0; i < count; i++) {
         for (uint64_t day = query->from_day; day <= query->to_day; day++) {
-            redis_add_visitors_key(store, query->site, day, pages[i].page, pages[i].page_length);
+            redis_request_add_visitors_key(store, query->site, day, pages[i].page,
+                                           pages[i].page_length);
         }
     }
     redis_command_add_text(&store->command, "VISITORS");
@@ -168,7 +169,7 @@ static void send_part(struct reading_part *part)
     } else {
         if (query->kind == STORE_TOTALS) {
             redis_command_begin(&store->command, "ZMSCORE");
-            redis_add_key(&store->command, query->site, "hits");
+            redis_request_add_key(&store->command, query->site, "hits");
         } else {
             add_days_keys(store, query);
         }
@@ -194,8 +195,8 @@ static size_t pages_per_part(const struct store_query *query)
     }
 }
 
-void redis_read(struct store *store, const struct store_query *query, store_on_read on_read,
-                void *data)
+void redis_store_read(struct store *store, const struct store_query *query, store_on_read on_read,
+                      void *data)
 {
     size_t per_part = pages_per_part(query);
     size_t part_count = (query->page_count + per_part - 1) / per_part;
@@ -239,16 +240,16 @@ static void finish_series(struct redis_call *call, const redisReply *reply, cons
 static void add_step_key(struct redis_store *store, const struct store_span *span, uint64_t step)
 {
     if (span->is_unique) {
-        redis_add_visitors_key(store, span->site, step, span->page, span->page_length);
+        redis_request_add_visitors_key(store, span->site, step, span->page, span->page_length);
     } else if (span->step == STORE_BY_DAY) {
-        redis_add_day_key(store, span->site, step);
+        redis_request_add_day_key(store, span->site, step);
     } else {
-        redis_add_hour_key(store, span->site, step);
+        redis_request_add_hour_key(store, span->site, step);
     }
 }
 
-void redis_series(struct store *store, const struct store_span *span, store_on_series on_series,
-                  void *data)
+void redis_store_series(struct store *store, const struct store_span *span,
+                        store_on_series on_series, void *data)
 {
     struct redis_request *request = redis_request_create(store, data, finish_series);
     struct redis_command *command = &request->store->command;
@@ -330,8 +331,8 @@ static void finish_top(struct redis_call *call, const redisReply *reply, const c
     }
 }
 
-void redis_top(struct store *store, const char *site, size_t count, store_on_pages on_pages,
-               void *data)
+void redis_store_top(struct store *store, const char *site, size_t count, store_on_pages on_pages,
+                     void *data)
 {
     struct redis_request *request = redis_request_create(store, data, finish_top);
     struct redis_command *command = &request->store->command;
@@ -340,7 +341,7 @@ void redis_top(struct store *store, const char *site, size_t count, store_on_pag
     request->on_pages = on_pages;
     request->count = count;
     redis_command_begin(command, "ZREVRANGE");
-    redis_add_key(command, site, "hits");
+    redis_request_add_key(command, site, "hits");
     redis_command_add_text(command, "0");
     redis_command_add_u64(command, count - 1 + HIDDEN_COUNT);
     redis_command_add_text(command, "WITHSCORES");
@@ -362,15 +363,15 @@ static void finish_scan(struct redis_call *call, const redisReply *reply, const 
     }
 }
 
-void redis_scan(struct store *store, const char *site, const char *after, store_on_pages on_pages,
-                void *data)
+void redis_store_scan(struct store *store, const char *site, const char *after,
+                      store_on_pages on_pages, void *data)
 {
     struct redis_request *request = redis_request_create(store, data, finish_scan);
     struct redis_command *command = &request->store->command;
 
     request->on_pages = on_pages;
     redis_command_begin(command, "ZSCAN");
-    redis_add_key(command, site, "hits");
+    redis_request_add_key(command, site, "hits");
     redis_command_add_text(command, *after != '\0' ? after : "0");
     redis_command_add_text(command, "COUNT");
     redis_command_add_u64(command, SCAN_COUNT);
@@ -414,7 +415,7 @@ static void finish_sites(struct redis_call *call, const redisReply *reply, const
     free(request);
 }
 
-void redis_sites(struct store *store, store_on_sites on_sites, void *data)
+void redis_store_sites(struct store *store, store_on_sites on_sites, void *data)
 {
     struct redis_request *request = redis_request_create(store, data, finish_sites);
     struct redis_command *command = &request->store->command;

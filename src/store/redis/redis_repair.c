@@ -19,7 +19,7 @@ static bool parse_repaired(const char *text, struct store_repaired *ret_repaired
 {
     uint64_t numbers[NUMBER_COUNT];
 
-    text = redis_parse_numbers(text, numbers, NUMBER_COUNT);
+    text = redis_request_parse_numbers(text, numbers, NUMBER_COUNT);
     if (text == NULL || *text != ' ') {
         return false;
     }
@@ -40,7 +40,7 @@ static void finish_repair(struct redis_call *call, const redisReply *reply, cons
     struct redis_request *request = redis_request_of(call);
     struct store_repaired repaired = {0};
 
-    if (!parse_repaired(redis_text_of(reply), &repaired)) {
+    if (!parse_repaired(redis_request_text_of(reply), &repaired)) {
         repaired.outcome = redis_request_failure(request, reply, reason, &repaired.reason);
     }
     request->on_repaired(request->data, &repaired);
@@ -56,8 +56,8 @@ static const char *name_of_trust(const struct store_repair *repair)
 }
 
 /* repair.lua describes KEYS and ARGV */
-void redis_repair(struct store *store, const struct store_repair *repair,
-                  store_on_repaired on_repaired, void *data)
+void redis_store_repair(struct store *store, const struct store_repair *repair,
+                        store_on_repaired on_repaired, void *data)
 {
     struct redis_request *request = redis_request_create(store, data, finish_repair);
     struct redis_command *command = &request->store->command;
@@ -67,13 +67,13 @@ void redis_repair(struct store *store, const struct store_repair *repair,
     redis_command_begin(command, "EVAL");
     redis_command_add_text(command, redis_repair_lua);
     redis_command_add_text(command, "2");
-    redis_add_key(command, repair->site, "hits");
-    redis_add_key(command, repair->site, "ledger");
+    redis_request_add_key(command, repair->site, "hits");
+    redis_request_add_key(command, repair->site, "ledger");
     redis_command_add_text(command, name_of_trust(repair));
     redis_command_add_u64(command, repair->number);
     redis_command_add_text(command, repair->is_forced ? "1" : "0");
     redis_command_add_u64(command, repair->generation);
     redis_command_add_text(command, repair->expects_mark ? "1" : "0");
-    redis_add_channel(command, repair->site);
+    redis_request_add_channel(command, repair->site);
     redis_request_send(request);
 }

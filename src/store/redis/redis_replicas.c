@@ -95,7 +95,7 @@ static void give_up(struct redis_replicas *replicas, size_t i)
 {
     char grace[UNITS_TEXT_MAX];
 
-    format_duration(replicas->grace_ms, grace);
+    units_format_duration(replicas->grace_ms, grace);
     log_warning("redis %s: replica %s: not seen for %s; answered batches no longer wait for it",
                 replicas->server, replicas->known[i].address, grace);
     remove_at(replicas, i);
@@ -245,7 +245,7 @@ static bool parse_offset(const redisReply *reply, uint64_t *ret_offset)
         *ret_offset = reply->integer > 0 ? (uint64_t)reply->integer : 0;
         return reply->integer >= 0;
     }
-    return is_text(reply) && parse_u64(reply->str, ret_offset) == 0;
+    return is_text(reply) && units_parse_u64(reply->str, ret_offset) == 0;
 }
 
 static void format_replica(const char *host, const char *port, char ret_address[ADDRESS_TEXT_MAX])
@@ -284,8 +284,8 @@ static void add_element(struct redis_replicas *replicas, const redisReply *eleme
     redis_replicas_add(replicas, address, offset);
 }
 
-bool redis_replicas_take_role(struct redis_replicas *replicas, uint64_t asked_at_ms,
-                              const redisReply *reply)
+bool redis_replicas_parse_role(struct redis_replicas *replicas, uint64_t asked_at_ms,
+                               const redisReply *reply)
 {
     uint64_t offset;
 
@@ -335,21 +335,21 @@ static void add_line(struct redis_replicas *replicas, const char *line)
     if (*host == '\0' || (*state != '\0' && strcmp(state, "online") != 0)) {
         return; /* no replica, or one that is still in its full synchronisation */
     }
-    if (parse_u64(number, &offset) != 0) {
+    if (units_parse_u64(number, &offset) != 0) {
         offset = 0;
     }
     format_replica(host, port, address);
     redis_replicas_add(replicas, address, offset);
 }
 
-bool redis_replicas_take_info(struct redis_replicas *replicas, uint64_t asked_at_ms,
-                              const char *text)
+bool redis_replicas_parse_info(struct redis_replicas *replicas, uint64_t asked_at_ms,
+                               const char *text)
 {
     char number[24];
     uint64_t offset;
 
     read_field(text, "\nmaster_repl_offset:", "\r\n", number, sizeof(number));
-    if (parse_u64(number, &offset) != 0) {
+    if (units_parse_u64(number, &offset) != 0) {
         return false;
     }
     redis_replicas_begin(replicas, asked_at_ms, offset);

@@ -82,14 +82,14 @@ void redis_replicas_end(struct redis_replicas *replicas);
 void redis_replicas_clear(struct redis_replicas *replicas);
 
 /** Records a master's reply to ROLE. Returns false and changes nothing if it is not one. */
-bool redis_replicas_take_role(struct redis_replicas *replicas, uint64_t asked_at_ms,
-                              const struct redisReply *reply);
+bool redis_replicas_parse_role(struct redis_replicas *replicas, uint64_t asked_at_ms,
+                               const struct redisReply *reply);
 
 /**
  * Records the text of INFO replication. Returns false and changes nothing if it is not a master's.
  */
-bool redis_replicas_take_info(struct redis_replicas *replicas, uint64_t asked_at_ms,
-                              const char *text);
+bool redis_replicas_parse_info(struct redis_replicas *replicas, uint64_t asked_at_ms,
+                               const char *text);
 
 /** Returns the value of store_health.replicated_before_ms. */
 uint64_t redis_replicas_before_ms(const struct redis_replicas *replicas);

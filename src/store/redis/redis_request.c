@@ -18,7 +18,7 @@
 
 /* --- keys --- */
 
-void redis_add_key(struct redis_command *command, const char *site, const char *kind)
+void redis_request_add_key(struct redis_command *command, const char *site, const char *kind)
 {
     char key[REDIS_KEY_MAX];
     char *end = stpcpy(stpcpy(stpcpy(stpcpy(key, "vc:{"), site), "}:"), kind);
@@ -48,20 +48,20 @@ static const char *name_time(struct redis_time_name *name, const char *format, u
     return name->text;
 }
 
-void redis_add_day_key(struct redis_store *store, const char *site, uint64_t day)
+void redis_request_add_day_key(struct redis_store *store, const char *site, uint64_t day)
 {
-    redis_add_key(&store->command, site,
-                  name_time(&store->day_name, "day:%Y%m%d", day, SECONDS_PER_DAY));
+    redis_request_add_key(&store->command, site,
+                          name_time(&store->day_name, "day:%Y%m%d", day, SECONDS_PER_DAY));
 }
 
-void redis_add_hour_key(struct redis_store *store, const char *site, uint64_t hour)
+void redis_request_add_hour_key(struct redis_store *store, const char *site, uint64_t hour)
 {
-    redis_add_key(&store->command, site,
-                  name_time(&store->hour_name, "hour:%Y%m%d%H", hour, SECONDS_PER_HOUR));
+    redis_request_add_key(&store->command, site,
+                          name_time(&store->hour_name, "hour:%Y%m%d%H", hour, SECONDS_PER_HOUR));
 }
 
-void redis_add_visitors_key(struct redis_store *store, const char *site, uint64_t day,
-                            const char *page, size_t page_length)
+void redis_request_add_visitors_key(struct redis_store *store, const char *site, uint64_t day,
+                                    const char *page, size_t page_length)
 {
     const char *kind = name_time(&store->visitors_name, "uv:%Y%m%d:", day, SECONDS_PER_DAY);
     char key[REDIS_KEY_MAX + STORE_PAGE_MAX];
@@ -72,7 +72,7 @@ void redis_add_visitors_key(struct redis_store *store, const char *site, uint64_
     redis_command_add(&store->command, key, (size_t)(end - key));
 }
 
-void redis_add_salt_key(struct redis_command *command, uint64_t day)
+void redis_request_add_salt_key(struct redis_command *command, uint64_t day)
 {
     char key[32];
 
@@ -80,7 +80,7 @@ void redis_add_salt_key(struct redis_command *command, uint64_t day)
     redis_command_add_text(command, key);
 }
 
-void redis_add_channel(struct redis_command *command, const char *site)
+void redis_request_add_channel(struct redis_command *command, const char *site)
 {
     char channel[REDIS_KEY_MAX];
     char *end = stpcpy(stpcpy(stpcpy(channel, REDIS_LIVE), site), "}");
@@ -108,19 +108,19 @@ struct redis_request *redis_request_create(struct store *store, void *data, redi
     return request;
 }
 
-void redis_list_begin(struct redis_store *store)
+void redis_store_list_begin(struct redis_store *store)
 {
     buf_clear(&store->list);
 }
 
-void redis_list_put(struct redis_store *store, uint64_t number)
+void redis_store_list_put(struct redis_store *store, uint64_t number)
 {
     require(store->command.count != 0);
     buf_put_u64(&store->list, number);
     buf_putc(&store->list, ' ');
 }
 
-void redis_list_add(struct redis_store *store)
+void redis_store_list_add(struct redis_store *store)
 {
     redis_command_add(&store->command, store->list.bytes, store->list.length);
 }
@@ -148,7 +148,7 @@ void redis_request_refuse_unsent(struct redis_store *store)
 
     list_init(&unsent);
     list_move_all(&unsent, &store->unsent);
-    while ((link = list_take_first(&unsent)) != NULL) {
+    while ((link = list_pop_first(&unsent)) != NULL) {
         struct redis_request *request = container_of(link, struct redis_request, call.link);
 
         request->call.on_reply(&request->call, NULL, "the store is not connected");
@@ -168,8 +168,9 @@ enum store_outcome redis_request_failure(struct redis_request *request, const re
     }
     *ret_reason = reply->str;
     /* the master was demoted: the name may already resolve to the new one */
-    if (redis_starts_with(reply->str, "READONLY") || redis_starts_with(reply->str, "MASTERDOWN") ||
-        redis_starts_with(reply->str, "NOAUTH")) {
+    if (redis_request_starts_with(reply->str, "READONLY") ||
+        redis_request_starts_with(reply->str, "MASTERDOWN") ||
+        redis_request_starts_with(reply->str, "NOAUTH")) {
         redis_link_reset(request->store->link, reply->str);
     }
     return STORE_REFUSED;
@@ -185,13 +186,13 @@ enum store_scope redis_request_scope(const redisReply *reply)
 
 /* --- replies --- */
 
-bool redis_starts_with(const char *text, const char *prefix)
+bool redis_request_starts_with(const char *text, const char *prefix)
 {
     require(prefix[0] != '\0');
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-const char *redis_parse_number(const char *text, uint64_t *ret_number)
+const char *redis_request_parse_number(const char *text, uint64_t *ret_number)
 {
     char *end;
 
@@ -203,7 +204,7 @@ const char *redis_parse_number(const char *text, uint64_t *ret_number)
     return *ret_number != STORE_NONE ? end : NULL;
 }
 
-const char *redis_parse_numbers(const char *text, uint64_t *ret_numbers, size_t count)
+const char *redis_request_parse_numbers(const char *text, uint64_t *ret_numbers, size_t count)
 {
     require(count != 0);
     for (size_t i = 0; i < count; i++) {
@@ -215,7 +216,7 @@ const char *redis_parse_numbers(const char *text, uint64_t *ret_numbers, size_t 
             text += 2;
             continue;
         }
-        text = redis_parse_number(text + 1, &ret_numbers[i]);
+        text = redis_request_parse_number(text + 1, &ret_numbers[i]);
         if (text == NULL) {
             return NULL;
         }
@@ -223,7 +224,7 @@ const char *redis_parse_numbers(const char *text, uint64_t *ret_numbers, size_t 
     return text;
 }
 
-const char *redis_text_of(const redisReply *reply)
+const char *redis_request_text_of(const redisReply *reply)
 {
     bool is_text = reply != NULL && reply->type == REDIS_REPLY_STRING &&
                    strlen(reply->str) == (size_t)reply->len;
@@ -231,16 +232,16 @@ const char *redis_text_of(const redisReply *reply)
     return is_text ? reply->str : "";
 }
 
-bool redis_parse_verdict(const char *text, struct redis_verdict *ret_verdict)
+bool redis_verdict_parse(const char *text, struct redis_verdict *ret_verdict)
 {
     struct redis_verdict verdict = {0};
 
-    if (redis_starts_with(text, "TORN ")) {
+    if (redis_request_starts_with(text, "TORN ")) {
         verdict.is_torn = true;
         snprintf(verdict.reason, sizeof(verdict.reason),
                  "the keys of the site contradict each other: %.120s", text + 5);
-    } else if (redis_starts_with(text, "OUTDATED")) {
-        text = redis_parse_numbers(text + 8, &verdict.generation, 1);
+    } else if (redis_request_starts_with(text, "OUTDATED")) {
+        text = redis_request_parse_numbers(text + 8, &verdict.generation, 1);
         if (text == NULL || *text != '\0' || verdict.generation > STORE_GENERATION_MAX) {
             return false;
         }

@@ -105,22 +105,22 @@ struct redis_request *redis_request_create(struct store *store, void *data,
 #define REDIS_KEY_MAX (STORE_SITE_MAX + 64)
 
 /* add a site's key to the command: of a kind, a day, an hour, or a page's visitors on a day */
-void redis_add_key(struct redis_command *command, const char *site, const char *kind);
-void redis_add_day_key(struct redis_store *store, const char *site, uint64_t day);
-void redis_add_hour_key(struct redis_store *store, const char *site, uint64_t hour);
-void redis_add_visitors_key(struct redis_store *store, const char *site, uint64_t day,
-                            const char *page, size_t page_length);
+void redis_request_add_key(struct redis_command *command, const char *site, const char *kind);
+void redis_request_add_day_key(struct redis_store *store, const char *site, uint64_t day);
+void redis_request_add_hour_key(struct redis_store *store, const char *site, uint64_t hour);
+void redis_request_add_visitors_key(struct redis_store *store, const char *site, uint64_t day,
+                                    const char *page, size_t page_length);
 
 /* names of the set of sites, of a day's salt, and of the channel of a site's visits */
 #define REDIS_SITES_KEY "vc:sites"
 #define REDIS_LIVE      "vc:live:{"
-void redis_add_salt_key(struct redis_command *command, uint64_t day);
-void redis_add_channel(struct redis_command *command, const char *site);
+void redis_request_add_salt_key(struct redis_command *command, uint64_t day);
+void redis_request_add_channel(struct redis_command *command, const char *site);
 
 /* write a list of numbers as one argument: begin, put each number, add */
-void redis_list_begin(struct redis_store *store);
-void redis_list_put(struct redis_store *store, uint64_t number);
-void redis_list_add(struct redis_store *store);
+void redis_store_list_begin(struct redis_store *store);
+void redis_store_list_put(struct redis_store *store, uint64_t number);
+void redis_store_list_add(struct redis_store *store);
 
 /* sends the store's command; a request that the link rejects is refused at the end of the turn */
 void redis_request_send(struct redis_request *request);
@@ -140,16 +140,16 @@ enum store_scope redis_request_scope(const struct redisReply *reply);
 void redis_request_refuse_unsent(struct redis_store *store);
 
 /* returns whether a text starts with `prefix` */
-bool redis_starts_with(const char *text, const char *prefix);
+bool redis_request_starts_with(const char *text, const char *prefix);
 
 /* parses "12 ..."; returns the rest, or NULL if there is no number or it is too large */
-const char *redis_parse_number(const char *text, uint64_t *ret_number);
+const char *redis_request_parse_number(const char *text, uint64_t *ret_number);
 
 /*
  * Parses `count` numbers, such as " 12 - 13"; "-" is STORE_NONE. Returns the rest, or NULL if the
  * text differs or a number is too large.
  */
-const char *redis_parse_numbers(const char *text, uint64_t *ret_numbers, size_t count);
+const char *redis_request_parse_numbers(const char *text, uint64_t *ret_numbers, size_t count);
 
 /* a script's refusal; see apply.lua */
 struct redis_verdict {
@@ -160,33 +160,33 @@ struct redis_verdict {
 };
 
 /* parses "TORN ..." or "OUTDATED 3"; returns false if it is neither */
-bool redis_parse_verdict(const char *text, struct redis_verdict *ret_verdict);
+bool redis_verdict_parse(const char *text, struct redis_verdict *ret_verdict);
 
 /* returns the text of a script's reply; "" if it is no string or contains a NUL */
-const char *redis_text_of(const struct redisReply *reply);
+const char *redis_request_text_of(const struct redisReply *reply);
 
 ASSET_DECLARE(redis_apply_lua);
 
 /* the operations of store.h */
-void redis_apply(struct store *store, const struct store_batch *batch, store_on_applied on_applied,
-                 void *data);
-void redis_read(struct store *store, const struct store_query *query, store_on_read on_read,
-                void *data);
-void redis_series(struct store *store, const struct store_span *span, store_on_series on_series,
-                  void *data);
-void redis_top(struct store *store, const char *site, size_t count, store_on_pages on_pages,
-               void *data);
-void redis_scan(struct store *store, const char *site, const char *after, store_on_pages on_pages,
-                void *data);
-void redis_sites(struct store *store, store_on_sites on_sites, void *data);
-void redis_ledger(struct store *store, const char *site, const char *epoch,
-                  store_on_ledger on_ledger, void *data);
-void redis_edit(struct store *store, const struct store_edit *edit, store_on_edited on_edited,
-                void *data);
-void redis_repair(struct store *store, const struct store_repair *repair,
-                  store_on_repaired on_repaired, void *data);
-void redis_admit(struct store *store, const char *site, uint64_t limit,
-                 store_on_admitted on_admitted, void *data);
-void redis_salt(struct store *store, uint64_t day, store_on_salt on_salt, void *data);
+void redis_store_apply(struct store *store, const struct store_batch *batch,
+                       store_on_applied on_applied, void *data);
+void redis_store_read(struct store *store, const struct store_query *query, store_on_read on_read,
+                      void *data);
+void redis_store_series(struct store *store, const struct store_span *span,
+                        store_on_series on_series, void *data);
+void redis_store_top(struct store *store, const char *site, size_t count, store_on_pages on_pages,
+                     void *data);
+void redis_store_scan(struct store *store, const char *site, const char *after,
+                      store_on_pages on_pages, void *data);
+void redis_store_sites(struct store *store, store_on_sites on_sites, void *data);
+void redis_store_ledger(struct store *store, const char *site, const char *epoch,
+                        store_on_ledger on_ledger, void *data);
+void redis_store_edit(struct store *store, const struct store_edit *edit, store_on_edited on_edited,
+                      void *data);
+void redis_store_repair(struct store *store, const struct store_repair *repair,
+                        store_on_repaired on_repaired, void *data);
+void redis_store_admit(struct store *store, const char *site, uint64_t limit,
+                       store_on_admitted on_admitted, void *data);
+void redis_store_salt(struct store *store, uint64_t day, store_on_salt on_salt, void *data);
 
 #endif

@@ -97,17 +97,17 @@ static void destroy(struct store *base)
 }
 
 static const struct store_operations operations = {
-    .apply = redis_apply,
-    .read = redis_read,
-    .series = redis_series,
-    .top = redis_top,
-    .scan = redis_scan,
-    .sites = redis_sites,
-    .ledger = redis_ledger,
-    .edit = redis_edit,
-    .repair = redis_repair,
-    .admit = redis_admit,
-    .salt = redis_salt,
+    .apply = redis_store_apply,
+    .read = redis_store_read,
+    .series = redis_store_series,
+    .top = redis_store_top,
+    .scan = redis_store_scan,
+    .sites = redis_store_sites,
+    .ledger = redis_store_ledger,
+    .edit = redis_store_edit,
+    .repair = redis_store_repair,
+    .admit = redis_store_admit,
+    .salt = redis_store_salt,
     .watch = watch,
     .unwatch = unwatch,
     .health = health,
@@ -156,7 +156,7 @@ struct store *redis_store_create(struct loop *loop, const struct redis_store_opt
     loop_task_init(&store->refuse, on_refuse);
     copy_options(store, options, &link);
     redis_wait_init(&store->wait, loop, options->wait_replicas, options->wait_timeout_ms);
-    redis_look_init(&store->look, loop, format_address(&options->link.address, store->address));
+    redis_look_init(&store->look, loop, address_format(&options->link.address, store->address));
     redis_rewrite_init(&store->rewrite, loop, &store->look, options->rewrites);
     store->link = redis_link_create(loop, &link);
     store->wait.link = store->link;

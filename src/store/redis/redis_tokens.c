@@ -192,8 +192,8 @@ static void add_key(struct redis_command *command, const char *site, const char 
     char *end = stpcpy(name, kind);
 
     require(kind[0] != '\0');
-    end[format_u64(bucket, end)] = '\0';
-    redis_add_key(command, site, name);
+    end[buf_format_u64(bucket, end)] = '\0';
+    redis_request_add_key(command, site, name);
 }
 
 static void add_set_keys(struct redis_command *command, const char *site,
@@ -294,28 +294,28 @@ static bool finds_old_forms(const struct redis_tokens *tokens,
 
 void redis_tokens_add_groups(const struct redis_tokens *tokens, struct redis_store *store)
 {
-    redis_list_begin(store);
+    redis_store_list_begin(store);
     for (size_t i = 0; i < tokens->group_count; i++) {
         const struct redis_token_group *group = &tokens->groups[i];
         uint64_t least_s = store_token_ttl_s(group->window, store->keep_tokens_s);
 
         if (!is_stamped(group)) {
-            redis_list_put(store, group->count);
-            redis_list_put(store, bucket_count(group));
-            redis_list_put(store, (are_distinct(tokens, group) ? 1 : 0) +
-                                      (finds_old_forms(tokens, group) ? 2 : 0));
-            redis_list_put(store, least_s);
-            redis_list_put(store, least_s + (group->bucket_ms + 999) / 1000);
+            redis_store_list_put(store, group->count);
+            redis_store_list_put(store, bucket_count(group));
+            redis_store_list_put(store, (are_distinct(tokens, group) ? 1 : 0) +
+                                            (finds_old_forms(tokens, group) ? 2 : 0));
+            redis_store_list_put(store, least_s);
+            redis_store_list_put(store, least_s + (group->bucket_ms + 999) / 1000);
         }
     }
-    redis_list_add(store);
-    redis_list_begin(store);
+    redis_store_list_add(store);
+    redis_store_list_begin(store);
     for (size_t i = 0; i < tokens->group_count; i++) {
         const struct redis_token_group *group = &tokens->groups[i];
 
         if (is_stamped(group)) {
             if (store->list.length == 0) {
-                redis_list_put(store, store_token_ttl_s(group->window, store->keep_tokens_s));
+                redis_store_list_put(store, store_token_ttl_s(group->window, store->keep_tokens_s));
             }
             buf_putc(&store->list, are_distinct(tokens, group) ? '1' : '0');
         }
@@ -323,33 +323,33 @@ void redis_tokens_add_groups(const struct redis_tokens *tokens, struct redis_sto
     if (tokens->batch->finds_old_tokens && store->list.length != 0) {
         buf_putc(&store->list, '+');
     }
-    redis_list_add(store);
+    redis_store_list_add(store);
 }
 
 /* adds the concatenated ids of a group of stamps as one argument */
 static void add_stamp_ids(const struct redis_tokens *tokens, const struct redis_token_group *group,
                           struct redis_store *store)
 {
-    redis_list_begin(store);
+    redis_store_list_begin(store);
     for (size_t i = 0; i < group->count; i++) {
         const struct store_token *token = token_at(tokens, group->first + i);
         uint64_t id = htobe64(token_key_stamp_id(token->bytes, tokens->pages[token->entry]));
 
         buf_append(&store->list, &id, sizeof(id));
     }
-    redis_list_add(store);
+    redis_store_list_add(store);
 }
 
 /* adds the original ids, which the script cannot derive from the ids with pages */
 static void add_old_stamp_ids(const struct redis_tokens *tokens,
                               const struct redis_token_group *group, struct redis_store *store)
 {
-    redis_list_begin(store);
+    redis_store_list_begin(store);
     for (size_t i = 0; i < group->count; i++) {
         buf_append(&store->list, token_at(tokens, group->first + i)->bytes + STAMP_ID_AT,
                    STAMP_ID_LENGTH);
     }
-    redis_list_add(store);
+    redis_store_list_add(store);
 }
 
 static void add_token(const struct redis_tokens *tokens, const struct store_token *token,
@@ -368,11 +368,11 @@ void redis_tokens_add(const struct redis_tokens *tokens, struct redis_store *sto
     if (batch->token_count == 0) {
         return;
     }
-    redis_list_begin(store);
+    redis_store_list_begin(store);
     for (size_t i = 0; i < batch->token_count; i++) {
-        redis_list_put(store, token_at(tokens, i)->entry + 2);
+        redis_store_list_put(store, token_at(tokens, i)->entry + 2);
     }
-    redis_list_add(store);
+    redis_store_list_add(store);
     for (size_t i = 0; i < tokens->group_count; i++) {
         const struct redis_token_group *group = &tokens->groups[i];
 

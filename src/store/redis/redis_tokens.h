@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * redis_tokens: writes a batch's tokens as arguments of apply.lua. Only redis_apply.c uses it.
+ * redis_tokens: writes a batch's tokens as arguments of apply.lua. Only redis_store_apply.c uses
+ * it.
  *
  * Redis keeps tokens in buckets. A bucket is a set of the tokens of one site, window and time span;
  * it expires as a whole. Each window has its own span. A token is looked up in the bucket of its

@@ -27,7 +27,7 @@ static void tell(struct list *waiters, uint64_t replicas)
 {
     struct list *link;
 
-    while ((link = list_take_first(waiters)) != NULL) {
+    while ((link = list_pop_first(waiters)) != NULL) {
         struct redis_waiter *waiter = container_of(link, struct redis_waiter, link);
 
         waiter->on_waited(waiter, replicas);

@@ -18,28 +18,28 @@ int sqlite_file_count_pages(struct sqlite_file *file, const char *site, uint64_t
     int64_t count = 0;
 
     require(file->db != NULL);
-    sqlite_bind_name(file->statements[COUNT_PAGES], 1, site, strlen(site));
-    if (sqlite_take_number(file, COUNT_PAGES, "count pages", &count) < 0) {
+    sqlite_file_bind_name(file->statements[COUNT_PAGES], 1, site, strlen(site));
+    if (sqlite_file_read_number(file, COUNT_PAGES, "count pages", &count) < 0) {
         return -EIO;
     }
     *ret_count = (uint64_t)count;
     return 0;
 }
 
-int sqlite_add_at(struct sqlite_file *file, enum statement which, uint64_t time, int64_t page_id,
-                  int64_t number)
+int sqlite_file_add_at(struct sqlite_file *file, enum statement which, uint64_t time,
+                       int64_t page_id, int64_t number)
 {
     sqlite3_stmt *statement = file->statements[which];
 
     require(page_id != 0);
-    sqlite_bind_u64(statement, 1, time);
+    sqlite_file_bind_u64(statement, 1, time);
     sqlite3_bind_int64(statement, 2, page_id);
     sqlite3_bind_int64(statement, 3, number);
-    return sqlite_run(file, which, "write");
+    return sqlite_file_run(file, which, "write");
 }
 
-int sqlite_set_total(struct sqlite_file *file, const char *site, const char *name, size_t length,
-                     int64_t total, struct sqlite_page *page)
+int sqlite_file_set_total(struct sqlite_file *file, const char *site, const char *name,
+                          size_t length, int64_t total, struct sqlite_page *page)
 {
     sqlite3_stmt *add = file->statements[ADD_PAGE];
     sqlite3_stmt *set = file->statements[SET_TOTAL];
@@ -50,12 +50,12 @@ int sqlite_set_total(struct sqlite_file *file, const char *site, const char *nam
     if (page->id != 0) {
         sqlite3_bind_int64(set, 1, page->id);
         sqlite3_bind_int64(set, 2, total);
-        return sqlite_run(file, SET_TOTAL, "write");
+        return sqlite_file_run(file, SET_TOTAL, "write");
     }
-    sqlite_bind_name(add, 1, site, strlen(site));
-    sqlite_bind_name(add, 2, name, length);
+    sqlite_file_bind_name(add, 1, site, strlen(site));
+    sqlite_file_bind_name(add, 2, name, length);
     sqlite3_bind_int64(add, 3, total);
-    if (sqlite_run(file, ADD_PAGE, "write") != 0) {
+    if (sqlite_file_run(file, ADD_PAGE, "write") != 0) {
         return -EIO;
     }
     page->id = sqlite3_last_insert_rowid(file->db);
@@ -66,12 +66,12 @@ int sqlite_file_add(struct sqlite_file *file, const struct store_batch *batch,
                     const struct store_entry *entry, uint64_t hits, struct sqlite_page *page)
 {
     require(file->writes && hits <= INT64_MAX);
-    if (sqlite_set_total(file, batch->site, entry->page, entry->page_length,
-                         page->total + (int64_t)hits, page) != 0 ||
-        sqlite_add_at(file, ADD_TO_DAY, batch->day, page->id, (int64_t)hits) != 0) {
+    if (sqlite_file_set_total(file, batch->site, entry->page, entry->page_length,
+                              page->total + (int64_t)hits, page) != 0 ||
+        sqlite_file_add_at(file, ADD_TO_DAY, batch->day, page->id, (int64_t)hits) != 0) {
         return -EIO;
     }
-    return sqlite_add_at(file, ADD_TO_HOUR, batch->hour, page->id, (int64_t)hits);
+    return sqlite_file_add_at(file, ADD_TO_HOUR, batch->hour, page->id, (int64_t)hits);
 }
 
 int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
@@ -86,14 +86,14 @@ int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
 
     require(file->writes && token->length <= STORE_TOKEN_MAX);
     token_key_write(token, page, &key);
-    sqlite_bind_name(statement, 1, batch->site, strlen(batch->site));
+    sqlite_file_bind_name(statement, 1, batch->site, strlen(batch->site));
     sqlite3_bind_int64(statement, 2,
                        (token_key_has_page(token->window) ? -1 : 1) * (int64_t)window_s);
     sqlite3_bind_blob(statement, 3, key.bytes, (int)key.length, SQLITE_STATIC);
-    sqlite_bind_u64(statement, 4, at_s);
-    sqlite_bind_u64(statement, 5, is_daily ? at_s : sqlite_before(at_s, window_s));
-    sqlite_bind_u64(statement, 6, clock_wall_ms() / 1000 + ttl_s);
-    if (sqlite_run(file, ADD_TO_SEEN, "see") != 0) {
+    sqlite_file_bind_u64(statement, 4, at_s);
+    sqlite_file_bind_u64(statement, 5, is_daily ? at_s : sqlite_file_before(at_s, window_s));
+    sqlite_file_bind_u64(statement, 6, clock_wall_ms() / 1000 + ttl_s);
+    if (sqlite_file_run(file, ADD_TO_SEEN, "see") != 0) {
         return -EIO;
     }
     return sqlite3_changes(file->db) == 0 ? 1 : 0;
@@ -104,7 +104,7 @@ int sqlite_file_has_old_tokens(struct sqlite_file *file)
     int64_t one;
 
     require(file->db != NULL);
-    return sqlite_take_number(file, HAS_OLD_TOKENS, "see", &one);
+    return sqlite_file_read_number(file, HAS_OLD_TOKENS, "see", &one);
 }
 
 int sqlite_file_find_old(struct sqlite_file *file, const struct store_batch *batch,
@@ -118,11 +118,11 @@ int sqlite_file_find_old(struct sqlite_file *file, const struct store_batch *bat
     if (!token_key_has_page(token->window)) {
         return 0; /* its form did not change */
     }
-    sqlite_bind_name(statement, 1, batch->site, strlen(batch->site));
-    sqlite_bind_u64(statement, 2, window_s);
+    sqlite_file_bind_name(statement, 1, batch->site, strlen(batch->site));
+    sqlite_file_bind_u64(statement, 2, window_s);
     sqlite3_bind_blob(statement, 3, token->bytes, (int)token->length, SQLITE_STATIC);
-    sqlite_bind_u64(statement, 4, sqlite_before(batch->second, window_s));
-    return sqlite_take_number(file, FIND_OLD_TOKEN, "see", &one);
+    sqlite_file_bind_u64(statement, 4, sqlite_file_before(batch->second, window_s));
+    return sqlite_file_read_number(file, FIND_OLD_TOKEN, "see", &one);
 }
 
 int sqlite_file_meet(struct sqlite_file *file, const struct store_batch *batch,
@@ -134,15 +134,15 @@ int sqlite_file_meet(struct sqlite_file *file, const struct store_batch *batch,
 
     require(file->writes && (count == 0 || visitors != NULL));
     for (size_t i = 0; i < count && page->id != 0; i++) {
-        sqlite_bind_u64(add, 1, batch->day);
+        sqlite_file_bind_u64(add, 1, batch->day);
         sqlite3_bind_int64(add, 2, page->id);
-        sqlite_bind_u64(add, 3, visitors[i].hash);
-        if (sqlite_run(file, ADD_VISITOR, "meet") != 0) {
+        sqlite_file_bind_u64(add, 3, visitors[i].hash);
+        if (sqlite_file_run(file, ADD_VISITOR, "meet") != 0) {
             return -EIO;
         }
         fresh += sqlite3_changes(file->db);
     }
-    return fresh != 0 ? sqlite_add_at(file, ADD_TO_UNIQUES, batch->day, page->id, fresh) : 0;
+    return fresh != 0 ? sqlite_file_add_at(file, ADD_TO_UNIQUES, batch->day, page->id, fresh) : 0;
 }
 
 static size_t answer_size(const struct store_batch *batch)
@@ -187,8 +187,8 @@ int sqlite_file_read_ledger(struct sqlite_file *file, const struct store_batch *
     int rc;
 
     require(file->db != NULL);
-    sqlite_bind_name(statement, 1, batch->site, strlen(batch->site));
-    sqlite_bind_name(statement, 2, batch->epoch, strlen(batch->epoch));
+    sqlite_file_bind_name(statement, 1, batch->site, strlen(batch->site));
+    sqlite_file_bind_name(statement, 2, batch->epoch, strlen(batch->epoch));
     rc = sqlite3_step(statement);
     *ret_at = (struct store_position){0};
     if (rc == SQLITE_ROW) {
@@ -200,7 +200,7 @@ int sqlite_file_read_ledger(struct sqlite_file *file, const struct store_batch *
         known = true;
         decode_answer(batch, sqlite3_column_blob(statement, 2), answer);
     }
-    return sqlite_end_step(file, statement, rc, "read the ledger") == 0 ? known : -EIO;
+    return sqlite_file_end_step(file, statement, rc, "read the ledger") == 0 ? known : -EIO;
 }
 
 int sqlite_file_write_ledger(struct sqlite_file *file, const struct store_batch *batch,
@@ -216,11 +216,11 @@ int sqlite_file_write_ledger(struct sqlite_file *file, const struct store_batch 
     for (size_t i = 0; i < batch->token_count; i++) {
         bytes[2 * numbers_size + i] = answer->duplicates[i] ? 1 : 0;
     }
-    sqlite_bind_name(statement, 1, batch->site, strlen(batch->site));
-    sqlite_bind_name(statement, 2, batch->epoch, strlen(batch->epoch));
-    sqlite_bind_u64(statement, 3, batch->sequence);
-    sqlite_bind_u64(statement, 4, batch->visits);
-    sqlite_bind_u64(statement, 5, sqlite_file_used_at_ms(file));
+    sqlite_file_bind_name(statement, 1, batch->site, strlen(batch->site));
+    sqlite_file_bind_name(statement, 2, batch->epoch, strlen(batch->epoch));
+    sqlite_file_bind_u64(statement, 3, batch->sequence);
+    sqlite_file_bind_u64(statement, 4, batch->visits);
+    sqlite_file_bind_u64(statement, 5, sqlite_file_used_at_ms(file));
     sqlite3_bind_blob64(statement, 6, bytes, answer_size(batch), free);
-    return sqlite_run(file, WRITE_LEDGER, "write the ledger");
+    return sqlite_file_run(file, WRITE_LEDGER, "write the ledger");
 }

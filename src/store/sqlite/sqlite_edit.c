@@ -19,20 +19,20 @@ static int add_to_total(struct sqlite_file *file, const char *site, const char *
 {
     int64_t total;
 
-    if (sqlite_find_page(file, site, name, length, ret_page) != 0) {
+    if (sqlite_file_find_page(file, site, name, length, ret_page) != 0) {
         return -EIO;
     }
     if (__builtin_add_overflow(ret_page->total, number, &total)) {
         return -ERANGE;
     }
-    return sqlite_set_total(file, site, name, length, total, ret_page);
+    return sqlite_file_set_total(file, site, name, length, total, ret_page);
 }
 
 static int delete_page(struct sqlite_file *file, const struct sqlite_page *page)
 {
     require(page->id != 0);
     sqlite3_bind_int64(file->statements[DELETE_PAGE], 1, page->id);
-    return sqlite_run(file, DELETE_PAGE, "edit");
+    return sqlite_file_run(file, DELETE_PAGE, "edit");
 }
 
 /* --- days, hours, visitors --- */
@@ -50,12 +50,12 @@ static int take_at(struct sqlite_file *file, enum statement which, uint64_t time
 {
     sqlite3_stmt *statement = file->statements[which];
 
-    sqlite_bind_u64(statement, 1, time);
+    sqlite_file_bind_u64(statement, 1, time);
     sqlite3_bind_int64(statement, 2, move->from_id);
     if (sqlite3_bind_parameter_count(statement) == 3) {
         sqlite3_bind_int64(statement, 3, move->to_id);
     }
-    return sqlite_take_number(file, which, "edit", ret_number);
+    return sqlite_file_read_number(file, which, "edit", ret_number);
 }
 
 static int move_number(struct sqlite_file *file, enum statement take, enum statement add,
@@ -64,7 +64,8 @@ static int move_number(struct sqlite_file *file, enum statement take, enum state
     int64_t number;
     int found = take_at(file, take, time, move, &number);
 
-    return found == 1 ? sqlite_add_at(file, add, time, move->to_id, move->sign * number) : found;
+    return found == 1 ? sqlite_file_add_at(file, add, time, move->to_id, move->sign * number)
+                      : found;
 }
 
 /* deletes a page's visitors of a day; the site keeps them */
@@ -90,15 +91,16 @@ static int move_visitors(struct sqlite_file *file, uint64_t day, const struct mo
         take_at(file, TAKE_UNIQUES, day, move, &number) < 0) {
         return -EIO;
     }
-    return number != common ? sqlite_add_at(file, ADD_TO_UNIQUES, day, move->to_id, number - common)
-                            : 0;
+    return number != common
+               ? sqlite_file_add_at(file, ADD_TO_UNIQUES, day, move->to_id, number - common)
+               : 0;
 }
 
 /* finds the next day or hour after `*time` with numbers; returns 1, 0 if there is none, or -EIO */
 static int find_after(struct sqlite_file *file, enum statement which, int64_t *time)
 {
     sqlite3_bind_int64(file->statements[which], 1, *time);
-    return sqlite_take_number(file, which, "edit", time);
+    return sqlite_file_read_number(file, which, "edit", time);
 }
 
 static int move_days(struct sqlite_file *file, const struct move *move)
@@ -140,7 +142,7 @@ static int move_series(struct sqlite_file *file, const struct move *move)
 static int check_site(struct sqlite_file *file, const char *site, uint64_t more)
 {
     struct sqlite_page whole;
-    int error = sqlite_find_page(file, site, "", 0, &whole);
+    int error = sqlite_file_find_page(file, site, "", 0, &whole);
 
     if (error == 0 && whole.id != 0 && (uint64_t)whole.total + more > STORE_NUMBER_MAX) {
         return -ERANGE;
@@ -167,8 +169,8 @@ static int set(struct sqlite_file *file, const struct store_edit *edit, struct s
     }
     *ret_after = total;
     error = add_to_total(file, edit->site, "", 0, (int64_t)(total - present), &site);
-    return error == 0 ? sqlite_set_total(file, edit->site, edit->page, edit->page_length,
-                                         (int64_t)total, page)
+    return error == 0 ? sqlite_file_set_total(file, edit->site, edit->page, edit->page_length,
+                                              (int64_t)total, page)
                       : error;
 }
 
@@ -197,7 +199,7 @@ static int rename_page(struct sqlite_file *file, const struct store_edit *edit,
     struct sqlite_page to;
     int error;
 
-    error = sqlite_find_page(file, edit->site, edit->to, edit->to_length, &to);
+    error = sqlite_file_find_page(file, edit->site, edit->to, edit->to_length, &to);
     if (error != 0 || page->id == 0) {
         *ret_after = to.id != 0 ? (uint64_t)to.total : STORE_NONE;
         return error;
@@ -220,7 +222,7 @@ int sqlite_file_edit(struct sqlite_file *file, const struct store_edit *edit, ui
     struct sqlite_page page;
 
     require(file->writes && edit->page_length != 0);
-    if (sqlite_find_page(file, edit->site, edit->page, edit->page_length, &page) != 0) {
+    if (sqlite_file_find_page(file, edit->site, edit->page, edit->page_length, &page) != 0) {
         return -EIO;
     }
     *ret_before = page.id != 0 ? (uint64_t)page.total : STORE_NONE;
@@ -246,20 +248,20 @@ int sqlite_file_admit(struct sqlite_file *file, const char *site, uint64_t limit
     int found;
 
     require(file->writes);
-    sqlite_bind_name(file->statements[FIND_SITE], 1, site, strlen(site));
-    found = sqlite_take_number(file, FIND_SITE, "admit", &one);
+    sqlite_file_bind_name(file->statements[FIND_SITE], 1, site, strlen(site));
+    found = sqlite_file_read_number(file, FIND_SITE, "admit", &one);
     if (found != 0) {
         return found;
     }
-    sqlite_bind_name(file->statements[COUNT_SITES], 1, site, strlen(site));
-    if (sqlite_take_number(file, COUNT_SITES, "admit", &others) < 0) {
+    sqlite_file_bind_name(file->statements[COUNT_SITES], 1, site, strlen(site));
+    if (sqlite_file_read_number(file, COUNT_SITES, "admit", &others) < 0) {
         return -EIO;
     }
     if (limit != 0 && (uint64_t)others >= limit) {
         return 0;
     }
-    sqlite_bind_name(file->statements[ADD_SITE], 1, site, strlen(site));
-    return sqlite_run(file, ADD_SITE, "admit") == 0 ? 1 : -EIO;
+    sqlite_file_bind_name(file->statements[ADD_SITE], 1, site, strlen(site));
+    return sqlite_file_run(file, ADD_SITE, "admit") == 0 ? 1 : -EIO;
 }
 
 int sqlite_file_salt(struct sqlite_file *file, uint64_t day, char salt[STORE_SALT_LENGTH + 1])
@@ -270,16 +272,16 @@ int sqlite_file_salt(struct sqlite_file *file, uint64_t day, char salt[STORE_SAL
 
     require(file->writes);
     require(strlen(salt) == STORE_SALT_LENGTH);
-    sqlite_bind_u64(add, 1, day);
-    sqlite_bind_name(add, 2, salt, STORE_SALT_LENGTH);
-    sqlite_bind_u64(add, 3, clock_wall_ms() / 1000 + salt_ttl_s(day));
-    if (sqlite_run(file, ADD_SALT, "salt") != 0) {
+    sqlite_file_bind_u64(add, 1, day);
+    sqlite_file_bind_name(add, 2, salt, STORE_SALT_LENGTH);
+    sqlite_file_bind_u64(add, 3, clock_wall_ms() / 1000 + salt_ttl_s(day));
+    if (sqlite_file_run(file, ADD_SALT, "salt") != 0) {
         return -EIO;
     }
-    sqlite_bind_u64(read, 1, day);
+    sqlite_file_bind_u64(read, 1, day);
     rc = sqlite3_step(read);
     if (rc == SQLITE_ROW) {
         snprintf(salt, STORE_SALT_LENGTH + 1, "%s", (const char *)sqlite3_column_text(read, 0));
     }
-    return sqlite_end_step(file, read, rc, "salt");
+    return sqlite_file_end_step(file, read, rc, "salt");
 }

@@ -122,7 +122,8 @@ static int execute(struct sqlite_file *file, const char *sql, const char *what)
 }
 
 /* resets a statement after a step with result `rc`; 0, or -EIO with the error noted */
-int sqlite_end_step(struct sqlite_file *file, sqlite3_stmt *statement, int rc, const char *what)
+int sqlite_file_end_step(struct sqlite_file *file, sqlite3_stmt *statement, int rc,
+                         const char *what)
 {
     int result = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : fail_in_sqlite(file, what);
 
@@ -131,15 +132,15 @@ int sqlite_end_step(struct sqlite_file *file, sqlite3_stmt *statement, int rc, c
 }
 
 /* runs a bound statement and ignores its rows */
-int sqlite_run(struct sqlite_file *file, enum statement which, const char *what)
+int sqlite_file_run(struct sqlite_file *file, enum statement which, const char *what)
 {
     require(which < STATEMENT_COUNT);
-    return sqlite_end_step(file, file->statements[which], sqlite3_step(file->statements[which]),
-                           what);
+    return sqlite_file_end_step(file, file->statements[which],
+                                sqlite3_step(file->statements[which]), what);
 }
 
-int sqlite_take_number(struct sqlite_file *file, enum statement which, const char *what,
-                       int64_t *ret_number)
+int sqlite_file_read_number(struct sqlite_file *file, enum statement which, const char *what,
+                            int64_t *ret_number)
 {
     sqlite3_stmt *statement = file->statements[which];
     int rc = sqlite3_step(statement);
@@ -150,16 +151,16 @@ int sqlite_take_number(struct sqlite_file *file, enum statement which, const cha
         *ret_number = sqlite3_column_int64(statement, 0);
         rc = sqlite3_step(statement); /* to the end: only then is everything written */
     }
-    return sqlite_end_step(file, statement, rc, what) == 0 ? found : -EIO;
+    return sqlite_file_end_step(file, statement, rc, what) == 0 ? found : -EIO;
 }
 
-void sqlite_bind_name(sqlite3_stmt *statement, int index, const char *text, size_t length)
+void sqlite_file_bind_name(sqlite3_stmt *statement, int index, const char *text, size_t length)
 {
     require(index > 0 && length <= INT_MAX);
     sqlite3_bind_text(statement, index, text, (int)length, SQLITE_STATIC);
 }
 
-void sqlite_bind_u64(sqlite3_stmt *statement, int index, uint64_t value)
+void sqlite_file_bind_u64(sqlite3_stmt *statement, int index, uint64_t value)
 {
     require(index > 0);
     sqlite3_bind_int64(statement, index, (sqlite3_int64)value);
@@ -300,7 +301,7 @@ static int on_busy(void *data, int count)
     return now_ms - file->busy_since_ms < BUSY_TIMEOUT_MS;
 }
 
-int sqlite_truncate_log(struct sqlite_file *file)
+int sqlite_file_truncate_log(struct sqlite_file *file)
 {
     int rc;
 
@@ -382,7 +383,7 @@ int sqlite_file_begin(struct sqlite_file *file, bool writes)
     if (check_place(file) != 0) {
         return -EIO;
     }
-    return sqlite_run(file, writes ? BEGIN_TO_WRITE : BEGIN_TO_READ, "begin");
+    return sqlite_file_run(file, writes ? BEGIN_TO_WRITE : BEGIN_TO_READ, "begin");
 }
 
 enum store_outcome sqlite_file_commit(struct sqlite_file *file)
@@ -391,7 +392,7 @@ enum store_outcome sqlite_file_commit(struct sqlite_file *file)
     if (file->writes && sqlite_file_sweep(file) != 0) {
         return STORE_REFUSED;
     }
-    if (sqlite_run(file, COMMIT, "commit") == 0) {
+    if (sqlite_file_run(file, COMMIT, "commit") == 0) {
         file->status.commits += file->writes;
         file->status.ready |= file->writes;
         if (file->writes) {

@@ -46,38 +46,40 @@ struct sqlite_file {
 };
 
 /* resets a statement after a step with result `rc`; 0, or -EIO with the error noted for `what` */
-int sqlite_end_step(struct sqlite_file *file, sqlite3_stmt *statement, int rc, const char *what);
+int sqlite_file_end_step(struct sqlite_file *file, sqlite3_stmt *statement, int rc,
+                         const char *what);
 
 /* checkpoints and truncates the log without waiting for others; -EBUSY if a reader uses it */
-int sqlite_truncate_log(struct sqlite_file *file);
+int sqlite_file_truncate_log(struct sqlite_file *file);
 
 /* runs a bound statement and ignores its rows */
-int sqlite_run(struct sqlite_file *file, enum statement which, const char *what);
+int sqlite_file_run(struct sqlite_file *file, enum statement which, const char *what);
 
 /*
  * Runs a bound statement and reads the first column of its only row. Returns 1, 0 if there is no
  * row, or -EIO.
  */
-int sqlite_take_number(struct sqlite_file *file, enum statement which, const char *what,
-                       int64_t *ret_number);
+int sqlite_file_read_number(struct sqlite_file *file, enum statement which, const char *what,
+                            int64_t *ret_number);
 
-void sqlite_bind_u64(sqlite3_stmt *statement, int index, uint64_t value);
-void sqlite_bind_name(sqlite3_stmt *statement, int index, const char *text, size_t length);
+void sqlite_file_bind_u64(sqlite3_stmt *statement, int index, uint64_t value);
+void sqlite_file_bind_name(sqlite3_stmt *statement, int index, const char *text, size_t length);
 
 /* finds a page of a site; id 0 if there is none */
-int sqlite_find_page(struct sqlite_file *file, const char *site, const char *name, size_t length,
-                     struct sqlite_page *ret_page);
+int sqlite_file_find_page(struct sqlite_file *file, const char *site, const char *name,
+                          size_t length, struct sqlite_page *ret_page);
 
-/* sets the total of a page that sqlite_find_page() filled in; creates the page if it has no id */
-int sqlite_set_total(struct sqlite_file *file, const char *site, const char *name, size_t length,
-                     int64_t total, struct sqlite_page *page);
+/* sets the total of a page that sqlite_file_find_page() filled in; creates the page if it has no id
+ */
+int sqlite_file_set_total(struct sqlite_file *file, const char *site, const char *name,
+                          size_t length, int64_t total, struct sqlite_page *page);
 
 /* adds to a page's number of a day or hour */
-int sqlite_add_at(struct sqlite_file *file, enum statement which, uint64_t time, int64_t page_id,
-                  int64_t number);
+int sqlite_file_add_at(struct sqlite_file *file, enum statement which, uint64_t time,
+                       int64_t page_id, int64_t number);
 
 /* returns the time `ago_ms` before `now_ms`, but not before 1970 */
-static inline uint64_t sqlite_before(uint64_t now_ms, uint64_t ago_ms)
+static inline uint64_t sqlite_file_before(uint64_t now_ms, uint64_t ago_ms)
 {
     return now_ms > ago_ms ? now_ms - ago_ms : 0;
 }

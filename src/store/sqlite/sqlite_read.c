@@ -11,28 +11,28 @@
 
 /* --- numbers --- */
 
-int sqlite_find_page(struct sqlite_file *file, const char *site, const char *name, size_t length,
-                     struct sqlite_page *ret_page)
+int sqlite_file_find_page(struct sqlite_file *file, const char *site, const char *name,
+                          size_t length, struct sqlite_page *ret_page)
 {
     sqlite3_stmt *statement = file->statements[FIND_PAGE];
     int rc;
 
     require(file->db != NULL && length <= STORE_PAGE_MAX);
-    sqlite_bind_name(statement, 1, site, strlen(site));
-    sqlite_bind_name(statement, 2, name, length);
+    sqlite_file_bind_name(statement, 1, site, strlen(site));
+    sqlite_file_bind_name(statement, 2, name, length);
     rc = sqlite3_step(statement);
     *ret_page = (struct sqlite_page){0};
     if (rc == SQLITE_ROW) { /* without a row, reading columns would overwrite the error */
         ret_page->id = sqlite3_column_int64(statement, 0);
         ret_page->total = sqlite3_column_int64(statement, 1);
     }
-    return sqlite_end_step(file, statement, rc, "find");
+    return sqlite_file_end_step(file, statement, rc, "find");
 }
 
 int sqlite_file_find(struct sqlite_file *file, const char *site, const struct store_entry *entry,
                      struct sqlite_page *ret_page)
 {
-    return sqlite_find_page(file, site, entry->page, entry->page_length, ret_page);
+    return sqlite_file_find_page(file, site, entry->page, entry->page_length, ret_page);
 }
 
 int sqlite_file_read_total(struct sqlite_file *file, const char *site,
@@ -52,9 +52,9 @@ static int read_at(struct sqlite_file *file, enum statement which, uint64_t time
 {
     int64_t number = 0;
 
-    sqlite_bind_u64(file->statements[which], 1, time);
+    sqlite_file_bind_u64(file->statements[which], 1, time);
     sqlite3_bind_int64(file->statements[which], 2, page_id);
-    if (sqlite_take_number(file, which, "read", &number) < 0) {
+    if (sqlite_file_read_number(file, which, "read", &number) < 0) {
         return -EIO;
     }
     *ret_number = (uint64_t)number;
@@ -67,7 +67,7 @@ static int read_series(struct sqlite_file *file, enum statement which,
 {
     struct sqlite_page page;
 
-    if (sqlite_find_page(file, span->site, span->page, span->page_length, &page) != 0) {
+    if (sqlite_file_find_page(file, span->site, span->page, span->page_length, &page) != 0) {
         return -EIO;
     }
     memset(ret_numbers, 0, (span->to - span->from + 1) * sizeof(*ret_numbers));
@@ -137,7 +137,7 @@ int sqlite_file_read_version(struct sqlite_file *file, uint64_t *ret_version)
     int64_t version = 0;
 
     require(file->db != NULL);
-    if (sqlite_take_number(file, READ_VERSION, "read", &version) < 0) {
+    if (sqlite_file_read_number(file, READ_VERSION, "read", &version) < 0) {
         return -EIO;
     }
     *ret_version = (uint64_t)version;
@@ -182,7 +182,7 @@ static int read_list(struct sqlite_file *file, enum statement which, struct sqli
     while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
         add_row(&list, statement);
     }
-    if (sqlite_end_step(file, statement, rc, "list") != 0) {
+    if (sqlite_file_end_step(file, statement, rc, "list") != 0) {
         sqlite_list_finish(&list);
         return -EIO;
     }
@@ -199,8 +199,8 @@ int sqlite_file_read_top(struct sqlite_file *file, const char *site, size_t coun
                          struct sqlite_list *ret_list)
 {
     require(count != 0 && count <= STORE_LIST_MAX);
-    sqlite_bind_name(file->statements[READ_TOP], 1, site, strlen(site));
-    sqlite_bind_u64(file->statements[READ_TOP], 2, count);
+    sqlite_file_bind_name(file->statements[READ_TOP], 1, site, strlen(site));
+    sqlite_file_bind_u64(file->statements[READ_TOP], 2, count);
     return read_list(file, READ_TOP, ret_list);
 }
 
@@ -210,9 +210,9 @@ int sqlite_file_scan(struct sqlite_file *file, const char *site, const char *aft
     sqlite3_stmt *statement = file->statements[SCAN_PAGES];
 
     require(count != 0);
-    sqlite_bind_name(statement, 1, site, strlen(site));
-    sqlite_bind_name(statement, 2, after, strlen(after));
-    sqlite_bind_u64(statement, 3, count);
+    sqlite_file_bind_name(statement, 1, site, strlen(site));
+    sqlite_file_bind_name(statement, 2, after, strlen(after));
+    sqlite_file_bind_u64(statement, 3, count);
     if (read_list(file, SCAN_PAGES, ret_list) != 0) {
         return -EIO;
     }

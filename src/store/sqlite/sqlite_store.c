@@ -124,7 +124,7 @@ static void answer_all(struct sqlite_store *store, struct list *calls)
 {
     struct list *link;
 
-    while ((link = list_take_first(calls)) != NULL) {
+    while ((link = list_pop_first(calls)) != NULL) {
         struct waiting_call *call = container_of(link, struct waiting_call, sql.link);
 
         store->call_count--;

@@ -17,8 +17,8 @@
 /* deletes some rows with statement `which`, up to `limit`; adds their number to `*dropped` */
 static int sweep(struct sqlite_file *file, enum statement which, uint64_t limit, int *dropped)
 {
-    sqlite_bind_u64(file->statements[which], 1, limit);
-    if (sqlite_run(file, which, "sweep") != 0) {
+    sqlite_file_bind_u64(file->statements[which], 1, limit);
+    if (sqlite_file_run(file, which, "sweep") != 0) {
         return -EIO;
     }
     if (sqlite3_changes(file->db) != 0) {
@@ -36,8 +36,8 @@ static int find_day(struct sqlite_file *file, uint64_t before, uint64_t *ret_day
     int64_t day;
     int found;
 
-    sqlite_bind_u64(file->statements[DAY_BEFORE], 1, before);
-    found = sqlite_take_number(file, DAY_BEFORE, "sweep", &day);
+    sqlite_file_bind_u64(file->statements[DAY_BEFORE], 1, before);
+    found = sqlite_file_read_number(file, DAY_BEFORE, "sweep", &day);
     if (found == 1) {
         *ret_day = (uint64_t)day;
     }
@@ -56,8 +56,8 @@ static int write_proven_day(struct sqlite_file *file, enum statement which, uint
     if (file->proven_day == day) {
         return 0;
     }
-    sqlite_bind_u64(file->statements[which], 1, day);
-    if (sqlite_run(file, which, "sweep") != 0) {
+    sqlite_file_bind_u64(file->statements[which], 1, day);
+    if (sqlite_file_run(file, which, "sweep") != 0) {
         return -EIO;
     }
     file->proven_day = day;
@@ -83,7 +83,7 @@ int sqlite_file_begin_sweeping(struct sqlite_file *file)
     require(file->db != NULL);
     file->proven_day = 0;
     if (begin_proven_day(file) != 0 ||
-        sqlite_take_number(file, READ_PROVEN_DAY, "open", &day) < 0) {
+        sqlite_file_read_number(file, READ_PROVEN_DAY, "open", &day) < 0) {
         return -EIO;
     }
     file->proven_day = (uint64_t)day;
@@ -128,7 +128,7 @@ uint64_t sqlite_file_used_at_ms(struct sqlite_file *file)
 static int sweep_visitors(struct sqlite_file *file, uint64_t now_ms, int *dropped)
 {
     /* a day ends everywhere within half a day of UTC; the rest is for late batches */
-    uint64_t first_day = sqlite_before(now_ms, 2 * (uint64_t)MS_PER_DAY) / MS_PER_DAY;
+    uint64_t first_day = sqlite_file_before(now_ms, 2 * (uint64_t)MS_PER_DAY) / MS_PER_DAY;
 
     return sweep(file, SWEEP_VISITOR, first_day, dropped) != 0 ||
                    sweep(file, SWEEP_SALT, now_ms / 1000, dropped) != 0
@@ -142,8 +142,8 @@ static int sweep_visitors(struct sqlite_file *file, uint64_t now_ms, int *droppe
  */
 static int sweep_history(struct sqlite_file *file, uint64_t now_ms, int *dropped)
 {
-    uint64_t first_day = sqlite_before(now_ms, file->series_days_ms) / MS_PER_DAY;
-    uint64_t first_hour = sqlite_before(now_ms, file->series_hours_ms) / MS_PER_HOUR;
+    uint64_t first_day = sqlite_file_before(now_ms, file->series_days_ms) / MS_PER_DAY;
+    uint64_t first_hour = sqlite_file_before(now_ms, file->series_hours_ms) / MS_PER_HOUR;
     uint64_t last_day = now_ms / MS_PER_DAY + DAYS_AHEAD;
     uint64_t last_second = (now_ms + file->keep_tokens_ms) / 1000 +
                            store_token_ttl_s(STORE_WINDOW_DAY, 0) + MS_PER_DAY / 1000;
@@ -223,7 +223,7 @@ void sqlite_file_erase(struct sqlite_file *file)
         return;
     }
     if (file->has_erased) {
-        if (sqlite_truncate_log(file) != 0) {
+        if (sqlite_file_truncate_log(file) != 0) {
             return;
         }
         file->has_erased = false;
@@ -242,7 +242,8 @@ int sqlite_file_sweep_ledger(struct sqlite_file *file)
 {
     require(file->writes);
     look_at_clock(file);
-    sqlite_bind_u64(file->statements[SWEEP_LEDGER], 1,
-                    sqlite_before(sweep_clock_now_ms(&file->sweep_clock), file->ledger_ttl_ms));
-    return sqlite_run(file, SWEEP_LEDGER, "sweep the ledger");
+    sqlite_file_bind_u64(
+        file->statements[SWEEP_LEDGER], 1,
+        sqlite_file_before(sweep_clock_now_ms(&file->sweep_clock), file->ledger_ttl_ms));
+    return sqlite_file_run(file, SWEEP_LEDGER, "sweep the ledger");
 }

@@ -328,7 +328,7 @@ void fake_store_end_all(struct fake_store *fake, enum fake_fate fate)
 
 void fake_store_execute_late(struct fake_store *fake)
 {
-    struct list *link = list_take_first(&fake->late);
+    struct list *link = list_pop_first(&fake->late);
     struct fake_answer answer;
 
     check(link != NULL);
@@ -359,7 +359,7 @@ static void destroy(struct store *store)
     struct list *link;
 
     fake_store_end_all(fake, FAKE_REQUEST_LOST);
-    while ((link = list_take_first(&fake->late)) != NULL) {
+    while ((link = list_pop_first(&fake->late)) != NULL) {
         free_call(call_of(link));
     }
     free(fake);
