@@ -376,6 +376,7 @@ typedef void (*store_on_repaired)(void *data, const struct store_repaired *repai
 struct store_admitted {
     enum store_outcome outcome; /* may be STORE_UNKNOWN: repeat the call */
     bool is_admitted;           /* STORE_OK */
+    bool is_new;                /* STORE_OK: the call added it */
     const char *reason;
 };
 
