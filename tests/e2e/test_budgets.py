@@ -3,7 +3,8 @@
 
 import pytest
 
-from harness import fetch
+from harness import fetch, wait_until
+from harness.client import Connection
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.0"
 
@@ -98,3 +99,50 @@ def test_ipv6_visitors_are_told_apart_by_network(new_daemon, store):
     for address in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::5", "2001:db8:1:3::1"):
         visit(daemon, "s/p", address)
     assert fetch(daemon.address, "/v1/get/s/p?period=unique").json()["count"] == 2
+
+
+@pytest.mark.parametrize("sent", ["", "GET /ping HT"], ids=["idle", "half a request"])
+@pytest.mark.parametrize("kind", ["admin", "metrics"])
+def test_idle_connections_leave_room_for_others(new_daemon, kind, sent):
+    daemon = new_daemon({"metrics.listen": ["127.0.0.1:0"], "http.idle_timeout": "1h"}).wait_for_store()
+    address = daemon.admin_socket if kind == "admin" else daemon.addresses("metrics")[0]
+    target = "/ping" if kind == "admin" else "/metrics"
+    idle = []
+    for _ in range(200):
+        idle.append(Connection(address, timeout=10))
+        idle[-1].send(sent)
+    assert fetch(address, target).status == 200
+    if kind == "admin":
+        assert daemon.ctl("ping").status == 0
+    for connection in idle:
+        connection.socket.close()
+
+
+def open_stream(daemon, address):
+    stream = Connection(daemon.address)
+    stream.send(f"GET /v1/live/s/p HTTP/1.1\r\nHost: x\r\nX-Real-IP: {address}\r\n\r\n")
+    while b"retry: " not in stream.received:
+        stream.receive()
+    return stream
+
+
+def test_streams_of_a_network(new_daemon):
+    daemon = new_daemon({"sites": ["s"], "limits.live_per_network": 2}).wait_for_store()
+    streams = [open_stream(daemon, "203.0.113.7") for _ in range(2)]
+    answer = fetch(daemon.address, "/v1/live/s/p", headers={"X-Real-IP": "203.0.113.8"})
+    assert (answer.status, answer.error) == (503, "too_many_listeners") and "network" in answer.text
+    streams += [open_stream(daemon, address) for address in ("203.0.114.1", "2001:db8::1", "127.0.0.1", "127.0.0.1", "127.0.0.1")]
+    streams.pop(0).socket.close()
+    wait_until(lambda: daemon.status()["connections"]["live"] == 6, "the daemon has noticed")
+    streams.append(open_stream(daemon, "203.0.113.8"))
+    for stream in streams:
+        stream.socket.close()
+
+
+def test_streams_of_a_wide_network(new_daemon):
+    daemon = new_daemon({"sites": ["s"], "limits.live_per_network": 1}).wait_for_store()
+    streams = [open_stream(daemon, f"2001:db8:1:{number}::1") for number in range(4)]
+    assert fetch(daemon.address, "/v1/live/s/p", headers={"X-Real-IP": "2001:db8:1:9::1"}).error == "too_many_listeners"
+    streams.append(open_stream(daemon, "2001:db8:2:9::1"))
+    for stream in streams:
+        stream.socket.close()

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * novelty: charges what is new about a visit to the networks of its client: a page, a site, an
+ * novelty: charges new things of a visit to the networks of its client: a page, a site, an
  * Idempotency-Key or a visitor. Each of them takes room in the store, and a client can make up as
  * many as it likes. See budget.h for how the limits work.
  *
@@ -67,7 +67,7 @@ void novelty_init(struct novelty *novelty);
 void novelty_finish(struct novelty *novelty);
 
 /**
- * Charges what is new about a visit. `visit` has its token and its visitor. If the network has used
+ * Charges the new things of a visit. `visit` has its token and its visitor. If the network has used
  * up its visitors, sets visit->visitor to 0; if the site counts visitors, returns NOVELTY_VISITOR
  * instead. If the verdict is not NOVELTY_OK, nothing is charged, and `ret_wait_ms` is the time
  * until the network may cause one more.
