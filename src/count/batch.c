@@ -292,7 +292,7 @@ static bool is_duplicate(struct page_tokens *tokens, uint64_t position)
 }
 
 /* refuses all visits of a page */
-static void refuse_page(struct batch_page *page, batch_on_visit on_visit, void *data)
+static void refuse_page(struct batch_page *page, struct list *answered)
 {
     const struct visit_answer refused = {.status = VISIT_TOO_MANY_PAGES,
                                          .uniques = STORE_NONE,
@@ -301,31 +301,31 @@ static void refuse_page(struct batch_page *page, batch_on_visit on_visit, void *
     struct list *link;
 
     while ((link = list_take_first(&page->visits)) != NULL) {
-        on_visit(data, container_of(link, struct visit, link), &refused);
+        container_of(link, struct visit, link)->answer = refused;
+        list_append(answered, link);
     }
 }
 
 /* `duplicate` is the answer to a duplicate and has the page's total */
 static void answer_page(struct batch_page *page, struct page_tokens *tokens,
-                        const struct visit_answer *duplicate, batch_on_visit on_visit, void *data)
+                        const struct visit_answer *duplicate, struct list *answered)
 {
     uint64_t before = duplicate->count - (page->hits - count_duplicates(tokens));
     struct list *link;
 
     while ((link = list_take_first(&page->visits)) != NULL) {
         struct visit *visit = container_of(link, struct visit, link);
-        struct visit_answer answer = *duplicate;
 
+        visit->answer = *duplicate;
         if (!is_duplicate(tokens, visit->position)) {
-            answer.status = VISIT_COUNTED;
-            answer.count = before + visit->position - tokens->skipped + 1;
+            visit->answer.status = VISIT_COUNTED;
+            visit->answer.count = before + visit->position - tokens->skipped + 1;
         }
-        on_visit(data, visit, &answer);
+        list_append(answered, link);
     }
 }
 
-void batch_answer(struct batch *batch, const struct store_applied *applied, batch_on_visit on_visit,
-                  void *data)
+void batch_answer(struct batch *batch, const struct store_applied *applied, struct list *answered)
 {
     const struct store_batch *content = &batch->sealed_batch->content;
     size_t entry = 0;
@@ -345,9 +345,9 @@ void batch_answer(struct batch *batch, const struct store_applied *applied, batc
             first++;
         }
         if (applied->totals[entry] == STORE_NONE) {
-            refuse_page(page_of(link), on_visit, data);
+            refuse_page(page_of(link), answered);
         } else {
-            answer_page(page_of(link), &tokens, &duplicate, on_visit, data);
+            answer_page(page_of(link), &tokens, &duplicate, answered);
         }
         entry++;
     }

@@ -102,12 +102,10 @@ struct sealed_batch *batch_take_sealed_batch(struct batch *batch);
 void batch_reopen(struct batch *batch);
 
 /**
- * Takes each visit out of a sealed batch and passes it to `on_visit` with its answer: its number,
- * the page's total for a duplicate, or a refusal because the site has too many pages.
+ * Moves each visit of a sealed batch to the end of `answered` and sets its answer: its number, the
+ * page's total for a duplicate, or a refusal because the site has too many pages.
  */
-typedef void (*batch_on_visit)(void *data, struct visit *visit, const struct visit_answer *answer);
-void batch_answer(struct batch *batch, const struct store_applied *applied, batch_on_visit on_visit,
-                  void *data);
+void batch_answer(struct batch *batch, const struct store_applied *applied, struct list *answered);
 
 /** Creates a sealed batch of `sealed_batch`, which it takes over. It has no visits. */
 struct batch *batch_restore(struct sealed_batch *sealed_batch);

@@ -83,14 +83,10 @@ void breaker_note_refusal(struct lane *lane, const struct session_end *end)
     }
 }
 
-void breaker_note_applied(struct lane *lane, bool is_written)
+void breaker_close(struct lane *lane, bool is_written)
 {
     struct engine *engine = lane->site->engine;
 
-    if (is_written) {
-        engine->writes++;
-        lane->site->refused_with_all_at_ms = 0;
-    }
     if (engine->is_unproven && is_written) {
         engine->refusing_ended_at_ms = clock_monotonic_ms();
         engine->is_unproven = false;

@@ -23,8 +23,22 @@ enum store_scope breaker_scope(struct lane *lane, enum store_scope scope);
 /** Records that the reachable store refused the call of `lane`, or did not confirm it. */
 void breaker_note_refusal(struct lane *lane, const struct session_end *end);
 
+/** Closes the breakers that an answer to `lane` closes. See breaker_note_applied(). */
+__attribute__((noinline)) void breaker_close(struct lane *lane, bool is_written);
+
 /** Records that the store has the batch of `lane`. `is_written`: it was written now. */
-void breaker_note_applied(struct lane *lane, bool is_written);
+static inline void breaker_note_applied(struct lane *lane, bool is_written)
+{
+    struct engine *engine = lane->site->engine;
+
+    if (is_written) {
+        engine->writes++;
+        lane->site->refused_with_all_at_ms = 0;
+    }
+    if (engine->is_unproven || lane->is_refused || lane->site->is_refused) {
+        breaker_close(lane, is_written);
+    }
+}
 
 /** Records that the store came or went. Forgets how long earlier refusals have lasted. */
 void breaker_note_store(struct engine *engine);

@@ -4,34 +4,21 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "count/breaker.h"
-#include "count/dispatcher.h"
 #include "count/stall.h"
 #include "count/resend.h"
 #include "count/lane.h"
 #include "count/spill.h"
 #include "count/outcome.h"
 #include "count/outdated.h"
-#include "count/sending.h"
+#include "count/dispatcher.h"
 #include "count/site.h"
-#include "count/visit_timeouts.h"
-#include "count/waiting.h"
+#include "count/waiting_visits.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* --- visits --- */
-
-static struct site *find_site(const struct engine *engine, const char *name)
-{
-    struct map_node *node;
-
-    if (engine->latest != NULL && strcmp(engine->latest->name, name) == 0) {
-        return engine->latest;
-    }
-    node = map_find(&engine->sites, name, strlen(name));
-    return node != NULL ? site_of(node) : NULL;
-}
 
 static struct site *create_site(struct engine *engine, const char *name)
 {
@@ -51,7 +38,7 @@ static struct site *create_site(struct engine *engine, const char *name)
 
 static struct site *find_or_create_site(struct engine *engine, const char *name)
 {
-    struct site *site = find_site(engine, name);
+    struct site *site = site_find(engine, name);
 
     return site != NULL ? site : create_site(engine, name);
 }
@@ -112,7 +99,7 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
                  struct visit *visit)
 {
     uint64_t now_us = clock_monotonic_us();
-    struct site *site = find_site(engine, site_name);
+    struct site *site = site_find(engine, site_name);
     bool spills;
     int error = admit(engine, site, visit, now_us / 1000, &spills);
     struct lane *lane;
@@ -131,17 +118,114 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     lane_use(lane, now_us / 1000);
     session_add(&lane->session, page, page_length, visit);
     if (spills) {
-        sending_write_soon(site);
+        dispatcher_write_soon(site);
     } else if (!session_is_busy(&lane->session)) {
-        sending_make_ready(lane);
+        dispatcher_make_ready(lane);
     }
-    waiting_begin(site);
+    waiting_visits_begin(site);
     return 0;
 }
 
 void engine_note_refused(struct engine *engine)
 {
     engine->stats.refused++;
+}
+
+/* --- the end of a turn --- */
+
+/* sends a ready lane, or lets it rest if it cannot send now */
+static void send_lane(struct lane *lane)
+{
+    struct engine *engine = lane->site->engine;
+
+    if (!engine->is_available) {
+        if (spill_has_begun(engine, clock_monotonic_ms())) {
+            spill_waiting_visits(lane->site);
+        }
+        dispatcher_rest(lane);
+        return;
+    }
+    if (loop_timer_is_active(&lane->retry)) {
+        dispatcher_release_probe(lane);
+        return; /* the timer makes it ready again */
+    }
+    if (!dispatcher_may_send(lane)) {
+        dispatcher_rest(lane);
+        return;
+    }
+    if (spill_may_send(lane)) {
+        session_send(&lane->session);
+    }
+    if (!session_is_busy(&lane->session)) {
+        dispatcher_release_probe(lane);
+    }
+}
+
+/*
+ * Sends the ready lanes. If more than one visit waits, connections are polled once more first.
+ * Their visits join, and fewer, larger batches save more than the extra turn costs.
+ */
+static void on_flush(struct loop_task *task)
+{
+    struct engine *engine = container_of(task, struct engine, flush);
+    struct list *link;
+    struct lane *lane;
+
+    engine->has_gathered = !engine->has_gathered && engine->stats.waiting > 1;
+    if (engine->has_gathered) {
+        loop_task_schedule(engine->loop, task);
+        return;
+    }
+    while ((link = list_take_first(&engine->unwritten)) != NULL) {
+        spill_write_next(container_of(link, struct site, unwritten));
+    }
+    while ((lane = dispatcher_take_ready(engine)) != NULL) {
+        send_lane(lane);
+    }
+}
+
+/* --- visits that the store did not answer in time --- */
+
+static bool has_batches(const struct site *site)
+{
+    list_for_each(link, &site->lanes) {
+        if (!list_is_empty(&lane_in_site(link)->session.batches)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* whether visits of a site that wait for the store have to go to the journal instead */
+static bool waits_in_vain(const struct site *site, uint64_t patience_ms)
+{
+    return session_is_overdue(&site->live.session, patience_ms) ||
+           (spill_has_begun(site->engine, clock_monotonic_ms()) &&
+            !list_is_empty(&site->live.session.batches));
+}
+
+static void on_expire(struct loop_timer *timer)
+{
+    struct engine *engine = container_of(timer, struct engine, expire);
+    uint64_t now_ms = loop_patience_ms(engine->loop);
+    struct list *link = engine->awaited.next;
+
+    while (link != &engine->awaited) {
+        struct site *site = container_of(link, struct site, awaited);
+
+        if (engine->journal == NULL || breaker_is_torn(site)) {
+            waiting_visits_expire(site, now_ms);
+        } else if (waits_in_vain(site, now_ms)) {
+            spill_waiting_visits(site);
+        }
+        link = link->next;
+        if (!has_batches(site)) {
+            list_remove(&site->awaited);
+        }
+    }
+    if (engine->stats.waiting != 0) {
+        loop_timer_start(engine->loop, &engine->expire, WAITING_INTERVAL_MS);
+    }
 }
 
 /* --- the engine itself --- */
@@ -157,7 +241,7 @@ static void on_store_change(struct store_listener *listener, bool available)
     if (available) {
         resend_require_check(engine);
     }
-    sending_note_store(engine);
+    dispatcher_note_store(engine);
 }
 
 struct engine *engine_create(struct loop *loop, struct store *store,
@@ -170,12 +254,14 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     engine->store = store;
     engine->options = *options;
     map_init(&engine->sites);
-    map_init(&engine->estimates);
+    estimates_init(&engine->estimates);
     list_init(&engine->stalls);
     list_init(&engine->torn);
     engine->session_events = &outcome_events;
-    visit_timeouts_init(engine);
+    list_init(&engine->awaited);
+    loop_timer_init(&engine->expire, on_expire);
     dispatcher_init(engine);
+    loop_task_init(&engine->flush, on_flush);
     resend_init(engine);
     store_health(store, &health);
     engine->is_available = health.available;
@@ -206,14 +292,15 @@ void engine_destroy(struct engine *engine)
     engine_abandon(engine);
     store_unlisten(engine->store, &engine->listener);
     resend_finish(engine);
+    loop_task_cancel(&engine->flush);
     dispatcher_finish(engine);
-    visit_timeouts_finish(engine);
+    loop_timer_stop(&engine->expire);
     map_for_each(node, &engine->sites) {
         destroy_site(site_of(node));
     }
     map_finish(&engine->sites);
     known_visitors_forget(&engine->known);
-    spill_finish(engine);
+    estimates_finish(&engine->estimates);
     free(engine);
 }
 
@@ -231,16 +318,6 @@ struct journal_entry *engine_restore(void *engine, struct journal_record *record
     return spill_restore(lane, record);
 }
 
-bool engine_can_journal(const struct engine *engine)
-{
-    return engine->journal != NULL && journal_has_room(engine->journal);
-}
-
-const struct journal_status *engine_journal_status(const struct engine *engine)
-{
-    return engine->journal != NULL ? journal_status(engine->journal) : NULL;
-}
-
 void engine_configure(struct engine *engine, const struct engine_options *options)
 {
     engine->options = *options;
@@ -251,75 +328,13 @@ void engine_forget_visitors(struct engine *engine)
     known_visitors_forget(&engine->known);
 }
 
-uint64_t engine_retained_bytes(const struct engine *engine)
-{
-    uint64_t bytes = 0;
-
-    map_for_each(node, &engine->sites) {
-        list_for_each(link, &site_of(node)->lanes) {
-            bytes += lane_in_site(link)->session.ledger.retained_bytes;
-        }
-    }
-    return bytes;
-}
-
-uint64_t engine_torn_count(const struct engine *engine)
-{
-    return engine->torn_sites;
-}
-
-void engine_list_torn(const struct engine *engine, void (*on_site)(void *data, const char *site),
-                      void *data)
-{
-    list_for_each(link, &engine->torn) {
-        on_site(data, container_of(link, struct site, torn)->name);
-    }
-}
-
-bool engine_serves(const struct engine *engine, const char *name)
-{
-    const struct site *site = name != NULL ? find_site(engine, name) : NULL;
-    bool is_torn = site != NULL && breaker_is_torn(site);
-    bool is_refused = !engine->is_available || stall_is_known(engine, site);
-
-    return !is_refused || (engine_can_journal(engine) && !is_torn);
-}
-
-bool engine_longest_stall(const struct engine *engine, struct engine_stall *ret_stall)
-{
-    return stall_find_longest(engine, ret_stall);
-}
-
-bool engine_has_counted(const struct engine *engine, const char *name)
-{
-    const struct site *site = find_site(engine, name);
-
-    return site != NULL && site->old_version.until_ms != UINT64_MAX;
-}
-
-void engine_doubts(const struct engine *engine, const char *name, struct engine_doubts *ret_doubts)
-{
-    const struct site *site = find_site(engine, name);
-
-    *ret_doubts = (struct engine_doubts){0};
-    if (site != NULL) {
-        outdated_count_doubts(site, ret_doubts);
-    }
-}
-
 void engine_note_repair(struct engine *engine, const char *name, uint64_t generation)
 {
-    struct site *site = find_site(engine, name);
+    struct site *site = site_find(engine, name);
 
     if (site != NULL) {
         outdated_note_repair(site, generation);
     }
-}
-
-void engine_list_unproven(const struct engine *engine,
-                          void (*on_site)(void *data, const char *site), void *data)
-{
-    outdated_list_unproven(engine, on_site, data);
 }
 
 void engine_stop(struct engine *engine)
@@ -327,50 +342,10 @@ void engine_stop(struct engine *engine)
     engine->is_stopped = true;
 }
 
-bool engine_is_resending(const struct engine *engine)
-{
-    map_for_each(node, &engine->sites) {
-        list_for_each(link, &site_of(node)->lanes) {
-            if (session_may_resend(&lane_in_site(link)->session)) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* whether the site would lose nothing if the process ended now; a resend exists only in memory */
-static bool is_safe(const struct site *site)
-{
-    list_for_each(link, &site->lanes) {
-        const struct lane *lane = lane_in_site(link);
-
-        if (session_may_resend(&lane->session) || !spill_is_safe(lane)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool engine_is_idle(const struct engine *engine)
-{
-    map_for_each(node, &engine->sites) {
-        if (!is_safe(site_of(node))) {
-            return false;
-        }
-    }
-    return engine->stats.waiting == 0;
-}
-
 void engine_abandon(struct engine *engine)
 {
     engine_stop(engine);
     map_for_each(node, &engine->sites) {
-        waiting_expire(site_of(node), UINT64_MAX);
+        waiting_visits_expire(site_of(node), UINT64_MAX);
     }
-}
-
-const struct stats *engine_stats(const struct engine *engine)
-{
-    return &engine->stats;
 }

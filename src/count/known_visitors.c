@@ -5,42 +5,13 @@
 
 #include <stdlib.h>
 
-/* takes 512 KiB */
-#define MARKS 65536
-
-/* identifies a visitor of a page; never 0 */
-static uint64_t mark_of(uint64_t visitor, uint64_t page_hash)
+void known_visitors_allocate(struct known_visitors *visitors)
 {
-    uint64_t mark = visitor ^ page_hash;
-
-    return mark != 0 ? mark : 1;
-}
-
-static size_t place_of(uint64_t mark)
-{
-    return mark % MARKS;
+    visitors->marks = alloc_zero(KNOWN_VISITORS_SLOTS, sizeof(*visitors->marks));
 }
 
 void known_visitors_forget(struct known_visitors *visitors)
 {
     free(visitors->marks);
     visitors->marks = NULL;
-}
-
-void known_visitors_note(struct known_visitors *visitors, uint64_t visitor, uint64_t page_hash)
-{
-    uint64_t mark = mark_of(visitor, page_hash);
-
-    if (visitors->marks == NULL) {
-        visitors->marks = alloc_zero(MARKS, sizeof(*visitors->marks));
-    }
-    visitors->marks[place_of(mark)] = mark;
-}
-
-bool known_visitors_have(const struct known_visitors *visitors, uint64_t visitor,
-                         uint64_t page_hash)
-{
-    uint64_t mark = mark_of(visitor, page_hash);
-
-    return visitors->marks != NULL && visitors->marks[place_of(mark)] == mark;
 }

@@ -26,11 +26,39 @@ struct known_visitors {
  */
 void known_visitors_forget(struct known_visitors *visitors);
 
+/** Slots of the table: 512 KiB. */
+#define KNOWN_VISITORS_SLOTS 65536
+
+/** Allocates the empty table. */
+void known_visitors_allocate(struct known_visitors *visitors);
+
+/** Identifies a visitor of a page; never 0. */
+static inline uint64_t known_visitors_mark(uint64_t visitor, uint64_t page_hash)
+{
+    uint64_t mark = visitor ^ page_hash;
+
+    return mark != 0 ? mark : 1;
+}
+
 /** Records that the store has `visitor`, which is not 0, for the page whose name has this hash. */
-void known_visitors_note(struct known_visitors *visitors, uint64_t visitor, uint64_t page_hash);
+static inline void known_visitors_note(struct known_visitors *visitors, uint64_t visitor,
+                                       uint64_t page_hash)
+{
+    uint64_t mark = known_visitors_mark(visitor, page_hash);
+
+    if (visitors->marks == NULL) {
+        known_visitors_allocate(visitors);
+    }
+    visitors->marks[mark % KNOWN_VISITORS_SLOTS] = mark;
+}
 
 /** Whether the visitor is in the cache for this page. */
-bool known_visitors_have(const struct known_visitors *visitors, uint64_t visitor,
-                         uint64_t page_hash);
+static inline bool known_visitors_have(const struct known_visitors *visitors, uint64_t visitor,
+                                       uint64_t page_hash)
+{
+    uint64_t mark = known_visitors_mark(visitor, page_hash);
+
+    return visitors->marks != NULL && visitors->marks[mark % KNOWN_VISITORS_SLOTS] == mark;
+}
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "count/stall.h"
-#include "count/sending.h"
+#include "count/dispatcher.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 void lane_init(struct lane *lane, struct site *site)
 {
     list_init(&lane->queue);
-    sending_init_lane(lane);
+    dispatcher_init_lane(lane);
     lane->site = site;
     session_init(&lane->session, site->engine->store, site->node.key, site->engine->session_events);
     lane->session.known = &site->engine->known;
@@ -33,7 +33,7 @@ static void free_spill_records(struct lane *lane)
 
 void lane_finish(struct lane *lane)
 {
-    sending_finish_lane(lane);
+    dispatcher_finish_lane(lane);
     list_remove(&lane->link);
     free_spill_records(lane);
     stall_forget(lane);
@@ -41,14 +41,6 @@ void lane_finish(struct lane *lane)
     if (lane != &lane->site->live) {
         free(lane);
     }
-}
-
-void lane_use(struct lane *lane, uint64_t now_ms)
-{
-    if (now_ms - lane->used_at_ms > lane->site->engine->options.ledger_ttl_ms / 2) {
-        session_renew(&lane->session);
-    }
-    lane->used_at_ms = now_ms;
 }
 
 struct lane *lane_find_or_create(struct site *site, const char *epoch)

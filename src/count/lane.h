@@ -15,7 +15,13 @@ void lane_finish(struct lane *lane);
  * Records that a visit comes to a lane. Begins a new epoch after a long time without visits: the
  * store may have forgotten the old epoch, and that would look like a loss.
  */
-void lane_use(struct lane *lane, uint64_t now_ms);
+static inline void lane_use(struct lane *lane, uint64_t now_ms)
+{
+    if (now_ms - lane->used_at_ms > lane->site->engine->options.ledger_ttl_ms / 2) {
+        session_renew(&lane->session);
+    }
+    lane->used_at_ms = now_ms;
+}
 
 /**
  * Returns the lane of an epoch that the journal names. Creates it for an epoch of an earlier run.

@@ -7,19 +7,13 @@
 #include "count/resend.h"
 #include "count/spill.h"
 #include "count/outdated.h"
-#include "count/sending.h"
+#include "count/dispatcher.h"
 #include "count/site.h"
-#include "count/waiting.h"
+#include "count/waiting_visits.h"
 
 static struct lane *lane_of(struct session *session)
 {
     return container_of(session, struct lane, session);
-}
-
-static void on_counted(struct session *session, struct visit *visit,
-                       const struct visit_answer *answer)
-{
-    waiting_answer(lane_of(session)->site, visit, answer);
 }
 
 static void note_visitors(struct engine *engine, const struct batch *batch,
@@ -38,11 +32,24 @@ static void note_visitors(struct engine *engine, const struct batch *batch,
     }
 }
 
-static void on_applied(struct session *session, struct batch *batch,
-                       const struct store_applied *applied)
+/* hands the numbers out, and tells the parts that the store has the batch */
+static void finish_batch(struct lane *lane, struct batch *batch,
+                         const struct store_applied *applied)
 {
-    note_visitors(lane_of(session)->site->engine, batch, applied);
-    spill_note_applied(lane_of(session), batch, applied);
+    struct list answered;
+    struct list *link;
+
+    list_init(&answered);
+    batch_answer(batch, applied, &answered);
+    while ((link = list_take_first(&answered)) != NULL) {
+        struct visit *visit = container_of(link, struct visit, link);
+        struct visit_answer answer = visit->answer; /* the visit may be gone before the end */
+
+        waiting_visits_answer(lane->site, visit, &answer);
+    }
+    note_visitors(lane->site->engine, batch, applied);
+    spill_note_applied(lane, batch, applied);
+    session_finish_batch(&lane->session, batch, applied);
 }
 
 static void note_success(struct lane *lane, const struct session_end *end)
@@ -81,14 +88,14 @@ static void note_failure(struct lane *lane, const struct session_end *end)
         stall_note(lane, &concerned);
     }
     if (end->is_torn) {
-        waiting_refuse_torn(lane->site);
+        waiting_visits_refuse_torn(lane->site);
     }
-    sending_note_refusal(lane, concerned.scope);
+    dispatcher_note_refusal(lane, concerned.scope);
 }
 
-static void on_end(struct session *session, const struct session_end *end)
+static void note_end(struct lane *lane, const struct session_end *end)
 {
-    struct lane *lane = lane_of(session);
+    struct session *session = &lane->session;
 
     if (end->result != SESSION_FAILED && end->result != SESSION_OUTDATED) {
         lane->is_blind = false;
@@ -112,8 +119,32 @@ static void on_end(struct session *session, const struct session_end *end)
                  session->site, (unsigned long long)lane->site->engine->stats.resent_visits);
     }
     if (end->result != SESSION_FAILED) {
-        sending_note_success(lane);
+        dispatcher_note_success(lane);
     }
 }
 
-const struct session_events outcome_events = {on_counted, on_applied, on_end};
+static void on_applied(void *data, const struct store_applied *applied)
+{
+    struct session_end end;
+    struct session *session = session_end_apply(data, applied, &end);
+
+    if (session == NULL) {
+        return;
+    }
+    if (end.batch != NULL) {
+        finish_batch(lane_of(session), end.batch, applied);
+    }
+    note_end(lane_of(session), &end);
+}
+
+static void on_ledger(void *data, const struct store_ledger *ledger)
+{
+    struct session_end end;
+    struct session *session = session_end_check(data, ledger, &end);
+
+    if (session != NULL) {
+        note_end(lane_of(session), &end);
+    }
+}
+
+const struct session_events outcome_events = {on_applied, on_ledger};

@@ -6,8 +6,8 @@
 #include "count/breaker.h"
 #include "count/stall.h"
 #include "count/spill.h"
-#include "count/sending.h"
-#include "count/waiting.h"
+#include "count/dispatcher.h"
+#include "count/waiting_visits.h"
 
 #include <string.h>
 
@@ -91,9 +91,10 @@ static void begin_generation(struct lane *lane)
     engine->stats.outdated += doubt.dropped + doubt.aside;
     stall_end(lane);
     tell(lane, &doubt);
-    waiting_answer_uncounted(lane->site, &doubt.visits, VISIT_UNKNOWN,
-                             "the site was repaired while the store had not confirmed the visit; "
-                             "it may have been counted");
+    waiting_visits_answer_uncounted(
+        lane->site, &doubt.visits, VISIT_UNKNOWN,
+        "the site was repaired while the store had not confirmed the visit; "
+        "it may have been counted");
 }
 
 /*
@@ -127,7 +128,7 @@ static void follow(struct lane *lane)
     }
     if (!session_is_busy(&lane->session)) {
         begin_generation(lane);
-        sending_wake(lane);
+        dispatcher_wake(lane);
     } else if (lane == lane->site->backlog) {
         replace_backlog(lane->site);
     }

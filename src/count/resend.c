@@ -6,7 +6,7 @@
 #include "base/units.h"
 #include "count/stall.h"
 #include "count/lane.h"
-#include "count/sending.h"
+#include "count/dispatcher.h"
 
 /* how often old answered sealed batches are dropped */
 #define FORGET_INTERVAL_MS 1000
@@ -31,7 +31,7 @@ void resend_require_check_elsewhere(const struct lane *lane)
         list_for_each(link, &site_of(node)->lanes) {
             if (lane_in_site(link) != lane) {
                 session_require_check(&lane_in_site(link)->session);
-                sending_wake(lane_in_site(link));
+                dispatcher_wake(lane_in_site(link));
             }
         }
     }

@@ -47,34 +47,24 @@ static struct session *end_call(struct session_call *call)
     return session;
 }
 
-static void end_with(struct session *session, struct session_end end)
+/* takes an applied batch out; its visits are still in it, see session_finish_batch() */
+static struct session_end end_batch(struct batch *batch, const struct store_applied *applied)
 {
-    session->events->on_end(session, &end);
-}
-
-static void on_visit(void *data, struct visit *visit, const struct visit_answer *answer)
-{
-    struct session *session = data;
-
-    session->events->on_counted(session, visit, answer);
-}
-
-static void finish_batch(struct session *session, struct batch *batch,
-                         const struct store_applied *applied)
-{
-    struct session_end end = {.result = SESSION_APPLIED,
-                              .is_duplicate = applied->is_duplicate,
-                              .is_written = !applied->is_duplicate,
-                              .is_retried = batch->attempts > 1,
-                              .hits = batch->sealed_batch->hits};
-
     list_remove(&batch->link);
-    batch_answer(batch, applied, on_visit, session);
-    session->events->on_applied(session, batch, applied);
+    return (struct session_end){.result = SESSION_APPLIED,
+                                .batch = batch,
+                                .is_duplicate = applied->is_duplicate,
+                                .is_written = !applied->is_duplicate,
+                                .is_retried = batch->attempts > 1,
+                                .hits = batch->sealed_batch->hits};
+}
+
+void session_finish_batch(struct session *session, struct batch *batch,
+                          const struct store_applied *applied)
+{
     sealed_batch_settle(batch->sealed_batch, applied->totals);
     ledger_acknowledge(&session->ledger, batch_take_sealed_batch(batch), clock_monotonic_ms());
     batch_destroy(batch);
-    end_with(session, end);
 }
 
 /* returns the visits of an unanswered resend that the store turns out to have */
@@ -95,7 +85,8 @@ static uint64_t settle_resend(struct session *session, struct store_position at)
  * Records the store's position, which differs from the expected one. `reason` is NULL if the store
  * was asked for it.
  */
-static void find_gap(struct session *session, struct store_position at, const char *reason)
+static struct session_end find_gap(struct session *session, struct store_position at,
+                                   const char *reason)
 {
     struct session_end end = {.result = SESSION_GAP,
                               .hits = settle_resend(session, at),
@@ -105,12 +96,12 @@ static void find_gap(struct session *session, struct store_position at, const ch
     if (!ledger_store_is_at(&session->ledger, at, &end.gap)) {
         end.result = end.hits != 0 ? SESSION_RESENT : SESSION_CHECKED;
     }
-    end_with(session, end);
+    return end;
 }
 
 /* restarts the retention of a resent sealed_batch: a store that lost it once may lose it again */
-static void finish_resend(struct session *session, struct sealed_batch *sealed_batch,
-                          const struct store_applied *applied)
+static struct session_end finish_resend(struct session *session, struct sealed_batch *sealed_batch,
+                                        const struct store_applied *applied)
 {
     struct session_end end = {.result = SESSION_RESENT,
                               .is_duplicate = applied->is_duplicate,
@@ -120,7 +111,7 @@ static void finish_resend(struct session *session, struct sealed_batch *sealed_b
     session->is_resend_doubtful = false;
     sealed_batch->answered_at_ms = clock_monotonic_ms();
     ledger_note_resent(&session->ledger);
-    end_with(session, end);
+    return end;
 }
 
 static void fail_batch(struct batch *batch, const struct store_applied *applied)
@@ -156,76 +147,75 @@ static void note_answer(struct session *session, const struct store_applied *app
     }
 }
 
-static void end_refused(struct session *session, const struct store_applied *applied)
+static struct session_end end_refused(const struct store_applied *applied)
 {
     bool is_refused = applied->outcome == STORE_REFUSED;
 
-    end_with(session, (struct session_end){.result = SESSION_FAILED,
-                                           .reason = applied->reason,
-                                           .scope = is_refused ? applied->scope : STORE_SCOPE_SITE,
-                                           .is_torn = is_refused && applied->is_torn});
+    return (struct session_end){.result = SESSION_FAILED,
+                                .reason = applied->reason,
+                                .scope = is_refused ? applied->scope : STORE_SCOPE_SITE,
+                                .is_torn = is_refused && applied->is_torn};
 }
 
-static void fail(struct session *session, const struct store_applied *applied)
+static struct session_end fail(struct session *session, const struct store_applied *applied)
 {
     if (applied->gap) {
-        find_gap(session, applied->at, applied->reason);
-    } else if (applied->is_outdated && applied->generation > session->ledger.generation) {
-        end_with(session, (struct session_end){.result = SESSION_OUTDATED,
-                                               .generation = applied->generation,
-                                               .reason = applied->reason});
-    } else {
-        end_refused(session, applied);
+        return find_gap(session, applied->at, applied->reason);
     }
+    if (applied->is_outdated && applied->generation > session->ledger.generation) {
+        return (struct session_end){.result = SESSION_OUTDATED,
+                                    .generation = applied->generation,
+                                    .reason = applied->reason};
+    }
+    return end_refused(applied);
 }
 
-static void on_applied(void *data, const struct store_applied *applied)
+struct session *session_end_apply(struct session_call *call, const struct store_applied *applied,
+                                  struct session_end *ret_end)
 {
-    struct session_call *call = data;
     struct batch *batch = call->batch;
     struct sealed_batch *sealed_batch = call->sealed_batch;
     struct session *session = end_call(call);
 
     if (session == NULL) {
-        return;
+        return NULL;
     }
     note_answer(session, applied);
-    if (applied->outcome == STORE_OK && batch != NULL) {
-        finish_batch(session, batch, applied);
-        return;
-    }
     if (applied->outcome == STORE_OK) {
-        finish_resend(session, sealed_batch, applied);
-        return;
+        *ret_end = batch != NULL ? end_batch(batch, applied)
+                                 : finish_resend(session, sealed_batch, applied);
+        return session;
     }
     if (batch != NULL) {
         fail_batch(batch, applied);
     } else {
         session->is_resend_doubtful |= applied->outcome == STORE_UNKNOWN;
     }
-    fail(session, applied);
+    *ret_end = fail(session, applied);
+    return session;
 }
 
-static void on_ledger(void *data, const struct store_ledger *ledger)
+struct session *session_end_check(struct session_call *call, const struct store_ledger *ledger,
+                                  struct session_end *ret_end)
 {
-    struct session *session = end_call(data);
+    struct session *session = end_call(call);
 
     if (session == NULL) {
-        return;
+        return NULL;
     }
     if (ledger->outcome == STORE_OK) {
         session->must_check = false;
-        find_gap(session, ledger->at, NULL);
+        *ret_end = find_gap(session, ledger->at, NULL);
     } else if (ledger->is_outdated && ledger->generation > session->ledger.generation) {
-        end_with(session, (struct session_end){.result = SESSION_OUTDATED,
-                                               .generation = ledger->generation,
-                                               .reason = ledger->reason});
+        *ret_end = (struct session_end){
+            .result = SESSION_OUTDATED, .generation = ledger->generation, .reason = ledger->reason};
     } else {
-        end_with(session, (struct session_end){.result = SESSION_FAILED,
-                                               .reason = ledger->reason,
-                                               .scope = ledger->scope,
-                                               .is_torn = ledger->is_torn});
+        *ret_end = (struct session_end){.result = SESSION_FAILED,
+                                        .reason = ledger->reason,
+                                        .scope = ledger->scope,
+                                        .is_torn = ledger->is_torn};
     }
+    return session;
 }
 
 static bool may_old_version_write(const struct session *session)
@@ -258,7 +248,7 @@ static void send_sealed_batch(struct session *session, struct batch *batch,
     call->sent.epoch = call->epoch;
     call->sent.finds_old_tokens = may_old_version_write(session);
     call->sent.expects_mark = was_counted(session);
-    store_apply(session->store, &call->sent, on_applied, call);
+    store_apply(session->store, &call->sent, session->events->on_applied, call);
 }
 
 void session_send(struct session *session)
@@ -272,7 +262,7 @@ void session_send(struct session *session)
     if (session->must_check) {
         struct session_call *call = begin_call(session);
 
-        store_ledger(session->store, call->site, call->epoch, on_ledger, call);
+        store_ledger(session->store, call->site, call->epoch, session->events->on_ledger, call);
     } else if (resend != NULL) {
         send_sealed_batch(session, NULL, resend);
     } else {

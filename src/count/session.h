@@ -33,6 +33,8 @@ enum session_result {
 
 struct session_end {
     enum session_result result;
+    /** APPLIED: the batch, with its visits. The caller ends it with session_finish_batch(). */
+    struct batch *batch;
     bool is_duplicate;     /* APPLIED, HEALED: the store already had it */
     bool is_written;       /* APPLIED, HEALED: the store wrote it now */
     bool is_retried;       /* APPLIED: it had been sent before */
@@ -40,7 +42,7 @@ struct session_end {
     struct ledger_gap gap; /* GAP: the batches that the store lacks */
     bool is_surprise;      /* GAP: found without asking; other sessions may not know yet */
     uint64_t generation;   /* OUTDATED: the site's generation now */
-    const char *reason;    /* FAILED: why; valid until the callback returns */
+    const char *reason;    /* FAILED: why; valid as long as the answer */
     /**
      * FAILED: whether this site or all sites are refused. A reachable store that does not confirm a
      * batch counts as a failure of this site only.
@@ -49,17 +51,13 @@ struct session_end {
     bool is_torn; /* FAILED: the site's keys contradict each other */
 };
 
+/**
+ * The callbacks for the store's answers. `data` is the struct session_call. They pass it on to
+ * session_end_apply() or session_end_check().
+ */
 struct session_events {
-    /** A visit got its answer from the store. It is out of the session. */
-    void (*on_counted)(struct session *session, struct visit *visit,
-                       const struct visit_answer *answer);
-    /**
-     * The store has a batch, and its visits were answered. The batch is freed when this returns.
-     */
-    void (*on_applied)(struct session *session, struct batch *batch,
-                       const struct store_applied *applied);
-    /** A call ended, after its visits were answered. The callback may call session_send(). */
-    void (*on_end)(struct session *session, const struct session_end *end);
+    store_on_applied on_applied;
+    store_on_ledger on_ledger;
 };
 
 /**
@@ -85,7 +83,7 @@ struct session {
 };
 
 /**
- * Initialises a session of `site` to `store`. The callbacks of `events` run in the loop, never from
+ * Initialises a session of `site` to `store`. The store calls `events` in the loop, never from
  * inside a function of the session.
  */
 void session_init(struct session *session, struct store *store, const char *site,
@@ -130,6 +128,23 @@ bool session_has_work(const struct session *session);
 
 /** Whether a call is open. Then nothing else is sent. */
 bool session_is_busy(const struct session *session);
+
+/**
+ * Ends a call that applies a batch, or one that asks for the position, with the store's answer.
+ * Frees the call and fills in what the answer means. Returns the session, or NULL if it is gone:
+ * then there is nothing to do.
+ */
+struct session *session_end_apply(struct session_call *call, const struct store_applied *applied,
+                                  struct session_end *ret_end);
+struct session *session_end_check(struct session_call *call, const struct store_ledger *ledger,
+                                  struct session_end *ret_end);
+
+/**
+ * Retains the content of an applied batch, and frees the batch. Its visits were answered with
+ * batch_answer().
+ */
+void session_finish_batch(struct session *session, struct batch *batch,
+                          const struct store_applied *applied);
 
 /** Makes the next call, if there is work and no call is open. */
 void session_send(struct session *session);

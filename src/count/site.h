@@ -5,16 +5,14 @@
  * The parts, each built on those before it:
  * breaker.c: circuit breakers, for the store as a whole and for each site.
  * stall.c: warnings and status about sites whose batches the store rejects.
- * waiting.c: visits without an answer.
- * sending.c: which lanes are ready to send.
+ * waiting_visits.c: visits without an answer.
+ * dispatcher.c: which lanes are ready to send.
  * lane.c: lanes.
  * spill.c: the way to the journal and back.
  * outdated.c: sites that an operator repaired.
  * resend.c: resending to a store that went back in time.
  * outcome.c: what follows from an answer of the store.
- * dispatcher.c: sends the lanes that are ready.
- * visit_timeouts.c: ends the wait of visits.
- * engine.c: admits visits.
+ * engine.c: admits visits, sends the lanes that are ready, ends the wait of visits.
  *
  * A site has several lanes (struct lane), each with a session (struct session) of its own. Visits
  * that wait in one lane do not hold up another. The live lane takes visits while the store answers.
@@ -29,9 +27,12 @@
 #include "count/engine_types.h"
 #include "count/session.h"
 #include "journal/journal.h"
+#include "count/estimates.h"
 #include "count/known_visitors.h"
 #include "count/stats.h"
 #include "count/visit.h"
+
+#include <string.h>
 
 struct lane {
     struct list link;  /* in its site's list */
@@ -90,13 +91,13 @@ struct engine {
     struct lane *probe;    /* the only lane that sends while the store refuses all sites */
     struct list stalls;    /* lanes whose batches the store rejects: see stall.c */
     struct loop_task flush;
-    bool has_gathered; /* connections were polled once more before this flush; see dispatcher.c */
+    bool has_gathered; /* connections were polled once more before this flush; see engine.c */
     struct loop_timer retry;
     struct loop_timer expire;
     struct loop_timer forget;
     struct backoff backoff;      /* for refusals that concern all sites; used by `retry` */
     struct known_visitors known; /* visitors that the store already has */
-    struct map estimates;        /* remembered totals of pages, for answers from the journal */
+    struct estimates estimates;
     bool is_available;
     bool is_stopped;
     bool is_refusing;              /* the store is reachable and refuses all sites; see breaker.c */
@@ -120,6 +121,18 @@ static inline struct lane *lane_in_site(struct list *link)
 static inline struct site *site_of(struct map_node *node)
 {
     return container_of(node, struct site, node);
+}
+
+/** Returns the site of that name, or NULL. Most visits are of the same site as the visit before. */
+static inline struct site *site_find(const struct engine *engine, const char *name)
+{
+    struct map_node *node;
+
+    if (engine->latest != NULL && strcmp(engine->latest->name, name) == 0) {
+        return engine->latest;
+    }
+    node = map_find(&engine->sites, name, strlen(name));
+    return node != NULL ? site_of(node) : NULL;
 }
 
 #endif

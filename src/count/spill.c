@@ -6,8 +6,8 @@
 #include "base/log.h"
 #include "count/breaker.h"
 #include "count/lane.h"
-#include "count/sending.h"
-#include "count/waiting.h"
+#include "count/dispatcher.h"
+#include "count/waiting_visits.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,9 +19,6 @@
  */
 #define MOMENT_MS 250
 
-/* limit of remembered pages; then all are forgotten except those with visits in the journal */
-#define ESTIMATES_MAX 10000
-
 /* a batch's record in the journal; outlives the batch while the record is written */
 struct spill_record {
     struct journal_entry entry;
@@ -32,108 +29,6 @@ struct spill_record {
     struct sealed_batch *outdated;      /* to be set aside once it is written; else NULL */
     char epoch[STORE_EPOCH_LENGTH + 1]; /* the epoch of `outdated` */
 };
-
-/* the total of a page as far as this process knows it */
-struct estimate {
-    struct map_node node;
-    uint64_t total;    /* the last total of the store; 0: none yet */
-    uint64_t since_us; /* time of the first total */
-    uint64_t pending;  /* visits in the journal */
-    char key[];        /* site, NUL, page */
-};
-
-/* --- estimates --- */
-
-static void forget_estimates(struct engine *engine)
-{
-    map_for_each(node, &engine->estimates) {
-        struct estimate *estimate = container_of(node, struct estimate, node);
-
-        if (estimate->pending == 0) {
-            map_remove(&engine->estimates, node);
-            free(estimate);
-        }
-    }
-}
-
-static struct estimate *take_estimate(struct engine *engine, const char *site, const char *page,
-                                      size_t page_length)
-{
-    char key[STORE_SITE_MAX + 1 + STORE_PAGE_MAX];
-    size_t site_length = strlen(site) + 1;
-    size_t length = site_length + page_length;
-    struct map_node *node;
-    struct estimate *estimate;
-
-    memcpy(key, site, site_length);
-    memcpy(key + site_length, page, page_length);
-    node = map_find(&engine->estimates, key, length);
-    if (node != NULL) {
-        return container_of(node, struct estimate, node);
-    }
-    if (map_count(&engine->estimates) >= ESTIMATES_MAX) {
-        forget_estimates(engine);
-    }
-    estimate = alloc_zero(1, sizeof(*estimate) + length);
-    memcpy(estimate->key, key, length);
-    map_insert(&engine->estimates, &estimate->node, estimate->key, length);
-    return estimate;
-}
-
-static void note_totals(struct lane *lane, const struct batch *batch,
-                        const struct store_applied *applied)
-{
-    const struct store_batch *content = &batch->sealed_batch->content;
-
-    for (size_t i = 0; i < content->entry_count; i++) {
-        struct estimate *estimate =
-            take_estimate(lane->site->engine, lane->session.site, content->entries[i].page,
-                          content->entries[i].page_length);
-
-        if (applied->totals[i] != STORE_NONE) {
-            if (estimate->total == 0) {
-                estimate->since_us = clock_monotonic_us();
-            }
-            estimate->total = applied->totals[i];
-        }
-        if (batch->spill_record != NULL && batch->spill_record->is_written) {
-            estimate->pending -= content->entries[i].hits;
-        }
-    }
-}
-
-/* a page's total before a batch of it went to the journal */
-struct known {
-    uint64_t total;    /* includes pending visits; 0: the store has said none */
-    uint64_t since_us; /* since when we know that the store has the page */
-};
-
-/* records that a batch is in the journal; `ret_known` gets its pages as they were before */
-static void note_pending(struct lane *lane, const struct batch *batch, struct known *ret_known)
-{
-    const struct store_batch *content = &batch->sealed_batch->content;
-
-    for (size_t i = 0; i < content->entry_count; i++) {
-        struct estimate *estimate =
-            take_estimate(lane->site->engine, lane->session.site, content->entries[i].page,
-                          content->entries[i].page_length);
-
-        ret_known[i].total = estimate->total != 0 ? estimate->total + estimate->pending : 0;
-        ret_known[i].since_us = estimate->total != 0 ? estimate->since_us : UINT64_MAX;
-        estimate->pending += content->entries[i].hits;
-    }
-}
-
-void spill_finish(struct engine *engine)
-{
-    map_for_each(node, &engine->estimates) {
-        struct estimate *estimate = container_of(node, struct estimate, node);
-
-        map_remove(&engine->estimates, node);
-        free(estimate);
-    }
-    map_finish(&engine->estimates);
-}
 
 /* --- a site that was repaired --- */
 
@@ -147,15 +42,6 @@ static void set_aside(struct spill_record *spill_record, const char *epoch,
     journal_set_aside(&spill_record->entry, &record);
 }
 
-static void forget_pending(struct lane *lane, const struct store_batch *content)
-{
-    for (size_t i = 0; i < content->entry_count; i++) {
-        take_estimate(lane->site->engine, lane->session.site, content->entries[i].page,
-                      content->entries[i].page_length)
-            ->pending -= content->entries[i].hits;
-    }
-}
-
 bool spill_has_record(const struct batch *batch)
 {
     return batch->spill_record != NULL && batch->spill_record->is_written;
@@ -167,7 +53,8 @@ void spill_set_aside(struct lane *lane, struct batch *batch)
 
     batch->spill_record = NULL;
     if (spill_record->is_written) {
-        forget_pending(lane, &batch->sealed_batch->content);
+        estimates_forget_pending(&lane->site->engine->estimates, lane->session.site,
+                                 &batch->sealed_batch->content);
         set_aside(spill_record, lane->session.ledger.epoch, batch->sealed_batch);
         free(spill_record);
     } else {
@@ -192,7 +79,7 @@ void spill_recall(struct batch *batch)
 
 struct answer_context {
     const struct spill_record *spill_record;
-    const struct known *pages;
+    const struct estimate_before *pages;
     struct list unknown; /* visits that the store may have refused */
 };
 
@@ -211,7 +98,7 @@ static void answer_journaled(void *data, struct visit *visit, size_t entry)
     if (context->pages[entry].total != 0) {
         answer.count = context->pages[entry].total + visit->position + 1;
     }
-    waiting_end(context->spill_record->lane->site);
+    waiting_visits_end(context->spill_record->lane->site);
     engine->stats.journaled++;
     visit->on_answer(visit, &answer);
 }
@@ -220,17 +107,20 @@ static void finish_written(struct spill_record *spill_record)
 {
     struct lane *lane = spill_record->lane;
     struct batch *batch = spill_record->batch;
-    struct known *pages = alloc_zero(batch->sealed_batch->content.entry_count, sizeof(*pages));
+    struct estimate_before *pages =
+        alloc_zero(batch->sealed_batch->content.entry_count, sizeof(*pages));
     struct answer_context context = {.spill_record = spill_record, .pages = pages};
 
     list_init(&context.unknown);
     spill_record->is_written = true;
-    note_pending(lane, batch, pages);
+    estimates_add_pending(&lane->site->engine->estimates, lane->session.site,
+                          &batch->sealed_batch->content, pages);
     batch_release(batch, answer_journaled, &context);
     free(pages);
-    waiting_answer_uncounted(lane->site, &context.unknown, VISIT_UNKNOWN,
-                             "the store did not confirm the visit in time; its page may be one "
-                             "more than the site may have");
+    waiting_visits_answer_uncounted(
+        lane->site, &context.unknown, VISIT_UNKNOWN,
+        "the store did not confirm the visit in time; its page may be one "
+        "more than the site may have");
 }
 
 static void take_out(void *data, struct visit *visit, size_t entry)
@@ -252,19 +142,21 @@ static void finish_unwritten(struct spill_record *spill_record, int error)
     free(spill_record);
     if (lane == &lane->site->live) {
         /* the batch was sent to the store, and stays in the session to be sent again */
-        waiting_answer_uncounted(lane->site, &visits, VISIT_UNKNOWN,
-                                 "the store did not confirm the visit, and the journal cannot be "
-                                 "written; it may have been counted");
+        waiting_visits_answer_uncounted(
+            lane->site, &visits, VISIT_UNKNOWN,
+            "the store did not confirm the visit, and the journal cannot be "
+            "written; it may have been counted");
         return;
     }
     list_remove(&batch->link);
     batch_destroy(batch);
     if (error == -ENOTRECOVERABLE) {
-        waiting_answer_uncounted(lane->site, &visits, VISIT_UNKNOWN,
-                                 "the store is away, and the journal's disk fails; it may be "
-                                 "counted if that ends with a crash");
+        waiting_visits_answer_uncounted(
+            lane->site, &visits, VISIT_UNKNOWN,
+            "the store is away, and the journal's disk fails; it may be "
+            "counted if that ends with a crash");
     } else {
-        waiting_answer_uncounted(
+        waiting_visits_answer_uncounted(
             lane->site, &visits, VISIT_REFUSED,
             "the store is away, and the journal cannot be written; the visit was "
             "not counted");
@@ -291,7 +183,7 @@ static void on_written(struct journal_entry *entry, int error)
         finish_unwritten(spill_record, error);
     }
     spill_write_next(lane->site);
-    sending_make_ready(lane);
+    dispatcher_make_ready(lane);
 }
 
 static void write_batch(struct lane *lane, struct batch *batch)
@@ -395,11 +287,11 @@ void spill_waiting_visits(struct site *site)
 
 /* --- sending and the end --- */
 
-bool spill_may_send(const struct lane *lane)
+bool spill_is_first_written(const struct lane *lane)
 {
     const struct batch *first;
 
-    if (lane != lane->site->backlog || list_is_empty(&lane->session.batches)) {
+    if (list_is_empty(&lane->session.batches)) {
         return true;
     }
     first = container_of(lane->session.batches.next, struct batch, link);
@@ -418,13 +310,16 @@ bool spill_is_safe(const struct lane *lane)
     return true;
 }
 
-void spill_note_applied(struct lane *lane, struct batch *batch, const struct store_applied *applied)
+void spill_end_record(struct lane *lane, struct batch *batch, const struct store_applied *applied)
 {
     struct engine *engine = lane->site->engine;
     struct spill_record *spill_record = batch->spill_record;
 
-    if (engine->journal != NULL || spill_record != NULL) {
-        note_totals(lane, batch, applied);
+    estimates_note_totals(&engine->estimates, lane->session.site, &batch->sealed_batch->content,
+                          applied->totals);
+    if (spill_has_record(batch)) {
+        estimates_forget_pending(&engine->estimates, lane->session.site,
+                                 &batch->sealed_batch->content);
     }
     if (spill_record == NULL) {
         return;
@@ -450,11 +345,7 @@ struct journal_entry *spill_restore(struct lane *lane, struct journal_record *re
     spill_record->is_written = true;
     batch->spill_record = spill_record;
     list_append(&lane->session.batches, &batch->link);
-    for (size_t i = 0; i < content->entry_count; i++) {
-        take_estimate(lane->site->engine, lane->site->name, content->entries[i].page,
-                      content->entries[i].page_length)
-            ->pending += content->entries[i].hits;
-    }
-    sending_make_ready(lane);
+    estimates_add_pending(&lane->site->engine->estimates, lane->site->name, content, NULL);
+    dispatcher_make_ready(lane);
     return &spill_record->entry;
 }

@@ -28,21 +28,36 @@ void spill_waiting_visits(struct site *site);
 /** Sends the next batch of the backlog to the journal, unless one is being written. */
 void spill_write_next(struct site *site);
 
+/** Whether the first batch of a backlog is on the disk, or there is none. */
+__attribute__((noinline)) bool spill_is_first_written(const struct lane *lane);
+
 /**
  * Whether the first batch of the lane may be sent. A batch of the backlog has to be on the disk
  * first.
  */
-bool spill_may_send(const struct lane *lane);
+static inline bool spill_may_send(const struct lane *lane)
+{
+    return lane != lane->site->backlog || spill_is_first_written(lane);
+}
 
 /** Whether the lane would lose nothing if the process ended now. */
 bool spill_is_safe(const struct lane *lane);
+
+/** Does the work of spill_note_applied() with a journal. */
+__attribute__((noinline)) void spill_end_record(struct lane *lane, struct batch *batch,
+                                                const struct store_applied *applied);
 
 /**
  * Records that the store has the batch: the journal need not keep it. `applied` has the pages'
  * totals.
  */
-void spill_note_applied(struct lane *lane, struct batch *batch,
-                        const struct store_applied *applied);
+static inline void spill_note_applied(struct lane *lane, struct batch *batch,
+                                      const struct store_applied *applied)
+{
+    if (lane->site->engine->journal != NULL || batch->spill_record != NULL) {
+        spill_end_record(lane, batch, applied);
+    }
+}
 
 /** Whether the journal has the record of the batch. */
 bool spill_has_record(const struct batch *batch);
@@ -64,8 +79,5 @@ void spill_recall(struct batch *batch);
  * journal_open().
  */
 struct journal_entry *spill_restore(struct lane *lane, struct journal_record *record);
-
-/** Frees the estimates. */
-void spill_finish(struct engine *engine);
 
 #endif

@@ -120,12 +120,12 @@ void stall_note(struct lane *lane, const struct session_end *end)
     }
 }
 
-void stall_end(struct lane *lane)
+void stall_end_tracked(struct lane *lane)
 {
     const struct stall *stall = lane->stall;
     char duration[UNITS_TEXT_MAX];
 
-    if (stall != NULL && stall->is_warned) {
+    if (stall->is_warned) {
         log_info("store: site %s: takes batches again, after %s", lane->session.site,
                  format_lasted(stall, clock_monotonic_ms(), duration));
     }

@@ -15,8 +15,16 @@
  */
 void stall_note(struct lane *lane, const struct session_end *end);
 
+/** Does the work of stall_end() for a lane that is tracked. */
+__attribute__((noinline)) void stall_end_tracked(struct lane *lane);
+
 /** Forgets the lane's stall: the store accepts its calls. Logs this if there was a warning. */
-void stall_end(struct lane *lane);
+static inline void stall_end(struct lane *lane)
+{
+    if (lane->stall != NULL) {
+        stall_end_tracked(lane);
+    }
+}
 
 /** Forgets the stalls of all lanes that were refused together with all other sites. */
 void stall_end_for_all(struct engine *engine);

@@ -1,20 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/stats.h"
 
-/* four buckets per power of two: the two bits behind the leading bit select one of them */
-static int bucket_of(uint64_t latency_us)
-{
-    int power;
-    int bucket;
-
-    if (latency_us < 4) {
-        return (int)latency_us;
-    }
-    power = 63 - __builtin_clzll(latency_us);
-    bucket = 4 * (power - 1) + (int)((latency_us >> (power - 2)) & 3);
-    return bucket < STATS_BUCKETS ? bucket : STATS_BUCKETS - 1;
-}
-
 uint64_t stats_bucket_limit_us(int bucket)
 {
     int power = bucket / 4 + 1;
@@ -23,26 +9,6 @@ uint64_t stats_bucket_limit_us(int bucket)
         return (uint64_t)bucket;
     }
     return ((uint64_t)(4 + bucket % 4 + 1) << (power - 2)) - 1;
-}
-
-void stats_add_applied(struct stats *stats, uint64_t visits, uint64_t now_ms)
-{
-    uint64_t second = now_ms / 1000;
-    uint64_t slot = second % (STATS_RATE_SECONDS + 1);
-
-    stats->applied += visits;
-    if (stats->rate[slot].second != second) {
-        stats->rate[slot].second = second;
-        stats->rate[slot].visits = 0;
-    }
-    stats->rate[slot].visits += visits;
-}
-
-void stats_add_latency(struct stats *stats, uint64_t latency_us)
-{
-    stats->latency_count++;
-    stats->latency_sum_us += latency_us;
-    stats->latency_buckets[bucket_of(latency_us)]++;
 }
 
 uint64_t stats_latency_us(const struct stats *stats, double percent)

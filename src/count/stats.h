@@ -50,10 +50,40 @@ struct stats {
 };
 
 /** Adds `visits` that were answered at `now_ms` of the monotonic clock. */
-void stats_add_applied(struct stats *stats, uint64_t visits, uint64_t now_ms);
+static inline void stats_add_applied(struct stats *stats, uint64_t visits, uint64_t now_ms)
+{
+    uint64_t second = now_ms / 1000;
+    uint64_t slot = second % (STATS_RATE_SECONDS + 1);
+
+    stats->applied += visits;
+    if (stats->rate[slot].second != second) {
+        stats->rate[slot].second = second;
+        stats->rate[slot].visits = 0;
+    }
+    stats->rate[slot].visits += visits;
+}
+
+/** Four buckets per power of two: the two bits behind the leading bit select one of them */
+static inline int stats_bucket(uint64_t latency_us)
+{
+    int power;
+    int bucket;
+
+    if (latency_us < 4) {
+        return (int)latency_us;
+    }
+    power = 63 - __builtin_clzll(latency_us);
+    bucket = 4 * (power - 1) + (int)((latency_us >> (power - 2)) & 3);
+    return bucket < STATS_BUCKETS ? bucket : STATS_BUCKETS - 1;
+}
 
 /** Adds the latency of one visit, from its arrival to its answer. */
-void stats_add_latency(struct stats *stats, uint64_t latency_us);
+static inline void stats_add_latency(struct stats *stats, uint64_t latency_us)
+{
+    stats->latency_count++;
+    stats->latency_sum_us += latency_us;
+    stats->latency_buckets[stats_bucket(latency_us)]++;
+}
 
 /**
  * Returns the latency in us that `percent` (0-100) of the visits did not exceed; 0 without visits.

@@ -50,7 +50,8 @@ struct visit {
 
     /* owned by the engine */
     struct list link;
-    uint64_t position; /* among the page's visits in the batch, from 0 */
+    struct visit_answer answer; /* set by batch_answer() */
+    uint64_t position;          /* among the page's visits in the batch, from 0 */
     uint64_t accepted_at_us;
     uint64_t deadline_ms; /* on the clock of loop_patience_ms() */
 };

@@ -16,29 +16,16 @@
 
 #include <stdlib.h>
 
-/* the routes of one kind of listener */
-struct service {
-    struct app *app;
-    const struct route_table *table;
-};
-
 struct app_memory {
     struct app app; /* the first member, because app_create() returns its address */
     struct visit_filter visit_filter;
     struct novelty novelty;
-    struct service services[LISTENER_KINDS];
+    struct router services[LISTENER_KINDS];
 };
 
 static struct app_memory *memory_of(struct app *app)
 {
     return container_of(app, struct app_memory, app);
-}
-
-static void on_request(void *data, h2o_req_t *req)
-{
-    const struct service *service = data;
-
-    router_dispatch(service->table, service->app, req);
 }
 
 static struct server *create_server(struct app_memory *memory, const struct app_options *options,
@@ -57,9 +44,9 @@ static struct server *create_server(struct app_memory *memory, const struct app_
     };
 
     for (size_t i = 0; i < LISTENER_KINDS; i++) {
-        memory->services[i] = (struct service){&memory->app, tables[i]};
+        memory->services[i] = (struct router){&memory->app, tables[i]};
         server.handlers[i] =
-            (struct server_handler){on_request, &memory->services[i], tables[i]->is_public};
+            (struct server_handler){router_on_request, &memory->services[i], tables[i]->is_public};
     }
     return server_create(&server, errors);
 }

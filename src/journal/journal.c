@@ -10,6 +10,7 @@
 #include "journal/journal_recover.h"
 #include "journal/journal_segment.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,6 +118,8 @@ static void refuse(struct journal *journal, struct journal_entry *entry, const c
 void journal_append(struct journal *journal, const struct journal_record *record,
                     struct journal_entry *entry)
 {
+    assert(entry->on_written != NULL);
+    assert(record->sealed_batch != NULL && !journal->is_closed);
     list_init(&entry->link);
     buf_init(&entry->bytes);
     entry->journal = journal;
@@ -138,6 +141,7 @@ void journal_done(struct journal_entry *entry)
 {
     struct journal *journal = entry->journal;
 
+    assert(entry->segment != NULL);
     journal->status.records--;
     journal->status.visits -= entry->visits;
     journal_release_segment(journal, entry->segment);
@@ -317,6 +321,7 @@ struct journal *journal_open(struct loop *loop, struct disk *disk,
     int error;
     int fd = journal_recover(options->directory, &numbers, &count, errors);
 
+    assert(options->directory[0] != '\0' && on_record != NULL);
     if (fd < 0) {
         return NULL;
     }

@@ -6,6 +6,7 @@
 #include "journal/journal_inside.h"
 #include "journal/journal_segment.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,6 +132,7 @@ void journal_set_aside(struct journal_entry *entry, const struct journal_record 
     struct journal *journal = entry->journal;
     struct waiting_aside *aside = alloc_zero(1, sizeof(*aside));
 
+    assert(entry->segment != NULL);
     aside->key_length = make_key(record, aside->key);
     if (map_find(&journal->asides.known, aside->key, aside->key_length) != NULL) {
         free(aside);
@@ -149,6 +151,7 @@ bool journal_aside_prepare(struct journal *journal)
 {
     struct journal_asides *asides = &journal->asides;
 
+    assert(list_is_empty(&journal->asides.writing));
     if (list_is_empty(&asides->waiting)) {
         return false;
     }

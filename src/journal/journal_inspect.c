@@ -3,6 +3,7 @@
 
 #include "journal/journal_segment.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -124,10 +125,12 @@ static int inspect_directory(const char *directory, const struct journal_inspect
 
 int journal_inspect(const char *directory, const struct journal_inspector *inspector)
 {
+    assert(inspector->on_record != NULL && inspector->on_damage != NULL);
     return inspect_directory(directory, inspector, inspect_all);
 }
 
 int journal_inspect_aside(const char *directory, const struct journal_inspector *inspector)
 {
+    assert(inspector->on_record != NULL && inspector->on_damage != NULL);
     return inspect_directory(directory, inspector, inspect_asides);
 }

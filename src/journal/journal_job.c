@@ -7,6 +7,7 @@
 #include "journal/journal_aside.h"
 #include "journal/journal_segment.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ struct journal_segment *journal_add_segment(struct journal *journal, uint64_t nu
 {
     struct journal_segment *segment = alloc_zero(1, sizeof(*segment));
 
+    assert(number != 0);
     journal_file_init(&segment->file, journal->fd, number);
     list_append(&journal->segments, &segment->link);
     return segment;
@@ -45,6 +47,7 @@ void journal_count_segment(struct journal *journal, struct journal_segment *segm
 
 void journal_discard(struct journal *journal, struct journal_segment *segment)
 {
+    assert(segment->open_records == 0);
     if (segment == journal->current) {
         journal->current = NULL;
     }
@@ -68,6 +71,7 @@ static bool is_kept(const struct journal *journal, const struct journal_segment 
 
 void journal_release_segment(struct journal *journal, struct journal_segment *segment)
 {
+    assert(segment->open_records != 0);
     segment->open_records--;
     if (segment->open_records == 0 && !is_kept(journal, segment)) {
         journal_discard(journal, segment);
@@ -282,6 +286,7 @@ bool journal_job_prepare(struct journal *journal)
 {
     bool sets_aside = journal_aside_prepare(journal);
 
+    assert(!journal->is_busy);
     prepare_writing(journal);
     list_move_all(&journal->removing, &journal->removable);
     return sets_aside || !list_is_empty(&journal->writing) || !list_is_empty(&journal->removing);

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "store/stamp.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -125,6 +126,9 @@ void journal_record_encode(const struct journal_record *record, struct buf *out)
     const struct store_batch *content = &record->sealed_batch->content;
     size_t site_length = strlen(record->site);
 
+    assert(record->sealed_batch->content.sequence != 0);
+    assert(record->sealed_batch->content.entry_count != 0);
+    assert(strlen(record->epoch) == STORE_EPOCH_LENGTH);
     put_u8(out, site_length | (has_generation(record->epoch) ? WITH_GENERATION : 0));
     buf_append(out, record->site, site_length);
     put_epoch(out, record->epoch);

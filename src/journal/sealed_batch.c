@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,9 @@ struct sealed_batch *sealed_batch_create(const struct store_batch *content)
     struct store_token *tokens = (struct store_token *)(entries + content->entry_count);
     struct store_visitor *visitors = (struct store_visitor *)(tokens + content->token_count);
 
+    assert(content->entry_count != 0);
+    assert(content->token_count == 0 || content->tokens != NULL);
+    assert(content->visitor_count == 0 || content->visitors != NULL);
     list_init(&sealed_batch->link);
     sealed_batch->size_bytes = size_bytes;
     sealed_batch->content.hour = content->hour;
@@ -99,6 +103,7 @@ void sealed_batch_settle(struct sealed_batch *sealed_batch, const uint64_t *tota
     struct store_entry *entries = (struct store_entry *)content->entries;
     bool is_refused = false;
 
+    assert(totals != NULL);
     content->pages_max = 0;
     for (size_t i = 0; i < content->entry_count; i++) {
         if (totals[i] == STORE_NONE) {

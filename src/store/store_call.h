@@ -14,8 +14,12 @@
 #ifndef VISITCOUNTD_STORE_CALL_H
 #define VISITCOUNTD_STORE_CALL_H
 
+#include "base/alloc.h"
+
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 struct store_call;
 
@@ -23,7 +27,7 @@ struct store_call;
 typedef void (*store_call_on_free)(struct store_call *call);
 
 struct store_call {
-    /* private to store_call.c */
+    /* private to store_call.h */
     void *owner;       /* NULL if it has let go */
     size_t open_count; /* calls that the store has not answered yet */
     store_call_on_free on_free;
@@ -33,30 +37,76 @@ struct store_call {
  * Creates a structure of `size` bytes, held by `owner`, which is not NULL. Zeros follow its first
  * member. It never returns NULL.
  */
-void *store_call_create(size_t size, void *owner);
+static inline void *store_call_create(size_t size, void *owner)
+{
+    struct store_call *call = alloc_zero(1, size);
+
+    assert(size >= sizeof(*call) && owner != NULL);
+    call->owner = owner;
+    return call;
+}
 
 /** Sets the function that frees the structure's own memory. NULL: none. */
-void store_call_set_on_free(struct store_call *call, store_call_on_free on_free);
+static inline void store_call_set_on_free(struct store_call *call, store_call_on_free on_free)
+{
+    call->on_free = on_free;
+}
 
 /** Begins a call: the store holds the structure too. Several calls may be open at once. */
-void store_call_begin(struct store_call *call);
+static inline void store_call_begin(struct store_call *call)
+{
+    assert(call->owner != NULL || call->open_count != 0);
+    call->open_count++;
+}
+
+/* private: frees the structure unless a side still holds it */
+static inline void store_call_free_unless_held(struct store_call *call)
+{
+    if (call->owner != NULL || call->open_count != 0) {
+        return;
+    }
+    if (call->on_free != NULL) {
+        call->on_free(call);
+    }
+    free(call);
+}
 
 /**
  * Ends a call, in its callback. Returns the owner. Returns NULL if the owner has let go; then the
  * structure may have been freed.
  */
-void *store_call_end(struct store_call *call);
+static inline void *store_call_end(struct store_call *call)
+{
+    void *owner = call->owner;
+
+    assert(call->open_count != 0);
+    call->open_count--;
+    store_call_free_unless_held(call);
+    return owner;
+}
 
 /** Returns the owner, or NULL if it has let go. */
-void *store_call_owner(const struct store_call *call);
+static inline void *store_call_owner(const struct store_call *call)
+{
+    return call->owner;
+}
 
 /** Whether the store still has to answer a call. */
-bool store_call_is_open(const struct store_call *call);
+static inline bool store_call_is_open(const struct store_call *call)
+{
+    return call->open_count != 0;
+}
 
 /**
  * The owner lets go: open calls are cancelled, so that it does not hear of them. Frees the
  * structure if no call is open. NULL is allowed.
  */
-void store_call_release(struct store_call *call);
+static inline void store_call_release(struct store_call *call)
+{
+    if (call != NULL) {
+        call->owner = NULL;
+        store_call_free_unless_held(call);
+    }
+}
 
 #endif

@@ -13,12 +13,16 @@
 #ifndef VISITCOUNTD_STORE_TOKEN_KEY_H
 #define VISITCOUNTD_STORE_TOKEN_KEY_H
 
+#include "base/map.h"
 #include "store/stamp.h"
 #include "store/store.h"
 
+#include <endian.h>
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /** Length of the page's part at the start of a key. apply.lua uses the same number. */
 #define TOKEN_KEY_PAGE_LENGTH 8
@@ -30,7 +34,14 @@ struct token_key {
 };
 
 /** Returns the 64 bits that stand for a page in the keys of its tokens. */
-uint64_t token_key_page(const char *page, size_t page_length);
+static inline uint64_t token_key_page(const char *page, size_t page_length)
+{
+    /* public and constant: later versions must find the keys that it produced */
+    static const uint64_t page_secret[2] = {UINT64_C(0x2f76312f6869742f),
+                                            UINT64_C(0x746f6b656e6b6579)};
+
+    return map_hash(page_secret, page, page_length);
+}
 
 /**
  * Returns whether the store adds the page to tokens of a window. Tokens of STORE_WINDOW_DAY are
@@ -51,6 +62,28 @@ static inline uint64_t token_key_stamp_id(const char *stamp, uint64_t page)
 }
 
 /** Writes the key of a token on a page; `page` is its token_key_page(). */
-void token_key_write(const struct store_token *token, uint64_t page, struct token_key *ret_key);
+static inline void token_key_write(const struct store_token *token, uint64_t page,
+                                   struct token_key *ret_key)
+{
+    uint64_t page_bytes = htobe64(page);
+    char *at = ret_key->bytes;
+
+    assert(token->length != 0 && token->length <= STORE_TOKEN_MAX);
+    assert(token->window < STORE_WINDOW_COUNT);
+    if (token->window == STORE_WINDOW_STAMPED) {
+        struct stamp stamp = {stamp_read(token->bytes).ms, token_key_stamp_id(token->bytes, page)};
+
+        stamp_write(stamp, ret_key->bytes);
+        ret_key->length = STAMP_LENGTH;
+        return;
+    }
+    if (token_key_has_page(token->window)) {
+        memcpy(at, &page_bytes, TOKEN_KEY_PAGE_LENGTH);
+        at += TOKEN_KEY_PAGE_LENGTH;
+    }
+    memcpy(at, token->bytes, token->length);
+    at += token->length;
+    ret_key->length = (size_t)(at - ret_key->bytes);
+}
 
 #endif

@@ -81,9 +81,9 @@ static inline size_t expire(struct fixture *fixture, uint64_t now_ms)
     return count;
 }
 
-static inline void note_answer(void *data, struct visit *visit, const struct visit_answer *answer)
+static inline void note_answer(struct fixture *fixture, struct visit *visit)
 {
-    struct fixture *fixture = data;
+    const struct visit_answer *answer = &visit->answer;
     ptrdiff_t i = visit - fixture->visits;
 
     assert_true(list_is_empty(&visit->link));
@@ -101,7 +101,14 @@ static inline void answer_with(struct fixture *fixture, const uint64_t *totals,
     const struct store_applied applied = {
         .outcome = STORE_OK, .totals = totals, .uniques = uniques, .duplicate_tokens = duplicates};
 
-    batch_answer(fixture->batch, &applied, note_answer, fixture);
+    struct list answered;
+    struct list *link;
+
+    list_init(&answered);
+    batch_answer(fixture->batch, &applied, &answered);
+    while ((link = list_take_first(&answered)) != NULL) {
+        note_answer(fixture, container_of(link, struct visit, link));
+    }
 }
 
 /* of a batch without tokens */

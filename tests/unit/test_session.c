@@ -45,25 +45,29 @@ static void note_event(struct session *session, char event)
     events[length + 1] = '\0';
 }
 
-static void on_counted(struct session *session, struct visit *visit,
-                       const struct visit_answer *answer)
+static void finish_batch(struct session *session, struct batch *batch,
+                         const struct store_applied *applied)
 {
     struct fixture *fixture = fixture_of(session);
+    struct list answered;
+    struct list *link;
 
-    note_event(session, 'c');
-    fixture->numbers[visit - fixture->visits] = answer->count;
-}
-
-static void on_applied(struct session *session, struct batch *batch,
-                       const struct store_applied *applied)
-{
-    note_event(session, 'a');
+    list_init(&answered);
     assert_int_equal(applied->outcome, STORE_OK);
+    batch_answer(batch, applied, &answered);
+    while ((link = list_take_first(&answered)) != NULL) {
+        struct visit *visit = container_of(link, struct visit, link);
+
+        note_event(session, 'c');
+        fixture->numbers[visit - fixture->visits] = visit->answer.count;
+    }
+    note_event(session, 'a');
     assert_non_null(batch->sealed_batch);
     assert_false(batch_has_visits(batch));
+    session_finish_batch(session, batch, applied);
 }
 
-static void on_end(struct session *session, const struct session_end *end)
+static void note_end(struct session *session, const struct session_end *end)
 {
     note_event(session, "AHCGF"[end->result]);
     assert_true((end->result == SESSION_FAILED) <= (end->reason != NULL));
@@ -71,8 +75,30 @@ static void on_end(struct session *session, const struct session_end *end)
     fixture_of(session)->end = *end;
 }
 
-static const struct session_events events = {
-    .on_counted = on_counted, .on_applied = on_applied, .on_end = on_end};
+static void on_applied(void *data, const struct store_applied *applied)
+{
+    struct session_end end;
+    struct session *session = session_end_apply(data, applied, &end);
+
+    if (session != NULL && end.batch != NULL) {
+        finish_batch(session, end.batch, applied);
+    }
+    if (session != NULL) {
+        note_end(session, &end);
+    }
+}
+
+static void on_ledger(void *data, const struct store_ledger *ledger)
+{
+    struct session_end end;
+    struct session *session = session_end_check(data, ledger, &end);
+
+    if (session != NULL) {
+        note_end(session, &end);
+    }
+}
+
+static const struct session_events events = {on_applied, on_ledger};
 
 static int setup(void **state)
 {

@@ -76,8 +76,10 @@ static void test_drops_what_is_too_old(void **state)
 
         batch.hour = hour;
         apply_batch(fixture, &batch);
-        if (sequence == 1) { /* in portions */
-            assert_true(ask(fixture, "SELECT count(*) FROM hour WHERE hour < 5000") == 1500);
+        if (sequence == 1) { /* in portions, with the batch and by a timer */
+            int64_t left = ask(fixture, "SELECT count(*) FROM hour WHERE hour < 5000");
+
+            assert_true(left == 1500 || left == 500);
         }
     }
     assert_true(ask(fixture, "SELECT count(*) FROM hour") == 3); /* of the page and the site */

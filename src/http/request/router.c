@@ -131,14 +131,16 @@ static void dispatch_pathless(struct request *request, bool is_options)
     }
 }
 
-void router_dispatch(const struct route_table *table, struct app *app, h2o_req_t *req)
+void router_on_request(void *router_data, h2o_req_t *req)
 {
+    const struct router *router = router_data;
+    const struct route_table *table = router->table;
     struct request *request = h2o_mem_alloc_pool(&req->pool, sizeof(*request));
     bool is_options = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS"));
     h2o_iovec_t path;
 
-    *request =
-        (struct request){.h2o = req, .app = app, .table = table, .is_private = !table->is_public};
+    *request = (struct request){
+        .h2o = req, .app = router->app, .table = table, .is_private = !table->is_public};
     if (table->is_public) {
         request->allow_origin = h2o_iovec_init(H2O_STRLIT("*"));
     }

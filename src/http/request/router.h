@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct app;
 struct response_format;
 
 /** A row of a table. A path may have several rows with different methods. */
@@ -36,7 +37,16 @@ struct route_table {
 const struct route *router_find(const struct route_table *table, h2o_iovec_t path,
                                 unsigned methods);
 
-/** Finds the route of a request and calls its handler, or answers the error. */
-void router_dispatch(const struct route_table *table, struct app *app, h2o_req_t *req);
+/** The table of one kind of listener, and what its handlers work with. */
+struct router {
+    struct app *app;
+    const struct route_table *table;
+};
+
+/**
+ * Finds the route of a request and calls its handler, or answers the error. `router` is a struct
+ * router: this is a server_handler.
+ */
+void router_on_request(void *router, h2o_req_t *req);
 
 #endif

@@ -14,6 +14,7 @@
 #include "http/routes/site_registration.h"
 #include "http/visit/sites.h"
 #include "http/visit/page_ref.h"
+#include "http/visit/period.h"
 #include "http/visit/token.h"
 #include "http/visit/visitor.h"
 #include "store/store.h"
@@ -335,7 +336,7 @@ void hit_handle_count_as(struct request *request)
 {
     struct page_ref page_ref;
 
-    if (format_prepare(request) && read_take_period(request) &&
+    if (format_prepare(request) && period_take(request) &&
         page_ref_take_default(request, &page_ref)) {
         serve_page(request, &page_ref);
     }
@@ -345,7 +346,7 @@ void hit_handle(struct request *request)
 {
     struct page_ref page_ref;
 
-    if (format_prepare(request) && read_take_period(request) && page_ref_take(request, &page_ref)) {
+    if (format_prepare(request) && period_take(request) && page_ref_take(request, &page_ref)) {
         serve_page(request, &page_ref);
     }
 }

@@ -12,6 +12,7 @@
 #include "http/request/http_error.h"
 #include "http/visit/sites.h"
 #include "http/visit/page_ref.h"
+#include "http/visit/period.h"
 #include "store/store.h"
 
 #include <string.h>
@@ -44,24 +45,6 @@ void read_set_period(const struct request *request, const struct period *period,
         query->to_day = zone_day(rules->zone, clock_wall_ms() / 1000);
         query->from_day = query->to_day - (period->days - 1);
     }
-}
-
-bool read_take_period(struct request *request)
-{
-    struct period *period;
-    h2o_iovec_t value;
-
-    if (!request_parameter(request, "period", &value)) {
-        return true;
-    }
-    period = h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*period));
-    if (!period_parse(value.base, value.len, period)) {
-        refuse(request, HTTP_ERROR_BAD_PARAMETER, "%s", PERIOD_EXPECTED);
-        return false;
-    }
-    request->period = period;
-    request->period_text = value.base;
-    return true;
 }
 
 /* One page */
@@ -127,7 +110,7 @@ void read_handle_get(struct request *request)
 {
     struct page_ref page_ref;
 
-    if (format_prepare(request) && read_take_period(request) && page_ref_take(request, &page_ref)) {
+    if (format_prepare(request) && period_take(request) && page_ref_take(request, &page_ref)) {
         read_page(request, page_ref.site, page_ref.page.bytes, page_ref.page.length);
     }
 }
@@ -209,7 +192,7 @@ void read_handle_get_many(struct request *request)
     struct page_ref page_ref;
     const char *wrong;
 
-    if (!read_take_period(request) || !page_ref_take(request, &page_ref)) {
+    if (!period_take(request) || !page_ref_take(request, &page_ref)) {
         return;
     }
     wrong = page_list_parse(body.base, body.len, list);

@@ -19,11 +19,6 @@ void read_set_period(const struct request *request, const struct period *period,
                      struct store_query *query);
 
 /**
- * Parses the parameter `period` into request->period. Returns false if it has answered the request.
- */
-bool read_take_period(struct request *request);
-
-/**
  * Reads a page's number for request->period and answers in the request's format. If the read fails,
  * it answers 503. If request->outcome says that the visit was counted, it answers 202 without
  * a number instead.

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/visit/period.h"
 
+#include "http/request/http_error.h"
+
 #include <string.h>
 #include <time.h>
 
@@ -140,4 +142,22 @@ const char *period_format_day(uint64_t day, char text[PERIOD_TEXT_MAX])
 const char *period_format_hour(uint64_t hour, char text[PERIOD_TEXT_MAX])
 {
     return format_time(hour * HOUR_S, "%Y-%m-%dT%HZ", text);
+}
+
+bool period_take_parameter(struct request *request)
+{
+    struct period *period;
+    h2o_iovec_t value;
+
+    if (!request_parameter(request, "period", &value)) {
+        return true;
+    }
+    period = h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*period));
+    if (!period_parse(value.base, value.len, period)) {
+        refuse(request, HTTP_ERROR_BAD_PARAMETER, "%s", PERIOD_EXPECTED);
+        return false;
+    }
+    request->period = period;
+    request->period_text = value.base;
+    return true;
 }

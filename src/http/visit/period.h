@@ -12,6 +12,7 @@
 #ifndef VISITCOUNTD_HTTP_PERIOD_H
 #define VISITCOUNTD_HTTP_PERIOD_H
 
+#include "http/request/request.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -49,5 +50,16 @@ bool period_parse_hour(const char *text, size_t length, uint64_t *ret_hour);
 /** Format a day or an hour into `text`. Return `text`. */
 const char *period_format_day(uint64_t day, char text[PERIOD_TEXT_MAX]);
 const char *period_format_hour(uint64_t hour, char text[PERIOD_TEXT_MAX]);
+
+/** Does the work of period_take() for a request that has a query. */
+bool period_take_parameter(struct request *request);
+
+/**
+ * Parses the parameter `period` into request->period. Returns false if it has answered the request.
+ */
+static inline bool period_take(struct request *request)
+{
+    return request->query.len == 0 || period_take_parameter(request);
+}
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 
+#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdio.h>
@@ -423,8 +424,9 @@ static bool lacks_script(struct applying *applying, const redisReply *reply)
     return true;
 }
 
-static void finish_apply(struct redis_request *request, const redisReply *reply, const char *reason)
+static void finish_apply(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
     struct applying *applying = applying_of(request);
     const char *text = redis_text_of(reply);
     struct redis_verdict verdict;
@@ -465,6 +467,8 @@ void redis_apply(struct store *store, const struct store_batch *batch, store_on_
 {
     struct applying *applying = alloc_zero(1, sizeof(*applying));
 
+    assert(strlen(batch->epoch) == STORE_EPOCH_LENGTH);
+    assert(batch->visitor_count == 0 || batch->visitors != NULL);
     redis_request_init(&applying->request, store, data, finish_apply);
     applying->request.on_applied = on_applied;
     applying->batch = batch;

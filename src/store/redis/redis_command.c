@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis/redis_command.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* room for "*N\r\n" before the arguments; N is known only at the end */
@@ -26,6 +27,7 @@ void redis_command_add(struct redis_command *command, const void *bytes, size_t 
     struct buf *out = &command->bytes;
     char *at;
 
+    assert(bytes != NULL || length == 0);
     buf_reserve(out, U64_DIGITS_MAX + length + sizeof("$\r\n\r\n"));
     at = out->bytes + out->length;
     *at++ = '$';
@@ -56,6 +58,7 @@ const char *redis_command_bytes(struct redis_command *command, size_t *ret_lengt
     char head[HEAD_ROOM];
     size_t length = 0;
 
+    assert(command->count != 0);
     head[length++] = '*';
     length += format_u64(command->count, head + length);
     head[length++] = '\r';

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "store/salt.h"
 
+#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdio.h>
@@ -194,8 +195,9 @@ static void fail_edit(struct editing *editing, const redisReply *reply, const ch
     free(editing);
 }
 
-static void finish_edit(struct redis_request *request, const redisReply *reply, const char *reason)
+static void finish_edit(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
     struct editing *editing = container_of(request, struct editing, request);
     struct store_edited edited = {.outcome = STORE_OK};
     uint64_t numbers[2];
@@ -220,6 +222,7 @@ void redis_edit(struct store *store, const struct store_edit *edit, store_on_edi
 {
     struct editing *editing = alloc_zero(1, sizeof(*editing));
 
+    assert(strlen(edit->site) <= STORE_SITE_MAX);
     redis_request_init(&editing->request, store, data, finish_edit);
     editing->request.on_edited = on_edited;
     editing->edit = edit;
@@ -229,8 +232,9 @@ void redis_edit(struct store *store, const struct store_edit *edit, store_on_edi
 
 /* --- admit --- */
 
-static void finish_admit(struct redis_request *request, const redisReply *reply, const char *reason)
+static void finish_admit(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
     struct store_admitted admitted = {.outcome = STORE_OK};
 
     if (reply != NULL && reply->type == REDIS_REPLY_INTEGER) {
@@ -249,6 +253,7 @@ void redis_admit(struct store *store, const char *site, uint64_t limit,
     struct redis_request *request = redis_request_create(store, data, finish_admit);
     struct redis_command *command = &request->store->command;
 
+    assert(strlen(site) <= STORE_SITE_MAX);
     request->on_admitted = on_admitted;
     redis_command_begin(command, "EVAL");
     redis_command_add_text(command, admit_lua);
@@ -261,8 +266,9 @@ void redis_admit(struct store *store, const char *site, uint64_t limit,
 
 /* --- salt --- */
 
-static void finish_salt(struct redis_request *request, const redisReply *reply, const char *reason)
+static void finish_salt(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
     struct store_salt salt = {.outcome = STORE_OK};
 
     if (reply != NULL && reply->type == REDIS_REPLY_STRING && reply->len == STORE_SALT_LENGTH) {

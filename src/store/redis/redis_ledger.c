@@ -4,6 +4,7 @@
 
 #include "base/asset.h"
 
+#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdio.h>
@@ -54,9 +55,9 @@ static void finish_at(struct asking *asking, const char *text)
     end_asking(asking, &ledger);
 }
 
-static void finish_ledger(struct redis_request *request, const redisReply *reply,
-                          const char *reason)
+static void finish_ledger(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
     struct asking *asking = container_of(request, struct asking, request);
     const char *text = redis_text_of(reply);
     struct store_ledger ledger = {.outcome = STORE_REFUSED};
@@ -85,6 +86,7 @@ void redis_ledger(struct store *store, const char *site, const char *epoch,
     struct asking *asking = alloc_zero(1, sizeof(*asking));
     struct redis_command *command;
 
+    assert(strlen(epoch) == STORE_EPOCH_LENGTH);
     redis_request_init(&asking->request, store, data, finish_ledger);
     asking->request.on_ledger = on_ledger;
     asking->site = site;

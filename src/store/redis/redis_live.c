@@ -5,6 +5,7 @@
 #include "store/redis/redis_request_inside.h"
 #include "store/watchlist.h"
 
+#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdio.h>
@@ -135,6 +136,7 @@ static void on_close(struct loop_task *task)
 
 void redis_live_watch(struct redis_live *live, const char *site)
 {
+    assert(site[0] != '\0');
     if (!watchlist_add(&live->watched, site)) {
         return;
     }
@@ -147,6 +149,7 @@ void redis_live_watch(struct redis_live *live, const char *site)
 
 void redis_live_unwatch(struct redis_live *live, const char *site)
 {
+    assert(site[0] != '\0');
     if (!watchlist_remove(&live->watched, site)) {
         return;
     }
@@ -172,6 +175,7 @@ struct redis_live *redis_live_create(struct loop *loop, struct store *store,
 {
     struct redis_live *live = alloc_zero(1, sizeof(*live));
 
+    assert(store != NULL);
     live->loop = loop;
     live->store = store;
     live->options = *options;

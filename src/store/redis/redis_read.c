@@ -4,6 +4,7 @@
 
 #include "base/asset.h"
 
+#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdio.h>
@@ -100,8 +101,9 @@ static void end_reading(struct reading *reading)
     free(reading);
 }
 
-static void finish_part(struct redis_request *request, const redisReply *reply, const char *reason)
+static void finish_part(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
     struct reading_part *part = container_of(request, struct reading_part, request);
     struct reading *reading = part->reading;
     uint64_t *numbers = reading->query->kind == STORE_TOTALS ? parse_scores(request, reply)
@@ -219,9 +221,9 @@ void redis_read(struct store *store, const struct store_query *query, store_on_r
 
 /* --- series --- */
 
-static void finish_series(struct redis_request *request, const redisReply *reply,
-                          const char *reason)
+static void finish_series(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
     uint64_t *numbers = parse_read(request, reply);
     struct store_series series = {.outcome = STORE_OK, .numbers = numbers, .count = request->count};
 
@@ -317,8 +319,10 @@ static void fail_pages(struct redis_request *request, const redisReply *reply, c
     free(request);
 }
 
-static void finish_top(struct redis_request *request, const redisReply *reply, const char *reason)
+static void finish_top(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
+
     if (reply != NULL && reply->type == REDIS_REPLY_ARRAY) {
         end_pages(request, reply, NULL);
     } else {
@@ -332,6 +336,7 @@ void redis_top(struct store *store, const char *site, size_t count, store_on_pag
     struct redis_request *request = redis_request_create(store, data, finish_top);
     struct redis_command *command = &request->store->command;
 
+    assert(count <= STORE_LIST_MAX);
     request->on_pages = on_pages;
     request->count = count;
     redis_command_begin(command, "ZREVRANGE");
@@ -342,8 +347,10 @@ void redis_top(struct store *store, const char *site, size_t count, store_on_pag
     redis_request_send(request);
 }
 
-static void finish_scan(struct redis_request *request, const redisReply *reply, const char *reason)
+static void finish_scan(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
+
     if (reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
         reply->element[0]->type == REDIS_REPLY_STRING &&
         reply->element[1]->type == REDIS_REPLY_ARRAY) {
@@ -393,8 +400,10 @@ static void end_sites(struct redis_request *request, const redisReply *reply)
     free(names);
 }
 
-static void finish_sites(struct redis_request *request, const redisReply *reply, const char *reason)
+static void finish_sites(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
+
     if (reply != NULL && reply->type == REDIS_REPLY_ARRAY) {
         end_sites(request, reply);
     } else {

@@ -3,6 +3,7 @@
 
 #include "base/asset.h"
 
+#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdlib.h>
@@ -34,9 +35,9 @@ static bool parse_repaired(const char *text, struct store_repaired *ret_repaired
     return true;
 }
 
-static void finish_repair(struct redis_request *request, const redisReply *reply,
-                          const char *reason)
+static void finish_repair(struct redis_call *call, const redisReply *reply, const char *reason)
 {
+    struct redis_request *request = redis_request_of(call);
     struct store_repaired repaired = {0};
 
     if (!parse_repaired(redis_text_of(reply), &repaired)) {
@@ -61,6 +62,7 @@ void redis_repair(struct store *store, const struct store_repair *repair,
     struct redis_request *request = redis_request_create(store, data, finish_repair);
     struct redis_command *command = &request->store->command;
 
+    assert(repair->site[0] != '\0');
     request->on_repaired = on_repaired;
     redis_command_begin(command, "EVAL");
     redis_command_add_text(command, redis_repair_lua);

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
+#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdio.h>
@@ -12,6 +13,7 @@
 
 void redis_replicas_init(struct redis_replicas *replicas, const char *server, uint64_t grace_ms)
 {
+    assert(server != NULL);
     *replicas = (struct redis_replicas){.server = server, .grace_ms = grace_ms};
 }
 
@@ -22,6 +24,7 @@ void redis_replicas_finish(struct redis_replicas *replicas)
 
 static void remove_at(struct redis_replicas *replicas, size_t i)
 {
+    assert(i < replicas->count);
     replicas->count--;
     memmove(&replicas->known[i], &replicas->known[i + 1],
             (replicas->count - i) * sizeof(replicas->known[0]));
@@ -125,6 +128,7 @@ void redis_replicas_add(struct redis_replicas *replicas, const char *address, ui
     struct store_replica *replica;
     size_t i = find(replicas, address);
 
+    assert(address[0] != '\0');
     if (i == replicas->count) {
         i = make_room(replicas);
     }
@@ -201,6 +205,7 @@ static void take_mark(struct redis_replicas *replicas)
 
 void redis_replicas_end(struct redis_replicas *replicas)
 {
+    assert(replicas->count <= REDIS_REPLICAS_MAX);
     note_missing(replicas);
     replicas->asked_at_ms = replicas->reply.asked_at_ms;
     replicas->is_reconnected = false;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "store/redis/redis_error.h"
 
+#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <errno.h>
@@ -22,6 +23,7 @@ void redis_add_key(struct redis_command *command, const char *site, const char *
     char key[REDIS_KEY_MAX];
     char *end = stpcpy(stpcpy(stpcpy(stpcpy(key, "vc:{"), site), "}:"), kind);
 
+    assert(site[0] != '\0' && kind[0] != '\0');
     redis_command_add(command, key, (size_t)(end - key));
 }
 
@@ -64,6 +66,7 @@ void redis_add_visitors_key(struct redis_store *store, const char *site, uint64_
     char key[REDIS_KEY_MAX + STORE_PAGE_MAX];
     char *end = stpcpy(stpcpy(stpcpy(stpcpy(key, "vc:{"), site), "}:"), kind);
 
+    assert(page_length <= STORE_PAGE_MAX);
     end = mempcpy(end, page, page_length);
     redis_command_add(&store->command, key, (size_t)(end - key));
 }
@@ -86,27 +89,21 @@ void redis_add_channel(struct redis_command *command, const char *site)
 
 /* --- requests --- */
 
-static void on_reply(struct redis_call *call, const redisReply *reply, const char *reason)
-{
-    struct redis_request *request = container_of(call, struct redis_request, call);
-
-    request->finish(request, reply, reason);
-}
-
 void redis_request_init(struct redis_request *request, struct store *store, void *data,
-                        redis_finish finish)
+                        redis_on_reply on_reply)
 {
+    assert(on_reply != NULL && !request->was_sent);
     request->call.on_reply = on_reply;
     request->store = container_of(store, struct redis_store, store);
-    request->finish = finish;
     request->data = data;
 }
 
-struct redis_request *redis_request_create(struct store *store, void *data, redis_finish finish)
+struct redis_request *redis_request_create(struct store *store, void *data, redis_on_reply on_reply)
 {
     struct redis_request *request = alloc_zero(1, sizeof(*request));
 
-    redis_request_init(request, store, data, finish);
+    assert(on_reply != NULL);
+    redis_request_init(request, store, data, on_reply);
     return request;
 }
 
@@ -117,6 +114,7 @@ void redis_list_begin(struct redis_store *store)
 
 void redis_list_put(struct redis_store *store, uint64_t number)
 {
+    assert(store->command.count != 0);
     buf_put_u64(&store->list, number);
     buf_putc(&store->list, ' ');
 }
@@ -131,6 +129,7 @@ void redis_request_send(struct redis_request *request)
     struct redis_store *store = request->store;
     int error = -ENOTCONN;
 
+    assert(request->call.on_reply != NULL);
     if (store->link != NULL) {
         error = redis_link_send(store->link, &request->call, &store->command);
     }
@@ -151,7 +150,7 @@ void redis_request_refuse_unsent(struct redis_store *store)
     while ((link = list_take_first(&unsent)) != NULL) {
         struct redis_request *request = container_of(link, struct redis_request, call.link);
 
-        request->finish(request, NULL, "the store is not connected");
+        request->call.on_reply(&request->call, NULL, "the store is not connected");
     }
 }
 
@@ -187,6 +186,7 @@ enum store_scope redis_request_scope(const redisReply *reply)
 
 bool redis_starts_with(const char *text, const char *prefix)
 {
+    assert(prefix[0] != '\0');
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
@@ -204,6 +204,7 @@ const char *redis_parse_number(const char *text, uint64_t *ret_number)
 
 const char *redis_parse_numbers(const char *text, uint64_t *ret_numbers, size_t count)
 {
+    assert(count != 0);
     for (size_t i = 0; i < count; i++) {
         if (*text != ' ') {
             return NULL;

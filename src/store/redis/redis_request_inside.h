@@ -65,14 +65,13 @@ struct redis_store {
 struct redis_request;
 
 /* handles the reply, or NULL and a reason if there was none; frees the request */
-typedef void (*redis_finish)(struct redis_request *request, const struct redisReply *reply,
-                             const char *reason);
+typedef void (*redis_on_reply)(struct redis_call *call, const struct redisReply *reply,
+                               const char *reason);
 
 /* an open call */
 struct redis_request {
     struct redis_call call;
     struct redis_store *store;
-    redis_finish finish;
     bool was_sent;
     union {
         store_on_applied on_applied;
@@ -90,11 +89,17 @@ struct redis_request {
     size_t count; /* expected numbers, or the most pages */
 };
 
+static inline struct redis_request *redis_request_of(struct redis_call *call)
+{
+    return container_of(call, struct redis_request, call);
+}
+
 /* initialises an embedded request, which must be all zeros */
 void redis_request_init(struct redis_request *request, struct store *store, void *data,
-                        redis_finish finish);
+                        redis_on_reply on_reply);
 
-struct redis_request *redis_request_create(struct store *store, void *data, redis_finish finish);
+struct redis_request *redis_request_create(struct store *store, void *data,
+                                           redis_on_reply on_reply);
 
 /* longest key of a site, "vc:{site}:…"; bucket keys are the longest */
 #define REDIS_KEY_MAX (STORE_SITE_MAX + 64)

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "store/redis/redis_command.h"
 
+#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdio.h>
@@ -169,6 +170,7 @@ static void on_timer(struct loop_timer *timer)
 void redis_rewrite_init(struct redis_rewrite *rewrite, struct loop *loop, struct redis_look *look,
                         bool is_on)
 {
+    assert(look != NULL);
     *rewrite = (struct redis_rewrite){.loop = loop, .look = look, .is_on = is_on};
     loop_timer_init(&rewrite->timer, on_timer);
 }

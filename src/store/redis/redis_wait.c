@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
+#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <errno.h>
@@ -125,6 +126,7 @@ void redis_wait_finish(struct redis_wait *wait)
 
 void redis_wait_prepare(struct redis_wait *wait)
 {
+    assert(wait->replicas != 0);
     if (!wait->is_holding && wait->link != NULL && may_send(wait)) {
         wait->is_holding = true;
         redis_link_hold(wait->link);
@@ -134,6 +136,7 @@ void redis_wait_prepare(struct redis_wait *wait)
 
 void redis_wait_join(struct redis_wait *wait, struct redis_waiter *waiter)
 {
+    assert(wait->replicas != 0);
     list_append(&wait->waiting, &waiter->link);
     if (may_send(wait)) {
         loop_task_schedule(wait->loop, &wait->send);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 
+#include <assert.h>
 #include <errno.h>
 
 /* this many days with visits prove a clock that is far from the known time */
@@ -79,6 +80,7 @@ int sqlite_file_begin_sweeping(struct sqlite_file *file)
 {
     int64_t day;
 
+    assert(file->db != NULL);
     file->proven_day = 0;
     if (begin_proven_day(file) != 0 ||
         sqlite_take_number(file, READ_PROVEN_DAY, "open", &day) < 0) {
@@ -203,6 +205,7 @@ static int sweep_seen(struct sqlite_file *file)
 
 int sqlite_file_sweep(struct sqlite_file *file)
 {
+    assert(file->writes);
     look_at_clock(file);
     return sweep_hourly(file) != 0 || sweep_seen(file) != 0 ? -EIO : 0;
 }
@@ -237,6 +240,7 @@ void sqlite_file_sweep_alone(struct sqlite_file *file)
 
 int sqlite_file_sweep_ledger(struct sqlite_file *file)
 {
+    assert(file->writes);
     look_at_clock(file);
     sqlite_bind_u64(file->statements[SWEEP_LEDGER], 1,
                     sqlite_before(sweep_clock_now_ms(&file->sweep_clock), file->ledger_ttl_ms));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "count/waiting.h"
+#include "count/waiting_visits.h"
 
 #include "base/clock.h"
 
@@ -16,7 +16,7 @@ static void stay_awake(struct engine *engine)
 
 /* --- answers --- */
 
-void waiting_end(struct site *site)
+void waiting_visits_end(struct site *site)
 {
     struct engine *engine = site->engine;
 
@@ -25,7 +25,8 @@ void waiting_end(struct site *site)
     engine->refused_waiting -= site->is_refused ? 1 : 0;
 }
 
-void waiting_answer(struct site *site, struct visit *visit, const struct visit_answer *answer)
+void waiting_visits_answer(struct site *site, struct visit *visit,
+                           const struct visit_answer *answer)
 {
     struct engine *engine = site->engine;
     struct stats *stats = &engine->stats;
@@ -40,13 +41,13 @@ void waiting_answer(struct site *site, struct visit *visit, const struct visit_a
         stats->refused++;
     }
     stats->unconfirmed += answer->replicas < answer->replicas_wanted ? 1 : 0;
-    waiting_end(site);
+    waiting_visits_end(site);
     stay_awake(engine);
     visit->on_answer(visit, answer);
 }
 
-void waiting_answer_uncounted(struct site *site, struct list *visits, enum visit_status status,
-                              const char *reason)
+void waiting_visits_answer_uncounted(struct site *site, struct list *visits,
+                                     enum visit_status status, const char *reason)
 {
     struct stats *stats = &site->engine->stats;
     struct visit_answer answer = {.status = status, .uniques = STORE_NONE, .reason = reason};
@@ -55,7 +56,7 @@ void waiting_answer_uncounted(struct site *site, struct list *visits, enum visit
     while ((link = list_take_first(visits)) != NULL) {
         struct visit *visit = container_of(link, struct visit, link);
 
-        waiting_end(site);
+        waiting_visits_end(site);
         if (status == VISIT_REFUSED) {
             stats->refused++;
         } else {
@@ -77,25 +78,25 @@ static void expire(struct site *site, uint64_t now_ms, const char *why_refused)
     list_for_each(link, &site->lanes) {
         session_expire(&lane_in_site(link)->session, now_ms, &refused, &unknown);
     }
-    waiting_answer_uncounted(site, &refused, VISIT_REFUSED, why_refused);
-    waiting_answer_uncounted(site, &unknown, VISIT_UNKNOWN,
-                             "the store did not confirm the visit in time; it may have been "
-                             "counted");
+    waiting_visits_answer_uncounted(site, &refused, VISIT_REFUSED, why_refused);
+    waiting_visits_answer_uncounted(site, &unknown, VISIT_UNKNOWN,
+                                    "the store did not confirm the visit in time; it may have been "
+                                    "counted");
 }
 
-void waiting_expire(struct site *site, uint64_t now_ms)
+void waiting_visits_expire(struct site *site, uint64_t now_ms)
 {
     expire(site, now_ms, "the store did not take the visit in time; it was not counted");
 }
 
-void waiting_refuse_torn(struct site *site)
+void waiting_visits_refuse_torn(struct site *site)
 {
     expire(site, UINT64_MAX,
            "what the store keeps of the site is damaged, and takes no visits until it is repaired; "
            "the visit was not counted");
 }
 
-void waiting_begin(struct site *site)
+void waiting_visits_begin(struct site *site)
 {
     struct engine *engine = site->engine;
 

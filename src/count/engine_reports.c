@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "count/engine.h"
+
+#include "count/breaker.h"
+#include "count/outdated.h"
+#include "count/site.h"
+#include "count/spill.h"
+#include "count/stall.h"
+
+bool engine_can_journal(const struct engine *engine)
+{
+    return engine->journal != NULL && journal_has_room(engine->journal);
+}
+
+const struct journal_status *engine_journal_status(const struct engine *engine)
+{
+    return engine->journal != NULL ? journal_status(engine->journal) : NULL;
+}
+
+uint64_t engine_retained_bytes(const struct engine *engine)
+{
+    uint64_t bytes = 0;
+
+    map_for_each(node, &engine->sites) {
+        list_for_each(link, &site_of(node)->lanes) {
+            bytes += lane_in_site(link)->session.ledger.retained_bytes;
+        }
+    }
+    return bytes;
+}
+
+uint64_t engine_torn_count(const struct engine *engine)
+{
+    return engine->torn_sites;
+}
+
+void engine_list_torn(const struct engine *engine, void (*on_site)(void *data, const char *site),
+                      void *data)
+{
+    list_for_each(link, &engine->torn) {
+        on_site(data, container_of(link, struct site, torn)->name);
+    }
+}
+
+bool engine_serves(const struct engine *engine, const char *name)
+{
+    const struct site *site = name != NULL ? site_find(engine, name) : NULL;
+    bool is_torn = site != NULL && breaker_is_torn(site);
+    bool is_refused = !engine->is_available || stall_is_known(engine, site);
+
+    return !is_refused || (engine_can_journal(engine) && !is_torn);
+}
+
+bool engine_longest_stall(const struct engine *engine, struct engine_stall *ret_stall)
+{
+    return stall_find_longest(engine, ret_stall);
+}
+
+bool engine_has_counted(const struct engine *engine, const char *name)
+{
+    const struct site *site = site_find(engine, name);
+
+    return site != NULL && site->old_version.until_ms != UINT64_MAX;
+}
+
+void engine_doubts(const struct engine *engine, const char *name, struct engine_doubts *ret_doubts)
+{
+    const struct site *site = site_find(engine, name);
+
+    *ret_doubts = (struct engine_doubts){0};
+    if (site != NULL) {
+        outdated_count_doubts(site, ret_doubts);
+    }
+}
+
+void engine_list_unproven(const struct engine *engine,
+                          void (*on_site)(void *data, const char *site), void *data)
+{
+    outdated_list_unproven(engine, on_site, data);
+}
+
+bool engine_is_resending(const struct engine *engine)
+{
+    map_for_each(node, &engine->sites) {
+        list_for_each(link, &site_of(node)->lanes) {
+            if (session_may_resend(&lane_in_site(link)->session)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* whether the site would lose nothing if the process ended now; a resend exists only in memory */
+static bool is_safe(const struct site *site)
+{
+    list_for_each(link, &site->lanes) {
+        const struct lane *lane = lane_in_site(link);
+
+        if (session_may_resend(&lane->session) || !spill_is_safe(lane)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool engine_is_idle(const struct engine *engine)
+{
+    map_for_each(node, &engine->sites) {
+        if (!is_safe(site_of(node))) {
+            return false;
+        }
+    }
+    return engine->stats.waiting == 0;
+}
+
+const struct stats *engine_stats(const struct engine *engine)
+{
+    return &engine->stats;
+}
