@@ -655,7 +655,6 @@ static inline void store_unwatch(struct store *store, const char *site)
  */
 static inline void store_listen_visits(struct store *store, store_on_visits on_visits, void *data)
 {
-    assert(on_visits != NULL);
     store->on_visits = on_visits;
     store->on_visits_data = data;
 }

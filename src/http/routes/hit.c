@@ -2,6 +2,7 @@
 #include "http/routes/hit.h"
 
 #include "count/engine.h"
+#include "http/visit/network.h"
 #include "http/visit/novelty.h"
 #include "http/visit/visit_filter.h"
 #include "http/request/app.h"
@@ -26,6 +27,7 @@
 /** A visit that waits for its number. It is in the request's pool. */
 struct waiting {
     struct visit visit;
+    bool is_charged; /* `charge` is set */
     struct novelty_charge charge;
     struct request *request;
     size_t site_length;
@@ -72,7 +74,9 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
 {
     struct waiting *waiting = container_of(visit, struct waiting, visit);
 
-    novelty_settle(waiting->request->app->novelty, &waiting->charge, answer);
+    if (waiting->is_charged) {
+        novelty_settle(waiting->request->app->novelty, &waiting->charge, answer);
+    }
     connection_end_wait(waiting->request->h2o);
     switch (answer->status) {
     case VISIT_COUNTED:
@@ -169,9 +173,15 @@ static bool charge_visit(struct waiting *waiting, const struct client *client,
         .names_length = waiting->site_length + 1 + waiting->page_length,
         .counts_unique = page_ref->rules->counts_unique,
     };
+    enum novelty_verdict verdict;
     uint64_t wait_ms;
-    enum novelty_verdict verdict = novelty_take(request->app->novelty, request->app->config, &given,
-                                                &waiting->visit, &waiting->charge, &wait_ms);
+
+    waiting->is_charged = networks_are_known(client);
+    if (!waiting->is_charged) {
+        return true;
+    }
+    verdict = novelty_take(request->app->novelty, request->app->config, &given, &waiting->visit,
+                           &waiting->charge, &wait_ms);
 
     if (verdict != NOVELTY_OK) {
         refuse_novelty(request, page_ref, verdict, wait_ms);
@@ -215,7 +225,9 @@ static void count_visit(struct request *request, const struct client *client,
     if (error == 0) {
         connection_begin_wait(request->h2o);
     } else {
-        novelty_give_back(request->app->novelty, &waiting->charge);
+        if (waiting->is_charged) {
+            novelty_give_back(request->app->novelty, &waiting->charge);
+        }
         respond_not_taken(request, error);
     }
 }

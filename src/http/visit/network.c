@@ -13,16 +13,6 @@ static uint64_t hash_prefix(const struct client *client, size_t bytes)
     return map_hash_key((const char *)&client->address, bytes);
 }
 
-bool networks_are_known(const struct client *client)
-{
-    const struct in6_addr *address = &client->address;
-    bool is_here = IN6_IS_ADDR_LOOPBACK(address) ||
-                   (IN6_IS_ADDR_V4MAPPED(address) && address->s6_addr[12] == IN_LOOPBACKNET);
-
-    return client->source == CLIENT_UNTRUSTED ||
-           (client->source != CLIENT_UNKNOWN && client->source != CLIENT_SILENT && !is_here);
-}
-
 void networks_of(const struct client *client, struct networks *ret_networks)
 {
     ret_networks->count = 0;

@@ -34,7 +34,15 @@ struct networks {
  * all visitors of the proxy would share its network. This machine has none either, unless it is not
  * trusted.
  */
-bool networks_are_known(const struct client *client);
+static inline bool networks_are_known(const struct client *client)
+{
+    const struct in6_addr *address = &client->address;
+    bool is_here = IN6_IS_ADDR_LOOPBACK(address) ||
+                   (IN6_IS_ADDR_V4MAPPED(address) && address->s6_addr[12] == IN_LOOPBACKNET);
+
+    return client->source == CLIENT_UNTRUSTED ||
+           (client->source != CLIENT_UNKNOWN && client->source != CLIENT_SILENT && !is_here);
+}
 
 /** Sets the networks of a client. */
 void networks_of(const struct client *client, struct networks *ret_networks);
