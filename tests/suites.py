@@ -108,7 +108,8 @@ SUITES = [
     Suite("valgrind", 120, """
         build build-valgrind clang OPTIMIZE='-O1 -gdwarf-4' INITIALIZE= all wall
         export VALGRIND=1 BUILD=build-valgrind
-        tests -m 'not slow and not plain_build' -k 'sites or redis' tests/e2e/test_sites.py tests/e2e/test_history.py
+        tests -m 'not slow and not plain_build' -k 'origins or callback or embed or ignored or (redis and (series or top))' \\
+            tests/e2e/test_sites.py tests/e2e/test_history.py
         """),
     # both make the same kind of base image from Debian's packages, and share podman's storage
     Suite("systemd", 90, "build build gcc all && tests tests/systemd", needs=("gcc",), holds="containers"),

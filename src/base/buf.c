@@ -116,6 +116,21 @@ size_t utf8_sequence_length(const char *bytes, size_t length)
     return 0;
 }
 
+unsigned utf8_misleading(const char *bytes, size_t sequence)
+{
+    const unsigned char *u = (const unsigned char *)bytes;
+    unsigned code;
+
+    if (sequence == 2 && u[0] == 0xc2 && u[1] < 0xa0) {
+        return u[1];
+    }
+    if (sequence != 3 || u[0] != 0xe2) {
+        return 0;
+    }
+    code = 0x2000 | (unsigned)(u[1] & 0x3f) << 6 | (u[2] & 0x3f);
+    return (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) ? code : 0;
+}
+
 size_t utf8_width(const char *bytes, size_t length)
 {
     size_t width = 0;
@@ -169,6 +184,7 @@ static size_t count_plain(const char *bytes, size_t length)
 static size_t put_json_sequence(struct buf *buf, const char *bytes, size_t length)
 {
     size_t sequence = utf8_sequence_length(bytes, length);
+    unsigned misleading = utf8_misleading(bytes, sequence);
 
     if (sequence == 0) {
         buf_puts(buf, "\\ufffd");
@@ -176,10 +192,8 @@ static size_t put_json_sequence(struct buf *buf, const char *bytes, size_t lengt
     }
     if (sequence == 1) {
         put_json_escape(buf, (unsigned char)bytes[0]);
-    } else if (sequence == 3 &&
-               (memcmp(bytes, "\xe2\x80\xa8", 3) == 0 || memcmp(bytes, "\xe2\x80\xa9", 3) == 0)) {
-        /* line ends in JavaScript before 2019, but not in JSON */
-        buf_puts(buf, bytes[2] == '\xa8' ? "\\u2028" : "\\u2029");
+    } else if (misleading != 0) {
+        buf_printf(buf, "\\u%04x", misleading);
     } else {
         buf_append(buf, bytes, sequence);
     }
@@ -225,6 +239,16 @@ void buf_put_xml(struct buf *buf, const char *bytes, size_t length)
             buf_puts(buf, "&#39;");
             break;
         default:
+            if (c == 0xc2 || c == 0xe2) {
+                size_t sequence = utf8_sequence_length(bytes + i, length - i);
+                unsigned misleading = utf8_misleading(bytes + i, sequence);
+
+                if (misleading != 0) {
+                    buf_printf(buf, "\\u%04x", misleading);
+                    i += sequence - 1;
+                    break;
+                }
+            }
             if (c >= 0x20 || c == '\t' || c == '\n' || c == '\r') {
                 buf_putc(buf, (char)c);
             }

@@ -109,6 +109,13 @@ static inline const char *find_byte(const char *at, const char *end, char c)
  */
 size_t utf8_sequence_length(const char *bytes, size_t length);
 
+/**
+ * Returns the code point of the valid sequence at `bytes` if it could mislead a reader, else 0: a
+ * control character U+0080-U+009F, a line end U+2028 or U+2029, or one that changes the direction
+ * of what follows (U+202A-U+202E, U+2066-U+2069). Joiners and marks of direction are none of them.
+ */
+unsigned utf8_misleading(const char *bytes, size_t sequence);
+
 /** Returns how many terminal columns valid UTF-8 takes. Each character counts as one column. */
 size_t utf8_width(const char *bytes, size_t length);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/log.h"
 
+#include "base/buf.h"
+
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -46,9 +48,26 @@ static int format_prefix(char *line, size_t size, enum log_level level)
                                   now.tv_nsec / 1000000, log_level_names[level]);
 }
 
+/** Appends text of others without what could mislead whoever reads the log. */
+static void put_safe(struct buf *out, const char *bytes, size_t length)
+{
+    for (size_t at = 0; at < length; at++) {
+        size_t sequence = utf8_sequence_length(bytes + at, length - at);
+        unsigned misleading = utf8_misleading(bytes + at, sequence);
+
+        if (misleading != 0) {
+            buf_printf(out, "\\u%04x", misleading);
+            at += sequence - 1;
+        } else {
+            buf_putc(out, (unsigned char)bytes[at] < 0x20 || bytes[at] == 0x7f ? '?' : bytes[at]);
+        }
+    }
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
     char line[2048];
+    struct buf safe = BUF_EMPTY;
     va_list arguments;
     size_t start;
     size_t length;
@@ -68,13 +87,12 @@ void log_write(enum log_level level, const char *format, ...)
     if (length > sizeof(line) - 2) {
         length = sizeof(line) - 2;
     }
-    for (size_t i = start; i < length; i++) {
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) {
-            line[i] = '?';
-        }
-    }
-    line[length++] = '\n';
-    if (write(STDERR_FILENO, line, length) < 0) {
+    buf_append(&safe, line, start);
+    put_safe(&safe, line + start, length - start);
+    buf_putc(&safe, '\n');
+    written = (int)write(STDERR_FILENO, safe.bytes, safe.length);
+    buf_finish(&safe);
+    if (written < 0) {
         return; /* standard error failed; there is no other place to report to */
     }
 }

@@ -51,7 +51,7 @@ static void put_key(struct buf *out, const char *key)
     }
 }
 
-/** Appends text that is safe on a terminal: without ASCII controls and U+0080-U+009F. */
+/** Appends text that is safe on a terminal: without controls; see utf8_misleading(). */
 static void put_printable(struct buf *out, const char *bytes, size_t length)
 {
     size_t at = 0;
@@ -62,7 +62,11 @@ static void put_printable(struct buf *out, const char *bytes, size_t length)
         bool is_control = sequence <= 1 ? (lead < 0x20 || lead == 0x7f)
                                         : (lead == 0xc2 && (unsigned char)bytes[at + 1] < 0xa0);
 
-        if (sequence == 0 || is_control) {
+        unsigned misleading = utf8_misleading(bytes + at, sequence);
+
+        if (misleading >= 0x2000) {
+            buf_printf(out, "\\u%04x", misleading);
+        } else if (sequence == 0 || is_control) {
             buf_putc(out, '?');
         } else {
             buf_append(out, bytes + at, sequence);

@@ -2,6 +2,7 @@
 #include "count/batch.h"
 
 #include "base/alloc.h"
+#include "base/require.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@ struct batch *batch_create(uint64_t second, uint64_t day)
 
 static void remove_page(struct batch *batch, struct batch_page *page)
 {
+    require(list_is_empty(&page->visits));
     if (batch->latest == page) {
         batch->latest = NULL;
     }
@@ -63,6 +65,7 @@ struct batch *batch_restore(struct sealed_batch *sealed_batch)
 {
     struct batch *batch = batch_create(sealed_batch->content.second, sealed_batch->content.day);
 
+    require(sealed_batch != NULL);
     batch->is_sealed = true;
     batch->is_doubtful = true;
     batch->may_be_applied = true; /* by an earlier run */
@@ -133,6 +136,8 @@ void batch_add(struct batch *batch, const char *page_name, size_t page_length, s
 {
     struct batch_page *page = find_page(batch, page_name, page_length);
 
+    require(!batch->is_sealed);
+    require(page_length <= STORE_PAGE_MAX);
     if (page == NULL) {
         page = add_page(batch, page_name, page_length);
     }
@@ -190,6 +195,9 @@ static struct sealed_batch *pack(struct batch *batch)
                                   .visitors = visitors,
                                   .pages_max = batch->pages_max};
 
+    require(map_count(&batch->by_name) <= BATCH_PAGES_MAX);
+    require(batch->token_count <= BATCH_TOKENS_MAX);
+    require(batch->visitor_count <= BATCH_VISITORS_MAX);
     batch->token_positions = alloc_zero(batch->token_count + 1, sizeof(*batch->token_positions));
     list_for_each(link, &batch->pages) {
         struct batch_page *page = page_of(link);
@@ -201,11 +209,14 @@ static struct sealed_batch *pack(struct batch *batch)
         entries[content.entry_count++] =
             (struct store_entry){page->name, page->name_length, page->hits, page->wants_uniques};
     }
+    require(content.token_count == batch->token_count);
+    require(content.visitor_count == batch->visitor_count);
     return sealed_batch_create(&content);
 }
 
 struct sealed_batch *batch_seal(struct batch *batch)
 {
+    require(!batch_is_empty(batch));
     batch->attempts++;
     if (!batch->is_sealed) {
         batch->is_sealed = true;
@@ -218,6 +229,7 @@ struct sealed_batch *batch_take_sealed_batch(struct batch *batch)
 {
     struct sealed_batch *sealed_batch = batch->sealed_batch;
 
+    require(batch->is_sealed && sealed_batch != NULL);
     batch->sealed_batch = NULL;
     return sealed_batch;
 }
@@ -253,6 +265,7 @@ static void recount(struct batch *batch)
 
 void batch_reopen(struct batch *batch)
 {
+    require(batch->is_sealed && batch->sealed_batch != NULL);
     batch->is_sealed = false;
     batch->is_doubtful = false;
     sealed_batch_destroy(batch->sealed_batch);
@@ -340,6 +353,7 @@ void batch_answer(struct batch *batch, const struct store_applied *applied, stru
                                          .replicas = applied->replicas,
                                          .replicas_wanted = applied->replicas_wanted};
 
+        require(entry < content->entry_count);
         while (first < content->token_count && content->tokens[first].entry == entry) {
             tokens.count++;
             first++;
@@ -382,6 +396,7 @@ void batch_release(struct batch *batch,
 {
     size_t entry = 0;
 
+    require(batch->is_sealed);
     list_for_each(page_link, &batch->pages) {
         struct batch_page *page = page_of(page_link);
         struct list *link;
@@ -396,6 +411,7 @@ void batch_release(struct batch *batch,
 /* renumbers the visits behind one that left an open page */
 static void move_up(struct batch_page *page, struct list *first)
 {
+    require(page->hits != 0);
     for (struct list *link = first; link != &page->visits; link = link->next) {
         container_of(link, struct visit, link)->position--;
     }
@@ -404,6 +420,8 @@ static void move_up(struct batch_page *page, struct list *first)
 
 static void forget_visit(struct batch *batch, const struct visit *visit)
 {
+    require(visit->token == NULL || batch->token_count != 0);
+    require(visit->visitor == 0 || batch->visitor_count != 0);
     batch->token_count -= visit->token != NULL ? 1 : 0;
     batch->visitor_count -= visit->visitor != 0 ? 1 : 0;
 }

@@ -2,8 +2,8 @@
 #include "count/ledger.h"
 
 #include "base/backoff.h"
+#include "base/require.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +45,7 @@ static void drop_oldest(struct ledger *ledger)
 {
     struct sealed_batch *sealed_batch = sealed_batch_of(list_take_first(&ledger->retained));
 
+    require(ledger->retained_bytes >= sealed_batch->size_bytes);
     ledger->retained_bytes -= sealed_batch->size_bytes;
     sealed_batch_destroy(sealed_batch);
 }
@@ -58,7 +59,7 @@ void ledger_finish(struct ledger *ledger)
 
 void ledger_begin_generation(struct ledger *ledger, uint64_t generation)
 {
-    assert(generation <= STORE_GENERATION_MAX);
+    require(generation <= STORE_GENERATION_MAX);
     ledger->generation = generation;
     ledger_renew(ledger);
 }
@@ -121,6 +122,7 @@ void ledger_fix(const struct ledger *ledger, const struct sealed_batch *before,
     uint64_t sequence = before != NULL ? before->content.sequence : ledger->acknowledged;
     uint64_t visits = before != NULL ? before->content.visits : ledger->visits;
 
+    require(before != sealed_batch);
     sealed_batch->content.sequence = sequence + 1;
     sealed_batch->content.visits = visits + sealed_batch->hits;
     sealed_batch->is_addressed = true;
@@ -138,6 +140,7 @@ void ledger_acknowledge(struct ledger *ledger, struct sealed_batch *sealed_batch
 
 void ledger_note_resent(struct ledger *ledger)
 {
+    require(ledger_next_resend(ledger) != NULL);
     ledger->store_at = sealed_batch_of(ledger->next_resend)->content.sequence;
     ledger->next_resend = ledger->next_resend->next;
 }

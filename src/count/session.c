@@ -2,6 +2,7 @@
 #include "count/session.h"
 
 #include "base/clock.h"
+#include "base/require.h"
 #include "store/store_call.h"
 
 #include <stdlib.h>
@@ -28,6 +29,7 @@ static struct session_call *begin_call(struct session *session)
 {
     struct session_call *call = store_call_create(sizeof(*call), session);
 
+    require(session->call == NULL);
     store_call_begin(&call->super);
     memcpy(call->site, session->site, sizeof(call->site));
     memcpy(call->epoch, session->ledger.epoch, sizeof(call->epoch));
@@ -40,6 +42,7 @@ static struct session *end_call(struct session_call *call)
 {
     struct session *session = store_call_end(&call->super);
 
+    require(session == NULL || session->call == call);
     if (session != NULL) {
         session->call = NULL;
         store_call_release(&call->super);
@@ -318,6 +321,7 @@ void session_begin_generation(struct session *session, uint64_t generation)
 {
     const struct sealed_batch *before = NULL;
 
+    require(session->call == NULL);
     ledger_begin_generation(&session->ledger, generation);
     session->must_check = false;
     session->is_resend_doubtful = false;
@@ -364,6 +368,7 @@ void session_move_open(struct session *session, struct session *to)
 {
     struct list *link = session->batches.next;
 
+    require(to != session);
     while (link != &session->batches) {
         struct batch *batch = container_of(link, struct batch, link);
 
@@ -381,6 +386,7 @@ void session_seal(struct session *session, struct batch *batch)
 
     if (batch->link.prev != &session->batches) {
         before = container_of(batch->link.prev, struct batch, link)->sealed_batch;
+        require(before != NULL);
     }
     ledger_fix(&session->ledger, before, batch_seal(batch));
     batch->is_doubtful = true; /* never reopened: its sequence is in the journal */
@@ -406,6 +412,8 @@ void session_expire(struct session *session, uint64_t now_ms, struct list *refus
 void session_init(struct session *session, struct store *store, const char *site,
                   const struct session_events *events)
 {
+    require(events != NULL);
+    require(strlen(site) <= STORE_SITE_MAX);
     memset(session, 0, sizeof(*session));
     session->store = store;
     session->events = events;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/stats.h"
 
+#include "base/require.h"
+
 uint64_t stats_bucket_limit_us(int bucket)
 {
     int power = bucket / 4 + 1;
 
+    require(bucket >= 0 && bucket < STATS_BUCKETS);
     if (bucket < 4) {
         return (uint64_t)bucket;
     }
@@ -13,6 +16,7 @@ uint64_t stats_bucket_limit_us(int bucket)
 
 uint64_t stats_latency_us(const struct stats *stats, double percent)
 {
+    require(percent >= 0 && percent <= 100);
     double wanted = (double)stats->latency_count * percent / 100;
     uint64_t seen = 0;
 

@@ -2,6 +2,7 @@
 #include "count/waiting_visits.h"
 
 #include "base/clock.h"
+#include "base/require.h"
 
 /*
  * Keeps the loop awake for the event that follows a lone visit: the store's answer, or the client's
@@ -20,6 +21,9 @@ void waiting_visits_end(struct site *site)
 {
     struct engine *engine = site->engine;
 
+    require(engine->stats.waiting != 0);
+    require(site->waiting != 0);
+    require(!site->is_refused || engine->refused_waiting != 0);
     engine->stats.waiting--;
     site->waiting--;
     engine->refused_waiting -= site->is_refused ? 1 : 0;

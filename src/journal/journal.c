@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/require.h"
 #include "base/units.h"
 #include "journal/journal_aside.h"
 #include "journal/journal_inside.h"
@@ -10,7 +11,6 @@
 #include "journal/journal_recover.h"
 #include "journal/journal_segment.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,8 +118,9 @@ static void refuse(struct journal *journal, struct journal_entry *entry, const c
 void journal_append(struct journal *journal, const struct journal_record *record,
                     struct journal_entry *entry)
 {
-    assert(entry->on_written != NULL);
-    assert(record->sealed_batch != NULL && !journal->is_closed);
+    require(entry->on_written != NULL);
+    require(record->sealed_batch != NULL && !journal->is_closed);
+    require(record->sealed_batch != NULL);
     list_init(&entry->link);
     buf_init(&entry->bytes);
     entry->journal = journal;
@@ -141,7 +142,9 @@ void journal_done(struct journal_entry *entry)
 {
     struct journal *journal = entry->journal;
 
-    assert(entry->segment != NULL);
+    require(entry->segment != NULL);
+    require(journal->status.records != 0);
+    require(journal->status.visits >= entry->visits);
     journal->status.records--;
     journal->status.visits -= entry->visits;
     journal_release_segment(journal, entry->segment);
@@ -321,7 +324,7 @@ struct journal *journal_open(struct loop *loop, struct disk *disk,
     int error;
     int fd = journal_recover(options->directory, &numbers, &count, errors);
 
-    assert(options->directory[0] != '\0' && on_record != NULL);
+    require(options->directory[0] != '\0' && on_record != NULL);
     if (fd < 0) {
         return NULL;
     }

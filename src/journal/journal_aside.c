@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_aside.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "base/log.h"
 #include "journal/journal_inside.h"
 #include "journal/journal_segment.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,7 +133,7 @@ void journal_set_aside(struct journal_entry *entry, const struct journal_record 
     struct journal *journal = entry->journal;
     struct waiting_aside *aside = alloc_zero(1, sizeof(*aside));
 
-    assert(entry->segment != NULL);
+    require(entry->segment != NULL);
     aside->key_length = make_key(record, aside->key);
     if (map_find(&journal->asides.known, aside->key, aside->key_length) != NULL) {
         free(aside);
@@ -151,7 +152,7 @@ bool journal_aside_prepare(struct journal *journal)
 {
     struct journal_asides *asides = &journal->asides;
 
-    assert(list_is_empty(&journal->asides.writing));
+    require(list_is_empty(&journal->asides.writing));
     if (list_is_empty(&asides->waiting)) {
         return false;
     }

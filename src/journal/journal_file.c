@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_file.h"
 
+#include "base/require.h"
 #include "journal/journal_segment.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 void journal_file_init(struct journal_file *file, int directory_fd, uint64_t number)
 {
-    assert(directory_fd >= 0 && number != 0);
+    require(directory_fd >= 0 && number != 0);
     *file = (struct journal_file){.directory_fd = directory_fd, .number = number, .fd = -1};
 }
 
@@ -35,6 +35,7 @@ static int write_all(int fd, const struct buf *bytes, uint64_t offset)
 {
     size_t written = 0;
 
+    require(fd >= 0);
     while (written < bytes->length) {
         ssize_t count =
             pwrite(fd, bytes->bytes + written, bytes->length - written, (off_t)(offset + written));
@@ -125,7 +126,7 @@ int journal_file_append(struct journal_file *file, const struct buf *bytes, cons
 {
     int error = file->fd < 0 ? make(file, ret_what) : 0;
 
-    assert(bytes->length != 0);
+    require(bytes->length != 0);
     file->is_uncut = false;
     if (error == 0 && file->is_torn) {
         *ret_what = "cutting off a failed write";
@@ -163,7 +164,7 @@ int journal_file_make(int directory_fd, const char *name, const struct buf *byte
     int fd = openat(directory_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
     int error;
 
-    assert(directory_fd >= 0 && name[0] != '\0');
+    require(directory_fd >= 0 && name[0] != '\0');
     if (fd < 0) {
         *ret_what = "create";
         return -errno;

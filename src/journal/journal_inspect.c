@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_inspect.h"
 
+#include "base/require.h"
+
 #include "journal/journal_segment.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -125,12 +126,12 @@ static int inspect_directory(const char *directory, const struct journal_inspect
 
 int journal_inspect(const char *directory, const struct journal_inspector *inspector)
 {
-    assert(inspector->on_record != NULL && inspector->on_damage != NULL);
+    require(inspector->on_record != NULL && inspector->on_damage != NULL);
     return inspect_directory(directory, inspector, inspect_all);
 }
 
 int journal_inspect_aside(const char *directory, const struct journal_inspector *inspector)
 {
-    assert(inspector->on_record != NULL && inspector->on_damage != NULL);
+    require(inspector->on_record != NULL && inspector->on_damage != NULL);
     return inspect_directory(directory, inspector, inspect_asides);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_job.h"
 
+#include "base/require.h"
 #include "journal/journal_inside.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "journal/journal_aside.h"
 #include "journal/journal_segment.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ struct journal_segment *journal_add_segment(struct journal *journal, uint64_t nu
 {
     struct journal_segment *segment = alloc_zero(1, sizeof(*segment));
 
-    assert(number != 0);
+    require(number != 0);
     journal_file_init(&segment->file, journal->fd, number);
     list_append(&journal->segments, &segment->link);
     return segment;
@@ -37,6 +37,7 @@ void journal_forget_full(struct journal *journal)
 
 void journal_count_segment(struct journal *journal, struct journal_segment *segment, uint64_t bytes)
 {
+    require(journal->status.size_bytes >= segment->counted_bytes);
     journal->status.size_bytes += bytes - segment->counted_bytes;
     journal->status.segments += (uint64_t)(bytes != 0) - (uint64_t)(segment->counted_bytes != 0);
     if (bytes < segment->counted_bytes) {
@@ -47,7 +48,7 @@ void journal_count_segment(struct journal *journal, struct journal_segment *segm
 
 void journal_discard(struct journal *journal, struct journal_segment *segment)
 {
-    assert(segment->open_records == 0);
+    require(segment->open_records == 0);
     if (segment == journal->current) {
         journal->current = NULL;
     }
@@ -71,7 +72,7 @@ static bool is_kept(const struct journal *journal, const struct journal_segment 
 
 void journal_release_segment(struct journal *journal, struct journal_segment *segment)
 {
-    assert(segment->open_records != 0);
+    require(segment->open_records != 0);
     segment->open_records--;
     if (segment->open_records == 0 && !is_kept(journal, segment)) {
         journal_discard(journal, segment);
@@ -134,6 +135,7 @@ static void note_error(struct journal *journal)
     char name[JOURNAL_SEGMENT_NAME_MAX];
     struct buf text = BUF_EMPTY;
 
+    require(journal->error != 0);
     journal_segment_name(journal->current->file.number, name);
     buf_printf(&text, "%s/%s: %s: ", journal->directory, name, journal->what);
     journal_put_reason(&text, journal->error);
@@ -200,6 +202,8 @@ static void finish_writing(struct journal *journal)
     }
     list_init(&entries);
     list_move_all(&entries, &journal->writing);
+    require(segment != NULL);
+    require(journal->pending_bytes >= journal->bytes.length);
     journal->pending_bytes -= journal->bytes.length;
     buf_finish(&journal->bytes);
     journal_count_segment(journal, segment, segment->file.size_bytes);
@@ -231,6 +235,7 @@ static void rotate(struct journal *journal)
 {
     struct journal_segment *segment = journal->current;
 
+    require(journal->rotated == NULL);
     journal->current = NULL;
     if (segment->open_records == 0) {
         journal_discard(journal, segment);
@@ -286,7 +291,9 @@ bool journal_job_prepare(struct journal *journal)
 {
     bool sets_aside = journal_aside_prepare(journal);
 
-    assert(!journal->is_busy);
+    require(!journal->is_busy);
+    require(list_is_empty(&journal->writing));
+    require(list_is_empty(&journal->removing));
     prepare_writing(journal);
     list_move_all(&journal->removing, &journal->removable);
     return sets_aside || !list_is_empty(&journal->writing) || !list_is_empty(&journal->removing);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_record.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "store/stamp.h"
 
-#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -126,9 +127,9 @@ void journal_record_encode(const struct journal_record *record, struct buf *out)
     const struct store_batch *content = &record->sealed_batch->content;
     size_t site_length = strlen(record->site);
 
-    assert(record->sealed_batch->content.sequence != 0);
-    assert(record->sealed_batch->content.entry_count != 0);
-    assert(strlen(record->epoch) == STORE_EPOCH_LENGTH);
+    require(record->sealed_batch->content.sequence != 0);
+    require(record->sealed_batch->content.entry_count != 0);
+    require(strlen(record->epoch) == STORE_EPOCH_LENGTH);
     put_u8(out, site_length | (has_generation(record->epoch) ? WITH_GENERATION : 0));
     buf_append(out, record->site, site_length);
     put_epoch(out, record->epoch);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_recover.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "base/log.h"
 #include "journal/journal_segment.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -280,7 +281,7 @@ int journal_recover(const char *directory, uint64_t **ret_numbers, size_t *ret_c
 {
     int fd = open_directory(directory, errors);
 
-    assert(directory[0] != '\0');
+    require(directory[0] != '\0');
     if (fd >= 0 && find_segments(directory, fd, ret_numbers, ret_count, errors) != 0) {
         close(fd);
         return -1;

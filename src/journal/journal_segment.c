@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_segment.h"
 
+#include "base/require.h"
+
 #include "base/crc32c.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <endian.h>
@@ -34,7 +35,7 @@ static char *format_name(uint64_t number, const char *suffix, char name[JOURNAL_
 
 char *journal_segment_name(uint64_t number, char name[JOURNAL_SEGMENT_NAME_MAX])
 {
-    assert(number != 0);
+    require(number != 0);
     return format_name(number, SUFFIX, name);
 }
 
@@ -117,7 +118,7 @@ static int list_files(int directory_fd, const char *suffix, uint64_t **ret_numbe
 int journal_segment_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_count,
                          char *ret_foreign)
 {
-    assert(directory_fd >= 0);
+    require(directory_fd >= 0);
     return list_files(directory_fd, SUFFIX, ret_numbers, ret_count, ret_foreign);
 }
 
@@ -125,7 +126,7 @@ int journal_aside_list(int directory_fd, uint64_t **ret_numbers, size_t *ret_cou
 {
     char foreign[NAME_MAX + 1];
 
-    assert(directory_fd >= 0);
+    require(directory_fd >= 0);
     return list_files(directory_fd, ASIDE_SUFFIX, ret_numbers, ret_count, foreign);
 }
 
@@ -348,7 +349,7 @@ enum journal_found journal_reader_next(struct journal_reader *reader,
     const char *damage;
     size_t length;
 
-    assert(reader->offset <= reader->bytes.length);
+    require(reader->offset <= reader->bytes.length);
     reader->found_offset = reader->offset;
     if (reader->offset >= reader->bytes.length) {
         return JOURNAL_FOUND_END;
@@ -374,7 +375,7 @@ void journal_put_reason(struct buf *out, int error)
 {
     const char *text = strerror(-error);
 
-    assert(error < 0);
+    require(error < 0);
     buf_putc(out, (char)tolower((unsigned char)text[0]));
     buf_puts(out, text + 1);
 }

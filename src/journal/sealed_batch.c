@@ -2,8 +2,8 @@
 #include "journal/sealed_batch.h"
 
 #include "base/alloc.h"
+#include "base/require.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +37,7 @@ static void copy_content(struct sealed_batch *sealed_batch, const struct store_b
         tokens[i].bytes = memcpy(bytes, content->tokens[i].bytes, tokens[i].length);
         bytes += tokens[i].length;
     }
+    require(bytes == (char *)sealed_batch + sealed_batch->size_bytes);
 }
 
 struct sealed_batch *sealed_batch_create(const struct store_batch *content)
@@ -47,9 +48,10 @@ struct sealed_batch *sealed_batch_create(const struct store_batch *content)
     struct store_token *tokens = (struct store_token *)(entries + content->entry_count);
     struct store_visitor *visitors = (struct store_visitor *)(tokens + content->token_count);
 
-    assert(content->entry_count != 0);
-    assert(content->token_count == 0 || content->tokens != NULL);
-    assert(content->visitor_count == 0 || content->visitors != NULL);
+    require(content->entry_count != 0);
+    require(content->token_count == 0 || content->tokens != NULL);
+    require(content->visitor_count == 0 || content->visitors != NULL);
+    require(content->entries != NULL);
     list_init(&sealed_batch->link);
     sealed_batch->size_bytes = size_bytes;
     sealed_batch->content.hour = content->hour;
@@ -103,7 +105,7 @@ void sealed_batch_settle(struct sealed_batch *sealed_batch, const uint64_t *tota
     struct store_entry *entries = (struct store_entry *)content->entries;
     bool is_refused = false;
 
-    assert(totals != NULL);
+    require(totals != NULL);
     content->pages_max = 0;
     for (size_t i = 0; i < content->entry_count; i++) {
         if (totals[i] == STORE_NONE) {

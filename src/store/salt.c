@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/salt.h"
 
+#include "base/require.h"
+
 #include "base/clock.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ void salt_draw(char ret_salt[STORE_SALT_LENGTH + 1])
     unsigned char bytes[STORE_SALT_LENGTH / 2];
     ssize_t length;
 
-    assert(ret_salt != NULL);
+    require(ret_salt != NULL);
     do {
         length = getrandom(bytes, sizeof(bytes), 0);
     } while (length < 0 && errno == EINTR);

@@ -12,9 +12,9 @@
 #ifndef VISITCOUNTD_STORE_STORE_H
 #define VISITCOUNTD_STORE_STORE_H
 
+#include "base/require.h"
 #include "base/units.h"
 
-#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -100,7 +100,7 @@ static inline uint64_t store_window_s(enum store_window window)
     static const uint64_t seconds[STORE_WINDOW_COUNT] = {
         STORE_WINDOW_ATTEMPT_S, STORE_WINDOW_CLIENT_S, STORE_WINDOW_DAY_S, STORE_WINDOW_STAMPED_S};
 
-    assert(window < STORE_WINDOW_COUNT);
+    require(window < STORE_WINDOW_COUNT);
     return seconds[window];
 }
 
@@ -529,8 +529,8 @@ struct store {
 static inline void store_apply(struct store *store, const struct store_batch *batch,
                                store_on_applied on_applied, void *data)
 {
-    assert(batch->entry_count != 0);
-    assert(batch->follows < batch->sequence);
+    require(batch->entry_count != 0);
+    require(batch->follows < batch->sequence);
     store->operations->apply(store, batch, on_applied, data);
 }
 
@@ -538,9 +538,9 @@ static inline void store_apply(struct store *store, const struct store_batch *ba
 static inline void store_read(struct store *store, const struct store_query *query,
                               store_on_read on_read, void *data)
 {
-    assert(query->page_count != 0);
-    assert(query->kind == STORE_TOTALS || query->from_day <= query->to_day);
-    assert(query->kind == STORE_TOTALS || query->to_day - query->from_day < STORE_STEPS_MAX);
+    require(query->page_count != 0);
+    require(query->kind == STORE_TOTALS || query->from_day <= query->to_day);
+    require(query->kind == STORE_TOTALS || query->to_day - query->from_day < STORE_STEPS_MAX);
     store->operations->read(store, query, on_read, data);
 }
 
@@ -548,8 +548,8 @@ static inline void store_read(struct store *store, const struct store_query *que
 static inline void store_series(struct store *store, const struct store_span *span,
                                 store_on_series on_series, void *data)
 {
-    assert(span->from <= span->to && span->to - span->from < STORE_STEPS_MAX);
-    assert(!span->is_unique || span->step == STORE_BY_DAY);
+    require(span->from <= span->to && span->to - span->from < STORE_STEPS_MAX);
+    require(!span->is_unique || span->step == STORE_BY_DAY);
     store->operations->series(store, span, on_series, data);
 }
 
@@ -557,7 +557,7 @@ static inline void store_series(struct store *store, const struct store_span *sp
 static inline void store_top(struct store *store, const char *site, size_t count,
                              store_on_pages on_pages, void *data)
 {
-    assert(count != 0 && count <= STORE_LIST_MAX);
+    require(count != 0 && count <= STORE_LIST_MAX);
     store->operations->top(store, site, count, on_pages, data);
 }
 
@@ -569,7 +569,7 @@ static inline void store_top(struct store *store, const char *site, size_t count
 static inline void store_scan(struct store *store, const char *site, const char *after,
                               store_on_pages on_pages, void *data)
 {
-    assert(site[0] != '\0' && after != NULL);
+    require(site[0] != '\0' && after != NULL);
     store->operations->scan(store, site, after, on_pages, data);
 }
 
@@ -586,7 +586,7 @@ static inline void store_sites(struct store *store, store_on_sites on_sites, voi
 static inline void store_ledger(struct store *store, const char *site, const char *epoch,
                                 store_on_ledger on_ledger, void *data)
 {
-    assert(strlen(epoch) == STORE_EPOCH_LENGTH);
+    require(strlen(epoch) == STORE_EPOCH_LENGTH);
     store->operations->ledger(store, site, epoch, on_ledger, data);
 }
 
@@ -594,9 +594,9 @@ static inline void store_ledger(struct store *store, const char *site, const cha
 static inline void store_edit(struct store *store, const struct store_edit *edit,
                               store_on_edited on_edited, void *data)
 {
-    assert(edit->page_length != 0 && edit->page_length <= STORE_PAGE_MAX);
-    assert(edit->number <= STORE_NUMBER_MAX);
-    assert(edit->kind != STORE_RENAME || edit->to_length != 0);
+    require(edit->page_length != 0 && edit->page_length <= STORE_PAGE_MAX);
+    require(edit->number <= STORE_NUMBER_MAX);
+    require(edit->kind != STORE_RENAME || edit->to_length != 0);
     store->operations->edit(store, edit, on_edited, data);
 }
 
@@ -610,8 +610,8 @@ static inline bool store_can_repair(const struct store *store)
 static inline void store_repair(struct store *store, const struct store_repair *repair,
                                 store_on_repaired on_repaired, void *data)
 {
-    assert(store_can_repair(store));
-    assert(repair->number <= STORE_NUMBER_MAX && repair->generation <= STORE_GENERATION_MAX);
+    require(store_can_repair(store));
+    require(repair->number <= STORE_NUMBER_MAX && repair->generation <= STORE_GENERATION_MAX);
     store->operations->repair(store, repair, on_repaired, data);
 }
 
@@ -619,7 +619,7 @@ static inline void store_repair(struct store *store, const struct store_repair *
 static inline void store_admit(struct store *store, const char *site, uint64_t limit,
                                store_on_admitted on_admitted, void *data)
 {
-    assert(site[0] != '\0');
+    require(site[0] != '\0');
     store->operations->admit(store, site, limit, on_admitted, data);
 }
 
@@ -637,7 +637,7 @@ static inline void store_salt(struct store *store, uint64_t day, store_on_salt o
  */
 static inline void store_watch(struct store *store, const char *site)
 {
-    assert(site[0] != '\0');
+    require(site[0] != '\0');
     store->operations->watch(store, site);
 }
 
@@ -655,6 +655,7 @@ static inline void store_unwatch(struct store *store, const char *site)
  */
 static inline void store_listen_visits(struct store *store, store_on_visits on_visits, void *data)
 {
+    require(on_visits != NULL);
     store->on_visits = on_visits;
     store->on_visits_data = data;
 }
@@ -671,7 +672,7 @@ static inline bool store_has_backup(const struct store *store)
  */
 static inline void store_backup(struct store *store, store_on_backup on_backup, void *data)
 {
-    assert(store_has_backup(store));
+    require(store_has_backup(store));
     store->operations->backup(store, on_backup, data);
 }
 
@@ -681,7 +682,7 @@ static inline void store_backup(struct store *store, store_on_backup on_backup, 
  */
 static inline void store_cancel_backup(struct store *store, void *data)
 {
-    assert(store_has_backup(store));
+    require(store_has_backup(store));
     store->operations->cancel_backup(store, data);
 }
 
@@ -694,7 +695,7 @@ static inline void store_health(struct store *store, struct store_health *ret_he
 /** Adds a listener whose `on_change` is set. It is called before those that were added earlier. */
 static inline void store_listen(struct store *store, struct store_listener *listener)
 {
-    assert(listener->on_change != NULL);
+    require(listener->on_change != NULL);
     listener->next = store->listeners;
     store->listeners = listener;
 }

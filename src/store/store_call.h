@@ -14,9 +14,9 @@
 #ifndef VISITCOUNTD_STORE_CALL_H
 #define VISITCOUNTD_STORE_CALL_H
 
+#include "base/require.h"
 #include "base/alloc.h"
 
-#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -41,7 +41,7 @@ static inline void *store_call_create(size_t size, void *owner)
 {
     struct store_call *call = alloc_zero(1, size);
 
-    assert(size >= sizeof(*call) && owner != NULL);
+    require(size >= sizeof(*call) && owner != NULL);
     call->owner = owner;
     return call;
 }
@@ -55,7 +55,7 @@ static inline void store_call_set_on_free(struct store_call *call, store_call_on
 /** Begins a call: the store holds the structure too. Several calls may be open at once. */
 static inline void store_call_begin(struct store_call *call)
 {
-    assert(call->owner != NULL || call->open_count != 0);
+    require(call->owner != NULL || call->open_count != 0);
     call->open_count++;
 }
 
@@ -79,7 +79,7 @@ static inline void *store_call_end(struct store_call *call)
 {
     void *owner = call->owner;
 
-    assert(call->open_count != 0);
+    require(call->open_count != 0);
     call->open_count--;
     store_call_free_unless_held(call);
     return owner;

@@ -13,12 +13,12 @@
 #ifndef VISITCOUNTD_STORE_TOKEN_KEY_H
 #define VISITCOUNTD_STORE_TOKEN_KEY_H
 
+#include "base/require.h"
 #include "base/map.h"
 #include "store/stamp.h"
 #include "store/store.h"
 
 #include <endian.h>
-#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -68,8 +68,8 @@ static inline void token_key_write(const struct store_token *token, uint64_t pag
     uint64_t page_bytes = htobe64(page);
     char *at = ret_key->bytes;
 
-    assert(token->length != 0 && token->length <= STORE_TOKEN_MAX);
-    assert(token->window < STORE_WINDOW_COUNT);
+    require(token->length != 0 && token->length <= STORE_TOKEN_MAX);
+    require(token->window < STORE_WINDOW_COUNT);
     if (token->window == STORE_WINDOW_STAMPED) {
         struct stamp stamp = {stamp_read(token->bytes).ms, token_key_stamp_id(token->bytes, page)};
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/watchlist.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "base/list.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +51,7 @@ bool watchlist_add(struct watchlist *list, const char *site)
     struct watched *watched = find(list, site);
     size_t size = strlen(site) + 1;
 
-    assert(site[0] != '\0');
+    require(site[0] != '\0');
     if (watched != NULL) {
         watched->count++;
         return false;
@@ -66,7 +67,7 @@ bool watchlist_remove(struct watchlist *list, const char *site)
 {
     struct watched *watched = find(list, site);
 
-    assert(site[0] != '\0');
+    require(site[0] != '\0');
     if (watched == NULL || --watched->count != 0) {
         return false;
     }

@@ -247,8 +247,8 @@ def test_connection_close_is_obeyed(daemon):
         assert connection.is_closed_by_peer()
 
 
-def test_a_request_without_host_is_answered(daemon):
-    assert ask(daemon, b"GET /count HTTP/1.1\r\n\r\n").number == 1
+def test_a_request_of_http_1_0_needs_no_host(daemon):
+    assert ask(daemon, b"GET /count HTTP/1.0\r\n\r\n").number == 1
 
 
 def test_http_2_is_not_spoken(daemon):

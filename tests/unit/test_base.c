@@ -114,6 +114,10 @@ static void json_strings(void **state)
         {BYTES("\n\r\t\b\x1f\x7f"), "\"\\n\\r\\t\\u0008\\u001f\\u007f\""},
         {BYTES("a\0b"), "\"a\\u0000b\""},
         {BYTES("</script>"), "\"\\u003c/script>\""},
+        {BYTES("\xc2\x9b[2J \xe2\x80\xae \xe2\x81\xa6 \xe2\x80\xa9"),
+         "\"\\u009b[2J \\u202e \\u2066 \\u2029\""},
+        {BYTES("\xe2\x80\x8d \xe2\x80\x8f \xe2\x80\xaf \xe2\x81\xaa"),
+         "\"\xe2\x80\x8d \xe2\x80\x8f \xe2\x80\xaf \xe2\x81\xaa\""},
         {BYTES("\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80"),
          "\"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80\""},
         {BYTES("a\xff"

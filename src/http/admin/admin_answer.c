@@ -107,11 +107,21 @@ bool admin_take_page(struct request *request, const char *name, struct page_key 
 
 void admin_put_page(struct buf *out, const char *page)
 {
-    for (const char *at = page; *at != '\0'; at++) {
-        if (strchr("%?#", *at) != NULL) {
-            buf_printf(out, "%%%02X", (unsigned char)*at);
-        } else {
-            buf_putc(out, *at);
+    size_t left = strlen(page);
+    size_t sequence;
+
+    for (const char *at = page; left != 0; at += sequence, left -= sequence) {
+        bool is_escaped;
+
+        sequence = utf8_sequence_length(at, left);
+        is_escaped = utf8_misleading(at, sequence) != 0 || strchr("%?#", *at) != NULL;
+        sequence += sequence == 0;
+        for (size_t i = 0; i < sequence; i++) {
+            if (is_escaped) {
+                buf_printf(out, "%%%02X", (unsigned char)at[i]);
+            } else {
+                buf_putc(out, at[i]);
+            }
         }
     }
 }

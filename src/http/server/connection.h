@@ -105,4 +105,13 @@ void connection_end_stream(h2o_req_t *req);
  */
 void connection_linger(h2o_socket_t *socket);
 
+/**
+ * Returns why the head of an HTTP/1 request is refused, or NULL if it is accepted. libh2o accepts
+ * heads on which two servers may disagree about where a request ends or whom it is for (request
+ * smuggling, RFC 9112, 11.2). Refused are a
+ * line that ends without CR, a header that continues on the next line, a Content-Length that is not
+ * alone, two of Transfer-Encoding or Host, and no Host in HTTP/1.1.
+ */
+const char *connection_find_fault(const h2o_req_t *req);
+
 #endif

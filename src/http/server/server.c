@@ -151,11 +151,45 @@ struct kind_handler {
     struct kind *kind;
 };
 
+/* answers 400 and closes the connection; `message` has no character that JSON escapes */
+static void refuse_request(h2o_req_t *req, bool is_public, const char *message)
+{
+    static h2o_generator_t generator = {NULL, NULL};
+    h2o_iovec_t parts[] = {{H2O_STRLIT("{\"error\":{\"code\":\"bad_request\",\"message\":\"")},
+                           h2o_iovec_init(message, strlen(message)),
+                           {H2O_STRLIT("\"}}\n")}};
+    h2o_iovec_t body = h2o_concat_list(&req->pool, parts, 3);
+    bool is_head = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"));
+
+    req->res.status = 400;
+    req->res.reason = "Bad Request";
+    req->res.content_length = body.len;
+    req->compress_hint = H2O_COMPRESS_HINT_DISABLE; /* not to be replaced by on_setup() */
+    req->http1_is_persistent = 0;
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
+                   H2O_STRLIT("application/json"));
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CACHE_CONTROL, NULL,
+                   H2O_STRLIT("no-store, max-age=0"));
+    if (is_public) {
+        h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_ACCESS_CONTROL_ALLOW_ORIGIN, NULL,
+                       H2O_STRLIT("*"));
+    }
+    connection_linger(req->conn->callbacks->get_socket(req->conn));
+    h2o_start_response(req, &generator);
+    h2o_send(req, &body, is_head ? 0 : 1, H2O_SEND_STATE_FINAL);
+}
+
 static int on_request(h2o_handler_t *handler, h2o_req_t *req)
 {
     struct kind *kind = ((struct kind_handler *)handler)->kind;
 
+    const char *fault = connection_find_fault(req);
+
     kind->requests++;
+    if (fault != NULL) {
+        refuse_request(req, kind->handler.is_public, fault);
+        return 0;
+    }
     kind->handler.on_request(kind->handler.data, req);
     return 0;
 }

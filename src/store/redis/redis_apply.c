@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/require.h"
 #include "base/alloc.h"
 #include "store/redis/redis_request_inside.h"
 #include "store/redis/redis_tokens.h"
 
 #include "base/log.h"
 
-#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdio.h>
@@ -467,8 +467,8 @@ void redis_apply(struct store *store, const struct store_batch *batch, store_on_
 {
     struct applying *applying = alloc_zero(1, sizeof(*applying));
 
-    assert(strlen(batch->epoch) == STORE_EPOCH_LENGTH);
-    assert(batch->visitor_count == 0 || batch->visitors != NULL);
+    require(strlen(batch->epoch) == STORE_EPOCH_LENGTH);
+    require(batch->visitor_count == 0 || batch->visitors != NULL);
     redis_request_init(&applying->request, store, data, finish_apply);
     applying->request.on_applied = on_applied;
     applying->batch = batch;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis/redis_command.h"
 
-#include <assert.h>
+#include "base/require.h"
+
 #include <string.h>
 
 /* room for "*N\r\n" before the arguments; N is known only at the end */
@@ -27,7 +28,8 @@ void redis_command_add(struct redis_command *command, const void *bytes, size_t 
     struct buf *out = &command->bytes;
     char *at;
 
-    assert(bytes != NULL || length == 0);
+    require(bytes != NULL || length == 0);
+    require(out->length >= HEAD_ROOM);
     buf_reserve(out, U64_DIGITS_MAX + length + sizeof("$\r\n\r\n"));
     at = out->bytes + out->length;
     *at++ = '$';
@@ -58,7 +60,7 @@ const char *redis_command_bytes(struct redis_command *command, size_t *ret_lengt
     char head[HEAD_ROOM];
     size_t length = 0;
 
-    assert(command->count != 0);
+    require(command->count != 0);
     head[length++] = '*';
     length += format_u64(command->count, head + length);
     head[length++] = '\r';

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/require.h"
 #include "base/alloc.h"
 #include "store/redis/redis_request_inside.h"
 
@@ -6,7 +7,6 @@
 #include "base/clock.h"
 #include "store/salt.h"
 
-#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdio.h>
@@ -222,7 +222,7 @@ void redis_edit(struct store *store, const struct store_edit *edit, store_on_edi
 {
     struct editing *editing = alloc_zero(1, sizeof(*editing));
 
-    assert(strlen(edit->site) <= STORE_SITE_MAX);
+    require(strlen(edit->site) <= STORE_SITE_MAX);
     redis_request_init(&editing->request, store, data, finish_edit);
     editing->request.on_edited = on_edited;
     editing->edit = edit;
@@ -253,7 +253,7 @@ void redis_admit(struct store *store, const char *site, uint64_t limit,
     struct redis_request *request = redis_request_create(store, data, finish_admit);
     struct redis_command *command = &request->store->command;
 
-    assert(strlen(site) <= STORE_SITE_MAX);
+    require(strlen(site) <= STORE_SITE_MAX);
     request->on_admitted = on_admitted;
     redis_command_begin(command, "EVAL");
     redis_command_add_text(command, admit_lua);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/require.h"
 #include "base/alloc.h"
 #include "store/redis/redis_request_inside.h"
 
 #include "base/asset.h"
 
-#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdio.h>
@@ -86,7 +86,7 @@ void redis_ledger(struct store *store, const char *site, const char *epoch,
     struct asking *asking = alloc_zero(1, sizeof(*asking));
     struct redis_command *command;
 
-    assert(strlen(epoch) == STORE_EPOCH_LENGTH);
+    require(strlen(epoch) == STORE_EPOCH_LENGTH);
     redis_request_init(&asking->request, store, data, finish_ledger);
     asking->request.on_ledger = on_ledger;
     asking->site = site;

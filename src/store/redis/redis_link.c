@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis/redis_link.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "store/redis/redis_link_inside.h"
 
-#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <errno.h>
@@ -121,7 +122,7 @@ static void connect_now(struct redis_link *link)
 
 void redis_link_become_ready(struct redis_link *link)
 {
-    assert(link->state != LINK_READY);
+    require(link->state != LINK_READY);
     backoff_reset(&link->backoff);
     stream_target_settle(&link->target);
     link->health.connects++;
@@ -156,7 +157,7 @@ void redis_link_submit(struct redis_link *link, struct redis_call *call,
 {
     uint64_t now_us = clock_monotonic_us();
 
-    assert(call->on_reply != NULL);
+    require(call->on_reply != NULL);
     call->sent_at_us = without_pauses_us(link, now_us);
     link->sent_at_us = now_us;
     list_append(&link->calls, &call->link);
@@ -166,7 +167,7 @@ void redis_link_submit(struct redis_link *link, struct redis_call *call,
 
 void redis_link_post(struct redis_link *link, struct redis_command *command)
 {
-    assert(link->options.on_message != NULL);
+    require(link->options.on_message != NULL);
     if (link->state == LINK_READY) {
         write_command(link, command);
     }
@@ -355,7 +356,7 @@ struct redis_link *redis_link_create(struct loop *loop, const struct redis_link_
 {
     struct redis_link *link = alloc_zero(1, sizeof(*link));
 
-    assert(options->connect_timeout_ms != 0);
+    require(options->connect_timeout_ms != 0);
     link->loop = loop;
     link->options = *options;
     list_init(&link->calls);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis/redis_live.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "store/redis/redis_request_inside.h"
 #include "store/watchlist.h"
 
-#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdio.h>
@@ -136,7 +137,7 @@ static void on_close(struct loop_task *task)
 
 void redis_live_watch(struct redis_live *live, const char *site)
 {
-    assert(site[0] != '\0');
+    require(site[0] != '\0');
     if (!watchlist_add(&live->watched, site)) {
         return;
     }
@@ -149,7 +150,7 @@ void redis_live_watch(struct redis_live *live, const char *site)
 
 void redis_live_unwatch(struct redis_live *live, const char *site)
 {
-    assert(site[0] != '\0');
+    require(site[0] != '\0');
     if (!watchlist_remove(&live->watched, site)) {
         return;
     }
@@ -175,7 +176,7 @@ struct redis_live *redis_live_create(struct loop *loop, struct store *store,
 {
     struct redis_live *live = alloc_zero(1, sizeof(*live));
 
-    assert(store != NULL);
+    require(store != NULL);
     live->loop = loop;
     live->store = store;
     live->options = *options;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis/redis_look.h"
 
+#include "base/require.h"
+
 #include "base/log.h"
 
-#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdio.h>
@@ -95,7 +96,7 @@ static void ask(struct redis_look *look, size_t question)
     const char *const *words = redis_questions[question].words;
     struct redis_command command = REDIS_COMMAND_EMPTY;
 
-    assert(question < REDIS_QUESTIONS);
+    require(question < REDIS_QUESTIONS);
     redis_command_begin(&command, words[0]);
     for (size_t i = 1; i < 3 && words[i] != NULL; i++) {
         redis_command_add_text(&command, words[i]);
@@ -127,7 +128,7 @@ static void on_timer(struct loop_timer *timer)
 
 void redis_look_init(struct redis_look *look, struct loop *loop, const char *server)
 {
-    assert(server != NULL);
+    require(server != NULL);
     *look = (struct redis_look){.loop = loop, .server = server};
     loop_timer_init(&look->timer, on_timer);
 }
@@ -140,7 +141,7 @@ void redis_look_finish(struct redis_look *look)
 
 void redis_look_set_rewrite(struct redis_look *look, const char *problem)
 {
-    assert(problem != NULL);
+    require(problem != NULL);
     look->has_rewrite = true;
     snprintf(look->rewrite, sizeof(look->rewrite), "%s", problem);
     if (look->open_count == 0) {

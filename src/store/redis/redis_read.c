@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/require.h"
 #include "base/alloc.h"
 #include "store/redis/redis_request_inside.h"
 
 #include "base/asset.h"
 
-#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdio.h>
@@ -336,7 +336,7 @@ void redis_top(struct store *store, const char *site, size_t count, store_on_pag
     struct redis_request *request = redis_request_create(store, data, finish_top);
     struct redis_command *command = &request->store->command;
 
-    assert(count <= STORE_LIST_MAX);
+    require(count <= STORE_LIST_MAX);
     request->on_pages = on_pages;
     request->count = count;
     redis_command_begin(command, "ZREVRANGE");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/require.h"
 #include "store/redis/redis_request_inside.h"
 
 #include "base/asset.h"
 
-#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdlib.h>
@@ -62,7 +62,7 @@ void redis_repair(struct store *store, const struct store_repair *repair,
     struct redis_request *request = redis_request_create(store, data, finish_repair);
     struct redis_command *command = &request->store->command;
 
-    assert(repair->site[0] != '\0');
+    require(repair->site[0] != '\0');
     request->on_repaired = on_repaired;
     redis_command_begin(command, "EVAL");
     redis_command_add_text(command, redis_repair_lua);

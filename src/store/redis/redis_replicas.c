@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis/redis_replicas.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "base/log.h"
 
-#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdio.h>
@@ -13,7 +14,7 @@
 
 void redis_replicas_init(struct redis_replicas *replicas, const char *server, uint64_t grace_ms)
 {
-    assert(server != NULL);
+    require(server != NULL);
     *replicas = (struct redis_replicas){.server = server, .grace_ms = grace_ms};
 }
 
@@ -24,7 +25,7 @@ void redis_replicas_finish(struct redis_replicas *replicas)
 
 static void remove_at(struct redis_replicas *replicas, size_t i)
 {
-    assert(i < replicas->count);
+    require(i < replicas->count);
     replicas->count--;
     memmove(&replicas->known[i], &replicas->known[i + 1],
             (replicas->count - i) * sizeof(replicas->known[0]));
@@ -128,7 +129,7 @@ void redis_replicas_add(struct redis_replicas *replicas, const char *address, ui
     struct store_replica *replica;
     size_t i = find(replicas, address);
 
-    assert(address[0] != '\0');
+    require(address[0] != '\0');
     if (i == replicas->count) {
         i = make_room(replicas);
     }
@@ -205,7 +206,7 @@ static void take_mark(struct redis_replicas *replicas)
 
 void redis_replicas_end(struct redis_replicas *replicas)
 {
-    assert(replicas->count <= REDIS_REPLICAS_MAX);
+    require(replicas->count <= REDIS_REPLICAS_MAX);
     note_missing(replicas);
     replicas->asked_at_ms = replicas->reply.asked_at_ms;
     replicas->is_reconnected = false;

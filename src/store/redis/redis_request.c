@@ -2,9 +2,9 @@
 #include "store/redis/redis_request_inside.h"
 
 #include "base/alloc.h"
+#include "base/require.h"
 #include "store/redis/redis_error.h"
 
-#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <errno.h>
@@ -23,7 +23,8 @@ void redis_add_key(struct redis_command *command, const char *site, const char *
     char key[REDIS_KEY_MAX];
     char *end = stpcpy(stpcpy(stpcpy(stpcpy(key, "vc:{"), site), "}:"), kind);
 
-    assert(site[0] != '\0' && kind[0] != '\0');
+    require(site[0] != '\0' && kind[0] != '\0');
+    require((size_t)(end - key) < sizeof(key));
     redis_command_add(command, key, (size_t)(end - key));
 }
 
@@ -66,7 +67,7 @@ void redis_add_visitors_key(struct redis_store *store, const char *site, uint64_
     char key[REDIS_KEY_MAX + STORE_PAGE_MAX];
     char *end = stpcpy(stpcpy(stpcpy(stpcpy(key, "vc:{"), site), "}:"), kind);
 
-    assert(page_length <= STORE_PAGE_MAX);
+    require(page_length <= STORE_PAGE_MAX);
     end = mempcpy(end, page, page_length);
     redis_command_add(&store->command, key, (size_t)(end - key));
 }
@@ -92,7 +93,7 @@ void redis_add_channel(struct redis_command *command, const char *site)
 void redis_request_init(struct redis_request *request, struct store *store, void *data,
                         redis_on_reply on_reply)
 {
-    assert(on_reply != NULL && !request->was_sent);
+    require(on_reply != NULL && !request->was_sent);
     request->call.on_reply = on_reply;
     request->store = container_of(store, struct redis_store, store);
     request->data = data;
@@ -102,7 +103,7 @@ struct redis_request *redis_request_create(struct store *store, void *data, redi
 {
     struct redis_request *request = alloc_zero(1, sizeof(*request));
 
-    assert(on_reply != NULL);
+    require(on_reply != NULL);
     redis_request_init(request, store, data, on_reply);
     return request;
 }
@@ -114,7 +115,7 @@ void redis_list_begin(struct redis_store *store)
 
 void redis_list_put(struct redis_store *store, uint64_t number)
 {
-    assert(store->command.count != 0);
+    require(store->command.count != 0);
     buf_put_u64(&store->list, number);
     buf_putc(&store->list, ' ');
 }
@@ -129,7 +130,7 @@ void redis_request_send(struct redis_request *request)
     struct redis_store *store = request->store;
     int error = -ENOTCONN;
 
-    assert(request->call.on_reply != NULL);
+    require(request->call.on_reply != NULL);
     if (store->link != NULL) {
         error = redis_link_send(store->link, &request->call, &store->command);
     }
@@ -186,7 +187,7 @@ enum store_scope redis_request_scope(const redisReply *reply)
 
 bool redis_starts_with(const char *text, const char *prefix)
 {
-    assert(prefix[0] != '\0');
+    require(prefix[0] != '\0');
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
@@ -204,7 +205,7 @@ const char *redis_parse_number(const char *text, uint64_t *ret_number)
 
 const char *redis_parse_numbers(const char *text, uint64_t *ret_numbers, size_t count)
 {
-    assert(count != 0);
+    require(count != 0);
     for (size_t i = 0; i < count; i++) {
         if (*text != ' ') {
             return NULL;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis/redis_rewrite.h"
 
+#include "base/require.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/redis/redis_command.h"
 
-#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <stdio.h>
@@ -170,7 +171,7 @@ static void on_timer(struct loop_timer *timer)
 void redis_rewrite_init(struct redis_rewrite *rewrite, struct loop *loop, struct redis_look *look,
                         bool is_on)
 {
-    assert(look != NULL);
+    require(look != NULL);
     *rewrite = (struct redis_rewrite){.loop = loop, .look = look, .is_on = is_on};
     loop_timer_init(&rewrite->timer, on_timer);
 }

@@ -5,8 +5,8 @@
  * Redis appends each salt and each visitor's hash to that file and keeps them there, also after
  * the keys have expired, until it rewrites the file. So once a day, one of the instances deletes
  * the expired salts and then asks for BGREWRITEAOF. The key `vc:rewrite` holds the day of the last
- * request, by the clock of Redis; whoever sets it asks. A day begins at 12:00 UTC, when the latest
- * salt expires (salt.h).
+ * request, by the clock of Redis. The instance that sets it asks. A day begins at 12:00 UTC, when
+ * the latest salt expires (salt.h).
  *
  * Nothing is asked if Redis has no append-only file, or if its machine has less free memory than a
  * fork may need. The check "rewrite" of redis_checks reports that, and a server that refuses.

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis/redis_tokens.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "base/map.h"
 #include "store/redis/redis_request_inside.h"
 #include "store/token_key.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +49,7 @@ static void choose_buckets(struct redis_token_group *group, const struct store_b
 
 static const struct store_token *token_at(const struct redis_tokens *tokens, size_t position)
 {
-    assert(position < tokens->batch->token_count);
+    require(position < tokens->batch->token_count);
     return &tokens->batch->tokens[tokens->order[position]];
 }
 
@@ -68,7 +69,7 @@ static void add_window(struct redis_tokens *tokens, enum store_window window, si
     const struct store_batch *batch = tokens->batch;
     struct redis_token_group group = {.window = window, .first = *position};
 
-    assert(window < STORE_WINDOW_COUNT);
+    require(window < STORE_WINDOW_COUNT);
     for (size_t i = 0; i < batch->token_count; i++) {
         if (batch->tokens[i].window == window) {
             tokens->order[(*position)++] = (uint32_t)i;
@@ -140,7 +141,7 @@ void redis_tokens_init(struct redis_tokens *tokens, const struct store_batch *ba
 {
     size_t position = 0;
 
-    assert(batch->token_count == 0 || batch->tokens != NULL);
+    require(batch->token_count == 0 || batch->tokens != NULL);
     *tokens = (struct redis_tokens){.batch = batch};
     if (batch->token_count == 0) {
         return;
@@ -190,7 +191,7 @@ static void add_key(struct redis_command *command, const char *site, const char 
     char name[REDIS_KEY_MAX];
     char *end = stpcpy(name, kind);
 
-    assert(kind[0] != '\0');
+    require(kind[0] != '\0');
     end[format_u64(bucket, end)] = '\0';
     redis_add_key(command, site, name);
 }
@@ -231,7 +232,7 @@ void redis_tokens_add_keys(const struct redis_tokens *tokens, struct redis_comma
 /* returns the page's part of a token's key; 0 if the key has none */
 static uint64_t page_of(const struct redis_tokens *tokens, const struct store_token *token)
 {
-    assert(token->entry < tokens->batch->entry_count);
+    require(token->entry < tokens->batch->entry_count);
     return token_key_has_page(token->window) ? tokens->pages[token->entry] : 0;
 }
 

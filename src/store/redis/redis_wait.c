@@ -3,8 +3,8 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/require.h"
 
-#include <assert.h>
 #include <hiredis/hiredis.h>
 
 #include <errno.h>
@@ -64,6 +64,7 @@ static void on_reply(struct redis_call *call, const redisReply *reply, const cha
     } else if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
         warn(wait, reply->str);
     }
+    require(wait->under_way != 0);
     wait->under_way--;
     wait->is_slow = replicas < wait->replicas;
     tell(&round->waiters, replicas);
@@ -126,7 +127,7 @@ void redis_wait_finish(struct redis_wait *wait)
 
 void redis_wait_prepare(struct redis_wait *wait)
 {
-    assert(wait->replicas != 0);
+    require(wait->replicas != 0);
     if (!wait->is_holding && wait->link != NULL && may_send(wait)) {
         wait->is_holding = true;
         redis_link_hold(wait->link);
@@ -136,7 +137,7 @@ void redis_wait_prepare(struct redis_wait *wait)
 
 void redis_wait_join(struct redis_wait *wait, struct redis_waiter *waiter)
 {
-    assert(wait->replicas != 0);
+    require(wait->replicas != 0);
     list_append(&wait->waiting, &waiter->link);
     if (may_send(wait)) {
         loop_task_schedule(wait->loop, &wait->send);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/require.h"
 #include "base/alloc.h"
 #include "store/sqlite/sqlite_file.h"
 
@@ -7,7 +8,6 @@
 #include "base/clock.h"
 #include "store/token_key.h"
 
-#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ int sqlite_file_count_pages(struct sqlite_file *file, const char *site, uint64_t
 {
     int64_t count = 0;
 
-    assert(file->db != NULL);
+    require(file->db != NULL);
     sqlite_bind_name(file->statements[COUNT_PAGES], 1, site, strlen(site));
     if (sqlite_take_number(file, COUNT_PAGES, "count pages", &count) < 0) {
         return -EIO;
@@ -31,7 +31,7 @@ int sqlite_add_at(struct sqlite_file *file, enum statement which, uint64_t time,
 {
     sqlite3_stmt *statement = file->statements[which];
 
-    assert(page_id != 0);
+    require(page_id != 0);
     sqlite_bind_u64(statement, 1, time);
     sqlite3_bind_int64(statement, 2, page_id);
     sqlite3_bind_int64(statement, 3, number);
@@ -44,8 +44,8 @@ int sqlite_set_total(struct sqlite_file *file, const char *site, const char *nam
     sqlite3_stmt *add = file->statements[ADD_PAGE];
     sqlite3_stmt *set = file->statements[SET_TOTAL];
 
-    assert(length <= STORE_PAGE_MAX);
-    assert(file->writes);
+    require(length <= STORE_PAGE_MAX);
+    require(file->writes);
     page->total = total;
     if (page->id != 0) {
         sqlite3_bind_int64(set, 1, page->id);
@@ -65,7 +65,7 @@ int sqlite_set_total(struct sqlite_file *file, const char *site, const char *nam
 int sqlite_file_add(struct sqlite_file *file, const struct store_batch *batch,
                     const struct store_entry *entry, uint64_t hits, struct sqlite_page *page)
 {
-    assert(file->writes && hits <= INT64_MAX);
+    require(file->writes && hits <= INT64_MAX);
     if (sqlite_set_total(file, batch->site, entry->page, entry->page_length,
                          page->total + (int64_t)hits, page) != 0 ||
         sqlite_add_at(file, ADD_TO_DAY, batch->day, page->id, (int64_t)hits) != 0) {
@@ -84,7 +84,7 @@ int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
     uint64_t ttl_s = store_token_ttl_s(token->window, file->keep_tokens_ms / 1000);
     struct token_key key;
 
-    assert(file->writes && token->length <= STORE_TOKEN_MAX);
+    require(file->writes && token->length <= STORE_TOKEN_MAX);
     token_key_write(token, page, &key);
     sqlite_bind_name(statement, 1, batch->site, strlen(batch->site));
     sqlite3_bind_int64(statement, 2,
@@ -103,7 +103,7 @@ int sqlite_file_has_old_tokens(struct sqlite_file *file)
 {
     int64_t one;
 
-    assert(file->db != NULL);
+    require(file->db != NULL);
     return sqlite_take_number(file, HAS_OLD_TOKENS, "see", &one);
 }
 
@@ -114,7 +114,7 @@ int sqlite_file_find_old(struct sqlite_file *file, const struct store_batch *bat
     uint64_t window_s = store_window_s(token->window);
     int64_t one;
 
-    assert(token->length <= STORE_TOKEN_MAX);
+    require(token->length <= STORE_TOKEN_MAX);
     if (!token_key_has_page(token->window)) {
         return 0; /* its form did not change */
     }
@@ -132,7 +132,7 @@ int sqlite_file_meet(struct sqlite_file *file, const struct store_batch *batch,
     sqlite3_stmt *add = file->statements[ADD_VISITOR];
     int64_t fresh = 0;
 
-    assert(file->writes && (count == 0 || visitors != NULL));
+    require(file->writes && (count == 0 || visitors != NULL));
     for (size_t i = 0; i < count && page->id != 0; i++) {
         sqlite_bind_u64(add, 1, batch->day);
         sqlite3_bind_int64(add, 2, page->id);
@@ -186,7 +186,7 @@ int sqlite_file_read_ledger(struct sqlite_file *file, const struct store_batch *
     bool known = false;
     int rc;
 
-    assert(file->db != NULL);
+    require(file->db != NULL);
     sqlite_bind_name(statement, 1, batch->site, strlen(batch->site));
     sqlite_bind_name(statement, 2, batch->epoch, strlen(batch->epoch));
     rc = sqlite3_step(statement);
@@ -210,7 +210,7 @@ int sqlite_file_write_ledger(struct sqlite_file *file, const struct store_batch 
     size_t numbers_size = batch->entry_count * sizeof(uint64_t);
     unsigned char *bytes = alloc_bytes(answer_size(batch));
 
-    assert(file->writes && answer != NULL);
+    require(file->writes && answer != NULL);
     encode_numbers(answer->totals, batch->entry_count, bytes);
     encode_numbers(answer->uniques, batch->entry_count, bytes + numbers_size);
     for (size_t i = 0; i < batch->token_count; i++) {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/sqlite_backup.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "store/sqlite/sqlite_file_inside.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -295,7 +296,7 @@ void sqlite_backup_start(struct sqlite_backup **slot, struct disk *disk, const c
 {
     struct sqlite_backup *backup = alloc_zero(1, sizeof(*backup));
 
-    assert(path[0] != '\0' && on_backup != NULL);
+    require(path[0] != '\0' && on_backup != NULL);
     backup->path = alloc_text(path);
     backup->copy.read = read_copy;
     backup->copy.destroy = destroy_copy;

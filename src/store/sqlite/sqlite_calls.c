@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/sqlite_calls.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "store/token_key.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@ static struct sqlite_call *call_of(struct list *link)
 
 static int refuse(struct sqlite_call *call, const char *reason)
 {
-    assert(reason != NULL);
+    require(reason != NULL);
     call->outcome = STORE_REFUSED;
     call->scope = STORE_SCOPE_SITE;
     call->reason = reason;
@@ -396,7 +397,7 @@ void sqlite_calls_run(struct sqlite_file *file, const struct list *calls)
     struct sqlite_call *failed;
     enum store_outcome outcome = run_transaction(file, calls, &failed);
 
-    assert(!list_is_empty(calls));
+    require(!list_is_empty(calls));
     while (failed != NULL) {
         sqlite_file_recover(file);
         list_for_each(it, calls) {
@@ -415,7 +416,7 @@ void sqlite_calls_run(struct sqlite_file *file, const struct list *calls)
 
 void sqlite_calls_end(const struct list *calls, enum store_outcome outcome, const char *reason)
 {
-    assert(outcome != STORE_OK && reason != NULL);
+    require(outcome != STORE_OK && reason != NULL);
     list_for_each(it, calls) {
         struct sqlite_call *call = call_of(it);
         bool in_doubt = writes(call) && call->outcome == STORE_OK;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/require.h"
 #include "store/sqlite/sqlite_file.h"
 
 #include "store/sqlite/sqlite_file_inside.h"
@@ -6,7 +7,6 @@
 #include "base/clock.h"
 #include "store/salt.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static int add_to_total(struct sqlite_file *file, const char *site, const char *
 
 static int delete_page(struct sqlite_file *file, const struct sqlite_page *page)
 {
-    assert(page->id != 0);
+    require(page->id != 0);
     sqlite3_bind_int64(file->statements[DELETE_PAGE], 1, page->id);
     return sqlite_run(file, DELETE_PAGE, "edit");
 }
@@ -219,7 +219,7 @@ int sqlite_file_edit(struct sqlite_file *file, const struct store_edit *edit, ui
 {
     struct sqlite_page page;
 
-    assert(file->writes && edit->page_length != 0);
+    require(file->writes && edit->page_length != 0);
     if (sqlite_find_page(file, edit->site, edit->page, edit->page_length, &page) != 0) {
         return -EIO;
     }
@@ -245,7 +245,7 @@ int sqlite_file_admit(struct sqlite_file *file, const char *site, uint64_t limit
     int64_t one;
     int found;
 
-    assert(file->writes);
+    require(file->writes);
     sqlite_bind_name(file->statements[FIND_SITE], 1, site, strlen(site));
     found = sqlite_take_number(file, FIND_SITE, "admit", &one);
     if (found != 0) {
@@ -268,8 +268,8 @@ int sqlite_file_salt(struct sqlite_file *file, uint64_t day, char salt[STORE_SAL
     sqlite3_stmt *read = file->statements[READ_SALT];
     int rc;
 
-    assert(file->writes);
-    assert(strlen(salt) == STORE_SALT_LENGTH);
+    require(file->writes);
+    require(strlen(salt) == STORE_SALT_LENGTH);
     sqlite_bind_u64(add, 1, day);
     sqlite_bind_name(add, 2, salt, STORE_SALT_LENGTH);
     sqlite_bind_u64(add, 3, clock_wall_ms() / 1000 + salt_ttl_s(day));

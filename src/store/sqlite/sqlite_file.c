@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/sqlite_file.h"
 
+#include "base/require.h"
+
 #include "base/alloc.h"
 #include "store/sqlite/sqlite_file_inside.h"
 
 #include "base/clock.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -132,7 +133,7 @@ int sqlite_end_step(struct sqlite_file *file, sqlite3_stmt *statement, int rc, c
 /* runs a bound statement and ignores its rows */
 int sqlite_run(struct sqlite_file *file, enum statement which, const char *what)
 {
-    assert(which < STATEMENT_COUNT);
+    require(which < STATEMENT_COUNT);
     return sqlite_end_step(file, file->statements[which], sqlite3_step(file->statements[which]),
                            what);
 }
@@ -144,7 +145,7 @@ int sqlite_take_number(struct sqlite_file *file, enum statement which, const cha
     int rc = sqlite3_step(statement);
     bool found = rc == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL;
 
-    assert(which < STATEMENT_COUNT);
+    require(which < STATEMENT_COUNT);
     if (found) {
         *ret_number = sqlite3_column_int64(statement, 0);
         rc = sqlite3_step(statement); /* to the end: only then is everything written */
@@ -154,13 +155,13 @@ int sqlite_take_number(struct sqlite_file *file, enum statement which, const cha
 
 void sqlite_bind_name(sqlite3_stmt *statement, int index, const char *text, size_t length)
 {
-    assert(index > 0 && length <= INT_MAX);
+    require(index > 0 && length <= INT_MAX);
     sqlite3_bind_text(statement, index, text, (int)length, SQLITE_STATIC);
 }
 
 void sqlite_bind_u64(sqlite3_stmt *statement, int index, uint64_t value)
 {
-    assert(index > 0);
+    require(index > 0);
     sqlite3_bind_int64(statement, index, (sqlite3_int64)value);
 }
 
@@ -371,7 +372,7 @@ static int check_place(struct sqlite_file *file)
 
 int sqlite_file_begin(struct sqlite_file *file, bool writes)
 {
-    assert(file->db == NULL || sqlite3_get_autocommit(file->db) != 0);
+    require(file->db == NULL || sqlite3_get_autocommit(file->db) != 0);
     if (file->db == NULL) {
         file->error_code = SQLITE_CANTOPEN; /* the status has its own reason */
         return -EIO;
@@ -386,7 +387,7 @@ int sqlite_file_begin(struct sqlite_file *file, bool writes)
 
 enum store_outcome sqlite_file_commit(struct sqlite_file *file)
 {
-    assert(file->db != NULL);
+    require(file->db != NULL);
     if (file->writes && sqlite_file_sweep(file) != 0) {
         return STORE_REFUSED;
     }
@@ -445,7 +446,7 @@ struct sqlite_file *sqlite_file_create(const struct sqlite_store_options *option
 {
     struct sqlite_file *file = alloc_zero(1, sizeof(*file));
 
-    assert(options->path[0] != '\0');
+    require(options->path[0] != '\0');
     file->path = alloc_text(options->path);
     /* memory statistics are not used, and cost a lock per allocation */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -458,7 +459,7 @@ struct sqlite_file *sqlite_file_create(const struct sqlite_store_options *option
 
 void sqlite_file_destroy(struct sqlite_file *file)
 {
-    assert(file == NULL || file->db == NULL);
+    require(file == NULL || file->db == NULL);
     if (file == NULL) {
         return;
     }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/require.h"
 #include "base/alloc.h"
 #include "store/sqlite/sqlite_file.h"
 
 #include "store/sqlite/sqlite_file_inside.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@ int sqlite_find_page(struct sqlite_file *file, const char *site, const char *nam
     sqlite3_stmt *statement = file->statements[FIND_PAGE];
     int rc;
 
-    assert(file->db != NULL && length <= STORE_PAGE_MAX);
+    require(file->db != NULL && length <= STORE_PAGE_MAX);
     sqlite_bind_name(statement, 1, site, strlen(site));
     sqlite_bind_name(statement, 2, name, length);
     rc = sqlite3_step(statement);
@@ -84,7 +84,7 @@ int sqlite_file_read_series(struct sqlite_file *file, const struct store_span *s
 {
     enum statement by_step = span->step == STORE_BY_DAY ? READ_DAY : READ_HOUR;
 
-    assert(span->from <= span->to);
+    require(span->from <= span->to);
     return read_series(file, span->is_unique ? READ_UNIQUES : by_step, span, ret_numbers);
 }
 
@@ -118,7 +118,7 @@ static int read_sum(struct sqlite_file *file, const struct store_query *query,
 int sqlite_file_read(struct sqlite_file *file, const struct store_query *query,
                      uint64_t *ret_numbers)
 {
-    assert(query->page_count != 0);
+    require(query->page_count != 0);
     for (size_t i = 0; i < query->page_count; i++) {
         const struct store_entry *page = &query->pages[i];
         int error = query->kind == STORE_TOTALS
@@ -136,7 +136,7 @@ int sqlite_file_read_version(struct sqlite_file *file, uint64_t *ret_version)
 {
     int64_t version = 0;
 
-    assert(file->db != NULL);
+    require(file->db != NULL);
     if (sqlite_take_number(file, READ_VERSION, "read", &version) < 0) {
         return -EIO;
     }
@@ -198,7 +198,7 @@ static int read_list(struct sqlite_file *file, enum statement which, struct sqli
 int sqlite_file_read_top(struct sqlite_file *file, const char *site, size_t count,
                          struct sqlite_list *ret_list)
 {
-    assert(count != 0 && count <= STORE_LIST_MAX);
+    require(count != 0 && count <= STORE_LIST_MAX);
     sqlite_bind_name(file->statements[READ_TOP], 1, site, strlen(site));
     sqlite_bind_u64(file->statements[READ_TOP], 2, count);
     return read_list(file, READ_TOP, ret_list);
@@ -209,7 +209,7 @@ int sqlite_file_scan(struct sqlite_file *file, const char *site, const char *aft
 {
     sqlite3_stmt *statement = file->statements[SCAN_PAGES];
 
-    assert(count != 0);
+    require(count != 0);
     sqlite_bind_name(statement, 1, site, strlen(site));
     sqlite_bind_name(statement, 2, after, strlen(after));
     sqlite_bind_u64(statement, 3, count);
@@ -222,6 +222,6 @@ int sqlite_file_scan(struct sqlite_file *file, const char *site, const char *aft
 
 int sqlite_file_read_sites(struct sqlite_file *file, struct sqlite_list *ret_list)
 {
-    assert(ret_list->count == 0);
+    require(ret_list->count == 0);
     return read_list(file, READ_SITES, ret_list);
 }

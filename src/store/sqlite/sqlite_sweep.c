@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/require.h"
 #include "store/sqlite/sqlite_file.h"
 
 #include "store/sqlite/sqlite_file_inside.h"
 
 #include "base/clock.h"
 
-#include <assert.h>
 #include <errno.h>
 
 /* this many days with visits prove a clock that is far from the known time */
@@ -80,7 +80,7 @@ int sqlite_file_begin_sweeping(struct sqlite_file *file)
 {
     int64_t day;
 
-    assert(file->db != NULL);
+    require(file->db != NULL);
     file->proven_day = 0;
     if (begin_proven_day(file) != 0 ||
         sqlite_take_number(file, READ_PROVEN_DAY, "open", &day) < 0) {
@@ -205,7 +205,7 @@ static int sweep_seen(struct sqlite_file *file)
 
 int sqlite_file_sweep(struct sqlite_file *file)
 {
-    assert(file->writes);
+    require(file->writes);
     look_at_clock(file);
     return sweep_hourly(file) != 0 || sweep_seen(file) != 0 ? -EIO : 0;
 }
@@ -240,7 +240,7 @@ void sqlite_file_sweep_alone(struct sqlite_file *file)
 
 int sqlite_file_sweep_ledger(struct sqlite_file *file)
 {
-    assert(file->writes);
+    require(file->writes);
     look_at_clock(file);
     sqlite_bind_u64(file->statements[SWEEP_LEDGER], 1,
                     sqlite_before(sweep_clock_now_ms(&file->sweep_clock), file->ledger_ttl_ms));
