@@ -655,8 +655,7 @@ static inline void store_unwatch(struct store *store, const char *site)
  */
 static inline void store_listen_visits(struct store *store, store_on_visits on_visits, void *data)
 {
-    require(on_visits != NULL);
-    store->on_visits = on_visits;
+    store->on_visits = on_visits; /* NULL ends the listening */
     store->on_visits_data = data;
 }
 
