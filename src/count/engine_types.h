@@ -7,13 +7,14 @@
 #include <stdint.h>
 
 struct engine_options {
-    uint64_t max_wait_ms;      /* how long a visit waits for the store */
-    uint64_t max_waiting;      /* limit of visits that wait at once */
-    bool has_many_sites;       /* limits each site to a share of max_waiting */
-    uint64_t busy_poll_us;     /* how long the loop stays awake after a lone visit */
-    uint64_t retain_ms;        /* how long answered batches are kept for a resend */
-    uint64_t retain_max_bytes; /* limit of their memory, per site */
-    uint64_t ledger_ttl_ms;    /* the store forgets an epoch that was unused for this long */
+    uint64_t max_wait_ms;        /* how long a visit waits for the store */
+    uint64_t max_waiting;        /* limit of visits that wait at once */
+    bool has_many_sites;         /* limits each site to a share of max_waiting */
+    uint64_t busy_poll_us;       /* how long the loop stays awake after a lone visit */
+    uint64_t retain_ms;          /* how long answered batches are kept for a resend */
+    uint64_t retain_max_bytes;   /* limit of their memory, per site */
+    uint64_t retain_total_bytes; /* limit of their memory, of all sites; 0: none */
+    uint64_t ledger_ttl_ms;      /* the store forgets an epoch that was unused for this long */
 };
 
 /** A site whose batches a reachable store rejects: the one that has stalled for longest. */

@@ -71,37 +71,80 @@ static bool is_site_refused(const struct site *site, uint64_t now_ms)
            now_ms - site->refused_ended_at_ms < site->engine->options.retain_ms;
 }
 
-static void say_unprotected(struct site *site, uint64_t now_ms)
+static void say_unprotected(struct site *site, uint64_t max_bytes, uint64_t now_ms)
 {
     const struct engine_options *options = &site->engine->options;
     char size[UNITS_TEXT_MAX];
+    bool is_total = max_bytes < options->retain_max_bytes;
+    const char *name = is_total ? "ledger.retain_total" : "ledger.retain_max";
 
     if (site->unprotected == 0 || (site->unprotected_said_at_ms != 0 &&
                                    now_ms - site->unprotected_said_at_ms < SAY_INTERVAL_MS)) {
         return;
     }
-    log_warning("store: site %s: ledger.retain_max, %s, is reached: %llu visits that were counted "
-                "are no longer kept here, and are lost if the store comes back without them; a "
-                "larger ledger.retain_max keeps more",
-                site->name, units_format_size(options->retain_max_bytes, size),
-                (unsigned long long)site->unprotected);
+    log_warning(
+        "store: site %s: %s, %s, is reached: %llu visits that were counted "
+        "are no longer kept here, and are lost if the store comes back without them; a "
+        "larger %s keeps more",
+        site->name, name,
+        units_format_size(is_total ? options->retain_total_bytes : options->retain_max_bytes, size),
+        (unsigned long long)site->unprotected, name);
     site->unprotected = 0;
     site->unprotected_said_at_ms = now_ms;
 }
 
-static void forget_in_lane(struct lane *lane, uint64_t before_ms)
+/* the memory that retained batches would take if each lane had at most `max_bytes` */
+static uint64_t retained_bytes_with(const struct engine *engine, uint64_t max_bytes)
+{
+    uint64_t total = 0;
+
+    map_for_each(node, &engine->sites) {
+        list_for_each(link, &site_of(node)->lanes) {
+            uint64_t bytes = lane_in_site(link)->session.ledger.retained_bytes;
+
+            total += bytes < max_bytes ? bytes : max_bytes;
+        }
+    }
+    return total;
+}
+
+/*
+ * Returns the limit of a lane: retain_max_bytes, or less if all lanes together would exceed
+ * retain_total_bytes. So the lanes that take most memory lose batches, and small ones lose none.
+ */
+static uint64_t lane_max_bytes(const struct engine *engine)
+{
+    uint64_t total = engine->options.retain_total_bytes;
+    uint64_t most = engine->options.retain_max_bytes;
+    uint64_t least = 0;
+
+    if (total == 0 || retained_bytes_with(engine, most) <= total) {
+        return most;
+    }
+    while (most - least > 1) {
+        uint64_t middle = least + (most - least) / 2;
+
+        if (retained_bytes_with(engine, middle) <= total) {
+            least = middle;
+        } else {
+            most = middle;
+        }
+    }
+    return least;
+}
+
+static void forget_in_lane(struct lane *lane, uint64_t before_ms, uint64_t max_bytes)
 {
     struct site *site = lane->site;
-    uint64_t unprotected =
-        ledger_forget(&lane->session.ledger, session_may_resend(&lane->session) ? 0 : before_ms,
-                      site->engine->options.retain_max_bytes);
+    uint64_t unprotected = ledger_forget(
+        &lane->session.ledger, session_may_resend(&lane->session) ? 0 : before_ms, max_bytes);
 
     site->unprotected += unprotected;
     site->engine->stats.unprotected += unprotected;
 }
 
 /* also frees a lane of an earlier run that has no work and no retained batches left */
-static void forget_in_site(struct site *site, uint64_t before_ms)
+static void forget_in_site(struct site *site, uint64_t before_ms, uint64_t max_bytes)
 {
     struct list *link = site->lanes.next;
 
@@ -109,7 +152,7 @@ static void forget_in_site(struct site *site, uint64_t before_ms)
         struct lane *lane = lane_in_site(link);
 
         link = link->next;
-        forget_in_lane(lane, before_ms);
+        forget_in_lane(lane, before_ms, max_bytes);
         if (lane != &site->live && lane != site->backlog && !session_has_work(&lane->session) &&
             !session_is_busy(&lane->session) && list_is_empty(&lane->session.ledger.retained)) {
             lane_finish(lane);
@@ -165,13 +208,14 @@ static void on_forget(struct loop_timer *timer)
     uint64_t now_ms = clock_monotonic_ms();
     uint64_t before_ms = forget_before_ms(engine, now_ms);
     uint64_t swept_ms = swept_before_ms(engine, now_ms);
+    uint64_t max_bytes = lane_max_bytes(engine);
 
     map_for_each(node, &engine->sites) {
         struct site *site = site_of(node);
         uint64_t site_ms = is_site_refused(site, now_ms) ? 0 : before_ms;
 
-        forget_in_site(site, site_ms > swept_ms ? site_ms : swept_ms);
-        say_unprotected(site, now_ms);
+        forget_in_site(site, site_ms > swept_ms ? site_ms : swept_ms, max_bytes);
+        say_unprotected(site, max_bytes, now_ms);
     }
     stall_forget_idle(engine);
     loop_timer_start(engine->loop, timer, FORGET_INTERVAL_MS);

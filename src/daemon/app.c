@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "http/admin/admin.h"
+#include "http/visit/novelty.h"
 #include "http/visit/visit_filter.h"
 #include "http/routes/live.h"
 #include "http/request/router.h"
@@ -18,6 +19,7 @@
 struct app_memory {
     struct app app; /* the first member, because app_create() returns its address */
     struct visit_filter visit_filter;
+    struct novelty novelty;
     struct router services[LISTENER_KINDS];
 };
 
@@ -66,6 +68,8 @@ struct app *app_create(const struct app_options *options, struct buf *errors)
     app->live = live_create(app->loop, app->store);
     app->visit_filter = &memory->visit_filter;
     visit_filter_init(app->visit_filter);
+    app->novelty = &memory->novelty;
+    novelty_init(app->novelty);
     app->visitors = visitors_create(app->loop, app->store, app->sites);
     app->site_registrations = site_registrations_create(app->loop, app->store);
     app->server = create_server(memory, options, errors);
@@ -105,6 +109,7 @@ void app_destroy(struct app *app)
     site_registrations_destroy(app->site_registrations);
     visitors_destroy(app->visitors);
     sites_destroy(app->sites);
+    novelty_finish(app->novelty);
     visit_filter_finish(app->visit_filter);
     buf_finish(&app->scratch);
     free(memory_of(app));

@@ -164,6 +164,7 @@ static struct engine_options engine_options(const struct config *config)
         .busy_poll_us = config->count_busy_poll_us,
         .retain_ms = config->ledger_retain_ms,
         .retain_max_bytes = config->ledger_retain_max_bytes,
+        .retain_total_bytes = config->ledger_retain_total_bytes,
         .ledger_ttl_ms = config->ledger_ttl_ms,
     };
 }

@@ -378,6 +378,7 @@ typedef void (*store_on_repaired)(void *data, const struct store_repaired *repai
 struct store_admitted {
     enum store_outcome outcome; /* may be STORE_UNKNOWN: repeat the call */
     bool is_admitted;           /* STORE_OK */
+    bool is_new;                /* STORE_OK: the call added it */
     const char *reason;
 };
 
@@ -654,7 +655,7 @@ static inline void store_unwatch(struct store *store, const char *site)
  */
 static inline void store_listen_visits(struct store *store, store_on_visits on_visits, void *data)
 {
-    store->on_visits = on_visits;
+    store->on_visits = on_visits; /* NULL ends the listening */
     store->on_visits_data = data;
 }
 

@@ -16,7 +16,7 @@ OTHERS_MAX_S = 5
 A_FEW_S = 0.7
 
 #: Seconds after which every instance has to have noticed that a site is torn.
-NOTICE_MAX_S = 10
+NOTICE_MAX_S = 60
 
 
 class SiteFaults(StoreFaults):

@@ -266,6 +266,45 @@ static void test_what_there_is_no_room_for_is_said(void **state)
     assert_int_equal(count_in_text(log, "\n"), 1);
 }
 
+static void visit_of(struct fixture *fixture, const char *site, unsigned count)
+{
+    char page[STORE_PAGE_MAX + 1];
+
+    memset(page, 'p', STORE_PAGE_MAX);
+    page[STORE_PAGE_MAX] = '\0';
+    for (unsigned i = 0; i < count; i++) {
+        visit_site(fixture, site, page);
+        turn(fixture);
+        end(fixture, FAKE_DONE);
+        turn(fixture);
+    }
+}
+
+static void test_what_all_sites_keep_is_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    struct engine_options options = default_options;
+    uint64_t small_bytes;
+
+    options.retain_total_bytes = 20 * 1024;
+    engine_configure(fixture->engine, &options);
+    visit_of(fixture, "small", 2);
+    small_bytes = engine_retained_bytes(fixture->engine);
+    visit_of(fixture, "large", 100);
+    visit_of(fixture, "larger", 200);
+    assert_true(engine_retained_bytes(fixture->engine) > options.retain_total_bytes);
+    log_set_level(LOG_LEVEL_WARNING);
+    log_capture_begin();
+    advance(fixture, 1100);
+    log_set_level(LOG_LEVEL_ERROR);
+    assert_non_null(
+        strstr(log_capture_end(), "site large: ledger.retain_total, 20KiB, is reached"));
+    assert_in_range(engine_retained_bytes(fixture->engine), 18 * 1024, options.retain_total_bytes);
+    visit_of(fixture, "small", 1); /* a small site keeps all it has */
+    assert_true(3 * small_bytes / 2 < 10 * 1024);
+    assert_in_range(engine_stats(fixture->engine)->unprotected, 200, 300);
+}
+
 /* --- what is sent again is what was sent --- */
 
 static void test_what_is_resent_is_complete(void **state)
@@ -378,6 +417,7 @@ int main(void)
         TEST(test_what_the_replicas_have_is_kept_for_its_time),
         TEST(test_nothing_is_kept_for_longer_than_the_ledger),
         TEST(test_what_there_is_no_room_for_is_said),
+        TEST(test_what_all_sites_keep_is_bounded),
         TEST(test_what_is_resent_is_complete),
         TEST(test_a_repetition_elsewhere_before_it_resent),
         TEST(test_an_epoch_that_was_unused_for_long_is_renewed),

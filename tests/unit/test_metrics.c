@@ -50,7 +50,9 @@ static struct buf write_example(void)
         .connects = 2,
         .in_flight = 1,
     };
+    struct novelty_stats novelty = {.refused_pages = 21, .ignored_visitors = 22};
     struct metrics_facts facts = {
+        .novelty = &novelty,
         .version = "1.2.3",
         .stats = &stats,
         .store = &health,
@@ -94,6 +96,8 @@ static void test_values(void **state)
     assert_line(&out, "visitcountd_visits_total{result=\"journaled\"} 4");
     assert_line(&out, "visitcountd_visits_healed_total 12");
     assert_line(&out, "visitcountd_visits_lost_total 13");
+    assert_line(&out, "visitcountd_budget_refusals_total{budget=\"pages\"} 21");
+    assert_line(&out, "visitcountd_visitors_ignored_total 22");
     assert_line(&out, "visitcountd_visits_total{result=\"unknown\"} 1");
     assert_line(&out, "visitcountd_visits_waiting 10");
     assert_line(&out, "visitcountd_batches_total 5");

@@ -171,6 +171,7 @@ static void admin_handle_metrics(struct request *request)
         .open_connections = view.server.open_connections,
         .accepted_connections = view.server.accepted_connections,
         .live_clients = view.live_clients,
+        .novelty = view.novelty,
         .requests = view.server.requests,
     };
     engine_list_unproven(view.engine, count_site, &facts.unproven_sites);

@@ -6,6 +6,7 @@
 #include "count/journal_takeover.h"
 #include "count/engine.h"
 #include "journal/journal.h"
+#include "http/visit/novelty.h"
 #include "http/visit/trouble.h"
 #include "http/admin/version.h"
 #include "loop/loop.h"
@@ -291,7 +292,13 @@ void admin_status_report(struct report *report, const struct app_view *view)
     report_replays(report, view);
     report_begin_section(report, "visitors");
     report_bool(report, "told_apart", view->visitors_are_told_apart);
+    report_u64(report, "ignored", view->novelty->ignored_visitors);
     report_trouble(report, view->salt_trouble);
+    report_end_section(report);
+    report_begin_section(report, "budgets");
+    report_u64(report, "refused_pages", view->novelty->refused_pages);
+    report_u64(report, "refused_sites", view->novelty->refused_sites);
+    report_u64(report, "refused_idempotency_keys", view->novelty->refused_tokens);
     report_end_section(report);
     report_sites(report, view);
     report_begin_section(report, "connections");

@@ -3,6 +3,7 @@
 
 #include "http/routes/live.h"
 #include "http/routes/site_registration.h"
+#include "http/visit/novelty.h"
 #include "http/visit/sites.h"
 #include "http/visit/visitor.h"
 
@@ -21,6 +22,7 @@ void app_view(const struct app *app, struct app_view *ret_view)
         .visitors_are_told_apart = visitors_are_told_apart(app->visitors),
         .salt_trouble = visitors_trouble(app->visitors),
         .site_trouble = site_registrations_trouble(app->site_registrations),
+        .novelty = &app->novelty->stats,
         .live_clients = live_client_count(app->live),
     };
     server_count(app->server, &ret_view->server);

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct novelty_stats;
 struct trouble;
 
 struct app_view {
@@ -37,6 +38,7 @@ struct app_view {
     const struct trouble *salt_trouble; /* the store refuses the day's salt */
     const struct trouble *site_trouble; /* the store refuses to admit unlisted sites */
     uint64_t live_clients;              /* clients of live streams */
+    const struct novelty_stats *novelty;
 
     struct server_counts server;
 };

@@ -302,6 +302,18 @@ static void put_store(struct buf *out, const struct metrics_facts *facts)
     put_warnings(out, store);
 }
 
+static void put_budgets(struct buf *out, const struct novelty_stats *novelty)
+{
+    static const char name[] = "visitcountd_budget_refusals_total";
+
+    put_head(out, name, "counter", "Visits refused because a network used up a budget.");
+    buf_printf(out, "%s{budget=\"pages\"} %" PRIu64 "\n", name, novelty->refused_pages);
+    buf_printf(out, "%s{budget=\"sites\"} %" PRIu64 "\n", name, novelty->refused_sites);
+    buf_printf(out, "%s{budget=\"idempotency_keys\"} %" PRIu64 "\n", name, novelty->refused_tokens);
+    put_u64(out, "visitcountd_visitors_ignored_total", "counter", novelty->ignored_visitors,
+            "New visitors that were ignored because a network used up visitors.new_daily.");
+}
+
 static void put_server(struct buf *out, const struct metrics_facts *facts)
 {
     put_u64(out, "visitcountd_connections", "gauge", facts->open_connections,
@@ -340,6 +352,7 @@ void metrics_write(const struct metrics_facts *facts, struct buf *out)
     put_latency(out, facts->stats);
     put_store(out, facts);
     put_journal(out, facts->journal);
+    put_budgets(out, facts->novelty);
     put_server(out, facts);
     put_process(out, &facts->process);
 }

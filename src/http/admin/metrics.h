@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "journal/journal.h"
 #include "count/stats.h"
+#include "http/visit/novelty.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -45,6 +46,7 @@ struct metrics_facts {
     uint64_t open_connections;
     uint64_t accepted_connections;
     uint64_t live_clients; /* clients of live streams */
+    const struct novelty_stats *novelty;
     uint64_t requests;
 };
 

@@ -19,6 +19,7 @@ struct config;
 struct engine;
 struct live;
 struct loop;
+struct novelty;
 struct server;
 struct site_registrations;
 struct sites;
@@ -54,6 +55,7 @@ struct app {
     const struct config *config;
     struct sites *sites;
     struct visit_filter *visit_filter;
+    struct novelty *novelty;
     struct visitors *visitors;
     struct site_registrations *site_registrations;
     struct live *live;

@@ -2,6 +2,8 @@
 #include "http/routes/hit.h"
 
 #include "count/engine.h"
+#include "http/visit/network.h"
+#include "http/visit/novelty.h"
 #include "http/visit/visit_filter.h"
 #include "http/request/app.h"
 #include "http/request/client.h"
@@ -25,6 +27,8 @@
 /** A visit that waits for its number. It is in the request's pool. */
 struct waiting {
     struct visit visit;
+    bool is_charged; /* `charge` is set */
+    struct novelty_charge charge;
     struct request *request;
     size_t site_length;
     size_t page_length;
@@ -68,8 +72,11 @@ static void refuse_unavailable(struct request *request)
 
 static void on_answer(struct visit *visit, const struct visit_answer *answer)
 {
-    const struct waiting *waiting = container_of(visit, struct waiting, visit);
+    struct waiting *waiting = container_of(visit, struct waiting, visit);
 
+    if (waiting->is_charged) {
+        novelty_settle(waiting->request->app->novelty, &waiting->charge, answer);
+    }
     connection_end_wait(waiting->request->h2o);
     switch (answer->status) {
     case VISIT_COUNTED:
@@ -126,6 +133,64 @@ static uint64_t second_of(const struct request *request)
     return h2o_now(request->h2o->conn->ctx->loop) / 1000;
 }
 
+/** Answers a visit that does not count. The answer has the current number. */
+static void ignore_visit(struct request *request, const struct page_ref *page_ref,
+                         enum visit_outcome outcome)
+{
+    request->outcome = outcome;
+    read_page(request, page_ref->site, page_ref->page.bytes, page_ref->page.length);
+}
+
+/** Answers a visit that exceeds a budget of its client's network. */
+static void refuse_novelty(struct request *request, const struct page_ref *page_ref,
+                           enum novelty_verdict verdict, uint64_t wait_ms)
+{
+    static const struct {
+        enum http_error http_error;
+        const char *what;
+    } rows[] = {
+        [NOVELTY_PAGE] = {HTTP_ERROR_NEW_PAGES, "new pages"},
+        [NOVELTY_TOKEN] = {HTTP_ERROR_IDEMPOTENCY_KEYS, "idempotency keys"},
+    };
+
+    if (verdict == NOVELTY_VISITOR) {
+        ignore_visit(request, page_ref, OUTCOME_TOO_MANY_VISITORS);
+        return;
+    }
+    engine_note_refused(request->app->engine);
+    request->retry_after_s = (wait_ms + 999) / 1000;
+    http_error_respond(request, rows[verdict].http_error,
+                       "too many %s from one network; one more counts in %" PRIu64 " s",
+                       rows[verdict].what, request->retry_after_s);
+}
+
+/** Charges the visit to the budgets. Returns false if it has answered the request. */
+static bool charge_visit(struct waiting *waiting, const struct client *client,
+                         const struct page_ref *page_ref)
+{
+    struct request *request = waiting->request;
+    struct novelty_visit given = {
+        .client = client,
+        .names = waiting->names,
+        .names_length = waiting->site_length + 1 + waiting->page_length,
+        .counts_unique = page_ref->rules->counts_unique,
+    };
+    enum novelty_verdict verdict;
+    uint64_t wait_ms;
+
+    waiting->is_charged = networks_are_known(client);
+    if (!waiting->is_charged) {
+        return true;
+    }
+    verdict = novelty_take(request->app->novelty, request->app->config, &given, &waiting->visit,
+                           &waiting->charge, &wait_ms);
+
+    if (verdict != NOVELTY_OK) {
+        refuse_novelty(request, page_ref, verdict, wait_ms);
+    }
+    return verdict == NOVELTY_OK;
+}
+
 static void count_visit(struct request *request, const struct client *client,
                         const struct page_ref *page_ref)
 {
@@ -154,21 +219,19 @@ static void count_visit(struct request *request, const struct client *client,
     waiting->page_length = page->length;
     memcpy(waiting->names, page_ref->site, site_length + 1);
     memcpy(waiting->names + site_length + 1, page->bytes, page->length + 1);
+    if (!charge_visit(waiting, client, page_ref)) {
+        return;
+    }
     error = engine_visit(request->app->engine, page_ref->site, page->bytes, page->length,
                          &waiting->visit);
     if (error == 0) {
         connection_begin_wait(request->h2o);
     } else {
+        if (waiting->is_charged) {
+            novelty_give_back(request->app->novelty, &waiting->charge);
+        }
         respond_not_taken(request, error);
     }
-}
-
-/** Answers a visit that does not count. The answer has the current number. */
-static void ignore_visit(struct request *request, const struct page_ref *page_ref,
-                         enum visit_outcome outcome)
-{
-    request->outcome = outcome;
-    read_page(request, page_ref->site, page_ref->page.bytes, page_ref->page.length);
 }
 
 static void refuse_visit(struct request *request, const struct page_ref *page_ref,
@@ -210,12 +273,30 @@ static void on_site(struct request *request, struct page_ref *page_ref,
     }
 }
 
+static void register_site(struct request *request, const struct client *client,
+                          const struct page_ref *page_ref)
+{
+    struct novelty_site_charge charge;
+    uint64_t wait_ms = novelty_take_site(request->app->novelty, request->app->config,
+                                         page_ref->site, client, &charge);
+
+    if (wait_ms == 0) {
+        site_registration_start(request, page_ref, &charge, on_site);
+        return;
+    }
+    engine_note_refused(request->app->engine);
+    request->retry_after_s = (wait_ms + 999) / 1000;
+    http_error_respond(request, HTTP_ERROR_NEW_SITES,
+                       "too many new sites from one network; one more counts in %" PRIu64 " s",
+                       request->retry_after_s);
+}
+
 /** Counts a visit. The visit of an unlisted site waits until the store admits the site. */
 static void count_on_site(struct request *request, const struct client *client,
                           const struct page_ref *page_ref)
 {
     if (page_ref->rules->name_length == 0) {
-        site_registration_start(request, page_ref, on_site);
+        register_site(request, client, page_ref);
     } else {
         count_visit(request, client, page_ref);
     }

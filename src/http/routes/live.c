@@ -10,6 +10,7 @@
 #include "http/routes/live_client.h"
 #include "http/request/http_error.h"
 #include "http/request/response.h"
+#include "http/visit/network.h"
 #include "http/visit/page_ref.h"
 #include "store/store_call.h"
 
@@ -30,6 +31,7 @@ struct live {
     struct map topics;
     struct list clients; /* ordered by their last message, oldest first */
     size_t client_count;
+    struct map networks; /* those with clients */
     bool is_draining;
     struct loop_timer comment_step;
     struct live_message *comment;
@@ -56,10 +58,18 @@ struct topic {
     char key[STORE_SITE_MAX + STORE_PAGE_MAX + 2];
 };
 
-struct client {
+/** A network with at least one client. */
+struct network_clients {
+    struct map_node node; /* keyed by `hash` */
+    uint64_t hash;
+    size_t count;
+};
+
+struct listener_client {
     struct live_client super;
     struct live *live;
     struct topic *topic;
+    struct networks networks;
 };
 
 /** A read of a topic's number. The topic owns it. */
@@ -90,7 +100,7 @@ static struct live_message *make_event(const struct topic *topic)
     return message;
 }
 
-static void send_message(struct client *client, struct live_message *message)
+static void send_message(struct listener_client *client, struct live_message *message)
 {
     list_remove(&client->super.by_age);
     list_append(&client->live->clients, &client->super.by_age);
@@ -98,7 +108,7 @@ static void send_message(struct client *client, struct live_message *message)
     live_client_send(&client->super, message);
 }
 
-static void tell(struct topic *topic, struct client *client)
+static void tell(struct topic *topic, struct listener_client *client)
 {
     if (!topic->is_known || client->super.told == topic->count || client->super.message != NULL) {
         return; /* a client with a message being written is served when it is ready */
@@ -120,7 +130,7 @@ static void on_round(struct loop_task *task)
 
         list_append(&topic->clients, link);
         topic->to_tell--;
-        tell(topic, container_of(link, struct client, super.of_topic));
+        tell(topic, container_of(link, struct listener_client, super.of_topic));
     }
     if (topic->to_tell != 0) {
         loop_task_schedule(topic->live->loop, &topic->round);
@@ -302,11 +312,60 @@ static void close_topic(struct topic *topic)
     free(topic);
 }
 
+/* Networks */
+
+static struct network_clients *find_network(const struct live *live, uint64_t hash)
+{
+    struct map_node *node = map_find(&live->networks, (const char *)&hash, sizeof(hash));
+
+    return node != NULL ? container_of(node, struct network_clients, node) : NULL;
+}
+
+/** Whether a client of these networks may listen, besides those that do. */
+static bool have_room(const struct live *live, const struct networks *networks, uint64_t max)
+{
+    for (size_t i = 0; max != 0 && i < networks->count; i++) {
+        const struct network_clients *network = find_network(live, networks->hashes[i]);
+
+        if (network != NULL && network->count >= max * (i == 0 ? 1 : NETWORK_WIDE_FACTOR)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void enter_networks(struct live *live, const struct networks *networks)
+{
+    for (size_t i = 0; i < networks->count; i++) {
+        struct network_clients *network = find_network(live, networks->hashes[i]);
+
+        if (network == NULL) {
+            network = alloc_zero(1, sizeof(*network));
+            network->hash = networks->hashes[i];
+            map_insert(&live->networks, &network->node, (const char *)&network->hash,
+                       sizeof(network->hash));
+        }
+        network->count++;
+    }
+}
+
+static void leave_networks(struct live *live, const struct networks *networks)
+{
+    for (size_t i = 0; i < networks->count; i++) {
+        struct network_clients *network = find_network(live, networks->hashes[i]);
+
+        if (--network->count == 0) {
+            map_remove(&live->networks, &network->node);
+            free(network);
+        }
+    }
+}
+
 /* Clients */
 
 static void on_client_ready(struct live_client *super)
 {
-    struct client *client = container_of(super, struct client, super);
+    struct listener_client *client = container_of(super, struct listener_client, super);
 
     if (client->topic->is_known && super->told != client->topic->count) {
         want_round(client->topic);
@@ -315,12 +374,13 @@ static void on_client_ready(struct live_client *super)
 
 static void on_client_gone(struct live_client *super)
 {
-    struct client *client = container_of(super, struct client, super);
+    struct listener_client *client = container_of(super, struct listener_client, super);
     struct topic *topic = client->topic;
 
     list_remove(&super->of_topic);
     list_remove(&super->by_age);
     client->live->client_count--;
+    leave_networks(client->live, &client->networks);
     if (--topic->client_count == 0) {
         close_topic(topic);
     } else if (topic->to_tell > topic->client_count) {
@@ -332,7 +392,7 @@ static void on_client_gone(struct live_client *super)
  * Sends the first message: the delay before a reconnect. It varies by client, so that they do not
  * all reconnect at once.
  */
-static void greet(struct client *client)
+static void greet(struct listener_client *client)
 {
     struct live_message *message;
     struct buf body = BUF_EMPTY;
@@ -351,12 +411,14 @@ static uint64_t parse_last_id(h2o_iovec_t header)
     return header.len != 0 ? id : UINT64_MAX;
 }
 
-static void join(struct live *live, struct request *request, const struct page_ref *page_ref)
+static void join(struct live *live, struct request *request, const struct page_ref *page_ref,
+                 const struct networks *networks)
 {
-    struct client *client = h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*client));
+    struct listener_client *client = h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*client));
     struct topic *topic = open_topic(live, page_ref);
 
-    *client = (struct client){.live = live, .topic = topic};
+    *client = (struct listener_client){.live = live, .topic = topic, .networks = *networks};
+    enter_networks(live, networks);
     client->super.on_ready = on_client_ready;
     client->super.on_gone = on_client_gone;
     client->super.told = parse_last_id(request_header_named(request, "last-event-id"));
@@ -374,23 +436,32 @@ static void join(struct live *live, struct request *request, const struct page_r
 void live_handle(struct request *request)
 {
     struct live *live = request->app->live;
+    const struct config *config = request->app->config;
     struct page_ref page_ref;
+    struct networks networks;
+    struct client client;
 
     if (!page_ref_parse(request, &page_ref) ||
         (page_ref.is_site && !access_check(request, page_ref.rules))) {
         return;
     }
+    client_read(request, &client);
+    networks_of(&client, &networks);
     if (live->is_draining) {
         http_error_respond(request, HTTP_ERROR_SHUTTING_DOWN, "this server ends");
-    } else if (live->client_count >= request->app->config->limits_live) {
+    } else if (live->client_count >= config->limits_live) {
         http_error_respond(request, HTTP_ERROR_TOO_MANY_LISTENERS,
                            "as many clients listen as limits.live allows");
+    } else if (!have_room(live, &networks, config->limits_live_per_network)) {
+        http_error_respond(
+            request, HTTP_ERROR_TOO_MANY_LISTENERS,
+            "as many clients of this network listen as limits.live_per_network allows");
     } else if (request->is_head) {
         response_send(
             request,
             &(struct response){.status = 200, .content_type = "text/event-stream; charset=utf-8"});
     } else {
-        join(live, request, &page_ref);
+        join(live, request, &page_ref, &networks);
     }
 }
 
@@ -402,7 +473,7 @@ static void on_comment_step(struct loop_timer *timer)
     uint64_t now_ms = loop_now_ms(live->loop);
 
     for (struct list *link = live->clients.next; link != &live->clients;) {
-        struct client *client = container_of(link, struct client, super.by_age);
+        struct listener_client *client = container_of(link, struct listener_client, super.by_age);
 
         link = link->next;
         if (client->super.sent_at_ms + COMMENT_AFTER_MS > now_ms) {
@@ -425,6 +496,7 @@ struct live *live_create(struct loop *loop, struct store *store)
     live->loop = loop;
     live->store = store;
     map_init(&live->topics);
+    map_init(&live->networks);
     list_init(&live->clients);
     loop_timer_init(&live->comment_step, on_comment_step);
     buf_puts(&comment, ":\n\n");
@@ -438,7 +510,8 @@ void live_drain(struct live *live)
 {
     live->is_draining = true;
     while (!list_is_empty(&live->clients)) {
-        live_client_end(&container_of(live->clients.next, struct client, super.by_age)->super);
+        live_client_end(
+            &container_of(live->clients.next, struct listener_client, super.by_age)->super);
     }
 }
 
@@ -452,6 +525,7 @@ void live_destroy(struct live *live)
     store_listen_visits(live->store, NULL, NULL);
     live_message_release(live->comment);
     map_finish(&live->topics);
+    map_finish(&live->networks);
     free(live);
 }
 

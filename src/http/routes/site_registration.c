@@ -34,6 +34,8 @@ struct site_registration {
     struct list link; /* in `waiting`, or in no list */
     struct site_registrations *registrations;
     struct page_ref page_ref;
+    struct novelty_site_charge charge;
+    bool is_new; /* the store has added the site, or may have added it */
     enum site_registration_result result;
     site_registration_callback on_registered;
 };
@@ -55,6 +57,8 @@ static void on_answer(struct request *request, struct pending_query *pending)
 {
     struct site_registration *registration = registration_of(pending);
 
+    novelty_settle_site(request->app->novelty, &registration->charge,
+                        registration->result == SITE_REGISTERED, registration->is_new);
     registration->on_registered(request, &registration->page_ref, registration->result);
 }
 
@@ -118,6 +122,7 @@ static void on_admitted(void *data, const struct store_admitted *admitted)
     if (request == NULL) {
         return;
     }
+    registration->is_new |= admitted->is_new || admitted->outcome == STORE_UNKNOWN;
     if (admitted->outcome == STORE_OK) {
         trouble_end(&registration->registrations->trouble);
         registration->result =
@@ -169,6 +174,7 @@ static void on_store_change(struct store_listener *listener, bool available)
 }
 
 void site_registration_start(struct request *request, const struct page_ref *page_ref,
+                             const struct novelty_site_charge *charge,
                              site_registration_callback callback)
 {
     struct site_registrations *registrations = request->app->site_registrations;
@@ -178,6 +184,9 @@ void site_registration_start(struct request *request, const struct page_ref *pag
     store_health(registrations->store, &health);
     if (!pending_query_has_room() || (is_hopeless(registrations, request) &&
                                       (!health.available || registrations->open_count != 0))) {
+        struct novelty_site_charge unused = *charge;
+
+        novelty_settle_site(request->app->novelty, &unused, false, false);
         callback(request, NULL, SITE_NOT_SERVED);
         return;
     }
@@ -187,6 +196,8 @@ void site_registration_start(struct request *request, const struct page_ref *pag
     list_init(&registration->link);
     registration->registrations = registrations;
     registration->page_ref = *page_ref;
+    registration->charge = *charge;
+    registration->is_new = false;
     registration->result = SITE_NOT_SERVED;
     registration->on_registered = callback;
     registrations->open_count++;

@@ -14,6 +14,7 @@
 #define VISITCOUNTD_HTTP_SITE_REGISTRATION_H
 
 #include "http/request/request.h"
+#include "http/visit/novelty.h"
 #include "http/visit/page_ref.h"
 #include "http/visit/trouble.h"
 
@@ -39,12 +40,14 @@ void site_registrations_destroy(struct site_registrations *registrations);
 const struct trouble *site_registrations_trouble(const struct site_registrations *registrations);
 
 /**
- * Asks the store to admit the site of `page_ref`, which is not in any list. Copies `page_ref`.
+ * Asks the store to admit the site of `page_ref`, which is not in any list. Copies `page_ref` and
+ * `charge`, which it settles.
  * Calls `on_registered` once, after count.max_wait at the latest. `on_registered` answers the
  * request. A visit that is refused at once (see above, or too many requests wait) gets the callback
  * before this function returns, with a NULL `page_ref`.
  */
 void site_registration_start(struct request *request, const struct page_ref *page_ref,
+                             const struct novelty_site_charge *charge,
                              site_registration_callback on_registered);
 
 /**

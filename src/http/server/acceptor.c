@@ -52,6 +52,14 @@ static bool is_full(const struct acceptor *acceptor, enum listener_kind kind)
     return acceptor->connections->open[kind] >= acceptor->max_connections[kind];
 }
 
+/* Whether so many connections are open that a new one takes the place of the oldest idle one. */
+static bool is_in_reserve(const struct acceptor *acceptor, enum listener_kind kind)
+{
+    return acceptor->reserve[kind] != 0 &&
+           acceptor->connections->open[kind] + acceptor->reserve[kind] >=
+               acceptor->max_connections[kind];
+}
+
 static void on_readable(h2o_socket_t *socket, const char *error);
 
 /**
@@ -125,6 +133,9 @@ static bool accept_one(struct listener *listener)
     if (!admits(listener, socket)) {
         h2o_socket_close(socket);
         return true;
+    }
+    if (is_in_reserve(acceptor, listener->kind)) {
+        connections_make_room(acceptor->connections, listener->kind);
     }
     connections_add(acceptor->connections, socket, listener->kind);
     h2o_accept(acceptor->contexts[listener->kind], socket);

@@ -25,6 +25,7 @@ struct acceptor {
     struct connections *connections;
     h2o_accept_ctx_t *contexts[LISTENER_KINDS];
     size_t max_connections[LISTENER_KINDS];
+    size_t reserve[LISTENER_KINDS]; /* the last places of max_connections, see acceptor_init() */
     struct list listeners;
     struct listener_view *views;
     size_t view_count;
@@ -33,8 +34,9 @@ struct acceptor {
 };
 
 /**
- * Initialises an acceptor without listeners. The caller sets `contexts` and `max_connections`
- * afterwards.
+ * Initialises an acceptor without listeners. The caller sets `contexts`, `max_connections` and
+ * `reserve` afterwards. A connection that takes a place of the reserve ends the oldest idle one of
+ * its kind. Without a reserve, further connections wait until one is closed.
  */
 void acceptor_init(struct acceptor *acceptor, struct loop *loop, struct connections *connections);
 

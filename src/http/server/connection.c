@@ -339,6 +339,36 @@ void connections_finish(struct connections *connections)
     loop_timer_stop(&connections->sweep);
 }
 
+/* whether the connection waits for a request, or for the rest of one */
+static bool is_unused(const struct connection *connection)
+{
+    return !connection->is_ended && !connection->is_waiting &&
+           connection->activity != ACTIVITY_LINGER && connection->on_input_end == NULL &&
+           h2o_socket_is_reading(connection->socket) && !h2o_socket_is_writing(connection->socket);
+}
+
+void connections_make_room(struct connections *connections, enum listener_kind kind)
+{
+    struct connection *oldest = NULL;
+
+    list_for_each(link, &connections->all) { /* in the order of accepting */
+        struct connection *connection = container_of(link, struct connection, link);
+
+        if (connection->kind != kind || !is_unused(connection)) {
+            continue;
+        }
+        if (connection->socket->input->size == 0) {
+            oldest = connection;
+            break;
+        }
+        oldest = oldest != NULL ? oldest : connection;
+    }
+    if (oldest != NULL) {
+        oldest->is_ended = true;
+        shut_down(oldest, SHUT_RD);
+    }
+}
+
 void connections_end_input(struct connections *connections, enum listener_kind kind,
                            bool even_in_request)
 {

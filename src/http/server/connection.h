@@ -51,6 +51,13 @@ void connections_add(struct connections *connections, h2o_socket_t *socket,
                      enum listener_kind kind);
 
 /**
+ * Ends the oldest connection of `kind` that waits for a request, so that another one can be
+ * accepted. If there is none, ends the oldest one that has sent part of a request. Input that the
+ * kernel has received is still answered.
+ */
+void connections_make_room(struct connections *connections, enum listener_kind kind);
+
+/**
  * Shuts down the reading side of the connections of `kind` that wait for their next request. With
  * `even_in_request` it does so too for connections that have sent part of a request. libh2o still
  * answers the input that the kernel has received so far. It closes the connection at the end of the

@@ -18,6 +18,9 @@
 /* limit of connections to the admin socket, and of those to metrics */
 #define OTHER_MAX_CONNECTIONS 64
 
+/* of these, how many stay free for new connections: older ones that are idle are closed for them */
+#define OTHER_RESERVE 16
+
 /*
  * delays while draining: before idle connections are closed, before those with half a request are
  * closed, and between two searches for them
@@ -410,6 +413,8 @@ struct server *server_create(const struct server_options *options, struct buf *e
     server->acceptor.max_connections[LISTENER_VISITORS] = config->http_max_connections;
     server->acceptor.max_connections[LISTENER_ADMIN] = OTHER_MAX_CONNECTIONS;
     server->acceptor.max_connections[LISTENER_METRICS] = OTHER_MAX_CONNECTIONS;
+    server->acceptor.reserve[LISTENER_ADMIN] = OTHER_RESERVE;
+    server->acceptor.reserve[LISTENER_METRICS] = OTHER_RESERVE;
     init_h2o(server, options->handlers);
     if (!open_listeners(server, options, errors)) {
         server_destroy(server);

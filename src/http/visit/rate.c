@@ -52,13 +52,11 @@ static uint64_t hash_key(const struct rates *rates, const struct rate_key *key)
         IN6_IS_ADDR_V4MAPPED(key->address) ? sizeof(*key->address) : NETWORK_BYTES;
     size_t site_length = strlen(key->site) + 1;
     char *at = bytes;
-    uint64_t hash;
 
     at = mempcpy(at, key->address, address_length);
     at = mempcpy(at, key->site, site_length);
     at = mempcpy(at, key->page, key->page_length);
-    hash = map_hash(rates->secret, bytes, (size_t)(at - bytes));
-    return hash != 0 ? hash : 1;
+    return map_hash(rates->secret, bytes, (size_t)(at - bytes));
 }
 
 /** Returns the bucket of `hash`, or the bucket to evict for it. */
@@ -84,10 +82,16 @@ static struct bucket *find_bucket(struct rates *rates, uint64_t hash)
     return oldest;
 }
 
-uint64_t rates_acquire(struct rates *rates, const struct rate *rate, const struct rate_key *key,
-                       uint64_t now_ms)
+/* 0 stands for a free bucket */
+static uint64_t nonzero(uint64_t hash)
 {
-    struct bucket *bucket = find_bucket(rates, hash_key(rates, key));
+    return hash != 0 ? hash : 1;
+}
+
+uint64_t rates_take_hash(struct rates *rates, const struct rate *rate, uint64_t hash,
+                         uint64_t now_ms)
+{
+    struct bucket *bucket = find_bucket(rates, nonzero(hash));
     uint64_t now_us = now_ms * 1000;
     uint64_t per_us = rate->per_ms * 1000;
     uint64_t full_us = bucket->full_us > now_us ? bucket->full_us : now_us;
@@ -98,4 +102,28 @@ uint64_t rates_acquire(struct rates *rates, const struct rate *rate, const struc
     }
     bucket->full_us = full_us;
     return 0;
+}
+
+uint64_t rates_acquire(struct rates *rates, const struct rate *rate, const struct rate_key *key,
+                       uint64_t now_ms)
+{
+    return rates_take_hash(rates, rate, hash_key(rates, key), now_ms);
+}
+
+void rates_give_back(struct rates *rates, const struct rate *rate, uint64_t hash)
+{
+    struct bucket *set;
+
+    if (rates->sets == NULL) {
+        return;
+    }
+    set = rates->sets[nonzero(hash) % SETS];
+    for (size_t i = 0; i < WAYS; i++) {
+        if (set[i].hash == nonzero(hash)) {
+            uint64_t step_us = rate->per_ms * 1000 / rate->count;
+
+            /* the bucket may be a later one under the same hash, which was charged less */
+            set[i].full_us -= set[i].full_us < step_us ? set[i].full_us : step_us;
+        }
+    }
 }

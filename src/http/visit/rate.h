@@ -41,4 +41,14 @@ void rates_destroy(struct rates *rates);
 uint64_t rates_acquire(struct rates *rates, const struct rate *rate, const struct rate_key *key,
                        uint64_t now_ms);
 
+/**
+ * Like rates_acquire(), for a bucket that the caller identifies by a hash. The hash depends on a
+ * secret, so clients cannot provoke collisions.
+ */
+uint64_t rates_take_hash(struct rates *rates, const struct rate *rate, uint64_t hash,
+                         uint64_t now_ms);
+
+/** Puts back what rates_take_hash() took. Changes nothing if the bucket was evicted meanwhile. */
+void rates_give_back(struct rates *rates, const struct rate *rate, uint64_t hash);
+
 #endif

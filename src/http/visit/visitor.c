@@ -288,6 +288,9 @@ static bool wants_no_tracking(const struct request_headers *headers)
            h2o_memis(headers->gpc.base, headers->gpc.len, "1", 1);
 }
 
+/* bytes of an IPv6 address that tell visitors apart: a subscriber chooses the rest */
+#define V6_BYTES 8
+
 /** Returns the visitor's hash on this site, or 0 if the visitor cannot be identified. */
 static uint64_t hash_visitor(const struct client *client, const struct page_ref *page_ref,
                              const struct salt *salt)
@@ -300,7 +303,8 @@ static uint64_t hash_visitor(const struct client *client, const struct page_ref 
         !salt->is_known) {
         return 0;
     }
-    at = mempcpy(at, &client->address, sizeof(client->address));
+    at = mempcpy(at, &client->address,
+                 IN6_IS_ADDR_V4MAPPED(&client->address) ? sizeof(client->address) : V6_BYTES);
     at = mempcpy(at, page_ref->site, page_ref->site_length + 1); /* with the NUL as a separator */
     if (agent.len != 0) {
         at = mempcpy(at, agent.base, agent.len < USER_AGENT_BYTES ? agent.len : USER_AGENT_BYTES);

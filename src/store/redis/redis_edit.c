@@ -19,13 +19,14 @@ ASSET_DECLARE(redis_edit_lua);
 #define SECONDS_PER_HOUR 3600
 #define SECONDS_PER_DAY  86400
 
-/* admits a site if it is in the set, or if the set has room */
+/* admits a site if it is in the set (1), or if the set has room (2); else 0 */
 static const char admit_lua[] =
     "if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 1 then return 1 end "
     "local limit = tonumber(ARGV[2]) "
     "if limit ~= 0 and redis.call('SCARD', KEYS[1]) >= limit then "
     "return 0 end "
-    "return redis.call('SADD', KEYS[1], ARGV[1])";
+    "redis.call('SADD', KEYS[1], ARGV[1]) "
+    "return 2";
 
 /* reads first: a server that rejects writes can still return the existing salt */
 static const char salt_lua[] = "local salt = redis.call('GET', KEYS[1]) "
@@ -238,7 +239,8 @@ static void finish_admit(struct redis_call *call, const redisReply *reply, const
     struct store_admitted admitted = {.outcome = STORE_OK};
 
     if (reply != NULL && reply->type == REDIS_REPLY_INTEGER) {
-        admitted.is_admitted = reply->integer == 1;
+        admitted.is_admitted = reply->integer != 0;
+        admitted.is_new = reply->integer == 2;
     } else {
         admitted.outcome = redis_request_failure(request, reply, reason, &admitted.reason);
     }

@@ -295,7 +295,8 @@ static int admit(struct sqlite_file *file, struct sqlite_call *call)
 {
     int admitted = sqlite_file_admit(file, call->site, call->number);
 
-    call->is_admitted = admitted == 1;
+    call->is_admitted = admitted > 0;
+    call->is_new = admitted == 2;
     return admitted < 0 ? admitted : 0;
 }
 

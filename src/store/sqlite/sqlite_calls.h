@@ -44,6 +44,7 @@ struct sqlite_call {
     bool is_duplicate;
     bool gap;
     bool is_admitted;
+    bool is_new;                 /* the call admitted the site */
     struct store_position at;    /* position of the ledger: ledger, or a gap */
     enum store_scope scope;      /* STORE_REFUSED: the affected sites */
     const char *reason;          /* unless STORE_OK; valid until the next use of the file */

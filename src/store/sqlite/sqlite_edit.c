@@ -261,7 +261,7 @@ int sqlite_file_admit(struct sqlite_file *file, const char *site, uint64_t limit
         return 0;
     }
     sqlite_file_bind_name(file->statements[ADD_SITE], 1, site, strlen(site));
-    return sqlite_file_run(file, ADD_SITE, "admit") == 0 ? 1 : -EIO;
+    return sqlite_file_run(file, ADD_SITE, "admit") == 0 ? 2 : -EIO;
 }
 
 int sqlite_file_salt(struct sqlite_file *file, uint64_t day, char salt[STORE_SALT_LENGTH + 1])

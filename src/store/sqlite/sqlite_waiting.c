@@ -114,8 +114,8 @@ void waiting_call_answer(struct waiting_call *call)
                                                            sql->numbers[1], reason});
         break;
     case SQLITE_CALL_ADMIT:
-        call->on_admitted(call->data,
-                          &(struct store_admitted){sql->outcome, sql->is_admitted, reason});
+        call->on_admitted(call->data, &(struct store_admitted){sql->outcome, sql->is_admitted,
+                                                               sql->is_new, reason});
         break;
     case SQLITE_CALL_SALT:
         call->on_salt(call->data,
