@@ -10,13 +10,17 @@
 int ctl_output_fail_with(int status, const struct buf *text)
 {
     const char *at = text->length != 0 ? text->bytes : "";
+    struct buf line = BUF_EMPTY;
 
     while (*at != '\0') {
-        int length = (int)strcspn(at, "\n");
+        size_t length = strcspn(at, "\n");
 
-        fprintf(stderr, "visitcountctl: %.*s\n", length, at);
+        buf_clear(&line);
+        buf_put_printable(&line, at, length);
+        fprintf(stderr, "visitcountctl: %s\n", line.bytes != NULL ? line.bytes : "");
         at += length + (at[length] == '\n');
     }
+    buf_finish(&line);
     return status;
 }
 
