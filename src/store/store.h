@@ -104,13 +104,20 @@ static inline uint64_t store_window_s(enum store_window window)
     return seconds[window];
 }
 
+/** Whether stores keep the tokens of a window as hashes; see token_key.h. */
+static inline bool store_window_is_hashed(enum store_window window)
+{
+    return window == STORE_WINDOW_ATTEMPT || window == STORE_WINDOW_CLIENT;
+}
+
 /**
- * Returns how many seconds a store keeps a token after its last use: as long as a batch may arrive
- * whose window contains it, plus `keep_s`, because such a batch may wait in a journal.
+ * Returns how many seconds a store keeps a token at least: as long as a batch may arrive whose
+ * window contains it, plus `keep_s`, because such a batch may wait in a journal. A client can make
+ * up any number of tokens, so these are kept for one window only.
  */
 static inline uint64_t store_token_ttl_s(enum store_window window, uint64_t keep_s)
 {
-    return 3 * store_window_s(window) + keep_s;
+    return (window == STORE_WINDOW_CLIENT ? 1 : 3) * store_window_s(window) + keep_s;
 }
 
 /**

@@ -60,6 +60,9 @@ struct redis_store {
     uint64_t hour_ttl_s;
     uint64_t ledger_ttl_s;
     uint64_t keep_tokens_s;
+    uint64_t client_window_s; /* how long tokens of clients are kept now */
+    uint64_t
+        finds_long_until_ms; /* until then, tokens are looked up as version 0.2 kept them too */
 };
 
 struct redis_request;

@@ -126,6 +126,9 @@ static void copy_options(struct redis_store *store, const struct redis_store_opt
     store->hour_ttl_s = options->series_hours_ms / 1000;
     store->ledger_ttl_s = options->ledger_ttl_ms / 1000;
     store->keep_tokens_s = options->keep_tokens_ms / 1000;
+    store->client_window_s = STORE_WINDOW_CLIENT_S;
+    store->finds_long_until_ms =
+        loop_now_ms(store->loop) + UINT64_C(1000) * STORE_OLD_VERSION_S + options->keep_tokens_ms;
     *link = options->link;
     link->username = store->username;
     link->password = store->password;
