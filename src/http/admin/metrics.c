@@ -306,10 +306,13 @@ static void put_budgets(struct buf *out, const struct novelty_stats *novelty)
 {
     static const char name[] = "visitcountd_budget_refusals_total";
 
-    put_head(out, name, "counter", "Visits refused because a network used up a budget.");
+    put_head(out, name, "counter",
+             "Visits refused because a network used up a budget, or a site its share.");
     buf_printf(out, "%s{budget=\"pages\"} %" PRIu64 "\n", name, novelty->refused_pages);
     buf_printf(out, "%s{budget=\"sites\"} %" PRIu64 "\n", name, novelty->refused_sites);
     buf_printf(out, "%s{budget=\"idempotency_keys\"} %" PRIu64 "\n", name, novelty->refused_tokens);
+    buf_printf(out, "%s{budget=\"idempotency_keys_total\"} %" PRIu64 "\n", name,
+               novelty->refused_shares);
     put_u64(out, "visitcountd_visitors_ignored_total", "counter", novelty->ignored_visitors,
             "New visitors that were ignored because a network used up visitors.new_daily.");
 }

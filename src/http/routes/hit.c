@@ -150,8 +150,10 @@ static void refuse_novelty(struct request *request, const struct page_ref *page_
         enum http_error http_error;
         const char *what;
     } rows[] = {
-        [NOVELTY_PAGE] = {HTTP_ERROR_NEW_PAGES, "new pages"},
-        [NOVELTY_TOKEN] = {HTTP_ERROR_IDEMPOTENCY_KEYS, "idempotency keys"},
+        [NOVELTY_PAGE] = {HTTP_ERROR_NEW_PAGES, "new pages from one network"},
+        [NOVELTY_TOKEN] = {HTTP_ERROR_IDEMPOTENCY_KEYS, "idempotency keys from one network"},
+        [NOVELTY_SITE_TOKEN] = {HTTP_ERROR_IDEMPOTENCY_KEYS, "idempotency keys on one site"},
+        [NOVELTY_ALL_TOKENS] = {HTTP_ERROR_IDEMPOTENCY_KEYS, "idempotency keys on all sites"},
     };
 
     if (verdict == NOVELTY_VISITOR) {
@@ -161,8 +163,8 @@ static void refuse_novelty(struct request *request, const struct page_ref *page_
     engine_note_refused(request->app->engine);
     request->retry_after_s = (wait_ms + 999) / 1000;
     http_error_respond(request, rows[verdict].http_error,
-                       "too many %s from one network; one more counts in %" PRIu64 " s",
-                       rows[verdict].what, request->retry_after_s);
+                       "too many %s; one more counts in %" PRIu64 " s", rows[verdict].what,
+                       request->retry_after_s);
 }
 
 /** Charges the visit to the budgets. Returns false if it has answered the request. */
@@ -179,7 +181,7 @@ static bool charge_visit(struct waiting *waiting, const struct client *client,
     enum novelty_verdict verdict;
     uint64_t wait_ms;
 
-    waiting->is_charged = networks_are_known(client);
+    waiting->is_charged = novelty_concerns(client, &waiting->visit);
     if (!waiting->is_charged) {
         return true;
     }
