@@ -3,6 +3,7 @@
 
 #include "http/request/app.h"
 #include "http/request/pending_query.h"
+#include "http/request/router.h"
 #include "store/store.h"
 
 #include <string.h>
@@ -52,8 +53,11 @@ void page_read_start(struct request *request, const char *site, const char *page
     strcpy(read->site, site);
     strcpy(read->page, page);
     read->entry = (struct store_entry){.page = read->page, .page_length = strlen(page)};
-    read->query = (struct store_query){
-        .site = read->site, .pages = &read->entry, .page_count = 1, .kind = STORE_TOTALS};
+    read->query = (struct store_query){.site = read->site,
+                                       .pages = &read->entry,
+                                       .page_count = 1,
+                                       .kind = STORE_TOTALS,
+                                       .for_operator = !request->table->is_public};
     pending_query_begin_call(&read->pending);
     store_read(request->app->store, &read->query, on_read, read);
 }
