@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/require.h"
+#include "base/scratch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -184,9 +185,9 @@ static void collect_visitors(const struct batch_page *page, uint32_t entry,
 
 static struct sealed_batch *pack(struct batch *batch)
 {
-    struct store_entry entries[BATCH_PAGES_MAX];
-    struct store_token tokens[BATCH_TOKENS_MAX];
-    struct store_visitor visitors[BATCH_VISITORS_MAX];
+    SCRATCH struct store_entry entries[BATCH_PAGES_MAX];
+    SCRATCH struct store_token tokens[BATCH_TOKENS_MAX];
+    SCRATCH struct store_visitor visitors[BATCH_VISITORS_MAX];
     struct store_batch content = {.hour = batch->second / SECONDS_PER_HOUR,
                                   .day = batch->day,
                                   .second = batch->second,

@@ -110,7 +110,7 @@ def test_a_salt_that_cannot_be_read(new_daemon, redis_store):
     assert metric(daemon, "visitcountd_salt_failing_seconds") >= 1
     redis_store.client().delete(salt_key())
     daemon.wait_for_log("info +store: salt of the day: answered again, after")
-    assert daemon.status()["visitors"] == {"told_apart": True}
+    assert daemon.status()["visitors"] == {"told_apart": True, "ignored": 0}
     assert metric(daemon, "visitcountd_salt_failing_seconds") == 0
 
 

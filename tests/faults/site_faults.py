@@ -5,7 +5,7 @@ import random
 import time
 
 from crowd import Calm
-from plan import SET_BACK, FORGETFUL, REFUSED, SITES, TORN
+from plan import FORGETFUL, INSTANCES, REFUSED, SET_BACK, SITES, TORN
 from site_keys import break_key, keys_of, lose_key, mend_key, put_back, site_key
 from store_faults import StoreFaults
 
@@ -91,13 +91,22 @@ class SiteFaults(StoreFaults):
     # --- one of two keys that prove each other ---
 
     def tear(self, fault, rest):
-        """A key is lost. All instances refuse the site until it is repaired, or the key is put back."""
+        """A key is lost. All instances refuse the site until it is repaired, or the key is put back.
+
+        Each has to refuse it once: other faults may end one of them while the last one finds out.
+        """
         storm, key = self.storm, site_key(TORN, rest)
         yield from self.begin_alone(fault)
         kept, content = lose_key(storm.redis, key)
         yield fault.seconds
-        yield from self.wait_for(storm.all_refuse_torn, NOTICE_MAX_S)
-        if not storm.all_refuse_torn():
+        refusing = set()
+
+        def have_all_refused():
+            refusing.update(index for index in range(INSTANCES) if index not in refusing and storm.refuses_torn(index))
+            return len(refusing) == INSTANCES
+
+        yield from self.wait_for(have_all_refused, NOTICE_MAX_S)
+        if len(refusing) != INSTANCES:
             storm.problems.append(f"{fault.name}: within {NOTICE_MAX_S} s not every instance refuses the site")
         yield from self.check_others(fault, TORN)
         self.end_alone()

@@ -199,9 +199,9 @@ class Storm:
         except (OSError, Closed):
             return True
 
-    def all_refuse_torn(self):
-        """Whether each instance refuses a visit of the torn site."""
-        return all(self.ask(index, self.flush_page(index, TORN)) == 503 for index in range(INSTANCES))
+    def refuses_torn(self, index):
+        """Whether an instance refuses a visit of the torn site."""
+        return self.ask(index, self.flush_page(index, TORN)) == 503
 
     def has_repaired(self, site, trust):
         """An operator says which of a torn site's keys is right, again until it is done: the link may break while it is."""

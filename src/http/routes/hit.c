@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/routes/hit.h"
 
+#include "base/scratch.h"
 #include "count/engine.h"
 #include "http/visit/network.h"
 #include "http/visit/novelty.h"
@@ -350,7 +351,7 @@ void hit_handle_count(struct request *request)
 
 void hit_handle_count_as(struct request *request)
 {
-    struct page_ref page_ref;
+    SCRATCH struct page_ref page_ref;
 
     if (format_prepare(request) && period_take(request) &&
         page_ref_parse_default(request, &page_ref)) {
@@ -360,7 +361,7 @@ void hit_handle_count_as(struct request *request)
 
 void hit_handle(struct request *request)
 {
-    struct page_ref page_ref;
+    SCRATCH struct page_ref page_ref;
 
     if (format_prepare(request) && period_take(request) && page_ref_parse(request, &page_ref)) {
         serve_page(request, &page_ref);

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/asset.h"
 #include "base/map.h"
+#include "base/scratch.h"
 
 #include <ctype.h>
 #include <stdint.h>
@@ -133,7 +134,7 @@ static const struct pattern *match_at(const struct bots *bots, const char *text,
 
 static bool look_up(const struct bots *bots, const char *user_agent, size_t length)
 {
-    char text[LOOKED_AT_BYTES];
+    SCRATCH char text[LOOKED_AT_BYTES];
 
     for (size_t i = 0; i < length; i++) {
         text[i] = (char)tolower((unsigned char)user_agent[i]);

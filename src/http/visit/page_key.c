@@ -2,6 +2,7 @@
 #include "http/visit/page_key.h"
 
 #include "base/buf.h"
+#include "base/scratch.h"
 #include "base/utf8.h"
 
 #include <string.h>
@@ -170,8 +171,8 @@ static struct cursor path_without_query(const char *path, size_t length)
 enum page_key_status page_key_from_path(const char *path, size_t length, struct page_key *ret_key)
 {
     struct cursor cursor = path_without_query(path, length);
-    struct segment segment;
-    struct page_key key;
+    SCRATCH struct segment segment;
+    SCRATCH struct page_key key;
     size_t index_count = 0;
 
     key.length = 0;

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "base/scratch.h"
 #include "store/store.h"
 
 #include <stdlib.h>
@@ -47,7 +48,7 @@ void rates_destroy(struct rates *rates)
 
 static uint64_t hash_key(const struct rates *rates, const struct rate_key *key)
 {
-    char bytes[sizeof(*key->address) + STORE_SITE_MAX + 1 + STORE_PAGE_MAX];
+    SCRATCH char bytes[sizeof(*key->address) + STORE_SITE_MAX + 1 + STORE_PAGE_MAX];
     size_t address_length =
         IN6_IS_ADDR_V4MAPPED(key->address) ? sizeof(*key->address) : NETWORK_BYTES;
     size_t site_length = strlen(key->site) + 1;
