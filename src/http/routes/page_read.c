@@ -3,7 +3,6 @@
 
 #include "http/request/app.h"
 #include "http/request/pending_query.h"
-#include "http/request/router.h"
 #include "store/store.h"
 
 #include <string.h>
@@ -57,7 +56,7 @@ void page_read_start(struct request *request, const char *site, const char *page
                                        .pages = &read->entry,
                                        .page_count = 1,
                                        .kind = STORE_TOTALS,
-                                       .for_operator = !request->table->is_public};
+                                       .for_operator = request->is_operator};
     pending_query_begin_call(&read->pending);
     store_read(request->app->store, &read->query, on_read, read);
 }

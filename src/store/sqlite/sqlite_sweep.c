@@ -213,7 +213,7 @@ int sqlite_file_sweep(struct sqlite_file *file)
 /*
  * The log keeps the pages as they were before a deletion, also after a checkpoint, until it is
  * overwritten. Truncating it removes them. secure_delete has cleared the rows in the file itself.
- * A reader may be in the way; then the next call tries again.
+ * While a reader uses the log, it fails; the next call tries again.
  */
 void sqlite_file_erase(struct sqlite_file *file)
 {
