@@ -204,6 +204,39 @@ static void test_visits_do_not_wait_for_reads(void **state)
     free(reads);
 }
 
+/* a read that was called after a visit was answered, while the same one runs for somebody else */
+struct looker {
+    struct asked *asked;
+    struct read own;
+    struct read others;
+};
+
+static void on_visit_looked_at(void *data, const struct store_applied *applied)
+{
+    struct looker *looker = data;
+
+    assert_int_equal(applied->outcome, STORE_OK);
+    ask_top(looker->asked, &looker->own, 10, false);
+}
+
+static void test_a_read_does_not_join_one_that_runs(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct asked asked = {.fixture = fixture};
+    struct looker looker = {.asked = &asked};
+    struct store_entry entry = entry_of("/first", 1000000);
+
+    add_pages(fixture, 50000);
+    for (uint64_t round = 1; round <= 20; round++) {
+        struct store_batch batch = batch_of(EPOCH_A, round, 1000000 * round, &entry, 1);
+
+        ask_top(&asked, &looker.others, 10, false); /* begins at the end of this turn */
+        store_apply(fixture->store, &batch, on_visit_looked_at, &looker);
+        wait_for(&asked, (int)(2 * round));
+        assert_true(looker.own.first == 1000000 * round);
+    }
+}
+
 static void test_reads_of_operators_go_first(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -315,6 +348,7 @@ int main(void)
         TEST(test_identical_reads_share_one_answer),
         TEST(test_different_reads_have_answers_of_their_own),
         TEST(test_visits_do_not_wait_for_reads),
+        TEST(test_a_read_does_not_join_one_that_runs),
         TEST(test_reads_of_operators_go_first),
         TEST(test_the_end_answers_all_reads),
         TEST(test_reads_without_end_do_not_make_the_log_endless),

@@ -10,7 +10,10 @@
 /* bodies beyond this length are reserved */
 #define LARGE_BYTES ((size_t)16 * 1024)
 
-/* the most bytes of large bodies that clients have not taken yet */
+/*
+ * The most bytes of large bodies that clients have not taken yet. A body is in the memory of its
+ * request until the kernel has taken all of it.
+ */
 #define LARGE_TOTAL_MAX ((size_t)16 * 1024 * 1024)
 
 static size_t large_total;
