@@ -19,24 +19,6 @@ bool ctl_json_is_valid(const char *json, size_t length)
     return is_valid;
 }
 
-/** Appends valid UTF-8 without control characters: C0 but newlines, DEL and C1. */
-static void put_printable(struct buf *out, const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        bool is_c1 = byte == 0xc2 && i + 1 < length && (unsigned char)text[i + 1] < 0xa0;
-
-        if (byte == '\t' || byte == '\r') {
-            buf_putc(out, ' ');
-        } else if (is_c1 || (byte < 0x20 && byte != '\n') || byte == 0x7f) {
-            buf_putc(out, '?');
-            i += is_c1;
-        } else {
-            buf_putc(out, text[i]);
-        }
-    }
-}
-
 bool ctl_json_put_error(struct buf *out, const char *json, size_t length)
 {
     json_t *root = load(json, length, JSON_ALLOW_NUL);
@@ -44,7 +26,7 @@ bool ctl_json_put_error(struct buf *out, const char *json, size_t length)
     bool is_error = json_string_length(message) != 0; /* 0 if it is no string */
 
     if (is_error) {
-        put_printable(out, json_string_value(message), json_string_length(message));
+        buf_append(out, json_string_value(message), json_string_length(message));
     }
     json_decref(root);
     return is_error;

@@ -15,9 +15,8 @@
 bool ctl_json_is_valid(const char *json, size_t length);
 
 /**
- * Appends the message of {"error":{"code":"…","message":"…"}}. Replaces control characters other
- * than newlines, so that it can be shown on a terminal. Returns false, and appends nothing, if the
- * bytes have another form or the message is empty.
+ * Appends the message of {"error":{"code":"…","message":"…"}}. Returns false, and appends nothing,
+ * if the bytes have another form or the message is empty.
  */
 bool ctl_json_put_error(struct buf *out, const char *json, size_t length);
 

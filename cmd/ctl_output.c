@@ -9,14 +9,20 @@
 
 int ctl_output_fail_with(int status, const struct buf *text)
 {
-    const char *at = text->length != 0 ? text->bytes : "";
+    struct buf line = BUF_EMPTY;
+    size_t at = 0;
 
-    while (*at != '\0') {
-        int length = (int)strcspn(at, "\n");
+    while (at < text->length) {
+        const char *start = text->bytes + at;
+        const char *end = memchr(start, '\n', text->length - at);
+        size_t length = end != NULL ? (size_t)(end - start) : text->length - at;
 
-        fprintf(stderr, "visitcountctl: %.*s\n", length, at);
-        at += length + (at[length] == '\n');
+        buf_clear(&line);
+        buf_put_printable(&line, start, length); /* a NUL in it is shown too */
+        fprintf(stderr, "visitcountctl: %s\n", line.bytes != NULL ? line.bytes : "");
+        at += length + 1;
     }
+    buf_finish(&line);
     return status;
 }
 

@@ -7,7 +7,10 @@
 
 #include "base/buf.h"
 
-/** Writes each line of `text` to standard error, after the program's name. Returns `status`. */
+/**
+ * Writes each line of `text` to standard error, after the program's name and as
+ * buf_put_printable() shows it. Returns `status`.
+ */
 int ctl_output_fail_with(int status, const struct buf *text);
 
 /** The same with a formatted text. */

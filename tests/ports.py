@@ -33,8 +33,8 @@ def _reserve_block():
     raise RuntimeError(f"all {BLOCKS} blocks of ports are in use")
 
 
-def _is_free(port):
-    """Whether a program that does not use this module has left the port free."""
+def is_free(port):
+    """Whether no program listens on the port, at any address."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -54,7 +54,7 @@ def free_ports(count):
             _next = 0
         ports = list(range(_start + _next, _start + _next + count))
         _next += count
-        if all(map(_is_free, ports)):
+        if all(map(is_free, ports)):
             return ports
     raise RuntimeError(f"no {count} free ports from {_start} to {_start + BLOCK_SIZE - 1}")
 

@@ -84,6 +84,26 @@ void buf_printf(struct buf *buf, const char *format, ...)
     va_end(arguments);
 }
 
+void buf_put_printable(struct buf *buf, const char *bytes, size_t length)
+{
+    size_t at = 0;
+
+    while (at < length) {
+        size_t sequence = utf8_sequence_length(bytes + at, length - at);
+        unsigned misleading = utf8_misleading(bytes + at, sequence);
+        unsigned char lead = (unsigned char)bytes[at];
+
+        if (misleading != 0) {
+            buf_printf(buf, "\\u%04x", misleading);
+        } else if (sequence == 0 || lead < 0x20 || lead == 0x7f) {
+            buf_putc(buf, '?');
+        } else {
+            buf_append(buf, bytes + at, sequence);
+        }
+        at += sequence != 0 ? sequence : 1;
+    }
+}
+
 static void put_json_escape(struct buf *buf, unsigned char c)
 {
     switch (c) {

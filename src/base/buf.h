@@ -91,6 +91,13 @@ void buf_put_json(struct buf *buf, const char *bytes, size_t length);
  */
 void buf_put_xml(struct buf *buf, const char *bytes, size_t length);
 
+/**
+ * Appends text of others so that it can be shown on a terminal or in a log. A control character or
+ * a byte that is not UTF-8 becomes "?", and a character that misleads becomes "\u202e"; see
+ * utf8_misleading().
+ */
+void buf_put_printable(struct buf *buf, const char *bytes, size_t length);
+
 /** Returns the NUL-terminated bytes, never NULL. The caller frees them. The buffer becomes empty.
  */
 char *buf_steal(struct buf *buf);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/log.h"
 
-#include "base/utf8.h"
 #include "base/buf.h"
 
 #include <stdarg.h>
@@ -49,22 +48,6 @@ static int format_prefix(char *line, size_t size, enum log_level level)
                                   now.tv_nsec / 1000000, log_level_names[level]);
 }
 
-/** Appends text of others without what could mislead whoever reads the log. */
-static void put_safe(struct buf *out, const char *bytes, size_t length)
-{
-    for (size_t at = 0; at < length; at++) {
-        size_t sequence = utf8_sequence_length(bytes + at, length - at);
-        unsigned misleading = utf8_misleading(bytes + at, sequence);
-
-        if (misleading != 0) {
-            buf_printf(out, "\\u%04x", misleading);
-            at += sequence - 1;
-        } else {
-            buf_putc(out, (unsigned char)bytes[at] < 0x20 || bytes[at] == 0x7f ? '?' : bytes[at]);
-        }
-    }
-}
-
 void log_write(enum log_level level, const char *format, ...)
 {
     char line[2048];
@@ -89,7 +72,7 @@ void log_write(enum log_level level, const char *format, ...)
         length = sizeof(line) - 2;
     }
     buf_append(&safe, line, start);
-    put_safe(&safe, line + start, length - start);
+    buf_put_printable(&safe, line + start, length - start);
     buf_putc(&safe, '\n');
     written = (int)write(STDERR_FILENO, safe.bytes, safe.length);
     buf_finish(&safe);

@@ -52,30 +52,6 @@ static void put_key(struct buf *out, const char *key)
     }
 }
 
-/** Appends text that is safe on a terminal: without controls; see utf8_misleading(). */
-static void put_printable(struct buf *out, const char *bytes, size_t length)
-{
-    size_t at = 0;
-
-    while (at < length) {
-        size_t sequence = utf8_sequence_length(bytes + at, length - at);
-        unsigned char lead = (unsigned char)bytes[at];
-        bool is_control = sequence <= 1 ? (lead < 0x20 || lead == 0x7f)
-                                        : (lead == 0xc2 && (unsigned char)bytes[at + 1] < 0xa0);
-
-        unsigned misleading = utf8_misleading(bytes + at, sequence);
-
-        if (misleading >= 0x2000) {
-            buf_printf(out, "\\u%04x", misleading);
-        } else if (sequence == 0 || is_control) {
-            buf_putc(out, '?');
-        } else {
-            buf_append(out, bytes + at, sequence);
-        }
-        at += sequence != 0 ? sequence : 1;
-    }
-}
-
 static void add_text(struct report *report, const char *key, const char *value, size_t length)
 {
     struct report_row *row;
@@ -83,17 +59,17 @@ static void add_text(struct report *report, const char *key, const char *value, 
     if (!report->in_row) {
         row = add_row(report);
         put_key(&row->key, key);
-        put_printable(&row->value, value, length);
+        buf_put_printable(&row->value, value, length);
         return;
     }
     row = &report->rows[report->row_count - 1];
     if (row->key.length == 0) {
-        put_printable(&row->key, value, length);
+        buf_put_printable(&row->key, value, length);
     } else {
         if (row->value.length != 0) {
             buf_puts(&row->value, "  ");
         }
-        put_printable(&row->value, value, length);
+        buf_put_printable(&row->value, value, length);
     }
 }
 

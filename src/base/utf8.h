@@ -14,9 +14,10 @@
 size_t utf8_sequence_length(const char *bytes, size_t length);
 
 /**
- * Returns the code point of the valid sequence at `bytes` if it could mislead a reader, else 0: a
- * control character U+0080-U+009F, a line end U+2028 or U+2029, or one that changes the direction
- * of what follows (U+202A-U+202E, U+2066-U+2069). Joiners and marks of direction are none of them.
+ * Returns the code point of the valid sequence at `bytes` if it could mislead a reader, else 0.
+ * Misleading are control characters (U+0080-U+009F), line ends (U+2028, U+2029), and characters
+ * that reorder the following text (U+202A-U+202E, U+2066-U+2069). Joiners and marks of direction
+ * are not.
  */
 unsigned utf8_misleading(const char *bytes, size_t sequence);
 

@@ -237,7 +237,7 @@ def asks(directory, reply, *arguments):
     (rb'{"error":{"code":"x","message":"smile \ud83d\ude00"}}', "smile \U0001f600"),
     (rb'{"error":{"code":"x","message":"bell\u0007 and \u001b[31mred"}}', "bell? and ?[31mred"),
     (rb'{"error":{"code":"x","message":"nul \u0000 in it"}}', "nul ? in it"),
-    ('{"error":{"code":"x","message":"csi \u009b31m"}}'.encode(), "csi ?31m")])
+    ('{"error":{"code":"x","message":"csi \u009b31m"}}'.encode(), "csi \\u009b31m")])
 def test_the_message_of_a_refusal_is_read_as_json(directory, body, message):
     result = asks(directory, http(422, body), "status")
     assert (result.status, result.errors) == (REFUSED, f"visitcountctl: {message}\n")

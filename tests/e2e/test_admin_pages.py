@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What visitcountctl shows and changes of pages, on both stores: set, add, delete, rename, top, series, sites, export, import."""
 
-import contextlib
 import json
 import re
-import socket
 import subprocess
-import threading
 from urllib.parse import quote
 
 import pytest
 
-from harness import BUILD, run_ctl, wait_until
+from harness import BUILD, answering, run_ctl, wait_until
 
 DONE, REFUSED, USAGE = 0, 1, 64
 LARGEST = 2**53 - 1
@@ -252,26 +249,6 @@ def test_force_imports_sites_that_are_not_counted(daemon, store):
     assert import_lines(daemon, "nobody\t/b\t1\n", "--force").returncode == DONE
     assert store.totals() == {("nobody", "/b"): 1}
     assert "nobody\t/b\t1\n" in daemon.ctl("export").output, "all that the store has"
-
-
-@contextlib.contextmanager
-def answering(path, bodies):
-    """Who answers as many requests on this socket, one with each body."""
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen()
-
-        def answer():
-            for body in bodies:
-                connection, _ = listener.accept()
-                with connection:
-                    connection.recv(4096)
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        yield
-        thread.join()
 
 
 def test_a_page_that_the_store_tells_twice_is_exported_once(directory):

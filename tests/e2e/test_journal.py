@@ -5,16 +5,13 @@ Answered as journaled means: on this machine's disk. So it survives kill -9 at a
 however often it is replayed.
 """
 
-import contextlib
 import signal
-import socket
 import sqlite3
-import threading
 import time
 
 import pytest
 
-from harness import DEADLINE, SqliteStore, need_program, run_ctl, visit, wait_until
+from harness import DEADLINE, SqliteStore, answering, need_program, run_ctl, visit, wait_until
 from harness.faults import LONG, PATIENT, SHORT
 
 
@@ -54,27 +51,6 @@ def journal(daemon, *args):
 
 def wait_for_replay(daemon):
     wait_until(lambda: daemon.status()["journal"]["visits"] == 0, lambda: f"all is replayed: {daemon.status()['journal']}")
-
-
-@contextlib.contextmanager
-def answers(path, bodies):
-    """Answers one request after the other on this socket."""
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen()
-        listener.settimeout(DEADLINE)
-
-        def answer():
-            for body in bodies:
-                connection, _ = listener.accept()
-                with connection:
-                    connection.recv(4096)
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        yield
-        thread.join()
 
 
 # --- what visitors are told ---
@@ -473,7 +449,7 @@ def test_a_replay_is_done_when_its_state_says_so(directory, path, second):
     """Not when the word is somewhere in the answer."""
     path.mkdir(parents=True)
     started = b'{"directory":"x","state":"replaying","visits":1,"left":1}'
-    with answers(directory / "other.sock", [started, second]):
+    with answering(directory / "other.sock", [started, second]):
         result = run_ctl("--timeout", "1s", "--socket", directory / "other.sock", "journal", "replay", path)
     assert (result.status, result.output) == (2, "")
     assert len(result.errors.splitlines()) == 1 and "expected" in result.errors, result.errors

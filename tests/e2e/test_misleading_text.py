@@ -36,6 +36,14 @@ def test_what_turns_the_text_is_escaped(new_daemon, store, character):
     assert f"default\t/a{urllib.parse.quote(character)}b\t1" in shown["export"].output, "an import understands that"
 
 
+@pytest.mark.parametrize("character", [*BIDI, "\x1b", "\x9b"], ids=lambda character: f"U+{ord(character):04X}")
+def test_errors_of_visitcountctl_show_nothing_misleading(character):
+    for words in ([f"st{character}atus"], ["journal", f"sh{character}ow", "/"], ["journal", "show", f"/no{character}where"]):
+        result = run_ctl(*words)
+        assert result.status != 0 and character not in result.errors, words
+        assert ("?" if character == "\x1b" else f"\\u{ord(character):04x}") in result.errors, words
+
+
 @pytest.mark.parametrize("character", ORDINARY, ids=lambda character: f"U+{ord(character):04X}")
 def test_ordinary_characters_stay(new_daemon, store, character):
     daemon = new_daemon({"dashboard.public": True, **store.settings}).wait_for_store()

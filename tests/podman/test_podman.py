@@ -16,6 +16,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -23,6 +24,11 @@ import pytest
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+sys.path.append(str(ROOT / "tests"))
+
+import ports  # noqa: E402
+
 PODMAN_DIRECTORY = ROOT / "packaging" / "podman"
 CONTAINER_DIRECTORY = ROOT / "packaging" / "container"
 PORT = 5002
@@ -286,13 +292,7 @@ def needs():
 
 
 def port_is_free():
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("0.0.0.0", PORT))
-        except OSError:
-            return False
-        return get("/")[0] == 0  # a published port of other pods is redirected without a listener
+    return ports.is_free(PORT) and get("/")[0] == 0  # a published port of other pods is redirected without a listener
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,14 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "tests"))
+sys.path += [str(ROOT / "tests"), str(ROOT / "tests/e2e")]
 
 import ports  # noqa: E402
+from harness import wait_until  # noqa: E402
 
 HEADER = f"""
 import sys
@@ -54,13 +54,6 @@ class Runner:
         path = self.directory / name
         wait_until(lambda: path.exists() and path.read_text().strip(), f"{name} is there")
         return path.read_text().strip()
-
-
-def wait_until(condition, what):
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, f"not within {DEADLINE} s: {what}"
-        time.sleep(0.01)
 
 
 def is_alive(pid):

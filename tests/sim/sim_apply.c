@@ -228,9 +228,9 @@ bool sim_database_refuses(const struct sim_database *database, const struct stor
 
 bool sim_database_would_write(const struct sim_database *database, const struct store_batch *batch)
 {
-    struct store_applied http_error;
+    struct store_applied refusal;
 
-    return !sim_database_refuses(database, batch, &http_error) &&
+    return !sim_database_refuses(database, batch, &refusal) &&
            sim_database_position(database, batch->site, batch->epoch).sequence == batch->follows;
 }
 
@@ -284,7 +284,7 @@ void sim_database_apply(struct sim_database *database, const struct store_batch 
                         enum sim_version version, struct sim_answer *answer,
                         struct store_applied *ret_applied)
 {
-    struct store_applied http_error;
+    struct store_applied refusal;
     uint64_t old_at_ms;
 
     answer->entry_count = batch->entry_count;
@@ -298,8 +298,8 @@ void sim_database_apply(struct sim_database *database, const struct store_batch 
         apply(database, batch, version, answer, ret_applied);
         return;
     }
-    if (sim_database_refuses(database, batch, &http_error)) {
-        *ret_applied = http_error;
+    if (sim_database_refuses(database, batch, &refusal)) {
+        *ret_applied = refusal;
         return;
     }
     sim_examine(database, sim_site_number(batch->site), batch->expects_mark, &old_at_ms);

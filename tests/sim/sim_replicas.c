@@ -138,7 +138,7 @@ static void isolate_master(struct world *world)
 {
     uint64_t now_ms = clock_monotonic_ms();
 
-    cut_all(world, now_ms + sim_draw_skewed(1, 2 * world->weather.http_error_ms));
+    cut_all(world, now_ms + sim_draw_skewed(1, 2 * world->weather.refusal_ms));
     if (!world->weather.tells_replicas || sim_chance(700)) {
         world->refuses_at_ms =
             now_ms + sim_draw_skewed(0, world->weather.tells_replicas ? 10000 : 500);
@@ -166,7 +166,7 @@ void sim_replicas_strike(struct world *world)
     if (has_heir(world) && sim_chance(800)) {
         return; /* the longer the master goes on without it, the more it lacks */
     }
-    if (!is_refusing && world->weather.http_error_ms != 0 && sim_chance(400)) {
+    if (!is_refusing && world->weather.refusal_ms != 0 && sim_chance(400)) {
         isolate_master(world);
     } else if (replica->is_attached && world->weather.tells_replicas && sim_chance(500)) {
         cut(world, replica, clock_monotonic_ms() + sim_draw_between(1000, CUT_MAX_MS));

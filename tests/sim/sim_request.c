@@ -122,7 +122,7 @@ void sim_request_apply(const struct sim_request *request, struct sim_answer *ans
 void sim_request_read(const struct sim_request *request, struct store_ledger *ret_ledger)
 {
     const struct sim_node *node = request->node;
-    struct store_applied http_error;
+    struct store_applied refusal;
 
     if (node->refuses && node->refuses_reads) {
         *ret_ledger = (struct store_ledger){
@@ -131,13 +131,13 @@ void sim_request_read(const struct sim_request *request, struct store_ledger *re
         *ret_ledger = (struct store_ledger){
             .outcome = STORE_REFUSED, .scope = STORE_SCOPE_SITE, .reason = "a key is no hash"};
     } else if (request->version != SIM_OLD &&
-               sim_database_refuses(node->database, &request->batch, &http_error)) {
+               sim_database_refuses(node->database, &request->batch, &refusal)) {
         *ret_ledger = (struct store_ledger){.outcome = STORE_REFUSED,
-                                            .scope = http_error.scope,
-                                            .is_torn = http_error.is_torn,
-                                            .is_outdated = http_error.is_outdated,
-                                            .generation = http_error.generation,
-                                            .reason = http_error.reason};
+                                            .scope = refusal.scope,
+                                            .is_torn = refusal.is_torn,
+                                            .is_outdated = refusal.is_outdated,
+                                            .generation = refusal.generation,
+                                            .reason = refusal.reason};
     } else {
         *ret_ledger = (struct store_ledger){
             .outcome = STORE_OK,

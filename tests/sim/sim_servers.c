@@ -37,7 +37,7 @@ void sim_servers_cut_all_off(struct world *world, uint64_t most_ms)
 
 /* --- refusals --- */
 
-static void tell_http_error(struct world *world, unsigned sites)
+static void tell_refusal(struct world *world, unsigned sites)
 {
     for (size_t i = 0; i < world->instance_count; i++) {
         const struct sim_instance *instance = &world->instances[i];
@@ -46,17 +46,17 @@ static void tell_http_error(struct world *world, unsigned sites)
             continue;
         }
         if (sites != 0) {
-            sim_store_note_http_error(instance->store, sites);
+            sim_store_note_refusal(instance->store, sites);
         } else {
-            sim_store_note_no_http_error(instance->store);
+            sim_store_note_no_refusal(instance->store);
         }
     }
 }
 
 /* where they may last long, half of them last longer than batches are retained */
-static uint64_t draw_http_error_ms(const struct world *world)
+static uint64_t draw_refusal_ms(const struct world *world)
 {
-    uint64_t most_ms = world->weather.http_error_ms;
+    uint64_t most_ms = world->weather.refusal_ms;
     uint64_t retain_ms = world->common.options.retain_ms;
 
     return most_ms > retain_ms && sim_chance(500) ? sim_draw_between(retain_ms, most_ms)
@@ -71,29 +71,29 @@ void sim_servers_refuse(struct world *world, unsigned sites)
     node->refuses_reads = sim_chance(300);
     node->refused = node->refuses ? 0 : sites;
     world->refuses_at_ms = SIM_NEVER;
-    world->http_error_ends_at_ms = clock_monotonic_ms() + draw_http_error_ms(world);
+    world->refusal_ends_at_ms = clock_monotonic_ms() + draw_refusal_ms(world);
     if (node->refuses) {
         sim_say("the server refuses everybody%s", node->refuses_reads ? ", and reads" : "");
-        world->tally->http_errors++;
+        world->tally->refusals++;
     } else {
         sim_say("the server refuses sites: bits %x", sites);
-        world->tally->http_errors_of_site++;
+        world->tally->refusals_of_site++;
     }
-    tell_http_error(world, sites);
+    tell_refusal(world, sites);
 }
 
-void sim_servers_end_http_error(struct world *world)
+void sim_servers_end_refusal(struct world *world)
 {
     struct sim_node *node = world->active;
 
     world->refuses_at_ms = SIM_NEVER;
-    world->http_error_ends_at_ms = SIM_NEVER;
+    world->refusal_ends_at_ms = SIM_NEVER;
     world->backup_sites = 0;
     if (node->refuses || node->refused != 0) {
         sim_say("the server refuses nothing any more");
         node->refuses = false;
         node->refused = 0;
-        tell_http_error(world, 0);
+        tell_refusal(world, 0);
     }
 }
 
@@ -101,7 +101,7 @@ void sim_servers_go_back(struct world *world)
 {
     world->tally->rollbacks++;
     world->goes_back_at_ms = SIM_NEVER;
-    sim_servers_end_http_error(world);
+    sim_servers_end_refusal(world);
     for (size_t i = 0; i < world->instance_count; i++) {
         for (size_t site = 0; site < world->site_count; site++) {
             if (sim_instance_is_up(&world->instances[i]) &&
@@ -195,7 +195,7 @@ void sim_servers_strike(struct world *world)
 {
     bool is_refusing = world->active->refuses || world->active->refused != 0;
 
-    if (world->weather.http_error_ms != 0 && !is_refusing && sim_chance(300)) {
+    if (world->weather.refusal_ms != 0 && !is_refusing && sim_chance(300)) {
         sim_servers_refuse(world, SIM_ALL_SITES);
     } else if (world->weather.climate == SIM_REPLICATED) {
         sim_replicas_strike(world);
@@ -221,12 +221,12 @@ static void restore_sites(struct world *world, unsigned sites)
 }
 
 /* right after a refusal, or a bit later, the store may have gone back */
-static void let_http_error_end(struct world *world)
+static void let_refusal_end(struct world *world)
 {
     bool goes_back = world->active->refuses && sim_chance(700);
     unsigned sites = world->backup_sites;
 
-    sim_servers_end_http_error(world);
+    sim_servers_end_refusal(world);
     if (sites != 0) {
         restore_sites(world, sites);
     } else if (goes_back && sim_chance(500)) {
@@ -240,7 +240,7 @@ uint64_t sim_servers_next_ms(const struct world *world)
 {
     uint64_t next_ms = sim_earlier(world->snapshot_at_ms, world->refuses_at_ms);
 
-    next_ms = sim_earlier(next_ms, world->http_error_ends_at_ms);
+    next_ms = sim_earlier(next_ms, world->refusal_ends_at_ms);
     next_ms = sim_earlier(next_ms, world->goes_back_at_ms);
     next_ms = sim_earlier(next_ms, sim_replicas_next_ms(world));
     return sim_earlier(next_ms, sim_sites_next_ms(world));
@@ -254,8 +254,8 @@ void sim_servers_run_due(struct world *world)
         take_snapshot(world);
     }
     sim_replicas_run_due(world);
-    if (world->http_error_ends_at_ms <= now_ms) {
-        let_http_error_end(world);
+    if (world->refusal_ends_at_ms <= now_ms) {
+        let_refusal_end(world);
     }
     if (world->goes_back_at_ms <= now_ms) {
         go_back_somehow(world);
@@ -272,9 +272,9 @@ void sim_servers_mend(struct world *world)
     world->snapshot_at_ms = SIM_NEVER;
     world->goes_back_at_ms = SIM_NEVER;
     if (world->backup_sites != 0) {
-        let_http_error_end(world);
+        let_refusal_end(world);
     }
-    sim_servers_end_http_error(world);
+    sim_servers_end_refusal(world);
     sim_replicas_sync_all(world);
     sim_sites_repair_all(world);
 }
@@ -295,7 +295,7 @@ void sim_servers_create(struct world *world)
     world->snapshot = sim_database_create(world->site_count);
     world->backup = sim_database_create(world->site_count);
     world->refuses_at_ms = SIM_NEVER;
-    world->http_error_ends_at_ms = SIM_NEVER;
+    world->refusal_ends_at_ms = SIM_NEVER;
     world->goes_back_at_ms = SIM_NEVER;
     take_snapshot(world);
     sim_replicas_create(world);

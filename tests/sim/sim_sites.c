@@ -67,7 +67,7 @@ void sim_sites_strike(struct world *world)
     } else if (world->weather.loses_keys && sim_chance(300)) {
         sim_say("a backup");
         sim_database_copy(world->backup, world->active->database);
-    } else if (world->weather.http_error_ms != 0) {
+    } else if (world->weather.refusal_ms != 0) {
         refuse(world, site);
     }
 }

@@ -348,12 +348,12 @@ void sim_store_refuse(struct sim_store *store, bool refuses)
     store->refuses = refuses;
 }
 
-void sim_store_note_http_error(struct sim_store *store, unsigned sites)
+void sim_store_note_refusal(struct sim_store *store, unsigned sites)
 {
     sim_heed_begin(&store->heed, sites, store->available);
 }
 
-void sim_store_note_no_http_error(struct sim_store *store)
+void sim_store_note_no_refusal(struct sim_store *store)
 {
     sim_heed_end(&store->heed, store->weather.heed_ms);
 }

@@ -52,8 +52,8 @@ struct sim_node *sim_store_node(const struct sim_store *store);
 void sim_store_refuse(struct sim_store *store, bool refuses);
 
 /** The node refuses sites, which are bits, or refuses nothing any more. */
-void sim_store_note_http_error(struct sim_store *store, unsigned sites);
-void sim_store_note_no_http_error(struct sim_store *store);
+void sim_store_note_refusal(struct sim_store *store, unsigned sites);
+void sim_store_note_no_refusal(struct sim_store *store);
 
 /** Whether the instance could not know of the last refusal of a site in time. */
 bool sim_store_has_missed(const struct sim_store *store, size_t site);

@@ -291,7 +291,7 @@ static void arrive(struct sim_traffic *traffic)
 /*
  * An older version does not know the form in which this one keeps tokens. So nothing goes back to
  * it, and what it has yet to apply, to replay or to resend is not tried elsewhere. This version
- * looks for the older form where it was told that an older version writes: not before that.
+ * looks for the older form only after an answer has said that an older version writes.
  */
 static bool may_repeat_at(const struct sim_traffic *traffic, const struct asked *asked,
                           const struct sim_instance *instance)

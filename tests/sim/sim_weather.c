@@ -114,14 +114,14 @@ static void draw_traffic(const struct sim_weather *weather, struct sim_instances
 }
 
 /* refusals of a minute are longer than batches are retained */
-static void draw_http_errors(struct sim_weather *weather)
+static void draw_refusals(struct sim_weather *weather)
 {
     if (sim_chance(400)) {
         return;
     }
-    weather->http_error_ms = sim_chance(500) ? sim_draw_skewed(100, 5000) : 60000;
-    if (weather->http_error_ms > 5000) {
-        weather->storm_ms += weather->http_error_ms;
+    weather->refusal_ms = sim_chance(500) ? sim_draw_skewed(100, 5000) : 60000;
+    if (weather->refusal_ms > 5000) {
+        weather->storm_ms += weather->refusal_ms;
         weather->fault_ms += 2000;
         weather->is_lasting = sim_chance(700);
     }
@@ -143,7 +143,7 @@ static void calm_down(struct sim_weather *weather, struct sim_instances *common)
 {
     weather->stall_ms = 0;
     weather->kills = false;
-    weather->http_error_ms = sim_draw_skewed(1000, 20000);
+    weather->refusal_ms = sim_draw_skewed(1000, 20000);
     weather->loses_keys = true;
     weather->upgrades = false;
     common->weather = (struct sim_store_weather){
@@ -154,7 +154,7 @@ static void calm_down(struct sim_weather *weather, struct sim_instances *common)
 
 static void leave_out(struct sim_weather *weather)
 {
-    weather->http_error_ms = (left_out & SIM_KIND_REFUSALS) != 0 ? 0 : weather->http_error_ms;
+    weather->refusal_ms = (left_out & SIM_KIND_REFUSALS) != 0 ? 0 : weather->refusal_ms;
     weather->loses_keys = weather->loses_keys && (left_out & SIM_KIND_KEYS) == 0;
     weather->upgrades = weather->upgrades && (left_out & SIM_KIND_UPGRADES) == 0;
     weather->sets_wall = weather->sets_wall && (left_out & SIM_KIND_CLOCKS) == 0;
@@ -177,7 +177,7 @@ void sim_weather_draw(struct sim_weather *weather, struct sim_instances *common,
         weather->outage_ms = 30000;
         weather->storm_ms += 30000;
     }
-    draw_http_errors(weather);
+    draw_refusals(weather);
     draw_replicas(weather);
     common->options.max_wait_ms = sim_draw_skewed(20, 3000);
     common->options.max_waiting = sim_draw_skewed(5, 500);

@@ -25,7 +25,7 @@ struct sim_weather {
     uint64_t outage_ms;            /* at most */
     uint64_t stall_ms;             /* at most; 0: none */
     bool kills;                    /* instances end and die */
-    uint64_t http_error_ms;        /* at most; 0: none */
+    uint64_t refusal_ms;           /* at most; 0: none */
     bool is_lasting;               /* little else happens while the store refuses */
     uint64_t lag_ms;               /* of replicas, at most */
     uint64_t grace_ms;             /* for which a replica that is gone is waited for */

@@ -44,12 +44,12 @@ struct sim_tally {
     uint64_t outages;
     uint64_t deaths;
     uint64_t rollbacks;
-    uint64_t http_errors;         /* by a server */
-    uint64_t http_errors_of_site; /* of one site by a server */
-    uint64_t cuts;                /* of replicas from their master */
-    uint64_t promotions;          /* of replicas, some of which lag */
-    uint64_t keys_lost;           /* of a site, one by one */
-    uint64_t torn;                /* sites, by that */
+    uint64_t refusals;         /* by a server */
+    uint64_t refusals_of_site; /* of one site by a server */
+    uint64_t cuts;             /* of replicas from their master */
+    uint64_t promotions;       /* of replicas, some of which lag */
+    uint64_t keys_lost;        /* of a site, one by one */
+    uint64_t torn;             /* sites, by that */
     uint64_t repairs;
     uint64_t clock_jumps;
     uint64_t upgrades; /* of instances from an older version */

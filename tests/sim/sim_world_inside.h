@@ -39,7 +39,7 @@ struct world {
      */
     struct sim_database *backup;
     uint64_t refuses_at_ms; /* a refusal that was decided begins */
-    uint64_t http_error_ends_at_ms;
+    uint64_t refusal_ends_at_ms;
     uint64_t
         goes_back_at_ms;   /* after a refusal; until then no copy gets what the active one does */
     unsigned backup_sites; /* bits: that go back to the backup when the refusal ends */
@@ -83,7 +83,7 @@ void sim_servers_go_back(struct world *world);
 /** The active one refuses sites, which are bits, or all of them as a server; or nothing any more.
  */
 void sim_servers_refuse(struct world *world, unsigned sites);
-void sim_servers_end_http_error(struct world *world);
+void sim_servers_end_refusal(struct world *world);
 
 /* --- sim_replicas.c --- */
 

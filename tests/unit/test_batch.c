@@ -44,8 +44,8 @@ static void test_numbers_in_order_of_arrival(void **state)
 static void test_who_leaves_and_who_stays(void **state)
 {
     /*
-     * x: leaves. From an open batch it takes its hit along; a sealed one stays as it was sent, and
-     * nobody gets the number.
+     * x: leaves. An open batch loses its hit. A sealed one stays unchanged, and its number is not
+     * used.
      */
     static const struct {
         const char *pages;

@@ -319,7 +319,7 @@ static void test_a_visit_from_inside_an_answer(void **state)
     assert_int_equal(engine_stats(fixture->engine)->applied, fixture->count);
 }
 
-static void test_a_visit_from_inside_a_http_error(void **state)
+static void test_a_visit_from_inside_a_refusal(void **state)
 {
     struct fixture *fixture = *state;
 
@@ -486,7 +486,7 @@ int main(void)
         TEST(test_options_can_be_changed),
         TEST(test_the_longest_names),
         TEST(test_a_visit_from_inside_an_answer),
-        TEST(test_a_visit_from_inside_a_http_error),
+        TEST(test_a_visit_from_inside_a_refusal),
         TEST(test_stop_answers_those_who_wait),
         TEST(test_abandon_answers_everybody_now),
         TEST(test_destroy_at_any_time),

@@ -147,7 +147,7 @@ static void refuse_for(struct fixture *fixture, uint64_t ms)
 }
 
 /* one visit after the other, each let through alone, until one is sent; returns its index */
-static size_t health(struct fixture *fixture)
+static size_t probe(struct fixture *fixture)
 {
     size_t i = visit(fixture, "/");
 
@@ -172,10 +172,10 @@ static void test_a_failing_store_is_tried_with_one_visit_at_a_time(void **state)
     turn(fixture);
     end_all_for(fixture, FAKE_REFUSED_ALL, MAX_WAIT_MS + 2 * EXPIRE_MS);
     assert_uncounted(fixture, i, VISIT_REFUSED);
-    i = health(fixture);
+    i = probe(fixture);
     end_all_for(fixture, FAKE_REFUSED_ALL, MAX_WAIT_MS + 2 * EXPIRE_MS);
     assert_uncounted(fixture, i, VISIT_REFUSED);
-    i = health(fixture);
+    i = probe(fixture);
     end(fixture, FAKE_DONE);
     assert_counted(fixture, i, 1);
     visit(fixture, "/"); /* the way is free for all */
@@ -213,7 +213,7 @@ static void test_a_short_failure_refuses_nobody(void **state)
 #define PATIENCE_MS 600000
 
 /* refuses all batches for `ms`; returns what was logged meanwhile */
-static const char *log_of_http_errors(struct fixture *fixture, uint64_t ms)
+static const char *log_of_refusals(struct fixture *fixture, uint64_t ms)
 {
     log_set_level(LOG_LEVEL_INFO);
     log_capture_begin();
@@ -246,8 +246,8 @@ static void test_a_failing_store_is_warned_of_once_a_minute(void **state)
     visit(fixture, "/");
     visit(fixture, "/");
     turn(fixture);
-    assert_string_equal(log_of_http_errors(fixture, 950), "");
-    log = log_of_http_errors(fixture, LAST_RETRY_MS);
+    assert_string_equal(log_of_refusals(fixture, 950), "");
+    log = log_of_refusals(fixture, LAST_RETRY_MS);
     assert_int_equal(count_in_text(log, "\n"), 1);
     assert_non_null(strstr(log, "warning store: site default: takes no batches for "));
     assert_non_null(strstr(log, "s: not now; trying again, 2 visits wait, 0 are in the journal\n"));
@@ -255,8 +255,8 @@ static void test_a_failing_store_is_warned_of_once_a_minute(void **state)
     assert_string_equal(stall.site, "default");
     assert_string_equal(stall.reason, "not now");
     assert_in_range(stall.lasted_ms, 950 + LAST_RETRY_MS - 50, 950 + LAST_RETRY_MS + 50);
-    assert_string_equal(log_of_http_errors(fixture, 60000 - 2 * LAST_RETRY_MS), "");
-    log = log_of_http_errors(fixture, 3 * LAST_RETRY_MS);
+    assert_string_equal(log_of_refusals(fixture, 60000 - 2 * LAST_RETRY_MS), "");
+    log = log_of_refusals(fixture, 3 * LAST_RETRY_MS);
     assert_int_equal(count_in_text(log, "warning store: site default: takes no batches for 6"), 1);
     assert_int_equal(count_in_text(log, "\n"), 1);
     log = log_of_recovery(fixture);
@@ -273,7 +273,7 @@ static void test_nothing_is_said_of_a_short_failure(void **state)
 
     visit(fixture, "/");
     turn(fixture);
-    assert_string_equal(log_of_http_errors(fixture, 500), "");
+    assert_string_equal(log_of_refusals(fixture, 500), "");
     assert_true(engine_longest_stall(fixture->engine, &stall));
     assert_string_equal(log_of_recovery(fixture), "");
     assert_false(engine_longest_stall(fixture->engine, &stall));
@@ -287,7 +287,7 @@ static void test_a_failure_is_known_for_a_minute(void **state)
 
     visit(fixture, "/");
     turn(fixture);
-    log_of_http_errors(fixture, 2 * MAX_WAIT_MS);
+    log_of_refusals(fixture, 2 * MAX_WAIT_MS);
     log_capture_begin();
     advance(fixture, 55000);
     assert_true(engine_longest_stall(fixture->engine, &stall));
@@ -335,7 +335,7 @@ static void test_sites_that_are_not_taken_are_warned_of_in_turn(void **state)
     visit_site(fixture, "one", "/");
     visit_site(fixture, "two", "/");
     turn(fixture);
-    log = log_of_http_errors(fixture, 120000 + 3 * LAST_RETRY_MS);
+    log = log_of_refusals(fixture, 120000 + 3 * LAST_RETRY_MS);
     assert_int_equal(count_in_text(log, "\n"), 3);
     assert_int_equal(count_in_text(log, "site one: takes no batches"), 2);
     assert_int_equal(count_in_text(log, "site two: takes no batches"), 1);
@@ -354,10 +354,10 @@ static void test_a_store_that_is_away_is_not_said_to_take_no_batches(void **stat
     visit(fixture, "/");
     turn(fixture);
     fake_store_go_away(fixture->store, FAKE_REFUSED);
-    assert_string_equal(log_of_http_errors(fixture, 120000), "");
+    assert_string_equal(log_of_refusals(fixture, 120000), "");
     assert_false(engine_longest_stall(fixture->engine, &stall));
     fake_store_come_back(fixture->store);
-    assert_string_equal(log_of_http_errors(fixture, 500), ""); /* its time begins when it is back */
+    assert_string_equal(log_of_refusals(fixture, 500), ""); /* its time begins when it is back */
     assert_string_equal(log_of_recovery(fixture), "");
 }
 

@@ -76,8 +76,7 @@ static void test_the_store_comes_back_further_than_it_was(void **state)
     count_one(fixture, "/", 16);
 }
 
-/* the answer to what is sent again is lost, and the store says that it has it: it counts as resent
- */
+/* the answer to a resend is lost, and the store says that it has the batch: it counts as resent */
 static void test_what_arrived_without_an_answer_is_resent(void **state)
 {
     static const struct {

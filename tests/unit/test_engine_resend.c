@@ -65,7 +65,7 @@ static void test_visits_that_arrive_while_it_resends(void **state)
     }
 }
 
-/* the visits of the batch that found out may still lose their patience, and are not counted then */
+/* visits of the batch that met the gap may still time out; then they are not counted */
 static void test_patience_ends_while_it_resends(void **state)
 {
     struct fixture *fixture = *state;

@@ -109,7 +109,7 @@ static void refuse_at(struct fixture *fixture, const char *site, enum fake_fate 
     }
 }
 
-/* what the store has of "/" of a site when it comes back without anything, and is told again */
+/* the store comes back empty; returns its number of "/" once everything was resent */
 static uint64_t resent_at(struct fixture *fixture, const char *site)
 {
     go_back(fixture, fake_database_create());
@@ -151,7 +151,7 @@ static void test_time_stands_until_the_store_takes_something(void **state)
     assert_int_equal(resent_at(fixture, "one"), 1);
 }
 
-static void test_after_a_http_error_all_of_the_time_passes(void **state)
+static void test_after_a_refusal_all_of_the_time_passes(void **state)
 {
     struct fixture *fixture = *state;
 
@@ -411,7 +411,7 @@ int main(void)
         TEST(test_what_is_kept_is_bounded_in_memory),
         TEST(test_time_stands_while_the_store_refuses_all_sites),
         TEST(test_time_stands_until_the_store_takes_something),
-        TEST(test_after_a_http_error_all_of_the_time_passes),
+        TEST(test_after_a_refusal_all_of_the_time_passes),
         TEST(test_time_stands_for_the_site_that_is_refused),
         TEST(test_what_a_replica_lacks_is_kept),
         TEST(test_what_the_replicas_have_is_kept_for_its_time),

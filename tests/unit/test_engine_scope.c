@@ -100,7 +100,7 @@ static void test_a_refused_site_is_tried_with_one_visit_at_a_time(void **state)
 }
 
 /* all who wait for the end of the refusal are refused together, not each after a time of its own */
-static void test_visits_wait_for_the_rest_of_the_http_errors_time(void **state)
+static void test_visits_wait_for_the_rest_of_the_refusals_time(void **state)
 {
     struct fixture *fixture = *state;
     size_t first = visit_site(fixture, "broken", "/");
@@ -162,8 +162,8 @@ static const char *name_of(size_t i)
     return name;
 }
 
-/* one visit of each site, of which the first batches are refused */
-static void begin_http_error(struct fixture *fixture)
+/* one visit of each site; the first batches are refused */
+static void begin_refusal(struct fixture *fixture)
 {
     for (size_t i = 0; i < SITES; i++) {
         visit_site(fixture, name_of(i), "/");
@@ -181,7 +181,7 @@ static void test_a_store_that_refuses_all_is_tried_by_one_site_at_a_time(void **
     uint64_t before;
 
     set_limits(fixture, 600000, MAX_WAITING);
-    begin_http_error(fixture);
+    begin_refusal(fixture);
     before = fixture->store->apply_count;
     for (uint64_t ms = 0; ms < 60000; ms += 5) {
         advance(fixture, 5);
@@ -211,18 +211,18 @@ static void test_a_store_that_refuses_all_is_tried_by_one_site_at_a_time(void **
 static void test_visits_of_all_sites_are_refused_but_for_one(void **state)
 {
     struct fixture *fixture = *state;
-    size_t health;
+    size_t probe;
 
-    begin_http_error(fixture);
+    begin_refusal(fixture);
     end_all_for(fixture, FAKE_REFUSED_ALL, OPENING_MS);
     assert_int_equal(engine_stats(fixture->engine)->refused, SITES);
-    health = visit_site(fixture, "site-3", "/");
+    probe = visit_site(fixture, "site-3", "/");
     for (size_t i = 0; i < SITES; i++) {
         assert_int_equal(try_visit(fixture, name_of(i), "/"), -EHOSTDOWN);
     }
     assert_int_equal(try_visit(fixture, "new", "/"), -EHOSTDOWN);
     end_all_for(fixture, FAKE_DONE, FIRST_RETRY_MS + MAX_WAIT_MS / 4);
-    assert_counted(fixture, health, 1);
+    assert_counted(fixture, probe, 1);
     count_site(fixture, "new");
 }
 
@@ -267,7 +267,7 @@ static void test_an_error_of_all_sites_that_only_one_gets_is_its_own(void **stat
 }
 
 /* what was refused long ago, with all others, says nothing of whom the next refusal concerns */
-static void test_a_site_that_was_not_tried_since_the_last_http_error_of_all(void **state)
+static void test_a_site_that_was_not_tried_since_the_last_refusal_of_all(void **state)
 {
     struct fixture *fixture = *state;
 
@@ -286,7 +286,7 @@ static void test_a_site_that_was_not_tried_since_the_last_http_error_of_all(void
 }
 
 /* an answer that writes nothing does not show that the store takes writes */
-static void test_what_is_only_read_ends_no_http_error(void **state)
+static void test_what_is_only_read_ends_no_refusal(void **state)
 {
     struct fixture *fixture = *state;
     size_t doubtful = visit_site(fixture, "one", "/");
@@ -323,7 +323,7 @@ static void test_what_is_only_read_ends_no_http_error(void **state)
  * Guards: a site that is refused for its own sake as well must not be the one that tries the store
  * for all, or the others wait for it.
  */
-static void test_a_refused_site_is_no_health_for_the_others(void **state)
+static void test_a_refused_site_is_no_probe_for_the_others(void **state)
 {
     struct fixture *fixture = *state;
     size_t sound;
@@ -547,15 +547,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_others_notice_nothing_of_a_site_that_is_refused),
         TEST(test_a_refused_site_is_tried_with_one_visit_at_a_time),
-        TEST(test_visits_wait_for_the_rest_of_the_http_errors_time),
+        TEST(test_visits_wait_for_the_rest_of_the_refusals_time),
         TEST(test_a_refused_site_keeps_its_backoff_whatever_others_do),
         TEST(test_a_site_that_is_not_answered_takes_no_other_with_it),
         TEST(test_a_store_that_refuses_all_is_tried_by_one_site_at_a_time),
         TEST(test_visits_of_all_sites_are_refused_but_for_one),
         TEST(test_an_error_of_all_sites_that_only_one_gets_is_its_own),
-        TEST(test_a_site_that_was_not_tried_since_the_last_http_error_of_all),
-        TEST(test_what_is_only_read_ends_no_http_error),
-        TEST(test_a_refused_site_is_no_health_for_the_others),
+        TEST(test_a_site_that_was_not_tried_since_the_last_refusal_of_all),
+        TEST(test_what_is_only_read_ends_no_refusal),
+        TEST(test_a_refused_site_is_no_probe_for_the_others),
         TEST(test_the_store_recovers_before_the_site_does),
         TEST(test_a_torn_site_is_refused_at_once),
         TEST(test_a_torn_site_that_is_repaired_counts_again),

@@ -162,10 +162,10 @@ static void test_a_visit_that_left_in_doubt_comes_back(void **state)
 }
 
 /*
- * Guards: a visit that was told that nobody knows, and whose batch was then certainly refused, was
- * sent again without its token, and counted twice when it had come back in the meantime.
+ * Guards: a visit was answered "unknown", and then its batch was certainly refused. The batch was
+ * sent again without the visit's token. If the visitor had come back meanwhile, it counted twice.
  */
-static void test_a_visit_that_left_before_the_http_error_comes_back(void **state)
+static void test_a_visit_that_left_before_the_refusal_comes_back(void **state)
 {
     struct fixture *fixture = *state;
     size_t gone = visit_key(fixture, "key");
@@ -289,7 +289,7 @@ int main(void)
         TEST(test_a_duplicate_repeats_its_repetitions),
         TEST(test_a_repetition_of_a_visit_in_doubt),
         TEST(test_a_visit_that_left_in_doubt_comes_back),
-        TEST(test_a_visit_that_left_before_the_http_error_comes_back),
+        TEST(test_a_visit_that_left_before_the_refusal_comes_back),
         TEST(test_a_visit_that_was_refused_comes_back),
         TEST(test_another_instance_takes_the_second_attempt),
         TEST(test_a_batch_has_a_bounded_number_of_tokens),

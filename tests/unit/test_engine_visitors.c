@@ -90,7 +90,7 @@ static void test_a_visitor_whose_batch_is_refused_is_told_again(void **state)
     assert_int_equal(fake_database_uniques(fixture->database, "default", "/a", TODAY), 1);
 }
 
-/* a resend brings the visitors back; who was lost with a batch that is not kept is told again */
+/* a resend brings the visitors back; those of batches that are not kept are sent again */
 static void test_a_store_that_went_back_is_told_of_all_visitors(void **state)
 {
     struct fixture *fixture = *state;

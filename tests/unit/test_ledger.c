@@ -378,7 +378,7 @@ static void test_forgets_by_bytes(void **state)
     assert_int_equal(count_retained(ledger), 0);
 }
 
-/* what is to be sent again is not dropped, however old it is by then */
+/* a batch that has to be resent is not dropped, however old it is */
 static void test_what_is_to_be_resent_is_kept(void **state)
 {
     struct ledger *ledger = *state;

@@ -65,7 +65,7 @@ static void open_well(const struct address *address, struct listener_socket *ret
     buf_finish(&errors);
 }
 
-static void expect_http_error(const struct address *address, const char *expected)
+static void expect_refusal(const struct address *address, const char *expected)
 {
     struct listener_socket socket;
     struct buf errors = BUF_EMPTY;
@@ -161,7 +161,7 @@ static void test_the_second_on_one_path_is_refused(void **state)
     struct listener_socket socket;
 
     open_well(&place->address, &socket);
-    expect_http_error(&place->address, "test x: is served by another process\n");
+    expect_refusal(&place->address, "test x: is served by another process\n");
     assert_int_equal(connect_to(place->address.path), 0);
     listener_close(&socket);
 }
@@ -194,7 +194,7 @@ static void test_a_socket_that_is_served_is_not_replaced(void **state)
     const struct place *place = *state;
     int fd = bind_foreign(place->address.path, 5);
 
-    expect_http_error(&place->address, "test x: is served by another process\n");
+    expect_refusal(&place->address, "test x: is served by another process\n");
     assert_int_equal(connect_to(place->address.path), 0);
     close(fd);
     unlink(place->address.path);
@@ -211,7 +211,7 @@ static void test_a_full_queue_is_served(void **state)
     strcpy(name.sun_path, place->address.path);
     assert_int_equal(connect(first, (struct sockaddr *)&name, sizeof(name)), 0);
     assert_int_equal(connect_to(place->address.path), -EAGAIN);
-    expect_http_error(&place->address, "test x: is served by another process\n");
+    expect_refusal(&place->address, "test x: is served by another process\n");
     close(first);
     close(fd);
     unlink(place->address.path);
@@ -222,7 +222,7 @@ static void test_a_file_is_not_replaced(void **state)
     const struct place *place = *state;
 
     close(open(place->address.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-    expect_http_error(&place->address, "test x: exists and is not a socket\n");
+    expect_refusal(&place->address, "test x: exists and is not a socket\n");
     assert_int_equal(unlink(place->address.path), 0);
 }
 
@@ -272,7 +272,7 @@ static void test_a_directory_that_cannot_be_made(void **state)
     snprintf(address.path, sizeof(address.path), "%s/file/a.sock", place->directory);
     snprintf(expected, sizeof(expected), "test x: cannot lock %s.lock: not a directory\n",
              address.path);
-    expect_http_error(&address, expected);
+    expect_refusal(&address, expected);
     unlink(file);
 }
 
@@ -285,7 +285,7 @@ static void test_tcp(void **state)
     open_well(&any, &socket);
     assert_string_equal(socket.address.host, "127.0.0.1");
     assert_int_not_equal(socket.address.port, 0);
-    expect_http_error(&socket.address, "test x: address already in use\n");
+    expect_refusal(&socket.address, "test x: address already in use\n");
     listener_close(&socket);
 }
 
@@ -294,7 +294,7 @@ static void test_an_address_of_another_machine(void **state)
     struct address address = {.host = "192.0.2.1", .port = 0};
 
     (void)state;
-    expect_http_error(&address, "test x: cannot assign requested address\n");
+    expect_refusal(&address, "test x: cannot assign requested address\n");
 }
 
 static void test_inherits_what_listens(void **state)

@@ -219,16 +219,25 @@ static void test_unknown_clients(void **state)
 static void test_idempotency_keys(void **state)
 {
     struct visit visit = {.token = "a", .token_length = 1, .token_window = STORE_WINDOW_CLIENT};
+    struct novelty_charge charge_of_third;
     struct novelty_charge charge;
     struct fixture fixture;
 
     (void)state;
     init(&fixture, "limits: { idempotency_keys = \"3/1h\" };");
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         assert_int_equal(take_visit(&fixture, 1, false, &visit, &charge), NOVELTY_OK);
     }
+    assert_int_equal(take_visit(&fixture, 1, false, &visit, &charge_of_third), NOVELTY_OK);
     assert_int_equal(take_visit(&fixture, 1, false, &visit, &charge), NOVELTY_TOKEN);
     assert_in_range(fixture.wait_ms, 1, 1200000);
+    /* a repetition takes no room in the store, however often it comes */
+    answer(&fixture, &charge_of_third, VISIT_DUPLICATE, 1);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(take_visit(&fixture, 1, false, &visit, &charge), NOVELTY_OK);
+        answer(&fixture, &charge, VISIT_DUPLICATE, 1);
+    }
+    assert_int_equal(take_visit(&fixture, 1, false, &visit, &charge), NOVELTY_OK);
     visit.token_window = STORE_WINDOW_ATTEMPT; /* of a proxy */
     assert_int_equal(take_visit(&fixture, 1, false, &visit, &charge), NOVELTY_OK);
     /* a visit that is refused for its key gives its new page back */

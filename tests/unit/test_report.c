@@ -186,7 +186,7 @@ static void test_hostile_text(void **state)
     (void)state;
     assert_report(fill_hostile, REPORT_TEXT,
                   "a  ?[31mred?\n"
-                  "b  ???\n"
+                  "b  ?\\u009b?\n"
                   "c  \xc3\xa9\xe2\x82\xac\n");
 }
 

@@ -365,12 +365,16 @@ static void test_health_says_how_it_is(void **state)
     assert_true(before.version[0] != '\0');
     assert_string_equal(before.last_error, "");
     assert_true(before.connects == 1);
-    assert_true(before.in_flight == 0);
     assert_true(before.changed_at_ms <= loop_now_ms(fixture->loop));
     apply_page(fixture, EPOCH_A, 1, "/", 1);
     store_health(fixture->store, &health);
     assert_true(health.commands > before.commands);
     assert_true(health.round_trip_us > 0);
+    /* the look at the settings of Redis may still be under way */
+    for (uint64_t sequence = 2; health.in_flight != 0 && sequence < 1000; sequence++) {
+        apply_page(fixture, EPOCH_A, sequence, "/", 1);
+        store_health(fixture->store, &health);
+    }
     assert_true(health.in_flight == 0);
 }
 

@@ -423,22 +423,24 @@ struct seen {
     unsigned encodings;
 };
 
-static bool begins_with(const char *line, const char *name, size_t length)
+/* `length` includes the colon; the line of `end - line` bytes ends in CR */
+static bool has_name(const char *line, const char *end, const char *name, size_t length)
 {
-    return strncasecmp(line, name, length) == 0;
+    return (size_t)(end - line) > length && line[length - 1] == ':' &&
+           strncasecmp(line, name, length) == 0;
 }
 
-static void note_line(const char *line, struct seen *seen)
+static void note_line(const char *line, const char *end, struct seen *seen)
 {
     switch (*line | 0x20) {
     case 'h':
-        seen->hosts += begins_with(line, H2O_STRLIT("host:"));
+        seen->hosts += has_name(line, end, H2O_STRLIT("host:"));
         break;
     case 'c':
-        seen->lengths += begins_with(line, H2O_STRLIT("content-length:"));
+        seen->lengths += has_name(line, end, H2O_STRLIT("content-length:"));
         break;
     case 't':
-        seen->encodings += begins_with(line, H2O_STRLIT("transfer-encoding:"));
+        seen->encodings += has_name(line, end, H2O_STRLIT("transfer-encoding:"));
         break;
     }
 }
@@ -461,6 +463,7 @@ static const char *judge(const h2o_req_t *req, const struct seen *seen)
 const char *connection_find_fault(const h2o_req_t *req)
 {
     const char *line = req->conn->callbacks->get_socket(req->conn)->input->bytes;
+    bool is_request_line = true;
     struct seen seen = {0};
 
     if (line[0] == '\r' && line[1] == '\n') {
@@ -475,10 +478,13 @@ const char *connection_find_fault(const h2o_req_t *req)
         if (end == line + 1) {
             return judge(req, &seen);
         }
+        if (!is_request_line) {
+            note_line(line, end, &seen);
+        }
+        is_request_line = false;
         line = end + 1;
         if (*line == ' ' || *line == '\t') {
             return "a header of the request continues on a second line";
         }
-        note_line(line, &seen);
     }
 }

@@ -138,8 +138,9 @@ void novelty_settle(struct novelty *novelty, struct novelty_charge *charge,
             budget_give_back(novelty->budgets, &charge->page);
         }
         break;
-    case VISIT_DUPLICATE:
+    case VISIT_DUPLICATE: /* the store has the page, and the token if that repeats */
         budget_give_back(novelty->budgets, &charge->page);
+        budget_give_back(novelty->budgets, &charge->token);
         break;
     case VISIT_REFUSED:
     case VISIT_TOO_MANY_PAGES:

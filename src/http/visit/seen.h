@@ -3,8 +3,8 @@
  * seen: a set of fixed size of 64-bit hashes. It remembers which pages and visitors this process
  * has seen in the store, so that only new ones are charged to a budget.
  *
- * An entry may replace another one. What is forgotten is charged once more, and the charge of a
- * page is given back when the store's answer shows that the page existed. The hashes depend on a
+ * An entry may replace another one. A forgotten page or visitor is charged once more. The store's
+ * answer shows whether a page existed; then its charge is given back. The hashes depend on a
  * secret of the process or of the day, so clients cannot provoke collisions.
  */
 #ifndef VISITCOUNTD_HTTP_SEEN_H

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/scratch.h"
 #include "store/store_call.h"
 
 #include <inttypes.h>
@@ -295,7 +296,7 @@ static bool wants_no_tracking(const struct request_headers *headers)
 static uint64_t hash_visitor(const struct client *client, const struct page_ref *page_ref,
                              const struct salt *salt)
 {
-    unsigned char bytes[sizeof(client->address) + STORE_SITE_MAX + 1 + USER_AGENT_BYTES];
+    SCRATCH unsigned char bytes[sizeof(client->address) + STORE_SITE_MAX + 1 + USER_AGENT_BYTES];
     h2o_iovec_t agent = client->headers.user_agent;
     unsigned char *at = bytes;
 
@@ -316,7 +317,7 @@ static uint64_t hash_visitor(const struct client *client, const struct page_ref 
 static void set_token(h2o_mem_pool_t *pool, const struct salt *salt, const struct page_key *page,
                       struct visit *visit, uint64_t visitor)
 {
-    unsigned char bytes[sizeof(visitor) + STORE_PAGE_MAX];
+    SCRATCH unsigned char bytes[sizeof(visitor) + STORE_PAGE_MAX];
     char *token = h2o_mem_alloc_pool(pool, TOKEN_LENGTH + 1);
 
     memcpy(bytes, &visitor, sizeof(visitor));
