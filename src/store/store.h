@@ -541,6 +541,8 @@ struct store {
     struct store_listener *listeners; /* the latest first */
     store_on_visits on_visits;
     void *on_visits_data;
+    uint64_t client_window_s;   /* see store_client_window_s() */
+    bool refuses_client_tokens; /* see store_refuses_client_tokens() */
 };
 
 /** Applies a batch. */
@@ -701,6 +703,24 @@ static inline void store_cancel_backup(struct store *store, void *data)
 {
     require(store_has_backup(store));
     store->operations->cancel_backup(store, data);
+}
+
+/**
+ * Returns for how many seconds the store keeps the tokens of STORE_WINDOW_CLIENT now. Less than
+ * STORE_WINDOW_CLIENT_S: its memory is short.
+ */
+static inline uint64_t store_client_window_s(const struct store *store)
+{
+    return store->client_window_s;
+}
+
+/**
+ * Whether the store's memory is full, and batches should bring no further tokens of
+ * STORE_WINDOW_CLIENT. A batch that does is applied all the same.
+ */
+static inline bool store_refuses_client_tokens(const struct store *store)
+{
+    return store->refuses_client_tokens;
 }
 
 /** Fills `ret_health`. Sends nothing to the server. */

@@ -190,6 +190,7 @@ static void report_store(struct report *report, const struct app_view *view)
     report_replicated(report, &health, loop_now_ms(view->loop));
     report_replicas(report, &health);
     report_warnings(report, &health);
+    report_duration(report, "idempotency_key_window", 1000 * store_client_window_s(view->store));
     report_end_section(report);
 }
 

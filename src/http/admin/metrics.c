@@ -356,6 +356,9 @@ void metrics_write(const struct metrics_facts *facts, struct buf *out)
     put_store(out, facts);
     put_journal(out, facts->journal);
     put_budgets(out, facts->novelty);
+    put_u64(
+        out, "visitcountd_idempotency_key_window_seconds", "gauge", facts->client_window_s,
+        "How long the store keeps an Idempotency-Key; less than 3600 while its memory is short.");
     put_server(out, facts);
     put_process(out, &facts->process);
 }

@@ -25,6 +25,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+/** When to repeat a visit whose token the store has no memory for. */
+#define FULL_RETRY_S 60
+
 /** A visit that waits for its number. It is in the request's pool. */
 struct waiting {
     struct visit visit;
@@ -167,6 +170,21 @@ static void refuse_novelty(struct request *request, const struct page_ref *page_
                        request->retry_after_s);
 }
 
+/** Refuses a visit with an Idempotency-Key while the store has no memory for it. */
+static bool refuses_token(struct request *request, const struct visit *visit)
+{
+    if (visit->token == NULL || visit->token_window != STORE_WINDOW_CLIENT ||
+        !store_refuses_client_tokens(request->app->store)) {
+        return false;
+    }
+    engine_note_refused(request->app->engine);
+    request->retry_after_s = FULL_RETRY_S;
+    http_error_respond(request, HTTP_ERROR_IDEMPOTENCY_KEYS,
+                       "the memory of the store is full; visits with an Idempotency-Key are not "
+                       "counted for a minute");
+    return true;
+}
+
 /** Charges the visit to the budgets. Returns false if it has answered the request. */
 static bool charge_visit(struct waiting *waiting, const struct client *client,
                          const struct page_ref *page_ref)
@@ -207,6 +225,9 @@ static void count_visit(struct request *request, const struct client *client,
     if (!token_read(&request->h2o->pool, client, &waiting->visit)) {
         http_error_respond(request, HTTP_ERROR_BAD_IDEMPOTENCY_KEY,
                            "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
+        return;
+    }
+    if (refuses_token(request, &waiting->visit)) {
         return;
     }
     waiting->visit.second = second_of(request);

@@ -319,7 +319,7 @@ static void put_lifetimes(const struct redis_tokens *tokens, const struct redis_
 
     if (group->window == STORE_WINDOW_CLIENT) {
         full_s = token_buckets_client_life_s(tokens->batch->second, clock_wall_ms() / 1000,
-                                             store->client_window_s, store->keep_tokens_s);
+                                             store->store.client_window_s, store->keep_tokens_s);
         least_s = full_s - LIFE_ROUNDED_S;
     }
     redis_store_list_put(store, least_s);

@@ -28,10 +28,6 @@ struct redis_token_group {
     struct token_buckets buckets; /* of stamps: only the number */
 };
 
-/** Kinds of the keys of clients' tokens: of this version, and of version 0.2 and before. */
-#define REDIS_CLIENT_TOKENS     "seen:client:"
-#define REDIS_OLD_CLIENT_TOKENS "seen:3600:"
-
 /**
  * The tokens of a batch in the order of sending: by group, and within a group in the order of the
  * batch.
