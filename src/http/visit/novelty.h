@@ -3,7 +3,7 @@
  * novelty: charges new things of a visit to the networks of its client: a page, a site, an
  * Idempotency-Key or a visitor. Each of them takes room in the store, and a client can make up as
  * many as it likes. See budget.h for how the limits work. A client with many networks is bounded by
- * the tokens of all sites together, of which one site may use a share.
+ * a rate of tokens of all sites together. One site may use a share of it.
  *
  * A page or a visitor is new if this process has not seen it yet. A page is charged before its
  * first visit is sent. Visits that come before the answer are not charged. The charge is given back
