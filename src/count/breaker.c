@@ -13,7 +13,7 @@ static void begin_site(struct site *site, uint64_t now_ms)
     if (!site->is_refused) {
         site->is_refused = true;
         site->refused_since_ms = now_ms;
-        site->engine->refused_waiting += site->waiting;
+        waiting_visits_set_apart(&site->visits, true);
     }
 }
 
@@ -21,7 +21,7 @@ static void end_site(struct site *site)
 {
     if (site->is_refused) {
         site->is_refused = false;
-        site->engine->refused_waiting -= site->waiting;
+        waiting_visits_set_apart(&site->visits, false);
     }
 }
 
@@ -121,7 +121,8 @@ static bool is_server_tried(const struct engine *engine, const struct site *site
     bool is_refused = site != NULL && site->is_refused;
 
     /* a visit of a site that is refused alone tests nothing for the other sites */
-    return engine->stats.waiting != (is_refused ? 0 : engine->refused_waiting);
+    return waiting_visits_count(&engine->waiting) !=
+           (is_refused ? 0 : waiting_visits_count_apart(&engine->waiting));
 }
 
 uint64_t breaker_away_since_ms(const struct engine *engine)
@@ -150,7 +151,7 @@ bool breaker_is_open(const struct engine *engine, const struct site *site, uint6
         (is_server_tried(engine, site) || gives_way(engine, site, now_ms))) {
         return true;
     }
-    if (site == NULL || site->waiting == 0) {
+    if (site == NULL || waiting_visits_count_of(&site->visits) == 0) {
         return false;
     }
     return is_torn || (site->is_refused && has_lasted(engine, site->refused_since_ms, now_ms));

@@ -12,7 +12,6 @@
 #include "count/outdated.h"
 #include "count/dispatcher.h"
 #include "count/site.h"
-#include "count/waiting_visits.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -26,7 +25,7 @@ static struct site *create_site(struct engine *engine, const char *name)
 
     site->engine = engine;
     strncpy(site->name, name, STORE_SITE_MAX);
-    list_init(&site->awaited);
+    waiting_visits_init_site(&site->visits, &engine->waiting);
     list_init(&site->unwritten);
     list_init(&site->torn);
     list_init(&site->lanes);
@@ -44,22 +43,6 @@ static struct site *find_or_create_site(struct engine *engine, const char *name)
 }
 
 /*
- * Whether one more visit of a site may wait. With several sites, one site may have at most seven
- * times as many waiting visits as there are free places. So a single site gets seven eighths of all
- * places. Some places are left for the others, however many sites are refused.
- */
-static bool has_place(const struct engine *engine, const struct site *site)
-{
-    uint64_t max_waiting = engine->options.max_waiting;
-
-    if (engine->stats.waiting >= max_waiting) {
-        return false;
-    }
-    return !engine->options.has_many_sites || site == NULL || site->waiting == 0 ||
-           site->waiting + 1 <= 7 * (max_waiting - engine->stats.waiting - 1);
-}
-
-/*
  * Decides whether a visit is admitted. Returns 0 or the error of engine_visit(). `*ret_spills`
  * tells that the visit goes to the journal. `site` is NULL if it is not known yet. Visits of a torn
  * site do not go to the journal, because it is not certain that they could be counted.
@@ -74,7 +57,7 @@ static int admit(const struct engine *engine, const struct site *site, struct vi
     if (engine->is_stopped) {
         return -ESHUTDOWN;
     }
-    if (!has_place(engine, site)) {
+    if (!waiting_visits_have_room(&engine->waiting, site != NULL ? &site->visits : NULL)) {
         return -ENOBUFS;
     }
     if (breaker_is_closed(engine, site)) {
@@ -122,7 +105,7 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     } else if (!session_is_busy(&lane->session)) {
         dispatcher_make_ready(lane);
     }
-    waiting_visits_begin(site);
+    waiting_visits_begin(&site->visits);
     return 0;
 }
 
@@ -204,28 +187,16 @@ static bool waits_in_vain(const struct site *site, uint64_t patience_ms)
             !list_is_empty(&site->live.session.batches));
 }
 
-static void on_expire(struct loop_timer *timer)
+static bool on_look(struct site_visits *visits, uint64_t patience_ms)
 {
-    struct engine *engine = container_of(timer, struct engine, expire);
-    uint64_t now_ms = loop_patience_ms(engine->loop);
-    struct list *link = engine->awaited.next;
+    struct site *site = container_of(visits, struct site, visits);
 
-    while (link != &engine->awaited) {
-        struct site *site = container_of(link, struct site, awaited);
-
-        if (engine->journal == NULL || breaker_is_torn(site)) {
-            waiting_visits_expire(site, now_ms);
-        } else if (waits_in_vain(site, now_ms)) {
-            spill_waiting_visits(site);
-        }
-        link = link->next;
-        if (!has_batches(site)) {
-            list_remove(&site->awaited);
-        }
+    if (site->engine->journal == NULL || breaker_is_torn(site)) {
+        lane_expire_visits(site, patience_ms);
+    } else if (waits_in_vain(site, patience_ms)) {
+        spill_waiting_visits(site);
     }
-    if (engine->stats.waiting != 0) {
-        loop_timer_start(engine->loop, &engine->expire, WAITING_INTERVAL_MS);
-    }
+    return has_batches(site);
 }
 
 /* --- the engine itself --- */
@@ -258,8 +229,7 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     list_init(&engine->stalls);
     list_init(&engine->torn);
     engine->session_events = &outcome_events;
-    list_init(&engine->awaited);
-    loop_timer_init(&engine->expire, on_expire);
+    waiting_visits_init(&engine->waiting, loop, &engine->options, &engine->stats, on_look);
     dispatcher_init(engine);
     loop_task_init(&engine->flush, on_flush);
     resend_init(engine);
@@ -278,7 +248,7 @@ static void destroy_site(struct site *site)
     while (!list_is_empty(&site->lanes)) {
         lane_finish(lane_in_site(site->lanes.next));
     }
-    list_remove(&site->awaited);
+    waiting_visits_finish_site(&site->visits);
     list_remove(&site->unwritten);
     breaker_end_torn(site);
     free(site);
@@ -294,7 +264,7 @@ void engine_destroy(struct engine *engine)
     resend_finish(engine);
     loop_task_cancel(&engine->flush);
     dispatcher_finish(engine);
-    loop_timer_stop(&engine->expire);
+    waiting_visits_finish(&engine->waiting);
     map_for_each(node, &engine->sites) {
         destroy_site(site_of(node));
     }
@@ -346,6 +316,6 @@ void engine_abandon(struct engine *engine)
 {
     engine_stop(engine);
     map_for_each(node, &engine->sites) {
-        waiting_visits_expire(site_of(node), UINT64_MAX);
+        lane_expire_visits(site_of(node), UINT64_MAX);
     }
 }

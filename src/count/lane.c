@@ -59,3 +59,33 @@ struct lane *lane_find_or_create(struct site *site, const char *epoch)
     ledger_continue(&lane->session.ledger, epoch);
     return lane;
 }
+
+/* --- visits that were not answered in time --- */
+
+static void expire(struct site *site, uint64_t patience_ms, const char *why_refused)
+{
+    struct list refused;
+    struct list unknown;
+
+    list_init(&refused);
+    list_init(&unknown);
+    list_for_each(link, &site->lanes) {
+        session_expire(&lane_in_site(link)->session, patience_ms, &refused, &unknown);
+    }
+    waiting_visits_answer_uncounted(&site->visits, &refused, VISIT_REFUSED, why_refused);
+    waiting_visits_answer_uncounted(&site->visits, &unknown, VISIT_UNKNOWN,
+                                    "the store did not confirm the visit in time; it may have been "
+                                    "counted");
+}
+
+void lane_expire_visits(struct site *site, uint64_t patience_ms)
+{
+    expire(site, patience_ms, "the store did not take the visit in time; it was not counted");
+}
+
+void lane_refuse_torn_visits(struct site *site)
+{
+    expire(site, UINT64_MAX,
+           "what the store keeps of the site is damaged, and takes no visits until it is repaired; "
+           "the visit was not counted");
+}

@@ -28,4 +28,13 @@ static inline void lane_use(struct lane *lane, uint64_t now_ms)
  */
 struct lane *lane_find_or_create(struct site *site, const char *epoch);
 
+/** Answers the visits of the site that have timed out by `patience_ms`, as refused or unknown. */
+void lane_expire_visits(struct site *site, uint64_t patience_ms);
+
+/**
+ * Answers all visits of a torn site as refused or unknown. Visits that were not sent are certainly
+ * not counted.
+ */
+void lane_refuse_torn_visits(struct site *site);
+
 #endif

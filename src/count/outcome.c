@@ -4,12 +4,12 @@
 #include "base/log.h"
 #include "count/breaker.h"
 #include "count/stall.h"
+#include "count/lane.h"
 #include "count/resend.h"
 #include "count/spill.h"
 #include "count/outdated.h"
 #include "count/dispatcher.h"
 #include "count/site.h"
-#include "count/waiting_visits.h"
 
 static struct lane *lane_of(struct session *session)
 {
@@ -45,7 +45,7 @@ static void finish_batch(struct lane *lane, struct batch *batch,
         struct visit *visit = container_of(link, struct visit, link);
         struct visit_answer answer = visit->answer; /* the visit may be gone before the end */
 
-        waiting_visits_answer(lane->site, visit, &answer);
+        waiting_visits_answer(&lane->site->visits, visit, &answer);
     }
     note_visitors(lane->site->engine, batch, applied);
     spill_note_applied(lane, batch, applied);
@@ -88,7 +88,7 @@ static void note_failure(struct lane *lane, const struct session_end *end)
         stall_note(lane, &concerned);
     }
     if (end->is_torn) {
-        waiting_visits_refuse_torn(lane->site);
+        lane_refuse_torn_visits(lane->site);
     }
     dispatcher_note_refusal(lane, concerned.scope);
 }

@@ -92,7 +92,7 @@ static void begin_generation(struct lane *lane)
     stall_end(lane);
     tell(lane, &doubt);
     waiting_visits_answer_uncounted(
-        lane->site, &doubt.visits, VISIT_UNKNOWN,
+        &lane->site->visits, &doubt.visits, VISIT_UNKNOWN,
         "the site was repaired while the store had not confirmed the visit; "
         "it may have been counted");
 }

@@ -30,6 +30,7 @@
 #include "count/estimates.h"
 #include "count/known_visitors.h"
 #include "count/stats.h"
+#include "count/waiting_visits.h"
 #include "count/visit.h"
 
 #include <string.h>
@@ -51,13 +52,12 @@ struct lane {
 struct site {
     struct map_node node;
     struct engine *engine;
-    struct list awaited;   /* in the engine's list while visits may wait */
+    struct site_visits visits;
     struct list unwritten; /* in the engine's list while visits have to go to the journal */
     struct list torn;      /* in the engine's list while the site's keys contradict each other */
     struct list lanes;     /* the live one comes first */
     struct lane live;
     struct lane *backlog; /* NULL until the site's first visit goes to the journal */
-    uint64_t waiting;     /* visits of the site without an answer */
     bool is_refused;      /* the store refuses this site's visits; see breaker.c */
     uint64_t refused_since_ms;
     uint64_t refused_ended_at_ms; /* the last refusal of this site alone; 0: never */
@@ -82,8 +82,8 @@ struct engine {
     struct engine_options options;
     struct stats stats;
     struct map sites;
-    struct site *latest;   /* a cache: most visits are of the same site as the visit before */
-    struct list awaited;   /* sites in which visits may wait: a few of thousands */
+    struct site *latest; /* a cache: most visits are of the same site as the visit before */
+    struct waiting_visits waiting;
     struct list unwritten; /* sites with visits for the journal */
     struct list torn;      /* sites whose keys contradict each other */
     struct list ready;     /* lanes with something to send */
@@ -93,7 +93,6 @@ struct engine {
     struct loop_task flush;
     bool has_gathered; /* connections were polled once more before this flush; see engine.c */
     struct loop_timer retry;
-    struct loop_timer expire;
     struct loop_timer forget;
     struct backoff backoff;      /* for refusals that concern all sites; used by `retry` */
     struct known_visitors known; /* visitors that the store already has */
@@ -106,7 +105,6 @@ struct engine {
     uint64_t changed_lost_ms;      /* loop_lost_ms() at that time */
     uint64_t refusing_since_ms;    /* valid while is_refusing */
     uint64_t refusing_ended_at_ms; /* 0: never */
-    uint64_t refused_waiting;      /* waiting visits of sites that are refused alone */
     uint64_t stalled_sites;        /* sites that stall.c tracks */
     uint64_t torn_sites;
     uint64_t writes;       /* batches of all sites that the store has written */

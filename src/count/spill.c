@@ -98,7 +98,7 @@ static void answer_journaled(void *data, struct visit *visit, size_t entry)
     if (context->pages[entry].total != 0) {
         answer.count = context->pages[entry].total + visit->position + 1;
     }
-    waiting_visits_end(context->spill_record->lane->site);
+    waiting_visits_end(&context->spill_record->lane->site->visits);
     engine->stats.journaled++;
     visit->on_answer(visit, &answer);
 }
@@ -118,7 +118,7 @@ static void finish_written(struct spill_record *spill_record)
     batch_release(batch, answer_journaled, &context);
     free(pages);
     waiting_visits_answer_uncounted(
-        lane->site, &context.unknown, VISIT_UNKNOWN,
+        &lane->site->visits, &context.unknown, VISIT_UNKNOWN,
         "the store did not confirm the visit in time; its page may be one "
         "more than the site may have");
 }
@@ -143,7 +143,7 @@ static void finish_unwritten(struct spill_record *spill_record, int error)
     if (lane == &lane->site->live) {
         /* the batch was sent to the store, and stays in the session to be sent again */
         waiting_visits_answer_uncounted(
-            lane->site, &visits, VISIT_UNKNOWN,
+            &lane->site->visits, &visits, VISIT_UNKNOWN,
             "the store did not confirm the visit, and the journal cannot be "
             "written; it may have been counted");
         return;
@@ -152,12 +152,12 @@ static void finish_unwritten(struct spill_record *spill_record, int error)
     batch_destroy(batch);
     if (error == -ENOTRECOVERABLE) {
         waiting_visits_answer_uncounted(
-            lane->site, &visits, VISIT_UNKNOWN,
+            &lane->site->visits, &visits, VISIT_UNKNOWN,
             "the store is away, and the journal's disk fails; it may be "
             "counted if that ends with a crash");
     } else {
         waiting_visits_answer_uncounted(
-            lane->site, &visits, VISIT_REFUSED,
+            &lane->site->visits, &visits, VISIT_REFUSED,
             "the store is away, and the journal cannot be written; the visit was "
             "not counted");
     }
