@@ -124,7 +124,7 @@ bool dispatcher_may_send(struct lane *lane)
 {
     struct engine *engine = lane->site->engine;
 
-    if (!engine->is_refusing) {
+    if (!breaker_is_refusing(&engine->breaker)) {
         return true;
     }
     if (engine->probe == NULL && !loop_timer_is_active(&engine->retry)) {
@@ -159,7 +159,7 @@ void dispatcher_note_refusal(struct lane *lane, enum store_scope scope)
 {
     struct engine *engine = lane->site->engine;
 
-    if (!engine->is_available) {
+    if (!breaker_is_available(&engine->breaker)) {
         if (session_has_work(&lane->session)) {
             dispatcher_rest(lane);
         }
@@ -180,7 +180,7 @@ void dispatcher_note_success(struct lane *lane)
     struct engine *engine = lane->site->engine;
 
     backoff_reset(&lane->backoff);
-    if (!engine->is_refusing &&
+    if (!breaker_is_refusing(&engine->breaker) &&
         backoff_has_begun(&engine->backoff)) { /* it refused all sites until now */
         go_on(engine);
     }
@@ -195,7 +195,7 @@ void dispatcher_note_store(struct engine *engine)
 {
     engine->probe = NULL;
     loop_timer_stop(&engine->retry);
-    if (engine->is_available) {
+    if (breaker_is_available(&engine->breaker)) {
         go_on(engine);
     }
     map_for_each(node, &engine->sites) {

@@ -27,7 +27,7 @@ static struct site *create_site(struct engine *engine, const char *name)
     strncpy(site->name, name, STORE_SITE_MAX);
     waiting_visits_init_site(&site->visits, &engine->waiting);
     list_init(&site->unwritten);
-    list_init(&site->torn);
+    breaker_init_site(&site->breaker, &engine->breaker, &site->visits, site->name);
     list_init(&site->lanes);
     site->old_version.until_ms = UINT64_MAX;
     map_insert(&engine->sites, &site->node, site->name, strlen(site->name));
@@ -51,6 +51,7 @@ static int admit(const struct engine *engine, const struct site *site, struct vi
                  uint64_t now_ms, bool *ret_spills)
 {
     uint64_t lost_ms = loop_lost_ms(engine->loop); /* deadlines are by loop_patience_ms() */
+    const struct site_breaker *breaker = site != NULL ? &site->breaker : NULL;
     bool is_open;
 
     *ret_spills = false;
@@ -60,13 +61,13 @@ static int admit(const struct engine *engine, const struct site *site, struct vi
     if (!waiting_visits_have_room(&engine->waiting, site != NULL ? &site->visits : NULL)) {
         return -ENOBUFS;
     }
-    if (breaker_is_closed(engine, site)) {
+    if (breaker_is_closed(&engine->breaker, breaker)) {
         visit->deadline_ms = now_ms + engine->options.max_wait_ms - lost_ms;
         return 0;
     }
-    is_open = breaker_is_open(engine, site, now_ms);
+    is_open = breaker_is_open(&engine->breaker, breaker, now_ms);
     *ret_spills = engine->journal != NULL && (is_open || spill_has_begun(engine, now_ms)) &&
-                  !(site != NULL && breaker_is_torn(site));
+                  !(breaker != NULL && breaker_is_torn(breaker));
     if (*ret_spills) {
         visit->deadline_ms = now_ms - lost_ms;
         return journal_has_room(engine->journal) ? 0 : -ENOSPC;
@@ -74,7 +75,7 @@ static int admit(const struct engine *engine, const struct site *site, struct vi
     if (is_open) {
         return -EHOSTDOWN;
     }
-    visit->deadline_ms = breaker_deadline_ms(engine, site, now_ms) - lost_ms;
+    visit->deadline_ms = breaker_deadline_ms(&engine->breaker, breaker, now_ms) - lost_ms;
     return 0;
 }
 
@@ -121,7 +122,7 @@ static void send_lane(struct lane *lane)
 {
     struct engine *engine = lane->site->engine;
 
-    if (!engine->is_available) {
+    if (!breaker_is_available(&engine->breaker)) {
         if (spill_has_begun(engine, clock_monotonic_ms())) {
             spill_waiting_visits(lane->site);
         }
@@ -191,7 +192,7 @@ static bool on_look(struct site_visits *visits, uint64_t patience_ms)
 {
     struct site *site = container_of(visits, struct site, visits);
 
-    if (site->engine->journal == NULL || breaker_is_torn(site)) {
+    if (site->engine->journal == NULL || breaker_is_torn(&site->breaker)) {
         lane_expire_visits(site, patience_ms);
     } else if (waits_in_vain(site, patience_ms)) {
         spill_waiting_visits(site);
@@ -205,10 +206,7 @@ static void on_store_change(struct store_listener *listener, bool available)
 {
     struct engine *engine = container_of(listener, struct engine, listener);
 
-    engine->is_available = available;
-    engine->changed_at_ms = clock_monotonic_ms();
-    engine->changed_lost_ms = loop_lost_ms(engine->loop);
-    breaker_note_store(engine);
+    breaker_note_store(&engine->breaker, available);
     if (available) {
         resend_require_check(engine);
     }
@@ -227,16 +225,13 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     map_init(&engine->sites);
     estimates_init(&engine->estimates);
     list_init(&engine->stalls);
-    list_init(&engine->torn);
     engine->session_events = &outcome_events;
     waiting_visits_init(&engine->waiting, loop, &engine->options, &engine->stats, on_look);
     dispatcher_init(engine);
     loop_task_init(&engine->flush, on_flush);
     resend_init(engine);
     store_health(store, &health);
-    engine->is_available = health.available;
-    engine->changed_at_ms = clock_monotonic_ms();
-    engine->changed_lost_ms = loop_lost_ms(engine->loop);
+    breaker_init(&engine->breaker, loop, &engine->options, &engine->waiting, health.available);
     engine->listener.on_change = on_store_change;
     store_listen(store, &engine->listener);
     return engine;
@@ -248,9 +243,9 @@ static void destroy_site(struct site *site)
     while (!list_is_empty(&site->lanes)) {
         lane_finish(lane_in_site(site->lanes.next));
     }
-    waiting_visits_finish_site(&site->visits);
     list_remove(&site->unwritten);
-    breaker_end_torn(site);
+    breaker_finish_site(&site->breaker);
+    waiting_visits_finish_site(&site->visits);
     free(site);
 }
 

@@ -31,22 +31,20 @@ uint64_t engine_retained_bytes(const struct engine *engine)
 
 uint64_t engine_torn_count(const struct engine *engine)
 {
-    return engine->torn_sites;
+    return breaker_torn_count(&engine->breaker);
 }
 
 void engine_list_torn(const struct engine *engine, void (*on_site)(void *data, const char *site),
                       void *data)
 {
-    list_for_each(link, &engine->torn) {
-        on_site(data, container_of(link, struct site, torn)->name);
-    }
+    breaker_list_torn(&engine->breaker, on_site, data);
 }
 
 bool engine_serves(const struct engine *engine, const char *name)
 {
     const struct site *site = name != NULL ? site_find(engine, name) : NULL;
-    bool is_torn = site != NULL && breaker_is_torn(site);
-    bool is_refused = !engine->is_available || stall_is_known(engine, site);
+    bool is_torn = site != NULL && breaker_is_torn(&site->breaker);
+    bool is_refused = !breaker_is_available(&engine->breaker) || stall_is_known(engine, site);
 
     return !is_refused || (engine_can_journal(engine) && !is_torn);
 }

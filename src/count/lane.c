@@ -13,6 +13,7 @@ void lane_init(struct lane *lane, struct site *site)
     list_init(&lane->queue);
     dispatcher_init_lane(lane);
     lane->site = site;
+    breaker_init_lane(&lane->breaker, &site->breaker, lane == &site->live);
     session_init(&lane->session, site->engine->store, site->node.key, site->engine->session_events);
     lane->session.known = &site->engine->known;
     lane->session.old_version = &site->old_version;
@@ -37,6 +38,7 @@ void lane_finish(struct lane *lane)
     list_remove(&lane->link);
     free_spill_records(lane);
     stall_forget(lane);
+    breaker_finish_lane(&lane->breaker);
     session_finish(&lane->session);
     if (lane != &lane->site->live) {
         free(lane);

@@ -56,15 +56,15 @@ static void note_success(struct lane *lane, const struct session_end *end)
 {
     struct engine *engine = lane->site->engine;
     bool is_applied = end->result != SESSION_CHECKED;
-    bool is_refusing = engine->is_refusing;
+    bool is_refusing = breaker_is_refusing(&engine->breaker);
 
     if (is_applied || !session_has_work(&lane->session)) {
         stall_end(lane);
     }
     if (is_applied) {
-        breaker_note_applied(lane, end->is_written);
+        breaker_note_applied(&lane->breaker, end->is_written);
     }
-    if (is_refusing && !engine->is_refusing) {
+    if (is_refusing && !breaker_is_refusing(&engine->breaker)) {
         stall_end_for_all(engine);
     }
     engine->stats.duplicate_batches += end->is_duplicate ? 1 : 0;
@@ -82,9 +82,9 @@ static void note_failure(struct lane *lane, const struct session_end *end)
     struct session_end concerned = *end;
 
     log_debug("store: site %s: %s", lane->session.site, end->reason);
-    if (lane->site->engine->is_available) {
-        concerned.scope = breaker_scope(lane, end->scope);
-        breaker_note_refusal(lane, &concerned);
+    if (breaker_is_available(&lane->site->engine->breaker)) {
+        concerned.scope = breaker_scope(&lane->site->breaker, end->scope);
+        breaker_note_refusal(&lane->breaker, &concerned);
         stall_note(lane, &concerned);
     }
     if (end->is_torn) {
@@ -104,7 +104,7 @@ static void note_end(struct lane *lane, const struct session_end *end)
     if (end->result == SESSION_FAILED) {
         note_failure(lane, end);
     } else if (end->result == SESSION_OUTDATED) {
-        breaker_note_applied(lane, false); /* the site was repaired */
+        breaker_note_applied(&lane->breaker, false); /* the site was repaired */
         outdated_learn(lane, end->generation);
     } else if (end->result == SESSION_GAP) {
         resend_note_gap(lane, &end->gap);

@@ -186,7 +186,7 @@ void outdated_count_doubts(const struct site *site, struct engine_doubts *ret_do
 void outdated_note_repair(struct site *site, uint64_t generation)
 {
     site->knows_generation = true;
-    breaker_note_applied(&site->live, false);
+    breaker_note_applied(&site->live.breaker, false);
     known_visitors_forget(&site->engine->known);
     outdated_note_generation(site, generation);
 }

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "count/breaker.h"
 #include "count/stall.h"
 #include "count/lane.h"
 #include "count/dispatcher.h"
@@ -58,18 +59,6 @@ void resend_note_gap(struct lane *lane, const struct ledger_gap *gap)
 }
 
 /* --- dropping answered batches --- */
-
-/* whether the store refuses this site alone, or did so less than retain_ms ago */
-static bool is_site_refused(const struct site *site, uint64_t now_ms)
-{
-    list_for_each(link, &site->lanes) {
-        if (lane_in_site(link)->is_refused) {
-            return true;
-        }
-    }
-    return site->refused_ended_at_ms != 0 &&
-           now_ms - site->refused_ended_at_ms < site->engine->options.retain_ms;
-}
 
 static void say_unprotected(struct site *site, uint64_t max_bytes, uint64_t now_ms)
 {
@@ -160,14 +149,6 @@ static void forget_in_site(struct site *site, uint64_t before_ms, uint64_t max_b
     }
 }
 
-/* like is_site_refused(), for a refusal of all sites: it lasts until the store writes something */
-static bool is_refused(const struct engine *engine, uint64_t now_ms)
-{
-    return engine->is_unproven ||
-           (engine->refusing_ended_at_ms != 0 &&
-            now_ms - engine->refusing_ended_at_ms < engine->options.retain_ms);
-}
-
 /*
  * Returns the time before which answered batches are dropped: they are old enough and on all
  * replicas.
@@ -180,10 +161,7 @@ static uint64_t forget_before_ms(const struct engine *engine, uint64_t now_ms)
     uint64_t retain_ms = engine->options.retain_ms;
     struct store_health health;
 
-    if (!engine->is_available || now_ms - engine->changed_at_ms < retain_ms) {
-        return 0;
-    }
-    if (is_refused(engine, now_ms)) {
+    if (!breaker_has_worked_for(&engine->breaker, now_ms, retain_ms)) {
         return 0;
     }
     store_health(engine->store, &health);
@@ -208,11 +186,13 @@ static void on_forget(struct loop_timer *timer)
     uint64_t now_ms = clock_monotonic_ms();
     uint64_t before_ms = forget_before_ms(engine, now_ms);
     uint64_t swept_ms = swept_before_ms(engine, now_ms);
+    uint64_t retain_ms = engine->options.retain_ms;
     uint64_t max_bytes = lane_max_bytes(engine);
 
     map_for_each(node, &engine->sites) {
         struct site *site = site_of(node);
-        uint64_t site_ms = is_site_refused(site, now_ms) ? 0 : before_ms;
+        uint64_t site_ms =
+            breaker_has_site_worked_for(&site->breaker, now_ms, retain_ms) ? before_ms : 0;
 
         forget_in_site(site, site_ms > swept_ms ? site_ms : swept_ms, max_bytes);
         say_unprotected(site, max_bytes, now_ms);

@@ -24,6 +24,7 @@
 
 #include "base/backoff.h"
 #include "base/map.h"
+#include "count/breaker.h"
 #include "count/engine_types.h"
 #include "count/session.h"
 #include "journal/journal.h"
@@ -45,8 +46,8 @@ struct lane {
     struct backoff backoff;
     struct loop_timer retry; /* runs after a refusal that concerns only this site */
     struct stall *stall;     /* NULL while the store accepts the batches */
-    bool is_refused;         /* the last answer was a refusal of this site alone */
-    uint64_t used_at_ms;     /* when the last visit came */
+    struct lane_breaker breaker;
+    uint64_t used_at_ms; /* when the last visit came */
 };
 
 struct site {
@@ -54,17 +55,11 @@ struct site {
     struct engine *engine;
     struct site_visits visits;
     struct list unwritten; /* in the engine's list while visits have to go to the journal */
-    struct list torn;      /* in the engine's list while the site's keys contradict each other */
     struct list lanes;     /* the live one comes first */
     struct lane live;
     struct lane *backlog; /* NULL until the site's first visit goes to the journal */
-    bool is_refused;      /* the store refuses this site's visits; see breaker.c */
-    uint64_t refused_since_ms;
-    uint64_t refused_ended_at_ms; /* the last refusal of this site alone; 0: never */
-    uint64_t stalled_lanes;       /* lanes that stall.c tracks */
-    /* the last refusal by an error of all sites; 0: none since the site was written */
-    uint64_t refused_with_all_at_ms;
-    uint64_t writes_before; /* the engine's count of writes at the first one of these */
+    struct site_breaker breaker;
+    uint64_t stalled_lanes; /* lanes that stall.c tracks */
     uint64_t unprotected;   /* visits no longer retained for want of room, not logged yet */
     uint64_t unprotected_said_at_ms;
     struct session_old_version old_version;
@@ -85,7 +80,6 @@ struct engine {
     struct site *latest; /* a cache: most visits are of the same site as the visit before */
     struct waiting_visits waiting;
     struct list unwritten; /* sites with visits for the journal */
-    struct list torn;      /* sites whose keys contradict each other */
     struct list ready;     /* lanes with something to send */
     struct list resting;   /* lanes that wait for the retry timer or for the store to come back */
     struct lane *probe;    /* the only lane that sends while the store refuses all sites */
@@ -97,18 +91,10 @@ struct engine {
     struct backoff backoff;      /* for refusals that concern all sites; used by `retry` */
     struct known_visitors known; /* visitors that the store already has */
     struct estimates estimates;
-    bool is_available;
+    struct breaker breaker;
     bool is_stopped;
-    bool is_refusing;              /* the store is reachable and refuses all sites; see breaker.c */
-    bool is_unproven;              /* it has refused all sites, and has written nothing since */
-    uint64_t changed_at_ms;        /* when is_available changed last */
-    uint64_t changed_lost_ms;      /* loop_lost_ms() at that time */
-    uint64_t refusing_since_ms;    /* valid while is_refusing */
-    uint64_t refusing_ended_at_ms; /* 0: never */
-    uint64_t stalled_sites;        /* sites that stall.c tracks */
-    uint64_t torn_sites;
-    uint64_t writes;       /* batches of all sites that the store has written */
-    uint64_t warned_at_ms; /* the last warning of stall.c; 0: never */
+    uint64_t stalled_sites; /* sites that stall.c tracks */
+    uint64_t warned_at_ms;  /* the last warning of stall.c; 0: never */
 };
 
 static inline struct lane *lane_in_site(struct list *link)

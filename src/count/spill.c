@@ -238,8 +238,8 @@ bool spill_has_begun(const struct engine *engine, uint64_t now_ms)
 {
     uint64_t max_wait_ms = engine->options.max_wait_ms;
 
-    return engine->journal != NULL && !engine->is_available &&
-           now_ms - breaker_away_since_ms(engine) >=
+    return engine->journal != NULL && !breaker_is_available(&engine->breaker) &&
+           now_ms - breaker_away_since_ms(&engine->breaker) >=
                (max_wait_ms < MOMENT_MS ? max_wait_ms : MOMENT_MS);
 }
 

@@ -93,7 +93,7 @@ static void warn_in_turn(struct engine *engine, uint64_t now_ms)
         (engine->warned_at_ms != 0 && now_ms - engine->warned_at_ms < WARN_INTERVAL_MS)) {
         return;
     }
-    if (breaker_is_torn(stall->lane->site)) {
+    if (breaker_is_torn(&stall->lane->site->breaker)) {
         warn_torn(engine, stall, now_ms);
     } else {
         warn(engine, stall, now_ms);
@@ -106,7 +106,8 @@ void stall_note(struct lane *lane, const struct session_end *end)
     uint64_t now_ms = clock_monotonic_ms();
     struct stall *stall = find_or_create_stall(lane);
 
-    if (stall->since_ms < engine->changed_at_ms) { /* new, or the store was away meanwhile */
+    if (stall->since_ms <
+        breaker_changed_at_ms(&engine->breaker)) { /* new, or the store was away meanwhile */
         stall->since_ms = now_ms;
     }
     stall->refused_at_ms = now_ms;
@@ -165,14 +166,14 @@ bool stall_is_known(const struct engine *engine, const struct site *site)
 {
     uint64_t now_ms = clock_monotonic_ms();
 
-    if (engine->is_refusing) {
+    if (breaker_is_refusing(&engine->breaker)) {
         list_for_each(link, &engine->stalls) {
             if (stall_of(link)->is_server_wide && is_fresh(stall_of(link), now_ms)) {
                 return true;
             }
         }
     }
-    if (site == NULL || !site->is_refused) {
+    if (site == NULL || !breaker_is_site_refused(&site->breaker)) {
         return false;
     }
     list_for_each(link, &site->lanes) {
@@ -217,7 +218,7 @@ bool stall_find_longest(const struct engine *engine, struct engine_stall *ret_st
         .reason = longest->reason,
         .lasted_ms = clock_monotonic_ms() - longest->since_ms,
         .site_count = engine->stalled_sites,
-        .is_server_wide = engine->is_refusing,
+        .is_server_wide = breaker_is_refusing(&engine->breaker),
     };
     return true;
 }
