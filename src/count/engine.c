@@ -3,8 +3,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "count/breaker.h"
-#include "count/stall.h"
 #include "count/resend.h"
 #include "count/lane.h"
 #include "count/spill.h"
@@ -27,6 +25,7 @@ static struct site *create_site(struct engine *engine, const char *name)
     strncpy(site->name, name, STORE_SITE_MAX);
     waiting_visits_init_site(&site->visits, &engine->waiting);
     list_init(&site->unwritten);
+    stall_init_site(&site->stalls, &engine->stalls, &site->breaker);
     breaker_init_site(&site->breaker, &engine->breaker, &site->visits, site->name);
     list_init(&site->lanes);
     site->old_version.until_ms = UINT64_MAX;
@@ -224,7 +223,7 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     engine->options = *options;
     map_init(&engine->sites);
     estimates_init(&engine->estimates);
-    list_init(&engine->stalls);
+    stall_init(&engine->stalls, &engine->breaker, &engine->waiting);
     engine->session_events = &outcome_events;
     waiting_visits_init(&engine->waiting, loop, &engine->options, &engine->stats, on_look);
     dispatcher_init(engine);
@@ -272,6 +271,7 @@ void engine_destroy(struct engine *engine)
 void engine_use_journal(struct engine *engine, struct journal *journal)
 {
     engine->journal = journal;
+    stall_use_journal(&engine->stalls, journal);
 }
 
 struct journal_entry *engine_restore(void *engine, struct journal_record *record)

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/engine.h"
 
-#include "count/breaker.h"
 #include "count/outdated.h"
 #include "count/site.h"
 #include "count/spill.h"
-#include "count/stall.h"
 
 bool engine_can_journal(const struct engine *engine)
 {
@@ -44,14 +42,15 @@ bool engine_serves(const struct engine *engine, const char *name)
 {
     const struct site *site = name != NULL ? site_find(engine, name) : NULL;
     bool is_torn = site != NULL && breaker_is_torn(&site->breaker);
-    bool is_refused = !breaker_is_available(&engine->breaker) || stall_is_known(engine, site);
+    bool is_refused = !breaker_is_available(&engine->breaker) ||
+                      stall_is_known(&engine->stalls, site != NULL ? &site->stalls : NULL);
 
     return !is_refused || (engine_can_journal(engine) && !is_torn);
 }
 
 bool engine_longest_stall(const struct engine *engine, struct engine_stall *ret_stall)
 {
-    return stall_find_longest(engine, ret_stall);
+    return stall_find_longest(&engine->stalls, ret_stall);
 }
 
 bool engine_has_counted(const struct engine *engine, const char *name)

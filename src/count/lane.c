@@ -2,7 +2,6 @@
 #include "count/lane.h"
 
 #include "base/alloc.h"
-#include "count/stall.h"
 #include "count/dispatcher.h"
 
 #include <stdlib.h>
@@ -13,6 +12,7 @@ void lane_init(struct lane *lane, struct site *site)
     list_init(&lane->queue);
     dispatcher_init_lane(lane);
     lane->site = site;
+    stall_init_lane(&lane->stall, &site->stalls, &lane->session);
     breaker_init_lane(&lane->breaker, &site->breaker, lane == &site->live);
     session_init(&lane->session, site->engine->store, site->node.key, site->engine->session_events);
     lane->session.known = &site->engine->known;
@@ -37,7 +37,7 @@ void lane_finish(struct lane *lane)
     dispatcher_finish_lane(lane);
     list_remove(&lane->link);
     free_spill_records(lane);
-    stall_forget(lane);
+    stall_forget(&lane->stall);
     breaker_finish_lane(&lane->breaker);
     session_finish(&lane->session);
     if (lane != &lane->site->live) {

@@ -2,8 +2,6 @@
 #include "count/outcome.h"
 
 #include "base/log.h"
-#include "count/breaker.h"
-#include "count/stall.h"
 #include "count/lane.h"
 #include "count/resend.h"
 #include "count/spill.h"
@@ -59,13 +57,13 @@ static void note_success(struct lane *lane, const struct session_end *end)
     bool is_refusing = breaker_is_refusing(&engine->breaker);
 
     if (is_applied || !session_has_work(&lane->session)) {
-        stall_end(lane);
+        stall_end(&lane->stall);
     }
     if (is_applied) {
         breaker_note_applied(&lane->breaker, end->is_written);
     }
     if (is_refusing && !breaker_is_refusing(&engine->breaker)) {
-        stall_end_for_all(engine);
+        stall_end_for_all(&engine->stalls);
     }
     engine->stats.duplicate_batches += end->is_duplicate ? 1 : 0;
     engine->stats.retried += end->is_retried ? 1 : 0;
@@ -85,7 +83,7 @@ static void note_failure(struct lane *lane, const struct session_end *end)
     if (breaker_is_available(&lane->site->engine->breaker)) {
         concerned.scope = breaker_scope(&lane->site->breaker, end->scope);
         breaker_note_refusal(&lane->breaker, &concerned);
-        stall_note(lane, &concerned);
+        stall_note(&lane->stall, &concerned);
     }
     if (end->is_torn) {
         lane_refuse_torn_visits(lane->site);

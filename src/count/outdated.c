@@ -3,8 +3,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "count/breaker.h"
-#include "count/stall.h"
 #include "count/spill.h"
 #include "count/dispatcher.h"
 #include "count/waiting_visits.h"
@@ -89,7 +87,7 @@ static void begin_generation(struct lane *lane)
     session_begin_generation(&lane->session, lane->site->generation);
     lane->is_blind = !lane->site->knows_generation; /* an earlier run's records may have told it */
     engine->stats.outdated += doubt.dropped + doubt.aside;
-    stall_end(lane);
+    stall_end(&lane->stall);
     tell(lane, &doubt);
     waiting_visits_answer_uncounted(
         &lane->site->visits, &doubt.visits, VISIT_UNKNOWN,

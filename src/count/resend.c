@@ -4,8 +4,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "count/breaker.h"
-#include "count/stall.h"
 #include "count/lane.h"
 #include "count/dispatcher.h"
 
@@ -197,7 +195,7 @@ static void on_forget(struct loop_timer *timer)
         forget_in_site(site, site_ms > swept_ms ? site_ms : swept_ms, max_bytes);
         say_unprotected(site, max_bytes, now_ms);
     }
-    stall_forget_idle(engine);
+    stall_forget_idle(&engine->stalls);
     loop_timer_start(engine->loop, timer, FORGET_INTERVAL_MS);
 }
 

@@ -30,6 +30,7 @@
 #include "journal/journal.h"
 #include "count/estimates.h"
 #include "count/known_visitors.h"
+#include "count/stall.h"
 #include "count/stats.h"
 #include "count/waiting_visits.h"
 #include "count/visit.h"
@@ -45,7 +46,7 @@ struct lane {
                     */
     struct backoff backoff;
     struct loop_timer retry; /* runs after a refusal that concerns only this site */
-    struct stall *stall;     /* NULL while the store accepts the batches */
+    struct lane_stall stall;
     struct lane_breaker breaker;
     uint64_t used_at_ms; /* when the last visit came */
 };
@@ -59,8 +60,8 @@ struct site {
     struct lane live;
     struct lane *backlog; /* NULL until the site's first visit goes to the journal */
     struct site_breaker breaker;
-    uint64_t stalled_lanes; /* lanes that stall.c tracks */
-    uint64_t unprotected;   /* visits no longer retained for want of room, not logged yet */
+    struct site_stalls stalls;
+    uint64_t unprotected; /* visits no longer retained for want of room, not logged yet */
     uint64_t unprotected_said_at_ms;
     struct session_old_version old_version;
     uint64_t generation;   /* the latest one known; see outdated.h */
@@ -83,7 +84,7 @@ struct engine {
     struct list ready;     /* lanes with something to send */
     struct list resting;   /* lanes that wait for the retry timer or for the store to come back */
     struct lane *probe;    /* the only lane that sends while the store refuses all sites */
-    struct list stalls;    /* lanes whose batches the store rejects: see stall.c */
+    struct stalls stalls;
     struct loop_task flush;
     bool has_gathered; /* connections were polled once more before this flush; see engine.c */
     struct loop_timer retry;
@@ -93,8 +94,6 @@ struct engine {
     struct estimates estimates;
     struct breaker breaker;
     bool is_stopped;
-    uint64_t stalled_sites; /* sites that stall.c tracks */
-    uint64_t warned_at_ms;  /* the last warning of stall.c; 0: never */
 };
 
 static inline struct lane *lane_in_site(struct list *link)

@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "count/breaker.h"
 #include "count/lane.h"
 #include "count/dispatcher.h"
 #include "count/waiting_visits.h"
