@@ -8,7 +8,6 @@
 #include "count/spill.h"
 #include "count/outcome.h"
 #include "count/outdated.h"
-#include "count/dispatcher.h"
 #include "count/site.h"
 
 #include <errno.h>
@@ -24,7 +23,6 @@ static struct site *create_site(struct engine *engine, const char *name)
     site->engine = engine;
     strncpy(site->name, name, STORE_SITE_MAX);
     waiting_visits_init_site(&site->visits, &engine->waiting);
-    list_init(&site->unwritten);
     stall_init_site(&site->stalls, &engine->stalls, &site->breaker);
     breaker_init_site(&site->breaker, &engine->breaker, &site->visits, site->name);
     list_init(&site->lanes);
@@ -101,9 +99,9 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     lane_use(lane, now_us / 1000);
     session_add(&lane->session, page, page_length, visit);
     if (spills) {
-        dispatcher_write_soon(site);
+        dispatcher_write_soon(&lane->dispatch);
     } else if (!session_is_busy(&lane->session)) {
-        dispatcher_make_ready(lane);
+        dispatcher_make_ready(&lane->dispatch);
     }
     waiting_visits_begin(&site->visits);
     return 0;
@@ -125,45 +123,40 @@ static void send_lane(struct lane *lane)
         if (spill_has_begun(engine, clock_monotonic_ms())) {
             spill_waiting_visits(lane->site);
         }
-        dispatcher_rest(lane);
+        dispatcher_rest(&lane->dispatch);
         return;
     }
-    if (loop_timer_is_active(&lane->retry)) {
-        dispatcher_release_probe(lane);
+    if (dispatcher_is_delayed(&lane->dispatch)) {
+        dispatcher_release_probe(&lane->dispatch);
         return; /* the timer makes it ready again */
     }
-    if (!dispatcher_may_send(lane)) {
-        dispatcher_rest(lane);
+    if (!dispatcher_may_send(&lane->dispatch)) {
+        dispatcher_rest(&lane->dispatch);
         return;
     }
     if (spill_may_send(lane)) {
         session_send(&lane->session);
     }
     if (!session_is_busy(&lane->session)) {
-        dispatcher_release_probe(lane);
+        dispatcher_release_probe(&lane->dispatch);
     }
 }
 
-/*
- * Sends the ready lanes. If more than one visit waits, connections are polled once more first.
- * Their visits join, and fewer, larger batches save more than the extra turn costs.
- */
+/* writes what has to go to the journal, and sends the ready lanes */
 static void on_flush(struct loop_task *task)
 {
-    struct engine *engine = container_of(task, struct engine, flush);
-    struct list *link;
-    struct lane *lane;
+    struct dispatcher *dispatcher = container_of(task, struct dispatcher, flush);
+    struct engine *engine = container_of(dispatcher, struct engine, dispatcher);
+    struct dispatcher_lane *lane;
 
-    engine->has_gathered = !engine->has_gathered && engine->stats.waiting > 1;
-    if (engine->has_gathered) {
-        loop_task_schedule(engine->loop, task);
+    if (dispatcher_gathers(dispatcher, engine->stats.waiting)) {
         return;
     }
-    while ((link = list_pop_first(&engine->unwritten)) != NULL) {
-        spill_write_next(container_of(link, struct site, unwritten));
+    while ((lane = dispatcher_take_unwritten(dispatcher)) != NULL) {
+        spill_write_next(container_of(lane, struct lane, dispatch)->site);
     }
-    while ((lane = dispatcher_take_ready(engine)) != NULL) {
-        send_lane(lane);
+    while ((lane = dispatcher_take_ready(dispatcher)) != NULL) {
+        send_lane(container_of(lane, struct lane, dispatch));
     }
 }
 
@@ -209,7 +202,12 @@ static void on_store_change(struct store_listener *listener, bool available)
     if (available) {
         resend_require_check(engine);
     }
-    dispatcher_note_store(engine);
+    dispatcher_note_store(&engine->dispatcher);
+    map_for_each(node, &engine->sites) {
+        list_for_each(link, &site_of(node)->lanes) {
+            dispatcher_note_store_of(&lane_in_site(link)->dispatch);
+        }
+    }
 }
 
 struct engine *engine_create(struct loop *loop, struct store *store,
@@ -226,11 +224,10 @@ struct engine *engine_create(struct loop *loop, struct store *store,
     stall_init(&engine->stalls, &engine->breaker, &engine->waiting);
     engine->session_events = &outcome_events;
     waiting_visits_init(&engine->waiting, loop, &engine->options, &engine->stats, on_look);
-    dispatcher_init(engine);
-    loop_task_init(&engine->flush, on_flush);
     resend_init(engine);
     store_health(store, &health);
     breaker_init(&engine->breaker, loop, &engine->options, &engine->waiting, health.available);
+    dispatcher_init(&engine->dispatcher, loop, &engine->options, &engine->breaker, on_flush);
     engine->listener.on_change = on_store_change;
     store_listen(store, &engine->listener);
     return engine;
@@ -242,7 +239,6 @@ static void destroy_site(struct site *site)
     while (!list_is_empty(&site->lanes)) {
         lane_finish(lane_in_site(site->lanes.next));
     }
-    list_remove(&site->unwritten);
     breaker_finish_site(&site->breaker);
     waiting_visits_finish_site(&site->visits);
     free(site);
@@ -256,8 +252,7 @@ void engine_destroy(struct engine *engine)
     engine_abandon(engine);
     store_unlisten(engine->store, &engine->listener);
     resend_finish(engine);
-    loop_task_cancel(&engine->flush);
-    dispatcher_finish(engine);
+    dispatcher_finish(&engine->dispatcher);
     waiting_visits_finish(&engine->waiting);
     map_for_each(node, &engine->sites) {
         destroy_site(site_of(node));

@@ -9,9 +9,8 @@
 
 void lane_init(struct lane *lane, struct site *site)
 {
-    list_init(&lane->queue);
-    dispatcher_init_lane(lane);
     lane->site = site;
+    dispatcher_init_lane(&lane->dispatch, &site->engine->dispatcher, &lane->session);
     stall_init_lane(&lane->stall, &site->stalls, &lane->session);
     breaker_init_lane(&lane->breaker, &site->breaker, lane == &site->live);
     session_init(&lane->session, site->engine->store, site->node.key, site->engine->session_events);
@@ -34,7 +33,7 @@ static void free_spill_records(struct lane *lane)
 
 void lane_finish(struct lane *lane)
 {
-    dispatcher_finish_lane(lane);
+    dispatcher_finish_lane(&lane->dispatch);
     list_remove(&lane->link);
     free_spill_records(lane);
     stall_forget(&lane->stall);

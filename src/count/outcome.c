@@ -6,7 +6,6 @@
 #include "count/resend.h"
 #include "count/spill.h"
 #include "count/outdated.h"
-#include "count/dispatcher.h"
 #include "count/site.h"
 
 static struct lane *lane_of(struct session *session)
@@ -88,7 +87,7 @@ static void note_failure(struct lane *lane, const struct session_end *end)
     if (end->is_torn) {
         lane_refuse_torn_visits(lane->site);
     }
-    dispatcher_note_refusal(lane, concerned.scope);
+    dispatcher_note_refusal(&lane->dispatch, concerned.scope);
 }
 
 static void note_end(struct lane *lane, const struct session_end *end)
@@ -117,7 +116,7 @@ static void note_end(struct lane *lane, const struct session_end *end)
                  session->site, (unsigned long long)lane->site->engine->stats.resent_visits);
     }
     if (end->result != SESSION_FAILED) {
-        dispatcher_note_success(lane);
+        dispatcher_note_success(&lane->dispatch);
     }
 }
 

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "count/spill.h"
-#include "count/dispatcher.h"
 #include "count/waiting_visits.h"
 
 #include <string.h>
@@ -126,7 +125,7 @@ static void follow(struct lane *lane)
     }
     if (!session_is_busy(&lane->session)) {
         begin_generation(lane);
-        dispatcher_wake(lane);
+        dispatcher_wake(&lane->dispatch);
     } else if (lane == lane->site->backlog) {
         replace_backlog(lane->site);
     }

@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "count/lane.h"
-#include "count/dispatcher.h"
 
 /* how often old answered sealed batches are dropped */
 #define FORGET_INTERVAL_MS 1000
@@ -30,7 +29,7 @@ void resend_require_check_elsewhere(const struct lane *lane)
         list_for_each(link, &site_of(node)->lanes) {
             if (lane_in_site(link) != lane) {
                 session_require_check(&lane_in_site(link)->session);
-                dispatcher_wake(lane_in_site(link));
+                dispatcher_wake(&lane_in_site(link)->dispatch);
             }
         }
     }

@@ -22,9 +22,9 @@
 #ifndef VISITCOUNTD_COUNT_SITE_H
 #define VISITCOUNTD_COUNT_SITE_H
 
-#include "base/backoff.h"
 #include "base/map.h"
 #include "count/breaker.h"
+#include "count/dispatcher.h"
 #include "count/engine_types.h"
 #include "count/session.h"
 #include "journal/journal.h"
@@ -38,15 +38,13 @@
 #include <string.h>
 
 struct lane {
-    struct list link;  /* in its site's list */
-    struct list queue; /* in `ready` or `resting`, or in neither */
+    struct list link; /* in its site's list */
     struct site *site;
     struct session session;
     bool is_blind; /* the epoch began before the site's generation was known; it still is not known
                     */
-    struct backoff backoff;
-    struct loop_timer retry; /* runs after a refusal that concerns only this site */
     struct lane_stall stall;
+    struct dispatcher_lane dispatch;
     struct lane_breaker breaker;
     uint64_t used_at_ms; /* when the last visit came */
 };
@@ -55,8 +53,7 @@ struct site {
     struct map_node node;
     struct engine *engine;
     struct site_visits visits;
-    struct list unwritten; /* in the engine's list while visits have to go to the journal */
-    struct list lanes;     /* the live one comes first */
+    struct list lanes; /* the live one comes first */
     struct lane live;
     struct lane *backlog; /* NULL until the site's first visit goes to the journal */
     struct site_breaker breaker;
@@ -80,16 +77,9 @@ struct engine {
     struct map sites;
     struct site *latest; /* a cache: most visits are of the same site as the visit before */
     struct waiting_visits waiting;
-    struct list unwritten; /* sites with visits for the journal */
-    struct list ready;     /* lanes with something to send */
-    struct list resting;   /* lanes that wait for the retry timer or for the store to come back */
-    struct lane *probe;    /* the only lane that sends while the store refuses all sites */
     struct stalls stalls;
-    struct loop_task flush;
-    bool has_gathered; /* connections were polled once more before this flush; see engine.c */
-    struct loop_timer retry;
+    struct dispatcher dispatcher;
     struct loop_timer forget;
-    struct backoff backoff;      /* for refusals that concern all sites; used by `retry` */
     struct known_visitors known; /* visitors that the store already has */
     struct estimates estimates;
     struct breaker breaker;

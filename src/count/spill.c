@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "count/lane.h"
-#include "count/dispatcher.h"
 #include "count/waiting_visits.h"
 
 #include <errno.h>
@@ -182,7 +181,7 @@ static void on_written(struct journal_entry *entry, int error)
         finish_unwritten(spill_record, error);
     }
     spill_write_next(lane->site);
-    dispatcher_make_ready(lane);
+    dispatcher_make_ready(&lane->dispatch);
 }
 
 static void write_batch(struct lane *lane, struct batch *batch)
@@ -345,6 +344,6 @@ struct journal_entry *spill_restore(struct lane *lane, struct journal_record *re
     batch->spill_record = spill_record;
     list_append(&lane->session.batches, &batch->link);
     estimates_add_pending(&lane->site->engine->estimates, lane->site->name, content, NULL);
-    dispatcher_make_ready(lane);
+    dispatcher_make_ready(&lane->dispatch);
     return &spill_record->entry;
 }
