@@ -4,8 +4,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "count/lane.h"
-#include "count/waiting_visits.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,6 +18,7 @@
 /* a batch's record in the journal; outlives the batch while the record is written */
 struct spill_record {
     struct journal_entry entry;
+    struct spill *spill;
     struct lane *lane;
     struct batch *batch; /* NULL if the store already has it, or the site was repaired */
     bool is_written;
@@ -51,7 +50,7 @@ void spill_set_aside(struct lane *lane, struct batch *batch)
 
     batch->spill_record = NULL;
     if (spill_record->is_written) {
-        estimates_forget_pending(&lane->site->engine->estimates, lane->session.site,
+        estimates_forget_pending(&spill_record->spill->estimates, lane->session.site,
                                  &batch->sealed_batch->content);
         set_aside(spill_record, lane->session.ledger.epoch, batch->sealed_batch);
         free(spill_record);
@@ -84,7 +83,6 @@ struct answer_context {
 static void answer_journaled(void *data, struct visit *visit, size_t entry)
 {
     struct answer_context *context = data;
-    struct engine *engine = context->spill_record->lane->site->engine;
     struct visit_answer answer = {.status = VISIT_JOURNALED, .uniques = STORE_NONE};
 
     /* the page was not known when the visit came: the store may have refused it as a new page */
@@ -97,7 +95,7 @@ static void answer_journaled(void *data, struct visit *visit, size_t entry)
         answer.count = context->pages[entry].total + visit->position + 1;
     }
     waiting_visits_end(&context->spill_record->lane->site->visits);
-    engine->stats.journaled++;
+    context->spill_record->spill->stats->journaled++;
     visit->on_answer(visit, &answer);
 }
 
@@ -111,7 +109,7 @@ static void finish_written(struct spill_record *spill_record)
 
     list_init(&context.unknown);
     spill_record->is_written = true;
-    estimates_add_pending(&lane->site->engine->estimates, lane->session.site,
+    estimates_add_pending(&spill_record->spill->estimates, lane->session.site,
                           &batch->sealed_batch->content, pages);
     batch_release(batch, answer_journaled, &context);
     free(pages);
@@ -164,6 +162,7 @@ static void finish_unwritten(struct spill_record *spill_record, int error)
 static void on_written(struct journal_entry *entry, int error)
 {
     struct spill_record *spill_record = container_of(entry, struct spill_record, entry);
+    struct spill *spill = spill_record->spill;
     struct lane *lane = spill_record->lane;
 
     if (spill_record->batch == NULL) {
@@ -180,16 +179,17 @@ static void on_written(struct journal_entry *entry, int error)
     } else {
         finish_unwritten(spill_record, error);
     }
-    spill_write_next(lane->site);
+    spill_write_next(spill, lane->site);
     dispatcher_make_ready(&lane->dispatch);
 }
 
-static void write_batch(struct lane *lane, struct batch *batch)
+static void write_batch(struct spill *spill, struct lane *lane, struct batch *batch)
 {
     struct spill_record *spill_record = alloc_zero(1, sizeof(*spill_record));
     struct journal_record record;
 
     spill_record->entry.on_written = on_written;
+    spill_record->spill = spill;
     spill_record->lane = lane;
     spill_record->batch = batch;
     batch->spill_record = spill_record;
@@ -204,7 +204,7 @@ static void write_batch(struct lane *lane, struct batch *batch)
     memcpy(record.site, lane->session.site, sizeof(record.site));
     memcpy(record.epoch, lane->session.ledger.epoch, sizeof(record.epoch));
     record.sealed_batch = batch->sealed_batch;
-    journal_append(lane->site->engine->journal, &record, &spill_record->entry);
+    journal_append(spill->journal, &record, &spill_record->entry);
 }
 
 static struct batch *batch_of(struct list *link)
@@ -232,43 +232,35 @@ static struct batch *next_to_write(struct lane *lane)
     return batch_of(link);
 }
 
-bool spill_has_begun(const struct engine *engine, uint64_t now_ms)
+bool spill_has_begun(const struct spill *spill, uint64_t now_ms)
 {
-    uint64_t max_wait_ms = engine->options.max_wait_ms;
+    uint64_t max_wait_ms = spill->options->max_wait_ms;
 
-    return engine->journal != NULL && !breaker_is_available(&engine->breaker) &&
-           now_ms - breaker_away_since_ms(&engine->breaker) >=
+    return spill->journal != NULL && !breaker_is_available(spill->breaker) &&
+           now_ms - breaker_away_since_ms(spill->breaker) >=
                (max_wait_ms < MOMENT_MS ? max_wait_ms : MOMENT_MS);
 }
 
-struct lane *spill_backlog(struct site *site)
-{
-    if (site->backlog == NULL) {
-        site->backlog = alloc_zero(1, sizeof(*site->backlog));
-        lane_init(site->backlog, site);
-    }
-    return site->backlog;
-}
-
-void spill_write_next(struct site *site)
+void spill_write_next(struct spill *spill, struct site *site)
 {
     struct batch *batch;
 
-    if (site->engine->journal == NULL || site->backlog == NULL) {
+    if (spill->journal == NULL || site->backlog == NULL) {
         return;
     }
     batch = next_to_write(site->backlog);
     if (batch != NULL) {
         session_seal(&site->backlog->session, batch);
-        write_batch(site->backlog, batch);
+        write_batch(spill, site->backlog, batch);
     }
 }
 
-void spill_waiting_visits(struct site *site)
+void spill_waiting_visits(struct spill *spill, struct site *site)
 {
+    struct lane *backlog;
     struct batch *batch;
 
-    if (site->engine->journal == NULL) {
+    if (spill->journal == NULL) {
         return;
     }
     /* a batch that was sent stays in its lane under its sequence; the journal gets a copy */
@@ -276,11 +268,12 @@ void spill_waiting_visits(struct site *site)
     if (batch != NULL && batch->spill_record == NULL && batch_has_visits(batch)) {
         batch->is_doubtful = true;
         batch->sealed_batch->is_addressed = true;
-        write_batch(&site->live, batch);
+        write_batch(spill, &site->live, batch);
     }
-    lane_use(spill_backlog(site), clock_monotonic_ms());
-    session_move_open(&site->live.session, &spill_backlog(site)->session);
-    spill_write_next(site);
+    backlog = site_find_or_create_backlog(site);
+    lane_use(backlog, clock_monotonic_ms());
+    session_move_open(&site->live.session, &backlog->session);
+    spill_write_next(spill, site);
 }
 
 /* --- sending and the end --- */
@@ -308,15 +301,15 @@ bool spill_is_safe(const struct lane *lane)
     return true;
 }
 
-void spill_end_record(struct lane *lane, struct batch *batch, const struct store_applied *applied)
+void spill_end_record(struct spill *spill, struct lane *lane, struct batch *batch,
+                      const struct store_applied *applied)
 {
-    struct engine *engine = lane->site->engine;
     struct spill_record *spill_record = batch->spill_record;
 
-    estimates_note_totals(&engine->estimates, lane->session.site, &batch->sealed_batch->content,
+    estimates_note_totals(&spill->estimates, lane->session.site, &batch->sealed_batch->content,
                           applied->totals);
     if (spill_has_record(batch)) {
-        estimates_forget_pending(&engine->estimates, lane->session.site,
+        estimates_forget_pending(&spill->estimates, lane->session.site,
                                  &batch->sealed_batch->content);
     }
     if (spill_record == NULL) {
@@ -324,7 +317,7 @@ void spill_end_record(struct lane *lane, struct batch *batch, const struct store
     }
     batch->spill_record = NULL;
     if (spill_record->is_written) {
-        engine->stats.replayed += batch->sealed_batch->hits;
+        spill->stats->replayed += batch->sealed_batch->hits;
         journal_entry_done(&spill_record->entry);
         free(spill_record);
     } else {
@@ -332,18 +325,39 @@ void spill_end_record(struct lane *lane, struct batch *batch, const struct store
     }
 }
 
-struct journal_entry *spill_restore(struct lane *lane, struct journal_record *record)
+struct journal_entry *spill_restore(struct spill *spill, struct lane *lane,
+                                    struct journal_record *record)
 {
     struct batch *batch = batch_restore(record->sealed_batch);
     struct spill_record *spill_record = alloc_zero(1, sizeof(*spill_record));
     const struct store_batch *content = &record->sealed_batch->content;
 
+    spill_record->spill = spill;
     spill_record->lane = lane;
     spill_record->batch = batch;
     spill_record->is_written = true;
     batch->spill_record = spill_record;
     list_append(&lane->session.batches, &batch->link);
-    estimates_add_pending(&lane->site->engine->estimates, lane->site->name, content, NULL);
+    estimates_add_pending(&spill->estimates, lane->site->name, content, NULL);
     dispatcher_make_ready(&lane->dispatch);
     return &spill_record->entry;
+}
+
+/* --- the part of the engine --- */
+
+void spill_init(struct spill *spill, const struct engine_options *options,
+                const struct breaker *breaker, struct stats *stats)
+{
+    *spill = (struct spill){.options = options, .breaker = breaker, .stats = stats};
+    estimates_init(&spill->estimates);
+}
+
+void spill_finish(struct spill *spill)
+{
+    estimates_finish(&spill->estimates);
+}
+
+void spill_use_journal(struct spill *spill, struct journal *journal)
+{
+    spill->journal = journal;
 }
