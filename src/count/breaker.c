@@ -77,6 +77,7 @@ void breaker_note_refusal(struct lane_breaker *lane, const struct session_end *e
     uint64_t now_ms = clock_monotonic_ms();
 
     require(all->is_available);
+    require(end->result == SESSION_FAILED);
     if (end->scope == STORE_SCOPE_SERVER) {
         if (!all->is_refusing) {
             all->refusing_since_ms = now_ms;
@@ -239,6 +240,13 @@ void breaker_init(struct breaker *breaker, struct loop *loop, const struct engin
     breaker->changed_lost_ms = loop_lost_ms(loop);
     list_init(&breaker->refused);
     list_init(&breaker->torn);
+}
+
+void breaker_finish(struct breaker *breaker)
+{
+    require(list_is_empty(&breaker->refused));
+    require(list_is_empty(&breaker->torn));
+    require(breaker->torn_count == 0);
 }
 
 void breaker_init_site(struct site_breaker *site, struct breaker *all, struct site_visits *visits,

@@ -69,6 +69,9 @@ struct lane_breaker {
 void breaker_init(struct breaker *breaker, struct loop *loop, const struct engine_options *options,
                   const struct waiting_visits *waiting, bool is_available);
 
+/** Ends the breaker. All sites have ended. */
+void breaker_finish(struct breaker *breaker);
+
 /** Initialises the part of a site, and ends it. `name` and `visits` must outlive it. */
 void breaker_init_site(struct site_breaker *site, struct breaker *all, struct site_visits *visits,
                        const char *name);
@@ -87,7 +90,10 @@ void breaker_finish_lane(struct lane_breaker *lane);
  */
 enum store_scope breaker_scope(struct site_breaker *site, enum store_scope scope);
 
-/** Records that the reachable store refused the call of `lane`, or did not confirm it. */
+/**
+ * Records that the store refused the call of `lane`, or did not confirm it. The store is available:
+ * one that is away was not asked.
+ */
 void breaker_note_refusal(struct lane_breaker *lane, const struct session_end *end);
 
 /** Closes the breakers that an answer to `lane` closes. See breaker_note_applied(). */

@@ -69,6 +69,7 @@ bool dispatcher_gathers(struct dispatcher *dispatcher, uint64_t waiting)
 
 void dispatcher_rest(struct dispatcher_lane *lane)
 {
+    require(lane->dispatcher->probe != lane);
     list_remove(&lane->queue);
     list_append(&lane->dispatcher->resting, &lane->queue);
 }
@@ -114,7 +115,10 @@ static void choose_probe(struct dispatcher *dispatcher)
 
 static void on_retry(struct loop_timer *timer)
 {
-    choose_probe(container_of(timer, struct dispatcher, retry));
+    struct dispatcher *dispatcher = container_of(timer, struct dispatcher, retry);
+
+    require(dispatcher->probe == NULL);
+    choose_probe(dispatcher);
 }
 
 /* ends the refusal of all sites: the store accepts batches again */
@@ -251,6 +255,10 @@ void dispatcher_init_lane(struct dispatcher_lane *lane, struct dispatcher *dispa
 
 void dispatcher_finish(struct dispatcher *dispatcher)
 {
+    require(list_is_empty(&dispatcher->ready));
+    require(list_is_empty(&dispatcher->resting));
+    require(list_is_empty(&dispatcher->unwritten));
+    require(dispatcher->probe == NULL);
     loop_task_cancel(&dispatcher->flush);
     loop_timer_stop(&dispatcher->retry);
 }

@@ -61,9 +61,11 @@ void dispatcher_init(struct dispatcher *dispatcher, struct loop *loop,
 void dispatcher_init_lane(struct dispatcher_lane *lane, struct dispatcher *dispatcher,
                           const struct session *session);
 
-/** Stop them. No lane is sent any more. */
-void dispatcher_finish(struct dispatcher *dispatcher);
+/** Takes a lane out of all queues, and ends its part. */
 void dispatcher_finish_lane(struct dispatcher_lane *lane);
+
+/** Stops the timer and the task. All lanes have ended. */
+void dispatcher_finish(struct dispatcher *dispatcher);
 
 /* --- what the lanes have to do --- */
 
@@ -106,7 +108,7 @@ bool dispatcher_gathers(struct dispatcher *dispatcher, uint64_t waiting);
 struct dispatcher_lane *dispatcher_take_ready(struct dispatcher *dispatcher);
 struct dispatcher_lane *dispatcher_take_unwritten(struct dispatcher *dispatcher);
 
-/** Lets a lane rest until a timer or the store wakes it. */
+/** Lets a lane, which is not the probe, rest until a timer or the store wakes it. */
 void dispatcher_rest(struct dispatcher_lane *lane);
 
 /** Whether a timer makes the lane ready again after a refusal that concerned only its site. */

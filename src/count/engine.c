@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/require.h"
 #include "count/engine_inside.h"
 #include "count/outdated.h"
 #include "count/resend.h"
@@ -63,6 +64,7 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
     int error = admit(engine, site, visit, now_us / 1000, &spills);
     struct lane *lane;
 
+    require(visit->on_answer != NULL);
     if (error != 0) {
         engine->stats.refused++;
         return error;
@@ -216,6 +218,18 @@ static void init_parts(struct engine *engine)
     outcome_init(&engine->outcome, &engine->sites.parts, &engine->spill);
 }
 
+/* ends them in the reverse order */
+static void finish_parts(struct engine *engine)
+{
+    spill_finish(&engine->spill);
+    site_table_finish(&engine->sites);
+    dispatcher_finish(&engine->dispatcher);
+    retention_finish(&engine->retention);
+    stall_finish(&engine->stalls);
+    breaker_finish(&engine->breaker);
+    waiting_visits_finish(&engine->waiting);
+}
+
 struct engine *engine_create(struct loop *loop, struct store *store,
                              const struct engine_options *options)
 {
@@ -240,16 +254,14 @@ void engine_destroy(struct engine *engine)
     engine_abandon(engine);
     store_unlisten(engine->store, &engine->listener);
     loop_timer_stop(&engine->tidy);
-    dispatcher_finish(&engine->dispatcher);
-    waiting_visits_finish(&engine->waiting);
-    site_table_finish(&engine->sites);
-    spill_finish(&engine->spill);
+    finish_parts(engine);
     known_visitors_forget(&engine->known);
     free(engine);
 }
 
 void engine_use_journal(struct engine *engine, struct journal *journal)
 {
+    require(journal == NULL || engine->stats.accepted == 0);
     spill_use_journal(&engine->spill, journal);
     stall_use_journal(&engine->stalls, journal);
 }

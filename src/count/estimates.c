@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/require.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,9 @@ void estimates_forget_pending(struct estimates *estimates, const char *site,
                               const struct store_batch *content)
 {
     for (size_t i = 0; i < content->entry_count; i++) {
-        find_or_create(estimates, site, &content->entries[i])->pending -= content->entries[i].hits;
+        struct estimate *estimate = find_or_create(estimates, site, &content->entries[i]);
+
+        require(estimate->pending >= content->entries[i].hits);
+        estimate->pending -= content->entries[i].hits;
     }
 }

@@ -13,6 +13,7 @@ static void init_lane(struct lane *lane, struct site *site)
 {
     const struct site_parts *parts = &site->table->parts;
 
+    require(lane->site == NULL);
     lane->site = site;
     session_init(&lane->session, parts->store, site->name, parts->events);
     lane->session.known = parts->known;
@@ -136,6 +137,7 @@ void site_table_finish(struct site_table *table)
     map_for_each(node, &table->map) {
         destroy_site(site_of(node));
     }
+    require(map_count(&table->map) == 0);
     map_finish(&table->map);
     table->latest = NULL;
 }

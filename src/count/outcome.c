@@ -39,6 +39,7 @@ static void finish_batch(struct outcome *outcome, struct lane *lane, struct batc
     struct list answered;
     struct list *link;
 
+    require(applied->outcome == STORE_OK);
     list_init(&answered);
     batch_answer(batch, applied, &answered);
     while ((link = list_pop_first(&answered)) != NULL) {
@@ -99,6 +100,7 @@ static void note_end(struct outcome *outcome, struct lane *lane, const struct se
 {
     struct session *session = &lane->session;
 
+    require(!session_is_busy(session));
     if (end->result != SESSION_FAILED && end->result != SESSION_OUTDATED) {
         outdated_note_accepted(lane);
     }

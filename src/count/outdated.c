@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/require.h"
 
 #include <string.h>
 
@@ -26,6 +27,7 @@ static bool was_certainly_not_applied(const struct lane *lane, const struct batc
 
 static void give_up(struct lane *lane, struct batch *batch, struct doubt *doubt)
 {
+    require(batch->is_sealed);
     if (spill_has_record(batch)) {
         doubt->aside += batch->sealed_batch->hits;
     } else {
@@ -102,6 +104,7 @@ static void replace_backlog(struct spill *spill, struct site *site)
 {
     struct lane *old = site->backlog;
 
+    require(session_is_busy(&old->session));
     site->backlog = NULL;
     for (struct list *link = old->session.batches.next; link != &old->session.batches;) {
         struct batch *batch = container_of(link, struct batch, link);
@@ -145,6 +148,8 @@ void outdated_learn(struct spill *spill, struct lane *lane, uint64_t generation)
 {
     struct site *site = lane->site;
 
+    require(!session_is_busy(&lane->session));
+    require(generation > lane->session.ledger.generation);
     site->generation.is_known = true;
     known_visitors_forget(site->table->parts.known);
     outdated_note_generation(spill, site, generation);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/require.h"
 #include "base/units.h"
 
 /* how often a site's lack of room is logged */
@@ -153,6 +154,12 @@ void retention_init(struct retention *retention, struct store *store,
         (struct retention){.store = store, .options = options, .breaker = breaker, .stats = stats};
     list_init(&retention->sites);
     list_init(&retention->lanes);
+}
+
+void retention_finish(struct retention *retention)
+{
+    require(list_is_empty(&retention->lanes));
+    require(list_is_empty(&retention->sites));
 }
 
 void retention_init_site(struct site_retention *site, struct retention *retention,

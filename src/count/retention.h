@@ -47,6 +47,9 @@ void retention_init(struct retention *retention, struct store *store,
                     const struct engine_options *options, const struct breaker *breaker,
                     struct stats *stats);
 
+/** Ends the struct. All lanes and sites have ended. */
+void retention_finish(struct retention *retention);
+
 /** Initialises the part of a site, and ends it. `name` must outlive it. */
 void retention_init_site(struct site_retention *site, struct retention *retention,
                          const struct site_breaker *breaker, const char *name);

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/require.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -48,6 +49,9 @@ void spill_set_aside(struct lane *lane, struct batch *batch)
 {
     struct spill_record *spill_record = batch->spill_record;
 
+    require(spill_record != NULL);
+    require(spill_record->lane == lane);
+    require(!batch_has_visits(batch));
     batch->spill_record = NULL;
     if (spill_record->is_written) {
         estimates_forget_pending(&spill_record->spill->estimates, lane->session.site,
@@ -63,6 +67,9 @@ void spill_set_aside(struct lane *lane, struct batch *batch)
 
 void spill_recall(struct batch *batch)
 {
+    require(batch->spill_record != NULL);
+    require(!batch->spill_record->is_written);
+    require(!batch->may_be_applied);
     batch->spill_record->batch = NULL; /* the record is done when it is written */
     batch->spill_record = NULL;
     batch_reopen(batch);
@@ -165,6 +172,7 @@ static void on_written(struct journal_entry *entry, int error)
     struct spill *spill = spill_record->spill;
     struct lane *lane = spill_record->lane;
 
+    require(!spill_record->is_written);
     if (spill_record->batch == NULL) {
         /* the store was faster than the journal, or the site was repaired */
         if (error == 0 && spill_record->outdated != NULL) {
@@ -188,6 +196,8 @@ static void write_batch(struct spill *spill, struct lane *lane, struct batch *ba
     struct spill_record *spill_record = alloc_zero(1, sizeof(*spill_record));
     struct journal_record record;
 
+    require(batch->is_sealed);
+    require(batch->spill_record == NULL);
     spill_record->entry.on_written = on_written;
     spill_record->spill = spill;
     spill_record->lane = lane;
@@ -315,6 +325,7 @@ void spill_end_record(struct spill *spill, struct lane *lane, struct batch *batc
     if (spill_record == NULL) {
         return;
     }
+    require(spill_record->batch == batch);
     batch->spill_record = NULL;
     if (spill_record->is_written) {
         spill->stats->replayed += batch->sealed_batch->hits;

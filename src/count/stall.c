@@ -123,6 +123,7 @@ void stall_note(struct lane_stall *lane, const struct session_end *end)
     uint64_t now_ms = clock_monotonic_ms();
     struct stall *stall = find_or_create_stall(lane);
 
+    require(end->result == SESSION_FAILED);
     require(end->reason != NULL);
     /* new, or the store was away meanwhile */
     if (stall->since_ms < breaker_changed_at_ms(stalls->breaker)) {
@@ -255,6 +256,12 @@ void stall_init(struct stalls *stalls, const struct breaker *breaker,
 {
     *stalls = (struct stalls){.breaker = breaker, .waiting = waiting};
     list_init(&stalls->all);
+}
+
+void stall_finish(struct stalls *stalls)
+{
+    require(list_is_empty(&stalls->all));
+    require(stalls->site_count == 0);
 }
 
 void stall_use_journal(struct stalls *stalls, const struct journal *journal)

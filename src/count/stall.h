@@ -47,6 +47,9 @@ struct lane_stall {
 void stall_init(struct stalls *stalls, const struct breaker *breaker,
                 const struct waiting_visits *waiting);
 
+/** Ends the struct. All lanes have ended. */
+void stall_finish(struct stalls *stalls);
+
 /** Sets the journal whose visits the warnings tell. NULL: there is none. */
 void stall_use_journal(struct stalls *stalls, const struct journal *journal);
 
@@ -86,7 +89,7 @@ bool stall_is_known(const struct stalls *stalls, const struct site_stalls *site)
 /** Forgets lanes that have no work and were not refused for a minute. Called once a second. */
 void stall_forget_idle(struct stalls *stalls);
 
-/** Forgets the lane's stall without a log message. */
+/** Forgets the lane's stall without a log message. Also ends the part of a lane. */
 void stall_forget(struct lane_stall *lane);
 
 /**

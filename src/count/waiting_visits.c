@@ -52,8 +52,8 @@ void waiting_visits_end(struct site_visits *site)
 {
     struct waiting_visits *all = site->all;
 
-    require(all->stats->waiting != 0);
     require(site->count != 0);
+    require(all->stats->waiting >= site->count);
     require(!site->is_apart || all->apart != 0);
     all->stats->waiting--;
     site->count--;
@@ -149,6 +149,9 @@ void waiting_visits_init(struct waiting_visits *waiting, struct loop *loop,
 
 void waiting_visits_finish(struct waiting_visits *waiting)
 {
+    require(waiting->stats->waiting == 0);
+    require(waiting->apart == 0);
+    require(list_is_empty(&waiting->sites));
     loop_timer_stop(&waiting->timer);
 }
 

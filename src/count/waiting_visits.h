@@ -47,7 +47,7 @@ void waiting_visits_init(struct waiting_visits *waiting, struct loop *loop,
                          const struct engine_options *options, struct stats *stats,
                          waiting_visits_on_look on_look);
 
-/** Stops the timer. */
+/** Stops the timer. All sites have ended. */
 void waiting_visits_finish(struct waiting_visits *waiting);
 
 /** Initialises the part of a site, and ends it. When it ends, no visit of the site may wait. */

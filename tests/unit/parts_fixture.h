@@ -108,6 +108,7 @@ static inline void parts_destroy(struct parts *parts)
         breaker_finish_site(&site->breaker);
         waiting_visits_finish_site(&site->visits);
     }
+    breaker_finish(&parts->breaker);
     waiting_visits_finish(&parts->waiting);
     loop_destroy(parts->loop);
     fake_clock_release();

@@ -53,6 +53,7 @@ static void bench_destroy(struct bench *bench)
         retention_finish_site(&bench->sites[i]);
         session_finish(&bench->sessions[i]);
     }
+    retention_finish(&bench->retention);
     store_destroy(&bench->store->store);
     fake_database_destroy(bench->database);
     parts_destroy(bench->parts);

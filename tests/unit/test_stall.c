@@ -62,7 +62,7 @@ static int teardown_bench(void **state)
         session_finish(&bench->live[i].session);
         session_finish(&bench->older[i].session);
     }
-    assert_int_equal(bench->stalls.site_count, 0);
+    stall_finish(&bench->stalls);
     parts_destroy(bench->parts);
     free(bench);
     return 0;
