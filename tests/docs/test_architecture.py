@@ -11,8 +11,8 @@ import pytest
 from harness import ROOT, need_program
 
 #: What timers run beside visits: looks at the server's role, the site's name for the store, the end of what is retained.
-BY_TIMERS = {"stall", "retention", "lane", "redis_greeting", "redis_replicas", "redis_link_log", "redis_look", "redis_checks", "redis_rewrite",
-             "site_registration", "redis_edit", "trouble"}
+BY_TIMERS = {"stall", "retention", "breaker", "lane", "redis_greeting", "redis_replicas", "redis_link_log", "redis_look", "redis_checks",
+             "redis_rewrite", "site_registration", "redis_edit", "trouble"}
 
 TEXT = (ROOT / "ARCHITECTURE.md").read_text()
 
