@@ -136,6 +136,21 @@ static void test_when_a_breaker_opens_and_closes(void **state)
     }
 }
 
+static void test_a_refused_site_tests_no_store_that_refuses_all(void **state)
+{
+    struct parts *parts = *state;
+
+    refuse(&parts->sites[0].live, STORE_SCOPE_SITE);
+    refuse(&parts->sites[1].live, STORE_SCOPE_SITE);
+    refuse(&parts->sites[2].live, STORE_SCOPE_SERVER);
+    pass(MAX_WAIT_MS);
+    wait_in(&parts->sites[1], 1);
+    assert_true(is_open(parts, 0)); /* any visit that waits is enough to refuse it */
+    assert_false(is_open(parts, 2));
+    wait_in(&parts->sites[1], 0);
+    assert_false(is_open(parts, 0));
+}
+
 /* Guards: of many sites the one that was tried in vain kept its turn, and no other was tried. */
 static void test_a_site_that_was_tried_in_vain_gives_way(void **state)
 {
@@ -311,6 +326,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_when_a_breaker_opens_and_closes),
+        TEST(test_a_refused_site_tests_no_store_that_refuses_all),
         TEST(test_a_site_that_was_tried_in_vain_gives_way),
         TEST(test_an_error_of_all_sites_may_be_the_sites_own),
         TEST(test_visits_that_wait_for_one_end_time_out_together),

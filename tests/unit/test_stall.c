@@ -198,6 +198,11 @@ static void test_which_stalls_are_known(void **state)
         }
         stall_forget(&bench->live[0].stall);
     }
+    /* one site that is refused now says nothing of the others, although all were refused before */
+    refuse_live(bench, 0, STORE_SCOPE_SERVER, false);
+    fake_clock_advance(FRESH_MS + 1);
+    refuse_live(bench, 1, STORE_SCOPE_SITE, false);
+    assert_false(stall_is_known(&bench->stalls, NULL));
     /* a stall of a lane that takes no new visits says nothing of these */
     breaker_note_applied(&bench->parts->sites[1].live, true);
     refuse_older(bench, 1);
