@@ -13,7 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const store_backend_names[] = {"auto", "redis", "sqlite", NULL};
+const char *const store_backend_names[] = {
+    "auto",
+#define STORE_BACKEND(id, name) #name,
+#include "config/store_backends.def"
+#undef STORE_BACKEND
+    NULL,
+};
 
 /** The state of applying the settings of a file. */
 struct file_walk {
