@@ -215,7 +215,7 @@ static bool check(void *data, struct buf *message)
     return next != NULL;
 }
 
-static void take_over(struct daemon *daemon, struct config *next)
+static void replace_config(struct daemon *daemon, struct config *next)
 {
     struct config *previous = daemon->config;
     struct engine_options options = engine_options(next);
@@ -242,7 +242,7 @@ static bool reload(void *data, struct buf *message)
     systemd_notify_reloading();
     next = load_next(daemon, message);
     if (next != NULL) {
-        take_over(daemon, next);
+        replace_config(daemon, next);
         log_info("reload: done");
     } else {
         log_lines(LOG_LEVEL_ERROR, "reload refused, nothing was changed: ", message);
