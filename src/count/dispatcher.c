@@ -44,14 +44,14 @@ void dispatcher_write_soon(struct dispatcher_lane *lane)
     loop_task_schedule(dispatcher->loop, &dispatcher->flush);
 }
 
-struct dispatcher_lane *dispatcher_take_ready(struct dispatcher *dispatcher)
+struct dispatcher_lane *dispatcher_pop_ready(struct dispatcher *dispatcher)
 {
     struct list *link = list_pop_first(&dispatcher->ready);
 
     return link != NULL ? lane_in_queue(link) : NULL;
 }
 
-struct dispatcher_lane *dispatcher_take_unwritten(struct dispatcher *dispatcher)
+struct dispatcher_lane *dispatcher_pop_unwritten(struct dispatcher *dispatcher)
 {
     struct list *link = list_pop_first(&dispatcher->unwritten);
 

@@ -103,10 +103,10 @@ void dispatcher_note_store_of(struct dispatcher_lane *lane);
  */
 bool dispatcher_gathers(struct dispatcher *dispatcher, uint64_t waiting);
 
-/** Take the first lane out of the queue of ready ones, or of unwritten ones; NULL if it is empty.
+/** Pop the first lane of the queue of ready ones, or of unwritten ones. Return NULL if it is empty.
  */
-struct dispatcher_lane *dispatcher_take_ready(struct dispatcher *dispatcher);
-struct dispatcher_lane *dispatcher_take_unwritten(struct dispatcher *dispatcher);
+struct dispatcher_lane *dispatcher_pop_ready(struct dispatcher *dispatcher);
+struct dispatcher_lane *dispatcher_pop_unwritten(struct dispatcher *dispatcher);
 
 /** Lets a lane, which is not the probe, rest until a timer or the store wakes it. */
 void dispatcher_rest(struct dispatcher_lane *lane);

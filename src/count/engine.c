@@ -130,10 +130,10 @@ static void on_flush(struct loop_task *task)
     if (dispatcher_gathers(dispatcher, engine->stats.waiting)) {
         return;
     }
-    while ((lane = dispatcher_take_unwritten(dispatcher)) != NULL) {
+    while ((lane = dispatcher_pop_unwritten(dispatcher)) != NULL) {
         spill_write_next(&engine->spill, container_of(lane, struct lane, dispatch)->site);
     }
-    while ((lane = dispatcher_take_ready(dispatcher)) != NULL) {
+    while ((lane = dispatcher_pop_ready(dispatcher)) != NULL) {
         send_lane(engine, container_of(lane, struct lane, dispatch));
     }
 }

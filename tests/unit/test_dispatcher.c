@@ -53,10 +53,10 @@ static void on_flush(struct loop_task *task)
     if (dispatcher_gathers(&bench->dispatcher, waiting_visits_count(&bench->parts->waiting))) {
         return;
     }
-    while ((lane = dispatcher_take_unwritten(&bench->dispatcher)) != NULL) {
+    while ((lane = dispatcher_pop_unwritten(&bench->dispatcher)) != NULL) {
         note(lane, "w");
     }
-    while ((lane = dispatcher_take_ready(&bench->dispatcher)) != NULL) {
+    while ((lane = dispatcher_pop_ready(&bench->dispatcher)) != NULL) {
         if (dispatcher_may_send(lane)) {
             note(lane, "");
         } else {
