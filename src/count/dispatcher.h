@@ -103,8 +103,7 @@ void dispatcher_note_store_of(struct dispatcher_lane *lane);
  */
 bool dispatcher_gathers(struct dispatcher *dispatcher, uint64_t waiting);
 
-/** Pop the first lane of the queue of ready ones, or of unwritten ones. Return NULL if it is empty.
- */
+/** Pop the first lane that is ready, or that has batches for the journal. NULL: there is none. */
 struct dispatcher_lane *dispatcher_pop_ready(struct dispatcher *dispatcher);
 struct dispatcher_lane *dispatcher_pop_unwritten(struct dispatcher *dispatcher);
 
