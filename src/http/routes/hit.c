@@ -212,6 +212,24 @@ static bool charge_visit(struct waiting *waiting, const struct client *client,
     return verdict == NOVELTY_OK;
 }
 
+/** Reads the token of the visit. Returns false if it has answered the request. */
+static bool read_token(struct request *request, const struct client *client, struct visit *visit)
+{
+    switch (token_read(request, client, visit)) {
+    case TOKEN_OK:
+        return !refuses_token(request, visit);
+    case TOKEN_BAD_KEY:
+        http_error_respond(request, HTTP_ERROR_BAD_IDEMPOTENCY_KEY,
+                           "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
+        return false;
+    case TOKEN_BAD_VIEW:
+        http_error_respond(request, HTTP_ERROR_BAD_PARAMETER,
+                           "view is %d to %d of A-Z a-z 0-9 . _ -", TOKEN_VIEW_MIN, TOKEN_VIEW_MAX);
+        return false;
+    }
+    return false;
+}
+
 static void count_visit(struct request *request, const struct client *client,
                         const struct page_ref *page_ref)
 {
@@ -222,12 +240,7 @@ static void count_visit(struct request *request, const struct client *client,
 
     waiting =
         h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*waiting) + site_length + page->length + 2);
-    if (!token_read(&request->h2o->pool, client, &waiting->visit)) {
-        http_error_respond(request, HTTP_ERROR_BAD_IDEMPOTENCY_KEY,
-                           "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
-        return;
-    }
-    if (refuses_token(request, &waiting->visit)) {
+    if (!read_token(request, client, &waiting->visit)) {
         return;
     }
     waiting->visit.second = second_of(request);
