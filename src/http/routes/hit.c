@@ -271,6 +271,23 @@ static void count_visit(struct request *request, const struct client *client,
     }
 }
 
+/** Refuses a visit from another origin. The page may read why: the answer has no number. */
+static void refuse_origin(struct request *request, const struct page_ref *page_ref)
+{
+    h2o_iovec_t origin = request_header_named(request, "origin");
+    bool is_hidden = h2o_memis(origin.base, origin.len, H2O_STRLIT("null"));
+
+    if (origin.len != 0) {
+        request->allow_origin = h2o_iovec_init(H2O_STRLIT("*"));
+    }
+    http_error_respond(request, HTTP_ERROR_ORIGIN,
+                       "site %s counts visits from its own pages only%s", page_ref->site,
+                       is_hidden
+                           ? "; the browser did not say of which origin this page is (Origin: "
+                             "null)"
+                           : "");
+}
+
 static void refuse_visit(struct request *request, const struct page_ref *page_ref,
                          const struct visit_filter_verdict *verdict)
 {
@@ -281,8 +298,7 @@ static void refuse_visit(struct request *request, const struct page_ref *page_re
             "too many visits of this page from one address; one more counts in %" PRIu64 " s",
             verdict->retry_after_s);
     } else {
-        http_error_respond(request, verdict->http_error,
-                           "site %s counts visits from its own pages only", page_ref->site);
+        refuse_origin(request, page_ref);
     }
 }
 
