@@ -88,7 +88,15 @@ SUITES = [
     Suite("faults", 210, "build build gcc all crowd wall && tests tests/faults", needs=("gcc",)),
     # the tools of `make bench`, not the figures
     Suite("bench", 60, "build build gcc all && tests tests/bench", needs=("gcc",)),
-    Suite("browser", 60, "build build gcc all && tests tests/browser", needs=("gcc",)),
+    Suite("browser", 60, "build build gcc all && tests tests/browser --ignore=tests/browser/test_page_views.py", needs=("gcc",)),
+    # the snippet on pages with Turbo, Swup, React and Vue; the two browsers side by side
+    Suite("page-views", 150, """
+        build build gcc all
+        tests -k chromium tests/browser/test_page_views.py &
+        tests -s -k firefox tests/browser/test_page_views.py || status=1
+        wait $! || status=1
+        exit ${status:-0}
+        """, needs=("gcc",)),
     Suite("stack", 25, "build build gcc all && tests tests/stack", needs=("gcc",)),
     # everything that runs our own code in this process tree, once with the sanitizers
     Suite("sanitize-build", 60, "sanitized"),
