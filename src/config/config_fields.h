@@ -68,9 +68,11 @@ struct config_sites {
 enum site_option {
 #define OPTION(field, name, type, min, max, text) SITE_##field,
 #define CHOICE(field, name, names, text)          SITE_##field,
+#define SECRET_OPTION                             OPTION
 #include "config/site_options.def"
 #undef OPTION
 #undef CHOICE
+#undef SECRET_OPTION
     SITE_OPTION_COUNT
 };
 
@@ -78,10 +80,14 @@ enum site_option {
 struct config_site {
 #define OPTION(field, name, type, min, max, text) OPTION_TYPE_##type field;
 #define CHOICE(field, name, names, text)          int field;
+#define SECRET_OPTION                             OPTION
 #include "config/site_options.def"
 #undef OPTION
 #undef CHOICE
-    unsigned given; /* bits of the options that the group has: 1 << SITE_timezone and so on */
+#undef SECRET_OPTION
+    unsigned given;    /* bits of the options that the group has: 1 << SITE_timezone and so on */
+    char *secret_file; /* from which dashboard_password was read, or NULL */
+    char *place;       /* "FILE:LINE" of the group; NULL without a group */
 };
 
 static inline bool config_site_gives(const struct config_site *site, enum site_option option)

@@ -6,6 +6,7 @@
 #include "http/visit/novelty.h"
 #include "http/visit/visit_filter.h"
 #include "http/routes/live.h"
+#include "http/routes/password_guard.h"
 #include "http/request/router.h"
 #include "http/routes/routes.h"
 #include "http/server/server.h"
@@ -70,6 +71,7 @@ struct app *app_create(const struct app_options *options, struct buf *errors)
     visit_filter_init(app->visit_filter);
     app->novelty = &memory->novelty;
     novelty_init(app->novelty);
+    app->password_guard = password_guard_create(app->loop, app->novelty->budgets);
     app->visitors = visitors_create(app->loop, app->store, app->sites);
     app->site_registrations = site_registrations_create(app->loop, app->store);
     app->server = create_server(memory, options, errors);
@@ -109,6 +111,7 @@ void app_destroy(struct app *app)
     site_registrations_destroy(app->site_registrations);
     visitors_destroy(app->visitors);
     sites_destroy(app->sites);
+    password_guard_destroy(app->password_guard);
     novelty_finish(app->novelty);
     visit_filter_finish(app->visit_filter);
     buf_finish(&app->scratch);

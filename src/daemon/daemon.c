@@ -203,10 +203,13 @@ static struct config *load_next(struct daemon *daemon, struct buf *message)
     return next;
 }
 
-static bool check(void *data, struct buf *message)
+static bool check(void *data, struct buf *message, struct buf *warnings)
 {
     struct config *next = load_next(data, message);
 
+    if (next != NULL) {
+        config_list_warnings(next, warnings);
+    }
     config_unload(next);
     return next != NULL;
 }
@@ -230,7 +233,7 @@ static void take_over(struct daemon *daemon, struct config *next)
     config_unload(previous);
 }
 
-static bool reload(void *data, struct buf *message)
+static bool reload(void *data, struct buf *message, struct buf *warnings)
 {
     struct daemon *daemon = data;
     struct config *next;
@@ -239,6 +242,8 @@ static bool reload(void *data, struct buf *message)
     next = load_next(daemon, message);
     if (next != NULL) {
         take_over(daemon, next);
+        config_list_warnings(next, warnings);
+        log_lines(LOG_LEVEL_WARNING, "reload: ", warnings);
         log_info("reload: done");
     } else {
         log_lines(LOG_LEVEL_ERROR, "reload refused, nothing was changed: ", message);
@@ -250,9 +255,11 @@ static bool reload(void *data, struct buf *message)
 static void on_hangup(void *data, int signal)
 {
     struct buf message = BUF_EMPTY;
+    struct buf warnings = BUF_EMPTY;
 
     (void)signal;
-    reload(data, &message);
+    reload(data, &message, &warnings);
+    buf_finish(&warnings);
     buf_finish(&message);
 }
 
@@ -391,6 +398,15 @@ static void start_service(struct daemon *daemon)
 }
 
 /* --- the daemon itself --- */
+
+static void log_config_warnings(const struct config *config)
+{
+    struct buf warnings = BUF_EMPTY;
+
+    config_list_warnings(config, &warnings);
+    log_lines(LOG_LEVEL_WARNING, "", &warnings);
+    buf_finish(&warnings);
+}
 
 /* each visitor needs a descriptor, and the default soft limit is low for programs with select(2) */
 static void raise_descriptor_limit(const struct config *config)
@@ -532,6 +548,7 @@ int daemon_run(const struct config_request *request, struct config *config)
 
     log_set_level((enum log_level)config->log_level);
     raise_descriptor_limit(config);
+    log_config_warnings(config);
     loop_timer_init(&daemon.watchdog, on_watchdog);
     loop_timer_init(&daemon.status, on_status);
     loop_timer_init(&daemon.drain_poll, on_drain_poll);

@@ -9,7 +9,8 @@
     "      origins = [\"https://blog.example\", \"http://[::1]:80\"];\n" \
     "      count = \"unique\"; bots = \"count\";\n"                      \
     "      timezone = \"Europe/Berlin\";\n"                              \
-    "      pages = 5000; rate = \"30/1m\"; dashboard = \"public\"; },\n" \
+    "      pages = 5000; rate = \"30/1m\"; dashboard = \"public\";\n"    \
+    "      dashboard_password = \"only for the blog\"; },\n"             \
     "    { name = \"shop\" },\n"                                         \
     "    \"*\" );\n"
 
@@ -35,6 +36,7 @@ static void test_groups(void **state)
     assert_int_equal(sites[1].rate.count, 30);
     assert_int_equal(sites[1].rate.per_ms, 60000);
     assert_int_equal(sites[1].dashboard, DASHBOARD_PUBLIC);
+    assert_string_equal(sites[1].dashboard_password, "only for the blog");
     assert_string_equal(sites[2].name, "shop");
     assert_false(config_site_gives(&sites[2], SITE_timezone));
     assert_string_equal(sites[3].name, "*");
@@ -220,6 +222,103 @@ static void test_origins(void **state)
     buf_finish(&errors);
 }
 
+#define WITH_FILE "sites = (\n  { name = \"a\"; dashboard_password_file = \"p\" },\n  \"b\" );\n"
+
+static void test_passwords_come_from_files(void **state)
+{
+    struct config *config;
+    struct buf out = BUF_EMPTY;
+
+    (void)state;
+    write_text("p", "from a file\n");
+    config = load_right(&(struct given){.file = WITH_FILE});
+    assert_string_equal(config->sites.items[0].dashboard_password, "from a file");
+    assert_string_equal(config->sites.items[0].secret_file, "p");
+    config_print_text(config, &out);
+    config_print_json(config, &out);
+    assert_null(strstr(out.bytes, "from a file"));
+    assert_non_null(strstr(out.bytes, "dashboard_password = \"********\""));
+    config_unload(config);
+    config = load_right(&(struct given){.file = "sites = ({ name = \"a\"; "
+                                                "dashboard_password = \"\"; "
+                                                "dashboard_password_file = \"p\" });"});
+    assert_string_equal(config->sites.items[0].dashboard_password, "from a file");
+    config_unload(config);
+    buf_finish(&out);
+}
+
+static void test_wrong_password_files(void **state)
+{
+    (void)state;
+    load_wrong(&(struct given){.file = WITH_FILE},
+               "test.conf:2: sites.dashboard_password_file: p: No such file or directory\n");
+    write_text("p", "x\n");
+    load_wrong(&(struct given){.file = "sites = ({ name = \"a\";\n dashboard_password = \"x\";\n "
+                                       "dashboard_password_file = \"p\" });"},
+               "test.conf:1: sites.dashboard_password_file: dashboard_password is given as well; "
+               "keep one of them\n");
+    load_wrong(
+        &(struct given){.file = "sites = ({ name = \"a\";\n dashboard_password_file = 1 });"},
+        "test.conf:2: sites.dashboard_password_file: expected the path of a file in "
+        "quotes\n");
+    load_wrong(
+        &(struct given){.file = "sites = ({ name = \"a\";\n dashboard_pasword_file = \"p\" });"},
+        "test.conf:2: sites.dashboard_pasword_file: unknown option of a site; did you mean "
+        "dashboard_password_file?\n");
+    load_wrong(
+        &(struct given){.file = "sites = ({ name = \"a\";\n dashboard_password = secret });"},
+        "test.conf:2: syntax error\n");
+}
+
+/** A reload keeps the password of a file that it cannot read any more. */
+static void test_a_reload_keeps_a_password(void **state)
+{
+    struct config_request request = {.file = "test.conf"};
+    struct config *config;
+    struct config *next;
+    struct buf warnings = BUF_EMPTY;
+    struct buf errors = BUF_EMPTY;
+
+    (void)state;
+    write_text("p", "from a file\n");
+    config = load_right(&(struct given){.file = WITH_FILE});
+    write_text("p", "");
+    next = config_load_again(&request, config, &warnings, &errors);
+    assert_non_null(next);
+    assert_string_equal(next->sites.items[0].dashboard_password, "from a file");
+    assert_string_equal(warnings.bytes,
+                        "test.conf:2: sites.dashboard_password_file: p: the file is "
+                        "empty; the secret that was read before is kept\n");
+    config_unload(next);
+    write_text("p", "another");
+    next = config_load_again(&request, config, &warnings, &errors);
+    assert_string_equal(next->sites.items[0].dashboard_password, "another");
+    assert_int_equal(errors.length, 0);
+    config_unload(next);
+    config_unload(config);
+    buf_finish(&warnings);
+}
+
+static void test_short_passwords_are_warned_of(void **state)
+{
+    struct config *config = load_right(&(struct given){
+        .file = "dashboard: { password = \"short\"; };\n"
+                "sites = ( { name = \"a\"; dashboard_password = \"eleven byte\" },\n"
+                "  { name = \"b\"; dashboard_password = \"twelve bytes\" }, \"c\" );"});
+    struct buf out = BUF_EMPTY;
+
+    (void)state;
+    config_list_warnings(config, &out);
+    assert_string_equal(
+        out.bytes,
+        "test.conf:1: dashboard.password: the password is shorter than 12 characters, so it may be "
+        "guessed\n"
+        "test.conf:2: sites.dashboard_password of a: the password is shorter than 12 characters, so "
+        "it may be guessed\n");
+    buf_finish(&out);
+    config_unload(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +331,10 @@ int main(void)
         config_test(test_names_belong_to_one_site),
         config_test(test_groups_elsewhere),
         config_test(test_origins),
+        config_test(test_passwords_come_from_files),
+        config_test(test_wrong_password_files),
+        config_test(test_a_reload_keeps_a_password),
+        config_test(test_short_passwords_are_warned_of),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

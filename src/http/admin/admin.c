@@ -172,6 +172,7 @@ static void admin_handle_metrics(struct request *request)
         .accepted_connections = view.server.accepted_connections,
         .live_clients = view.live_clients,
         .novelty = view.novelty,
+        .passwords = view.passwords,
         .requests = view.server.requests,
     };
     engine_list_unproven(view.engine, count_site, &facts.unproven_sites);
@@ -197,11 +198,15 @@ static void admin_handle_config(struct request *request)
     admin_answer_respond_form(request, 200, &body);
 }
 
-/** Answers with the result of an action: its lines under `result`, or an error. */
-static void respond_action(struct request *request, bool is_done, const char *result,
-                           struct buf *lines)
+/** Runs an action on the configuration. Answers with its changes and warnings, or its errors. */
+static void run_config_action(struct request *request,
+                              bool (*action)(void *data, struct buf *message, struct buf *warnings),
+                              const char *result)
 {
-    const char *text = lines->length != 0 ? lines->bytes : "";
+    struct buf lines = BUF_EMPTY;
+    struct buf warnings = BUF_EMPTY;
+    bool is_done = action(request->app->actions.data, &lines, &warnings);
+    const char *text = lines.length != 0 ? lines.bytes : "";
 
     if (is_done) {
         struct report report;
@@ -209,29 +214,25 @@ static void respond_action(struct request *request, bool is_done, const char *re
         report_init(&report, admin_answer_form(request));
         report_text(&report, "result", result);
         report_lines(&report, "changes", text);
+        if (warnings.length != 0) {
+            report_lines(&report, "warnings", warnings.bytes);
+        }
         admin_answer_respond_report(request, 200, &report);
     } else {
         response_send_error(request, 422, "config_refused", "%s", text);
     }
-    buf_finish(lines);
+    buf_finish(&warnings);
+    buf_finish(&lines);
 }
 
 static void admin_handle_check(struct request *request)
 {
-    struct app_view view;
-    struct buf lines = BUF_EMPTY;
-
-    app_view(request->app, &view);
-    respond_action(request, view.actions->check(view.actions->data, &lines), "acceptable", &lines);
+    run_config_action(request, request->app->actions.check, "acceptable");
 }
 
 static void admin_handle_reload(struct request *request)
 {
-    struct app_view view;
-    struct buf lines = BUF_EMPTY;
-
-    app_view(request->app, &view);
-    respond_action(request, view.actions->reload(view.actions->data, &lines), "reloaded", &lines);
+    run_config_action(request, request->app->actions.reload, "reloaded");
 }
 
 static void admin_handle_drain(struct request *request)

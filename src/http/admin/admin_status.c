@@ -6,6 +6,7 @@
 #include "count/journal_takeover.h"
 #include "count/engine.h"
 #include "journal/journal.h"
+#include "http/routes/password_guard.h"
 #include "http/visit/novelty.h"
 #include "http/visit/trouble.h"
 #include "http/admin/version.h"
@@ -299,6 +300,11 @@ void admin_status_report(struct report *report, const struct app_view *view)
     report_u64(report, "refused_pages", view->novelty->refused_pages);
     report_u64(report, "refused_sites", view->novelty->refused_sites);
     report_u64(report, "refused_idempotency_keys", view->novelty->refused_tokens);
+    report_end_section(report);
+    report_begin_section(report, "dashboard");
+    report_u64(report, "wrong_passwords", view->passwords->wrong);
+    report_u64(report, "delayed_attempts", view->passwords->delayed);
+    report_u64(report, "refused_attempts", view->passwords->refused);
     report_end_section(report);
     report_sites(report, view);
     report_begin_section(report, "connections");

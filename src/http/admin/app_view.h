@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 struct novelty_stats;
+struct password_guard_stats;
 struct trouble;
 
 struct app_view {
@@ -39,6 +40,7 @@ struct app_view {
     const struct trouble *site_trouble; /* the store refuses to admit unlisted sites */
     uint64_t live_clients;              /* clients of live streams */
     const struct novelty_stats *novelty;
+    const struct password_guard_stats *passwords;
 
     struct server_counts server;
 };

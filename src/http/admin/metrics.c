@@ -314,6 +314,16 @@ static void put_budgets(struct buf *out, const struct novelty_stats *novelty)
             "New visitors that were ignored because a network used up visitors.new_daily.");
 }
 
+static void put_passwords(struct buf *out, const struct password_guard_stats *passwords)
+{
+    put_u64(out, "visitcountd_dashboard_wrong_passwords_total", "counter", passwords->wrong,
+            "Wrong passwords for dashboards, series and top lists.");
+    put_u64(out, "visitcountd_dashboard_delayed_attempts_total", "counter", passwords->delayed,
+            "Attempts that had to wait, since there were too many wrong passwords.");
+    put_u64(out, "visitcountd_dashboard_refused_attempts_total", "counter", passwords->refused,
+            "Attempts that were refused, since too many waited.");
+}
+
 static void put_server(struct buf *out, const struct metrics_facts *facts)
 {
     put_u64(out, "visitcountd_connections", "gauge", facts->open_connections,
@@ -353,6 +363,7 @@ void metrics_write(const struct metrics_facts *facts, struct buf *out)
     put_store(out, facts);
     put_journal(out, facts->journal);
     put_budgets(out, facts->novelty);
+    put_passwords(out, facts->passwords);
     put_server(out, facts);
     put_process(out, &facts->process);
 }

@@ -20,6 +20,7 @@ struct engine;
 struct live;
 struct loop;
 struct novelty;
+struct password_guard;
 struct server;
 struct site_registrations;
 struct sites;
@@ -31,11 +32,11 @@ struct app_actions {
     void *data;
     /**
      * Reloads the configuration. Appends the changes to `message`, or the errors if it returns
-     * false.
+     * false. Appends what is valid but dangerous to `warnings`, one line each.
      */
-    bool (*reload)(void *data, struct buf *message);
+    bool (*reload)(void *data, struct buf *message, struct buf *warnings);
     /** Checks the configuration without applying it. Otherwise like `reload`. */
-    bool (*check)(void *data, struct buf *message);
+    bool (*check)(void *data, struct buf *message, struct buf *warnings);
     /** Starts to drain; the process ends afterwards. */
     void (*drain)(void *data);
     /**
@@ -56,6 +57,7 @@ struct app {
     struct sites *sites;
     struct visit_filter *visit_filter;
     struct novelty *novelty;
+    struct password_guard *password_guard;
     struct visitors *visitors;
     struct site_registrations *site_registrations;
     struct live *live;

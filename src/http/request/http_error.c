@@ -20,6 +20,7 @@ static const struct {
     [HTTP_ERROR_BAD_BODY] = {400, "bad_body", OUTCOME_BAD_BODY},
     [HTTP_ERROR_PASSWORD_WANTED] = {401, "password_wanted", OUTCOME_PASSWORD},
     [HTTP_ERROR_PRIVATE] = {403, "private", OUTCOME_PRIVATE},
+    [HTTP_ERROR_PASSWORDS] = {429, "too_many_passwords", OUTCOME_PASSWORD},
     [HTTP_ERROR_TOO_MANY_LISTENERS] = {503, "too_many_listeners", OUTCOME_TOO_MANY_LISTENERS},
     [HTTP_ERROR_ORIGIN] = {403, "origin_not_allowed", OUTCOME_ORIGIN},
     [HTTP_ERROR_RATE] = {429, "too_many_visits", OUTCOME_RATE},

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 /** What a budget limits. The number is a part of the keys of its buckets. */
-enum budget_kind { BUDGET_PAGES, BUDGET_SITES, BUDGET_TOKENS, BUDGET_VISITORS };
+enum budget_kind { BUDGET_PAGES, BUDGET_SITES, BUDGET_TOKENS, BUDGET_VISITORS, BUDGET_PASSWORDS };
 
 /** The limits of a budget. A count of 0 means no limit. */
 struct budget_limits {

@@ -20,6 +20,7 @@ struct site {
     bool is_listed;
     uint64_t due_minute; /* minute in which it was last added to the store's list */
     char **origins;
+    char *password;
     char name[STORE_SITE_MAX + 1];
 };
 
@@ -92,6 +93,8 @@ static struct site *create_site(const struct config *config, const struct config
     rules->keeps_visitors = config->visitors_unique;
     rules->is_public =
         CHOOSE(dashboard, given->dashboard == DASHBOARD_PUBLIC, config->dashboard_public);
+    site->password = alloc_text(given->dashboard_password != NULL ? given->dashboard_password : "");
+    rules->password = site->password;
     rules->pages_max = CHOOSE(pages, given->pages, config->limits_pages);
     rules->rate = CHOOSE(rate, given->rate, config->limits_rate);
     rules->zone = open_zone(CHOOSE(timezone, given->timezone, config->timezone));
@@ -109,6 +112,7 @@ static void destroy_site(struct site *site)
         free(site->origins[i]);
     }
     free(site->origins);
+    free(site->password);
     if (site->origins != NULL) {
         zone_close(site->rules.zone); /* admitted sites share the zone of the open rules */
     }
