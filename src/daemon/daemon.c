@@ -399,13 +399,17 @@ static void start_service(struct daemon *daemon)
 
 /* --- the daemon itself --- */
 
-static void log_config_warnings(const struct config *config)
+static void log_warnings(const struct config *config)
 {
     struct buf warnings = BUF_EMPTY;
 
     config_list_warnings(config, &warnings);
     log_lines(LOG_LEVEL_WARNING, "", &warnings);
     buf_finish(&warnings);
+    if (geteuid() == 0) {
+        log_warning("process: it runs as root, which it does not need; an error in it would give "
+                    "away the machine: start it as a user of its own");
+    }
 }
 
 /* each visitor needs a descriptor, and the default soft limit is low for programs with select(2) */
@@ -548,7 +552,7 @@ int daemon_run(const struct config_request *request, struct config *config)
 
     log_set_level((enum log_level)config->log_level);
     raise_descriptor_limit(config);
-    log_config_warnings(config);
+    log_warnings(config);
     loop_timer_init(&daemon.watchdog, on_watchdog);
     loop_timer_init(&daemon.status, on_status);
     loop_timer_init(&daemon.drain_poll, on_drain_poll);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "config_fixture.h"
 
+#include <sys/stat.h>
+
 #define GROUPS                                                           \
     "sites = (\n"                                                        \
     "    \"plain\",\n"                                                   \
@@ -308,6 +310,7 @@ static void test_short_passwords_are_warned_of(void **state)
     struct buf out = BUF_EMPTY;
 
     (void)state;
+    assert_int_equal(chmod("test.conf", 0600), 0); /* else there is a warning of that as well */
     config_list_warnings(config, &out);
     assert_string_equal(
         out.bytes,

@@ -32,7 +32,7 @@ struct app_actions {
     void *data;
     /**
      * Reloads the configuration. Appends the changes to `message`, or the errors if it returns
-     * false. Appends what is valid but dangerous to `warnings`, one line each.
+     * false. Appends a line to `warnings` for each setting that is valid but dangerous.
      */
     bool (*reload)(void *data, struct buf *message, struct buf *warnings);
     /** Checks the configuration without applying it. Otherwise like `reload`. */
