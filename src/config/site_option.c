@@ -140,14 +140,8 @@ const char *site_option_find_clash(const struct config_sites *sites, const char 
 static int parse_sites_item(const struct option_row *row, const char *text, void *ret_value)
 {
     struct config_site *site = ret_value;
-    int rc;
+    int rc = option_type_SITE.parse(row, text, &site->name);
 
-    if (strcmp(text, ANY) == 0) {
-        site->name = alloc_text(ANY);
-        rc = 0;
-    } else {
-        rc = option_type_SITE.parse(row, text, &site->name);
-    }
     if (rc == 0) {
         site->given = 1u << SITE_name;
     }

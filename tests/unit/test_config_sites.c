@@ -12,6 +12,7 @@
     "      count = \"unique\"; bots = \"count\";\n"                      \
     "      timezone = \"Europe/Berlin\";\n"                              \
     "      pages = 5000; rate = \"30/1m\"; dashboard = \"public\";\n"    \
+    "      page_rules = [\"/a,b\", \"/c/**\"];\n"                        \
     "      dashboard_password = \"only for the blog\"; },\n"             \
     "    { name = \"shop\" },\n"                                         \
     "    \"*\" );\n"
@@ -39,6 +40,8 @@ static void test_groups(void **state)
     assert_int_equal(sites[1].rate.per_ms, 60000);
     assert_int_equal(sites[1].dashboard, DASHBOARD_PUBLIC);
     assert_string_equal(sites[1].dashboard_password, "only for the blog");
+    assert_int_equal(sites[1].page_rules.count, 2);
+    assert_string_equal(sites[1].page_rules.items[0], "/a,b");
     assert_string_equal(sites[2].name, "shop");
     assert_false(config_site_gives(&sites[2], SITE_timezone));
     assert_string_equal(sites[3].name, "*");
@@ -146,6 +149,45 @@ static void test_errors_have_lines_of_their_own(void **state)
         "test.conf:9: sites: a site's group needs its name: { name = \"…\"; … }\n"
         "test.conf:10: sites.name: expected 1 to 64 of a-z, 0-9, '.', '_' and '-' as the name of a "
         "site, got \"Blog\"\n");
+}
+
+static void test_page_rules_are_checked(void **state)
+{
+    (void)state;
+    load_wrong(
+        &(struct given){.file = "sites = (\n"
+                                "  { name = \"blog\";\n"
+                                "    page_rules = [\"/a\", \"blog/**\",\n"
+                                "      \"/a//b\"]; },\n"
+                                "  { name = \"shop\";\n"
+                                "    page_rules = \"/shop/\"; },\n"
+                                "  { name = \"*\"; page_rules = 7 } );\n"},
+        "test.conf:3: sites.page_rules: expected a page such as \"/about\", \"/blog/**\" or "
+        "\"/*/comments\", got \"blog/**\"; it does not begin with \"/\"; expected a page such as "
+        "\"/about\", \"/blog/**\" or \"/*/comments\", got \"/a//b\"; it has an empty segment\n"
+        "test.conf:6: sites.page_rules: expected a page such as \"/about\", \"/blog/**\" or "
+        "\"/*/comments\", got \"/shop/\"; it ends in \"/\"; write \"/**\" for all pages below\n"
+        "test.conf:7: sites.page_rules: expected a page such as \"/about\", \"/blog/**\" or "
+        "\"/*/comments\", got 7; it does not begin with \"/\"\n");
+}
+
+/** A group of "*" has the options of all sites that are not listed. */
+static void test_any_site_has_options(void **state)
+{
+    struct config *config = load_right(&(struct given){
+        .file = "sites = ( \"a\", { name = \"*\"; pages = 7; page_rules = [\"/x\"] } );"});
+
+    (void)state;
+    assert_string_equal(config->sites.items[1].name, "*");
+    assert_int_equal(config->sites.items[1].pages, 7);
+    config_unload(config);
+    load_wrong(&(struct given){.file = "sites = ( \"*\", { name = \"*\"; pages = 7 } );"},
+               "test.conf:1: sites: \"*\" is there twice\n");
+    load_wrong(&(struct given){.file = "sites = (\n { name = \"*\"; aliases = [\"x\"] } );"},
+               "test.conf:2: sites: \"*\" cannot have aliases\n");
+    load_wrong(&(struct given){.file = "sites = ({ name = \"a\"; aliases = [\"*\"] } );"},
+               "test.conf:1: sites.aliases: expected 1 to 64 of a-z, 0-9, '.', '_' and '-' as the "
+               "name of a site, got \"*\"\n");
 }
 
 static void test_names_belong_to_one_site(void **state)
@@ -331,6 +373,8 @@ int main(void)
         config_test(test_the_environment_gives_names),
         config_test(test_printed_groups_are_read_again),
         config_test(test_errors_have_lines_of_their_own),
+        config_test(test_page_rules_are_checked),
+        config_test(test_any_site_has_options),
         config_test(test_names_belong_to_one_site),
         config_test(test_groups_elsewhere),
         config_test(test_origins),

@@ -23,6 +23,7 @@ static const struct {
     [HTTP_ERROR_PASSWORDS] = {429, "too_many_passwords", OUTCOME_PASSWORD},
     [HTTP_ERROR_TOO_MANY_LISTENERS] = {503, "too_many_listeners", OUTCOME_TOO_MANY_LISTENERS},
     [HTTP_ERROR_ORIGIN] = {403, "origin_not_allowed", OUTCOME_ORIGIN},
+    [HTTP_ERROR_PAGE] = {403, "page_not_counted", OUTCOME_PAGE},
     [HTTP_ERROR_RATE] = {429, "too_many_visits", OUTCOME_RATE},
     [HTTP_ERROR_NEW_PAGES] = {429, "too_many_new_pages", OUTCOME_NEW_PAGES},
     [HTTP_ERROR_NEW_SITES] = {429, "too_many_new_sites", OUTCOME_NEW_SITES},

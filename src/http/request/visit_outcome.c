@@ -25,6 +25,7 @@ const struct visit_outcome_row visit_outcomes[OUTCOMES] = {
     [OUTCOME_PASSWORD] = {{H2O_STRLIT("refused; reason=password")}, false},
     [OUTCOME_PRIVATE] = {{H2O_STRLIT("refused; reason=private")}, false},
     [OUTCOME_ORIGIN] = {{H2O_STRLIT("refused; reason=origin")}, false},
+    [OUTCOME_PAGE] = {{H2O_STRLIT("refused; reason=page")}, false},
     [OUTCOME_RATE] = {{H2O_STRLIT("refused; reason=rate")}, false},
     [OUTCOME_NEW_PAGES] = {{H2O_STRLIT("refused; reason=new-pages")}, false},
     [OUTCOME_NEW_SITES] = {{H2O_STRLIT("refused; reason=new-sites")}, false},

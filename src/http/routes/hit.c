@@ -244,6 +244,9 @@ static void refuse_visit(struct request *request, const struct page_ref *page_re
             request, HTTP_ERROR_RATE,
             "too many visits of this page from one address; one more counts in %" PRIu64 " s",
             verdict->retry_after_s);
+    } else if (verdict->http_error == HTTP_ERROR_PAGE) {
+        http_error_respond(request, HTTP_ERROR_PAGE, "site %s does not count this page",
+                           page_ref->site);
     } else {
         http_error_respond(request, verdict->http_error,
                            "site %s counts visits from its own pages only", page_ref->site);
