@@ -552,12 +552,12 @@ int daemon_run(const struct config_request *request, struct config *config)
 
     log_set_level((enum log_level)config->log_level);
     raise_descriptor_limit(config);
-    log_warnings(config);
     loop_timer_init(&daemon.watchdog, on_watchdog);
     loop_timer_init(&daemon.status, on_status);
     loop_timer_init(&daemon.drain_poll, on_drain_poll);
     loop_timer_init(&daemon.drain_end, on_drain_end);
     if (create_parts(&daemon)) {
+        log_warnings(config);
         start_service(&daemon);
         loop_run(daemon.loop);
         status = EX_OK;
