@@ -139,8 +139,11 @@ void router_on_request(void *router_data, h2o_req_t *req)
     bool is_options = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS"));
     h2o_iovec_t path;
 
-    *request = (struct request){
-        .h2o = req, .app = router->app, .table = table, .is_private = !table->is_public};
+    *request = (struct request){.h2o = req,
+                                .app = router->app,
+                                .table = table,
+                                .is_private = !table->is_public,
+                                .is_operator = !table->is_public};
     if (table->is_public) {
         request->allow_origin = h2o_iovec_init(H2O_STRLIT("*"));
     }

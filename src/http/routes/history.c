@@ -27,6 +27,7 @@
 
 struct pending_top {
     struct pending_query pending;
+    struct store_ranking ranking;
     struct buf pages; /* JSON of the pages */
     char site[STORE_SITE_MAX + 1];
 };
@@ -104,7 +105,8 @@ void history_handle_top(struct request *request)
         strcpy(top->site, page_ref.site);
         pending_query_set_on_free(&top->pending, on_top_free);
         pending_query_begin_call(&top->pending);
-        store_top(request->app->store, top->site, count, on_top_read, top);
+        top->ranking = (struct store_ranking){.site = top->site, .count = count};
+        store_top(request->app->store, &top->ranking, on_top_read, top);
     }
 }
 

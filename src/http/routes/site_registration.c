@@ -182,16 +182,17 @@ void site_registration_start(struct request *request, const struct page_ref *pag
     struct store_health health;
 
     store_health(registrations->store, &health);
-    if (!pending_query_has_room() || (is_hopeless(registrations, request) &&
-                                      (!health.available || registrations->open_count != 0))) {
+    if (!pending_query_has_room(request, PENDING_VISIT, sizeof(*registration)) ||
+        (is_hopeless(registrations, request) &&
+         (!health.available || registrations->open_count != 0))) {
         struct novelty_site_charge unused = *charge;
 
         novelty_settle_site(request->app->novelty, &unused, false, false);
         callback(request, NULL, SITE_NOT_SERVED);
         return;
     }
-    registration =
-        pending_query_create(request, sizeof(*registration), max_wait_ms(request), on_answer);
+    registration = pending_query_create_for_visit(request, sizeof(*registration),
+                                                  max_wait_ms(request), on_answer);
     pending_query_set_on_end(&registration->pending, on_end);
     list_init(&registration->link);
     registration->registrations = registrations;
