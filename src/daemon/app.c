@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "http/admin/admin.h"
+#include "http/visit/fullness.h"
 #include "http/visit/novelty.h"
 #include "http/visit/visit_filter.h"
 #include "http/routes/live.h"
@@ -71,6 +72,7 @@ struct app *app_create(const struct app_options *options, struct buf *errors)
     visit_filter_init(app->visit_filter);
     app->novelty = &memory->novelty;
     novelty_init(app->novelty);
+    app->fullness = fullness_create(app->loop, app->store, app->sites);
     app->password_guard = password_guard_create(app->loop, app->novelty->budgets);
     app->visitors = visitors_create(app->loop, app->store, app->sites);
     app->site_registrations = site_registrations_create(app->loop, app->store);
@@ -90,6 +92,7 @@ void app_configure(struct app *app, const struct config *config)
     sites_remember(app->sites, previous);
     app->config = config;
     visitors_configure(app->visitors, app->sites);
+    fullness_configure(app->fullness, app->sites);
     sites_destroy(previous);
 }
 
@@ -110,6 +113,7 @@ void app_destroy(struct app *app)
     server_destroy(app->server);
     site_registrations_destroy(app->site_registrations);
     visitors_destroy(app->visitors);
+    fullness_destroy(app->fullness);
     sites_destroy(app->sites);
     password_guard_destroy(app->password_guard);
     novelty_finish(app->novelty);

@@ -150,10 +150,12 @@ static void admin_handle_metrics(struct request *request)
     struct trouble_view sites = {0};
     struct trouble_view salt = {0};
     struct metrics_facts facts;
+    struct fullness_view fullness;
     struct buf body = BUF_EMPTY;
 
     app_view(request->app, &view);
     store_health(view.store, &health);
+    fullness_view(view.fullness, &fullness);
     engine_longest_stall(view.engine, &stall);
     trouble_view(view.site_trouble, &sites);
     trouble_view(view.salt_trouble, &salt);
@@ -173,6 +175,7 @@ static void admin_handle_metrics(struct request *request)
         .live_clients = view.live_clients,
         .novelty = view.novelty,
         .passwords = view.passwords,
+        .fullness = &fullness,
         .requests = view.server.requests,
     };
     engine_list_unproven(view.engine, count_site, &facts.unproven_sites);

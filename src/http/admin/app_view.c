@@ -25,6 +25,7 @@ void app_view(const struct app *app, struct app_view *ret_view)
         .site_trouble = site_registrations_trouble(app->site_registrations),
         .novelty = &app->novelty->stats,
         .passwords = password_guard_stats(app->password_guard),
+        .fullness = app->fullness,
         .live_clients = live_client_count(app->live),
     };
     server_count(app->server, &ret_view->server);

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct fullness;
 struct novelty_stats;
 struct password_guard_stats;
 struct trouble;
@@ -41,6 +42,7 @@ struct app_view {
     uint64_t live_clients;              /* clients of live streams */
     const struct novelty_stats *novelty;
     const struct password_guard_stats *passwords;
+    const struct fullness *fullness;
 
     struct server_counts server;
 };

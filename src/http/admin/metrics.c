@@ -314,6 +314,23 @@ static void put_budgets(struct buf *out, const struct novelty_stats *novelty)
             "New visitors that were ignored because a network used up visitors.new_daily.");
 }
 
+static void put_ratio(struct buf *out, const char *name, uint64_t part, uint64_t whole,
+                      const char *help)
+{
+    put_head(out, name, "gauge", help);
+    buf_printf(out, "%s %.4f\n", name, whole != 0 ? (double)part / (double)whole : 0.0);
+}
+
+static void put_fullness(struct buf *out, const struct fullness_view *fullness)
+{
+    put_ratio(out, "visitcountd_fullest_site_ratio", fullness->fullest_pages,
+              fullness->fullest_pages_max, "Pages of the fullest site, divided by its limit.");
+    put_ratio(out, "visitcountd_sites_ratio", fullness->sites, fullness->sites_max,
+              "Sites, divided by limits.sites; 0 if only listed sites are counted.");
+    put_u64(out, "visitcountd_nearly_full_sites", "gauge", fullness->nearly_full_count,
+            "Sites that have at least 80 % of the pages that they may have.");
+}
+
 static void put_passwords(struct buf *out, const struct password_guard_stats *passwords)
 {
     put_u64(out, "visitcountd_dashboard_wrong_passwords_total", "counter", passwords->wrong,
@@ -363,6 +380,7 @@ void metrics_write(const struct metrics_facts *facts, struct buf *out)
     put_store(out, facts);
     put_journal(out, facts->journal);
     put_budgets(out, facts->novelty);
+    put_fullness(out, facts->fullness);
     put_passwords(out, facts->passwords);
     put_server(out, facts);
     put_process(out, &facts->process);

@@ -13,6 +13,7 @@
 #include "journal/journal.h"
 #include "count/stats.h"
 #include "http/routes/password_guard.h"
+#include "http/visit/fullness.h"
 #include "http/visit/novelty.h"
 #include "store/store.h"
 
@@ -49,6 +50,7 @@ struct metrics_facts {
     uint64_t live_clients; /* clients of live streams */
     const struct novelty_stats *novelty;
     const struct password_guard_stats *passwords;
+    const struct fullness_view *fullness;
     uint64_t requests;
 };
 

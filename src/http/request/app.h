@@ -17,6 +17,7 @@ struct visit_filter;
 struct journal_takeovers;
 struct config;
 struct engine;
+struct fullness;
 struct live;
 struct loop;
 struct novelty;
@@ -57,6 +58,7 @@ struct app {
     struct sites *sites;
     struct visit_filter *visit_filter;
     struct novelty *novelty;
+    struct fullness *fullness;
     struct password_guard *password_guard;
     struct visitors *visitors;
     struct site_registrations *site_registrations;

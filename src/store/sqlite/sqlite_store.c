@@ -465,6 +465,15 @@ static void read_sites(struct store *base, store_on_sites on_sites, void *data)
     add_read(base, call, true);
 }
 
+static void count(struct store *base, const char *site, store_on_counted on_counted, void *data)
+{
+    struct waiting_call *call = waiting_call_create(SQLITE_CALL_COUNT, 0, data);
+
+    call->sql.site = site;
+    call->on_counted = on_counted;
+    add_read(base, call, true);
+}
+
 static void read_ledger(struct store *base, const char *site, const char *epoch,
                         store_on_ledger on_ledger, void *data)
 {
@@ -608,6 +617,7 @@ static const struct store_operations operations = {
     .top = read_top,
     .scan = scan,
     .sites = read_sites,
+    .count = count,
     .ledger = read_ledger,
     .edit = edit,
     .admit = admit,
