@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static const char *take_page(const json_t *value, struct page_list *list)
+static const char *parse_page(const json_t *value, struct page_list *list)
 {
     struct page_key *key = &list->pages[list->count];
     enum page_key_status status = PAGE_KEY_OK;
@@ -24,7 +24,7 @@ static const char *take_page(const json_t *value, struct page_list *list)
     return status == PAGE_KEY_OK ? NULL : page_key_status_text(status);
 }
 
-static const char *take_list(const json_t *root, struct page_list *list)
+static const char *parse_list(const json_t *root, struct page_list *list)
 {
     size_t count = json_array_size(root); /* 0 if `root` is not a list */
     const char *wrong = NULL;
@@ -33,7 +33,7 @@ static const char *take_list(const json_t *root, struct page_list *list)
         return "the body is a list of 1 to 100 pages";
     }
     for (size_t i = 0; i < count && wrong == NULL; i++) {
-        wrong = take_page(json_array_get(root, i), list);
+        wrong = parse_page(json_array_get(root, i), list);
     }
     return wrong;
 }
@@ -72,7 +72,7 @@ const char *page_list_parse(const char *json, size_t length, struct page_list *r
 
     ret_list->count = 0;
     ret_list->has_site = false;
-    wrong = root != NULL ? take_list(root, ret_list) : "the body is not JSON";
+    wrong = root != NULL ? parse_list(root, ret_list) : "the body is not JSON";
     json_decref(root);
     if (wrong == NULL) {
         find_distinct(ret_list);

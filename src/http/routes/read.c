@@ -211,7 +211,7 @@ static bool check_size(struct request *request, size_t page_count)
 }
 
 /** Copies the distinct pages of `list`. */
-static void take_pages(struct pending_many *many, const struct page_list *list)
+static void copy_pages(struct pending_many *many, const struct page_list *list)
 {
     char *name = many->names;
 
@@ -240,7 +240,7 @@ static void ask_many(struct request *request, const struct page_ref *page_ref,
     }
     strcpy(many->site, page_ref->site);
     many->query = (struct store_query){.site = many->site, .pages = many->entries};
-    take_pages(many, list);
+    copy_pages(many, list);
     read_set_period(request, request->period != NULL ? request->period : &total, &many->query);
     pending_query_begin_call(&many->pending);
     store_read(request->app->store, &many->query, on_many_read, many);

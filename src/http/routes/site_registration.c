@@ -90,8 +90,8 @@ static bool is_hopeless(const struct site_registrations *registrations,
 }
 
 /** Records the registered site, under the current configuration. */
-static enum site_registration_result take_in(struct site_registration *registration,
-                                             const struct request *request)
+static enum site_registration_result set_rules(struct site_registration *registration,
+                                               const struct request *request)
 {
     const char *site = registration->page_ref.site;
     const struct site_rules *rules = sites_admit(request->app->sites, site, strlen(site));
@@ -126,7 +126,7 @@ static void on_admitted(void *data, const struct store_admitted *admitted)
     if (admitted->outcome == STORE_OK) {
         trouble_end(&registration->registrations->trouble);
         registration->result =
-            admitted->is_admitted ? take_in(registration, request) : SITE_TOO_MANY;
+            admitted->is_admitted ? set_rules(registration, request) : SITE_TOO_MANY;
         pending_query_answer(&registration->pending);
         return;
     }
