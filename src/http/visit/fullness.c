@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* visits that make several new pages cause one question */
-#define ASK_MS 1000
+#define ASK_MS 3000
 
 /* how long after a failure the question is repeated, unless the store comes back sooner */
 #define RETRY_MS 10000

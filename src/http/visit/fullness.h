@@ -2,10 +2,10 @@
 /**
  * fullness: watches how full limits.pages and limits.sites are, for the log, status and metrics.
  *
- * It asks the store how many pages a site has: at the start for the listed sites, and about a
- * second after a visit made a new page or was refused one. Sites and lists that are nearly full are
- * asked about again once a minute, because an operator may delete pages. One question is under way
- * at a time, so a flood of new pages causes at most one question per site and second.
+ * It asks the store how many pages a site has: at the start for the listed sites, and some
+ * seconds after a visit made a new page or was refused one. Sites and lists that are nearly full
+ * are asked about again once a minute, because an operator may delete pages. One question is under
+ * way at a time, so a flood of new pages causes at most one question per site in three seconds.
  *
  * Memory: about 150 bytes for each site that was asked about.
  */
