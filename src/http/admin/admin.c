@@ -176,6 +176,7 @@ static void admin_handle_metrics(struct request *request)
         .novelty = view.novelty,
         .passwords = view.passwords,
         .fullness = &fullness,
+        .client_window_s = store_client_window_s(view.store),
         .requests = view.server.requests,
     };
     engine_list_unproven(view.engine, count_site, &facts.unproven_sites);

@@ -51,6 +51,7 @@ struct metrics_facts {
     const struct novelty_stats *novelty;
     const struct password_guard_stats *passwords;
     const struct fullness_view *fullness;
+    uint64_t client_window_s; /* how long the store keeps an Idempotency-Key */
     uint64_t requests;
 };
 

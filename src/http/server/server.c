@@ -197,15 +197,15 @@ int phr_parse_request(const char *bytes, size_t length, const char **method, siz
 {
     int result = find_parser()(bytes, length, method, method_length, path, path_length,
                                minor_version, headers, header_count, last_length);
-    bool is_head = length >= 5 && memcmp(bytes, "HEAD ", 5) == 0; /* its answer has no body */
+    bool is_head;
 
-    if (result == PARSE_FAILED) {
-        unparsed_fault = unparsed_head_explain(bytes, length);
-    } else if (result > HEAD_BYTES_MAX || (result == PARSE_INCOMPLETE && length > HEAD_BYTES_MAX)) {
-        unparsed_fault = "the head of the request has more than 400 KiB";
-    } else {
+    if (result >= 0 ? result <= HEAD_BYTES_MAX
+                    : result == PARSE_INCOMPLETE && length <= HEAD_BYTES_MAX) {
         return result;
     }
+    unparsed_fault = result == PARSE_FAILED ? unparsed_head_explain(bytes, length)
+                                            : "the head of the request has more than 400 KiB";
+    is_head = length >= 5 && memcmp(bytes, "HEAD ", 5) == 0; /* its answer has no body */
     *method = is_head ? "HEAD" : "GET";
     *method_length = strlen(*method);
     *path = "/";
