@@ -6,6 +6,7 @@
 #include "count/engine.h"
 #include "journal/journal.h"
 #include "daemon/app.h"
+#include "daemon/memory.h"
 #include "daemon/password.h"
 #include "daemon/systemd.h"
 #include "loop/disk.h"
@@ -34,6 +35,7 @@ struct daemon {
     struct disk *disk; /* NULL without SQLite and without a journal */
     struct store *store;
     struct password password; /* for Redis */
+    struct memory memory;
     struct engine *engine;
     struct journal *journal; /* or NULL */
     struct journal_takeovers *takeovers;
@@ -509,6 +511,7 @@ static bool create_parts(struct daemon *daemon)
     struct engine_options options = engine_options(daemon->config);
 
     daemon->loop = loop_create();
+    memory_init(&daemon->memory, daemon->loop);
     watch_signals(daemon);
     create_disk(daemon);
     password_init(&daemon->password, daemon->loop, on_password, daemon);
@@ -524,6 +527,7 @@ static void destroy_parts(struct daemon *daemon)
 {
     loop_timer_stop(&daemon->watchdog);
     loop_timer_stop(&daemon->status);
+    memory_finish(&daemon->memory);
     if (daemon->engine != NULL) {
         engine_abandon(daemon->engine); /* first, while the server can still send the answers */
     }
