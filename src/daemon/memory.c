@@ -28,7 +28,7 @@ static uint64_t read_private_bytes(void)
     return (resident - shared) * page_bytes;
 }
 
-/* returns the memory that is resident and that nobody uses */
+/* returns the memory that is resident and not in use */
 static uint64_t find_excess(void)
 {
     uint64_t private_bytes = read_private_bytes();

@@ -3,10 +3,9 @@
  * memory: gives memory back to the kernel after a peak. The C library keeps freed memory that lies
  * between blocks in use; it may need it again. After a peak that can be most of the process.
  *
- * A timer looks every ten seconds; visits do nothing for it. If at least
- * MEMORY_EXCESS_BYTES are resident and not in use, malloc_trim(3) returns them. That takes about a
- * millisecond per 10 MiB. If it returns little, because all pages are partly in use, it is not
- * called again until there is as much more.
+ * A timer looks every ten seconds; visits do nothing for it. If at least MEMORY_EXCESS_BYTES are
+ * resident and not in use, malloc_trim(3) returns them. If it returns little, because all pages are
+ * partly in use, it is not called again until there is as much more.
  */
 #ifndef VISITCOUNTD_DAEMON_MEMORY_H
 #define VISITCOUNTD_DAEMON_MEMORY_H

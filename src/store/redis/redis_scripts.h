@@ -20,16 +20,17 @@
 #define REDIS_APPLY_ARGUMENTS(X)                                                                 \
     X(apply, epoch)                                                                              \
     X(apply, sequence)                                                                           \
-    X(apply, follows) X(apply, visits) X(apply, made_at) X(apply, lifetimes) X(apply, pages_max) \
-        X(apply, channel) X(apply, page_count) X(apply, token_groups) X(apply, stamp_groups)     \
-            X(apply, visited_count)
+    X(apply, follows)                                                                            \
+    X(apply, visits) X(apply, made_at) X(apply, lifetimes) X(apply, pages_max) X(apply, channel) \
+        X(apply, page_count) X(apply, token_groups) X(apply, stamp_groups) X(apply, visited_count)
 
 #define REDIS_EDIT_KEYS(X) X(edit, hits_key) X(edit, ledger_key)
 #define REDIS_EDIT_ARGUMENTS(X)                                                               \
     X(edit, operation)                                                                        \
     X(edit, page)                                                                             \
-    X(edit, operand) X(edit, day_count) X(edit, hour_count) X(edit, day_ttl) X(edit, largest) \
-        X(edit, channel) X(edit, is_part) X(edit, expects_mark)
+    X(edit, operand)                                                                          \
+    X(edit, day_count) X(edit, hour_count) X(edit, day_ttl) X(edit, largest) X(edit, channel) \
+        X(edit, is_part) X(edit, expects_mark)
 
 #define REDIS_LEDGER_KEYS(X)      X(ledger, hits_key) X(ledger, ledger_key)
 #define REDIS_LEDGER_ARGUMENTS(X) X(ledger, epoch)
