@@ -69,7 +69,7 @@ static bool fail(struct backup *backup, const char *format, ...)
 }
 
 /* handles a line "copying", "bytes N" or "error MESSAGE" */
-static bool take_line(struct backup *backup)
+static bool parse_line(struct backup *backup)
 {
     static const char bytes[] = "bytes ";
     static const char error[] = "error ";
@@ -120,7 +120,7 @@ static bool on_bytes(void *data, const char *bytes, size_t length)
 
         if (c != '\n' && backup->line.length < LINE_MAX_BYTES) {
             buf_putc(&backup->line, c);
-        } else if (!take_line(backup)) {
+        } else if (!parse_line(backup)) {
             return false;
         }
     }

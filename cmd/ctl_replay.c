@@ -33,8 +33,8 @@ static int print_inspection(enum ctl_exit (*inspect)(const char *directory, bool
 }
 
 /** Whether the answer says that a replay goes on or is done. Appends the error otherwise. */
-static bool take_state(const struct buf *answer, const struct ctl_socket *socket, bool *ret_is_done,
-                       struct buf *error)
+static bool parse_state(const struct buf *answer, const struct ctl_socket *socket,
+                        bool *ret_is_done, struct buf *error)
 {
     *ret_is_done = ctl_json_has_text(answer->bytes, answer->length, "state", "done");
     if (!*ret_is_done && !ctl_json_has_text(answer->bytes, answer->length, "state", "replaying")) {
@@ -64,7 +64,7 @@ static int await_replay(const struct ctl_invocation *invocation, const struct ct
         struct buf error = BUF_EMPTY;
         int result = ctl_perform(socket, &request, &out, &error);
 
-        if (result == CTL_DONE && !take_state(&out, socket, &is_done, &error)) {
+        if (result == CTL_DONE && !parse_state(&out, socket, &is_done, &error)) {
             result = CTL_UNREACHABLE;
         }
         ctl_output_fail_with(result, &error);

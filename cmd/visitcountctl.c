@@ -20,7 +20,7 @@
 
 /* Command line */
 
-static bool take_option(struct ctl_invocation *invocation, int value)
+static bool parse_option(struct ctl_invocation *invocation, int value)
 {
     switch (value) {
     case 's':
@@ -74,7 +74,7 @@ static int parse_options(int argc, char **argv, struct ctl_invocation *invocatio
         if (value == '?') {
             return CTL_USAGE;
         }
-        if (!take_option(invocation, value)) {
+        if (!parse_option(invocation, value)) {
             return ctl_output_fail(CTL_USAGE,
                                    "--timeout: expected a duration such as \"500ms\" or \"5s\", up "
                                    "to 1h, not \"%s\"",

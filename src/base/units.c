@@ -24,7 +24,7 @@ static const struct unit size_units[] = {
 #define MAPPED_BITS 96
 
 /** Parses the digits at `*text` and moves `*text` past them. */
-static int take_digits(const char **text, uint64_t *ret_value)
+static int parse_digits(const char **text, uint64_t *ret_value)
 {
     const char *at = *text;
     uint64_t value = 0;
@@ -51,7 +51,7 @@ int units_parse_u64(const char *text, uint64_t *ret_value)
     if (text[strspn(text, "0123456789")] != '\0') {
         return -EINVAL;
     }
-    rc = take_digits(&text, &value);
+    rc = parse_digits(&text, &value);
     if (rc == 0) {
         *ret_value = value;
     }
@@ -81,7 +81,7 @@ static int parse_with_unit(const char *text, const struct unit *units, uint64_t 
     if (unit == NULL) {
         return -EINVAL;
     }
-    rc = take_digits(&text, &value);
+    rc = parse_digits(&text, &value);
     if (rc < 0) {
         return rc;
     }
@@ -131,7 +131,7 @@ char *units_format_size(uint64_t bytes, char text[UNITS_TEXT_MAX])
 int rate_parse(const char *text, struct rate *ret_rate)
 {
     struct rate rate;
-    int rc = take_digits(&text, &rate.count);
+    int rc = parse_digits(&text, &rate.count);
 
     if (rc < 0 || *text != '/') {
         return rc < 0 ? rc : -EINVAL;

@@ -156,7 +156,7 @@ static const char *find_meant(struct search *search, const char *wanted)
 
 /* --- offsets --- */
 
-static bool take_number(const char **at, int digits_max, int *ret_number)
+static bool parse_number(const char **at, int digits_max, int *ret_number)
 {
     int number = 0;
     int digits = 0;
@@ -182,12 +182,12 @@ static bool parse_offset(const char *name, bool *ret_is_minus, int *ret_hours, i
     }
     *ret_is_minus = *at++ == '-';
     *ret_minutes = 0;
-    if (!take_number(&at, 2, ret_hours)) {
+    if (!parse_number(&at, 2, ret_hours)) {
         return false;
     }
     if (*at != '\0') {
         at += *at == ':' ? 1 : 0;
-        if (!take_number(&at, 2, ret_minutes)) {
+        if (!parse_number(&at, 2, ret_minutes)) {
             return false;
         }
     }

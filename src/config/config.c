@@ -13,7 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const store_backend_names[] = {"auto", "redis", "sqlite", NULL};
+const char *const store_backend_names[] = {
+    "auto",
+#define STORE_BACKEND(id, name) #name,
+#include "config/store_backends.def"
+#undef STORE_BACKEND
+    NULL,
+};
 
 /** The state of applying the settings of a file. */
 struct file_walk {
@@ -145,8 +151,8 @@ static struct config_site *walk_site(struct file_walk *walk, const config_settin
 }
 
 /** Parses the groups in `list` into the items of `input`, made from `list`. False on errors. */
-static bool take_groups(struct file_walk *walk, const config_setting_t *list,
-                        struct option_input *input)
+static bool parse_groups(struct file_walk *walk, const config_setting_t *list,
+                         struct option_input *input)
 {
     struct option_text *items = (struct option_text *)input->items;
     bool is_whole = true;
@@ -214,7 +220,7 @@ static void walk_setting(struct file_walk *walk, const config_setting_t *setting
     target.option = option_find(path, &target.is_file);
     if (target.option != CONFIG_OPTION_COUNT) {
         make_input(setting, &target.input);
-        if (target.option != CONFIG_sites || take_groups(walk, setting, &target.input)) {
+        if (target.option != CONFIG_sites || parse_groups(walk, setting, &target.input)) {
             set_option(walk, &target);
         }
         free_input(&target.input);

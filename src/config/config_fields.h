@@ -12,7 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum store_backend { STORE_BACKEND_AUTO, STORE_BACKEND_REDIS, STORE_BACKEND_SQLITE };
+enum store_backend {
+    STORE_BACKEND_AUTO,
+#define STORE_BACKEND(id, name) STORE_BACKEND_##id,
+#include "config/store_backends.def"
+#undef STORE_BACKEND
+    STORE_BACKENDS
+};
 extern const char *const store_backend_names[];
 
 enum count_mode { COUNT_VISITS, COUNT_UNIQUE };

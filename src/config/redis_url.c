@@ -67,7 +67,7 @@ static bool decode_part(struct redis_url *url, int part)
 }
 
 /** Parses "user:password@" at the start of the text. Returns the rest. */
-static const char *take_user(struct redis_url *url, const char *text)
+static const char *parse_user(struct redis_url *url, const char *text)
 {
     size_t authority = strcspn(text, "/?#");
     const char *at = memrchr(text, '@', authority);
@@ -87,7 +87,7 @@ static const char *take_user(struct redis_url *url, const char *text)
 }
 
 /** Parses and cuts "?db=N" at the end of a path of `*length` bytes. False for another query. */
-static bool take_query(struct redis_url *url, const char *text, size_t *length)
+static bool parse_query(struct redis_url *url, const char *text, size_t *length)
 {
     const char *query = strpbrk(text, "?#");
 
@@ -106,7 +106,7 @@ static const char *parse_socket(struct redis_url *url, const char *text)
 {
     size_t length;
 
-    if (!take_query(url, text, &length)) {
+    if (!parse_query(url, text, &length)) {
         return "there is more than a database behind the path";
     }
     if (length == 0) {
@@ -168,7 +168,7 @@ const char *redis_url_parse(const char *text, struct redis_url *ret_url)
         if (schemes[i].is_tls) {
             set_part(ret_url, TLS, "true", 4);
         }
-        text = take_user(ret_url, text + length);
+        text = parse_user(ret_url, text + length);
         problem = schemes[i].is_unix ? parse_socket(ret_url, text) : parse_server(ret_url, text);
         break;
     }

@@ -134,10 +134,14 @@ static struct store *create_sqlite(struct daemon *daemon)
 
 static bool create_store(struct daemon *daemon)
 {
+    static struct store *(*const create[STORE_BACKENDS])(struct daemon *) = {
+#define STORE_BACKEND(id, name) [STORE_BACKEND_##id] = create_##name,
+#include "config/store_backends.def"
+#undef STORE_BACKEND
+    };
     struct store_health health;
-    bool is_redis = config_store_backend(daemon->config) == STORE_BACKEND_REDIS;
 
-    daemon->store = is_redis ? create_redis(daemon) : create_sqlite(daemon);
+    daemon->store = create[config_store_backend(daemon->config)](daemon);
     if (daemon->store == NULL) {
         return false;
     }
@@ -211,7 +215,7 @@ static bool check(void *data, struct buf *message)
     return next != NULL;
 }
 
-static void take_over(struct daemon *daemon, struct config *next)
+static void replace_config(struct daemon *daemon, struct config *next)
 {
     struct config *previous = daemon->config;
     struct engine_options options = engine_options(next);
@@ -238,7 +242,7 @@ static bool reload(void *data, struct buf *message)
     systemd_notify_reloading();
     next = load_next(daemon, message);
     if (next != NULL) {
-        take_over(daemon, next);
+        replace_config(daemon, next);
         log_info("reload: done");
     } else {
         log_lines(LOG_LEVEL_ERROR, "reload refused, nothing was changed: ", message);
@@ -446,10 +450,10 @@ static bool create_app(struct daemon *daemon)
     return daemon->app != NULL;
 }
 
-/* creates the disk thread if SQLite or a journal needs it */
+/* creates the disk thread if a journal or the store may need it: all but Redis */
 static void create_disk(struct daemon *daemon)
 {
-    if (config_store_backend(daemon->config) == STORE_BACKEND_SQLITE ||
+    if (config_store_backend(daemon->config) != STORE_BACKEND_REDIS ||
         *daemon->config->journal_directory != '\0') {
         daemon->disk = disk_create(daemon->loop);
     }

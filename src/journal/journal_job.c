@@ -246,8 +246,8 @@ static void rotate(struct journal *journal)
 }
 
 /* returns the segment for an entry; keeps a torn one at any length, since it is repaired first */
-static struct journal_segment *take_current(struct journal *journal,
-                                            const struct journal_entry *entry)
+static struct journal_segment *find_or_create_segment(struct journal *journal,
+                                                      const struct journal_entry *entry)
 {
     struct journal_segment *current = journal->current;
 
@@ -270,7 +270,7 @@ static void prepare_writing(struct journal *journal)
     if (list_is_empty(&journal->waiting)) {
         return;
     }
-    segment = take_current(journal, journal_entry_of(journal->waiting.next));
+    segment = find_or_create_segment(journal, journal_entry_of(journal->waiting.next));
     while (!list_is_empty(&journal->waiting)) {
         struct journal_entry *entry = journal_entry_of(journal->waiting.next);
 

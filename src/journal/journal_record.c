@@ -153,7 +153,7 @@ struct payload {
 };
 
 /* returns the next `length` bytes, or NULL if there are fewer */
-static const char *take(struct payload *payload, size_t length)
+static const char *read_bytes(struct payload *payload, size_t length)
 {
     const char *taken = payload->bytes;
 
@@ -166,9 +166,9 @@ static const char *take(struct payload *payload, size_t length)
     return taken;
 }
 
-static uint64_t take_number(struct payload *payload, size_t length)
+static uint64_t read_number(struct payload *payload, size_t length)
 {
-    const char *bytes = take(payload, length);
+    const char *bytes = read_bytes(payload, length);
     uint64_t value = 0;
 
     if (bytes == NULL) {
@@ -179,9 +179,9 @@ static uint64_t take_number(struct payload *payload, size_t length)
 }
 
 /* returns a name of `length` bytes, which must not contain a NUL */
-static const char *take_name(struct payload *payload, size_t length, size_t length_max)
+static const char *read_name(struct payload *payload, size_t length, size_t length_max)
 {
-    const char *name = take(payload, length);
+    const char *name = read_bytes(payload, length);
 
     if (name == NULL || length > length_max || memchr(name, '\0', length) != NULL) {
         payload->is_bad = true;
@@ -189,12 +189,12 @@ static const char *take_name(struct payload *payload, size_t length, size_t leng
     return name;
 }
 
-static void take_site(struct payload *payload, char ret_site[STORE_SITE_MAX + 1],
+static void read_site(struct payload *payload, char ret_site[STORE_SITE_MAX + 1],
                       bool *ret_has_generation)
 {
-    size_t first = take_number(payload, 1);
+    size_t first = read_number(payload, 1);
     size_t length = first & ~(size_t)WITH_GENERATION;
-    const char *site = take_name(payload, length, STORE_SITE_MAX);
+    const char *site = read_name(payload, length, STORE_SITE_MAX);
 
     payload->is_bad = payload->is_bad || length == 0;
     if (!payload->is_bad) {
@@ -204,13 +204,13 @@ static void take_site(struct payload *payload, char ret_site[STORE_SITE_MAX + 1]
     *ret_has_generation = (first & WITH_GENERATION) != 0;
 }
 
-static void take_epoch(struct payload *payload, bool has_generation,
+static void read_epoch(struct payload *payload, bool has_generation,
                        char ret_epoch[STORE_EPOCH_LENGTH + 1])
 {
     static const char digits[] = "0123456789abcdef";
-    uint64_t generation = has_generation ? take_number(payload, 4) : 0;
+    uint64_t generation = has_generation ? read_number(payload, 4) : 0;
     size_t length = has_generation ? EPOCH_BYTES - 4 : EPOCH_BYTES;
-    const char *bytes = take(payload, length);
+    const char *bytes = read_bytes(payload, length);
     char *end = ret_epoch;
 
     if (bytes == NULL || generation > STORE_GENERATION_MAX) {
@@ -228,9 +228,9 @@ static void take_epoch(struct payload *payload, bool has_generation,
 }
 
 /* returns how many members of at least `bytes_min` follow, and allocates them in `ret_members` */
-static size_t take_count(struct payload *payload, size_t bytes_min, size_t size, void **ret_members)
+static size_t read_count(struct payload *payload, size_t bytes_min, size_t size, void **ret_members)
 {
-    size_t count = take_number(payload, 4);
+    size_t count = read_number(payload, 4);
 
     if (payload->is_bad || count > payload->length / bytes_min) {
         payload->is_bad = true;
@@ -240,17 +240,17 @@ static size_t take_count(struct payload *payload, size_t bytes_min, size_t size,
     return count;
 }
 
-static void take_entries(struct payload *payload, struct store_batch *content, void **ret_memory)
+static void read_entries(struct payload *payload, struct store_batch *content, void **ret_memory)
 {
-    size_t count = take_count(payload, ENTRY_BYTES_MIN, sizeof(struct store_entry), ret_memory);
+    size_t count = read_count(payload, ENTRY_BYTES_MIN, sizeof(struct store_entry), ret_memory);
     struct store_entry *entries = *ret_memory;
     uint64_t hits = 0;
 
     payload->is_bad = payload->is_bad || count == 0;
     for (size_t i = 0; i < count && !payload->is_bad; i++) {
-        entries[i].hits = take_number(payload, 8);
-        entries[i].page_length = take_number(payload, 2);
-        entries[i].page = take_name(payload, entries[i].page_length, STORE_PAGE_MAX);
+        entries[i].hits = read_number(payload, 8);
+        entries[i].page_length = read_number(payload, 2);
+        entries[i].page = read_name(payload, entries[i].page_length, STORE_PAGE_MAX);
         if (entries[i].hits == 0 || __builtin_add_overflow(hits, entries[i].hits, &hits)) {
             payload->is_bad = true;
         }
@@ -259,18 +259,18 @@ static void take_entries(struct payload *payload, struct store_batch *content, v
     content->entry_count = count;
 }
 
-static void take_tokens(struct payload *payload, struct store_batch *content, void **ret_memory)
+static void read_tokens(struct payload *payload, struct store_batch *content, void **ret_memory)
 {
-    size_t count = take_count(payload, TOKEN_BYTES_MIN, sizeof(struct store_token), ret_memory);
+    size_t count = read_count(payload, TOKEN_BYTES_MIN, sizeof(struct store_token), ret_memory);
     struct store_token *tokens = *ret_memory;
 
     for (size_t i = 0; i < count && !payload->is_bad; i++) {
-        uint64_t window = take_number(payload, 1);
+        uint64_t window = read_number(payload, 1);
 
         tokens[i].window = (enum store_window)window;
-        tokens[i].entry = (uint32_t)take_number(payload, 4);
-        tokens[i].length = take_number(payload, 1);
-        tokens[i].bytes = take(payload, tokens[i].length);
+        tokens[i].entry = (uint32_t)read_number(payload, 4);
+        tokens[i].length = read_number(payload, 1);
+        tokens[i].bytes = read_bytes(payload, tokens[i].length);
         if (window >= STORE_WINDOW_COUNT || tokens[i].entry >= content->entry_count ||
             tokens[i].length == 0 || tokens[i].length > STORE_TOKEN_MAX ||
             (window == STORE_WINDOW_STAMPED && tokens[i].length != STAMP_LENGTH)) {
@@ -282,14 +282,14 @@ static void take_tokens(struct payload *payload, struct store_batch *content, vo
 }
 
 /* visitors are stored in the order of their entries */
-static void take_visitors(struct payload *payload, struct store_batch *content, void **ret_memory)
+static void read_visitors(struct payload *payload, struct store_batch *content, void **ret_memory)
 {
-    size_t count = take_count(payload, VISITOR_BYTES, sizeof(struct store_visitor), ret_memory);
+    size_t count = read_count(payload, VISITOR_BYTES, sizeof(struct store_visitor), ret_memory);
     struct store_visitor *visitors = *ret_memory;
 
     for (size_t i = 0; i < count && !payload->is_bad; i++) {
-        visitors[i].entry = (uint32_t)take_number(payload, 4);
-        visitors[i].hash = take_number(payload, 8);
+        visitors[i].entry = (uint32_t)read_number(payload, 4);
+        visitors[i].hash = read_number(payload, 8);
         if (visitors[i].entry >= content->entry_count ||
             (i != 0 && visitors[i].entry < visitors[i - 1].entry)) {
             payload->is_bad = true;
@@ -299,13 +299,13 @@ static void take_visitors(struct payload *payload, struct store_batch *content, 
     content->visitor_count = count;
 }
 
-static void take_numbers(struct payload *payload, struct store_batch *content)
+static void read_numbers(struct payload *payload, struct store_batch *content)
 {
-    content->sequence = take_number(payload, 8);
-    content->visits = take_number(payload, 8);
-    content->hour = take_number(payload, 8);
-    content->day = take_number(payload, 8);
-    content->second = take_number(payload, 8);
+    content->sequence = read_number(payload, 8);
+    content->visits = read_number(payload, 8);
+    content->hour = read_number(payload, 8);
+    content->day = read_number(payload, 8);
+    content->second = read_number(payload, 8);
     payload->is_bad = payload->is_bad || content->sequence == 0;
 }
 
@@ -319,12 +319,12 @@ int journal_record_decode(const char *bytes, size_t length, struct journal_recor
     void *visitors = NULL;
     bool has_generation;
 
-    take_site(&payload, record.site, &has_generation);
-    take_epoch(&payload, has_generation, record.epoch);
-    take_numbers(&payload, &content);
-    take_entries(&payload, &content, &entries);
-    take_tokens(&payload, &content, &tokens);
-    take_visitors(&payload, &content, &visitors);
+    read_site(&payload, record.site, &has_generation);
+    read_epoch(&payload, has_generation, record.epoch);
+    read_numbers(&payload, &content);
+    read_entries(&payload, &content, &entries);
+    read_tokens(&payload, &content, &tokens);
+    read_visitors(&payload, &content, &visitors);
     if (!payload.is_bad && payload.length == 0) {
         record.sealed_batch = sealed_batch_create(&content);
         record.sealed_batch->content.sequence = content.sequence;

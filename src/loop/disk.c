@@ -26,7 +26,7 @@ static struct disk_job *job_of(struct list *link)
 }
 
 /* waits for the next job; returns NULL if the thread has to end and no job is left */
-static struct list *take_submitted(struct disk *disk)
+static struct list *pop_submitted(struct disk *disk)
 {
     struct list *link;
 
@@ -43,7 +43,7 @@ static void *run_thread(void *data)
     struct disk *disk = data;
     struct list *link;
 
-    while ((link = take_submitted(disk)) != NULL) {
+    while ((link = pop_submitted(disk)) != NULL) {
         job_of(link)->work(job_of(link));
         pthread_mutex_lock(&disk->mutex);
         list_append(&disk->finished, link);

@@ -4,6 +4,8 @@
  * implement it. The same tests run against both.
  *
  * Every call ends in exactly one callback. The callback runs in the loop, never inside the call.
+ * A read that is called after a batch or an edit was answered sees it. Otherwise reads are in no
+ * order with other calls.
  * The caller owns all memory that it passes to a call, and keeps it unchanged until the callback.
  * Memory that is passed to a callback is valid only until the callback returns. store_destroy()
  * ends all open calls before it returns: with STORE_REFUSED if they were certainly not applied,
@@ -245,6 +247,7 @@ struct store_query {
     enum store_number kind;
     uint64_t from_day; /* local days since 1970, inclusive; unused by STORE_TOTALS */
     uint64_t to_day;   /* inclusive; the range has at most STORE_STEPS_MAX days */
+    bool for_operator; /* reads of operators go before those of visitors */
 };
 
 /** The result of a read call: one number per page, 0 for a page without visits. */
@@ -269,7 +272,8 @@ struct store_span {
     enum store_step step;
     uint64_t from; /* both inclusive, at most STORE_STEPS_MAX steps */
     uint64_t to;
-    bool is_unique; /* visitors instead of visits; STORE_BY_DAY only */
+    bool is_unique;    /* visitors instead of visits; STORE_BY_DAY only */
+    bool for_operator; /* as in struct store_query */
 };
 
 /** The result of a series call: one number per step, zeros included. */
@@ -281,6 +285,13 @@ struct store_series {
 };
 
 typedef void (*store_on_series)(void *data, const struct store_series *series);
+
+/** The pages of a site with the highest totals. */
+struct store_ranking {
+    const char *site;
+    size_t count;      /* most pages, 1 … STORE_LIST_MAX */
+    bool for_operator; /* as in struct store_query */
+};
 
 struct store_page {
     const char *page; /* NUL-terminated */
@@ -487,7 +498,7 @@ struct store_operations {
                  void *data);
     void (*series)(struct store *store, const struct store_span *span, store_on_series on_series,
                    void *data);
-    void (*top)(struct store *store, const char *site, size_t count, store_on_pages on_pages,
+    void (*top)(struct store *store, const struct store_ranking *ranking, store_on_pages on_pages,
                 void *data);
     void (*scan)(struct store *store, const char *site, const char *after, store_on_pages on_pages,
                  void *data);
@@ -553,18 +564,18 @@ static inline void store_series(struct store *store, const struct store_span *sp
     store->operations->series(store, span, on_series, data);
 }
 
-/** Reads the `count` (1 … STORE_LIST_MAX) pages of a site with the highest totals, in order. */
-static inline void store_top(struct store *store, const char *site, size_t count,
+/** Reads the pages of a site with the highest totals, in order. */
+static inline void store_top(struct store *store, const struct store_ranking *ranking,
                              store_on_pages on_pages, void *data)
 {
-    require(count != 0 && count <= STORE_LIST_MAX);
-    store->operations->top(store, site, count, on_pages, data);
+    require(ranking->count != 0 && ranking->count <= STORE_LIST_MAX);
+    store->operations->top(store, ranking, on_pages, data);
 }
 
 /**
- * Reads some pages of a site. Repeated calls read all of them: pass `after` "" first, then the
- * `next` of the call before, until it is NULL. A page that exists during the whole scan is reported
- * at least once. A single call may report no pages.
+ * Reads some pages of a site, for an operator. Repeated calls read all of them: pass `after` ""
+ * first, then the `next` of the call before, until it is NULL. A page that exists during the whole
+ * scan is reported at least once. A single call may report no pages.
  */
 static inline void store_scan(struct store *store, const char *site, const char *after,
                               store_on_pages on_pages, void *data)
@@ -573,7 +584,7 @@ static inline void store_scan(struct store *store, const char *site, const char 
     store->operations->scan(store, site, after, on_pages, data);
 }
 
-/** Reads the names of all admitted sites. */
+/** Reads the names of all admitted sites, for an operator. */
 static inline void store_sites(struct store *store, store_on_sites on_sites, void *data)
 {
     store->operations->sites(store, on_sites, data);

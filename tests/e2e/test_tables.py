@@ -34,7 +34,26 @@ ROWS = [
 }
 
 """),
-    ("src/http/admin/metrics.c", '    put_u64(out, "visitcountd_draining"', '    put_u64(out, "visitcountd_hellos", "gauge", 42, "Hellos.");\n'),
+    ("src/http/admin/metrics.def", "FAMILY(visitcountd_build_info,", 'NUMBER(visitcountd_hellos, gauge, 42, "Hellos.")\n'),
+    ("src/http/request/visit_outcomes.def", "OUTCOME(READONLY,", 'OUTCOME(TEAPOT, "refused; reason=teapot", false)\n'),
+    ("src/http/request/http_errors.def", "HTTP_ERROR(RATE,", 'HTTP_ERROR(TEAPOT, 418, "teapot", TEAPOT)\n'),
+    ("src/http/routes/health.c", "void health_handle_livez(", """void health_handle_brew(struct request *request)
+{
+    http_error_respond(request, HTTP_ERROR_TEAPOT, "no coffee");
+}
+
+"""),
+    ("src/http/routes/health.c", '#include "http/request/response.h"', '#include "http/request/http_error.h"\n'),
+    ("src/http/routes/health.h", "/** Liveness:", "/** A probe. */\nvoid health_handle_brew(struct request *request);\n\n"),
+    ("src/http/routes/routes.c", '    {METHOD_GET, H2O_STRLIT("/livez")', '    {HIT_GET, H2O_STRLIT("/brew"), health_handle_brew, &format_json.base},\n'),
+    ("src/config/store_backends.def", "STORE_BACKEND(SQLITE,", "STORE_BACKEND(MEMORY, memory)\n"),
+    ("src/daemon/daemon.c", "static bool create_store(", """static struct store *create_memory(struct daemon *daemon)
+{
+    log_info("a store of its own");
+    return create_sqlite(daemon);
+}
+
+"""),
 ]
 
 
@@ -67,13 +86,14 @@ def output(tree, program, *arguments):
 def test_references_are_stale_until_they_are_renewed(tree):
     stale = check_generated(tree)
     assert stale.returncode == 1
-    for name in ("etc/visitcountd.conf", "docs/configure.md", "docs/operations.md", "docs/embed.md", "docs/openapi.yaml", "man/visitcountctl.1",
+    for name in ("docs/http-api.md", "etc/visitcountd.conf", "docs/configure.md", "docs/operations.md", "docs/embed.md", "docs/openapi.yaml", "man/visitcountctl.1",
                  "man/visitcountd.conf.5", "packaging/completion/visitcountctl.bash"):
         assert f"{name}: stale" in stale.stdout
     subprocess.run(["packaging/generate-docs", "build"], cwd=tree, check=True, capture_output=True)
     assert check_generated(tree).returncode == 0
-    for name, words in {"docs/embed.md": ["`tall`", "`wide` 1 2 3 4 5"], "docs/openapi.yaml": ["flat-square, tall, plastic", "grouped, wide, compact"],
-                        "docs/configure.md": ["redis.probe"], "man/visitcountd.conf.5": ["redis.probe"], "docs/operations.md": ["| `hello` |"],
+    for name, words in {"docs/embed.md": ["`tall`", "`wide` 1 2 3 4 5"], "docs/openapi.yaml": ["flat-square, tall, plastic", "grouped, wide, compact", "- teapot\n"],
+                        "docs/configure.md": ["redis.probe", "memory"], "docs/http-api.md": ["| `teapot` | 418 | `refused; reason=teapot` |"],
+                        "man/visitcountd.conf.5": ["redis.probe"], "docs/operations.md": ["| `hello` |", "| `visitcountd_hellos` | gauge | Hellos. |"],
                         "man/visitcountctl.1": [".It Cm hello"], "packaging/completion/visitcountctl.bash": ["hello"]}.items():
         for word in words:
             assert word in (tree / name).read_text(), name
@@ -97,6 +117,21 @@ def test_an_option_of_redis_reaches_the_link(tree, new_daemon, redis_store, monk
     monkeypatch.setattr("harness.daemon.BUILD", tree / "build")
     daemon = new_daemon({**redis_store.settings, "redis.probe": "8s"}).wait_for_store()
     assert "probe 8000" in daemon.log()
+
+
+def test_a_route_and_an_error_answer(tree, new_daemon, monkeypatch):
+    monkeypatch.setattr("harness.daemon.BUILD", tree / "build")
+    answer = new_daemon().wait_for_store().fetch("/brew")
+    assert (answer.status, answer.headers["visitcount-status"]) == (418, "refused; reason=teapot")
+    assert answer.json() == {"error": {"code": "teapot", "message": "no coffee"}}
+
+
+def test_a_store_is_chosen_by_its_name(tree, new_daemon, monkeypatch):
+    """By two places: its row, and the function that creates it. The store itself is a file of its own."""
+    monkeypatch.setattr("harness.daemon.BUILD", tree / "build")
+    daemon = new_daemon({"store.backend": "memory"}).wait_for_store()
+    assert daemon.count() == 1
+    assert "a store of its own" in daemon.log() and 'store.backend = "memory"' in daemon.log()
 
 
 def test_the_tree_itself_has_none_of_them():

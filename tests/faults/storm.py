@@ -41,7 +41,7 @@ AT_ONCE = 5
 PAUSE_MAX = 1.0
 
 #: Seconds after which what a fault waits for is taken as not happening.
-STUCK_MAX_S = 90
+STUCK_MAX_S = 240
 
 #: What the append-only file may grow to before it is rewritten: it is copied and loaded all the time.
 AOF_BYTES_MAX = 8 << 20

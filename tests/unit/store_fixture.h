@@ -321,7 +321,7 @@ static inline uint64_t read_number(struct fixture *fixture, const char *page,
                                    enum store_number kind, uint64_t from_day, uint64_t to_day)
 {
     struct store_entry entry = entry_of(page, 0);
-    struct store_query query = {"default", &entry, 1, kind, from_day, to_day};
+    struct store_query query = {"default", &entry, 1, kind, from_day, to_day, false};
     struct answer answer = read_numbers(fixture, &query);
 
     assert_int_equal(answer.outcome, STORE_OK);

@@ -38,7 +38,7 @@ static void take(const char *const *lines, struct request_headers *ret_headers)
         entries[count] = (h2o_header_t){&names[count], NULL, text(colon + 2)};
     }
     h2o.headers = (h2o_headers_t){entries, count, count};
-    client_take_headers(&request, ret_headers);
+    client_read_headers(&request, ret_headers);
 }
 
 static void assert_text(h2o_iovec_t value, const char *expected)

@@ -147,6 +147,7 @@ static void test_large_totals_are_exact(void **state)
 
 #define MANY 200
 
+/* batches in their order, and reads in theirs */
 static void test_calls_of_one_turn_are_answered_once_and_in_order(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -158,7 +159,7 @@ static void test_calls_of_one_turn_are_answered_once_and_in_order(void **state)
     int order = 0;
 
     for (int i = 0; i < MANY; i++) {
-        answers[i] = (struct answer){.order = &order, .count = 1};
+        answers[i] = (struct answer){.fixture = fixture, .order = &order, .count = 1};
         batches[i] = batch_of(EPOCH_A, (uint64_t)i / 2 + 1, 1, &entry, 1);
         if (i % 2 == 0) {
             store_apply(fixture->store, &batches[i], on_applied, &answers[i]);
@@ -166,15 +167,102 @@ static void test_calls_of_one_turn_are_answered_once_and_in_order(void **state)
             store_read(fixture->store, &query, on_read, &answers[i]);
         }
     }
-    answers[MANY - 1].fixture = fixture; /* the last one ends the wait */
-    run_loop(fixture);
+    while (order < MANY) {
+        run_loop(fixture);
+    }
     for (int i = 0; i < MANY; i++) {
         assert_int_equal(answers[i].calls, 1);
-        assert_int_equal(answers[i].position, i);
-        assert_total(answers[i], 0, i / 2 + 1);
         assert_false(answers[i].is_duplicate);
+        if (i % 2 == 0) {
+            assert_total(answers[i], 0, i / 2 + 1);
+        } else {
+            assert_int_equal(answers[i].outcome, STORE_OK);
+            assert_in_range(answers[i].totals[0], 0, MANY / 2);
+        }
+        if (i >= 2 && i % 2 == 0) {
+            assert_true(answers[i].position > answers[i - 2].position);
+        } else if (i >= 2) {
+            assert_true(answers[i].totals[0] >= answers[i - 2].totals[0]);
+        }
     }
     free(answers);
+}
+
+/* a visitor who counts and then looks sees the own visit, also while others ask the same */
+struct looker {
+    struct fixture *fixture;
+    struct store_query query;
+    struct store_entry entry;
+    struct store_batch batch;
+    uint64_t counted;
+    uint64_t seen;
+    int noise;      /* reads of others without an answer */
+    int noise_left; /* the loop is left when there are no more */
+};
+
+static void on_noise(void *data, const struct store_read *read)
+{
+    struct looker *looker = data;
+
+    assert_int_equal(read->outcome, STORE_OK);
+    looker->noise--;
+    if (looker->noise == looker->noise_left) {
+        loop_stop(looker->fixture->loop);
+    }
+}
+
+static void make_noise(struct looker *looker)
+{
+    for (int i = 0; i < 20; i++) {
+        looker->noise++;
+        store_read(looker->fixture->store, &looker->query, on_noise, looker);
+    }
+}
+
+static void on_looked(void *data, const struct store_read *read)
+{
+    struct looker *looker = data;
+
+    assert_int_equal(read->outcome, STORE_OK);
+    looker->seen = read->numbers[0];
+    loop_stop(looker->fixture->loop);
+}
+
+static void on_counted(void *data, const struct store_applied *applied)
+{
+    struct looker *looker = data;
+
+    assert_int_equal(applied->outcome, STORE_OK);
+    looker->counted = applied->totals[0];
+    store_read(looker->fixture->store, &looker->query, on_looked, looker);
+}
+
+static void test_a_read_sees_what_was_answered_before(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct looker looker = {.fixture = fixture, .entry = entry_of("/", 1), .noise_left = -1};
+
+    looker.query = (struct store_query){
+        .site = "default", .pages = &looker.entry, .page_count = 1, .kind = STORE_TOTALS};
+    for (uint64_t i = 1; i <= MANY; i++) {
+        make_noise(&looker);
+        if (i % 3 == 0) { /* such reads may run already */
+            looker.noise_left = looker.noise - 1;
+            run_loop(fixture);
+            looker.noise_left = -1;
+        }
+        looker.batch = batch_of(EPOCH_A, i, 1, &looker.entry, 1);
+        store_apply(fixture->store, &looker.batch, on_counted, &looker);
+        make_noise(&looker);
+        looker.seen = 0;
+        run_loop(fixture);
+        assert_true(looker.counted == i);
+        assert_true(looker.seen == i);
+    }
+    looker.noise_left = 0;
+    while (looker.noise != 0) {
+        run_loop(fixture);
+    }
 }
 
 static void test_destroy_answers_open_calls(void **state)
@@ -443,6 +531,7 @@ int main(void)
         FOR_BOTH(test_a_large_batch),
         FOR_BOTH(test_large_totals_are_exact),
         FOR_BOTH(test_calls_of_one_turn_are_answered_once_and_in_order),
+        FOR_BOTH(test_a_read_sees_what_was_answered_before),
         FOR_BOTH(test_destroy_answers_open_calls),
         FOR_BOTH(test_destroys_a_store_that_was_never_available),
         FOR_BOTH(test_becomes_available_later),

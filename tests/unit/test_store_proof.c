@@ -526,8 +526,10 @@ static void test_lists_do_not_show_the_mark(void **state)
                                                .is_forced = true,
                                                .generation = 50}); /* a score above the pages' */
     for (size_t count = 1; count <= 3; count++) {
+        struct store_ranking ranking = {.site = "default", .count = count};
+
         listed_count = 0;
-        store_top(fixture->store, "default", count, on_pages, fixture);
+        store_top(fixture->store, &ranking, on_pages, fixture);
         run_loop(fixture);
         assert_int_equal(listed_count, count < 2 ? 1 : 2);
     }

@@ -126,7 +126,7 @@ static struct end *read_series(struct fixture *fixture, const struct store_span 
 static void test_series_have_zeros_where_nothing_happened(void **state)
 {
     struct fixture *fixture = open_fixture(state);
-    struct store_span span = {"default", "/a", 2, STORE_BY_DAY, DAY - 3, DAY + 1, false};
+    struct store_span span = {"default", "/a", 2, STORE_BY_DAY, DAY - 3, DAY + 1, false, false};
     struct end *end;
 
     visit(fixture, "/a", 5, (DAY - 2) * 24 + 3);
@@ -156,8 +156,8 @@ static void test_series_have_zeros_where_nothing_happened(void **state)
 static void test_the_longest_series(void **state)
 {
     struct fixture *fixture = open_fixture(state);
-    struct store_span span = {"default", "/a", 2, STORE_BY_HOUR, HOUR - STORE_STEPS_MAX + 1,
-                              HOUR,      false};
+    struct store_span span = {"default", "/a",  2,    STORE_BY_HOUR, HOUR - STORE_STEPS_MAX + 1,
+                              HOUR,      false, false};
     struct end *end;
 
     visit(fixture, "/a", 3, span.to - 300);
@@ -172,7 +172,7 @@ static void test_the_longest_series(void **state)
 static void test_series_of_visitors(void **state)
 {
     struct fixture *fixture = open_fixture(state);
-    struct store_span span = {"default", "/a", 2, STORE_BY_DAY, DAY - 1, DAY + 1, true};
+    struct store_span span = {"default", "/a", 2, STORE_BY_DAY, DAY - 1, DAY + 1, true, false};
     struct end *end;
 
     meet(fixture, "/a", DAY, (uint64_t[]){1, 2, 2}, 3);
@@ -186,7 +186,7 @@ static void test_days_are_summed(void **state)
 {
     struct fixture *fixture = open_fixture(state);
     struct store_entry pages[] = {entry_of("/a", 0), entry_of("/none", 0), entry_of("/b", 0)};
-    struct store_query query = {"default", pages, 3, STORE_DAYS, DAY - 6, DAY};
+    struct store_query query = {"default", pages, 3, STORE_DAYS, DAY - 6, DAY, false};
     struct answer answer;
 
     visit(fixture, "/a", 1, (DAY - 7) * 24);
@@ -203,9 +203,10 @@ static void test_days_are_summed(void **state)
 
 static struct end *read_top(struct fixture *fixture, const char *site, size_t count)
 {
+    struct store_ranking ranking = {.site = site, .count = count};
     struct end *end = begin_call(fixture);
 
-    store_top(fixture->store, site, count, on_pages, end);
+    store_top(fixture->store, &ranking, on_pages, end);
     wait_for_end(end);
     return end;
 }

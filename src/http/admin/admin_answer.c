@@ -60,7 +60,7 @@ bool admin_answer_is_forced(const struct request *request)
 }
 
 /** Takes a site that is neither listed nor admitted yet. Returns false after answering. */
-static bool take_unlisted(struct request *request, const char *site, char *ret_site)
+static bool parse_unlisted(struct request *request, const char *site, char *ret_site)
 {
     if (!page_key_is_site(site, strlen(site))) {
         response_send_error(request, 400, "bad_site",
@@ -86,7 +86,7 @@ bool admin_answer_parse_site(struct request *request, char ret_site[STORE_SITE_M
         site == NULL ? sites_default_rules(sites) : sites_find(sites, site, strlen(site));
 
     if (rules == NULL) {
-        return take_unlisted(request, site, ret_site);
+        return parse_unlisted(request, site, ret_site);
     }
     memcpy(ret_site, rules->name, rules->name_length + 1);
     return true;

@@ -205,7 +205,8 @@ void admin_handle_rename(struct request *request)
 
 struct pending_list {
     struct pending_query pending;
-    struct buf body; /* body of the answer */
+    struct store_ranking ranking; /* top */
+    struct buf body;              /* body of the answer */
     char site[STORE_SITE_MAX + 1];
     char after[CURSOR_MAX + 1];
     enum report_form form;
@@ -285,7 +286,9 @@ void admin_handle_top(struct request *request)
     }
     list = create_list(request, site, on_list_answered);
     if (list != NULL) {
-        store_top(request->app->store, list->site, count, on_top, list);
+        list->ranking =
+            (struct store_ranking){.site = list->site, .count = count, .for_operator = true};
+        store_top(request->app->store, &list->ranking, on_top, list);
     }
 }
 
@@ -464,7 +467,7 @@ static bool take_page_or_site(struct request *request, struct page_key *ret_page
 void admin_handle_series(struct request *request)
 {
     struct pending_series *series;
-    struct store_span span = {0};
+    struct store_span span = {.for_operator = true};
     char site[STORE_SITE_MAX + 1];
     struct page_key page;
 
@@ -553,7 +556,8 @@ static void on_sites(void *data, const struct store_sites *result)
 
         strncpy(row->name, result->names[i], STORE_SITE_MAX);
         row->sites = sites;
-        row->query = (struct store_query){.site = row->name, .pages = &whole_site, .page_count = 1};
+        row->query = (struct store_query){
+            .site = row->name, .pages = &whole_site, .page_count = 1, .for_operator = true};
         pending_query_begin_call(&sites->pending);
         store_read(sites->store, &row->query, on_site_total, row);
     }

@@ -113,7 +113,7 @@ static void on_repaired(void *data, const struct store_repaired *repaired)
 }
 
 /** Parses the parameter `trust`. Returns false after answering that it is invalid. */
-static bool take_trust(struct request *request, struct store_repair *repair)
+static bool parse_trust(struct request *request, struct store_repair *repair)
 {
     const char *trust = admin_answer_parameter(request, "trust");
     const char *force = admin_answer_parameter(request, "force");
@@ -147,7 +147,7 @@ void admin_handle_repair(struct request *request)
             "nothing to repair");
         return;
     }
-    if (!admin_answer_parse_site(request, site) || !take_trust(request, &parts)) {
+    if (!admin_answer_parse_site(request, site) || !parse_trust(request, &parts)) {
         return;
     }
     repair = pending_query_create(request, sizeof(*repair), ADMIN_LIMIT_MS, on_repair_answered);

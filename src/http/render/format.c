@@ -185,6 +185,11 @@ void format_respond(struct request *request, int http_status, const struct forma
 {
     struct headers headers;
 
+    if (!response_reserve(request, body->length)) {
+        http_error_respond(request, HTTP_ERROR_OVERLOADED,
+                           "too many large answers wait for their clients");
+        return;
+    }
     init_headers(&headers, format);
     response_send(request, &(struct response){
                                .status = http_status,

@@ -8,7 +8,7 @@
 
 /* parsers of one parameter each; they return false if it is invalid */
 
-static bool take_label(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
+static bool parse_label(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
 {
     struct buf text = BUF_EMPTY;
     bool is_right = badge_put_text(&text, value.base, value.len);
@@ -20,31 +20,31 @@ static bool take_label(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *st
     return is_right;
 }
 
-static bool take_colour(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
+static bool parse_colour(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
 {
     (void)pool;
     return colour_parse(value.base, value.len, &style->badge.rgb);
 }
 
-static bool take_label_colour(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
+static bool parse_label_colour(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
 {
     (void)pool;
     return colour_parse(value.base, value.len, &style->badge.label_rgb);
 }
 
-static bool take_style(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
+static bool parse_style(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
 {
     (void)pool;
     return badge_parse_style(value.base, value.len, &style->badge.style);
 }
 
-static bool take_form(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
+static bool parse_form(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
 {
     (void)pool;
     return number_parse_form(value.base, value.len, &style->number.form);
 }
 
-static bool take_digits(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
+static bool parse_digits(h2o_mem_pool_t *pool, h2o_iovec_t value, struct style *style)
 {
     unsigned digits = 0;
 
@@ -68,13 +68,13 @@ static const struct parameter {
     const char *expected;      /* the message if `take` fails */
     const char *(*list)(void); /* the values that follow in the message; NULL: none */
 } parameters[] = {
-    {"label", take_label, "label is a text of at most 64 characters", NULL},
-    {"color", take_colour, "color is 3 or 6 hexadecimal digits or the name of a colour", NULL},
-    {"labelColor", take_label_colour,
+    {"label", parse_label, "label is a text of at most 64 characters", NULL},
+    {"color", parse_colour, "color is 3 or 6 hexadecimal digits or the name of a colour", NULL},
+    {"labelColor", parse_label_colour,
      "labelColor is 3 or 6 hexadecimal digits or the name of a colour", NULL},
-    {"style", take_style, "style is one of ", badge_style_list},
-    {"format", take_form, "format is one of ", number_form_list},
-    {"digits", take_digits, "digits is a number from 1 to 20", NULL},
+    {"style", parse_style, "style is one of ", badge_style_list},
+    {"format", parse_form, "format is one of ", number_form_list},
+    {"digits", parse_digits, "digits is a number from 1 to 20", NULL},
 };
 
 static const char *explain(h2o_mem_pool_t *pool, const struct parameter *parameter)

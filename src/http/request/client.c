@@ -57,7 +57,7 @@ static h2o_iovec_t join(h2o_mem_pool_t *pool, h2o_iovec_t one, h2o_iovec_t other
     return h2o_concat_list(pool, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
-void client_take_headers(const struct request *request, struct request_headers *ret_headers)
+void client_read_headers(const struct request *request, struct request_headers *ret_headers)
 {
     const h2o_headers_t *headers = &request->h2o->headers;
 
@@ -244,7 +244,7 @@ void client_read(const struct request *request, struct client *ret_client)
     const struct config *config = request->app->config;
     const struct connection_peer *peer = connection_peer(request->h2o);
 
-    client_take_headers(request, &ret_client->headers);
+    client_read_headers(request, &ret_client->headers);
     if (peer->is_known) {
         struct client_evidence evidence = {.is_local = peer->is_local,
                                            .peer = peer->address,

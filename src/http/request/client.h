@@ -83,6 +83,6 @@ bool client_is_in(const struct config_networks *networks, const struct in6_addr 
 /**
  * Collects the headers. If a header is repeated, the first one counts; X-Forwarded-For is joined.
  */
-void client_take_headers(const struct request *request, struct request_headers *ret_headers);
+void client_read_headers(const struct request *request, struct request_headers *ret_headers);
 
 #endif

@@ -25,6 +25,13 @@ typedef void (*pending_query_callback)(struct request *request, struct pending_q
 /** See pending_query_set_on_end() and pending_query_set_on_free(). */
 typedef void (*pending_query_hook)(struct pending_query *pending);
 
+/** Who waits. Each kind has room of its own, so none takes the room of another. */
+enum pending_kind {
+    PENDING_READ,    /* a visitor's question that counts nothing */
+    PENDING_VISIT,   /* a visit: it waits for its site, or for the number of a period */
+    PENDING_OPERATOR /* a request to the admin socket; never passed by callers */
+};
+
 struct pending_query {
     struct store_call call; /* the request owns it */
     bool is_complete;       /* the store has answered all calls in time, without errors */
@@ -36,18 +43,24 @@ struct pending_query {
     pending_query_hook on_free;
     struct loop_timer limit;
     bool has_failed;
+    enum pending_kind kind;
+    size_t bytes; /* that it takes of the room */
 };
 
-/** Whether a further query may wait. Only a store that hangs can cause too many. */
-bool pending_query_has_room(void);
+/** Whether a further query of `size` bytes may wait, with the body of its request. */
+bool pending_query_has_room(const struct request *request, enum pending_kind kind, size_t size);
 
 /**
  * Creates a query of `size` bytes; zeros follow its first member. The caller begins its calls in
  * this turn of the loop. After `limit_ms` the request is answered without results. Returns NULL if
- * there is no room; the request was then answered with 503.
+ * there is no room for further reads; the request was then answered with 503.
  */
 void *pending_query_create(struct request *request, size_t size, uint64_t limit_ms,
                            pending_query_callback on_answer);
+
+/** The same for a visit. The caller has checked that there is room, so it never returns NULL. */
+void *pending_query_create_for_visit(struct request *request, size_t size, uint64_t limit_ms,
+                                     pending_query_callback on_answer);
 
 /** Sets a function for the end of the wait: right before the answer, or when the request is gone.
  */

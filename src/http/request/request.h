@@ -47,6 +47,7 @@ struct request {
     uint64_t replicas_wanted;   /* of this many; the status tells both if it is more */
     h2o_iovec_t allow_origin;   /* foreign origin that may read the answer (CORS); empty: none */
     bool varies_by_origin;      /* allow_origin depends on the request's Origin */
+    bool is_operator;           /* it came by the admin socket or for metrics */
     bool is_script;             /* the answer is a script (JSONP): any page can run it */
     bool is_private;            /* the answer is for this client only; no other page may embed it */
     uint64_t retry_after_s;     /* Retry-After of errors; 0: the default */

@@ -7,6 +7,39 @@
 #include <stdio.h>
 #include <string.h>
 
+/* bodies beyond this length are reserved */
+#define LARGE_BYTES ((size_t)16 * 1024)
+
+/*
+ * The most bytes of large bodies that clients have not taken yet. A body is in the memory of its
+ * request until the kernel has taken all of it.
+ */
+#define LARGE_TOTAL_MAX ((size_t)16 * 1024 * 1024)
+
+static size_t large_total;
+
+/* runs when the request's pool is cleared, after its answer was sent or its connection closed */
+static void on_large_gone(void *data)
+{
+    large_total -= *(const size_t *)data;
+}
+
+bool response_reserve(struct request *request, size_t bytes)
+{
+    size_t *reserved;
+
+    if (bytes <= LARGE_BYTES || request->is_operator) {
+        return true;
+    }
+    if (bytes > LARGE_TOTAL_MAX - large_total) {
+        return false;
+    }
+    reserved = h2o_mem_alloc_shared(&request->h2o->pool, sizeof(*reserved), on_large_gone);
+    *reserved = bytes;
+    large_total += bytes;
+    return true;
+}
+
 static const char *reason_phrase(int status)
 {
     static const struct {

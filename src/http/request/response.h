@@ -34,6 +34,13 @@ struct response {
 };
 
 /**
+ * Reserves memory for a body of `bytes`, until the client has taken the answer. Returns false if
+ * large answers of visitors take too much already; then answer with an error. Bodies of up to
+ * 16 KiB, and those of operators, always have room.
+ */
+bool response_reserve(struct request *request, size_t bytes);
+
+/**
  * Sends the answer and ends the request. Sets Content-Type, Content-Length, Cache-Control and
  * X-Content-Type-Options, CORS headers on public tables, and Cross-Origin-Resource-Policy on
  * private answers. While the server drains it adds

@@ -35,7 +35,7 @@ const struct route *router_find(const struct route_table *table, h2o_iovec_t pat
 }
 
 /** Sets the request's method. */
-static void take_method(struct request *request)
+static void parse_method(struct request *request)
 {
     static const struct {
         h2o_iovec_t name;
@@ -139,12 +139,15 @@ void router_on_request(void *router_data, h2o_req_t *req)
     bool is_options = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS"));
     h2o_iovec_t path;
 
-    *request = (struct request){
-        .h2o = req, .app = router->app, .table = table, .is_private = !table->is_public};
+    *request = (struct request){.h2o = req,
+                                .app = router->app,
+                                .table = table,
+                                .is_private = !table->is_public,
+                                .is_operator = !table->is_public};
     if (table->is_public) {
         request->allow_origin = h2o_iovec_init(H2O_STRLIT("*"));
     }
-    take_method(request);
+    parse_method(request);
     if (!request_split_target(req->path, &path, &request->query)) {
         dispatch_pathless(request, is_options);
         return;

@@ -31,6 +31,7 @@ struct dashboard {
     struct store_query visitors_query;
     struct store_span visits_span;
     struct store_span visitors_span;
+    struct store_ranking ranking;
     bool has_total, has_visitors, has_visits_by_day, has_visitors_by_day, has_top;
     uint64_t total;
     uint64_t visitors_today;
@@ -318,7 +319,9 @@ void dashboard_show(struct request *request, const struct page_ref *page_ref)
     ask_days(dashboard, store, today);
     if (page_ref->is_site) {
         pending_query_begin_call(&dashboard->pending);
-        store_top(store, dashboard->page_ref.site, TOP_PAGES, on_top, dashboard);
+        dashboard->ranking =
+            (struct store_ranking){.site = dashboard->page_ref.site, .count = TOP_PAGES};
+        store_top(store, &dashboard->ranking, on_top, dashboard);
     }
 }
 

@@ -27,6 +27,7 @@
 
 struct pending_top {
     struct pending_query pending;
+    struct store_ranking ranking;
     struct buf pages; /* JSON of the pages */
     char site[STORE_SITE_MAX + 1];
 };
@@ -70,7 +71,7 @@ static void on_top_known(struct request *request, struct pending_query *pending)
 }
 
 /** Parses `n`. Returns false after answering. */
-static bool take_count(struct request *request, size_t *ret_count)
+static bool parse_count(struct request *request, size_t *ret_count)
 {
     h2o_iovec_t value;
     uint64_t count;
@@ -95,7 +96,7 @@ void history_handle_top(struct request *request)
     struct page_ref page_ref;
     size_t count;
 
-    if (!take_count(request, &count) || !page_ref_parse(request, &page_ref) ||
+    if (!parse_count(request, &count) || !page_ref_parse(request, &page_ref) ||
         !access_check(request, page_ref.rules)) {
         return;
     }
@@ -104,7 +105,8 @@ void history_handle_top(struct request *request)
         strcpy(top->site, page_ref.site);
         pending_query_set_on_free(&top->pending, on_top_free);
         pending_query_begin_call(&top->pending);
-        store_top(request->app->store, top->site, count, on_top_read, top);
+        top->ranking = (struct store_ranking){.site = top->site, .count = count};
+        store_top(request->app->store, &top->ranking, on_top_read, top);
     }
 }
 
@@ -163,8 +165,8 @@ static void on_series_known(struct request *request, struct pending_query *pendi
 }
 
 /** Parses one end of the span. Returns false after answering. */
-static bool take_end(struct request *request, const char *name, const struct store_span *span,
-                     uint64_t *end)
+static bool parse_end(struct request *request, const char *name, const struct store_span *span,
+                      uint64_t *end)
 {
     bool (*parse)(const char *text, size_t length, uint64_t *ret_step) =
         span->step == STORE_BY_DAY ? period_parse_day : period_parse_hour;
@@ -188,8 +190,8 @@ static bool is_on(const struct request *request, const char *name)
 }
 
 /** Parses `by`, `from`, `to` and `unique`. Returns false after answering. */
-static bool take_span(struct request *request, const struct page_ref *page_ref,
-                      struct store_span *span)
+static bool parse_span(struct request *request, const struct page_ref *page_ref,
+                       struct store_span *span)
 {
     uint64_t now_s = clock_wall_ms() / 1000;
     bool by_hour = false;
@@ -209,11 +211,11 @@ static bool take_span(struct request *request, const struct page_ref *page_ref,
     }
     span->step = by_hour ? STORE_BY_HOUR : STORE_BY_DAY;
     span->to = by_hour ? now_s / HOUR_S : zone_day(page_ref->rules->zone, now_s);
-    if (!take_end(request, "to", span, &span->to)) {
+    if (!parse_end(request, "to", span, &span->to)) {
         return false;
     }
     span->from = span->to - ((by_hour ? HOURS_DEFAULT : DAYS_DEFAULT) - 1);
-    if (!take_end(request, "from", span, &span->from)) {
+    if (!parse_end(request, "from", span, &span->from)) {
         return false;
     }
     if (span->from > span->to || span->to - span->from >= STORE_STEPS_MAX) {
@@ -231,7 +233,7 @@ void history_handle_series(struct request *request)
     struct page_ref page_ref;
 
     if (!page_ref_parse(request, &page_ref) || !access_check(request, page_ref.rules) ||
-        !take_span(request, &page_ref, &span)) {
+        !parse_span(request, &page_ref, &span)) {
         return;
     }
     series =

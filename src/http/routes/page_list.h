@@ -9,12 +9,16 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define PAGE_LIST_MAX 100
 
 struct page_list {
     size_t count;
-    bool has_site; /* one of them is "", the whole site */
+    size_t distinct_count;         /* names that are the same page count once */
+    size_t names_size;             /* of the distinct names, each with its NUL */
+    uint8_t places[PAGE_LIST_MAX]; /* of each page among the distinct ones, in their order */
+    bool has_site;                 /* one of them is "", the whole site */
     struct page_key pages[PAGE_LIST_MAX];
 };
 

@@ -52,8 +52,11 @@ void page_read_start(struct request *request, const char *site, const char *page
     strcpy(read->site, site);
     strcpy(read->page, page);
     read->entry = (struct store_entry){.page = read->page, .page_length = strlen(page)};
-    read->query = (struct store_query){
-        .site = read->site, .pages = &read->entry, .page_count = 1, .kind = STORE_TOTALS};
+    read->query = (struct store_query){.site = read->site,
+                                       .pages = &read->entry,
+                                       .page_count = 1,
+                                       .kind = STORE_TOTALS,
+                                       .for_operator = request->is_operator};
     pending_query_begin_call(&read->pending);
     store_read(request->app->store, &read->query, on_read, read);
 }

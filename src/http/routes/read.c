@@ -68,20 +68,21 @@ static void on_page_read(void *data, const struct store_read *read)
     pending_query_end_call(&page->pending, read->outcome == STORE_OK);
 }
 
-static void on_page_known(struct request *request, struct pending_query *pending)
+static bool is_of_counted_visit(const struct request *request)
 {
-    struct pending_page *page = container_of(pending, struct pending_page, pending);
+    return visit_outcomes[request->outcome].is_counted;
+}
 
-    if (!pending->is_complete && !visit_outcomes[request->outcome].is_counted) {
-        http_error_respond(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
-        return;
-    }
+/** Answers with the number of a page. `number` is NULL if it is not known. */
+static void respond_number(struct request *request, const char *site, const char *page,
+                           size_t page_length, const uint64_t *number)
+{
     format_respond_count(request, &(struct render_count){
-                                      .site = page->site,
-                                      .page = page->page,
-                                      .page_length = page->entry.page_length,
-                                      .count = page->number,
-                                      .is_estimate = !pending->is_complete,
+                                      .site = site,
+                                      .page = page,
+                                      .page_length = page_length,
+                                      .count = number != NULL ? *number : 0,
+                                      .is_estimate = number == NULL,
                                       .period = request->period_text,
                                       .status = visit_outcomes[request->outcome].name.base,
                                       .replicas = request->replicas,
@@ -89,11 +90,37 @@ static void on_page_known(struct request *request, struct pending_query *pending
                                   });
 }
 
+static void on_page_known(struct request *request, struct pending_query *pending)
+{
+    struct pending_page *page = container_of(pending, struct pending_page, pending);
+
+    if (!pending->is_complete && !is_of_counted_visit(request)) {
+        http_error_respond(request, HTTP_ERROR_STORE_UNAVAILABLE, "the store is not available");
+        return;
+    }
+    respond_number(request, page->site, page->page, page->entry.page_length,
+                   pending->is_complete ? &page->number : NULL);
+}
+
+static struct pending_page *create_page(struct request *request, size_t size)
+{
+    uint64_t limit_ms = read_limit_ms(request);
+
+    return is_of_counted_visit(request)
+               ? pending_query_create_for_visit(request, size, limit_ms, on_page_known)
+               : pending_query_create(request, size, limit_ms, on_page_known);
+}
+
 void read_page(struct request *request, const char *site, const char *name, size_t name_length)
 {
-    struct pending_page *page =
-        pending_query_create(request, sizeof(*page), read_limit_ms(request), on_page_known);
+    struct pending_page *page;
 
+    if (is_of_counted_visit(request) &&
+        !pending_query_has_room(request, PENDING_VISIT, sizeof(*page))) {
+        respond_number(request, site, name, name_length, NULL);
+        return;
+    }
+    page = create_page(request, sizeof(*page));
     if (page == NULL) {
         return;
     }
@@ -120,10 +147,12 @@ void read_handle_get(struct request *request)
 struct pending_many {
     struct pending_query pending;
     struct store_query query;
-    struct page_list list;
-    struct store_entry entries[PAGE_LIST_MAX];
+    size_t count;                  /* of the names that were asked for */
+    uint8_t places[PAGE_LIST_MAX]; /* of each name among the distinct pages */
     uint64_t numbers[PAGE_LIST_MAX];
+    struct store_entry entries[PAGE_LIST_MAX];
     char site[STORE_SITE_MAX + 1];
+    char names[]; /* of the distinct pages, NUL-terminated */
 };
 
 static void on_many_read(void *data, const struct store_read *read)
@@ -131,7 +160,7 @@ static void on_many_read(void *data, const struct store_read *read)
     struct pending_many *many = data;
 
     if (read->outcome == STORE_OK) {
-        memcpy(many->numbers, read->numbers, many->list.count * sizeof(many->numbers[0]));
+        memcpy(many->numbers, read->numbers, many->query.page_count * sizeof(many->numbers[0]));
     }
     pending_query_end_call(&many->pending, read->outcome == STORE_OK);
 }
@@ -152,34 +181,66 @@ static void on_many_known(struct request *request, struct pending_query *pending
         buf_put_json(body, request->period_text, strlen(request->period_text));
     }
     buf_puts(body, ",\"pages\":[");
-    for (size_t i = 0; i < many->list.count; i++) {
+    for (size_t i = 0; i < many->count; i++) {
+        const struct store_entry *entry = &many->entries[many->places[i]];
+
         buf_puts(body, i != 0 ? ",{\"page\":" : "{\"page\":");
-        buf_put_json(body, many->entries[i].page, many->entries[i].page_length);
+        buf_put_json(body, entry->page, entry->page_length);
         buf_puts(body, ",\"count\":");
-        buf_put_u64(body, many->numbers[i]);
+        buf_put_u64(body, many->numbers[many->places[i]]);
         buf_putc(body, '}');
     }
     buf_puts(body, "]}\n");
     format_respond(request, 200, format_of(request), body);
 }
 
+/** Whether the question is not too large. Otherwise answers it. */
+static bool check_size(struct request *request, size_t page_count)
+{
+    const struct period *period = request->period;
+    size_t days = period != NULL && period->kind != STORE_TOTALS ? period->days : 1;
+
+    if (page_count * days <= READ_PAGE_DAYS_MAX) {
+        return true;
+    }
+    http_error_respond(request, HTTP_ERROR_BAD_PARAMETER,
+                       "one question reads at most %d pages times days; this one names %zu pages "
+                       "and a period of %zu days",
+                       READ_PAGE_DAYS_MAX, page_count, days);
+    return false;
+}
+
+/** Copies the distinct pages of `list`. */
+static void copy_pages(struct pending_many *many, const struct page_list *list)
+{
+    char *name = many->names;
+
+    for (size_t i = 0; i < list->count; i++) {
+        const struct page_key *page = &list->pages[i];
+
+        many->places[i] = list->places[i];
+        if (list->places[i] == many->query.page_count) { /* the first one of this name */
+            many->entries[many->query.page_count++] =
+                (struct store_entry){.page = name, .page_length = page->length};
+            memcpy(name, page->bytes, page->length + 1);
+            name += page->length + 1;
+        }
+    }
+    many->count = list->count;
+}
+
 static void ask_many(struct request *request, const struct page_ref *page_ref,
                      const struct page_list *list)
 {
-    struct pending_many *many =
-        pending_query_create(request, sizeof(*many), read_limit_ms(request), on_many_known);
+    struct pending_many *many = pending_query_create(request, sizeof(*many) + list->names_size,
+                                                     read_limit_ms(request), on_many_known);
 
     if (many == NULL) {
         return;
     }
     strcpy(many->site, page_ref->site);
-    many->list = *list;
-    for (size_t i = 0; i < list->count; i++) {
-        many->entries[i] = (struct store_entry){.page = many->list.pages[i].bytes,
-                                                .page_length = many->list.pages[i].length};
-    }
-    many->query =
-        (struct store_query){.site = many->site, .pages = many->entries, .page_count = list->count};
+    many->query = (struct store_query){.site = many->site, .pages = many->entries};
+    copy_pages(many, list);
     read_set_period(request, request->period != NULL ? request->period : &total, &many->query);
     pending_query_begin_call(&many->pending);
     store_read(request->app->store, &many->query, on_many_read, many);
@@ -188,17 +249,18 @@ static void ask_many(struct request *request, const struct page_ref *page_ref,
 void read_handle_get_many(struct request *request)
 {
     h2o_iovec_t body = request->h2o->entity;
-    struct page_list *list = h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*list));
+    static struct page_list list; /* used in this turn only */
     struct page_ref page_ref;
     const char *wrong;
 
     if (!period_take(request) || !page_ref_parse(request, &page_ref)) {
         return;
     }
-    wrong = page_list_parse(body.base, body.len, list);
+    wrong = page_list_parse(body.base, body.len, &list);
     if (wrong != NULL) {
         http_error_respond(request, HTTP_ERROR_BAD_BODY, "%s", wrong);
-    } else if (!list->has_site || access_check(request, page_ref.rules)) {
-        ask_many(request, &page_ref, list);
+    } else if (check_size(request, list.distinct_count) &&
+               (!list.has_site || access_check(request, page_ref.rules))) {
+        ask_many(request, &page_ref, &list);
     }
 }

@@ -11,6 +11,12 @@
 
 #include <stdbool.h>
 
+/**
+ * The most pages times days of one question: 10 pages of a year, or 100 of 37 days. Repeated names
+ * count once.
+ */
+#define READ_PAGE_DAYS_MAX 3700
+
 /** Returns the configured time limit of a question to the store. */
 uint64_t read_limit_ms(const struct request *request);
 

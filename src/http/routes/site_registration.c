@@ -90,8 +90,8 @@ static bool is_hopeless(const struct site_registrations *registrations,
 }
 
 /** Records the registered site, under the current configuration. */
-static enum site_registration_result take_in(struct site_registration *registration,
-                                             const struct request *request)
+static enum site_registration_result set_rules(struct site_registration *registration,
+                                               const struct request *request)
 {
     const char *site = registration->page_ref.site;
     const struct site_rules *rules = sites_admit(request->app->sites, site, strlen(site));
@@ -126,7 +126,7 @@ static void on_admitted(void *data, const struct store_admitted *admitted)
     if (admitted->outcome == STORE_OK) {
         trouble_end(&registration->registrations->trouble);
         registration->result =
-            admitted->is_admitted ? take_in(registration, request) : SITE_TOO_MANY;
+            admitted->is_admitted ? set_rules(registration, request) : SITE_TOO_MANY;
         pending_query_answer(&registration->pending);
         return;
     }
@@ -182,16 +182,17 @@ void site_registration_start(struct request *request, const struct page_ref *pag
     struct store_health health;
 
     store_health(registrations->store, &health);
-    if (!pending_query_has_room() || (is_hopeless(registrations, request) &&
-                                      (!health.available || registrations->open_count != 0))) {
+    if (!pending_query_has_room(request, PENDING_VISIT, sizeof(*registration)) ||
+        (is_hopeless(registrations, request) &&
+         (!health.available || registrations->open_count != 0))) {
         struct novelty_site_charge unused = *charge;
 
         novelty_settle_site(request->app->novelty, &unused, false, false);
         callback(request, NULL, SITE_NOT_SERVED);
         return;
     }
-    registration =
-        pending_query_create(request, sizeof(*registration), max_wait_ms(request), on_answer);
+    registration = pending_query_create_for_visit(request, sizeof(*registration),
+                                                  max_wait_ms(request), on_answer);
     pending_query_set_on_end(&registration->pending, on_end);
     list_init(&registration->link);
     registration->registrations = registrations;

@@ -219,7 +219,7 @@ static void start(struct connection *connection, h2o_socket_t *socket)
     socket->on_close.data = connection;
 }
 
-static void take_peer(h2o_socket_t *socket, struct connection_peer *ret_peer)
+static void read_peer(h2o_socket_t *socket, struct connection_peer *ret_peer)
 {
     struct sockaddr_storage peer;
 
@@ -237,7 +237,7 @@ void connections_add(struct connections *connections, h2o_socket_t *socket, enum
     connection->owner = connections;
     connection->kind = kind;
     connection->linger_fd = -1;
-    take_peer(socket, &connection->peer);
+    read_peer(socket, &connection->peer);
     if (list_is_empty(&connections->all)) {
         start_sweep(connections);
     }

@@ -36,7 +36,7 @@ static int hex_digit(char c)
 }
 
 /** Decodes the next byte. Returns false if its encoding is invalid. */
-static bool take_byte(struct cursor *cursor, char *ret_byte)
+static bool decode_byte(struct cursor *cursor, char *ret_byte)
 {
     int high;
     int low;
@@ -93,7 +93,7 @@ static enum page_key_status decode_segment(struct cursor *cursor, struct segment
     while (cursor->at < cursor->end) {
         char c;
 
-        if (!take_byte(cursor, &c)) {
+        if (!decode_byte(cursor, &c)) {
             return PAGE_KEY_BAD_ENCODING;
         }
         if (c == '/') {
@@ -111,7 +111,7 @@ static enum page_key_status decode_segment(struct cursor *cursor, struct segment
  * Like decode_segment(), but refers to the path itself if nothing needs decoding or checking. That
  * holds for nearly all paths.
  */
-static enum page_key_status take_segment(struct cursor *cursor, struct segment *segment)
+static enum page_key_status parse_segment(struct cursor *cursor, struct segment *segment)
 {
     static const bool is_plain[256] = {
         [' ' ... '$'] = true, ['&' ... '.'] = true, ['0' ... '~'] = true};
@@ -177,7 +177,7 @@ enum page_key_status page_key_from_path(const char *path, size_t length, struct 
 
     key.length = 0;
     while (cursor.at < cursor.end) {
-        enum page_key_status status = take_segment(&cursor, &segment);
+        enum page_key_status status = parse_segment(&cursor, &segment);
 
         if (status == PAGE_KEY_OK && segment.length != 0) {
             if (segment_is(&segment, ".", 1) || segment_is(&segment, "..", 2)) {

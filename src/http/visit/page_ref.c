@@ -114,7 +114,7 @@ static bool use_open(struct request *request, struct page_ref *page_ref, const c
 }
 
 /** Returns the path after the route's prefix, without the suffix of the format. */
-static h2o_iovec_t take_rest(const struct request *request)
+static h2o_iovec_t read_rest(const struct request *request)
 {
     const char *suffix = request->format != NULL ? request->format->suffix : NULL;
     h2o_iovec_t rest = request->rest;
@@ -129,7 +129,7 @@ static h2o_iovec_t take_rest(const struct request *request)
 
 bool page_ref_parse(struct request *request, struct page_ref *ret_page_ref)
 {
-    h2o_iovec_t rest = take_rest(request);
+    h2o_iovec_t rest = read_rest(request);
     const char *slash = memchr(rest.base, '/', rest.len);
     size_t site_length = slash != NULL ? (size_t)(slash - rest.base) : rest.len;
     const struct site_rules *rules;

@@ -144,7 +144,7 @@ const char *period_format_hour(uint64_t hour, char text[PERIOD_TEXT_MAX])
     return format_time(hour * HOUR_S, "%Y-%m-%dT%HZ", text);
 }
 
-bool period_take_parameter(struct request *request)
+bool period_parse_parameter(struct request *request)
 {
     struct period *period;
     h2o_iovec_t value;

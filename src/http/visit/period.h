@@ -52,14 +52,14 @@ const char *period_format_day(uint64_t day, char text[PERIOD_TEXT_MAX]);
 const char *period_format_hour(uint64_t hour, char text[PERIOD_TEXT_MAX]);
 
 /** Does the work of period_take() for a request that has a query. */
-bool period_take_parameter(struct request *request);
+bool period_parse_parameter(struct request *request);
 
 /**
  * Parses the parameter `period` into request->period. Returns false if it has answered the request.
  */
 static inline bool period_take(struct request *request)
 {
-    return request->query.len == 0 || period_take_parameter(request);
+    return request->query.len == 0 || period_parse_parameter(request);
 }
 
 #endif

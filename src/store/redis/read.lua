@@ -3,7 +3,10 @@
 --
 -- KEYS and ARGV: DAYS: hashes; pages         for each page the sum over the hashes
 --                SERIES: hashes; one page    the page's number in each hash
---                VISITORS: HyperLogLogs; n   for each group of n keys its visitors
+--                VISITORS: HyperLogLogs; n   for each group of n keys the sum of its visitors
+--
+-- Each key is counted alone: Redis keeps its result. The salt changes daily, so visitors of different
+-- days cannot be matched anyway.
 --
 -- Returns one string: " <number> ...".
 local kind = ARGV[1]
@@ -28,8 +31,12 @@ elseif kind == 'SERIES' then
     end
 else
     local together = tonumber(ARGV[2])
-    for i = 1, #KEYS, together do
-        numbers[#numbers + 1] = redis.call('PFCOUNT', unpack(KEYS, i, i + together - 1))
+    for i = 1, #KEYS do
+        local group = math.floor((i - 1) / together) + 1
+        numbers[group] = (numbers[group] or 0) + redis.call('PFCOUNT', KEYS[i])
+    end
+    for group = 1, #numbers do
+        numbers[group] = string.format('%.0f', numbers[group])
     end
 end
 return ' ' .. table.concat(numbers, ' ')

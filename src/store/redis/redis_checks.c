@@ -44,7 +44,7 @@ static const struct {
     [REDIS_SYSTEM_MEMORY] = {NULL, "total_system_memory"},
 };
 
-static void take(struct redis_facts *facts, size_t fact, const char *value, size_t length)
+static void keep_fact(struct redis_facts *facts, size_t fact, const char *value, size_t length)
 {
     facts->is_known[fact] = true;
     snprintf(facts->values[fact], REDIS_FACT_TEXT_MAX, "%.*s", (int)length, value);
@@ -56,7 +56,7 @@ static bool is_text(const redisReply *reply)
 }
 
 /* reads an array: name, value, name, value … */
-static void take_config(struct redis_facts *facts, const redisReply *reply)
+static void parse_config(struct redis_facts *facts, const redisReply *reply)
 {
     for (size_t i = 0; i + 1 < reply->elements; i += 2) {
         const redisReply *name = reply->element[i];
@@ -65,14 +65,14 @@ static void take_config(struct redis_facts *facts, const redisReply *reply)
         for (size_t fact = 0; fact < REDIS_FACTS; fact++) {
             if (is_text(name) && is_text(value) && sources[fact].config != NULL &&
                 strcmp(name->str, sources[fact].config) == 0) {
-                take(facts, fact, value->str, strlen(value->str));
+                keep_fact(facts, fact, value->str, strlen(value->str));
             }
         }
     }
 }
 
 /* reads a line "name:value" */
-static void take_line(struct redis_facts *facts, const char *line, size_t length)
+static void parse_line(struct redis_facts *facts, const char *line, size_t length)
 {
     size_t name_length = strcspn(line, ":");
 
@@ -80,17 +80,17 @@ static void take_line(struct redis_facts *facts, const char *line, size_t length
         const char *name = sources[fact].info;
 
         if (name != NULL && strlen(name) == name_length && memcmp(line, name, name_length) == 0) {
-            take(facts, fact, line + name_length + 1, length - name_length - 1);
+            keep_fact(facts, fact, line + name_length + 1, length - name_length - 1);
         }
     }
 }
 
-static void take_info(struct redis_facts *facts, const char *text)
+static void parse_info(struct redis_facts *facts, const char *text)
 {
     while (*text != '\0') {
         size_t length = strcspn(text, "\r\n");
 
-        take_line(facts, text, length);
+        parse_line(facts, text, length);
         text += length;
         text += strspn(text, "\r\n");
     }
@@ -101,10 +101,10 @@ void redis_facts_parse(struct redis_facts *facts, const struct redis_question *q
 {
     if (strcmp(question->words[0], "INFO") == 0) {
         if (is_text(reply)) {
-            take_info(facts, reply->str);
+            parse_info(facts, reply->str);
         }
     } else if (reply->type == REDIS_REPLY_ARRAY) {
-        take_config(facts, reply);
+        parse_config(facts, reply);
     }
 }
 
@@ -136,7 +136,7 @@ unsigned redis_facts_timeout_s(const struct redis_facts *facts)
 
 void redis_facts_set_rewrite(struct redis_facts *facts, const char *problem)
 {
-    take(facts, REDIS_REWRITE, problem, strlen(problem));
+    keep_fact(facts, REDIS_REWRITE, problem, strlen(problem));
 }
 
 /* a fork shares the memory, but each page that is written meanwhile is copied: at worst all */

@@ -96,7 +96,7 @@ static uint64_t least(uint64_t one, uint64_t other)
  * Takes the part for the next command from the start of `editing->left`: all of it if it fits, else
  * some of the days or hours that are too old for the last command.
  */
-static struct stretch take_stretch(struct editing *editing)
+static struct stretch choose_stretch(struct editing *editing)
 {
     struct stretch *left = &editing->left;
     uint64_t per_day = keys_per_day(editing->edit);
@@ -153,7 +153,7 @@ static void send_edit(struct editing *editing)
     const struct store_edit *edit = editing->edit;
     struct redis_store *store = editing->request.store;
     struct redis_command *command = &store->command;
-    struct stretch taken = take_stretch(editing);
+    struct stretch taken = choose_stretch(editing);
 
     redis_command_begin(command, "EVAL");
     redis_command_add_text(command, redis_edit_lua);

@@ -230,7 +230,7 @@ static bool build_role(const struct redis_greeting *greeting, struct redis_comma
     return true;
 }
 
-static const char *take_role(struct redis_greeting *greeting, const char *role)
+static const char *parse_role(struct redis_greeting *greeting, const char *role)
 {
     snprintf(greeting->health->role, sizeof(greeting->health->role), "%s", role);
     if (strcmp(role, "sentinel") == 0) {
@@ -257,7 +257,7 @@ static const char *check_role(struct redis_greeting *greeting, const redisReply 
         !redis_replicas_parse_role(greeting->replicas, greeting->asked_at_ms, reply)) {
         redis_replicas_clear(greeting->replicas);
     }
-    return take_role(greeting, reply->element[0]->str);
+    return parse_role(greeting, reply->element[0]->str);
 }
 
 static bool build_replication(const struct redis_greeting *greeting, struct redis_command *command)
@@ -285,7 +285,7 @@ static const char *check_replication(struct redis_greeting *greeting, const redi
         !redis_replicas_parse_info(greeting->replicas, greeting->asked_at_ms, reply->str)) {
         redis_replicas_clear(greeting->replicas);
     }
-    return take_role(greeting, role);
+    return parse_role(greeting, role);
 }
 
 static bool build_ping(const struct redis_greeting *greeting, struct redis_command *command)

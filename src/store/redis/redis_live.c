@@ -61,8 +61,8 @@ static void on_denied(void *data)
 }
 
 /* reads the site of a channel; returns false if it is not watched (any more) */
-static bool take_site(const struct redis_live *live, const redisReply *channel,
-                      char ret_site[STORE_SITE_MAX + 1])
+static bool parse_site(const struct redis_live *live, const redisReply *channel,
+                       char ret_site[STORE_SITE_MAX + 1])
 {
     size_t prefix = strlen(REDIS_LIVE);
     size_t length = (size_t)channel->len;
@@ -114,7 +114,7 @@ static void on_message(void *data, const redisReply *reply)
     struct redis_live *live = data;
     char site[STORE_SITE_MAX + 1];
 
-    if (reply->elements != 3 || !take_site(live, reply->element[1], site)) {
+    if (reply->elements != 3 || !parse_site(live, reply->element[1], site)) {
         return;
     }
     if (strcmp(reply->element[0]->str, "message") == 0) {

@@ -14,12 +14,6 @@
 ASSET(redis_read_lua, "src/store/redis/read.lua");
 ASSET_DECLARE(redis_read_lua);
 
-/* members of hits that are no pages: the site and the mark */
-#define HIDDEN_COUNT 2
-
-/* the approximate number of members that one step of a scan examines */
-#define SCAN_COUNT 1000
-
 /* returns why a read failed; reads change nothing, so a lost reply also counts as refused */
 static const char *reason_of(struct redis_request *request, const redisReply *reply,
                              const char *reason)
@@ -28,77 +22,110 @@ static const char *reason_of(struct redis_request *request, const redisReply *re
     return reason;
 }
 
-static uint64_t *create_numbers(size_t count)
-{
-    uint64_t *numbers = alloc_zero(count, sizeof(*numbers));
+/* --- numbers --- */
 
-    return numbers;
-}
+struct reading;
 
-/* parses the answer of read.lua; returns NULL if it is malformed */
-static uint64_t *parse_read(const struct redis_request *request, const redisReply *reply)
-{
-    uint64_t *numbers = create_numbers(request->count);
-
-    if (reply == NULL || reply->type != REDIS_REPLY_STRING ||
-        redis_request_parse_numbers(reply->str, numbers, request->count) == NULL) {
-        free(numbers);
-        return NULL;
-    }
-    return numbers;
-}
-
-/* parses the answer of ZMSCORE; returns NULL if it is malformed */
-static uint64_t *parse_scores(const struct redis_request *request, const redisReply *reply)
-{
-    uint64_t *numbers;
-
-    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != request->count) {
-        return NULL;
-    }
-    numbers = create_numbers(request->count);
-    for (size_t i = 0; i < request->count; i++) {
-        const redisReply *score = reply->element[i];
-
-        numbers[i] = score->type == REDIS_REPLY_STRING ? strtoull(score->str, NULL, 10) : 0;
-    }
-    return numbers;
-}
-
-/* --- numbers of pages --- */
-
-/* most arguments for keys and pages; the others are the command, the script and so on */
-#define READ_ARGUMENTS_MAX (REDIS_ARGUMENTS_MAX - 16)
-
-/* a part of the pages of a query that fits into one command */
+/*
+ * A part of a reading: some pages, and some of their days. It reads one number per page, or one per
+ * day if the reading is a series.
+ */
 struct reading_part {
-    struct redis_request request;
+    struct redis_request request; /* its `count`: the numbers of the part */
     struct reading *reading;
-    size_t first;
+    size_t first; /* index of the first number */
+    const struct store_entry *pages;
+    size_t page_count;
+    uint64_t from; /* days or hours */
+    uint64_t to;
 };
 
-/* an open query */
+/* an open query or series; it visits its pages in blocks, and the days of each block in order */
 struct reading {
-    const struct store_query *query;
-    store_on_read on_read;
+    struct redis_read_turn turn;
+    struct redis_store *store;
+    struct store_query query;      /* a series: one page, and its steps as days */
+    struct store_entry page;       /* of a series */
+    const struct store_span *span; /* of a series, else NULL */
+    store_on_read on_read;         /* unless it is a series */
+    store_on_series on_series;
     void *data;
     uint64_t *numbers;
-    size_t open_count; /* parts in flight */
+    size_t next_page; /* of the next part */
+    uint64_t next_day;
+    size_t open_count; /* parts without a reply */
+    bool is_sent;      /* all parts were */
     bool has_failed;
     char reason[256]; /* of the first part that failed */
-    struct reading_part parts[];
 };
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t step_count(const struct store_span *span)
+{
+    return span->to - span->from + 1;
+}
 
 static void end_reading(struct reading *reading)
 {
-    struct store_read read = {.outcome = STORE_OK, .numbers = reading->numbers};
+    enum store_outcome outcome = reading->has_failed ? STORE_REFUSED : STORE_OK;
+    const uint64_t *numbers = reading->has_failed ? NULL : reading->numbers;
+    const char *reason = reading->has_failed ? reading->reason : NULL;
 
-    if (reading->has_failed) {
-        read = (struct store_read){.outcome = STORE_REFUSED, .reason = reading->reason};
+    if (reading->span != NULL) {
+        reading->on_series(reading->data, &(struct store_series){
+                                              outcome, numbers, step_count(reading->span), reason});
+    } else {
+        reading->on_read(reading->data, &(struct store_read){outcome, numbers, reason});
     }
-    reading->on_read(reading->data, &read);
     free(reading->numbers);
     free(reading);
+}
+
+/* adds the numbers of an answer of read.lua; returns false if it is malformed */
+static bool add_numbers(const struct reading_part *part, const redisReply *reply)
+{
+    uint64_t numbers[REDIS_READS_NUMBERS_MAX];
+    size_t count = part->request.count;
+
+    require(count <= REDIS_READS_NUMBERS_MAX);
+    if (reply == NULL || reply->type != REDIS_REPLY_STRING ||
+        redis_request_parse_numbers(reply->str, numbers, count) == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        part->reading->numbers[part->first + i] += numbers[i];
+    }
+    return true;
+}
+
+/* sets the numbers of an answer of ZMSCORE; returns false if it is malformed */
+static bool set_totals(const struct reading_part *part, const redisReply *reply)
+{
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY ||
+        reply->elements != part->request.count) {
+        return false;
+    }
+    for (size_t i = 0; i < reply->elements; i++) {
+        const redisReply *score = reply->element[i];
+
+        part->reading->numbers[part->first + i] =
+            score->type == REDIS_REPLY_STRING ? strtoull(score->str, NULL, 10) : 0;
+    }
+    return true;
+}
+
+static void note_failure(struct reading *reading, const char *reason)
+{
+    if (!reading->has_failed) {
+        snprintf(reading->reason, sizeof(reading->reason), "%s", reason);
+    }
+    reading->has_failed = true;
+    redis_reads_remove(&reading->turn); /* its other parts are not sent */
+    reading->is_sent = true;
 }
 
 static void finish_part(struct redis_call *call, const redisReply *reply, const char *reason)
@@ -106,23 +133,18 @@ static void finish_part(struct redis_call *call, const redisReply *reply, const 
     struct redis_request *request = redis_request_of(call);
     struct reading_part *part = container_of(request, struct reading_part, request);
     struct reading *reading = part->reading;
-    uint64_t *numbers = reading->query->kind == STORE_TOTALS ? parse_scores(request, reply)
-                                                             : parse_read(request, reply);
+    struct redis_store *store = reading->store;
+    bool is_total = reading->query.kind == STORE_TOTALS;
 
-    if (numbers != NULL) {
-        memcpy(reading->numbers + part->first, numbers, request->count * sizeof(numbers[0]));
-        free(numbers);
-    } else {
-        reason =
-            reason_of(request, reply, reason); /* may reset the link, which ends the other parts */
-        if (!reading->has_failed) {
-            snprintf(reading->reason, sizeof(reading->reason), "%s", reason);
-        }
-        reading->has_failed = true;
+    if (!(is_total ? set_totals(part, reply) : add_numbers(part, reply))) {
+        /* may reset the link, which ends the other parts */
+        note_failure(reading, reason_of(request, reply, reason));
     }
-    if (--reading->open_count == 0) {
+    free(part);
+    if (--reading->open_count == 0 && reading->is_sent) {
         end_reading(reading);
     }
+    redis_reads_end_part(&store->reads);
 }
 
 static void add_script(struct redis_command *command, size_t key_count)
@@ -132,296 +154,153 @@ static void add_script(struct redis_command *command, size_t key_count)
     redis_command_add_u64(command, key_count);
 }
 
-static void add_days_keys(struct redis_store *store, const struct store_query *query)
+static void write_totals(const struct reading_part *part)
 {
-    add_script(&store->command, query->to_day - query->from_day + 1);
-    for (uint64_t day = query->from_day; day <= query->to_day; day++) {
-        redis_request_add_day_key(store, query->site, day);
+    struct redis_command *command = &part->reading->store->command;
+
+    redis_command_begin(command, "ZMSCORE");
+    redis_request_add_key(command, part->reading->query.site, "hits");
+    for (size_t i = 0; i < part->page_count; i++) {
+        redis_command_add(command, part->pages[i].page, part->pages[i].page_length);
     }
-    redis_command_add_text(&store->command, "DAYS");
 }
 
-static void add_uniques(struct redis_store *store, const struct store_query *query,
-                        const struct store_entry *pages, size_t count)
+static void write_visitors(const struct reading_part *part)
 {
-    uint64_t days = query->to_day - query->from_day + 1;
+    struct redis_store *store = part->reading->store;
+    uint64_t days = part->to - part->from + 1;
 
-    add_script(&store->command, days * count);
-    for (size_t i = 0; i < count; i++) {
-        for (uint64_t day = query->from_day; day <= query->to_day; day++) {
-            redis_request_add_visitors_key(store, query->site, day, pages[i].page,
-                                           pages[i].page_length);
+    add_script(&store->command, days * part->page_count);
+    for (size_t i = 0; i < part->page_count; i++) {
+        for (uint64_t day = part->from; day <= part->to; day++) {
+            redis_request_add_visitors_key(store, part->reading->query.site, day,
+                                           part->pages[i].page, part->pages[i].page_length);
         }
     }
     redis_command_add_text(&store->command, "VISITORS");
-    redis_command_add_u64(&store->command, days);
+    redis_command_add_u64(&store->command, part->reading->span != NULL ? 1 : days);
 }
 
-static void send_part(struct reading_part *part)
+static void write_visits(const struct reading_part *part)
 {
-    const struct store_query *query = part->reading->query;
-    const struct store_entry *pages = query->pages + part->first;
-    struct redis_store *store = part->request.store;
-    size_t count = part->request.count;
+    const struct reading *reading = part->reading;
+    struct redis_store *store = reading->store;
+    bool by_hour = reading->span != NULL && reading->span->step == STORE_BY_HOUR;
 
-    if (query->kind == STORE_UNIQUES) {
-        add_uniques(store, query, pages, count);
-    } else {
-        if (query->kind == STORE_TOTALS) {
-            redis_command_begin(&store->command, "ZMSCORE");
-            redis_request_add_key(&store->command, query->site, "hits");
+    add_script(&store->command, part->to - part->from + 1);
+    for (uint64_t step = part->from; step <= part->to; step++) {
+        if (by_hour) {
+            redis_request_add_hour_key(store, reading->query.site, step);
         } else {
-            add_days_keys(store, query);
-        }
-        for (size_t i = 0; i < count; i++) {
-            redis_command_add(&store->command, pages[i].page, pages[i].page_length);
+            redis_request_add_day_key(store, reading->query.site, step);
         }
     }
-    redis_request_send(&part->request);
+    redis_command_add_text(&store->command, reading->span != NULL ? "SERIES" : "DAYS");
+    for (size_t i = 0; i < part->page_count; i++) {
+        redis_command_add(&store->command, part->pages[i].page, part->pages[i].page_length);
+    }
 }
 
-/* returns how many pages fit into one command */
-static size_t pages_per_part(const struct store_query *query)
+/* returns the most pages times days of one part */
+static size_t part_size(enum store_number kind)
 {
-    size_t days = query->to_day - query->from_day + 1;
-
-    switch (query->kind) {
+    switch (kind) {
     case STORE_DAYS:
-        return READ_ARGUMENTS_MAX - days;
+        return REDIS_READS_NUMBERS_MAX;
     case STORE_UNIQUES:
-        return READ_ARGUMENTS_MAX / days;
+        return REDIS_READS_VISITORS_MAX;
     default:
-        return READ_ARGUMENTS_MAX;
+        return REDIS_READS_TOTALS_MAX;
     }
+}
+
+/* fills in the pages and days of the next part, and moves on */
+static void plan_part(struct reading *reading, struct reading_part *part)
+{
+    const struct store_query *query = &reading->query;
+    size_t size = part_size(query->kind);
+    size_t days = 1;
+
+    part->pages = query->pages + reading->next_page;
+    part->page_count = least(query->page_count - reading->next_page, size);
+    part->first = reading->next_page;
+    part->request.count = part->page_count;
+    if (query->kind != STORE_TOTALS) {
+        days = least(query->to_day - reading->next_day + 1, size / part->page_count);
+        part->from = reading->next_day;
+        part->to = part->from + days - 1;
+    }
+    if (reading->span != NULL) {
+        part->first = part->from - query->from_day;
+        part->request.count = days;
+    }
+    reading->next_day += days;
+    if (query->kind == STORE_TOTALS || reading->next_day > query->to_day) {
+        reading->next_day = query->from_day;
+        reading->next_page += part->page_count;
+    }
+    reading->is_sent = reading->next_page == query->page_count;
+}
+
+static bool send_part(struct redis_read_turn *turn)
+{
+    struct reading *reading = container_of(turn, struct reading, turn);
+    struct reading_part *part = alloc_zero(1, sizeof(*part));
+
+    redis_request_init(&part->request, &reading->store->store, NULL, finish_part);
+    part->reading = reading;
+    plan_part(reading, part);
+    switch (reading->query.kind) {
+    case STORE_DAYS:
+        write_visits(part);
+        break;
+    case STORE_UNIQUES:
+        write_visitors(part);
+        break;
+    default:
+        write_totals(part);
+    }
+    reading->open_count++;
+    redis_request_send(&part->request);
+    return !reading->is_sent;
+}
+
+static struct reading *create_reading(struct store *store, size_t count, void *data)
+{
+    struct reading *reading = alloc_zero(1, sizeof(*reading));
+
+    reading->store = container_of(store, struct redis_store, store);
+    reading->numbers = alloc_zero(count, sizeof(*reading->numbers));
+    reading->turn.send_next = send_part;
+    reading->data = data;
+    return reading;
 }
 
 void redis_store_read(struct store *store, const struct store_query *query, store_on_read on_read,
                       void *data)
 {
-    size_t per_part = pages_per_part(query);
-    size_t part_count = (query->page_count + per_part - 1) / per_part;
-    struct reading *reading =
-        alloc_zero(1, sizeof(*reading) + part_count * sizeof(reading->parts[0]));
+    struct reading *reading = create_reading(store, query->page_count, data);
 
-    reading->query = query;
+    reading->query = *query;
+    reading->next_day = query->from_day;
     reading->on_read = on_read;
-    reading->data = data;
-    reading->numbers = create_numbers(query->page_count);
-    reading->open_count = part_count;
-    for (size_t i = 0; i < part_count; i++) {
-        struct reading_part *part = &reading->parts[i];
-        size_t left = query->page_count - i * per_part;
-
-        redis_request_init(&part->request, store, NULL, finish_part);
-        part->reading = reading;
-        part->first = i * per_part;
-        part->request.count = left < per_part ? left : per_part;
-        send_part(part);
-    }
-}
-
-/* --- series --- */
-
-static void finish_series(struct redis_call *call, const redisReply *reply, const char *reason)
-{
-    struct redis_request *request = redis_request_of(call);
-    uint64_t *numbers = parse_read(request, reply);
-    struct store_series series = {.outcome = STORE_OK, .numbers = numbers, .count = request->count};
-
-    if (numbers == NULL) {
-        series = (struct store_series){.outcome = STORE_REFUSED,
-                                       .reason = reason_of(request, reply, reason)};
-    }
-    request->on_series(request->data, &series);
-    free(numbers);
-    free(request);
-}
-
-static void add_step_key(struct redis_store *store, const struct store_span *span, uint64_t step)
-{
-    if (span->is_unique) {
-        redis_request_add_visitors_key(store, span->site, step, span->page, span->page_length);
-    } else if (span->step == STORE_BY_DAY) {
-        redis_request_add_day_key(store, span->site, step);
-    } else {
-        redis_request_add_hour_key(store, span->site, step);
-    }
+    redis_reads_add(&reading->store->reads, &reading->turn, query->for_operator);
 }
 
 void redis_store_series(struct store *store, const struct store_span *span,
                         store_on_series on_series, void *data)
 {
-    struct redis_request *request = redis_request_create(store, data, finish_series);
-    struct redis_command *command = &request->store->command;
+    struct reading *reading = create_reading(store, step_count(span), data);
 
-    request->on_series = on_series;
-    request->count = span->to - span->from + 1;
-    add_script(command, request->count);
-    for (uint64_t step = span->from; step <= span->to; step++) {
-        add_step_key(request->store, span, step);
-    }
-    if (span->is_unique) {
-        redis_command_add_text(command, "VISITORS");
-        redis_command_add_text(command, "1");
-    } else {
-        redis_command_add_text(command, "SERIES");
-        redis_command_add(command, span->page, span->page_length);
-    }
-    redis_request_send(request);
-}
-
-/* --- lists of pages --- */
-
-/* whether a member of hits is no page but the site itself or the mark of proof.lua */
-static bool is_hidden(const redisReply *member)
-{
-    return member->len == 0 || *member->str == '\1';
-}
-
-/* parses page, total, page, total …; leaves out hidden members. The caller frees the result */
-static struct store_page *parse_pages(const redisReply *reply, size_t *ret_count)
-{
-    struct store_page *pages = alloc_zero(reply->elements / 2 + 1, sizeof(*pages));
-    size_t count = 0;
-
-    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
-        const redisReply *page = reply->element[i];
-        const redisReply *total = reply->element[i + 1];
-
-        if (page->type == REDIS_REPLY_STRING && total->type == REDIS_REPLY_STRING &&
-            !is_hidden(page)) {
-            pages[count++] =
-                (struct store_page){page->str, (size_t)page->len, strtoull(total->str, NULL, 10)};
-        }
-    }
-    *ret_count = count;
-    return pages;
-}
-
-static void end_pages(struct redis_request *request, const redisReply *list, const char *next)
-{
-    struct store_pages answer = {.outcome = STORE_OK, .next = next};
-    struct store_page *pages = parse_pages(list, &answer.count);
-
-    answer.pages = pages;
-    if (request->count != 0 && answer.count > request->count) {
-        answer.count = request->count;
-    }
-    request->on_pages(request->data, &answer);
-    free(pages);
-    free(request);
-}
-
-static void fail_pages(struct redis_request *request, const redisReply *reply, const char *reason)
-{
-    request->on_pages(request->data,
-                      &(struct store_pages){.outcome = STORE_REFUSED,
-                                            .reason = reason_of(request, reply, reason)});
-    free(request);
-}
-
-static void finish_top(struct redis_call *call, const redisReply *reply, const char *reason)
-{
-    struct redis_request *request = redis_request_of(call);
-
-    if (reply != NULL && reply->type == REDIS_REPLY_ARRAY) {
-        end_pages(request, reply, NULL);
-    } else {
-        fail_pages(request, reply, reason);
-    }
-}
-
-void redis_store_top(struct store *store, const char *site, size_t count, store_on_pages on_pages,
-                     void *data)
-{
-    struct redis_request *request = redis_request_create(store, data, finish_top);
-    struct redis_command *command = &request->store->command;
-
-    require(count <= STORE_LIST_MAX);
-    request->on_pages = on_pages;
-    request->count = count;
-    redis_command_begin(command, "ZREVRANGE");
-    redis_request_add_key(command, site, "hits");
-    redis_command_add_text(command, "0");
-    redis_command_add_u64(command, count - 1 + HIDDEN_COUNT);
-    redis_command_add_text(command, "WITHSCORES");
-    redis_request_send(request);
-}
-
-static void finish_scan(struct redis_call *call, const redisReply *reply, const char *reason)
-{
-    struct redis_request *request = redis_request_of(call);
-
-    if (reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
-        reply->element[0]->type == REDIS_REPLY_STRING &&
-        reply->element[1]->type == REDIS_REPLY_ARRAY) {
-        const char *cursor = reply->element[0]->str;
-
-        end_pages(request, reply->element[1], strcmp(cursor, "0") != 0 ? cursor : NULL);
-    } else {
-        fail_pages(request, reply, reason);
-    }
-}
-
-void redis_store_scan(struct store *store, const char *site, const char *after,
-                      store_on_pages on_pages, void *data)
-{
-    struct redis_request *request = redis_request_create(store, data, finish_scan);
-    struct redis_command *command = &request->store->command;
-
-    request->on_pages = on_pages;
-    redis_command_begin(command, "ZSCAN");
-    redis_request_add_key(command, site, "hits");
-    redis_command_add_text(command, *after != '\0' ? after : "0");
-    redis_command_add_text(command, "COUNT");
-    redis_command_add_u64(command, SCAN_COUNT);
-    redis_request_send(request);
-}
-
-/* --- sites --- */
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void end_sites(struct redis_request *request, const redisReply *reply)
-{
-    struct store_sites sites = {.outcome = STORE_OK};
-    const char **names = alloc_zero(reply->elements + 1, sizeof(*names));
-
-    for (size_t i = 0; i < reply->elements; i++) {
-        if (reply->element[i]->type == REDIS_REPLY_STRING) {
-            names[sites.count++] = reply->element[i]->str;
-        }
-    }
-    qsort(names, sites.count, sizeof(*names), compare_names);
-    sites.names = names;
-    request->on_sites(request->data, &sites);
-    free(names);
-}
-
-static void finish_sites(struct redis_call *call, const redisReply *reply, const char *reason)
-{
-    struct redis_request *request = redis_request_of(call);
-
-    if (reply != NULL && reply->type == REDIS_REPLY_ARRAY) {
-        end_sites(request, reply);
-    } else {
-        request->on_sites(request->data,
-                          &(struct store_sites){.outcome = STORE_REFUSED,
-                                                .reason = reason_of(request, reply, reason)});
-    }
-    free(request);
-}
-
-void redis_store_sites(struct store *store, store_on_sites on_sites, void *data)
-{
-    struct redis_request *request = redis_request_create(store, data, finish_sites);
-    struct redis_command *command = &request->store->command;
-
-    request->on_sites = on_sites;
-    redis_command_begin(command, "SMEMBERS");
-    redis_command_add_text(command, REDIS_SITES_KEY);
-    redis_request_send(request);
+    reading->span = span;
+    reading->page = (struct store_entry){.page = span->page, .page_length = span->page_length};
+    reading->query = (struct store_query){.site = span->site,
+                                          .pages = &reading->page,
+                                          .page_count = 1,
+                                          .kind = span->is_unique ? STORE_UNIQUES : STORE_DAYS,
+                                          .from_day = span->from,
+                                          .to_day = span->to};
+    reading->next_day = span->from;
+    reading->on_series = on_series;
+    redis_reads_add(&reading->store->reads, &reading->turn, span->for_operator);
 }

@@ -197,7 +197,7 @@ static bool all_have_mark(const struct redis_replicas *replicas)
     return !replicas->has_unkept || replicas->unkept_offset >= replicas->mark.offset;
 }
 
-static void take_mark(struct redis_replicas *replicas)
+static void set_mark(struct redis_replicas *replicas)
 {
     replicas->has_mark = true;
     replicas->mark.at_ms = replicas->reply.asked_at_ms;
@@ -218,7 +218,7 @@ void redis_replicas_end(struct redis_replicas *replicas)
         replicas->has_mark = false;
     }
     if (!replicas->has_mark) {
-        take_mark(replicas);
+        set_mark(replicas);
     }
     if (all_have_mark(replicas)) {
         replicas->proven_ms = replicas->mark.at_ms;

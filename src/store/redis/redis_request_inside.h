@@ -12,6 +12,7 @@
 #include "store/redis/redis_command.h"
 #include "store/redis/redis_link.h"
 #include "store/redis/redis_look.h"
+#include "store/redis/redis_reads.h"
 #include "store/redis/redis_rewrite.h"
 #include "store/redis/redis_wait.h"
 #include "store/store.h"
@@ -36,6 +37,7 @@ struct redis_store {
     struct list unsent; /* calls that the link rejected; refused at the end of the turn */
     struct loop_task refuse;
     struct redis_wait wait;
+    struct redis_reads reads;
     struct redis_live *live;
     struct redis_look look;
     struct redis_rewrite rewrite;
@@ -174,8 +176,8 @@ void redis_store_read(struct store *store, const struct store_query *query, stor
                       void *data);
 void redis_store_series(struct store *store, const struct store_span *span,
                         store_on_series on_series, void *data);
-void redis_store_top(struct store *store, const char *site, size_t count, store_on_pages on_pages,
-                     void *data);
+void redis_store_top(struct store *store, const struct store_ranking *ranking,
+                     store_on_pages on_pages, void *data);
 void redis_store_scan(struct store *store, const char *site, const char *after,
                       store_on_pages on_pages, void *data);
 void redis_store_sites(struct store *store, store_on_sites on_sites, void *data);

@@ -79,6 +79,7 @@ static void destroy(struct store *base)
     /* callbacks may call the store again; without a link, these calls are refused too */
     store->link = NULL;
     store->wait.link = NULL;
+    store->reads.link = NULL;
     redis_rewrite_finish(&store->rewrite);
     redis_look_finish(&store->look);
     redis_live_destroy(store->live);
@@ -153,6 +154,7 @@ struct store *redis_store_create(struct loop *loop, const struct redis_store_opt
     store->store.operations = &operations;
     store->loop = loop;
     list_init(&store->unsent);
+    redis_reads_init(&store->reads);
     loop_task_init(&store->refuse, on_refuse);
     copy_options(store, options, &link);
     redis_wait_init(&store->wait, loop, options->wait_replicas, options->wait_timeout_ms);
@@ -160,6 +162,7 @@ struct store *redis_store_create(struct loop *loop, const struct redis_store_opt
     redis_rewrite_init(&store->rewrite, loop, &store->look, options->rewrites);
     store->link = redis_link_create(loop, &link);
     store->wait.link = store->link;
+    store->reads.link = store->link;
     store->look.link = store->link;
     store->rewrite.link = store->link;
     store->live = redis_live_create(loop, &store->store, &link);

@@ -45,8 +45,8 @@ struct move {
 };
 
 /* runs a statement with a time and one or two pages; returns 1 and its number, 0 or -EIO */
-static int take_at(struct sqlite_file *file, enum statement which, uint64_t time,
-                   const struct move *move, int64_t *ret_number)
+static int run_at(struct sqlite_file *file, enum statement which, uint64_t time,
+                  const struct move *move, int64_t *ret_number)
 {
     sqlite3_stmt *statement = file->statements[which];
 
@@ -62,7 +62,7 @@ static int move_number(struct sqlite_file *file, enum statement take, enum state
                        uint64_t time, const struct move *move)
 {
     int64_t number;
-    int found = take_at(file, take, time, move, &number);
+    int found = run_at(file, take, time, move, &number);
 
     return found == 1 ? sqlite_file_add_at(file, add, time, move->to_id, move->sign * number)
                       : found;
@@ -73,8 +73,8 @@ static int drop_visitors(struct sqlite_file *file, uint64_t day, const struct mo
 {
     int64_t number;
 
-    return take_at(file, DELETE_VISITORS, day, move, &number) < 0 ||
-                   take_at(file, TAKE_UNIQUES, day, move, &number) < 0
+    return run_at(file, DELETE_VISITORS, day, move, &number) < 0 ||
+                   run_at(file, TAKE_UNIQUES, day, move, &number) < 0
                ? -EIO
                : 0;
 }
@@ -85,10 +85,10 @@ static int move_visitors(struct sqlite_file *file, uint64_t day, const struct mo
     int64_t common = 0;
     int64_t number = 0;
 
-    if (take_at(file, COUNT_COMMON, day, move, &common) < 0 ||
-        take_at(file, MOVE_VISITORS, day, move, &number) < 0 ||
-        take_at(file, DELETE_VISITORS, day, move, &number) < 0 ||
-        take_at(file, TAKE_UNIQUES, day, move, &number) < 0) {
+    if (run_at(file, COUNT_COMMON, day, move, &common) < 0 ||
+        run_at(file, MOVE_VISITORS, day, move, &number) < 0 ||
+        run_at(file, DELETE_VISITORS, day, move, &number) < 0 ||
+        run_at(file, TAKE_UNIQUES, day, move, &number) < 0) {
         return -EIO;
     }
     return number != common

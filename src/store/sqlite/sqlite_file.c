@@ -21,6 +21,9 @@
 #define BUSY_SLEEP_MIN_US 500
 #define BUSY_SLEEP_MAX_US 2000
 
+/* from this length on, each commit moves what it can of the log into the file; SQLite's default */
+#define CHECKPOINT_PAGES 1000
+
 /* "vcnt" in the file's header marks the file as ours */
 #define APPLICATION_ID 0x76636e74
 #define SCHEMA_VERSION 2
@@ -113,6 +116,8 @@ void sqlite_file_close(struct sqlite_file *file)
     sqlite3_close(file->db);
     file->db = NULL;
     file->status.ready = false;
+    file->status.log_pages = 0;
+    file->status.is_log_used = false;
 }
 
 static int execute(struct sqlite_file *file, const char *sql, const char *what)
@@ -301,6 +306,18 @@ static int on_busy(void *data, int count)
     return now_ms - file->busy_since_ms < BUSY_TIMEOUT_MS;
 }
 
+/* runs after each commit; replaces SQLite's own hook, to note how long the log is */
+static int on_log(void *data, sqlite3 *db, const char *name, int pages)
+{
+    struct sqlite_file *file = data;
+
+    file->status.log_pages = pages;
+    if (pages >= CHECKPOINT_PAGES) {
+        sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    }
+    return SQLITE_OK;
+}
+
 int sqlite_file_truncate_log(struct sqlite_file *file)
 {
     int rc;
@@ -308,7 +325,18 @@ int sqlite_file_truncate_log(struct sqlite_file *file)
     sqlite3_busy_handler(file->db, NULL, NULL);
     rc = sqlite3_wal_checkpoint_v2(file->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_busy_handler(file->db, on_busy, file);
-    return rc == SQLITE_OK ? 0 : -EBUSY;
+    file->status.is_log_used = rc != SQLITE_OK;
+    if (rc != SQLITE_OK) {
+        return -EBUSY;
+    }
+    file->status.log_pages = 0;
+    file->has_erased = false;
+    return 0;
+}
+
+int sqlite_file_empty_log(struct sqlite_file *file)
+{
+    return file->db != NULL ? sqlite_file_truncate_log(file) : -EBUSY;
 }
 
 static int open_database(struct sqlite_file *file)
@@ -327,6 +355,7 @@ static int open_database(struct sqlite_file *file)
         return fail(file, SQLITE_READONLY, "open", "the file cannot be written");
     }
     sqlite3_busy_handler(file->db, on_busy, file);
+    sqlite3_wal_hook(file->db, on_log, file);
     if (check_identity(file, &version) != 0) {
         return -EIO;
     }
@@ -360,6 +389,42 @@ void sqlite_file_open(struct sqlite_file *file)
     file->has_erased = true; /* an earlier process may have ended before it truncated the log */
     file->status.ready = true;
     file->status.opens += was_open ? 0 : 1;
+}
+
+static int open_to_read(struct sqlite_file *file)
+{
+    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
+    int64_t version;
+
+    if (sqlite3_open_v2(file->path, &file->db, flags, NULL) != SQLITE_OK) {
+        return fail_in_sqlite(file, "open");
+    }
+    sqlite3_busy_handler(file->db, on_busy, file);
+    if (check_identity(file, &version) != 0) {
+        return -EIO;
+    }
+    if (version != SCHEMA_VERSION) {
+        return fail(file, SQLITE_CANTOPEN, "open", "the database has no tables of this version");
+    }
+    return execute(file, "PRAGMA temp_store = MEMORY", "open") != 0 ? -EIO : prepare(file);
+}
+
+void sqlite_file_open_to_read(struct sqlite_file *file)
+{
+    if (file->db != NULL) {
+        return;
+    }
+    if (open_to_read(file) != 0) {
+        sqlite_file_close(file);
+        return;
+    }
+    file->status.ready = true;
+    file->status.opens++;
+}
+
+bool sqlite_file_is_open(const struct sqlite_file *file)
+{
+    return file->db != NULL;
 }
 
 /* checks that the open file was not moved or removed, because its visits would be lost */

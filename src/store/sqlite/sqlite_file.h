@@ -4,7 +4,7 @@
  * sqlite_apply.c, sqlite_read.c, sqlite_edit.c and sqlite_sweep.c access its tables.
  *
  * One thread uses it at a time: the disk thread while a job is in flight, else the thread of the
- * loop.
+ * loop. Reads have another connection, which the thread of sqlite_reader.c uses.
  *
  * Functions that return int return 0, or -EIO after noting in the status what failed and why. After
  * -EIO the transaction is lost for all of its calls; call sqlite_file_recover() next.
@@ -33,7 +33,22 @@ void sqlite_file_destroy(struct sqlite_file *file);
  */
 void sqlite_file_open(struct sqlite_file *file);
 
-/** Closes the file. This moves the write-ahead log into it. */
+/**
+ * Opens the file to read only, unless it is open. Another connection must have created its tables.
+ * The status holds the result.
+ */
+void sqlite_file_open_to_read(struct sqlite_file *file);
+
+/** Returns whether the file is open. */
+bool sqlite_file_is_open(const struct sqlite_file *file);
+
+/**
+ * Moves the write-ahead log into the file and truncates it, unless another connection uses it.
+ * Returns 0 or -EBUSY.
+ */
+int sqlite_file_empty_log(struct sqlite_file *file);
+
+/** Closes the file. The last connection moves the write-ahead log into it. */
 void sqlite_file_close(struct sqlite_file *file);
 
 /** Returns the status. It is valid as long as the file, and unchanged until the next call. */

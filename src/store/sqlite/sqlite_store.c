@@ -8,6 +8,7 @@
 #include "store/salt.h"
 #include "store/sqlite/sqlite_backup.h"
 #include "store/sqlite/sqlite_file.h"
+#include "store/sqlite/sqlite_reader.h"
 #include "store/sqlite/sqlite_waiting.h"
 #include "store/watchlist.h"
 
@@ -32,12 +33,15 @@
 
 #define MS_PER_HOUR 3600000
 
+/* a log of more pages is emptied, for which reads have to wait: 32 MiB */
+#define LOG_PAGES_MAX 8192
+
 /* an unchanged error is logged again after this time */
 #define LOG_AGAIN_MS 60000
 
 /*
  * While a job is in flight, the disk thread owns `file` and `running`. Calls that arrive meanwhile
- * queue in `waiting` and share the transaction of the next job.
+ * queue in `waiting` and share the transaction of the next job. Reads go to `reader` instead.
  */
 struct sqlite_store {
     struct store store;
@@ -48,10 +52,16 @@ struct sqlite_store {
 
     struct disk_job job;
     bool in_flight;
-    bool opening;        /* the job in flight opens the file first */
-    bool wants_to_open;  /* the next job opens the file first */
-    bool sweeping;       /* the job in flight deletes expired rows */
-    bool wants_to_sweep; /* the next job does */
+    bool opening;            /* the job in flight opens the file first */
+    bool wants_to_open;      /* the next job opens the file first */
+    bool sweeping;           /* the job in flight deletes expired rows */
+    bool wants_to_sweep;     /* the next job does */
+    bool emptying_log;       /* the job in flight empties the log, and no read runs */
+    bool wants_to_empty_log; /* the next job does */
+    bool is_tried;           /* the file was opened, or could not be; reads begin then */
+    bool is_reader_held;     /* until the log was emptied */
+    int log_pages_max;       /* the log is emptied when it is longer */
+    uint64_t emptied_at_ms;  /* the last attempt */
     struct loop_timer sweep_look;
     struct list running;
     struct list waiting;
@@ -67,6 +77,7 @@ struct sqlite_store {
     struct store_health health;
 
     struct sqlite_backup *backup; /* running, or NULL */
+    struct sqlite_reader *reader;
 
     struct watchlist watched;
     struct loop_timer poll;
@@ -134,10 +145,15 @@ static void answer_all(struct sqlite_store *store, struct list *calls)
     }
 }
 
+static bool has_work(const struct sqlite_store *store)
+{
+    return !list_is_empty(&store->waiting) || store->wants_to_open || store->wants_to_sweep ||
+           store->wants_to_empty_log;
+}
+
 static void submit(struct sqlite_store *store)
 {
-    if (store->in_flight ||
-        (list_is_empty(&store->waiting) && !store->wants_to_open && !store->wants_to_sweep)) {
+    if (store->in_flight || !has_work(store)) {
         return;
     }
     list_move_all(&store->running, &store->waiting);
@@ -145,6 +161,8 @@ static void submit(struct sqlite_store *store)
     store->wants_to_open = false;
     store->sweeping = store->wants_to_sweep;
     store->wants_to_sweep = false;
+    store->emptying_log = store->wants_to_empty_log;
+    store->wants_to_empty_log = false;
     store->in_flight = true;
     store->submitted_at_us = clock_monotonic_us();
     disk_submit(store->disk, &store->job);
@@ -263,8 +281,59 @@ static void work(struct disk_job *job)
     if (!list_is_empty(&store->running)) {
         sqlite_calls_run(store->file, &store->running);
     }
+    if (store->emptying_log) {
+        (void)sqlite_file_empty_log(store->file); /* the status says whether it is still used */
+    }
     if (store->sweeping) {
         sqlite_file_sweep_alone(store->file);
+    }
+}
+
+/* --- the log --- */
+
+/* no read runs any more */
+static void on_reader_idle(void *data)
+{
+    struct sqlite_store *store = data;
+
+    if (store->is_reader_held) {
+        store->wants_to_empty_log = true;
+        loop_task_schedule(store->loop, &store->submit);
+    }
+}
+
+static void end_emptying(struct sqlite_store *store, const struct sqlite_file_status *status)
+{
+    store->emptied_at_ms = loop_now_ms(store->loop);
+    store->is_reader_held = false;
+    sqlite_reader_release(store->reader);
+    if (!status->is_log_used) {
+        store->log_pages_max = LOG_PAGES_MAX;
+    } else if (status->log_pages > store->log_pages_max) {
+        store->log_pages_max = 2 * status->log_pages; /* another process uses it */
+    }
+}
+
+/*
+ * Holds reads back while the log has to be emptied: it is long, because reads kept it from
+ * beginning anew, or it has rows that were erased.
+ */
+static void look_at_log(struct sqlite_store *store)
+{
+    const struct sqlite_file_status *status = sqlite_file_status(store->file);
+    bool is_used =
+        status->is_log_used && loop_now_ms(store->loop) - store->emptied_at_ms >= SWEEP_AGAIN_MS;
+
+    if (!store->is_tried) {
+        store->is_tried = true;
+        sqlite_reader_release(store->reader);
+    } else if (store->emptying_log) {
+        end_emptying(store, status);
+    } else if (!store->is_reader_held && (is_used || status->log_pages > store->log_pages_max)) {
+        store->is_reader_held = true;
+        if (sqlite_reader_hold(store->reader)) {
+            on_reader_idle(store);
+        }
     }
 }
 
@@ -277,11 +346,12 @@ static void on_work_done(struct disk_job *job)
     }
     store->in_flight = false;
     update(store);
+    look_at_log(store);
     if (store->sweeping) {
         loop_timer_start(store->loop, &store->sweep_look, SWEEP_AGAIN_MS);
     }
     answer_all(store, &store->running);
-    if (!list_is_empty(&store->waiting) || store->wants_to_open) {
+    if (has_work(store)) {
         loop_task_schedule(store->loop, &store->submit);
     }
 }
@@ -325,6 +395,18 @@ static struct waiting_call *add_new(struct store *base, enum sqlite_call_kind ki
     return add_call(sqlite_store_of(base), waiting_call_create(kind, count, data));
 }
 
+/* adds a read whose arguments and callback are set; at the end of the store there is no reader */
+static void add_read(struct store *base, struct waiting_call *call, bool for_operator)
+{
+    struct sqlite_store *store = sqlite_store_of(base);
+
+    if (store->reader != NULL) {
+        sqlite_reader_add(store->reader, call, for_operator);
+    } else {
+        add_call(store, call); /* to be refused */
+    }
+}
+
 static void apply(struct store *base, const struct store_batch *batch, store_on_applied on_applied,
                   void *data)
 {
@@ -335,44 +417,52 @@ static void apply(struct store *base, const struct store_batch *batch, store_on_
 static void read_pages(struct store *base, const struct store_query *query, store_on_read on_read,
                        void *data)
 {
-    struct waiting_call *call = add_new(base, SQLITE_CALL_READ, query->page_count, data);
+    struct waiting_call *call = waiting_call_create(SQLITE_CALL_READ, query->page_count, data);
 
     call->sql.query = query;
     call->on_read = on_read;
+    add_read(base, call, query->for_operator);
 }
 
 static void read_series(struct store *base, const struct store_span *span,
                         store_on_series on_series, void *data)
 {
-    struct waiting_call *call = add_new(base, SQLITE_CALL_SERIES, span->to - span->from + 1, data);
+    struct waiting_call *call =
+        waiting_call_create(SQLITE_CALL_SERIES, span->to - span->from + 1, data);
 
     call->sql.span = span;
     call->on_series = on_series;
+    add_read(base, call, span->for_operator);
 }
 
-static void read_top(struct store *base, const char *site, size_t count, store_on_pages on_pages,
-                     void *data)
+static void read_top(struct store *base, const struct store_ranking *ranking,
+                     store_on_pages on_pages, void *data)
 {
-    struct waiting_call *call = add_new(base, SQLITE_CALL_TOP, 0, data);
+    struct waiting_call *call = waiting_call_create(SQLITE_CALL_TOP, 0, data);
 
-    call->sql.site = site;
-    call->sql.number = count;
+    call->sql.site = ranking->site;
+    call->sql.number = ranking->count;
     call->on_pages = on_pages;
+    add_read(base, call, ranking->for_operator);
 }
 
 static void scan(struct store *base, const char *site, const char *after, store_on_pages on_pages,
                  void *data)
 {
-    struct waiting_call *call = add_new(base, SQLITE_CALL_SCAN, 0, data);
+    struct waiting_call *call = waiting_call_create(SQLITE_CALL_SCAN, 0, data);
 
     call->sql.site = site;
     call->sql.after = after;
     call->on_pages = on_pages;
+    add_read(base, call, true);
 }
 
 static void read_sites(struct store *base, store_on_sites on_sites, void *data)
 {
-    add_new(base, SQLITE_CALL_SITES, 0, data)->on_sites = on_sites;
+    struct waiting_call *call = waiting_call_create(SQLITE_CALL_SITES, 0, data);
+
+    call->on_sites = on_sites;
+    add_read(base, call, true);
 }
 
 static void read_ledger(struct store *base, const char *site, const char *epoch,
@@ -477,6 +567,10 @@ static void health(struct store *base, struct store_health *ret_health)
 
     *ret_health = store->health;
     ret_health->in_flight = store->call_count;
+    if (store->reader != NULL) {
+        ret_health->in_flight += sqlite_reader_count(store->reader);
+        ret_health->commands += sqlite_reader_transactions(store->reader);
+    }
 }
 
 /*
@@ -492,6 +586,8 @@ static void destroy(struct store *base)
     loop_timer_stop(&store->poll);
     loop_timer_stop(&store->sweep_look);
     store->destroyed = true;
+    sqlite_reader_destroy(store->reader); /* before the last connection, which empties the log */
+    store->reader = NULL;
     sqlite_backup_cancel(store->backup);
     disk_submit(store->disk, &store->closing);
     while (sem_wait(&store->closed) != 0) {
@@ -542,6 +638,8 @@ struct store *sqlite_store_create(struct loop *loop, struct disk *disk,
     store->loop = loop;
     store->disk = disk;
     store->file = sqlite_file_create(options);
+    store->reader = sqlite_reader_create(loop, options, on_reader_idle, store);
+    store->log_pages_max = LOG_PAGES_MAX;
     store->job = (struct disk_job){.work = work, .done = on_work_done};
     store->closing = (struct disk_job){.work = work_close, .done = on_closed};
     list_init(&store->running);

@@ -213,7 +213,7 @@ int sqlite_file_sweep(struct sqlite_file *file)
 /*
  * The log keeps the pages as they were before a deletion, also after a checkpoint, until it is
  * overwritten. Truncating it removes them. secure_delete has cleared the rows in the file itself.
- * A reader of another process may be in the way; then the next call tries again.
+ * While a reader uses the log, it fails; the next call tries again.
  */
 void sqlite_file_erase(struct sqlite_file *file)
 {
@@ -222,11 +222,8 @@ void sqlite_file_erase(struct sqlite_file *file)
     if (file->db == NULL || file->swept_hour != hour || file->status.erased_hour == hour) {
         return;
     }
-    if (file->has_erased) {
-        if (sqlite_file_truncate_log(file) != 0) {
-            return;
-        }
-        file->has_erased = false;
+    if (file->has_erased && sqlite_file_truncate_log(file) != 0) {
+        return;
     }
     file->status.erased_hour = hour;
 }

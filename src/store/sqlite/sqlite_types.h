@@ -22,6 +22,8 @@ struct sqlite_file_status {
     uint64_t transactions; /* begun transactions */
     uint64_t commits;      /* of writing transactions */
     uint64_t erased_hour;  /* the last hour, since 1970, in which expired rows left the files */
+    int log_pages;         /* length of the write-ahead log after the last commit */
+    bool is_log_used;      /* a reader kept the log from being truncated */
     bool is_clock_far;     /* the wall clock is far after the newest day: history is not deleted */
 };
 

@@ -13,6 +13,7 @@ static struct waiting_call *create(enum sqlite_call_kind kind, size_t bytes, voi
     call->sql.kind = kind;
     call->sql.numbers = call->numbers;
     call->data = data;
+    list_init(&call->followers);
     return call;
 }
 
@@ -49,10 +50,11 @@ static void answer_apply(struct waiting_call *call, bool ok, const char *reason)
                                                          .reason = reason});
 }
 
-static void answer_pages(struct waiting_call *call, bool ok, const char *reason)
+static void answer_pages(struct waiting_call *call, const struct sqlite_call *sql, bool ok,
+                         const char *reason)
 {
-    const struct sqlite_list *list = &call->sql.list;
-    struct store_pages pages = {.outcome = call->sql.outcome, .reason = reason};
+    const struct sqlite_list *list = &sql->list;
+    struct store_pages pages = {.outcome = sql->outcome, .reason = reason};
 
     if (ok) {
         pages.pages = list->pages;
@@ -77,9 +79,9 @@ static void answer_sites(struct waiting_call *call, bool ok, const char *reason)
     free(names);
 }
 
-void waiting_call_answer(struct waiting_call *call)
+/* calls the callback with the result of `sql` */
+static void answer_with(struct waiting_call *call, const struct sqlite_call *sql)
 {
-    const struct sqlite_call *sql = &call->sql;
     bool ok = sql->outcome == STORE_OK;
     const uint64_t *numbers = ok ? sql->numbers : NULL;
     const char *reason = ok ? NULL : sql->reason;
@@ -98,7 +100,7 @@ void waiting_call_answer(struct waiting_call *call)
         break;
     case SQLITE_CALL_TOP:
     case SQLITE_CALL_SCAN:
-        answer_pages(call, ok, reason);
+        answer_pages(call, sql, ok, reason);
         break;
     case SQLITE_CALL_SITES:
         answer_sites(call, ok, reason);
@@ -127,6 +129,16 @@ void waiting_call_answer(struct waiting_call *call)
         }
         break;
     }
+}
+
+void waiting_call_answer(struct waiting_call *call)
+{
+    answer_with(call, &call->sql);
+}
+
+void waiting_call_answer_as(struct waiting_call *call, const struct waiting_call *leader)
+{
+    answer_with(call, &leader->sql);
 }
 
 void waiting_call_destroy(struct waiting_call *call)

@@ -3,6 +3,8 @@
 #ifndef VISITCOUNTD_STORE_SQLITE_WAITING_H
 #define VISITCOUNTD_STORE_SQLITE_WAITING_H
 
+#include "base/list.h"
+#include "base/map.h"
 #include "store/sqlite/sqlite_calls.h"
 #include "store/store.h"
 
@@ -21,6 +23,14 @@ struct waiting_call {
         void (*on_version)(void *data, uint64_t version); /* not called if the version is unknown */
     };
     void *data;
+    /* private to sqlite_reader.c */
+    bool for_operator;
+    bool is_noted; /* `node` is in its map */
+    uint64_t hash; /* of the question */
+    struct map_node node;
+    struct list followers; /* reads that get this one's answer */
+    struct list of_leader; /* of a follower */
+
     uint64_t numbers[]; /* memory of the answer */
 };
 
@@ -32,6 +42,9 @@ struct waiting_call *waiting_call_create_apply(const struct store_batch *batch, 
 
 /** Calls the callback with the call's result. */
 void waiting_call_answer(struct waiting_call *call);
+
+/** Calls the callback with the result of `leader`, which asked the same. */
+void waiting_call_answer_as(struct waiting_call *call, const struct waiting_call *leader);
 
 void waiting_call_destroy(struct waiting_call *call);
 
