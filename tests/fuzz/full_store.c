@@ -193,21 +193,26 @@ static void series(struct store *store, const struct store_span *span, store_on_
     call->count = span->to - span->from + 1;
 }
 
-static void top(struct store *store, const char *site, size_t count, store_on_pages on_pages,
-                void *data)
+static void list_pages(size_t count, store_on_pages on_pages, void *data)
 {
     struct made_up *call = add_call(answer_pages, data);
 
-    (void)store, (void)site;
     call->on_pages = on_pages;
     call->count = count;
+}
+
+static void top(struct store *store, const struct store_ranking *ranking, store_on_pages on_pages,
+                void *data)
+{
+    (void)store;
+    list_pages(ranking->count, on_pages, data);
 }
 
 static void scan(struct store *store, const char *site, const char *after, store_on_pages on_pages,
                  void *data)
 {
-    (void)after;
-    top(store, site, STORE_LIST_MAX, on_pages, data);
+    (void)store, (void)site, (void)after;
+    list_pages(STORE_LIST_MAX, on_pages, data);
 }
 
 static void sites(struct store *store, store_on_sites on_sites, void *data)
