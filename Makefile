@@ -227,6 +227,13 @@ soak: sim
 mutants: sim all unit-tests fuzzers
 	@BUILD=$(BUILD) tests/sim/mutate
 
+# the whole stack under mixed traffic for hours, while its clock passes two days
+.PHONY: soak-server
+HOURS = 1
+soak-server: deps-test
+	@$(MAKE) --no-print-directory all crowd wall
+	@tests/soak/soak --hours $(HOURS) --results tests/soak/RESULTS.md $(SOAK)
+
 # more of what the suite "fuzz" runs: with coverage, for as long as one likes
 .PHONY: fuzz
 MINUTES = 10
@@ -257,6 +264,7 @@ help:
 	@echo 'make bench-instructions   the same in instructions and system calls per request'
 	@echo 'make soak         SEEDS=100000 FIRST=(now): runs of the simulator, each with faults of its own'
 	@echo 'make fuzz         MINUTES=10 TARGETS="server headers": looks for inputs that break what takes them, with libFuzzer'
+	@echo 'make soak-server  HOURS=1: the whole stack under mixed traffic, and what grew; writes tests/soak/RESULTS.md'
 	@echo 'make mutants      mistakes in the counting code, each of which the simulator must find'
 	@echo 'make chaos        1,000 faults under 1,000,000 visits, and the count; writes tests/faults/RESULTS.md; CHAOS="--seed 7"'
 	@echo 'make format       clang-format'

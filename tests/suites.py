@@ -92,6 +92,8 @@ SUITES = [
     Suite("bench", 60, "build build gcc all && tests tests/bench", needs=("gcc",)),
     Suite("browser", 60, "build build gcc all && tests tests/browser", needs=("gcc",)),
     Suite("stack", 25, "build build gcc all && tests tests/stack", needs=("gcc",)),
+    # the whole stack under mixed traffic, while its clock passes two days; and what is judged as growth
+    Suite("soak", 40, "build build gcc all crowd wall && tests tests/soak", needs=("gcc",)),
     # everything that runs our own code in this process tree, once with the sanitizers
     Suite("sanitize-build", 60, "sanitized"),
     Suite("sanitize-unit", 60, """

@@ -8,6 +8,7 @@
 #include "daemon/app.h"
 #include "daemon/password.h"
 #include "daemon/systemd.h"
+#include "daemon/trim.h"
 #include "loop/disk.h"
 #include "loop/loop.h"
 #include "store/redis/redis_store.h"
@@ -38,6 +39,7 @@ struct daemon {
     struct journal *journal; /* or NULL */
     struct journal_takeovers *takeovers;
     struct app *app;
+    struct trim trim;
     struct loop_timer watchdog;
     struct loop_timer status;
     struct loop_timer drain_poll;
@@ -496,6 +498,7 @@ static bool create_parts(struct daemon *daemon)
     struct engine_options options = engine_options(daemon->config);
 
     daemon->loop = loop_create();
+    trim_init(&daemon->trim, daemon->loop);
     watch_signals(daemon);
     create_disk(daemon);
     password_init(&daemon->password, daemon->loop, on_password, daemon);
@@ -524,6 +527,7 @@ static void destroy_parts(struct daemon *daemon)
     store_destroy(daemon->store);
     daemon->store = NULL;
     password_finish(&daemon->password);
+    trim_finish(&daemon->trim);
     disk_destroy(daemon->disk);
     loop_destroy(daemon->loop);
     config_unload(daemon->config);
