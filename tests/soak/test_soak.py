@@ -54,7 +54,7 @@ def test_a_leak_that_a_restart_hides_is_found_where_nothing_is_restarted():
 
 
 def test_waits_that_become_longer_are_found():
-    growing = [(at_s, 2 + at_s / 30) for at_s in range(SECONDS)]
+    growing = [(at_s, 2 + at_s / 10) for at_s in range(SECONDS)]
     assert "p50 of an honest visit, in ms" in names(judge_latency(growing, SECONDS))
     rare = [(at_s, 500 if at_s % 20 == 0 and at_s > SECONDS / 2 else 2) for at_s in range(SECONDS)]
     assert names(judge_latency(rare, SECONDS)) == ["p99 of an honest visit, in ms"]
