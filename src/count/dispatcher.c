@@ -1,72 +1,91 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/dispatcher.h"
 
-#include "base/clock.h"
+#include "base/require.h"
 
-static struct lane *lane_in_queue(struct list *link)
+static struct dispatcher_lane *lane_in_queue(struct list *link)
 {
-    return container_of(link, struct lane, queue);
+    return container_of(link, struct dispatcher_lane, queue);
 }
 
 /* --- queues --- */
 
 /* moves a lane to the ready ones from any queue */
-static void take_up(struct lane *lane)
+static void take_up(struct dispatcher_lane *lane)
 {
-    struct engine *engine = lane->site->engine;
+    struct dispatcher *dispatcher = lane->dispatcher;
 
     list_remove(&lane->queue);
-    list_append(&engine->ready, &lane->queue);
-    loop_task_schedule(engine->loop, &engine->flush);
+    list_append(&dispatcher->ready, &lane->queue);
+    loop_task_schedule(dispatcher->loop, &dispatcher->flush);
 }
 
-void dispatcher_make_ready(struct lane *lane)
+void dispatcher_make_ready(struct dispatcher_lane *lane)
 {
     if (list_is_empty(&lane->queue)) {
         take_up(lane);
     }
 }
 
-void dispatcher_wake(struct lane *lane)
+void dispatcher_wake(struct dispatcher_lane *lane)
 {
-    if (session_has_work(&lane->session) && !session_is_busy(&lane->session)) {
+    if (session_has_work(lane->session) && !session_is_busy(lane->session)) {
         dispatcher_make_ready(lane);
     }
 }
 
-void dispatcher_write_soon(struct site *site)
+void dispatcher_write_soon(struct dispatcher_lane *lane)
 {
-    if (list_is_empty(&site->unwritten)) {
-        list_append(&site->engine->unwritten, &site->unwritten);
+    struct dispatcher *dispatcher = lane->dispatcher;
+
+    if (list_is_empty(&lane->unwritten)) {
+        list_append(&dispatcher->unwritten, &lane->unwritten);
     }
-    loop_task_schedule(site->engine->loop, &site->engine->flush);
+    loop_task_schedule(dispatcher->loop, &dispatcher->flush);
 }
 
-struct lane *dispatcher_take_ready(struct engine *engine)
+struct dispatcher_lane *dispatcher_pop_ready(struct dispatcher *dispatcher)
 {
-    struct list *link = list_pop_first(&engine->ready);
+    struct list *link = list_pop_first(&dispatcher->ready);
 
     return link != NULL ? lane_in_queue(link) : NULL;
 }
 
-void dispatcher_rest(struct lane *lane)
+struct dispatcher_lane *dispatcher_pop_unwritten(struct dispatcher *dispatcher)
 {
-    list_remove(&lane->queue);
-    list_append(&lane->site->engine->resting, &lane->queue);
+    struct list *link = list_pop_first(&dispatcher->unwritten);
+
+    return link != NULL ? container_of(link, struct dispatcher_lane, unwritten) : NULL;
 }
 
-static void wake_resting(struct engine *engine)
+bool dispatcher_gathers(struct dispatcher *dispatcher, uint64_t waiting)
 {
-    while (!list_is_empty(&engine->resting)) {
-        take_up(lane_in_queue(engine->resting.next));
+    dispatcher->has_gathered = !dispatcher->has_gathered && waiting > 1;
+    if (dispatcher->has_gathered) {
+        loop_task_schedule(dispatcher->loop, &dispatcher->flush);
+    }
+    return dispatcher->has_gathered;
+}
+
+void dispatcher_rest(struct dispatcher_lane *lane)
+{
+    require(lane->dispatcher->probe != lane);
+    list_remove(&lane->queue);
+    list_append(&lane->dispatcher->resting, &lane->queue);
+}
+
+static void wake_resting(struct dispatcher *dispatcher)
+{
+    while (!list_is_empty(&dispatcher->resting)) {
+        take_up(lane_in_queue(dispatcher->resting.next));
     }
 }
 
 /* caps the back-off, so that a visit that waits for max_wait_ms sees several attempts */
-static uint64_t retry_delay_ms(const struct engine *engine, struct backoff *backoff)
+static uint64_t retry_delay_ms(const struct dispatcher *dispatcher, struct backoff *backoff)
 {
     uint64_t delay_ms = backoff_next_ms(backoff);
-    uint64_t limit_ms = engine->options.max_wait_ms / 4;
+    uint64_t limit_ms = dispatcher->options->max_wait_ms / 4;
 
     if (limit_ms < BACKOFF_FIRST_MS) {
         limit_ms = BACKOFF_FIRST_MS;
@@ -80,15 +99,15 @@ static uint64_t retry_delay_ms(const struct engine *engine, struct backoff *back
  * Makes the lane that has rested longest the probe. Lanes without work leave the queue, because no
  * timer would wake them.
  */
-static void choose_probe(struct engine *engine)
+static void choose_probe(struct dispatcher *dispatcher)
 {
     struct list *link;
 
-    while (engine->probe == NULL && (link = list_pop_first(&engine->resting)) != NULL) {
-        struct lane *lane = lane_in_queue(link);
+    while (dispatcher->probe == NULL && (link = list_pop_first(&dispatcher->resting)) != NULL) {
+        struct dispatcher_lane *lane = lane_in_queue(link);
 
-        if (session_has_work(&lane->session) && !session_is_busy(&lane->session)) {
-            engine->probe = lane;
+        if (session_has_work(lane->session) && !session_is_busy(lane->session)) {
+            dispatcher->probe = lane;
             take_up(lane);
         }
     }
@@ -96,55 +115,57 @@ static void choose_probe(struct engine *engine)
 
 static void on_retry(struct loop_timer *timer)
 {
-    choose_probe(container_of(timer, struct engine, retry));
+    struct dispatcher *dispatcher = container_of(timer, struct dispatcher, retry);
+
+    require(dispatcher->probe == NULL);
+    choose_probe(dispatcher);
 }
 
 /* ends the refusal of all sites: the store accepts batches again */
-static void go_on(struct engine *engine)
+static void go_on(struct dispatcher *dispatcher)
 {
-    engine->probe = NULL;
-    backoff_reset(&engine->backoff);
-    loop_timer_stop(&engine->retry);
-    wake_resting(engine); /* also those without work: no timer would wake them */
+    dispatcher->probe = NULL;
+    backoff_reset(&dispatcher->backoff);
+    loop_timer_stop(&dispatcher->retry);
+    wake_resting(dispatcher); /* also those without work: no timer would wake them */
 }
 
-/* a probe that did not send passes its turn to the next lane */
-void dispatcher_release_probe(struct lane *lane)
+void dispatcher_release_probe(struct dispatcher_lane *lane)
 {
-    struct engine *engine = lane->site->engine;
+    struct dispatcher *dispatcher = lane->dispatcher;
 
-    if (engine->probe == lane) {
-        engine->probe = NULL;
-        choose_probe(engine);
+    if (dispatcher->probe == lane) {
+        dispatcher->probe = NULL;
+        choose_probe(dispatcher);
     }
 }
 
-/* while all sites are refused, only the probe may send; the first lane that asks becomes it */
-bool dispatcher_may_send(struct lane *lane)
+bool dispatcher_may_send(struct dispatcher_lane *lane)
 {
-    struct engine *engine = lane->site->engine;
+    struct dispatcher *dispatcher = lane->dispatcher;
 
-    if (!engine->is_refusing) {
+    if (!breaker_is_refusing(dispatcher->breaker)) {
         return true;
     }
-    if (engine->probe == NULL && !loop_timer_is_active(&engine->retry)) {
-        engine->probe = lane;
+    if (dispatcher->probe == NULL && !loop_timer_is_active(&dispatcher->retry)) {
+        dispatcher->probe = lane;
     }
-    return engine->probe == lane;
+    return dispatcher->probe == lane;
 }
 
-static void note_refused_by_server(struct lane *lane)
+static void note_refused_by_server(struct dispatcher_lane *lane)
 {
-    struct engine *engine = lane->site->engine;
+    struct dispatcher *dispatcher = lane->dispatcher;
 
-    if (engine->probe == lane) {
-        engine->probe = NULL;
+    if (dispatcher->probe == lane) {
+        dispatcher->probe = NULL;
     }
-    if (session_has_work(&lane->session)) {
+    if (session_has_work(lane->session)) {
         dispatcher_rest(lane);
     }
-    if (engine->probe == NULL && !loop_timer_is_active(&engine->retry)) {
-        loop_timer_start(engine->loop, &engine->retry, retry_delay_ms(engine, &engine->backoff));
+    if (dispatcher->probe == NULL && !loop_timer_is_active(&dispatcher->retry)) {
+        loop_timer_start(dispatcher->loop, &dispatcher->retry,
+                         retry_delay_ms(dispatcher, &dispatcher->backoff));
     }
 }
 
@@ -152,15 +173,15 @@ static void note_refused_by_server(struct lane *lane)
 
 static void on_lane_retry(struct loop_timer *timer)
 {
-    dispatcher_make_ready(container_of(timer, struct lane, retry));
+    dispatcher_make_ready(container_of(timer, struct dispatcher_lane, retry));
 }
 
-void dispatcher_note_refusal(struct lane *lane, enum store_scope scope)
+void dispatcher_note_refusal(struct dispatcher_lane *lane, enum store_scope scope)
 {
-    struct engine *engine = lane->site->engine;
+    struct dispatcher *dispatcher = lane->dispatcher;
 
-    if (!engine->is_available) {
-        if (session_has_work(&lane->session)) {
+    if (!breaker_is_available(dispatcher->breaker)) {
+        if (session_has_work(lane->session)) {
             dispatcher_rest(lane);
         }
         return;
@@ -169,74 +190,85 @@ void dispatcher_note_refusal(struct lane *lane, enum store_scope scope)
         note_refused_by_server(lane);
         return;
     }
-    if (session_has_work(&lane->session)) {
-        loop_timer_start(engine->loop, &lane->retry, retry_delay_ms(engine, &lane->backoff));
+    if (session_has_work(lane->session)) {
+        loop_timer_start(dispatcher->loop, &lane->retry,
+                         retry_delay_ms(dispatcher, &lane->backoff));
     }
     dispatcher_release_probe(lane);
 }
 
-void dispatcher_note_success(struct lane *lane)
+void dispatcher_note_success(struct dispatcher_lane *lane)
 {
-    struct engine *engine = lane->site->engine;
+    struct dispatcher *dispatcher = lane->dispatcher;
 
     backoff_reset(&lane->backoff);
-    if (!engine->is_refusing &&
-        backoff_has_begun(&engine->backoff)) { /* it refused all sites until now */
-        go_on(engine);
+    if (!breaker_is_refusing(dispatcher->breaker) &&
+        backoff_has_begun(&dispatcher->backoff)) { /* it refused all sites until now */
+        go_on(dispatcher);
     }
-    if (session_has_work(&lane->session)) {
+    if (session_has_work(lane->session)) {
         dispatcher_make_ready(lane);
     } else {
         dispatcher_release_probe(lane);
     }
 }
 
-void dispatcher_note_store(struct engine *engine)
+void dispatcher_note_store(struct dispatcher *dispatcher)
 {
-    engine->probe = NULL;
-    loop_timer_stop(&engine->retry);
-    if (engine->is_available) {
-        go_on(engine);
+    dispatcher->probe = NULL;
+    loop_timer_stop(&dispatcher->retry);
+    if (breaker_is_available(dispatcher->breaker)) {
+        go_on(dispatcher);
     }
-    map_for_each(node, &engine->sites) {
-        list_for_each(link, &site_of(node)->lanes) {
-            struct lane *lane = lane_in_site(link);
+}
 
-            loop_timer_stop(&lane->retry);
-            backoff_reset(&lane->backoff);
-            dispatcher_wake(lane);
-        }
-    }
+void dispatcher_note_store_of(struct dispatcher_lane *lane)
+{
+    loop_timer_stop(&lane->retry);
+    backoff_reset(&lane->backoff);
+    dispatcher_wake(lane);
 }
 
 /* --- the engine and its lanes --- */
 
-void dispatcher_init(struct engine *engine)
+void dispatcher_init(struct dispatcher *dispatcher, struct loop *loop,
+                     const struct engine_options *options, const struct breaker *breaker,
+                     void (*flush)(struct loop_task *task))
 {
-    list_init(&engine->unwritten);
-    list_init(&engine->ready);
-    list_init(&engine->resting);
-    loop_timer_init(&engine->retry, on_retry);
+    require(flush != NULL);
+    *dispatcher = (struct dispatcher){.loop = loop, .options = options, .breaker = breaker};
+    list_init(&dispatcher->ready);
+    list_init(&dispatcher->resting);
+    list_init(&dispatcher->unwritten);
+    loop_task_init(&dispatcher->flush, flush);
+    loop_timer_init(&dispatcher->retry, on_retry);
 }
 
-void dispatcher_init_lane(struct lane *lane)
+void dispatcher_init_lane(struct dispatcher_lane *lane, struct dispatcher *dispatcher,
+                          const struct session *session)
 {
+    *lane = (struct dispatcher_lane){.dispatcher = dispatcher, .session = session};
     list_init(&lane->queue);
+    list_init(&lane->unwritten);
     loop_timer_init(&lane->retry, on_lane_retry);
 }
 
-void dispatcher_finish(struct engine *engine)
+void dispatcher_finish(struct dispatcher *dispatcher)
 {
-    loop_timer_stop(&engine->retry);
+    require(list_is_empty(&dispatcher->ready));
+    require(list_is_empty(&dispatcher->resting));
+    require(list_is_empty(&dispatcher->unwritten));
+    require(dispatcher->probe == NULL);
+    loop_task_cancel(&dispatcher->flush);
+    loop_timer_stop(&dispatcher->retry);
 }
 
-void dispatcher_finish_lane(struct lane *lane)
+void dispatcher_finish_lane(struct dispatcher_lane *lane)
 {
-    struct engine *engine = lane->site->engine;
-
     list_remove(&lane->queue);
+    list_remove(&lane->unwritten);
     loop_timer_stop(&lane->retry);
-    if (engine->probe == lane) {
-        engine->probe = NULL;
+    if (lane->dispatcher->probe == lane) {
+        lane->dispatcher->probe = NULL;
     }
 }

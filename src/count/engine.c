@@ -3,61 +3,19 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "count/breaker.h"
-#include "count/stall.h"
-#include "count/resend.h"
-#include "count/lane.h"
-#include "count/spill.h"
-#include "count/outcome.h"
+#include "base/require.h"
+#include "count/engine_inside.h"
 #include "count/outdated.h"
-#include "count/dispatcher.h"
-#include "count/site.h"
-#include "count/waiting_visits.h"
+#include "count/resend.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* how often old batches, lanes and stalls are dropped */
+#define TIDY_INTERVAL_MS 1000
+
 /* --- visits --- */
-
-static struct site *create_site(struct engine *engine, const char *name)
-{
-    struct site *site = alloc_zero(1, sizeof(*site));
-
-    site->engine = engine;
-    strncpy(site->name, name, STORE_SITE_MAX);
-    list_init(&site->awaited);
-    list_init(&site->unwritten);
-    list_init(&site->torn);
-    list_init(&site->lanes);
-    site->old_version.until_ms = UINT64_MAX;
-    map_insert(&engine->sites, &site->node, site->name, strlen(site->name));
-    lane_init(&site->live, site);
-    return site;
-}
-
-static struct site *find_or_create_site(struct engine *engine, const char *name)
-{
-    struct site *site = site_find(engine, name);
-
-    return site != NULL ? site : create_site(engine, name);
-}
-
-/*
- * Whether one more visit of a site may wait. With several sites, one site may have at most seven
- * times as many waiting visits as there are free places. So a single site gets seven eighths of all
- * places. Some places are left for the others, however many sites are refused.
- */
-static bool has_place(const struct engine *engine, const struct site *site)
-{
-    uint64_t max_waiting = engine->options.max_waiting;
-
-    if (engine->stats.waiting >= max_waiting) {
-        return false;
-    }
-    return !engine->options.has_many_sites || site == NULL || site->waiting == 0 ||
-           site->waiting + 1 <= 7 * (max_waiting - engine->stats.waiting - 1);
-}
 
 /*
  * Decides whether a visit is admitted. Returns 0 or the error of engine_visit(). `*ret_spills`
@@ -68,30 +26,32 @@ static int admit(const struct engine *engine, const struct site *site, struct vi
                  uint64_t now_ms, bool *ret_spills)
 {
     uint64_t lost_ms = loop_lost_ms(engine->loop); /* deadlines are by loop_patience_ms() */
+    const struct site_breaker *breaker = site != NULL ? &site->breaker : NULL;
     bool is_open;
 
     *ret_spills = false;
     if (engine->is_stopped) {
         return -ESHUTDOWN;
     }
-    if (!has_place(engine, site)) {
+    if (!waiting_visits_have_room(&engine->waiting, site != NULL ? &site->visits : NULL)) {
         return -ENOBUFS;
     }
-    if (breaker_is_closed(engine, site)) {
+    if (breaker_is_closed(&engine->breaker, breaker)) {
         visit->deadline_ms = now_ms + engine->options.max_wait_ms - lost_ms;
         return 0;
     }
-    is_open = breaker_is_open(engine, site, now_ms);
-    *ret_spills = engine->journal != NULL && (is_open || spill_has_begun(engine, now_ms)) &&
-                  !(site != NULL && breaker_is_torn(site));
+    is_open = breaker_is_open(&engine->breaker, breaker, now_ms);
+    *ret_spills = spill_has_journal(&engine->spill) &&
+                  (is_open || spill_has_begun(&engine->spill, now_ms)) &&
+                  !(breaker != NULL && breaker_is_torn(breaker));
     if (*ret_spills) {
         visit->deadline_ms = now_ms - lost_ms;
-        return journal_has_room(engine->journal) ? 0 : -ENOSPC;
+        return spill_has_room(&engine->spill) ? 0 : -ENOSPC;
     }
     if (is_open) {
         return -EHOSTDOWN;
     }
-    visit->deadline_ms = breaker_deadline_ms(engine, site, now_ms) - lost_ms;
+    visit->deadline_ms = breaker_deadline_ms(&engine->breaker, breaker, now_ms) - lost_ms;
     return 0;
 }
 
@@ -99,30 +59,31 @@ int engine_visit(struct engine *engine, const char *site_name, const char *page,
                  struct visit *visit)
 {
     uint64_t now_us = clock_monotonic_us();
-    struct site *site = site_find(engine, site_name);
+    struct site *site = site_find(&engine->sites, site_name);
     bool spills;
     int error = admit(engine, site, visit, now_us / 1000, &spills);
     struct lane *lane;
 
+    require(visit->on_answer != NULL);
     if (error != 0) {
         engine->stats.refused++;
         return error;
     }
     if (site == NULL) {
-        site = create_site(engine, site_name);
+        site = site_find_or_create(&engine->sites, site_name);
     }
-    engine->latest = site;
+    site_use(site);
     engine->stats.accepted++;
     visit->accepted_at_us = now_us;
-    lane = spills ? spill_backlog(site) : &site->live;
+    lane = spills ? site_find_or_create_backlog(site) : &site->live;
     lane_use(lane, now_us / 1000);
     session_add(&lane->session, page, page_length, visit);
     if (spills) {
-        dispatcher_write_soon(site);
+        dispatcher_write_soon(&lane->dispatch);
     } else if (!session_is_busy(&lane->session)) {
-        dispatcher_make_ready(lane);
+        dispatcher_make_ready(&lane->dispatch);
     }
-    waiting_visits_begin(site);
+    waiting_visits_begin(&site->visits);
     return 0;
 }
 
@@ -134,98 +95,70 @@ void engine_note_refused(struct engine *engine)
 /* --- the end of a turn --- */
 
 /* sends a ready lane, or lets it rest if it cannot send now */
-static void send_lane(struct lane *lane)
+static void send_lane(struct engine *engine, struct lane *lane)
 {
-    struct engine *engine = lane->site->engine;
-
-    if (!engine->is_available) {
-        if (spill_has_begun(engine, clock_monotonic_ms())) {
-            spill_waiting_visits(lane->site);
+    if (!breaker_is_available(&engine->breaker)) {
+        if (spill_has_begun(&engine->spill, clock_monotonic_ms())) {
+            spill_waiting_visits(&engine->spill, lane->site);
         }
-        dispatcher_rest(lane);
+        dispatcher_rest(&lane->dispatch);
         return;
     }
-    if (loop_timer_is_active(&lane->retry)) {
-        dispatcher_release_probe(lane);
+    if (dispatcher_is_delayed(&lane->dispatch)) {
+        dispatcher_release_probe(&lane->dispatch);
         return; /* the timer makes it ready again */
     }
-    if (!dispatcher_may_send(lane)) {
-        dispatcher_rest(lane);
+    if (!dispatcher_may_send(&lane->dispatch)) {
+        dispatcher_rest(&lane->dispatch);
         return;
     }
     if (spill_may_send(lane)) {
         session_send(&lane->session);
     }
     if (!session_is_busy(&lane->session)) {
-        dispatcher_release_probe(lane);
+        dispatcher_release_probe(&lane->dispatch);
     }
 }
 
-/*
- * Sends the ready lanes. If more than one visit waits, connections are polled once more first.
- * Their visits join, and fewer, larger batches save more than the extra turn costs.
- */
+/* writes what has to go to the journal, and sends the ready lanes */
 static void on_flush(struct loop_task *task)
 {
-    struct engine *engine = container_of(task, struct engine, flush);
-    struct list *link;
-    struct lane *lane;
+    struct dispatcher *dispatcher = container_of(task, struct dispatcher, flush);
+    struct engine *engine = container_of(dispatcher, struct engine, dispatcher);
+    struct dispatcher_lane *lane;
 
-    engine->has_gathered = !engine->has_gathered && engine->stats.waiting > 1;
-    if (engine->has_gathered) {
-        loop_task_schedule(engine->loop, task);
+    if (dispatcher_gathers(dispatcher, engine->stats.waiting)) {
         return;
     }
-    while ((link = list_pop_first(&engine->unwritten)) != NULL) {
-        spill_write_next(container_of(link, struct site, unwritten));
+    while ((lane = dispatcher_pop_unwritten(dispatcher)) != NULL) {
+        spill_write_next(&engine->spill, container_of(lane, struct lane, dispatch)->site);
     }
-    while ((lane = dispatcher_take_ready(engine)) != NULL) {
-        send_lane(lane);
+    while ((lane = dispatcher_pop_ready(dispatcher)) != NULL) {
+        send_lane(engine, container_of(lane, struct lane, dispatch));
     }
 }
 
 /* --- visits that the store did not answer in time --- */
 
-static bool has_batches(const struct site *site)
-{
-    list_for_each(link, &site->lanes) {
-        if (!list_is_empty(&lane_in_site(link)->session.batches)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* whether visits of a site that wait for the store have to go to the journal instead */
-static bool waits_in_vain(const struct site *site, uint64_t patience_ms)
+static bool waits_in_vain(const struct spill *spill, const struct site *site, uint64_t patience_ms)
 {
     return session_is_overdue(&site->live.session, patience_ms) ||
-           (spill_has_begun(site->engine, clock_monotonic_ms()) &&
+           (spill_has_begun(spill, clock_monotonic_ms()) &&
             !list_is_empty(&site->live.session.batches));
 }
 
-static void on_expire(struct loop_timer *timer)
+static bool on_look(struct site_visits *visits, uint64_t patience_ms)
 {
-    struct engine *engine = container_of(timer, struct engine, expire);
-    uint64_t now_ms = loop_patience_ms(engine->loop);
-    struct list *link = engine->awaited.next;
+    struct site *site = container_of(visits, struct site, visits);
+    struct engine *engine = container_of(site->table, struct engine, sites);
 
-    while (link != &engine->awaited) {
-        struct site *site = container_of(link, struct site, awaited);
-
-        if (engine->journal == NULL || breaker_is_torn(site)) {
-            waiting_visits_expire(site, now_ms);
-        } else if (waits_in_vain(site, now_ms)) {
-            spill_waiting_visits(site);
-        }
-        link = link->next;
-        if (!has_batches(site)) {
-            list_remove(&site->awaited);
-        }
+    if (!spill_has_journal(&engine->spill) || breaker_is_torn(&site->breaker)) {
+        site_expire_visits(site, patience_ms);
+    } else if (waits_in_vain(&engine->spill, site, patience_ms)) {
+        spill_waiting_visits(&engine->spill, site);
     }
-    if (engine->stats.waiting != 0) {
-        loop_timer_start(engine->loop, &engine->expire, WAITING_INTERVAL_MS);
-    }
+    return site_has_batches(site);
 }
 
 /* --- the engine itself --- */
@@ -234,54 +167,83 @@ static void on_store_change(struct store_listener *listener, bool available)
 {
     struct engine *engine = container_of(listener, struct engine, listener);
 
-    engine->is_available = available;
-    engine->changed_at_ms = clock_monotonic_ms();
-    engine->changed_lost_ms = loop_lost_ms(engine->loop);
-    breaker_note_store(engine);
+    breaker_note_store(&engine->breaker, available);
     if (available) {
-        resend_require_check(engine);
+        resend_require_check(&engine->sites);
     }
-    dispatcher_note_store(engine);
+    dispatcher_note_store(&engine->dispatcher);
+    map_for_each(node, &engine->sites.map) {
+        list_for_each(link, &site_of(node)->lanes) {
+            dispatcher_note_store_of(&lane_in_site(link)->dispatch);
+        }
+    }
+}
+
+/* drops old answered batches, and lanes and stalls that have no work left */
+static void on_tidy(struct loop_timer *timer)
+{
+    struct engine *engine = container_of(timer, struct engine, tidy);
+
+    retention_forget(&engine->retention);
+    map_for_each(node, &engine->sites.map) {
+        site_finish_idle_lanes(site_of(node));
+    }
+    stall_forget_idle(&engine->stalls);
+    loop_timer_start(engine->loop, timer, TIDY_INTERVAL_MS);
+}
+
+/* initialises the parts, each after those that it stands on */
+static void init_parts(struct engine *engine)
+{
+    const struct engine_options *options = &engine->options;
+    struct store_health health;
+
+    store_health(engine->store, &health);
+    waiting_visits_init(&engine->waiting, engine->loop, options, &engine->stats, on_look);
+    breaker_init(&engine->breaker, engine->loop, options, &engine->waiting, health.available);
+    stall_init(&engine->stalls, &engine->breaker, &engine->waiting);
+    retention_init(&engine->retention, engine->store, options, &engine->breaker, &engine->stats);
+    dispatcher_init(&engine->dispatcher, engine->loop, options, &engine->breaker, on_flush);
+    site_table_init(&engine->sites, &(struct site_parts){.store = engine->store,
+                                                         .options = options,
+                                                         .events = &engine->outcome.events,
+                                                         .stats = &engine->stats,
+                                                         .known = &engine->known,
+                                                         .waiting = &engine->waiting,
+                                                         .breaker = &engine->breaker,
+                                                         .stalls = &engine->stalls,
+                                                         .dispatcher = &engine->dispatcher,
+                                                         .retention = &engine->retention});
+    spill_init(&engine->spill, options, &engine->breaker, &engine->stats);
+    outcome_init(&engine->outcome, &engine->sites.parts, &engine->spill);
+}
+
+/* ends them in the reverse order */
+static void finish_parts(struct engine *engine)
+{
+    spill_finish(&engine->spill);
+    site_table_finish(&engine->sites);
+    dispatcher_finish(&engine->dispatcher);
+    retention_finish(&engine->retention);
+    stall_finish(&engine->stalls);
+    breaker_finish(&engine->breaker);
+    waiting_visits_finish(&engine->waiting);
 }
 
 struct engine *engine_create(struct loop *loop, struct store *store,
                              const struct engine_options *options)
 {
     struct engine *engine = alloc_zero(1, sizeof(*engine));
-    struct store_health health;
 
     engine->loop = loop;
     engine->store = store;
     engine->options = *options;
-    map_init(&engine->sites);
-    estimates_init(&engine->estimates);
-    list_init(&engine->stalls);
-    list_init(&engine->torn);
-    engine->session_events = &outcome_events;
-    list_init(&engine->awaited);
-    loop_timer_init(&engine->expire, on_expire);
-    dispatcher_init(engine);
-    loop_task_init(&engine->flush, on_flush);
-    resend_init(engine);
-    store_health(store, &health);
-    engine->is_available = health.available;
-    engine->changed_at_ms = clock_monotonic_ms();
-    engine->changed_lost_ms = loop_lost_ms(engine->loop);
+    init_parts(engine);
+    loop_timer_init(&engine->tidy, on_tidy);
+    loop_timer_start(loop, &engine->tidy, TIDY_INTERVAL_MS);
     engine->listener.on_change = on_store_change;
     store_listen(store, &engine->listener);
     return engine;
-}
-
-static void destroy_site(struct site *site)
-{
-    map_remove(&site->engine->sites, &site->node);
-    while (!list_is_empty(&site->lanes)) {
-        lane_finish(lane_in_site(site->lanes.next));
-    }
-    list_remove(&site->awaited);
-    list_remove(&site->unwritten);
-    breaker_end_torn(site);
-    free(site);
 }
 
 void engine_destroy(struct engine *engine)
@@ -291,31 +253,27 @@ void engine_destroy(struct engine *engine)
     }
     engine_abandon(engine);
     store_unlisten(engine->store, &engine->listener);
-    resend_finish(engine);
-    loop_task_cancel(&engine->flush);
-    dispatcher_finish(engine);
-    loop_timer_stop(&engine->expire);
-    map_for_each(node, &engine->sites) {
-        destroy_site(site_of(node));
-    }
-    map_finish(&engine->sites);
+    loop_timer_stop(&engine->tidy);
+    finish_parts(engine);
     known_visitors_forget(&engine->known);
-    estimates_finish(&engine->estimates);
     free(engine);
 }
 
 void engine_use_journal(struct engine *engine, struct journal *journal)
 {
-    engine->journal = journal;
+    require(journal == NULL || engine->stats.accepted == 0);
+    spill_use_journal(&engine->spill, journal);
+    stall_use_journal(&engine->stalls, journal);
 }
 
-struct journal_entry *engine_restore(void *engine, struct journal_record *record)
+struct journal_entry *engine_restore(void *data, struct journal_record *record)
 {
-    struct site *site = find_or_create_site(engine, record->site);
+    struct engine *engine = data;
+    struct site *site = site_find_or_create(&engine->sites, record->site);
     struct lane *lane = lane_find_or_create(site, record->epoch);
 
-    outdated_note_generation(site, lane->session.ledger.generation);
-    return spill_restore(lane, record);
+    outdated_note_generation(&engine->spill, site, lane->session.ledger.generation);
+    return spill_restore(&engine->spill, lane, record);
 }
 
 void engine_configure(struct engine *engine, const struct engine_options *options)
@@ -330,10 +288,10 @@ void engine_forget_visitors(struct engine *engine)
 
 void engine_note_repair(struct engine *engine, const char *name, uint64_t generation)
 {
-    struct site *site = site_find(engine, name);
+    struct site *site = site_find(&engine->sites, name);
 
     if (site != NULL) {
-        outdated_note_repair(site, generation);
+        outdated_note_repair(&engine->spill, site, generation);
     }
 }
 
@@ -345,7 +303,7 @@ void engine_stop(struct engine *engine)
 void engine_abandon(struct engine *engine)
 {
     engine_stop(engine);
-    map_for_each(node, &engine->sites) {
-        waiting_visits_expire(site_of(node), UINT64_MAX);
+    map_for_each(node, &engine->sites.map) {
+        site_expire_visits(site_of(node), UINT64_MAX);
     }
 }

@@ -42,9 +42,9 @@ struct engine *engine_create(struct loop *loop, struct store *store,
 void engine_destroy(struct engine *engine);
 
 /**
- * engine_use_journal() gives the engine a journal, which must outlive it. Call it before the first
- * visit. engine_restore() takes a record that an earlier run left. It is the callback of
- * journal_open() and returns the record's entry.
+ * engine_use_journal() gives the engine a journal. Call it before the first visit. NULL takes the
+ * journal away; call it before the journal is closed. engine_restore() takes a record that an
+ * earlier run left. It is the callback of journal_open() and returns the record's entry.
  */
 void engine_use_journal(struct engine *engine, struct journal *journal);
 struct journal_entry *engine_restore(void *engine, struct journal_record *record);

@@ -1,71 +1,60 @@
 /* SPDX-License-Identifier: MIT */
 #include "count/engine.h"
 
-#include "count/breaker.h"
+#include "count/engine_inside.h"
 #include "count/outdated.h"
-#include "count/site.h"
-#include "count/spill.h"
-#include "count/stall.h"
 
 bool engine_can_journal(const struct engine *engine)
 {
-    return engine->journal != NULL && journal_has_room(engine->journal);
+    return spill_has_room(&engine->spill);
 }
 
 const struct journal_status *engine_journal_status(const struct engine *engine)
 {
-    return engine->journal != NULL ? journal_status(engine->journal) : NULL;
+    return spill_journal_status(&engine->spill);
 }
 
 uint64_t engine_retained_bytes(const struct engine *engine)
 {
-    uint64_t bytes = 0;
-
-    map_for_each(node, &engine->sites) {
-        list_for_each(link, &site_of(node)->lanes) {
-            bytes += lane_in_site(link)->session.ledger.retained_bytes;
-        }
-    }
-    return bytes;
+    return retention_bytes(&engine->retention);
 }
 
 uint64_t engine_torn_count(const struct engine *engine)
 {
-    return engine->torn_sites;
+    return breaker_torn_count(&engine->breaker);
 }
 
 void engine_list_torn(const struct engine *engine, void (*on_site)(void *data, const char *site),
                       void *data)
 {
-    list_for_each(link, &engine->torn) {
-        on_site(data, container_of(link, struct site, torn)->name);
-    }
+    breaker_list_torn(&engine->breaker, on_site, data);
 }
 
 bool engine_serves(const struct engine *engine, const char *name)
 {
-    const struct site *site = name != NULL ? site_find(engine, name) : NULL;
-    bool is_torn = site != NULL && breaker_is_torn(site);
-    bool is_refused = !engine->is_available || stall_is_known(engine, site);
+    const struct site *site = name != NULL ? site_find(&engine->sites, name) : NULL;
+    bool is_torn = site != NULL && breaker_is_torn(&site->breaker);
+    bool is_refused = !breaker_is_available(&engine->breaker) ||
+                      stall_is_known(&engine->stalls, site != NULL ? &site->stalls : NULL);
 
     return !is_refused || (engine_can_journal(engine) && !is_torn);
 }
 
 bool engine_longest_stall(const struct engine *engine, struct engine_stall *ret_stall)
 {
-    return stall_find_longest(engine, ret_stall);
+    return stall_find_longest(&engine->stalls, ret_stall);
 }
 
 bool engine_has_counted(const struct engine *engine, const char *name)
 {
-    const struct site *site = site_find(engine, name);
+    const struct site *site = site_find(&engine->sites, name);
 
     return site != NULL && site->old_version.until_ms != UINT64_MAX;
 }
 
 void engine_doubts(const struct engine *engine, const char *name, struct engine_doubts *ret_doubts)
 {
-    const struct site *site = site_find(engine, name);
+    const struct site *site = site_find(&engine->sites, name);
 
     *ret_doubts = (struct engine_doubts){0};
     if (site != NULL) {
@@ -76,12 +65,12 @@ void engine_doubts(const struct engine *engine, const char *name, struct engine_
 void engine_list_unproven(const struct engine *engine,
                           void (*on_site)(void *data, const char *site), void *data)
 {
-    outdated_list_unproven(engine, on_site, data);
+    outdated_list_unproven(&engine->sites, on_site, data);
 }
 
 bool engine_is_resending(const struct engine *engine)
 {
-    map_for_each(node, &engine->sites) {
+    map_for_each(node, &engine->sites.map) {
         list_for_each(link, &site_of(node)->lanes) {
             if (session_may_resend(&lane_in_site(link)->session)) {
                 return true;
@@ -106,7 +95,7 @@ static bool is_safe(const struct site *site)
 
 bool engine_is_idle(const struct engine *engine)
 {
-    map_for_each(node, &engine->sites) {
+    map_for_each(node, &engine->sites.map) {
         if (!is_safe(site_of(node))) {
             return false;
         }

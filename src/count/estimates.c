@@ -105,6 +105,7 @@ void estimates_forget_pending(struct estimates *estimates, const char *site,
                               const struct store_batch *content)
 {
     for (size_t i = 0; i < content->entry_count; i++) {
+        /* may have overflowed: a journal can say anything of how many visits there were */
         find_or_create(estimates, site, &content->entries[i])->pending -= content->entries[i].hits;
     }
 }

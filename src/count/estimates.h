@@ -38,7 +38,7 @@ void estimates_note_totals(struct estimates *estimates, const char *site,
 void estimates_add_pending(struct estimates *estimates, const char *site,
                            const struct store_batch *content, struct estimate_before *ret_before);
 
-/** Records that a batch of `site` is no longer in the journal. */
+/** Records that a batch of `site`, which was added as pending, is no longer in the journal. */
 void estimates_forget_pending(struct estimates *estimates, const char *site,
                               const struct store_batch *content);
 

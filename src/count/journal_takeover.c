@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/require.h"
 #include "journal/journal.h"
 
 #include <errno.h>
@@ -45,6 +46,8 @@ static void forget(struct journal_takeover *takeover)
 
 static void finish(struct journal_takeover *takeover)
 {
+    require(takeover->journal != NULL);
+    require(journal_is_empty(takeover->journal));
     takeover->aside = journal_status(takeover->journal)->aside_visits;
     if (takeover->aside != 0) {
         log_warning("journal %s: replayed; %llu visits in it are set aside, since their site was "
@@ -203,8 +206,9 @@ struct journal_takeover_view journal_takeovers_at(const struct journal_takeovers
 {
     struct list *link = takeovers->all.next;
 
-    while (index-- > 0) {
+    while (index-- > 0 && link != &takeovers->all) {
         link = link->next;
     }
+    require(link != &takeovers->all);
     return view_of(takeover_of(link));
 }

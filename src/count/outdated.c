@@ -3,11 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "count/breaker.h"
-#include "count/stall.h"
-#include "count/spill.h"
-#include "count/dispatcher.h"
-#include "count/waiting_visits.h"
+#include "base/require.h"
 
 #include <string.h>
 
@@ -31,6 +27,7 @@ static bool was_certainly_not_applied(const struct lane *lane, const struct batc
 
 static void give_up(struct lane *lane, struct batch *batch, struct doubt *doubt)
 {
+    require(batch->is_sealed);
     if (spill_has_record(batch)) {
         doubt->aside += batch->sealed_batch->hits;
     } else {
@@ -69,30 +66,30 @@ static void tell(const struct lane *lane, const struct doubt *doubt)
 
     if (doubt->dropped == 0 && doubt->aside == 0) {
         log_debug("store: site %s: is of generation %llu", site->name,
-                  (unsigned long long)site->generation);
+                  (unsigned long long)site->generation.latest);
         return;
     }
     log_warning("store: site %s was repaired, and is of generation %llu now; %llu visits that were "
                 "sent before are not sent again, %llu visits of the journal are set aside: "
                 "visitcountctl journal aside DIRECTORY lists them",
-                site->name, (unsigned long long)site->generation,
+                site->name, (unsigned long long)site->generation.latest,
                 (unsigned long long)doubt->dropped, (unsigned long long)doubt->aside);
 }
 
 static void begin_generation(struct lane *lane)
 {
-    struct engine *engine = lane->site->engine;
     struct doubt doubt = {.dropped = session_retained_visits(&lane->session)};
 
     list_init(&doubt.visits);
     give_up_batches(lane, &doubt);
-    session_begin_generation(&lane->session, lane->site->generation);
-    lane->is_blind = !lane->site->knows_generation; /* an earlier run's records may have told it */
-    engine->stats.outdated += doubt.dropped + doubt.aside;
-    stall_end(lane);
+    session_begin_generation(&lane->session, lane->site->generation.latest);
+    lane->is_blind =
+        !lane->site->generation.is_known; /* an earlier run's records may have told it */
+    lane->site->table->parts.stats->outdated += doubt.dropped + doubt.aside;
+    stall_end(&lane->stall);
     tell(lane, &doubt);
     waiting_visits_answer_uncounted(
-        lane->site, &doubt.visits, VISIT_UNKNOWN,
+        &lane->site->visits, &doubt.visits, VISIT_UNKNOWN,
         "the site was repaired while the store had not confirmed the visit; "
         "it may have been counted");
 }
@@ -103,10 +100,11 @@ static void begin_generation(struct lane *lane)
  * not on the disk yet, must not be among them: they move to the new backlog. The old one becomes a
  * lane of an earlier generation.
  */
-static void replace_backlog(struct site *site)
+static void replace_backlog(struct spill *spill, struct site *site)
 {
     struct lane *old = site->backlog;
 
+    require(session_is_busy(&old->session));
     site->backlog = NULL;
     for (struct list *link = old->session.batches.next; link != &old->session.batches;) {
         struct batch *batch = container_of(link, struct batch, link);
@@ -116,47 +114,49 @@ static void replace_backlog(struct site *site)
             spill_recall(batch);
         }
     }
-    session_move_open(&old->session, &spill_backlog(site)->session);
-    spill_write_next(site);
+    session_move_open(&old->session, &site_find_or_create_backlog(site)->session);
+    spill_write_next(spill, site);
 }
 
 /* moves a lane of this run to the new generation; lanes of earlier runs find out by their epoch */
-static void follow(struct lane *lane)
+static void follow(struct spill *spill, struct lane *lane)
 {
-    if (lane->session.ledger.generation >= lane->site->generation) {
+    if (lane->session.ledger.generation >= lane->site->generation.latest) {
         return;
     }
     if (!session_is_busy(&lane->session)) {
         begin_generation(lane);
-        dispatcher_wake(lane);
+        dispatcher_wake(&lane->dispatch);
     } else if (lane == lane->site->backlog) {
-        replace_backlog(lane->site);
+        replace_backlog(spill, lane->site);
     }
 }
 
-void outdated_note_generation(struct site *site, uint64_t generation)
+void outdated_note_generation(struct spill *spill, struct site *site, uint64_t generation)
 {
-    if (generation <= site->generation) {
+    if (generation <= site->generation.latest) {
         return;
     }
-    site->generation = generation;
-    follow(&site->live);
+    site->generation.latest = generation;
+    follow(spill, &site->live);
     if (site->backlog != NULL) {
-        follow(site->backlog);
+        follow(spill, site->backlog);
     }
 }
 
-void outdated_learn(struct lane *lane, uint64_t generation)
+void outdated_learn(struct spill *spill, struct lane *lane, uint64_t generation)
 {
     struct site *site = lane->site;
 
-    site->knows_generation = true;
-    known_visitors_forget(&site->engine->known);
-    outdated_note_generation(site, generation);
-    if (lane->session.ledger.generation < site->generation) {
+    require(!session_is_busy(&lane->session));
+    require(generation > lane->session.ledger.generation);
+    site->generation.is_known = true;
+    known_visitors_forget(site->table->parts.known);
+    outdated_note_generation(spill, site, generation);
+    if (lane->session.ledger.generation < site->generation.latest) {
         begin_generation(lane); /* a lane of an earlier run */
     }
-    spill_write_next(site);
+    spill_write_next(spill, site);
 }
 
 /* --- reports --- */
@@ -177,27 +177,27 @@ static void add_doubts(const struct lane *lane, struct engine_doubts *doubts)
 
 void outdated_count_doubts(const struct site *site, struct engine_doubts *ret_doubts)
 {
-    *ret_doubts = (struct engine_doubts){.generation = site->generation};
+    *ret_doubts = (struct engine_doubts){.generation = site->generation.latest};
     list_for_each(link, &site->lanes) {
         add_doubts(lane_in_site(link), ret_doubts);
     }
 }
 
-void outdated_note_repair(struct site *site, uint64_t generation)
+void outdated_note_repair(struct spill *spill, struct site *site, uint64_t generation)
 {
-    site->knows_generation = true;
-    breaker_note_applied(&site->live, false);
-    known_visitors_forget(&site->engine->known);
-    outdated_note_generation(site, generation);
+    site->generation.is_known = true;
+    breaker_note_applied(&site->live.breaker, false);
+    known_visitors_forget(site->table->parts.known);
+    outdated_note_generation(spill, site, generation);
 }
 
-void outdated_list_unproven(const struct engine *engine,
+void outdated_list_unproven(const struct site_table *table,
                             void (*on_site)(void *data, const char *site), void *data)
 {
     const uint64_t proven_ms = (STORE_OLD_VERSION_S - STORE_UNPROVEN_S) * UINT64_C(1000);
     uint64_t now_ms = clock_monotonic_ms();
 
-    map_for_each(node, &engine->sites) {
+    map_for_each(node, &table->map) {
         uint64_t until_ms = site_of(node)->old_version.until_ms;
 
         if (until_ms != UINT64_MAX && until_ms > now_ms + proven_ms) {

@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * resend: starts a resend when the store may have gone back in time, and drops answered batches
- * that are old enough. The ledger knows which batches the store lost. A part of the engine: see
- * site.h.
+ * resend: starts a resend when the store may have gone back in time. The ledger knows which batches
+ * the store lost.
  */
 #ifndef VISITCOUNTD_COUNT_RESEND_H
 #define VISITCOUNTD_COUNT_RESEND_H
 
-#include "count/site.h"
-
-/** Starts the timer that drops old batches. */
-void resend_init(struct engine *engine);
-
-/** Stops the timer. */
-void resend_finish(struct engine *engine);
+#include "count/lane.h"
 
 /**
  * Call it when the store comes back: it may have lost batches. All lanes check before they send.
  */
-void resend_require_check(struct engine *engine);
+void resend_require_check(struct site_table *table);
 
 /**
  * Call it when `lane` found that the store went back in time: the store then did so for all lanes.

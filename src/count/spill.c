@@ -4,10 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "count/breaker.h"
-#include "count/lane.h"
-#include "count/dispatcher.h"
-#include "count/waiting_visits.h"
+#include "base/require.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,6 +19,7 @@
 /* a batch's record in the journal; outlives the batch while the record is written */
 struct spill_record {
     struct journal_entry entry;
+    struct spill *spill;
     struct lane *lane;
     struct batch *batch; /* NULL if the store already has it, or the site was repaired */
     bool is_written;
@@ -51,9 +49,12 @@ void spill_set_aside(struct lane *lane, struct batch *batch)
 {
     struct spill_record *spill_record = batch->spill_record;
 
+    require(spill_record != NULL);
+    require(spill_record->lane == lane);
+    require(!batch_has_visits(batch));
     batch->spill_record = NULL;
     if (spill_record->is_written) {
-        estimates_forget_pending(&lane->site->engine->estimates, lane->session.site,
+        estimates_forget_pending(&spill_record->spill->estimates, lane->session.site,
                                  &batch->sealed_batch->content);
         set_aside(spill_record, lane->session.ledger.epoch, batch->sealed_batch);
         free(spill_record);
@@ -66,6 +67,9 @@ void spill_set_aside(struct lane *lane, struct batch *batch)
 
 void spill_recall(struct batch *batch)
 {
+    require(batch->spill_record != NULL);
+    require(!batch->spill_record->is_written);
+    require(!batch->may_be_applied);
     batch->spill_record->batch = NULL; /* the record is done when it is written */
     batch->spill_record = NULL;
     batch_reopen(batch);
@@ -86,7 +90,6 @@ struct answer_context {
 static void answer_journaled(void *data, struct visit *visit, size_t entry)
 {
     struct answer_context *context = data;
-    struct engine *engine = context->spill_record->lane->site->engine;
     struct visit_answer answer = {.status = VISIT_JOURNALED, .uniques = STORE_NONE};
 
     /* the page was not known when the visit came: the store may have refused it as a new page */
@@ -98,8 +101,8 @@ static void answer_journaled(void *data, struct visit *visit, size_t entry)
     if (context->pages[entry].total != 0) {
         answer.count = context->pages[entry].total + visit->position + 1;
     }
-    waiting_visits_end(context->spill_record->lane->site);
-    engine->stats.journaled++;
+    waiting_visits_end(&context->spill_record->lane->site->visits);
+    context->spill_record->spill->stats->journaled++;
     visit->on_answer(visit, &answer);
 }
 
@@ -113,12 +116,12 @@ static void finish_written(struct spill_record *spill_record)
 
     list_init(&context.unknown);
     spill_record->is_written = true;
-    estimates_add_pending(&lane->site->engine->estimates, lane->session.site,
+    estimates_add_pending(&spill_record->spill->estimates, lane->session.site,
                           &batch->sealed_batch->content, pages);
     batch_release(batch, answer_journaled, &context);
     free(pages);
     waiting_visits_answer_uncounted(
-        lane->site, &context.unknown, VISIT_UNKNOWN,
+        &lane->site->visits, &context.unknown, VISIT_UNKNOWN,
         "the store did not confirm the visit in time; its page may be one "
         "more than the site may have");
 }
@@ -143,7 +146,7 @@ static void finish_unwritten(struct spill_record *spill_record, int error)
     if (lane == &lane->site->live) {
         /* the batch was sent to the store, and stays in the session to be sent again */
         waiting_visits_answer_uncounted(
-            lane->site, &visits, VISIT_UNKNOWN,
+            &lane->site->visits, &visits, VISIT_UNKNOWN,
             "the store did not confirm the visit, and the journal cannot be "
             "written; it may have been counted");
         return;
@@ -152,12 +155,12 @@ static void finish_unwritten(struct spill_record *spill_record, int error)
     batch_destroy(batch);
     if (error == -ENOTRECOVERABLE) {
         waiting_visits_answer_uncounted(
-            lane->site, &visits, VISIT_UNKNOWN,
+            &lane->site->visits, &visits, VISIT_UNKNOWN,
             "the store is away, and the journal's disk fails; it may be "
             "counted if that ends with a crash");
     } else {
         waiting_visits_answer_uncounted(
-            lane->site, &visits, VISIT_REFUSED,
+            &lane->site->visits, &visits, VISIT_REFUSED,
             "the store is away, and the journal cannot be written; the visit was "
             "not counted");
     }
@@ -166,8 +169,10 @@ static void finish_unwritten(struct spill_record *spill_record, int error)
 static void on_written(struct journal_entry *entry, int error)
 {
     struct spill_record *spill_record = container_of(entry, struct spill_record, entry);
+    struct spill *spill = spill_record->spill;
     struct lane *lane = spill_record->lane;
 
+    require(!spill_record->is_written);
     if (spill_record->batch == NULL) {
         /* the store was faster than the journal, or the site was repaired */
         if (error == 0 && spill_record->outdated != NULL) {
@@ -182,16 +187,19 @@ static void on_written(struct journal_entry *entry, int error)
     } else {
         finish_unwritten(spill_record, error);
     }
-    spill_write_next(lane->site);
-    dispatcher_make_ready(lane);
+    spill_write_next(spill, lane->site);
+    dispatcher_make_ready(&lane->dispatch);
 }
 
-static void write_batch(struct lane *lane, struct batch *batch)
+static void write_batch(struct spill *spill, struct lane *lane, struct batch *batch)
 {
     struct spill_record *spill_record = alloc_zero(1, sizeof(*spill_record));
     struct journal_record record;
 
+    require(batch->is_sealed);
+    require(batch->spill_record == NULL);
     spill_record->entry.on_written = on_written;
+    spill_record->spill = spill;
     spill_record->lane = lane;
     spill_record->batch = batch;
     batch->spill_record = spill_record;
@@ -206,7 +214,7 @@ static void write_batch(struct lane *lane, struct batch *batch)
     memcpy(record.site, lane->session.site, sizeof(record.site));
     memcpy(record.epoch, lane->session.ledger.epoch, sizeof(record.epoch));
     record.sealed_batch = batch->sealed_batch;
-    journal_append(lane->site->engine->journal, &record, &spill_record->entry);
+    journal_append(spill->journal, &record, &spill_record->entry);
 }
 
 static struct batch *batch_of(struct list *link)
@@ -234,43 +242,35 @@ static struct batch *next_to_write(struct lane *lane)
     return batch_of(link);
 }
 
-bool spill_has_begun(const struct engine *engine, uint64_t now_ms)
+bool spill_has_begun(const struct spill *spill, uint64_t now_ms)
 {
-    uint64_t max_wait_ms = engine->options.max_wait_ms;
+    uint64_t max_wait_ms = spill->options->max_wait_ms;
 
-    return engine->journal != NULL && !engine->is_available &&
-           now_ms - breaker_away_since_ms(engine) >=
+    return spill->journal != NULL && !breaker_is_available(spill->breaker) &&
+           now_ms - breaker_away_since_ms(spill->breaker) >=
                (max_wait_ms < MOMENT_MS ? max_wait_ms : MOMENT_MS);
 }
 
-struct lane *spill_backlog(struct site *site)
-{
-    if (site->backlog == NULL) {
-        site->backlog = alloc_zero(1, sizeof(*site->backlog));
-        lane_init(site->backlog, site);
-    }
-    return site->backlog;
-}
-
-void spill_write_next(struct site *site)
+void spill_write_next(struct spill *spill, struct site *site)
 {
     struct batch *batch;
 
-    if (site->engine->journal == NULL || site->backlog == NULL) {
+    if (spill->journal == NULL || site->backlog == NULL) {
         return;
     }
     batch = next_to_write(site->backlog);
     if (batch != NULL) {
         session_seal(&site->backlog->session, batch);
-        write_batch(site->backlog, batch);
+        write_batch(spill, site->backlog, batch);
     }
 }
 
-void spill_waiting_visits(struct site *site)
+void spill_waiting_visits(struct spill *spill, struct site *site)
 {
+    struct lane *backlog;
     struct batch *batch;
 
-    if (site->engine->journal == NULL) {
+    if (spill->journal == NULL) {
         return;
     }
     /* a batch that was sent stays in its lane under its sequence; the journal gets a copy */
@@ -278,11 +278,12 @@ void spill_waiting_visits(struct site *site)
     if (batch != NULL && batch->spill_record == NULL && batch_has_visits(batch)) {
         batch->is_doubtful = true;
         batch->sealed_batch->is_addressed = true;
-        write_batch(&site->live, batch);
+        write_batch(spill, &site->live, batch);
     }
-    lane_use(spill_backlog(site), clock_monotonic_ms());
-    session_move_open(&site->live.session, &spill_backlog(site)->session);
-    spill_write_next(site);
+    backlog = site_find_or_create_backlog(site);
+    lane_use(backlog, clock_monotonic_ms());
+    session_move_open(&site->live.session, &backlog->session);
+    spill_write_next(spill, site);
 }
 
 /* --- sending and the end --- */
@@ -310,23 +311,24 @@ bool spill_is_safe(const struct lane *lane)
     return true;
 }
 
-void spill_end_record(struct lane *lane, struct batch *batch, const struct store_applied *applied)
+void spill_end_record(struct spill *spill, struct lane *lane, struct batch *batch,
+                      const struct store_applied *applied)
 {
-    struct engine *engine = lane->site->engine;
     struct spill_record *spill_record = batch->spill_record;
 
-    estimates_note_totals(&engine->estimates, lane->session.site, &batch->sealed_batch->content,
+    estimates_note_totals(&spill->estimates, lane->session.site, &batch->sealed_batch->content,
                           applied->totals);
     if (spill_has_record(batch)) {
-        estimates_forget_pending(&engine->estimates, lane->session.site,
+        estimates_forget_pending(&spill->estimates, lane->session.site,
                                  &batch->sealed_batch->content);
     }
     if (spill_record == NULL) {
         return;
     }
+    require(spill_record->batch == batch);
     batch->spill_record = NULL;
     if (spill_record->is_written) {
-        engine->stats.replayed += batch->sealed_batch->hits;
+        spill->stats->replayed += batch->sealed_batch->hits;
         journal_entry_done(&spill_record->entry);
         free(spill_record);
     } else {
@@ -334,18 +336,39 @@ void spill_end_record(struct lane *lane, struct batch *batch, const struct store
     }
 }
 
-struct journal_entry *spill_restore(struct lane *lane, struct journal_record *record)
+struct journal_entry *spill_restore(struct spill *spill, struct lane *lane,
+                                    struct journal_record *record)
 {
     struct batch *batch = batch_restore(record->sealed_batch);
     struct spill_record *spill_record = alloc_zero(1, sizeof(*spill_record));
     const struct store_batch *content = &record->sealed_batch->content;
 
+    spill_record->spill = spill;
     spill_record->lane = lane;
     spill_record->batch = batch;
     spill_record->is_written = true;
     batch->spill_record = spill_record;
     list_append(&lane->session.batches, &batch->link);
-    estimates_add_pending(&lane->site->engine->estimates, lane->site->name, content, NULL);
-    dispatcher_make_ready(lane);
+    estimates_add_pending(&spill->estimates, lane->site->name, content, NULL);
+    dispatcher_make_ready(&lane->dispatch);
     return &spill_record->entry;
+}
+
+/* --- the part of the engine --- */
+
+void spill_init(struct spill *spill, const struct engine_options *options,
+                const struct breaker *breaker, struct stats *stats)
+{
+    *spill = (struct spill){.options = options, .breaker = breaker, .stats = stats};
+    estimates_init(&spill->estimates);
+}
+
+void spill_finish(struct spill *spill)
+{
+    estimates_finish(&spill->estimates);
+}
+
+void spill_use_journal(struct spill *spill, struct journal *journal)
+{
+    spill->journal = journal;
 }

@@ -4,8 +4,9 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/require.h"
 #include "base/units.h"
-#include "count/breaker.h"
+#include "journal/journal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +24,9 @@
 #define FRESH_MS 5000
 
 struct stall {
-    struct list link; /* in the engine's list, ordered by the last warning */
-    struct lane *lane;
+    struct list link;      /* in the list of all, ordered by the last warning */
+    struct list site_link; /* in the site's list */
+    struct lane_stall *lane;
     uint64_t since_ms;
     uint64_t refused_at_ms; /* the last refusal */
     bool is_warned;
@@ -38,6 +40,11 @@ static struct stall *stall_of(struct list *link)
     return container_of(link, struct stall, link);
 }
 
+static const char *site_name(const struct stall *stall)
+{
+    return stall->lane->session->site;
+}
+
 static char *format_lasted(const struct stall *stall, uint64_t now_ms, char text[UNITS_TEXT_MAX])
 {
     uint64_t lasted_ms = now_ms - stall->since_ms;
@@ -45,68 +52,81 @@ static char *format_lasted(const struct stall *stall, uint64_t now_ms, char text
     return units_format_duration(lasted_ms - lasted_ms % 1000, text);
 }
 
-static struct stall *find_or_create_stall(struct lane *lane)
+static struct stall *find_or_create_stall(struct lane_stall *lane)
 {
+    struct site_stalls *site = lane->site;
+
     if (lane->stall == NULL) {
         lane->stall = alloc_zero(1, sizeof(*lane->stall));
         lane->stall->lane = lane;
-        list_append(&lane->site->engine->stalls, &lane->stall->link);
-        lane->site->engine->stalled_sites += lane->site->stalled_lanes++ == 0 ? 1 : 0;
+        site->stalls->site_count += list_is_empty(&site->list) ? 1 : 0;
+        list_append(&site->stalls->all, &lane->stall->link);
+        list_append(&site->list, &lane->stall->site_link);
     }
     return lane->stall;
 }
 
-static void warn(struct engine *engine, struct stall *stall, uint64_t now_ms)
+/* --- warnings --- */
+
+static void note_warning(struct stalls *stalls, struct stall *stall, uint64_t now_ms)
+{
+    stall->is_warned = true;
+    stalls->warned_at_ms = now_ms;
+    list_remove(&stall->link);
+    list_append(&stalls->all, &stall->link);
+}
+
+static void warn(struct stalls *stalls, struct stall *stall, uint64_t now_ms)
 {
     const struct journal_status *journal =
-        engine->journal != NULL ? journal_status(engine->journal) : NULL;
+        stalls->journal != NULL ? journal_status(stalls->journal) : NULL;
     char duration[UNITS_TEXT_MAX];
 
     log_warning("store: site %s: takes no batches for %s: %s; trying again, %llu visits wait, %llu "
                 "are in the journal",
-                stall->lane->session.site, format_lasted(stall, now_ms, duration), stall->reason,
-                (unsigned long long)engine->stats.waiting,
+                site_name(stall), format_lasted(stall, now_ms, duration), stall->reason,
+                (unsigned long long)waiting_visits_count(stalls->waiting),
                 journal != NULL ? (unsigned long long)journal->visits : 0);
-    stall->is_warned = true;
-    engine->warned_at_ms = now_ms;
-    list_remove(&stall->link);
-    list_append(&engine->stalls, &stall->link);
+    note_warning(stalls, stall, now_ms);
 }
 
-static void warn_torn(struct engine *engine, struct stall *stall, uint64_t now_ms)
+static void warn_torn(struct stalls *stalls, struct stall *stall, uint64_t now_ms)
 {
     log_warning("store: site %s: %s; no visits of the site are counted until it is repaired: "
                 "visitcountctl repair %s --trust hits|NUMBER",
-                stall->lane->session.site, stall->reason, stall->lane->session.site);
-    stall->is_warned = true;
-    engine->warned_at_ms = now_ms;
-    list_remove(&stall->link);
-    list_append(&engine->stalls, &stall->link);
+                site_name(stall), stall->reason, site_name(stall));
+    note_warning(stalls, stall, now_ms);
 }
 
 /* warns of the lane whose last warning is the oldest */
-static void warn_in_turn(struct engine *engine, uint64_t now_ms)
+static void warn_in_turn(struct stalls *stalls, uint64_t now_ms)
 {
-    struct stall *stall = stall_of(engine->stalls.next);
+    struct stall *stall = stall_of(stalls->all.next);
 
+    require(!list_is_empty(&stalls->all));
     if (now_ms - stall->since_ms < WARN_AFTER_MS ||
-        (engine->warned_at_ms != 0 && now_ms - engine->warned_at_ms < WARN_INTERVAL_MS)) {
+        (stalls->warned_at_ms != 0 && now_ms - stalls->warned_at_ms < WARN_INTERVAL_MS)) {
         return;
     }
-    if (breaker_is_torn(stall->lane->site)) {
-        warn_torn(engine, stall, now_ms);
+    if (breaker_is_torn(stall->lane->site->breaker)) {
+        warn_torn(stalls, stall, now_ms);
     } else {
-        warn(engine, stall, now_ms);
+        warn(stalls, stall, now_ms);
     }
 }
 
-void stall_note(struct lane *lane, const struct session_end *end)
+/* --- answers of the store --- */
+
+void stall_note(struct lane_stall *lane, const struct session_end *end)
 {
-    struct engine *engine = lane->site->engine;
+    struct stalls *stalls = lane->site->stalls;
     uint64_t now_ms = clock_monotonic_ms();
     struct stall *stall = find_or_create_stall(lane);
 
-    if (stall->since_ms < engine->changed_at_ms) { /* new, or the store was away meanwhile */
+    require(end->result == SESSION_FAILED);
+    require(end->reason != NULL);
+    /* new, or the store was away meanwhile */
+    if (stall->since_ms < breaker_changed_at_ms(stalls->breaker)) {
         stall->since_ms = now_ms;
     }
     stall->refused_at_ms = now_ms;
@@ -114,39 +134,44 @@ void stall_note(struct lane *lane, const struct session_end *end)
     snprintf(stall->reason, sizeof(stall->reason), "%s", end->reason);
     if (end->is_torn && !stall->is_torn) {
         stall->is_torn = true;
-        warn_torn(engine, stall, now_ms);
+        warn_torn(stalls, stall, now_ms);
     } else {
-        warn_in_turn(engine, now_ms);
+        warn_in_turn(stalls, now_ms);
     }
 }
 
-void stall_end_tracked(struct lane *lane)
+void stall_end_tracked(struct lane_stall *lane)
 {
     const struct stall *stall = lane->stall;
     char duration[UNITS_TEXT_MAX];
 
     if (stall->is_warned) {
-        log_info("store: site %s: takes batches again, after %s", lane->session.site,
+        log_info("store: site %s: takes batches again, after %s", site_name(stall),
                  format_lasted(stall, clock_monotonic_ms(), duration));
     }
     stall_forget(lane);
 }
 
-void stall_forget(struct lane *lane)
+void stall_forget(struct lane_stall *lane)
 {
-    if (lane->stall != NULL) {
-        list_remove(&lane->stall->link);
-        free(lane->stall);
-        lane->stall = NULL;
-        lane->site->engine->stalled_sites -= --lane->site->stalled_lanes == 0 ? 1 : 0;
+    struct site_stalls *site = lane->site;
+
+    if (lane->stall == NULL) {
+        return;
     }
+    require(site->stalls->site_count != 0);
+    list_remove(&lane->stall->link);
+    list_remove(&lane->stall->site_link);
+    free(lane->stall);
+    lane->stall = NULL;
+    site->stalls->site_count -= list_is_empty(&site->list) ? 1 : 0;
 }
 
-void stall_end_for_all(struct engine *engine)
+void stall_end_for_all(struct stalls *stalls)
 {
-    struct list *link = engine->stalls.next;
+    struct list *link = stalls->all.next;
 
-    while (link != &engine->stalls) {
+    while (link != &stalls->all) {
         struct stall *stall = stall_of(link);
 
         link = link->next;
@@ -156,53 +181,55 @@ void stall_end_for_all(struct engine *engine)
     }
 }
 
-static bool is_fresh(const struct stall *stall, uint64_t now_ms)
+void stall_forget_idle(struct stalls *stalls)
 {
-    return stall != NULL && now_ms - stall->refused_at_ms <= FRESH_MS;
+    uint64_t now_ms = clock_monotonic_ms();
+    struct list *link = stalls->all.next;
+
+    while (link != &stalls->all) {
+        struct stall *stall = stall_of(link);
+
+        link = link->next;
+        if (now_ms - stall->refused_at_ms > KNOWN_MS && !session_has_work(stall->lane->session)) {
+            stall_forget(stall->lane);
+        }
+    }
 }
 
-bool stall_is_known(const struct engine *engine, const struct site *site)
+/* --- reports --- */
+
+static bool is_fresh(const struct stall *stall, uint64_t now_ms)
+{
+    return now_ms - stall->refused_at_ms <= FRESH_MS;
+}
+
+bool stall_is_known(const struct stalls *stalls, const struct site_stalls *site)
 {
     uint64_t now_ms = clock_monotonic_ms();
 
-    if (engine->is_refusing) {
-        list_for_each(link, &engine->stalls) {
+    if (breaker_is_refusing(stalls->breaker)) {
+        list_for_each(link, &stalls->all) {
             if (stall_of(link)->is_server_wide && is_fresh(stall_of(link), now_ms)) {
                 return true;
             }
         }
     }
-    if (site == NULL || !site->is_refused) {
+    if (site == NULL || !breaker_is_site_refused(site->breaker)) {
         return false;
     }
-    list_for_each(link, &site->lanes) {
-        if (is_fresh(lane_in_site(link)->stall, now_ms)) {
+    list_for_each(link, &site->list) {
+        if (is_fresh(container_of(link, struct stall, site_link), now_ms)) {
             return true;
         }
     }
     return false;
 }
 
-void stall_forget_idle(struct engine *engine)
-{
-    uint64_t now_ms = clock_monotonic_ms();
-    struct list *link = engine->stalls.next;
-
-    while (link != &engine->stalls) {
-        struct stall *stall = stall_of(link);
-
-        link = link->next;
-        if (now_ms - stall->refused_at_ms > KNOWN_MS && !session_has_work(&stall->lane->session)) {
-            stall_forget(stall->lane);
-        }
-    }
-}
-
-bool stall_find_longest(const struct engine *engine, struct engine_stall *ret_stall)
+bool stall_find_longest(const struct stalls *stalls, struct engine_stall *ret_stall)
 {
     const struct stall *longest = NULL;
 
-    list_for_each(link, &engine->stalls) {
+    list_for_each(link, &stalls->all) {
         const struct stall *stall = stall_of(link);
 
         if (longest == NULL || stall->since_ms < longest->since_ms) {
@@ -213,11 +240,44 @@ bool stall_find_longest(const struct engine *engine, struct engine_stall *ret_st
         return false;
     }
     *ret_stall = (struct engine_stall){
-        .site = longest->lane->session.site,
+        .site = site_name(longest),
         .reason = longest->reason,
         .lasted_ms = clock_monotonic_ms() - longest->since_ms,
-        .site_count = engine->stalled_sites,
-        .is_server_wide = engine->is_refusing,
+        .site_count = stalls->site_count,
+        .is_server_wide = breaker_is_refusing(stalls->breaker),
     };
     return true;
+}
+
+/* --- the parts of the engine, its sites and lanes --- */
+
+void stall_init(struct stalls *stalls, const struct breaker *breaker,
+                const struct waiting_visits *waiting)
+{
+    *stalls = (struct stalls){.breaker = breaker, .waiting = waiting};
+    list_init(&stalls->all);
+}
+
+void stall_finish(struct stalls *stalls)
+{
+    require(list_is_empty(&stalls->all));
+    require(stalls->site_count == 0);
+}
+
+void stall_use_journal(struct stalls *stalls, const struct journal *journal)
+{
+    stalls->journal = journal;
+}
+
+void stall_init_site(struct site_stalls *site, struct stalls *stalls,
+                     const struct site_breaker *breaker)
+{
+    *site = (struct site_stalls){.stalls = stalls, .breaker = breaker};
+    list_init(&site->list);
+}
+
+void stall_init_lane(struct lane_stall *lane, struct site_stalls *site,
+                     const struct session *session)
+{
+    *lane = (struct lane_stall){.site = site, .session = session};
 }

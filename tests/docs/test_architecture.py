@@ -11,8 +11,8 @@ import pytest
 from harness import ROOT, need_program
 
 #: What timers run beside visits: looks at the server's role, the site's name for the store, the end of what is retained.
-BY_TIMERS = {"stall", "resend", "redis_greeting", "redis_replicas", "redis_link_log", "redis_look", "redis_checks", "redis_rewrite",
-             "site_registration", "redis_edit", "trouble"}
+BY_TIMERS = {"stall", "retention", "breaker", "lane", "redis_greeting", "redis_replicas", "redis_link_log", "redis_look", "redis_checks",
+             "redis_rewrite", "site_registration", "redis_edit", "trouble"}
 
 TEXT = (ROOT / "ARCHITECTURE.md").read_text()
 
@@ -32,6 +32,29 @@ def test_each_folder_of_the_sources_is_on_the_map():
     folders = {str(path.parent.relative_to(ROOT)) + "/" for path in ROOT.glob("src/**/*.c")}
     named = set(re.findall(r"`(src/[\w/]+/)`", section("The rooms")))
     assert folders <= named, f"missing: {sorted(folders - named)}"
+
+
+def includes_of_count(module):
+    """Modules of src/count that a module of it includes, itself left out."""
+    texts = [path.read_text() for path in (ROOT / "src/count").glob(f"{module}.[ch]")]
+    return set(re.findall(r'#include "count/(\w+)\.h"', "".join(texts))) - {module}
+
+
+def test_the_parts_of_the_engine_stand_on_each_other_as_listed():
+    table = re.search(r"^\| part \|.*?\n\n", section("The rooms"), re.MULTILINE | re.DOTALL)[0]
+    rows = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table.strip().splitlines()[2:]]
+    floors = {module: floor for floor, row in enumerate(rows) for module in row}
+    modules = {path.stem for path in (ROOT / "src/count").glob("*.[ch]")}
+    assert set(floors) == modules - {"engine_inside", "journal_takeover"}
+    for module, floor in floors.items():
+        for other in includes_of_count(module) - {"engine_inside"}:
+            assert floors[other] >= floor, f"{module} includes {other}.h, which is not below it"
+
+
+def test_only_the_engine_knows_the_engine_as_a_whole():
+    modules = {path.stem for path in (ROOT / "src/count").glob("*.[ch]")}
+    users = {module for module in modules if "engine_inside" in includes_of_count(module)}
+    assert users == {"engine", "engine_reports"}
 
 
 def test_the_glossary_is_short():
