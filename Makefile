@@ -260,7 +260,7 @@ help:
 	@echo 'make kube         INSTANCES=3: write packaging/podman/visitcountd.yaml'
 	@echo 'make generated    renew what is made from the table of options'
 	@echo 'make gallery      pictures of the badges and the dashboard, for the documents'
-	@echo 'make bench        measure, beside what people use instead; PARTS="core direct systems instances pages idle sizes"'
+	@echo 'make bench        measure, beside what people use instead; PARTS="core direct systems instances pages idle sizes hostile"'
 	@echo 'make bench-instructions   the same in instructions and system calls per request'
 	@echo 'make soak         SEEDS=100000 FIRST=(now): runs of the simulator, each with faults of its own'
 	@echo 'make fuzz         MINUTES=10 TARGETS="server headers": looks for inputs that break what takes them, with libFuzzer'

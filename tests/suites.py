@@ -89,7 +89,7 @@ SUITES = [
     Suite("docs", 5, "build build gcc all && tests tests/docs", needs=("gcc",)),
     Suite("faults", 210, "build build gcc all crowd wall && tests tests/faults", needs=("gcc",)),
     # the tools of `make bench`, not the figures
-    Suite("bench", 60, "build build gcc all && tests tests/bench", needs=("gcc",)),
+    Suite("bench", 90, "build build gcc all && tests tests/bench", needs=("gcc",)),
     Suite("browser", 60, "build build gcc all && tests tests/browser", needs=("gcc",)),
     Suite("stack", 25, "build build gcc all && tests tests/stack", needs=("gcc",)),
     # the whole stack under mixed traffic, while its clock passes two days; and what is judged as growth
