@@ -4,8 +4,9 @@
 --
 -- KEYS, all of one site:
 --   hits (zset), day (hash), hour (hash), ledger (hash);
---   the buckets of each group of tokens: sets. For each group of stamps there are two keys: the row, a
---   string of concatenated ids of 8 bytes, and the set of the stamps that arrived when the row was full;
+--   the buckets of each group of tokens: sets, first those of this version and then those of version 0.2.
+--   For each group of stamps there are two keys: the row, a string of concatenated ids of 8 bytes, and the
+--   set of the stamps that arrived when the row was full;
 --   if there are visitors, at least two HyperLogLogs: the site's and those of some pages.
 -- ARGV:
 --    1  epoch;
@@ -18,20 +19,23 @@
 --    7  the most pages of the site; 0: no limit;
 --    8  the channel to publish to;
 --    9  number of pages, including "" for the site;
---   10  groups of tokens, five numbers for each: number of tokens; number of buckets to search (the
+--   10  groups of tokens, six numbers for each: number of tokens; number of buckets to search (the
 --       first one receives the tokens); flags: 1 if all tokens differ, plus 2 to search old forms too; the
---       least remaining lifetime of this bucket in seconds; the lifetime to set if less remains;
+--       least remaining lifetime of this bucket in seconds; the lifetime to set if less remains; number of
+--       buckets of version 0.2 to search;
 --   11  groups of stamps: the least remaining lifetime of their buckets in seconds; then a digit for each
 --       group, 1 if all its stamps differ; then "+" to search old forms too;
 --   12  number of pages with visitors;
 --   then the names of the pages, the site first, and as many hits;
 --   for each page with visitors: page number; 1 to return its number of visitors, else 0; how many
 --   visitors follow; the visitors;
---   if there are tokens or stamps: their page numbers in one argument; the tokens by group, each as 8
---   bytes for the page and the token; for each group of stamps one argument of ids that include the page,
---   and, to search old forms too, one of the original ids.
+--   if there are tokens or stamps: their page numbers in one argument; the tokens by group, each as 16
+--   bytes, and, to search buckets of version 0.2 too, an argument of their long forms, each after a byte
+--   with its length; for each group of stamps one argument of ids that include the page, and, to search
+--   old forms too, one of the original ids.
 --
--- The old form of a token lacks the page: versions before 0.2 stored it. This version never writes it.
+-- The long form of a token is 8 bytes for the page and the token: version 0.2 stored it. The old form lacks
+-- the page: versions before 0.2 stored it. This version never writes either.
 --
 -- Returns one string, which the client parses fastest:
 --   OK <total> ...            applied; the new total of each page but the site; "-" for a new page that
@@ -161,8 +165,8 @@ if token_groups ~= '' or stamp_groups ~= '' then
     stamps_live, are_distinct = tonumber(stamps_live), are_distinct or ''
     local stamp_arguments = old == '+' and 2 or 1 -- per group
     local at = #ARGV + 1 - stamp_arguments * #are_distinct -- index of the next argument
-    for i = 1, #groups, 5 do
-        at = at - groups[i]
+    for i = 1, #groups, 6 do
+        at = at - groups[i] - (groups[i + 5] ~= 0 and 1 or 0)
     end
     local pages_at = at - 1
     local taken = 0 -- tokens of the previous groups
@@ -212,28 +216,38 @@ if token_groups ~= '' or stamp_groups ~= '' then
         end
     end
 
-    -- returns the tokens from `first` to `last` without their pages
-    local function old_forms(first, last)
-        local forms = {}
-        for i = first, last do
-            forms[i] = string.sub(ARGV[i], 9)
+    -- Returns the long forms of the tokens from `first` on, and their old forms, which lack the page.
+    local PAGE_LENGTH = 8
+    local function split_forms(forms, first)
+        local long, old = {}, {}
+        local place = 1
+        while place <= #forms do
+            local length = string.byte(forms, place)
+            long[first] = string.sub(forms, place + 1, place + length)
+            old[first] = string.sub(forms, place + 1 + PAGE_LENGTH, place + length)
+            first, place = first + 1, place + 1 + length
         end
-        return forms
+        return long, old
     end
 
-    for i = 1, #groups, 5 do
-        local count, bucket_count, flags, least, full = unpack(groups, i, i + 4)
+    for i = 1, #groups, 6 do
+        local count, bucket_count, flags, least, full, old_bucket_count = unpack(groups, i, i + 5)
         local first, last = at, at + count - 1
         local bucket = KEYS[first_visitors_key]
         local seen, lives = find_in_set(bucket, ARGV, ARGV, first, last)
         for other = 1, bucket_count - 1 do
             seen = find_in_set(KEYS[first_visitors_key + other], ARGV, ARGV, first, last, seen)
         end
-        if flags >= 2 then
-            local forms = old_forms(first, last)
-            for other = 0, bucket_count - 1 do
-                seen = find_in_set(KEYS[first_visitors_key + other], forms, ARGV, first, last, seen)
+        at, first_visitors_key = last + 1, first_visitors_key + bucket_count
+        if old_bucket_count ~= 0 then
+            local long, old = split_forms(ARGV[at], first)
+            for other = first_visitors_key, first_visitors_key + old_bucket_count - 1 do
+                seen = find_in_set(KEYS[other], long, ARGV, first, last, seen)
+                if flags >= 2 then
+                    seen = find_in_set(KEYS[other], old, ARGV, first, last, seen)
+                end
             end
+            at, first_visitors_key = at + 1, first_visitors_key + old_bucket_count
         end
         local lifetime = lives < least and full
         if seen or refused or flags % 2 == 0 then
@@ -242,7 +256,7 @@ if token_groups ~= '' or stamp_groups ~= '' then
         else
             add_to_set(bucket, lifetime, ARGV, first, last)
         end
-        at, taken, first_visitors_key = last + 1, taken + count, first_visitors_key + bucket_count
+        taken = taken + count
     end
 
     local STAMP_LENGTH = 8

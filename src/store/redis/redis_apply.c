@@ -183,7 +183,7 @@ static void send_apply(struct applying *applying, bool with_source)
 
     applying->with_source = with_source;
     applying->scripts_brought = store->scripts_brought;
-    redis_tokens_init(&tokens, batch);
+    redis_tokens_init(&tokens, batch, loop_now_ms(store->loop) < store->finds_long_until_ms);
     redis_command_begin(command, with_source ? "EVAL" : "EVALSHA");
     redis_command_add_text(command, with_source ? redis_apply_lua : script_sha(store));
     add_keys(store, batch, &tokens, visited, visited_count);
@@ -231,7 +231,7 @@ static const char *parse_duplicate_tokens(const char *text, const struct store_b
     if (!redis_request_starts_with(text, " ~ ")) {
         return text;
     }
-    redis_tokens_init(&tokens, batch);
+    redis_tokens_init(&tokens, batch, false);
     text += 2;
     do {
         uint64_t number;

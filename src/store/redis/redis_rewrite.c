@@ -15,8 +15,11 @@
 
 #define LOCK_KEY "vc:rewrite"
 
-#define LOOK_MS  5000
-#define AGAIN_MS 600000
+#define LOOK_MS 5000
+
+/* the next attempt after an error, and after one that is about to pass */
+#define AGAIN_MS   600000
+#define PASSING_MS 15000
 
 #define SECONDS_PER_DAY 86400
 
@@ -42,6 +45,37 @@ static void fail(struct redis_rewrite *rewrite, const char *problem)
     rewrite->again_at_ms = loop_now_ms(rewrite->loop) + AGAIN_MS;
     rewrite->asked_at = 0;
     redis_look_set_rewrite(rewrite->look, problem);
+}
+
+/*
+ * whether an error says that the server refuses all writes for now; the store warns of that, and
+ * permissions have nothing to do with it
+ */
+static bool is_passing(const char *error)
+{
+    static const char *const codes[] = {"BUSY ",       "LOADING ",    "READONLY ",
+                                        "NOREPLICAS ", "MASTERDOWN ", "CLUSTERDOWN ",
+                                        "TRYAGAIN ",   "OOM ",        "MISCONF "};
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (strncmp(error, codes[i], strlen(codes[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void fail_with_reply(struct redis_rewrite *rewrite, const redisReply *reply)
+{
+    char problem[REDIS_FACT_TEXT_MAX];
+
+    if (is_passing(reply->str)) {
+        rewrite->again_at_ms = loop_now_ms(rewrite->loop) + PASSING_MS;
+        rewrite->asked_at = 0;
+        return;
+    }
+    snprintf(problem, sizeof(problem), "%s", reply->str);
+    fail(rewrite, problem);
 }
 
 static void send_command(struct redis_rewrite *rewrite, struct redis_command *command,
@@ -76,7 +110,6 @@ static void unlock(struct redis_rewrite *rewrite)
 static void on_rewrite(struct redis_call *call, const redisReply *reply, const char *reason)
 {
     struct redis_rewrite *rewrite = container_of(call, struct redis_rewrite, call);
-    char problem[REDIS_FACT_TEXT_MAX];
 
     (void)reason;
     rewrite->is_open = false;
@@ -92,8 +125,7 @@ static void on_rewrite(struct redis_call *call, const redisReply *reply, const c
     if (strstr(reply->str, "in progress") != NULL) {
         rewrite->asked_at = 0; /* it began before the salts were deleted: again when it has ended */
     } else {
-        snprintf(problem, sizeof(problem), "%s", reply->str);
-        fail(rewrite, problem);
+        fail_with_reply(rewrite, reply);
     }
     if (rewrite->link != NULL) {
         unlock(rewrite);
@@ -112,7 +144,7 @@ static void on_locked(struct redis_call *call, const redisReply *reply, const ch
         return;
     }
     if (reply->type == REDIS_REPLY_ERROR) {
-        fail(rewrite, reply->str);
+        fail_with_reply(rewrite, reply);
     } else if (reply->type == REDIS_REPLY_INTEGER && reply->integer == 1) {
         redis_command_begin(&command, "BGREWRITEAOF");
         send_command(rewrite, &command, on_rewrite);
