@@ -3,9 +3,11 @@
 
 #include "base/require.h"
 
+#include "base/asset.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/redis/redis_command.h"
+#include "store/redis/redis_scripts.h"
 
 #include <hiredis/hiredis.h>
 
@@ -29,16 +31,8 @@
 /* expired salts of so many days are deleted: longer than Redis could leave one undeleted */
 #define SALTS_DELETED 10
 
-/*
- * KEYS: the lock, then salts. Returns 1 if the caller has to ask for the rewrite. Deletes only
- * salts that have expired: Redis would write those, too, if it has not deleted them yet.
- */
-static const char lock_lua[] =
-    "local day = string.format('%d', math.floor((redis.call('TIME')[1] + 43200) / 86400)) "
-    "if redis.call('GET', KEYS[1]) == day then return 0 end "
-    "redis.call('SET', KEYS[1], day) "
-    "for i = 2, #KEYS do if redis.call('TTL', KEYS[i]) < 0 then redis.call('UNLINK', KEYS[i]) end "
-    "end return 1";
+ASSET(redis_lock_lua, "src/store/redis/lock.lua");
+ASSET_DECLARE(redis_lock_lua);
 
 static void fail(struct redis_rewrite *rewrite, const char *problem)
 {
@@ -157,9 +151,10 @@ static void lock(struct redis_rewrite *rewrite, uint64_t day)
     char key[32];
 
     redis_command_begin(&command, "EVAL");
-    redis_command_add_text(&command, lock_lua);
-    redis_command_add_u64(&command, 1 + SALTS_DELETED);
-    redis_command_add_text(&command, LOCK_KEY);
+    redis_command_add_text(&command, redis_lock_lua);
+    redis_command_add_u64(&command, REDIS_LOCK_KEY_COUNT + SALTS_DELETED);
+    redis_command_add_text(REDIS_NEXT_KEY(&command, lock, lock_key), LOCK_KEY);
+    redis_scripts_next(&command, REDIS_SCRIPT_WORDS, REDIS_LOCK_KEY_COUNT);
     for (uint64_t i = 0; i < SALTS_DELETED; i++) {
         time_t time = (time_t)((day - SALT_DAYS - i) * SECONDS_PER_DAY);
         struct tm utc;
