@@ -16,10 +16,12 @@
 #define JOB_READS 32
 
 /*
- * Answers of one turn of the loop end after this time. Large ones take long to write, and visits
- * would wait for all of them.
+ * Reads are answered for this time, then again after a rest. Large answers take long to write: all
+ * at once would make visits wait, and without a rest, clients that ask again at once would take
+ * most of the loop's time.
  */
-#define ANSWERS_US 500
+#define ANSWERS_US      500
+#define ANSWERS_REST_MS 1
 
 /*
  * While a job is in flight, its thread owns `file`, `running` and `finished`. A read waits in one
@@ -38,8 +40,8 @@ struct sqlite_reader {
     bool is_ending;
     struct list running;
     struct list finished;
-    struct list to_answer; /* finished reads; each turn answers some of them */
-    struct loop_task answers;
+    struct list to_answer; /* finished reads; `answers` answers some of them at a time */
+    struct loop_timer answers;
     struct list of_operators;
     struct list of_visitors;
     struct map questions;
@@ -230,9 +232,9 @@ static void answer_all(struct sqlite_reader *reader, struct list *calls)
     }
 }
 
-static void on_answers(struct loop_task *task)
+static void on_answers(struct loop_timer *timer)
 {
-    struct sqlite_reader *reader = container_of(task, struct sqlite_reader, answers);
+    struct sqlite_reader *reader = container_of(timer, struct sqlite_reader, answers);
     uint64_t end_us = clock_monotonic_us() + ANSWERS_US;
 
     while (!list_is_empty(&reader->to_answer)) {
@@ -242,7 +244,7 @@ static void on_answers(struct loop_task *task)
         }
     }
     if (!list_is_empty(&reader->to_answer)) {
-        loop_task_schedule(reader->loop, task);
+        loop_timer_start(reader->loop, timer, ANSWERS_REST_MS);
     }
 }
 
@@ -309,7 +311,9 @@ static void on_work_done(struct disk_job *job)
         return;
     }
     submit(reader); /* before the answers, so that the thread works meanwhile */
-    loop_task_schedule(reader->loop, &reader->answers);
+    if (!loop_timer_is_active(&reader->answers)) {
+        loop_timer_start(reader->loop, &reader->answers, 0);
+    }
     if (reader->is_held && !reader->in_flight) {
         reader->on_idle(reader->data);
     }
@@ -378,7 +382,7 @@ struct sqlite_reader *sqlite_reader_create(struct loop *loop,
     list_init(&reader->of_visitors);
     map_init(&reader->questions);
     loop_task_init(&reader->submit, on_submit);
-    loop_task_init(&reader->answers, on_answers);
+    loop_timer_init(&reader->answers, on_answers);
     return reader;
 }
 
@@ -406,13 +410,13 @@ void sqlite_reader_destroy(struct sqlite_reader *reader)
     reader->is_ending = true;
     reader->is_held = true;
     loop_task_cancel(&reader->submit);
-    loop_task_cancel(&reader->answers);
+    loop_timer_stop(&reader->answers);
     disk_destroy(reader->disk); /* waits for the job, and answers its reads */
     answer_all(reader, &reader->to_answer);
     sqlite_file_close(reader->file);
     refuse_waiting(reader);
     loop_task_cancel(&reader->submit);
-    loop_task_cancel(&reader->answers);
+    loop_timer_stop(&reader->answers);
     require(reader->count == 0);
     sqlite_file_destroy(reader->file);
     map_finish(&reader->questions);
