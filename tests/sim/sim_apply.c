@@ -64,7 +64,7 @@ static struct token_row row_of(const struct store_batch *batch, const struct sto
     return row;
 }
 
-/* as it is kept: with its page */
+/* the key that the store keeps: the token with its page */
 static uint64_t key_of(const struct store_batch *batch, const struct store_token *token)
 {
     const struct store_entry *entry = &batch->entries[token->entry];
@@ -89,7 +89,10 @@ static bool is_kept(const struct sim_database *database, const struct token_row 
     return false;
 }
 
-/* whether a token was seen before, in its own form, and in that of before 0.2; else it is kept */
+/*
+ * Returns whether a token was seen before, in its own form or in the form of versions before 0.2.
+ * If not, keeps it.
+ */
 static bool see(struct sim_database *database, const struct store_batch *batch,
                 const struct store_token *token, enum sim_version version)
 {
@@ -183,7 +186,7 @@ static void repeat_answer(const struct sim_database *database, const struct stor
     if (row->at.sequence == batch->sequence) {
         if (row->at.visits != batch->visits || row->answer->entry_count != batch->entry_count ||
             row->answer->token_count <
-                batch->token_count) { /* what was refused has none any more */
+                batch->token_count) { /* refused entries have no tokens any more */
             oracle_accuse("number %llu of %.4s stands for other visits than before: now %llu "
                           "visits of %zu pages with %zu tokens, then %llu, %zu and %zu",
                           (unsigned long long)batch->sequence, batch->epoch,
@@ -234,7 +237,7 @@ bool sim_database_would_write(const struct sim_database *database, const struct 
            sim_database_position(database, batch->site, batch->epoch).sequence == batch->follows;
 }
 
-/* both keys get what proves the other one */
+/* writes into each key the proof of the other one */
 static void prove(struct sim_database *database, const struct store_batch *batch,
                   uint64_t old_at_ms)
 {
