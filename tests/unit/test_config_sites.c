@@ -91,7 +91,7 @@ static void test_the_environment_gives_names(void **state)
     config_unload(config);
 }
 
-/** What is printed may be read again, and is the same then. */
+/** The printed config can be loaded again and has the same content. */
 static void test_printed_groups_are_read_again(void **state)
 {
     struct config *config = load_right(&(struct given){.file = GROUPS});
@@ -167,7 +167,7 @@ static void test_names_belong_to_one_site(void **state)
     }
 }
 
-/** Groups are for lists of sites only. */
+/** Groups are allowed only in lists of sites. */
 static void test_groups_elsewhere(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The form in which tokens are kept: it never changes, or an upgrade counts repetitions. */
+/* The stored form of tokens. It must never change, otherwise an upgrade counts repetitions. */
 #include "store/token_key.h"
 
 #include <setjmp.h>
@@ -26,7 +26,7 @@ static void check(struct token_key key, const char *bytes, size_t length)
     assert_memory_equal(key.bytes, bytes, length);
 }
 
-/* by an implementation of SipHash-1-3 of its own, in Python, which has CPython's vectors */
+/* from an independent SipHash-1-3 in Python, which passes CPython's vectors */
 static void test_pages_are_hashed(void **state)
 {
     (void)state;
@@ -68,7 +68,7 @@ static void test_the_longest_token_fits(void **state)
     assert_memory_equal(key.bytes + 8, bytes, sizeof(bytes));
 }
 
-/* its time stays, since the bucket depends on it, and so does its length */
+/* its time stays, because the bucket depends on it; its length stays too */
 static void test_a_stamp_has_the_page_in_its_id(void **state)
 {
     static const uint64_t ids[] = {0, 1, UINT64_MAX, UINT64_C(0xb97b1baac2b7462d)};
