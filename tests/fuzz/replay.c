@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Gives every file of the directories named on the command line to LLVMFuzzerTestOneInput, for
- * compilers without libFuzzer and for every test run. A directory without files is an error.
+ * Passes every file of the directories on the command line to LLVMFuzzerTestOneInput. It serves
+ * compilers without libFuzzer and every test run. A directory without files is an error.
  */
 #include <dirent.h>
 #include <stdint.h>
@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
-/** Whether the file could be given. The bytes end where their memory does. */
+/** Returns whether the file could be read. The memory ends with the bytes. */
 static int replay_file(const char *path)
 {
     FILE *file = fopen(path, "rb");
@@ -38,7 +38,7 @@ static int replay_file(const char *path)
     return rc;
 }
 
-/** Replays all files of a directory; the number of them, or -1. */
+/** Replays all files of a directory. Returns their number, or -1. */
 static int replay_directory(const char *directory)
 {
     DIR *entries = opendir(directory);
