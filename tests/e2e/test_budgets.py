@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What one client network may cause: new pages, new sites, keys and visitors."""
+"""The budgets of a client network: new pages, new sites, keys and visitors."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def metrics_of(daemon):
     return fetch(daemon.addresses("metrics")[0], "/metrics").text.splitlines()
 
 
-#: The budget of a minute, and what comes back while a loaded machine makes the visits.
+#: The budget of a minute, and the part that refills while a busy machine makes the visits.
 def expect_about(number, expected, total):
     assert expected <= number <= expected + total // 4, number
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Request heads on which two servers may disagree about where a request ends, or whom it is for: refused by us."""
+"""Request heads that two servers may read differently: where a request ends, or its host. The daemon refuses them."""
 
 import pytest
 
@@ -38,7 +38,7 @@ TAKEN = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_doubtful_head_is_refused(daemon, store, name):
-    """With our own error; and what follows on the connection is not taken for a request."""
+    """The daemon answers with its own error, and does not read further bytes of the connection as a request."""
     answer, = parse_answers(talk(daemon.address, REFUSED[name] + TAKEN["the usual"]))
     assert (answer.status, answer.error) == (400, "bad_request")
     assert answer.headers["connection"] == "close" and answer.headers["access-control-allow-origin"] == "*"
