@@ -76,7 +76,9 @@ $(BUILD)/src/base/zone.o: GLIB = $(patsubst -I%,-isystem %,$(shell pkg-config --
 # what ASSET() embeds
 $(BUILD)/src/http/visit/bots.o: src/http/visit/bots.txt
 $(BUILD)/src/store/redis/redis_apply.o: src/store/redis/proof.lua src/store/redis/apply.lua
-$(BUILD)/src/store/redis/redis_edit.o: src/store/redis/proof.lua src/store/redis/edit.lua
+$(BUILD)/src/store/redis/redis_edit.o: src/store/redis/proof.lua src/store/redis/edit.lua \
+    src/store/redis/admit.lua src/store/redis/salt.lua
+$(BUILD)/src/store/redis/redis_rewrite.o: src/store/redis/lock.lua
 $(BUILD)/src/store/redis/redis_ledger.o: src/store/redis/proof.lua src/store/redis/ledger.lua
 $(BUILD)/src/store/redis/redis_repair.o: src/store/redis/proof.lua src/store/redis/repair.lua
 $(BUILD)/src/store/redis/redis_read.o: src/store/redis/read.lua

@@ -57,6 +57,9 @@ bool config_renew_secret(struct config *config, enum config_option option, const
 /** Frees `config`. NULL is allowed. (libconfig already has a config_destroy.) */
 void config_unload(struct config *config);
 
+/** Whether several sites are listed, or "*" admits any site. */
+bool config_has_many_sites(const struct config *config);
+
 /**
  * Whether a running daemon can change from `current` to `next`. If not, appends one line to
  * `errors` for each changed option that needs a restart.

@@ -10,6 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool config_has_many_sites(const struct config *config)
+{
+    return config->sites.count > 1 ||
+           (config->sites.count == 1 && strcmp(config->sites.items[0].name, "*") == 0);
+}
+
 void config_unload(struct config *config)
 {
     if (config == NULL) {

@@ -152,19 +152,12 @@ static bool create_store(struct daemon *daemon)
     return true;
 }
 
-/* whether several sites are listed, or "*" admits any site */
-static bool has_many_sites(const struct config *config)
-{
-    return config->sites.count > 1 ||
-           (config->sites.count == 1 && strcmp(config->sites.items[0].name, "*") == 0);
-}
-
 static struct engine_options engine_options(const struct config *config)
 {
     return (struct engine_options){
         .max_wait_ms = config->count_max_wait_ms,
         .max_waiting = config->count_max_waiting,
-        .has_many_sites = has_many_sites(config),
+        .has_many_sites = config_has_many_sites(config),
         .busy_poll_us = config->count_busy_poll_us,
         .retain_ms = config->ledger_retain_ms,
         .retain_max_bytes = config->ledger_retain_max_bytes,

@@ -106,13 +106,20 @@ static inline uint64_t store_window_s(enum store_window window)
     return seconds[window];
 }
 
+/** Whether stores keep the tokens of a window as hashes; see token_key.h. */
+static inline bool store_window_is_hashed(enum store_window window)
+{
+    return window == STORE_WINDOW_ATTEMPT || window == STORE_WINDOW_CLIENT;
+}
+
 /**
- * Returns how many seconds a store keeps a token after its last use: as long as a batch may arrive
- * whose window contains it, plus `keep_s`, because such a batch may wait in a journal.
+ * Returns how many seconds a store keeps a token at least: as long as a batch may arrive whose
+ * window contains it, plus `keep_s`, because such a batch may wait in a journal. A client can make
+ * up any number of tokens, so these are kept for one window only.
  */
 static inline uint64_t store_token_ttl_s(enum store_window window, uint64_t keep_s)
 {
-    return 3 * store_window_s(window) + keep_s;
+    return (window == STORE_WINDOW_CLIENT ? 1 : 3) * store_window_s(window) + keep_s;
 }
 
 /**
@@ -534,6 +541,8 @@ struct store {
     struct store_listener *listeners; /* the latest first */
     store_on_visits on_visits;
     void *on_visits_data;
+    uint64_t client_window_s;   /* see store_client_window_s() */
+    bool refuses_client_tokens; /* see store_refuses_client_tokens() */
 };
 
 /** Applies a batch. */
@@ -694,6 +703,24 @@ static inline void store_cancel_backup(struct store *store, void *data)
 {
     require(store_has_backup(store));
     store->operations->cancel_backup(store, data);
+}
+
+/**
+ * Returns for how many seconds the store keeps the tokens of STORE_WINDOW_CLIENT now. Less than
+ * STORE_WINDOW_CLIENT_S: its memory is short.
+ */
+static inline uint64_t store_client_window_s(const struct store *store)
+{
+    return store->client_window_s;
+}
+
+/**
+ * Whether the store's memory is full, and batches should bring no further tokens of
+ * STORE_WINDOW_CLIENT. A batch that does is applied all the same.
+ */
+static inline bool store_refuses_client_tokens(const struct store *store)
+{
+    return store->refuses_client_tokens;
 }
 
 /** Fills `ret_health`. Sends nothing to the server. */

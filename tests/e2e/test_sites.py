@@ -46,7 +46,7 @@ def count_of(daemon, site="s", page="p"):
     ("network", {"X-Real-IP": "203.0.113.7"}),
 ])
 def test_ignored_visits_are_told_the_present_number(new_daemon, route, reason, headers):
-    daemon = new_daemon({"sites": ["s"], "ignore.networks": ["203.0.113.0/24"]})
+    daemon = new_daemon({"sites": ["s"], "ignore.networks": ["203.0.113.0/24"]}).wait_for_store()
     for number in (1, 2, 3):
         assert visit(daemon, "json").json()["count"] == number
     answer = visit(daemon, route, **headers)

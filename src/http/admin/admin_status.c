@@ -190,6 +190,7 @@ static void report_store(struct report *report, const struct app_view *view)
     report_replicated(report, &health, loop_now_ms(view->loop));
     report_replicas(report, &health);
     report_warnings(report, &health);
+    report_duration(report, "idempotency_key_window", 1000 * store_client_window_s(view->store));
     report_end_section(report);
 }
 
@@ -299,6 +300,7 @@ void admin_status_report(struct report *report, const struct app_view *view)
     report_u64(report, "refused_pages", view->novelty->refused_pages);
     report_u64(report, "refused_sites", view->novelty->refused_sites);
     report_u64(report, "refused_idempotency_keys", view->novelty->refused_tokens);
+    report_u64(report, "refused_idempotency_key_shares", view->novelty->refused_shares);
     report_end_section(report);
     report_sites(report, view);
     report_begin_section(report, "connections");

@@ -253,6 +253,7 @@ static void put_budget_refusals(struct buf *out, const struct family *family,
     put_labelled(out, family, "budget", "pages", facts->novelty->refused_pages);
     put_labelled(out, family, "budget", "sites", facts->novelty->refused_sites);
     put_labelled(out, family, "budget", "idempotency_keys", facts->novelty->refused_tokens);
+    put_labelled(out, family, "budget", "idempotency_keys_total", facts->novelty->refused_shares);
 }
 
 static void put_start_time(struct buf *out, const struct family *family,

@@ -47,6 +47,7 @@ struct metrics_facts {
     uint64_t accepted_connections;
     uint64_t live_clients; /* clients of live streams */
     const struct novelty_stats *novelty;
+    uint64_t client_window_s; /* how long the store keeps an Idempotency-Key */
     uint64_t requests;
 };
 

@@ -25,6 +25,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+/** When to repeat a visit whose token the store has no memory for. */
+#define FULL_RETRY_S 60
+
 /** A visit that waits for its number. It is in the request's pool. */
 struct waiting {
     struct visit visit;
@@ -150,8 +153,10 @@ static void refuse_novelty(struct request *request, const struct page_ref *page_
         enum http_error http_error;
         const char *what;
     } rows[] = {
-        [NOVELTY_PAGE] = {HTTP_ERROR_NEW_PAGES, "new pages"},
-        [NOVELTY_TOKEN] = {HTTP_ERROR_IDEMPOTENCY_KEYS, "idempotency keys"},
+        [NOVELTY_PAGE] = {HTTP_ERROR_NEW_PAGES, "new pages from one network"},
+        [NOVELTY_TOKEN] = {HTTP_ERROR_IDEMPOTENCY_KEYS, "idempotency keys from one network"},
+        [NOVELTY_SITE_TOKEN] = {HTTP_ERROR_IDEMPOTENCY_KEYS, "idempotency keys on one site"},
+        [NOVELTY_ALL_TOKENS] = {HTTP_ERROR_IDEMPOTENCY_KEYS, "idempotency keys on all sites"},
     };
 
     if (verdict == NOVELTY_VISITOR) {
@@ -161,8 +166,23 @@ static void refuse_novelty(struct request *request, const struct page_ref *page_
     engine_note_refused(request->app->engine);
     request->retry_after_s = (wait_ms + 999) / 1000;
     http_error_respond(request, rows[verdict].http_error,
-                       "too many %s from one network; one more counts in %" PRIu64 " s",
-                       rows[verdict].what, request->retry_after_s);
+                       "too many %s; one more counts in %" PRIu64 " s", rows[verdict].what,
+                       request->retry_after_s);
+}
+
+/** Refuses a visit with an Idempotency-Key while the store has no memory for it. */
+static bool refuses_token(struct request *request, const struct visit *visit)
+{
+    if (visit->token == NULL || visit->token_window != STORE_WINDOW_CLIENT ||
+        !store_refuses_client_tokens(request->app->store)) {
+        return false;
+    }
+    engine_note_refused(request->app->engine);
+    request->retry_after_s = FULL_RETRY_S;
+    http_error_respond(request, HTTP_ERROR_IDEMPOTENCY_KEYS,
+                       "the memory of the store is full; visits with an Idempotency-Key are not "
+                       "counted for a minute");
+    return true;
 }
 
 /** Charges the visit to the budgets. Returns false if it has answered the request. */
@@ -179,7 +199,7 @@ static bool charge_visit(struct waiting *waiting, const struct client *client,
     enum novelty_verdict verdict;
     uint64_t wait_ms;
 
-    waiting->is_charged = networks_are_known(client);
+    waiting->is_charged = novelty_concerns(client, &waiting->visit);
     if (!waiting->is_charged) {
         return true;
     }
@@ -205,6 +225,9 @@ static void count_visit(struct request *request, const struct client *client,
     if (!token_read(&request->h2o->pool, client, &waiting->visit)) {
         http_error_respond(request, HTTP_ERROR_BAD_IDEMPOTENCY_KEY,
                            "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
+        return;
+    }
+    if (refuses_token(request, &waiting->visit)) {
         return;
     }
     waiting->visit.second = second_of(request);

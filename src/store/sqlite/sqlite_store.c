@@ -350,6 +350,7 @@ struct store *sqlite_store_create(struct loop *loop, struct disk *disk,
         abort();
     }
     store->store.operations = &operations;
+    store->store.client_window_s = STORE_WINDOW_CLIENT_S;
     store->loop = loop;
     store->disk = disk;
     store->file = sqlite_file_create(options);
