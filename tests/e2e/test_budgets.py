@@ -84,7 +84,7 @@ def test_idempotency_keys_of_a_network(new_daemon, store):
 
 
 def test_idempotency_keys_of_a_site(new_daemon, store):
-    """By a client with many networks: it uses up the share of its site, and not those of others."""
+    """A client with many networks uses up the share of its site, but not those of other sites."""
     daemon = new_daemon({"sites": ["s", "other"], "limits.idempotency_keys_total": "20/1h", "metrics.listen": ["127.0.0.1:0"],
                          **store.settings}).wait_for_store()
     answers = [visit(daemon, "s/p", f"10.0.{number}.1", Idempotency_Key=f"key-{number}") for number in range(14)]

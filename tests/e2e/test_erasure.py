@@ -185,7 +185,7 @@ def failed_scripts(server):
 
 
 def test_a_server_that_refuses_writes_for_now_is_asked_again(new_daemon, new_redis):
-    """That has nothing to do with permissions, and the store says it already."""
+    """This is not a matter of permissions, and the store has already logged it."""
     server = new_redis(aof=True, config={"min-replicas-to-write": "1"})
     daemon = new_daemon(RedisStore(server).settings).wait_for_store()
     wait_until(lambda: failed_scripts(server) > 0, "the lock is refused")

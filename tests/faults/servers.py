@@ -151,7 +151,7 @@ class Servers:
         server.client().config_set("save", "")
 
     def refuse_busy(self, server):
-        """A script that does not end by itself."""
+        """Runs a script that does not end by itself."""
         def run():
             with contextlib.suppress(client_library.RedisError):
                 server.client().eval("while true do end", 0)
@@ -159,7 +159,7 @@ class Servers:
         self.endless.start()
 
     def accept_busy(self, server):
-        """Ends the script, also where it has not begun yet."""
+        """Ends the script, also if it has not begun yet."""
         while self.endless.is_alive():
             with contextlib.suppress(client_library.RedisError):
                 server.client().script_kill()

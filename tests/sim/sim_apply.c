@@ -82,7 +82,7 @@ static uint64_t key_of(const struct store_batch *batch, const struct store_token
     return hash(key.bytes, key.length);
 }
 
-/* whether a token is in a bucket that its window reaches from the batch's time */
+/* whether a token is in a bucket within its window around the batch's time */
 static bool is_kept(const struct sim_database *database, const struct store_batch *batch,
                     const struct token_row *token)
 {

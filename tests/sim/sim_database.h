@@ -5,10 +5,9 @@
  * "ledger" of a site prove each other. A replica or a snapshot copies it as a whole. Each of the
  * two keys can be lost, restored and repaired.
  *
- * Tokens expire, each on its own, which is the least that stores do; those of clients are kept as
- * in Redis, in buckets. Sites are "site0" …, pages
- * "/0" …, so that rows are found by number. Page N belongs to the site N modulo the number of
- * sites.
+ * Each token expires on its own, as early as a store may forget it. Only clients' tokens are kept
+ * in buckets, as in Redis. Sites are called "site0" …, pages "/0" …, so that rows are found by
+ * number. Page N belongs to the site N modulo the number of sites.
  */
 #ifndef VISITCOUNTD_TESTS_SIM_DATABASE_H
 #define VISITCOUNTD_TESTS_SIM_DATABASE_H
@@ -52,7 +51,7 @@ size_t sim_site_number(const char *site);
 
 uint64_t sim_database_total(const struct sim_database *database, size_t page);
 
-/** How many tokens of clients are kept now. */
+/** The number of clients' tokens that are kept now. */
 size_t sim_database_client_tokens(const struct sim_database *database);
 
 /** The visits of a site in an hour, which is one of oracle_hour(). */

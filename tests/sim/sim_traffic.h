@@ -45,20 +45,21 @@ size_t sim_traffic_requests(const struct sim_traffic *traffic);
 size_t sim_traffic_attempts(const struct sim_traffic *traffic);
 
 /**
- * A new request of a client with a token, which comes with sim_traffic_repeat(). And a new one with
- * the token of `request`, much later. SIM_NO_REQUEST: there have been too many.
+ * sim_traffic_ask_of_client() creates a request of a client with a token. sim_traffic_repeat()
+ * sends it. sim_traffic_renew() creates a new one with the token of `request`, much later. Both
+ * return SIM_NO_REQUEST if there are too many.
  */
 #define SIM_NO_REQUEST SIZE_MAX
 size_t sim_traffic_ask_of_client(struct sim_traffic *traffic);
 size_t sim_traffic_renew(struct sim_traffic *traffic, size_t request);
 
-/** Another attempt of a request comes to an instance. */
+/** Sends another attempt of a request to an instance. */
 void sim_traffic_repeat(struct sim_traffic *traffic, size_t request, struct sim_instance *instance);
 
 /** The latest answer to an attempt of the request. */
 enum visit_status sim_traffic_status(const struct sim_traffic *traffic, size_t request);
 
-/** How many requests had the token of another one. */
+/** The number of requests that had the token of another one. */
 size_t sim_traffic_shared_tokens(const struct sim_traffic *traffic);
 
 #endif

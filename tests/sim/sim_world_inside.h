@@ -57,7 +57,7 @@ struct world {
 
 /* --- sim_world.c --- */
 
-/** Goes on until all has its answer; in a world that is quiet. */
+/** Runs a quiet world until all work is done. */
 void sim_world_settle(struct world *world);
 
 /* --- sim_servers.c --- */

@@ -251,7 +251,7 @@ static void test_idempotency_keys(void **state)
     finish(&fixture);
 }
 
-/* takes a token of a client at a site; the page is one that is known */
+/* takes a token of a client at a site, on a known page */
 static enum novelty_verdict take_token_at(struct fixture *fixture, const char *site,
                                           struct novelty_charge *ret_charge)
 {
@@ -269,7 +269,10 @@ static enum novelty_verdict take_token_at(struct fixture *fixture, const char *s
                         &fixture->wait_ms);
 }
 
-/* sends tokens from a network each until one is refused; returns how many were not */
+/*
+ * sends tokens, each from a network of its own, until one is refused; returns how many were
+ * accepted
+ */
 static int flood(struct fixture *fixture, const char *site, enum novelty_verdict expected)
 {
     struct novelty_charge charge;
@@ -289,7 +292,7 @@ static int flood(struct fixture *fixture, const char *site, enum novelty_verdict
     return taken;
 }
 
-/* one site does not use up what all sites share, however many networks its clients have */
+/* one site cannot use up the share of all sites, however many networks its clients have */
 static void test_a_share_of_idempotency_keys(void **state)
 {
     static const char several[] =
@@ -314,7 +317,7 @@ static void test_a_share_of_idempotency_keys(void **state)
     assert_int_equal(flood(&fixture, "x", NOVELTY_SITE_TOKEN), 10);
     finish(&fixture);
 
-    /* the only site has all of it, also for clients without a network */
+    /* a single site gets the whole budget, also for clients without a network */
     init(&fixture, "sites = [\"a\"]; limits: { idempotency_keys_total = \"20/1h\" };");
     fixture.client.source = CLIENT_UNKNOWN;
     for (int i = 0; i < 20; i++) {

@@ -156,8 +156,8 @@ static void test_a_flood_of_new_pages_does_not_fill_the_store(void **state)
 #define TOKENS_AT_ONCE 37
 
 /*
- * Tokens of STAMP_LENGTH bytes, or as long as may be if they are of a client; how many of them have
- * their stamps in the same four milliseconds.
+ * adds tokens of STAMP_LENGTH bytes, or of the greatest length if they are a client's;
+ * `in_a_bucket` of them have stamps in the same four milliseconds
  */
 static void bring_tokens(struct fixture *fixture, enum store_window window, uint64_t first,
                          uint64_t in_a_bucket)

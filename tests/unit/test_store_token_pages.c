@@ -280,7 +280,7 @@ static void put_old(struct fixture *fixture, char letter, enum store_window wind
     assert_int_equal(*redis_server_ask(fixture->path, text), ':');
 }
 
-/* puts a token where version 0.2 would have put it */
+/* writes a token as version 0.2 did */
 static void put_long(struct fixture *fixture, const char *page, const char *bytes, size_t length,
                      enum store_window window)
 {
@@ -311,7 +311,7 @@ static void put_long(struct fixture *fixture, const char *page, const char *byte
     assert_int_equal(*redis_server_ask(fixture->path, text), ':');
 }
 
-/* one visit of a page with a token of any length; whether it was a repetition */
+/* makes one visit of a page with a token of any length; returns whether it was a repetition */
 static bool repeats_text(struct fixture *fixture, const char *page, const char *text,
                          enum store_window window, bool finds_old_tokens)
 {
@@ -323,7 +323,7 @@ static bool repeats_text(struct fixture *fixture, const char *page, const char *
     return apply_batch(fixture, &batch).duplicates[0];
 }
 
-/* version 0.2 counted them, on one page; so they are repetitions there, and nowhere else */
+/* version 0.2 counted them on one page, so they are repetitions there and nowhere else */
 static void test_finds_tokens_of_version_0_2(void **state)
 {
     static const enum store_window hashed[] = {STORE_WINDOW_ATTEMPT, STORE_WINDOW_CLIENT};
@@ -347,7 +347,7 @@ static void test_finds_tokens_of_version_0_2(void **state)
     }
 }
 
-/* a batch of many, of which some are known in either form, and some in neither */
+/* a batch of many tokens: some are known in one of the forms, others in none */
 static void test_finds_tokens_of_both_older_versions(void **state)
 {
     static char texts[400][16];
@@ -374,8 +374,7 @@ static void test_finds_tokens_of_both_older_versions(void **state)
     assert_total(answer, 0, 396);
 }
 
-/* version 0.2 counted one attempt, and had another one in its journal, in the form of now and then
- */
+/* version 0.2 counted one attempt, and had another one in its journal */
 static void test_finds_tokens_of_version_0_2_for_a_record(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -399,7 +398,7 @@ static void test_finds_tokens_of_version_0_2_for_a_record(void **state)
     }
 }
 
-/* counted once by the old version, of whichever page; it told nobody which one */
+/* the old version has counted the token once, on an unknown page */
 static void test_finds_old_tokens(void **state)
 {
     struct fixture *fixture = open_fixture(state);

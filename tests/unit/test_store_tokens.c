@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "store/token_buckets.h"
 
-/* the stretches of Redis' buckets */
+/* the lengths of Redis' buckets */
 #define ATTEMPT_BUCKET_S TOKEN_BUCKET_ATTEMPT_S
 #define CLIENT_BUCKET_S  TOKEN_BUCKET_CLIENT_S
 
@@ -397,7 +397,7 @@ static int ttl_of_bucket(struct fixture *fixture, uint64_t stretch_s)
     return atoi(ask_bucket(fixture, "TTL", stretch_s, bucket_start(), "") + 1);
 }
 
-/* the distances of a client's repetition from the start of a bucket, and back */
+/* a client's repetition at different distances after and before a visit */
 static void test_redis_windows_of_clients_reach_each_bucket(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -407,13 +407,16 @@ static void test_redis_windows_of_clients_reach_each_bucket(void **state)
             check_distance(fixture, STORE_WINDOW_CLIENT, start, start + distance, true);
             check_distance(fixture, STORE_WINDOW_CLIENT, start, start - distance, true);
         }
-        /* clocks may differ by as much */
+        /* the clocks may differ by this much */
         check_distance(fixture, STORE_WINDOW_CLIENT, start,
                        start + STORE_WINDOW_CLIENT_S + TOKEN_BUCKET_SKEW_S, true);
     }
 }
 
-/* attempts: three windows after the last one that may come into it; clients': see below */
+/*
+ * attempts: three windows after the last token that may enter the bucket; clients' tokens: see
+ * below
+ */
 static void test_redis_buckets_expire(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -428,8 +431,8 @@ static void test_redis_buckets_expire(void **state)
 }
 
 /*
- * A client can make up any number of tokens, so they are kept for one window, one bucket and
- * journal.keep_tokens at most, whenever they come into the bucket.
+ * A client can invent any number of tokens. So they are kept for at most one window, one bucket and
+ * journal.keep_tokens, whenever they enter the bucket.
  */
 static void test_redis_keeps_tokens_of_clients_for_a_window_and_a_bucket(void **state)
 {
@@ -453,7 +456,10 @@ static void test_redis_keeps_tokens_of_clients_for_a_window_and_a_bucket(void **
         assert_in_range(atoi(ask_bucket(fixture, "TTL", CLIENT_BUCKET_S, second, "") + 1),
                         end + 3600 + 600 - now_s - 60, end + 3600 + 600 - now_s + 2);
     }
-    /* from a journal: as long as another journal may have it; or for the rest of its window */
+    /*
+     * a token from a journal is kept as long as another journal may have it, or for the rest of its
+     * window
+     */
     assert_false(repeats_at(fixture, start, "late", STORE_WINDOW_CLIENT));
     assert_in_range(atoi(ask_bucket(fixture, "TTL", CLIENT_BUCKET_S, start, "") + 1), 595, 3600);
     assert_false(repeats_at(fixture, start - 7200, "later", STORE_WINDOW_CLIENT));
@@ -461,7 +467,7 @@ static void test_redis_keeps_tokens_of_clients_for_a_window_and_a_bucket(void **
                     600);
 }
 
-/* sixteen bytes, whatever a client or a proxy sends; as a hash of page and token */
+/* a token of any length is kept as a hash of page and token with sixteen bytes */
 static void test_tokens_are_kept_as_hashes(void **state)
 {
     struct fixture *fixture = open_fixture(state);

@@ -39,7 +39,7 @@ static void test_pages_are_hashed(void **state)
 
 static const enum store_window hashed[] = {STORE_WINDOW_ATTEMPT, STORE_WINDOW_CLIENT};
 
-/* also by that implementation; of the longest token as of the shortest */
+/* also from that implementation, for the shortest and the longest token */
 static void test_page_and_token_are_hashed(void **state)
 {
     char bytes[STORE_TOKEN_MAX];
