@@ -194,7 +194,7 @@ def test_the_salt_is_not_shown(new_daemon, redis_store):
         assert salt not in shown and salt[:16] not in shown
 
 
-# --- made-up sites ---
+# --- invented sites ---
 
 def known_sites(store):
     if store.name == "redis":

@@ -96,8 +96,7 @@ void book_doubtful(struct visitor *visitor);
 /** The visit was not counted. `code` is a constant. */
 void book_refused(struct visitor *visitor, const char *code);
 
-/** The visit was counted, or was counted before (`is_repeated`), or is journaled (`is_estimate`).
- */
+/** The visit was counted now or before (`is_repeated`), or is journaled (`is_estimate`). */
 void book_counted(struct visitor *visitor, uint64_t number, bool is_repeated, bool is_estimate);
 
 /** How long the visitor waited for an answer. */

@@ -38,7 +38,7 @@
 #define ORACLE_REQUESTS_MAX 2000
 #define ORACLE_SHARED_PAGES 16 /* that several requests may share; a further page has only one */
 
-/** Starts anew. `is_steady`: the store never goes back in time. */
+/** Starts a new run. `is_steady`: the store never goes back in time. */
 void oracle_begin(bool is_steady);
 
 /** Records a violation. The oracle keeps only the first one. */

@@ -60,7 +60,7 @@ void sim_store_note_no_refusal(struct sim_store *store);
 /** Whether the instance missed the last refusal of a site. */
 bool sim_store_has_missed(const struct sim_store *store, size_t site);
 
-/** Whether an answer has told the instance that an older version writes to a site. */
+/** Whether an answer has reported to the instance that an older version writes to a site. */
 bool sim_store_knows_old(const struct sim_store *store, size_t site);
 
 void sim_store_set_weather(struct sim_store *store, const struct sim_store_weather *weather);

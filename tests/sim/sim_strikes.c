@@ -133,7 +133,7 @@ void sim_strikes_clock(struct world *world, struct sim_instance *instance)
     }
 }
 
-/* an old instance may write beside new ones for a long time */
+/* an old instance may write next to new ones for a long time */
 void sim_strikes_begin_old(struct world *world, struct sim_instance *instance)
 {
     if (world->weather.upgrades) {

@@ -515,7 +515,7 @@ static void test_where_there_is_one_place_it_is_given(void **state)
     count_site(fixture, "two");
 }
 
-/* --- who is served --- */
+/* --- served sites --- */
 
 static void test_who_is_served(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads of a SQLite store run beside visits: the connection, the thread and the log. */
+/* Reads of a SQLite store run in parallel to visits: the connection, the thread and the log. */
 #include "sqlite_fixture.h"
 
 #define READS 200
