@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A web site of somebody else: another origin, whose pages use the counter."""
+"""A foreign web site: another origin whose pages use the counter."""
 
 import http.server
 import threading
@@ -7,7 +7,7 @@ import urllib.parse
 
 
 class OtherSite:
-    """Serves `pages`, HTML by path; a path that is not there is the page "*" if there is one. `asked` is what was asked for.
+    """Serves `pages`, which is HTML by path. Other paths get the page "*" if there is one. `asked` has the requested paths.
 
     `npm` is a folder of packages that is served below /npm/. `headers` go with each page. With `is_kept` a browser may keep pages as
     they are when their reader leaves (bfcache). `answers` are functions by path that get the handler and answer themselves.

@@ -38,7 +38,7 @@ static struct stats example_stats(void)
     return stats;
 }
 
-/** All metrics of an instance about which everything is known. The caller finishes the buffer. */
+/** All metrics of an instance whose values are all known. The caller finishes the buffer. */
 static struct buf write_example(void)
 {
     struct stats stats = example_stats();
@@ -51,8 +51,16 @@ static struct buf write_example(void)
         .in_flight = 1,
     };
     struct novelty_stats novelty = {.refused_pages = 21, .ignored_visitors = 22};
+    struct password_guard_stats passwords = {23, 24, 25};
+    struct fullness_view fullness = {.nearly_full_count = 26,
+                                     .fullest_pages = 3,
+                                     .fullest_pages_max = 4,
+                                     .sites = 1,
+                                     .sites_max = 8};
     struct metrics_facts facts = {
         .novelty = &novelty,
+        .passwords = &passwords,
+        .fullness = &fullness,
         .version = "1.2.3",
         .stats = &stats,
         .store = &health,
@@ -98,6 +106,12 @@ static void test_values(void **state)
     assert_line(&out, "visitcountd_visits_lost_total 13");
     assert_line(&out, "visitcountd_budget_refusals_total{budget=\"pages\"} 21");
     assert_line(&out, "visitcountd_visitors_ignored_total 22");
+    assert_line(&out, "visitcountd_nearly_full_sites 26");
+    assert_line(&out, "visitcountd_fullest_site_ratio 0.7500");
+    assert_line(&out, "visitcountd_sites_ratio 0.1250");
+    assert_line(&out, "visitcountd_dashboard_wrong_passwords_total 23");
+    assert_line(&out, "visitcountd_dashboard_delayed_attempts_total 24");
+    assert_line(&out, "visitcountd_dashboard_refused_attempts_total 25");
     assert_line(&out, "visitcountd_visits_total{result=\"unknown\"} 1");
     assert_line(&out, "visitcountd_visits_waiting 10");
     assert_line(&out, "visitcountd_batches_total 5");
@@ -118,7 +132,7 @@ static void test_values(void **state)
     buf_finish(&out);
 }
 
-/* every bucket of stats holds one visit, so each line counts more than the one before it */
+/* every bucket of the statistics has one visit, so each line counts more than the one before */
 static void test_histogram_is_cumulative(void **state)
 {
     struct buf out = write_example();
@@ -149,7 +163,7 @@ static void test_histogram_is_cumulative(void **state)
     buf_finish(&out);
 }
 
-/* each limit is that of a bucket of stats, whose latencies are rounded down to whole us */
+/* each limit is that of a bucket of the statistics, whose latencies are rounded down to whole us */
 static void test_histogram_limits_are_true(void **state)
 {
     struct buf out = write_example();
@@ -169,7 +183,7 @@ static void test_histogram_limits_are_true(void **state)
     buf_finish(&out);
 }
 
-/** Checks one line; `family` is the name of the last TYPE line, to which samples must belong. */
+/** Checks one line. `family` is the name of the last TYPE line; samples must belong to it. */
 static void check_line(const char *line, char family[NAME_MAX_LENGTH])
 {
     char name[NAME_MAX_LENGTH];

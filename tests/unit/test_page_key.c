@@ -12,7 +12,9 @@
 
 #include <cmocka.h>
 
-/** A path as a client writes it; its memory ends where it does, so that sanitizers see more. */
+/**
+ * Makes the key of a path. The memory ends with the path, so that sanitizers find reads behind it.
+ */
 static enum page_key_status make_key(const char *path, size_t length, struct page_key *ret_key)
 {
     char *copy = malloc(length != 0 ? length : 1);
@@ -225,7 +227,7 @@ static void test_512_bytes_are_the_most(void **state)
     expect_cut(path, sizeof(path), &other);
     assert_string_not_equal(key.bytes, other.bytes);
 
-    /* what is folded does not count */
+    /* characters that are folded away do not count */
     memcpy(path + STORE_PAGE_MAX - 1, "//index.html/index.html/", 24);
     assert_int_equal(make_key(path, STORE_PAGE_MAX - 1 + 24, &key), PAGE_KEY_OK);
     assert_int_equal(key.length, STORE_PAGE_MAX);
