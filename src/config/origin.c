@@ -218,7 +218,7 @@ bool origin_matches(const char *rule, const char *origin, size_t length)
         return rule_length == length && memcmp(rule, origin, length) == 0;
     }
     start = (size_t)(star - rule) + 3; /* length of the scheme with "://" */
-    end = rule_length - start - 1;     /* length of what follows "*", a "." first */
+    end = rule_length - start - 1;     /* length of the rest after "*", with its "." */
     if (length <= start + end || memcmp(rule, origin, start) != 0 ||
         memcmp(star + 4, origin + length - end, end) != 0) {
         return false;
