@@ -234,7 +234,7 @@ def see_healthy(seen, new_daemon):
 
 
 def guess_until_one_waits(daemon):
-    """Until further attempts of the same network are refused; returns the connection of the one that waits."""
+    """Makes wrong attempts until one has to wait. Returns its connection."""
     while True:
         connection = Connection(daemon.address)
         before = sum(daemon.status()["dashboard"].values())

@@ -272,7 +272,7 @@ def test_members_of_the_group_cannot_read_the_configuration(machine):
 
 
 def test_the_files_of_the_state_directory(machine):
-    """The database is for the daemon alone; the journal is for the members of its group as well."""
+    """Only the daemon may read the database. Members of its group may also read the journal."""
     machine.write(CONFIG, 'journal: { directory = "/var/lib/visitcountd/journal/%i"; };\n')
     machine.run("systemctl restart visitcountd.target")
     assert machine.count(8081) == 1

@@ -352,7 +352,7 @@ static void test_short_passwords_are_warned_of(void **state)
     struct buf out = BUF_EMPTY;
 
     (void)state;
-    assert_int_equal(chmod("test.conf", 0600), 0); /* else there is a warning of that as well */
+    assert_int_equal(chmod("test.conf", 0600), 0); /* otherwise there is a warning of that too */
     config_list_warnings(config, &out);
     assert_string_equal(
         out.bytes,
