@@ -2,13 +2,13 @@
 /*
  * crowd: many visitors who record every answer, for tests/faults/chaos.
  *
- *     crowd GROUP...      GROUP: key=value,…  see parse_group()
+ *     crowd [pace=MS] GROUP...      GROUP: key=value,…  see parse_group()
  *
- * Each connection sends a visit, reads the answer and goes on. Each visit ends as counted (with a
- * number), refused (not counted) or doubtful (no answer, or the answer `unknown`). Most connections
- * have a page of their own, so that a missing visit cannot cancel out an extra one. Connection C
- * counts /own/GROUP/C/1 until a visit is doubtful, and from then on /own/GROUP/C/2. Its numbers
- * must be 1, 2, 3 …
+ * Each connection sends a visit, reads the answer and goes on, with `pace` after that many ms. Each
+ * visit ends as counted (with a number), refused (not counted) or doubtful (no answer, or the
+ * answer `unknown`). Most connections have a page of their own, so that a missing visit cannot
+ * cancel out an extra one. Connection C counts /own/GROUP/C/1 until a visit is doubtful, and from
+ * then on /own/GROUP/C/2. Its numbers must be 1, 2, 3 …
  *
  * A group with `key` sends an Idempotency-Key and repeats the visit under the same key until it is
  * counted. Then no visit is doubtful. A group with `stamp` sends an X-Request-Id as nginx makes it,
@@ -57,6 +57,7 @@ static int poll_fd;
 static int run; /* makes the keys of this run unique */
 static bool is_stopping;
 static int open_visitors;
+static uint64_t pace_ms; /* one pace for all visitors: who pauses first goes on first */
 static char only_site[sizeof(groups[0].site)]; /* of visitors that go on; empty: all */
 
 static uint64_t clock_ms(clockid_t clock)
@@ -83,7 +84,7 @@ void crowd_fail(const char *what)
 static void pause_visitor(struct visitor *visitor)
 {
     visitor->state = PAUSED;
-    visitor->resume_at_ms = crowd_now_ms() + PAUSE_MS;
+    visitor->resume_at_ms = crowd_now_ms() + PAUSE_MS + pace_ms;
     visitor->next_paused = NULL;
     *last_paused = visitor;
     last_paused = &visitor->next_paused;
@@ -199,7 +200,7 @@ static void take_answer(struct visitor *visitor)
     if (closes) {
         close_visitor(visitor);
     }
-    if (!goes_on) {
+    if (!goes_on || pace_ms != 0) {
         pause_visitor(visitor);
     } else if (closes) {
         connect_visitor(visitor);
@@ -432,14 +433,18 @@ int main(int argc, char **argv)
     uint64_t reported_at_ms = 0;
 
     if (argc < 2 || argc - 1 > GROUPS_MAX) {
-        fprintf(stderr, "usage: crowd GROUP...\n");
+        fprintf(stderr, "usage: crowd [pace=MS] GROUP...\n");
         return 64;
     }
     run = (int)getpid();
     poll_fd = epoll_create1(EPOLL_CLOEXEC);
     fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
     for (int i = 1; i < argc; i++) {
-        parse_group(argv[i]);
+        if (strncmp(argv[i], "pace=", 5) == 0) {
+            pace_ms = strtoull(argv[i] + 5, NULL, 10);
+        } else {
+            parse_group(argv[i]);
+        }
     }
     create_visitors();
     while (open_visitors > 0) {
