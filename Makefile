@@ -125,7 +125,7 @@ $(CROWD): $(VISITORS)
 	@$(LINK) -o $@ $^
 
 # the real engine and journal; below them a simulated loop, disk, store, clock and system
-FILE_CALLS = open openat close mkdir flock pwrite read fstat fsync fdatasync ftruncate unlinkat \
+FILE_CALLS = open openat close mkdir fchmod flock pwrite read fstat fsync fdatasync ftruncate unlinkat \
              fdopendir readdir closedir
 EPOCH_CALLS = ledger_init ledger_renew
 COMMA := ,

@@ -184,15 +184,17 @@ const struct config *served_config(void)
 
 /* --- what the admin socket can ask of the daemon --- */
 
-static bool refuse_reload(void *data, struct buf *message)
+static bool refuse_reload(void *data, struct buf *message, struct buf *warnings)
 {
+    (void)warnings;
     (void)data;
     buf_puts(message, "fuzz.conf:1: redis.prot: unknown option\n");
     return false;
 }
 
-static bool accept_check(void *data, struct buf *message)
+static bool accept_check(void *data, struct buf *message, struct buf *warnings)
 {
+    (void)warnings;
     (void)data;
     buf_puts(message, "limits.pages: 5 -> 6\n");
     return true;

@@ -28,7 +28,7 @@
 --    3  follows: the sequence that the batch follows
 --    4  visits: of the epoch, up to this batch
 --    5  made_at: when the batch was created, in seconds
---    6  lifetimes: what is rarely needed, in one argument: lifetimes in seconds of the day's numbers, of the
+--    6  lifetimes: values that are rarely needed, in one argument: lifetimes in seconds of the day's numbers, of the
 --       hour's numbers and of unused ledger entries; 1 if the site must have its mark, else 0
 --    7  pages_max: the most pages of the site; 0: no limit
 --    8  channel: to publish to
@@ -241,8 +241,8 @@ if token_groups ~= '' or stamp_groups ~= '' then
         end
     end
 
-    -- Tokens that are kept in sets. First, in each group, those of this version; then those of version 0.2
-    -- by their long forms, of which one argument has all.
+    -- Tokens that are kept in sets. Each group is looked up in the sets of this version, and then in those
+    -- of version 0.2 by its long forms. One argument has all long forms of the group.
     for i = 1, #groups, 6 do
         local count, bucket_count, flags, least, full, old_bucket_count = unpack(groups, i, i + 5)
         local first, last = at, at + count - 1

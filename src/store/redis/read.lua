@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Reads numbers by day or hour, or numbers of visitors. Writes nothing.
 --
--- KEYS: what is read
+-- KEYS: the keys to read
 -- ARGV:
 --    1  kind
 --   then by kind:
