@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "http/visit/bots.h"
 #include "store/store.h"
 
 #include <stdlib.h>
@@ -89,6 +90,9 @@ static struct site *create_site(const struct config *config, const struct config
     copy_origins(site, &given->origins);
     rules->counts_unique = CHOOSE(count, given->count, config->count_mode) == COUNT_UNIQUE;
     rules->ignores_bots = CHOOSE(bots, given->bots, config->bots) == BOTS_IGNORE;
+    rules->bots_own =
+        bots_own_create(CHOOSE(bots_add, &given->bots_add, &config->bots_add),
+                        CHOOSE(bots_except, &given->bots_except, &config->bots_except));
     rules->keeps_visitors = config->visitors_unique;
     rules->is_public =
         CHOOSE(dashboard, given->dashboard == DASHBOARD_PUBLIC, config->dashboard_public);
@@ -110,7 +114,8 @@ static void destroy_site(struct site *site)
     }
     free(site->origins);
     if (site->origins != NULL) {
-        zone_close(site->rules.zone); /* admitted sites share the zone of the open rules */
+        zone_close(site->rules.zone); /* admitted sites share those of the open rules */
+        bots_own_destroy(site->rules.bots_own);
     }
     free(site);
 }

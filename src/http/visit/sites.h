@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct bots_own;
 struct sites;
 
 /** The rules of a site. */
@@ -24,10 +25,11 @@ struct site_rules {
     size_t name_length;
     const char *const *origins; /* as browsers write them; empty: any origin */
     size_t origin_count;
-    bool counts_unique;  /* a visitor counts once per day and page */
-    bool ignores_bots;   /* visits of bots do not count */
-    bool keeps_visitors; /* unique visitors are counted in addition to visits */
-    bool is_public;      /* its dashboard, series and top list are public */
+    struct bots_own *bots_own; /* words of User-Agent; NULL: only those of the list */
+    bool counts_unique;        /* a visitor counts once per day and page */
+    bool ignores_bots;         /* visits of bots do not count */
+    bool keeps_visitors;       /* unique visitors are counted in addition to visits */
+    bool is_public;            /* its dashboard, series and top list are public */
     uint64_t pages_max;
     struct rate rate; /* limit for one client on one page */
     struct zone *zone;
