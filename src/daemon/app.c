@@ -5,6 +5,7 @@
 #include "http/admin/admin.h"
 #include "http/visit/novelty.h"
 #include "http/visit/visit_filter.h"
+#include "http/visit/visit_tally.h"
 #include "http/routes/live.h"
 #include "http/request/router.h"
 #include "http/routes/routes.h"
@@ -70,6 +71,8 @@ struct app *app_create(const struct app_options *options, struct buf *errors)
     visit_filter_init(app->visit_filter);
     app->novelty = &memory->novelty;
     novelty_init(app->novelty);
+    app->visit_tallies = visit_tallies_create();
+    app->on_uncounted = visit_tally_note;
     app->visitors = visitors_create(app->loop, app->store, app->sites);
     app->site_registrations = site_registrations_create(app->loop, app->store);
     app->server = create_server(memory, options, errors);
@@ -108,6 +111,7 @@ void app_destroy(struct app *app)
     server_destroy(app->server);
     site_registrations_destroy(app->site_registrations);
     visitors_destroy(app->visitors);
+    visit_tallies_destroy(app->visit_tallies);
     sites_destroy(app->sites);
     novelty_finish(app->novelty);
     visit_filter_finish(app->visit_filter);

@@ -172,6 +172,7 @@ static void admin_handle_metrics(struct request *request)
         .accepted_connections = view.server.accepted_connections,
         .live_clients = view.live_clients,
         .novelty = view.novelty,
+        .tallies = view.visit_tallies,
         .requests = view.server.requests,
     };
     engine_list_unproven(view.engine, count_site, &facts.unproven_sites);

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 struct novelty_stats;
+struct visit_tallies;
 struct trouble;
 
 struct app_view {
@@ -39,6 +40,7 @@ struct app_view {
     const struct trouble *site_trouble; /* the store refuses to admit unlisted sites */
     uint64_t live_clients;              /* clients of live streams */
     const struct novelty_stats *novelty;
+    const struct visit_tallies *visit_tallies; /* what was not counted */
 
     struct server_counts server;
 };

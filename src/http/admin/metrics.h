@@ -13,6 +13,7 @@
 #include "journal/journal.h"
 #include "count/stats.h"
 #include "http/visit/novelty.h"
+#include "http/visit/visit_tally.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -47,6 +48,7 @@ struct metrics_facts {
     uint64_t accepted_connections;
     uint64_t live_clients; /* clients of live streams */
     const struct novelty_stats *novelty;
+    const struct visit_tallies *tallies;
     uint64_t requests;
 };
 

@@ -21,9 +21,11 @@ struct live;
 struct loop;
 struct novelty;
 struct server;
+struct request;
 struct site_registrations;
 struct sites;
 struct store;
+struct visit_tallies;
 struct visitors;
 
 /** Actions of the daemon that the admin socket triggers. */
@@ -57,6 +59,9 @@ struct app {
     struct visit_filter *visit_filter;
     struct novelty *novelty;
     struct visitors *visitors;
+    struct visit_tallies *visit_tallies;
+    /** Called for each answer that says that a visit is not counted; NULL: not called. */
+    void (*on_uncounted)(struct request *request);
     struct site_registrations *site_registrations;
     struct live *live;
     struct buf scratch;     /* returned by app_scratch() */

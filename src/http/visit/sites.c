@@ -256,6 +256,11 @@ bool sites_is_due(const struct site_rules *rules, uint64_t second)
     return true;
 }
 
+bool sites_is_listed(const struct site_rules *rules)
+{
+    return container_of((struct site_rules *)rules, struct site, rules)->is_listed;
+}
+
 const char *sites_default(const struct sites *sites)
 {
     return sites->first->name;

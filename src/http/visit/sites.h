@@ -68,6 +68,9 @@ void sites_remember(struct sites *sites, const struct sites *previous);
  */
 bool sites_is_due(const struct site_rules *rules, uint64_t second);
 
+/** Whether the configuration lists the site, so that clients cannot choose its name. */
+bool sites_is_listed(const struct site_rules *rules);
+
 /** Returns the site of /count: the first one listed, or "default" without any. */
 const char *sites_default(const struct sites *sites);
 
