@@ -77,7 +77,9 @@ $(BUILD)/src/base/zone.o: GLIB = $(patsubst -I%,-isystem %,$(shell pkg-config --
 # what ASSET() embeds
 $(BUILD)/src/http/visit/bots.o: src/http/visit/bots.txt
 $(BUILD)/src/store/redis/redis_apply.o: src/store/redis/proof.lua src/store/redis/apply.lua
-$(BUILD)/src/store/redis/redis_edit.o: src/store/redis/proof.lua src/store/redis/edit.lua
+$(BUILD)/src/store/redis/redis_edit.o: src/store/redis/proof.lua src/store/redis/edit.lua \
+    src/store/redis/admit.lua src/store/redis/salt.lua
+$(BUILD)/src/store/redis/redis_rewrite.o: src/store/redis/lock.lua
 $(BUILD)/src/store/redis/redis_ledger.o: src/store/redis/proof.lua src/store/redis/ledger.lua
 $(BUILD)/src/store/redis/redis_repair.o: src/store/redis/proof.lua src/store/redis/repair.lua
 $(BUILD)/src/store/redis/redis_read.o: src/store/redis/read.lua
@@ -110,7 +112,7 @@ $(CROWD): $(VISITORS)
 	@$(LINK) -o $@ $^
 
 # the real engine and journal; below them a simulated loop, disk, store, clock and system
-FILE_CALLS = open openat close mkdir flock pwrite read fstat fsync fdatasync ftruncate unlinkat \
+FILE_CALLS = open openat close mkdir fchmod flock pwrite read fstat fsync fdatasync ftruncate unlinkat \
              fdopendir readdir closedir
 EPOCH_CALLS = ledger_init ledger_renew
 COMMA := ,

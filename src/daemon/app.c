@@ -3,10 +3,12 @@
 
 #include "base/alloc.h"
 #include "http/admin/admin.h"
+#include "http/visit/fullness.h"
 #include "http/visit/novelty.h"
 #include "http/visit/visit_filter.h"
 #include "http/visit/visit_tally.h"
 #include "http/routes/live.h"
+#include "http/routes/password_guard.h"
 #include "http/request/router.h"
 #include "http/routes/routes.h"
 #include "http/server/server.h"
@@ -73,6 +75,8 @@ struct app *app_create(const struct app_options *options, struct buf *errors)
     novelty_init(app->novelty);
     app->visit_tallies = visit_tallies_create();
     app->on_uncounted = visit_tally_note;
+    app->fullness = fullness_create(app->loop, app->store, app->sites);
+    app->password_guard = password_guard_create(app->loop, app->novelty->budgets);
     app->visitors = visitors_create(app->loop, app->store, app->sites);
     app->site_registrations = site_registrations_create(app->loop, app->store);
     app->server = create_server(memory, options, errors);
@@ -91,6 +95,7 @@ void app_configure(struct app *app, const struct config *config)
     sites_remember(app->sites, previous);
     app->config = config;
     visitors_configure(app->visitors, app->sites);
+    fullness_configure(app->fullness, app->sites);
     sites_destroy(previous);
 }
 
@@ -112,7 +117,9 @@ void app_destroy(struct app *app)
     site_registrations_destroy(app->site_registrations);
     visitors_destroy(app->visitors);
     visit_tallies_destroy(app->visit_tallies);
+    fullness_destroy(app->fullness);
     sites_destroy(app->sites);
+    password_guard_destroy(app->password_guard);
     novelty_finish(app->novelty);
     visit_filter_finish(app->visit_filter);
     buf_finish(&app->scratch);

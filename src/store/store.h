@@ -106,13 +106,20 @@ static inline uint64_t store_window_s(enum store_window window)
     return seconds[window];
 }
 
+/** Whether stores keep the tokens of a window as hashes; see token_key.h. */
+static inline bool store_window_is_hashed(enum store_window window)
+{
+    return window == STORE_WINDOW_ATTEMPT || window == STORE_WINDOW_CLIENT;
+}
+
 /**
- * Returns how many seconds a store keeps a token after its last use: as long as a batch may arrive
- * whose window contains it, plus `keep_s`, because such a batch may wait in a journal.
+ * Returns how many seconds a store keeps a token at least: as long as a batch may arrive whose
+ * window contains it, plus `keep_s`, because such a batch may wait in a journal. A client can make
+ * up any number of tokens, so these are kept for one window only.
  */
 static inline uint64_t store_token_ttl_s(enum store_window window, uint64_t keep_s)
 {
-    return 3 * store_window_s(window) + keep_s;
+    return (window == STORE_WINDOW_CLIENT ? 1 : 3) * store_window_s(window) + keep_s;
 }
 
 /**
@@ -320,6 +327,15 @@ struct store_sites {
 
 typedef void (*store_on_sites)(void *data, const struct store_sites *sites);
 
+/** The result of a count call. */
+struct store_counted {
+    enum store_outcome outcome; /* STORE_OK or STORE_REFUSED */
+    uint64_t count;
+    const char *reason;
+};
+
+typedef void (*store_on_counted)(void *data, const struct store_counted *counted);
+
 /** The edits that an operator can make. Each also adjusts the site's own total. */
 enum store_edit_kind {
     STORE_SET,    /* sets the total to `number` */
@@ -503,6 +519,7 @@ struct store_operations {
     void (*scan)(struct store *store, const char *site, const char *after, store_on_pages on_pages,
                  void *data);
     void (*sites)(struct store *store, store_on_sites on_sites, void *data);
+    void (*count)(struct store *store, const char *site, store_on_counted on_counted, void *data);
     void (*ledger)(struct store *store, const char *site, const char *epoch,
                    store_on_ledger on_ledger, void *data);
     void (*edit)(struct store *store, const struct store_edit *edit, store_on_edited on_edited,
@@ -534,6 +551,8 @@ struct store {
     struct store_listener *listeners; /* the latest first */
     store_on_visits on_visits;
     void *on_visits_data;
+    uint64_t client_window_s;   /* see store_client_window_s() */
+    bool refuses_client_tokens; /* see store_refuses_client_tokens() */
 };
 
 /** Applies a batch. */
@@ -588,6 +607,16 @@ static inline void store_scan(struct store *store, const char *site, const char 
 static inline void store_sites(struct store *store, store_on_sites on_sites, void *data)
 {
     store->operations->sites(store, on_sites, data);
+}
+
+/**
+ * Counts the pages of a site, as far as they count for `pages_max`; with the site "" counts the
+ * admitted sites. Cheap: it does not read them.
+ */
+static inline void store_count(struct store *store, const char *site, store_on_counted on_counted,
+                               void *data)
+{
+    store->operations->count(store, site, on_counted, data);
 }
 
 /**
@@ -694,6 +723,24 @@ static inline void store_cancel_backup(struct store *store, void *data)
 {
     require(store_has_backup(store));
     store->operations->cancel_backup(store, data);
+}
+
+/**
+ * Returns for how many seconds the store keeps the tokens of STORE_WINDOW_CLIENT now. Less than
+ * STORE_WINDOW_CLIENT_S: its memory is short.
+ */
+static inline uint64_t store_client_window_s(const struct store *store)
+{
+    return store->client_window_s;
+}
+
+/**
+ * Whether the store's memory is full, and batches should bring no further tokens of
+ * STORE_WINDOW_CLIENT. A batch that does is applied all the same.
+ */
+static inline bool store_refuses_client_tokens(const struct store *store)
+{
+    return store->refuses_client_tokens;
 }
 
 /** Fills `ret_health`. Sends nothing to the server. */

@@ -83,6 +83,23 @@ def test_idempotency_keys_of_a_network(new_daemon, store):
     assert visit(daemon, "s/p", "203.0.113.7").json()["count"] == 4
 
 
+def test_idempotency_keys_of_a_site(new_daemon, store):
+    """By a client with many networks: it uses up the share of its site, and not those of others."""
+    daemon = new_daemon({"sites": ["s", "other"], "limits.idempotency_keys_total": "20/1h", "metrics.listen": ["127.0.0.1:0"],
+                         **store.settings}).wait_for_store()
+    answers = [visit(daemon, "s/p", f"10.0.{number}.1", Idempotency_Key=f"key-{number}") for number in range(14)]
+    assert [answer.status for answer in answers] == 10 * [200] + 4 * [429]
+    assert answers[13].error == "too_many_idempotency_keys" and "one site" in answers[13].text
+    assert 1 <= int(answers[13].headers["retry-after"]) <= 360
+    assert answers[13].headers["visitcount-status"] == "refused; reason=idempotency-keys"
+    assert visit(daemon, "s/p", "10.0.1.1", Idempotency_Key="key-1").error == "too_many_idempotency_keys"
+    assert visit(daemon, "s/p", "10.0.99.1").json()["count"] == 11, "without a key"
+    others = [visit(daemon, "other/p", f"10.0.{number}.1", Idempotency_Key=f"key-{number}").status for number in range(10)]
+    assert others == 10 * [200]
+    assert 'visitcountd_budget_refusals_total{budget="idempotency_keys_total"} 5' in metrics_of(daemon)
+    assert daemon.status()["budgets"]["refused_idempotency_key_shares"] == 5
+
+
 @pytest.mark.parametrize("mode,total", [("visits", 6), ("unique", 2)])
 def test_visitors_that_are_made_up(new_daemon, store, mode, total):
     daemon = new_daemon({"sites": ["s"], "visitors.new_daily": 2, "count.mode": mode,

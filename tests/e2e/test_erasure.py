@@ -177,3 +177,19 @@ def test_a_user_that_may_not_ask_is_warned(new_daemon, new_redis):
     wait_until(lambda: any(warning["check"] == "rewrite" for warning in daemon.status()["store"]["warnings"]),
                lambda: f"the status: {daemon.status()['store']}")
     assert daemon.count() == 1
+
+
+def failed_scripts(server):
+    statistics = server.client().info("commandstats").get("cmdstat_eval", {})
+    return statistics.get("failed_calls", 0) + statistics.get("rejected_calls", 0)
+
+
+def test_a_server_that_refuses_writes_for_now_is_asked_again(new_daemon, new_redis):
+    """That has nothing to do with permissions, and the store says it already."""
+    server = new_redis(aof=True, config={"min-replicas-to-write": "1"})
+    daemon = new_daemon(RedisStore(server).settings).wait_for_store()
+    wait_until(lambda: failed_scripts(server) > 0, "the lock is refused")
+    server.client().config_set("min-replicas-to-write", "0")
+    wait_until(lambda: rewrites(server) == 1, "it was rewritten")
+    assert "BGREWRITEAOF" not in daemon.log()
+    assert not any(warning["check"] == "rewrite" for warning in daemon.status()["store"]["warnings"])

@@ -46,7 +46,7 @@ def count_of(daemon, site="s", page="p"):
     ("network", {"X-Real-IP": "203.0.113.7"}),
 ])
 def test_ignored_visits_are_told_the_present_number(new_daemon, route, reason, headers):
-    daemon = new_daemon({"sites": ["s"], "ignore.networks": ["203.0.113.0/24"]})
+    daemon = new_daemon({"sites": ["s"], "ignore.networks": ["203.0.113.0/24"]}).wait_for_store()
     for number in (1, 2, 3):
         assert visit(daemon, "json").json()["count"] == number
     answer = visit(daemon, route, **headers)
@@ -59,7 +59,7 @@ def test_ignored_visits_are_told_the_present_number(new_daemon, route, reason, h
 
 
 def test_ignored_visits_of_count(new_daemon):
-    daemon = new_daemon({"sites": ["s"]})
+    daemon = new_daemon({"sites": ["s"]}).wait_for_store()
     assert fetch(daemon.address, "/count").number == 1
     for accept in ("text/plain", "text/html", "application/json"):
         answer = fetch(daemon.address, "/count", headers={"User-Agent": BOT, "Accept": accept})
@@ -71,7 +71,7 @@ def test_ignored_visits_of_count(new_daemon):
 
 @pytest.mark.parametrize("route", FORMATS)
 def test_origins_outside_the_list_are_refused(new_daemon, route):
-    daemon = new_daemon({"sites": ["default", {"name": "s", "origins": ["https://a.example"]}]})
+    daemon = new_daemon({"sites": ["default", {"name": "s", "origins": ["https://a.example"]}]}).wait_for_store()
     for headers in ({}, {"Origin": "https://b.example"}, {"Referer": "https://b.example/https://a.example"}):
         answer = visit(daemon, route, **headers)
         assert answer.headers["visitcount-status"] == "refused; reason=origin"
@@ -88,7 +88,7 @@ def test_origins_outside_the_list_are_refused(new_daemon, route):
 
 
 def test_scripts_of_other_origins_may_not_read_a_site_with_origins(new_daemon):
-    daemon = new_daemon({"sites": ["open", {"name": "s", "origins": ["https://a.example"], "aliases": ["www.s"]}]})
+    daemon = new_daemon({"sites": ["open", {"name": "s", "origins": ["https://a.example"], "aliases": ["www.s"]}]}).wait_for_store()
     for target, method in (("/v1/get/s/p", "GET"), ("/v1/get/www.s/p", "GET"), ("/v1/hit/s/p", "OPTIONS")):
         own = fetch(daemon.address, target, method, headers={"Origin": "https://a.example"})
         other = fetch(daemon.address, target, method, headers={"Origin": "https://b.example"})
@@ -142,7 +142,7 @@ def test_other_pages_embed_nothing_private(new_daemon):
 
 @pytest.mark.parametrize("route", FORMATS)
 def test_rates(new_daemon, route):
-    daemon = new_daemon({"sites": [{"name": "s", "rate": "2/1h"}, "unlimited"]})
+    daemon = new_daemon({"sites": [{"name": "s", "rate": "2/1h"}, "unlimited"]}).wait_for_store()
     client = {"X-Real-IP": "198.51.100.1"}
     for _ in range(2):
         assert visit(daemon, route, **client).headers["visitcount-status"] == "counted"
@@ -157,14 +157,14 @@ def test_rates(new_daemon, route):
 
 
 def test_a_rate_cannot_be_escaped_by_headers_that_nobody_trusts(new_daemon):
-    daemon = new_daemon({"sites": ["s"], "limits.rate": "1/1h", "trusted_proxies": ["10.0.0.0/8"]})
+    daemon = new_daemon({"sites": ["s"], "limits.rate": "1/1h", "trusted_proxies": ["10.0.0.0/8"]}).wait_for_store()
     answers = [visit(daemon, "json", X_Real_IP=f"198.51.100.{i}", X_Forwarded_For=f"198.51.100.{i}") for i in range(3)]
     assert [answer.status for answer in answers] == [200, 429, 429]
     assert answers[1].error == "too_many_visits"
 
 
 def test_aliases_are_the_site(new_daemon):
-    daemon = new_daemon({"sites": ["default", {"name": "blog", "aliases": ["www.blog", "b"]}]})
+    daemon = new_daemon({"sites": ["default", {"name": "blog", "aliases": ["www.blog", "b"]}]}).wait_for_store()
     for number, site in enumerate(("blog", "www.blog", "b", "blog"), 1):
         answer = visit(daemon, "json", site)
         assert answer.json().items() >= {"site": "blog", "page": "/p", "count": number, "status": "counted"}.items()
@@ -175,7 +175,7 @@ def test_aliases_are_the_site(new_daemon):
 
 
 def test_options_of_sites_are_taken_over_by_a_reload(new_daemon):
-    daemon = new_daemon({"sites": ["s"]})
+    daemon = new_daemon({"sites": ["s"]}).wait_for_store()
     assert visit(daemon, "json", User_Agent=BOT).headers["visitcount-status"] == "ignored; reason=bot"
     daemon.write_config(sites=[{"name": "s", "bots": "count", "aliases": ["alias"], "rate": "2/1h"}])
     daemon.ctl("reload")
@@ -199,7 +199,7 @@ def test_options_of_sites_are_taken_over_by_a_reload(new_daemon):
     (["::1"], "::1", "the peer, which is in trusted_proxies"),
 ])
 def test_whoami(new_daemon, arguments, client, reason):
-    daemon = new_daemon({"ignore.networks": ["198.51.100.0/24"]})
+    daemon = new_daemon({"ignore.networks": ["198.51.100.0/24"]}).wait_for_store()
     found = daemon.ctl("whoami", "--json", *arguments).json()
     assert found["client"] == client
     assert found["from"].startswith(reason)
@@ -219,7 +219,7 @@ def test_whoami_takes_what_is_a_peer(new_daemon):
 
 
 def test_the_log_tells_clients_at_the_level_debug_only(new_daemon):
-    daemon = new_daemon({"sites": ["s"]})
+    daemon = new_daemon({"sites": ["s"]}).wait_for_store()
     visit(daemon, "json", X_Real_IP="198.51.100.77")
     assert "198.51.100.77" not in daemon.log()
     daemon.ctl("log-level", "debug")

@@ -151,12 +151,16 @@ class Servers:
         server.client().config_set("save", "")
 
     def refuse_busy(self, server):
-        """A script that does not end."""
+        """A script that does not end by itself."""
         def run():
             with contextlib.suppress(client_library.RedisError):
                 server.client().eval("while true do end", 0)
-        threading.Thread(target=run, daemon=True).start()
+        self.endless = threading.Thread(target=run, daemon=True)
+        self.endless.start()
 
     def accept_busy(self, server):
-        with contextlib.suppress(client_library.ResponseError):  # it has not begun, or has ended
-            server.client().script_kill()
+        """Ends the script, also where it has not begun yet."""
+        while self.endless.is_alive():
+            with contextlib.suppress(client_library.RedisError):
+                server.client().script_kill()
+            self.endless.join(0.01)

@@ -102,6 +102,7 @@ static void show_tally(const struct sim_tally *tally, uint64_t wrong)
         {"upgrades", tally->upgrades},
         {"calm runs", tally->calm_runs},
         {"shared tokens", tally->tokens_shared},
+        {"tokens at the edge", tally->edges},
     };
 
     printf("%llu runs, %llu wrong", (unsigned long long)tally->runs, (unsigned long long)wrong);

@@ -4,6 +4,7 @@
 #include "oracle.h"
 #include "sim_copy.h"
 #include "sim_database_inside.h"
+#include "store/token_buckets.h"
 #include "store/token_key.h"
 
 #include <stdlib.h>
@@ -58,6 +59,13 @@ static struct token_row row_of(const struct store_batch *batch, const struct sto
                             .until_ms = clock_monotonic_ms() + 1000 * ttl_s,
                             .window = token->window};
 
+    if (token->window == STORE_WINDOW_CLIENT) {
+        row.bucket = token_buckets_of(token->window, batch->second).number;
+        row.until_ms = clock_monotonic_ms() +
+                       1000 * token_buckets_client_life_s(batch->second, clock_wall_ms() / 1000,
+                                                          STORE_WINDOW_CLIENT_S, SIM_KEEP_TOKENS_S);
+        return row;
+    }
     row.bucket = token->window == STORE_WINDOW_STAMPED
                      ? stamp_read(token->bytes).ms
                      : batch->second / store_window_s(token->window);
@@ -74,15 +82,21 @@ static uint64_t key_of(const struct store_batch *batch, const struct store_token
     return hash(key.bytes, key.length);
 }
 
-/* whether a token is in the bucket before, at or after the batch's time */
-static bool is_kept(const struct sim_database *database, const struct token_row *token)
+/* whether a token is in a bucket that its window reaches from the batch's time */
+static bool is_kept(const struct sim_database *database, const struct store_batch *batch,
+                    const struct token_row *token)
 {
+    struct token_buckets reach = {.before = 1, .after = 1};
+
+    if (token->window == STORE_WINDOW_CLIENT) {
+        reach = token_buckets_of(token->window, batch->second);
+    }
     for (size_t i = database->token_count; i-- != 0;) {
         const struct token_row *row = &database->tokens[i];
 
         if (row->key == token->key && row->window == token->window && row->site == token->site &&
-            row->bucket + 1 >= token->bucket && row->bucket <= token->bucket + 1 &&
-            row->until_ms > clock_monotonic_ms()) {
+            row->bucket + reach.before >= token->bucket &&
+            row->bucket <= token->bucket + reach.after && row->until_ms > clock_monotonic_ms()) {
             return true;
         }
     }
@@ -98,7 +112,8 @@ static bool see(struct sim_database *database, const struct store_batch *batch,
 
     old.key = hash(token->bytes, token->length);
     new.key = version == SIM_OLD ? old.key : key_of(batch, token);
-    if (is_kept(database, &new) || (batch->finds_old_tokens && is_kept(database, &old))) {
+    if (is_kept(database, batch, &new) ||
+        (batch->finds_old_tokens && is_kept(database, batch, &old))) {
         return true;
     }
     if (database->token_count == TOKENS_MAX) {
@@ -106,6 +121,18 @@ static bool see(struct sim_database *database, const struct store_batch *batch,
     }
     database->tokens[database->token_count++] = new;
     return false;
+}
+
+size_t sim_database_client_tokens(const struct sim_database *database)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < database->token_count; i++) {
+        const struct token_row *row = &database->tokens[i];
+
+        count += row->window == STORE_WINDOW_CLIENT && row->until_ms > clock_monotonic_ms() ? 1 : 0;
+    }
+    return count;
 }
 
 /* --- applying --- */

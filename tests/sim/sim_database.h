@@ -5,7 +5,8 @@
  * site prove each other. It can be copied as a whole, as a replica or a snapshot; and each of the
  * two keys can be lost, restored and repaired.
  *
- * Tokens expire, each on its own, which is the least that stores do. Sites are "site0" …, pages
+ * Tokens expire, each on its own, which is the least that stores do; those of clients are kept as
+ * in Redis, in buckets. Sites are "site0" …, pages
  * "/0" …, so that rows are found by number. Page N belongs to the site N modulo the number of
  * sites.
  */
@@ -50,6 +51,9 @@ size_t sim_page_number(const char *page);
 size_t sim_site_number(const char *site);
 
 uint64_t sim_database_total(const struct sim_database *database, size_t page);
+
+/** How many tokens of clients are kept now. */
+size_t sim_database_client_tokens(const struct sim_database *database);
 
 /** The visits of a site in an hour, which is one of oracle_hour(). */
 uint64_t sim_database_hour(const struct sim_database *database, size_t site, size_t hour);

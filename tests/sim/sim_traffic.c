@@ -36,6 +36,8 @@ struct asked {
     bool is_new; /* it was tried at an instance of now, */
     bool is_old; /* and at one of an older version */
     bool was_counted;
+    bool is_of_client; /* the token is a client's, not a proxy's */
+    enum visit_status status;
     size_t token; /* the number of the request whose token it is */
     uint64_t token_at_ms;
     uint64_t first_at_ms;
@@ -91,7 +93,7 @@ static void plan_retry(struct sim_traffic *traffic, size_t request, size_t insta
     const struct asked *asked = &traffic->asked[request];
     uint64_t at_ms = clock_monotonic_ms() + sim_draw_skewed(0, 1000);
 
-    if (asked->has_token && at_ms - asked->first_at_ms <= REPEAT_MAX_MS &&
+    if (asked->has_token && !asked->is_of_client && at_ms - asked->first_at_ms <= REPEAT_MAX_MS &&
         traffic->retry_count < RETRIES_MAX) {
         traffic->retries[traffic->retry_count++] = (struct retry){at_ms, request, instance};
     }
@@ -137,6 +139,7 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
                       (size_t)(attempt - attempt->traffic->attempts));
     }
     attempt->is_answered = true;
+    attempt->traffic->asked[attempt->request].status = answer->status;
     attempt->traffic->asked[attempt->request].was_counted |=
         !instance->is_gone && answer->status == VISIT_COUNTED;
     judge_calm(attempt, answer);
@@ -178,7 +181,8 @@ static void try_at(struct sim_traffic *traffic, size_t request, struct sim_insta
     attempt->visit.second = clock_wall_ms() / 1000;
     attempt->arrived_at_ms = clock_monotonic_ms();
     if (asked->has_token) { /* a number, or a stamp: proxies make one or the other */
-        bool is_stamp = traffic->options.only_stamps || asked->token % 2 == 0;
+        bool is_stamp =
+            !asked->is_of_client && (traffic->options.only_stamps || asked->token % 2 == 0);
 
         attempt->visit.token = attempt->token;
         if (is_stamp) {
@@ -187,7 +191,9 @@ static void try_at(struct sim_traffic *traffic, size_t request, struct sim_insta
             snprintf(attempt->token, sizeof(attempt->token), "%zu", asked->token);
         }
         attempt->visit.token_length = is_stamp ? STAMP_LENGTH : strlen(attempt->token);
-        attempt->visit.token_window = is_stamp ? STORE_WINDOW_STAMPED : STORE_WINDOW_ATTEMPT;
+        attempt->visit.token_window = asked->is_of_client ? STORE_WINDOW_CLIENT
+                                      : is_stamp          ? STORE_WINDOW_STAMPED
+                                                          : STORE_WINDOW_ATTEMPT;
     }
     snprintf(site, sizeof(site), "site%zu", asked->site);
     snprintf(page, sizeof(page), "/%zu", asked->page);
@@ -344,6 +350,45 @@ uint64_t sim_traffic_next_ms(const struct sim_traffic *traffic)
 void sim_traffic_end(struct sim_traffic *traffic)
 {
     traffic->is_over = true;
+}
+
+static size_t ask_of_client(struct sim_traffic *traffic, size_t token)
+{
+    size_t number = traffic->request_count;
+    struct asked *asked = &traffic->asked[number];
+
+    if (number == ORACLE_REQUESTS_MAX) {
+        return SIM_NO_REQUEST;
+    }
+    asked->page = ORACLE_SHARED_PAGES + token;
+    asked->site = asked->page % traffic->options.sites;
+    asked->has_token = true;
+    asked->is_of_client = true;
+    asked->token = token;
+    asked->first_at_ms = clock_monotonic_ms();
+    oracle_request(asked->site, asked->page);
+    traffic->request_count++;
+    return number;
+}
+
+size_t sim_traffic_ask_of_client(struct sim_traffic *traffic)
+{
+    return ask_of_client(traffic, traffic->request_count);
+}
+
+size_t sim_traffic_renew(struct sim_traffic *traffic, size_t request)
+{
+    return ask_of_client(traffic, traffic->asked[request].token);
+}
+
+void sim_traffic_repeat(struct sim_traffic *traffic, size_t request, struct sim_instance *instance)
+{
+    try_at(traffic, request, instance);
+}
+
+enum visit_status sim_traffic_status(const struct sim_traffic *traffic, size_t request)
+{
+    return traffic->asked[request].status;
 }
 
 size_t sim_traffic_requests(const struct sim_traffic *traffic)

@@ -44,6 +44,20 @@ void sim_traffic_end(struct sim_traffic *traffic);
 size_t sim_traffic_requests(const struct sim_traffic *traffic);
 size_t sim_traffic_attempts(const struct sim_traffic *traffic);
 
+/**
+ * A new request of a client with a token, which comes with sim_traffic_repeat(). And a new one with
+ * the token of `request`, much later. SIM_NO_REQUEST: there have been too many.
+ */
+#define SIM_NO_REQUEST SIZE_MAX
+size_t sim_traffic_ask_of_client(struct sim_traffic *traffic);
+size_t sim_traffic_renew(struct sim_traffic *traffic, size_t request);
+
+/** Another attempt of a request comes to an instance. */
+void sim_traffic_repeat(struct sim_traffic *traffic, size_t request, struct sim_instance *instance);
+
+/** The latest answer to an attempt of the request. */
+enum visit_status sim_traffic_status(const struct sim_traffic *traffic, size_t request);
+
 /** How many requests had the token of another one. */
 size_t sim_traffic_shared_tokens(const struct sim_traffic *traffic);
 

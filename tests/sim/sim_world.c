@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 #include "sim_clock.h"
+#include "sim_edge.h"
 #include "sim_log.h"
 #include "sim_world_inside.h"
 
@@ -100,7 +101,7 @@ static bool is_done(const struct world *world)
     return list_is_empty(&world->common.left) && sim_traffic_next_ms(world->traffic) == SIM_NEVER;
 }
 
-static void settle(struct world *world)
+void sim_world_settle(struct world *world)
 {
     uint64_t limit_ms = world->common.absence_ms + QUIET_MAX_MS;
     uint64_t end_ms = clock_monotonic_ms() + limit_ms;
@@ -146,9 +147,9 @@ static void become_quiet(struct world *world)
     }
     sim_traffic_end(world->traffic);
     reconnect_all(world);
-    settle(world);
+    sim_world_settle(world);
     reconnect_all(world);
-    settle(world);
+    sim_world_settle(world);
 }
 
 /* --- a run --- */
@@ -266,6 +267,9 @@ const char *sim_world_run(uint64_t seed, struct sim_tally *tally)
     }
     if (*oracle_violation() == '\0') {
         become_quiet(world);
+    }
+    if (*oracle_violation() == '\0' && !world->weather.sets_wall && sim_chance(300)) {
+        sim_edge_run(world);
     }
     if (*oracle_violation() == '\0') {
         judge(world);

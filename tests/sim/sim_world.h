@@ -55,6 +55,7 @@ struct sim_tally {
     uint64_t upgrades; /* of instances from an older version */
     uint64_t calm_runs;
     uint64_t tokens_shared; /* by requests of two pages */
+    uint64_t edges;         /* tokens at the edge of their window */
 };
 
 /**

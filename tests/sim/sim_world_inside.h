@@ -56,6 +56,11 @@ struct world {
     struct sim_tally *tally;
 };
 
+/* --- sim_world.c --- */
+
+/** Goes on until all has its answer; in a world that is quiet. */
+void sim_world_settle(struct world *world);
+
 /* --- sim_servers.c --- */
 
 /** The servers of a new world. */

@@ -249,6 +249,84 @@ static void test_idempotency_keys(void **state)
     finish(&fixture);
 }
 
+/* takes a token of a client at a site; the page is one that is known */
+static enum novelty_verdict take_token_at(struct fixture *fixture, const char *site,
+                                          struct novelty_charge *ret_charge)
+{
+    struct visit visit = {.token = "a", .token_length = 1, .token_window = STORE_WINDOW_CLIENT};
+    char names[64];
+    struct novelty_visit given = {
+        .client = &fixture->client,
+        .names = names,
+        .names_length = (size_t)snprintf(names, sizeof(names), "%s/p", site),
+    };
+
+    names[strlen(site)] = '\0';
+    assert_true(novelty_concerns(&fixture->client, &visit));
+    return novelty_take(&fixture->novelty, fixture->config, &given, &visit, ret_charge,
+                        &fixture->wait_ms);
+}
+
+/* sends tokens from a network each until one is refused; returns how many were not */
+static int flood(struct fixture *fixture, const char *site, enum novelty_verdict expected)
+{
+    struct novelty_charge charge;
+    enum novelty_verdict verdict;
+    int taken = -1;
+
+    do {
+        char address[32];
+
+        taken++;
+        snprintf(address, sizeof(address), "10.%d.%d.1", taken / 256, taken % 256);
+        set_address(fixture, address);
+        verdict = take_token_at(fixture, site, &charge);
+    } while (verdict == NOVELTY_OK && taken < 1000);
+    assert_int_equal(verdict, expected);
+    assert_in_range(fixture->wait_ms, 1, 3600000);
+    return taken;
+}
+
+/* one site does not use up what all sites share, however many networks its clients have */
+static void test_a_share_of_idempotency_keys(void **state)
+{
+    static const char several[] =
+        "sites = [\"a\", \"b\", \"c\"]; limits: { idempotency_keys_total = \"20/1h\" };";
+    static const char any[] = "sites = [\"*\"]; limits: { idempotency_keys_total = \"20/1h\" };";
+    struct novelty_charge charge;
+    struct fixture fixture;
+
+    (void)state;
+    init(&fixture, several);
+    assert_int_equal(flood(&fixture, "a", NOVELTY_SITE_TOKEN), 10);
+    assert_int_equal(flood(&fixture, "a", NOVELTY_SITE_TOKEN), 0);
+    assert_int_equal(flood(&fixture, "b", NOVELTY_SITE_TOKEN), 10);
+    assert_int_equal(flood(&fixture, "c", NOVELTY_ALL_TOKENS), 0);
+    assert_int_equal(fixture.novelty.stats.refused_shares, 4);
+    assert_int_equal(fixture.novelty.stats.refused_tokens, 0);
+    fake_clock_stop(1000000 + 6 * 180000, 1700000000000); /* 180 s for one of all */
+    assert_int_equal(flood(&fixture, "c", NOVELTY_ALL_TOKENS), 6);
+    finish(&fixture);
+
+    init(&fixture, any);
+    assert_int_equal(flood(&fixture, "x", NOVELTY_SITE_TOKEN), 10);
+    finish(&fixture);
+
+    /* the only site has all of it, also for clients without a network */
+    init(&fixture, "sites = [\"a\"]; limits: { idempotency_keys_total = \"20/1h\" };");
+    fixture.client.source = CLIENT_UNKNOWN;
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(take_token_at(&fixture, "a", &charge), NOVELTY_OK);
+    }
+    /* a repetition, and a visit that was refused, take no room */
+    for (int i = 0; i < 3; i++) {
+        answer(&fixture, &charge, i == 0 ? VISIT_REFUSED : VISIT_DUPLICATE, 1);
+        assert_int_equal(take_token_at(&fixture, "a", &charge), NOVELTY_OK);
+    }
+    assert_int_not_equal(take_token_at(&fixture, "a", &charge), NOVELTY_OK);
+    finish(&fixture);
+}
+
 static void test_visitors(void **state)
 {
     struct novelty_charge charge;
@@ -338,6 +416,7 @@ int main(void)
         config_test(test_visits_in_the_journal),
         config_test(test_unknown_clients),
         config_test(test_idempotency_keys),
+        config_test(test_a_share_of_idempotency_keys),
         config_test(test_visitors),
         config_test(test_visitors_where_they_count),
         config_test(test_sites),

@@ -88,12 +88,26 @@ static void test_errors_of_the_sites_own_keys(void **state)
     }
 }
 
+static void test_memory_that_is_full(void **state)
+{
+    (void)state;
+    assert_true(redis_error_is_full("OOM command not allowed when used memory > 'maxmemory'."));
+    assert_true(redis_error_is_full("ERR Error running script (call to f_0123): @user_script:43: "
+                                    "@user_script: 43: -OOM command not allowed when used memory "
+                                    "> 'maxmemory'."));
+    assert_false(redis_error_is_full("OOMX"));
+    assert_false(redis_error_is_full("ERR OOM"));
+    assert_false(redis_error_is_full("READONLY You can't write against a read only replica."));
+    assert_false(redis_error_is_full(""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_errors_that_every_site_gets),
         cmocka_unit_test(test_errors_inside_of_an_error_of_a_script),
         cmocka_unit_test(test_errors_of_the_sites_own_keys),
+        cmocka_unit_test(test_memory_that_is_full),
     };
 
     return cmocka_run_group_tests_name("redis_error", tests, NULL, NULL);

@@ -155,13 +155,17 @@ static void test_a_flood_of_new_pages_does_not_fill_the_store(void **state)
 /* what a batch has where much comes; buckets do not end where batches do */
 #define TOKENS_AT_ONCE 37
 
-/* tokens of STAMP_LENGTH bytes; how many of them have their stamps in the same four milliseconds */
+/*
+ * Tokens of STAMP_LENGTH bytes, or as long as may be if they are of a client; how many of them have
+ * their stamps in the same four milliseconds.
+ */
 static void bring_tokens(struct fixture *fixture, enum store_window window, uint64_t first,
                          uint64_t in_a_bucket)
 {
-    static char bytes[TOKENS_AT_ONCE][STAMP_LENGTH];
+    static char bytes[TOKENS_AT_ONCE][STORE_TOKEN_MAX];
     static struct store_token tokens[TOKENS_AT_ONCE];
     struct store_entry entry = entry_of("/", TOKENS_AT_ONCE);
+    size_t length = window == STORE_WINDOW_CLIENT ? STORE_TOKEN_MAX : STAMP_LENGTH;
     struct store_batch batch =
         batch_of(EPOCH_A, ledger_of(fixture, EPOCH_A) + 1, TOKENS_AT_ONCE, &entry, 1);
 
@@ -169,7 +173,7 @@ static void bring_tokens(struct fixture *fixture, enum store_window window, uint
         uint64_t bucket = (first + i) / in_a_bucket;
 
         stamp_write((struct stamp){4 * bucket, hash_of(first + i)}, bytes[i]);
-        tokens[i] = (struct store_token){bytes[i], STAMP_LENGTH, 0, window};
+        tokens[i] = (struct store_token){bytes[i], length, 0, window};
     }
     batch.tokens = tokens;
     batch.token_count = TOKENS_AT_ONCE;
@@ -205,7 +209,8 @@ static void test_redis_room_for_tokens(void **state)
                  {"a stamp, of 1,000 a second", STORE_WINDOW_STAMPED, 4, 40},
                  {"a stamp, of less than 100 a second", STORE_WINDOW_STAMPED, 1, 120},
                  {"a stamp, of 1,000,000 a second", STORE_WINDOW_STAMPED, 4000, 80},
-                 {"another token of a proxy, of 16 bytes", STORE_WINDOW_ATTEMPT, 1, 80}};
+                 {"another token of a proxy", STORE_WINDOW_ATTEMPT, 1, 80},
+                 {"an Idempotency-Key of 128 characters", STORE_WINDOW_CLIENT, 1, 80}};
     struct fixture *fixture = open_fixture(state);
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {

@@ -8,6 +8,8 @@
 
 #include "base/log.h"
 #include "store/stamp.h"
+#include "store/token_buckets.h"
+#include "store/token_key.h"
 
 /* the windows in which the store makes the page a part of the token */
 static const enum store_window windows[] = {STORE_WINDOW_ATTEMPT, STORE_WINDOW_CLIENT,
@@ -276,6 +278,125 @@ static void put_old(struct fixture *fixture, char letter, enum store_window wind
     assert_int_equal(*redis_server_ask(fixture->path, text), ':');
 }
 
+/* puts a token where version 0.2 would have put it */
+static void put_long(struct fixture *fixture, const char *page, const char *bytes, size_t length,
+                     enum store_window window)
+{
+    struct store_token token = {.bytes = bytes, .length = length, .window = window};
+    uint64_t window_s = store_window_s(window);
+    unsigned long long stretch_s = window == STORE_WINDOW_ATTEMPT ? 60 : 3600;
+    char escaped[4 * TOKEN_KEY_LONG_MAX + 1];
+    char text[1024];
+    struct token_key form;
+
+    token_key_write_long(&token, token_key_page(page, strlen(page)), &form);
+    for (size_t i = 0; i < form.length; i++) {
+        sprintf(escaped + 4 * i, "\\x%02x", (unsigned char)form.bytes[i]);
+    }
+    if (fixture->backend == &sqlite_backend) {
+        for (size_t i = 0; i < form.length; i++) {
+            memcpy(escaped + 2 * i, escaped + 4 * i + 2, 2);
+        }
+        snprintf(text, sizeof(text),
+                 "INSERT INTO seen VALUES ('default', -%llu, x'%.*s', %llu, %llu)",
+                 (unsigned long long)window_s, (int)(2 * form.length), escaped,
+                 (unsigned long long)now_s(), (unsigned long long)now_s() + 3600);
+        change(fixture, text);
+        return;
+    }
+    snprintf(text, sizeof(text), "SADD vc:{default}:seen:%llu:%llu \"%s\"", stretch_s,
+             now_s() / stretch_s, escaped);
+    assert_int_equal(*redis_server_ask(fixture->path, text), ':');
+}
+
+/* one visit of a page with a token of any length; whether it was a repetition */
+static bool repeats_text(struct fixture *fixture, const char *page, const char *text,
+                         enum store_window window, bool finds_old_tokens)
+{
+    struct store_entry entry = entry_of(page, 1);
+    struct store_token token = {.bytes = text, .length = strlen(text), .window = window};
+    struct store_batch batch = batch_with(fixture, &entry, 1, &token, 1);
+
+    batch.finds_old_tokens = finds_old_tokens;
+    return apply_batch(fixture, &batch).duplicates[0];
+}
+
+/* version 0.2 counted them, on one page; so they are repetitions there, and nowhere else */
+static void test_finds_tokens_of_version_0_2(void **state)
+{
+    static const enum store_window hashed[] = {STORE_WINDOW_ATTEMPT, STORE_WINDOW_CLIENT};
+    struct fixture *fixture = open_fixture(state);
+    char texts[][STORE_TOKEN_MAX + 1] = {"a", "0123456789abcdef", "12345678", ""};
+
+    memset(texts[3], 'x', STORE_TOKEN_MAX);
+    for (size_t i = 0; i < 4 * 2 * 2; i++) {
+        const char *text = texts[i % 4];
+        enum store_window window = hashed[i / 4 % 2];
+        bool finds_old_tokens = i >= 8;
+        const char *page = finds_old_tokens ? "/later" : "/a";
+
+        put_long(fixture, page, text, strlen(text), window);
+        assert_true(repeats_text(fixture, page, text, window, finds_old_tokens));
+        assert_true(repeats_text(fixture, page, text, window, finds_old_tokens));
+        if (i < 8) {
+            assert_false(repeats_text(fixture, "/b", text, window, finds_old_tokens));
+        }
+        assert_true(repeats_text(fixture, "/b", text, window, finds_old_tokens));
+    }
+}
+
+/* a batch of many, of which some are known in either form, and some in neither */
+static void test_finds_tokens_of_both_older_versions(void **state)
+{
+    static char texts[400][16];
+    static struct store_token tokens[400];
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entry = entry_of("/a", 400);
+    struct store_batch batch;
+    struct answer answer;
+
+    for (size_t i = 0; i < 400; i++) {
+        snprintf(texts[i], sizeof(texts[i]), "token-%zu", i);
+        tokens[i] = (struct store_token){texts[i], strlen(texts[i]), 0,
+                                         i % 2 == 0 ? STORE_WINDOW_CLIENT : STORE_WINDOW_ATTEMPT};
+        if (i % 100 == 7) {
+            put_long(fixture, "/a", texts[i], strlen(texts[i]), tokens[i].window);
+        }
+    }
+    batch = batch_with(fixture, &entry, 1, tokens, 400);
+    batch.finds_old_tokens = true;
+    answer = apply_batch(fixture, &batch);
+    for (size_t i = 0; i < 400; i++) {
+        assert_int_equal(answer.duplicates[i], i % 100 == 7);
+    }
+    assert_total(answer, 0, 396);
+}
+
+/* version 0.2 counted one attempt, and had another one in its journal, in the form of now and then
+ */
+static void test_finds_tokens_of_version_0_2_for_a_record(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    struct store_entry entry = entry_of("/a", 2);
+    struct store_token tokens[] = {{"order-17", 8, 0, STORE_WINDOW_CLIENT},
+                                   {"order-18", 8, 0, STORE_WINDOW_CLIENT}};
+    struct store_batch batch;
+
+    put_long(fixture, "/a", "order-17", 8, STORE_WINDOW_CLIENT);
+    batch = batch_of(EPOCH_B, 1, 2, &entry, 1);
+    batch.second = now_s();
+    batch.tokens = tokens;
+    batch.token_count = 2;
+    for (int round = 0; round < 3; round++) {
+        struct answer answer = apply_batch(fixture, &batch);
+
+        assert_int_equal(answer.is_duplicate, round != 0);
+        assert_true(answer.duplicates[0]);
+        assert_false(answer.duplicates[1]);
+        assert_total(answer, 0, 1);
+    }
+}
+
 /* counted once by the old version, of whichever page; it told nobody which one */
 static void test_finds_old_tokens(void **state)
 {
@@ -465,10 +586,15 @@ static void test_redis_keeps_no_old_form(void **state)
         assert_false(repeats_on(fixture, "/a", '1', windows[i], true));
         assert_false(repeats_on(fixture, "/b", '1', windows[i], true));
     }
-    snprintf(text, sizeof(text), "SCARD vc:{default}:seen:60:%llu", second / 60);
+    snprintf(text, sizeof(text), "SCARD vc:{default}:seen:attempt:%llu",
+             second / TOKEN_BUCKET_ATTEMPT_S);
     assert_string_equal(redis_server_ask(fixture->path, text), ":2\r\n");
-    snprintf(text, sizeof(text), "SCARD vc:{default}:seen:3600:%llu", second / 3600);
+    snprintf(text, sizeof(text), "SCARD vc:{default}:seen:client:%llu",
+             second / TOKEN_BUCKET_CLIENT_S);
     assert_string_equal(redis_server_ask(fixture->path, text), ":2\r\n");
+    snprintf(text, sizeof(text), "EXISTS vc:{default}:seen:60:%llu vc:{default}:seen:3600:%llu",
+             second / 60, second / 3600);
+    assert_string_equal(redis_server_ask(fixture->path, text), ":0\r\n");
     snprintf(text, sizeof(text), "STRLEN vc:{default}:stamps:%llu", 250 * second);
     assert_string_equal(redis_server_ask(fixture->path, text), ":16\r\n");
 }
@@ -578,7 +704,7 @@ static void test_sqlite_knows_at_once_that_there_are_none(void **state)
 {
     struct fixture *fixture = open_fixture(state);
 
-    assert_true(ask(fixture, "SELECT count(*) FROM pragma_index_list('seen') WHERE partial") == 1);
+    assert_true(ask(fixture, "SELECT count(*) FROM pragma_index_list('seen') WHERE partial") == 2);
 }
 
 int main(void)
@@ -592,6 +718,9 @@ int main(void)
         FOR_BOTH(test_a_refused_page_remembers_nothing),
         FOR_BOTH(test_keeps_the_page),
         FOR_BOTH(test_a_token_of_a_day_names_its_page_itself),
+        FOR_BOTH(test_finds_tokens_of_version_0_2),
+        FOR_BOTH(test_finds_tokens_of_both_older_versions),
+        FOR_BOTH(test_finds_tokens_of_version_0_2_for_a_record),
         FOR_BOTH(test_finds_old_tokens),
         FOR_BOTH(test_finds_old_tokens_among_others),
         FOR_BOTH(test_finds_many_old_tokens),

@@ -3,12 +3,14 @@
  * What the contract of store.h says of tokens: a visit that arrives again is counted once. Each
  * test runs against both stores; a few look into the one that they are for.
  */
-#include "store_fixture.h"
+#include "sqlite_fixture.h"
 
 #include "base/log.h"
+#include "store/token_buckets.h"
 
-/* the stretch of one of Redis' buckets of attempts; those of clients' tokens are of one window */
-#define ATTEMPT_BUCKET_S 60
+/* the stretches of Redis' buckets */
+#define ATTEMPT_BUCKET_S TOKEN_BUCKET_ATTEMPT_S
+#define CLIENT_BUCKET_S  TOKEN_BUCKET_CLIENT_S
 
 /*
  * The first second of a bucket of both windows, a few hours ahead: stores forget by their own
@@ -301,7 +303,7 @@ static void test_windows_end(void **state)
 {
     struct fixture *fixture = open_fixture(state);
     static const uint64_t seconds[] = {STORE_WINDOW_ATTEMPT_S, STORE_WINDOW_CLIENT_S};
-    static const uint64_t stretches[] = {ATTEMPT_BUCKET_S, STORE_WINDOW_CLIENT_S}; /* Redis' */
+    static const uint64_t stretches[] = {ATTEMPT_BUCKET_S, STORE_WINDOW_CLIENT_S};
 
     for (int i = STORE_WINDOW_ATTEMPT; i <= STORE_WINDOW_CLIENT; i++) {
         enum store_window window = (enum store_window)i;
@@ -376,9 +378,16 @@ static const char *ask_bucket(struct fixture *fixture, const char *name, uint64_
 {
     char command[128];
 
-    snprintf(command, sizeof(command), "%s vc:{default}:seen:%llu:%llu%s", name,
-             (unsigned long long)stretch_s, (unsigned long long)(second / stretch_s), rest);
+    snprintf(command, sizeof(command), "%s vc:{default}:seen:%s:%llu%s", name,
+             stretch_s == ATTEMPT_BUCKET_S ? "attempt" : "client",
+             (unsigned long long)(second / stretch_s), rest);
     return redis_server_ask(fixture->path, command);
+}
+
+/* the length of a member of the bucket; its answer is "$16\r\n…" */
+static int length_of_member(struct fixture *fixture, uint64_t stretch_s)
+{
+    return atoi(ask_bucket(fixture, "SRANDMEMBER", stretch_s, bucket_start(), "") + 1);
 }
 
 static int ttl_of_bucket(struct fixture *fixture, uint64_t stretch_s)
@@ -386,7 +395,23 @@ static int ttl_of_bucket(struct fixture *fixture, uint64_t stretch_s)
     return atoi(ask_bucket(fixture, "TTL", stretch_s, bucket_start(), "") + 1);
 }
 
-/* three windows after the last token that may come into it */
+/* the distances of a client's repetition from the start of a bucket, and back */
+static void test_redis_windows_of_clients_reach_each_bucket(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+
+    for (uint64_t start = bucket_start(); start < bucket_start() + CLIENT_BUCKET_S; start += 599) {
+        for (uint64_t distance = 0; distance <= STORE_WINDOW_CLIENT_S; distance += 300) {
+            check_distance(fixture, STORE_WINDOW_CLIENT, start, start + distance, true);
+            check_distance(fixture, STORE_WINDOW_CLIENT, start, start - distance, true);
+        }
+        /* clocks may differ by as much */
+        check_distance(fixture, STORE_WINDOW_CLIENT, start,
+                       start + STORE_WINDOW_CLIENT_S + TOKEN_BUCKET_SKEW_S, true);
+    }
+}
+
+/* attempts: three windows after the last one that may come into it; clients': see below */
 static void test_redis_buckets_expire(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -397,7 +422,63 @@ static void test_redis_buckets_expire(void **state)
     assert_in_range(ttl_of_bucket(fixture, ATTEMPT_BUCKET_S), 60 + 3 * 15 - 5, 60 + 3 * 15);
     assert_string_equal(ask_bucket(fixture, "SCARD", ATTEMPT_BUCKET_S, bucket_start(), ""),
                         ":2\r\n");
-    assert_in_range(ttl_of_bucket(fixture, STORE_WINDOW_CLIENT_S), 4 * 3600 - 5, 4 * 3600);
+    assert_in_range(ttl_of_bucket(fixture, CLIENT_BUCKET_S), 5400 - 5, 5400);
+}
+
+/*
+ * A client can make up any number of tokens, so they are kept for one window, one bucket and
+ * journal.keep_tokens at most, whenever they come into the bucket.
+ */
+static void test_redis_keeps_tokens_of_clients_for_a_window_and_a_bucket(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    uint64_t start = bucket_start() - 3 * 3600 - CLIENT_BUCKET_S; /* in the past */
+    uint64_t now_s = clock_wall_ms() / 1000;
+    char text[32];
+
+    close_store(fixture);
+    fixture->keep_tokens_ms = 600000;
+    open_store(fixture);
+    for (uint64_t second = now_s - now_s % CLIENT_BUCKET_S; second <= now_s; second += 60) {
+        uint64_t end = now_s - now_s % CLIENT_BUCKET_S + CLIENT_BUCKET_S;
+
+        snprintf(text, sizeof(text), "of-%llu", (unsigned long long)second);
+        assert_false(repeats_at(fixture, second, text, STORE_WINDOW_CLIENT));
+        now_s = clock_wall_ms() / 1000;
+        if (now_s >= end) { /* the next bucket begins */
+            return;
+        }
+        assert_in_range(atoi(ask_bucket(fixture, "TTL", CLIENT_BUCKET_S, second, "") + 1),
+                        end + 3600 + 600 - now_s - 60, end + 3600 + 600 - now_s + 2);
+    }
+    /* from a journal: as long as another journal may have it; or for the rest of its window */
+    assert_false(repeats_at(fixture, start, "late", STORE_WINDOW_CLIENT));
+    assert_in_range(atoi(ask_bucket(fixture, "TTL", CLIENT_BUCKET_S, start, "") + 1), 595, 4200);
+    assert_false(repeats_at(fixture, start - 7200, "later", STORE_WINDOW_CLIENT));
+    assert_in_range(atoi(ask_bucket(fixture, "TTL", CLIENT_BUCKET_S, start - 7200, "") + 1), 595,
+                    600);
+}
+
+/* sixteen bytes, whatever a client or a proxy sends; as a hash of page and token */
+static void test_tokens_are_kept_as_hashes(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    char text[STORE_TOKEN_MAX + 1] = "";
+
+    for (size_t length = 1; length <= STORE_TOKEN_MAX; length += length < 40 ? 1 : 11) {
+        memset(text, 't', length);
+        for (int i = STORE_WINDOW_ATTEMPT; i <= STORE_WINDOW_CLIENT; i++) {
+            assert_false(repeats(fixture, text, (enum store_window)i));
+            assert_true(repeats(fixture, text, (enum store_window)i));
+        }
+    }
+    if (fixture->backend == &sqlite_backend) {
+        assert_true(ask(fixture, "SELECT min(length(token)) FROM seen") == 16);
+        assert_true(ask(fixture, "SELECT max(length(token)) FROM seen") == 16);
+    } else {
+        assert_in_range(length_of_member(fixture, CLIENT_BUCKET_S), 16, 16);
+        assert_in_range(length_of_member(fixture, ATTEMPT_BUCKET_S), 16, 16);
+    }
 }
 
 /* what is sent late is remembered for as long as what is not */
@@ -440,9 +521,9 @@ static void test_redis_applies_nothing_of_what_fails(void **state)
     batch.tokens = tokens;
     batch.token_count = 2;
     for (uint64_t i = 0; i < 3; i++) { /* the buckets before, now and after */
-        uint64_t second = bucket_start() + (i - 1) * STORE_WINDOW_CLIENT_S;
+        uint64_t second = bucket_start() + (i - 1) * CLIENT_BUCKET_S;
 
-        assert_string_equal(ask_bucket(fixture, "SET", STORE_WINDOW_CLIENT_S, second, " wrong"),
+        assert_string_equal(ask_bucket(fixture, "SET", CLIENT_BUCKET_S, second, " wrong"),
                             "+OK\r\n");
         answer = apply_batch(fixture, &batch);
         assert_int_equal(answer.outcome, STORE_REFUSED);
@@ -450,8 +531,7 @@ static void test_redis_applies_nothing_of_what_fails(void **state)
         assert_non_null(strstr(answer.reason, "WRONGTYPE"));
         assert_true(total_of(fixture, "default", "/a") == 0);
         assert_true(ledger_of(fixture, EPOCH_A) == 0);
-        assert_string_equal(ask_bucket(fixture, "DEL", STORE_WINDOW_CLIENT_S, second, ""),
-                            ":1\r\n");
+        assert_string_equal(ask_bucket(fixture, "DEL", CLIENT_BUCKET_S, second, ""), ":1\r\n");
     }
     assert_string_equal(redis_server_ask(fixture->path, "DBSIZE"), ":0\r\n");
     answer = apply_batch(fixture, &batch);
@@ -479,7 +559,10 @@ int main(void)
         FOR_BOTH(test_a_clock_that_is_behind),
         FOR_BOTH(test_a_window_begins_anew),
         FOR_BOTH(test_keeps_tokens),
+        FOR_BOTH(test_tokens_are_kept_as_hashes),
+        FOR_REDIS(test_redis_windows_of_clients_reach_each_bucket),
         FOR_REDIS(test_redis_buckets_expire),
+        FOR_REDIS(test_redis_keeps_tokens_of_clients_for_a_window_and_a_bucket),
         FOR_REDIS(test_redis_buckets_live_on),
         FOR_REDIS(test_redis_keeps_tokens_for_journals),
         FOR_REDIS(test_redis_applies_nothing_of_what_fails),

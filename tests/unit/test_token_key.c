@@ -37,35 +37,72 @@ static void test_pages_are_hashed(void **state)
     assert_true(token_key_page(PAGE, strlen(PAGE)) == UINT64_C(0x4949fd9baf5bea8a));
 }
 
-static void test_the_page_comes_before_the_token(void **state)
-{
-    static const enum store_window windows[] = {STORE_WINDOW_ATTEMPT, STORE_WINDOW_CLIENT};
+static const enum store_window hashed[] = {STORE_WINDOW_ATTEMPT, STORE_WINDOW_CLIENT};
 
-    (void)state;
-    for (size_t i = 0; i < 2; i++) {
-        check(key_of("/a", windows[i], "7f3c", 4),
-              "\xb9\x7b\x1b\xaa\xc2\xb7\x46\x2d"
-              "7f3c",
-              12);
-        check(key_of(PAGE, windows[i], "\0", 1), "\x49\x49\xfd\x9b\xaf\x5b\xea\x8a\0", 9);
-        check(key_of("/", windows[i], "0123456789abcdef", 16),
-              "\x89\x54\xd6\xdc\x17\x25\x56\x0c"
-              "0123456789abcdef",
-              24);
-    }
-}
-
-static void test_the_longest_token_fits(void **state)
+/* also by that implementation; of the longest token as of the shortest */
+static void test_page_and_token_are_hashed(void **state)
 {
     char bytes[STORE_TOKEN_MAX];
-    struct token_key key;
 
     (void)state;
     memset(bytes, 'x', sizeof(bytes));
-    key = key_of("/a", STORE_WINDOW_CLIENT, bytes, sizeof(bytes));
-    assert_int_equal(key.length, 8 + STORE_TOKEN_MAX);
-    assert_memory_equal(key.bytes, "\xb9\x7b\x1b\xaa\xc2\xb7\x46\x2d", 8);
-    assert_memory_equal(key.bytes + 8, bytes, sizeof(bytes));
+    for (size_t i = 0; i < 2; i++) {
+        check(key_of("/a", hashed[i], "7f3c", 4),
+              "\x43\x2b\x73\x39\xce\x9e\xea\x3d"
+              "\x4c\x15\x78\xc6\x4f\x90\xe1\x09",
+              16);
+        check(key_of(PAGE, hashed[i], "\0", 1),
+              "\x5e\x63\xa1\xd2\xe0\x81\xbb\xc7"
+              "\xa1\xac\x13\x20\x98\xca\xef\xe5",
+              16);
+        check(key_of("/", hashed[i], "0123456789abcdef", 16),
+              "\x1f\x87\xe9\x49\xe4\x60\x33\xa5"
+              "\xf7\x01\xdb\x7a\xe3\x6c\x36\x75",
+              16);
+        check(key_of("/a", hashed[i], bytes, sizeof(bytes)),
+              "\x06\xe6\x89\xd4\xdd\xa9\x53\xe0"
+              "\xe8\xac\xf7\x69\xac\xeb\xa8\x0c",
+              16);
+    }
+}
+
+/* each bit of page and token changes about half of the bits */
+static void test_hashes_are_far_apart(void **state)
+{
+    char bytes[STORE_TOKEN_MAX] = {0};
+    struct token_key first = key_of("/a", STORE_WINDOW_CLIENT, bytes, sizeof(bytes));
+
+    (void)state;
+    for (size_t bit = 0; bit < 8 * sizeof(bytes); bit++) {
+        struct token_key key;
+        int apart = 0;
+
+        bytes[bit / 8] ^= (char)(1 << bit % 8);
+        key = key_of("/a", STORE_WINDOW_CLIENT, bytes, sizeof(bytes));
+        bytes[bit / 8] ^= (char)(1 << bit % 8);
+        for (size_t i = 0; i < TOKEN_KEY_LENGTH; i++) {
+            apart += __builtin_popcount((unsigned char)(key.bytes[i] ^ first.bytes[i]));
+        }
+        assert_in_range(apart, 30, 98);
+    }
+}
+
+/* the form of version 0.2 */
+static void test_the_page_comes_before_a_long_form(void **state)
+{
+    char bytes[STORE_TOKEN_MAX];
+    struct store_token token = {.bytes = bytes, .length = sizeof(bytes)};
+    struct token_key form;
+
+    (void)state;
+    memset(bytes, 'x', sizeof(bytes));
+    for (size_t i = 0; i < 2; i++) {
+        token.window = hashed[i];
+        token_key_write_long(&token, token_key_page("/a", 2), &form);
+        assert_int_equal(form.length, 8 + STORE_TOKEN_MAX);
+        assert_memory_equal(form.bytes, "\xb9\x7b\x1b\xaa\xc2\xb7\x46\x2d", 8);
+        assert_memory_equal(form.bytes + 8, bytes, sizeof(bytes));
+    }
 }
 
 /* its time stays, since the bucket depends on it, and so does its length */
@@ -98,8 +135,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pages_are_hashed),
-        cmocka_unit_test(test_the_page_comes_before_the_token),
-        cmocka_unit_test(test_the_longest_token_fits),
+        cmocka_unit_test(test_page_and_token_are_hashed),
+        cmocka_unit_test(test_hashes_are_far_apart),
+        cmocka_unit_test(test_the_page_comes_before_a_long_form),
         cmocka_unit_test(test_a_stamp_has_the_page_in_its_id),
         cmocka_unit_test(test_a_token_of_a_day_stays_as_it_is),
     };

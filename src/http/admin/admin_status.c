@@ -6,6 +6,8 @@
 #include "count/journal_takeover.h"
 #include "count/engine.h"
 #include "journal/journal.h"
+#include "http/routes/password_guard.h"
+#include "http/visit/fullness.h"
 #include "http/visit/novelty.h"
 #include "http/visit/trouble.h"
 #include "http/visit/visit_tally.h"
@@ -121,6 +123,32 @@ static void report_trouble(struct report *report, const struct trouble *trouble)
     }
 }
 
+/* how full limits.pages and limits.sites are */
+static void report_limits(struct report *report, const struct app_view *view)
+{
+    struct some_names some = {0};
+    struct fullness_view fullness;
+
+    fullness_view(view->fullness, &fullness);
+    report_begin_section(report, "limits");
+    if (fullness.fullest_site != NULL) {
+        report_text(report, "fullest_site", fullness.fullest_site);
+        report_u64(report, "fullest_site_pages", fullness.fullest_pages);
+        report_u64(report, "fullest_site_pages_max", fullness.fullest_pages_max);
+    }
+    report_u64(report, "nearly_full_sites", fullness.nearly_full_count);
+    if (fullness.nearly_full_count != 0) {
+        fullness_list(view->fullness, count_name, &some);
+        report_lines(report, "nearly_full_site_names", some.names.bytes);
+        buf_finish(&some.names);
+    }
+    if (fullness.sites_max != 0) {
+        report_u64(report, "sites", fullness.sites);
+        report_u64(report, "sites_max", fullness.sites_max);
+    }
+    report_end_section(report);
+}
+
 static void report_sites(struct report *report, const struct app_view *view)
 {
     struct trouble_view trouble;
@@ -194,6 +222,7 @@ static void report_store(struct report *report, const struct app_view *view)
     report_replicated(report, &health, loop_now_ms(view->loop));
     report_replicas(report, &health);
     report_warnings(report, &health);
+    report_duration(report, "idempotency_key_window", 1000 * store_client_window_s(view->store));
     report_end_section(report);
 }
 
@@ -331,6 +360,13 @@ void admin_status_report(struct report *report, const struct app_view *view)
     report_u64(report, "refused_pages", view->novelty->refused_pages);
     report_u64(report, "refused_sites", view->novelty->refused_sites);
     report_u64(report, "refused_idempotency_keys", view->novelty->refused_tokens);
+    report_u64(report, "refused_idempotency_key_shares", view->novelty->refused_shares);
+    report_end_section(report);
+    report_limits(report, view);
+    report_begin_section(report, "dashboard");
+    report_u64(report, "wrong_passwords", view->passwords->wrong);
+    report_u64(report, "delayed_attempts", view->passwords->delayed);
+    report_u64(report, "refused_attempts", view->passwords->refused);
     report_end_section(report);
     report_not_counted(report, view);
     report_sites(report, view);

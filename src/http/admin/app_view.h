@@ -20,8 +20,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct fullness;
 struct novelty_stats;
 struct visit_tallies;
+struct password_guard_stats;
 struct trouble;
 
 struct app_view {
@@ -41,6 +43,8 @@ struct app_view {
     uint64_t live_clients;              /* clients of live streams */
     const struct novelty_stats *novelty;
     const struct visit_tallies *visit_tallies; /* what was not counted */
+    const struct password_guard_stats *passwords;
+    const struct fullness *fullness;
 
     struct server_counts server;
 };

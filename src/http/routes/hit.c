@@ -3,6 +3,7 @@
 
 #include "base/scratch.h"
 #include "count/engine.h"
+#include "http/visit/fullness.h"
 #include "http/visit/network.h"
 #include "http/visit/novelty.h"
 #include "http/visit/visit_filter.h"
@@ -24,6 +25,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+
+/** When to repeat a visit whose token the store has no memory for. */
+#define FULL_RETRY_S 60
 
 /** A visit that waits for its number. It is in the request's pool. */
 struct waiting {
@@ -81,6 +85,9 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
     connection_end_wait(waiting->request->h2o);
     switch (answer->status) {
     case VISIT_COUNTED:
+        if (answer->count == 1) {
+            fullness_note_page(waiting->request->app->fullness, waiting->names);
+        }
         respond_count(waiting, answer, OUTCOME_COUNTED);
         break;
     case VISIT_DUPLICATE:
@@ -95,6 +102,7 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
         http_error_respond(waiting->request, HTTP_ERROR_STORE_UNAVAILABLE, "%s", answer->reason);
         break;
     case VISIT_TOO_MANY_PAGES:
+        fullness_note_page(waiting->request->app->fullness, waiting->names);
         http_error_respond(waiting->request, HTTP_ERROR_TOO_MANY_PAGES, "%s", answer->reason);
         break;
     case VISIT_UNKNOWN:
@@ -150,8 +158,10 @@ static void refuse_novelty(struct request *request, const struct page_ref *page_
         enum http_error http_error;
         const char *what;
     } rows[] = {
-        [NOVELTY_PAGE] = {HTTP_ERROR_NEW_PAGES, "new pages"},
-        [NOVELTY_TOKEN] = {HTTP_ERROR_IDEMPOTENCY_KEYS, "idempotency keys"},
+        [NOVELTY_PAGE] = {HTTP_ERROR_NEW_PAGES, "new pages from one network"},
+        [NOVELTY_TOKEN] = {HTTP_ERROR_IDEMPOTENCY_KEYS, "idempotency keys from one network"},
+        [NOVELTY_SITE_TOKEN] = {HTTP_ERROR_IDEMPOTENCY_KEYS, "idempotency keys on one site"},
+        [NOVELTY_ALL_TOKENS] = {HTTP_ERROR_IDEMPOTENCY_KEYS, "idempotency keys on all sites"},
     };
 
     if (verdict == NOVELTY_VISITOR) {
@@ -161,8 +171,23 @@ static void refuse_novelty(struct request *request, const struct page_ref *page_
     engine_note_refused(request->app->engine);
     request->retry_after_s = (wait_ms + 999) / 1000;
     http_error_respond(request, rows[verdict].http_error,
-                       "too many %s from one network; one more counts in %" PRIu64 " s",
-                       rows[verdict].what, request->retry_after_s);
+                       "too many %s; one more counts in %" PRIu64 " s", rows[verdict].what,
+                       request->retry_after_s);
+}
+
+/** Refuses a visit with an Idempotency-Key while the store has no memory for it. */
+static bool refuses_token(struct request *request, const struct visit *visit)
+{
+    if (visit->token == NULL || visit->token_window != STORE_WINDOW_CLIENT ||
+        !store_refuses_client_tokens(request->app->store)) {
+        return false;
+    }
+    engine_note_refused(request->app->engine);
+    request->retry_after_s = FULL_RETRY_S;
+    http_error_respond(request, HTTP_ERROR_IDEMPOTENCY_KEYS,
+                       "the memory of the store is full; visits with an Idempotency-Key are not "
+                       "counted for a minute");
+    return true;
 }
 
 /** Charges the visit to the budgets. Returns false if it has answered the request. */
@@ -179,7 +204,7 @@ static bool charge_visit(struct waiting *waiting, const struct client *client,
     enum novelty_verdict verdict;
     uint64_t wait_ms;
 
-    waiting->is_charged = networks_are_known(client);
+    waiting->is_charged = novelty_concerns(client, &waiting->visit);
     if (!waiting->is_charged) {
         return true;
     }
@@ -205,6 +230,9 @@ static void count_visit(struct request *request, const struct client *client,
     if (!token_read(&request->h2o->pool, client, &waiting->visit)) {
         http_error_respond(request, HTTP_ERROR_BAD_IDEMPOTENCY_KEY,
                            "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
+        return;
+    }
+    if (refuses_token(request, &waiting->visit)) {
         return;
     }
     waiting->visit.second = second_of(request);
@@ -244,6 +272,9 @@ static void refuse_visit(struct request *request, const struct page_ref *page_re
             request, HTTP_ERROR_RATE,
             "too many visits of this page from one address; one more counts in %" PRIu64 " s",
             verdict->retry_after_s);
+    } else if (verdict->http_error == HTTP_ERROR_PAGE) {
+        http_error_respond(request, HTTP_ERROR_PAGE, "site %s does not count this page",
+                           page_ref->site);
     } else {
         http_error_respond(request, verdict->http_error,
                            "site %s counts visits from its own pages only", page_ref->site);
@@ -256,6 +287,9 @@ static void on_site(struct request *request, struct page_ref *page_ref,
 {
     struct client client;
 
+    if (result != SITE_NOT_SERVED) {
+        fullness_note_site(request->app->fullness);
+    }
     if (result != SITE_REGISTERED) {
         engine_note_refused(request->app->engine);
     }

@@ -20,7 +20,14 @@
 #include <stdint.h>
 
 /** What a budget limits. The number is a part of the keys of its buckets. */
-enum budget_kind { BUDGET_PAGES, BUDGET_SITES, BUDGET_TOKENS, BUDGET_VISITORS };
+enum budget_kind {
+    BUDGET_PAGES,
+    BUDGET_SITES,
+    BUDGET_TOKENS,
+    BUDGET_VISITORS,
+    BUDGET_TOKENS_OF_SITE, /* of a site in place of a network */
+    BUDGET_PASSWORDS
+};
 
 /** The limits of a budget. A count of 0 means no limit. */
 struct budget_limits {

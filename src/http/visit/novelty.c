@@ -52,6 +52,84 @@ static uint64_t take_token(struct novelty *novelty, const struct config *config,
     return budget_take(novelty->budgets, &charge->token, clock_monotonic_ms());
 }
 
+/* The rate of tokens that one site may send: half of all, if several sites are served. */
+static struct rate rate_of_site(const struct config *config)
+{
+    struct rate rate = config->limits_idempotency_keys_total;
+
+    if (config_has_many_sites(config) && rate.count > 1) {
+        rate.count /= 2;
+    }
+    return rate;
+}
+
+/* charges a token of a client to its site and to all sites; each is bounded without networks too */
+static enum novelty_verdict take_share(struct novelty *novelty, const struct config *config,
+                                       const struct novelty_visit *given,
+                                       struct novelty_charge *charge, uint64_t *ret_wait_ms)
+{
+    const struct rate *all = &config->limits_idempotency_keys_total;
+
+    if (all->count == 0) {
+        return NOVELTY_OK;
+    }
+    charge->site_token = (struct budget_charge){
+        .kind = BUDGET_TOKENS_OF_SITE,
+        .limits = {.burst = rate_of_site(config)},
+        .networks = {1, {map_hash_key(given->names, strlen(given->names))}},
+    };
+    *ret_wait_ms = budget_take(novelty->budgets, &charge->site_token, clock_monotonic_ms());
+    if (*ret_wait_ms != 0) {
+        return NOVELTY_SITE_TOKEN;
+    }
+    *ret_wait_ms = rate_bucket_take(&novelty->tokens, all, clock_monotonic_ms());
+    if (*ret_wait_ms != 0) {
+        return NOVELTY_ALL_TOKENS;
+    }
+    charge->all_tokens = *all;
+    return NOVELTY_OK;
+}
+
+/* charges a token of a client: first to its network, then to its site */
+static enum novelty_verdict charge_token(struct novelty *novelty, const struct config *config,
+                                         const struct novelty_visit *given,
+                                         struct novelty_charge *charge, uint64_t *ret_wait_ms)
+{
+    enum novelty_verdict verdict;
+
+    if (networks_are_known(given->client) &&
+        (*ret_wait_ms = take_token(novelty, config, given, charge)) != 0) {
+        novelty->stats.refused_tokens++;
+        return NOVELTY_TOKEN;
+    }
+    verdict = take_share(novelty, config, given, charge, ret_wait_ms);
+    if (verdict != NOVELTY_OK) {
+        novelty->stats.refused_shares++;
+    }
+    return verdict;
+}
+
+/* charges the page if this process does not know it */
+static uint64_t charge_page(struct novelty *novelty, const struct config *config,
+                            const struct novelty_visit *given, struct novelty_charge *charge)
+{
+    uint64_t wait_ms;
+
+    charge->page_hash = hash_page(novelty, given);
+    charge->is_page_new = !seen_has(&novelty->pages, charge->page_hash);
+    if (!charge->is_page_new) {
+        return 0;
+    }
+    wait_ms = take_page(novelty, config, given, charge);
+    if (wait_ms == 0) {
+        seen_add(&novelty->pages, charge->page_hash);
+    } else {
+        charge->is_page_new = false;
+        novelty->stats.refused_pages++;
+    }
+    return wait_ms;
+}
+
 /* identifies a visitor of a page; 0: the visit has no visitor */
 static uint64_t hash_visitor(const struct visit *visit, uint64_t page_hash)
 {
@@ -93,29 +171,26 @@ enum novelty_verdict novelty_take(struct novelty *novelty, const struct config *
                                   const struct novelty_visit *given, struct visit *visit,
                                   struct novelty_charge *ret_charge, uint64_t *ret_wait_ms)
 {
+    bool is_known = networks_are_known(given->client);
+    enum novelty_verdict verdict = NOVELTY_OK;
+
     ret_charge->is_page_new = false;
     ret_charge->page.networks.count = 0;
     ret_charge->token.networks.count = 0;
+    ret_charge->site_token.networks.count = 0;
+    ret_charge->all_tokens.count = 0;
     *ret_wait_ms = 0;
-    if (!networks_are_known(given->client)) {
-        return NOVELTY_OK;
-    }
-    ret_charge->page_hash = hash_page(novelty, given);
-    ret_charge->is_page_new = !seen_has(&novelty->pages, ret_charge->page_hash);
-    if (ret_charge->is_page_new &&
-        (*ret_wait_ms = take_page(novelty, config, given, ret_charge)) != 0) {
-        ret_charge->is_page_new = false;
-        novelty->stats.refused_pages++;
+    if (is_known && (*ret_wait_ms = charge_page(novelty, config, given, ret_charge)) != 0) {
         return NOVELTY_PAGE;
     }
-    if (ret_charge->is_page_new) {
-        seen_add(&novelty->pages, ret_charge->page_hash);
+    if (visit->token != NULL && visit->token_window == STORE_WINDOW_CLIENT) {
+        verdict = charge_token(novelty, config, given, ret_charge, ret_wait_ms);
     }
-    if (visit->token != NULL && visit->token_window == STORE_WINDOW_CLIENT &&
-        (*ret_wait_ms = take_token(novelty, config, given, ret_charge)) != 0) {
-        novelty->stats.refused_tokens++;
+    if (verdict != NOVELTY_OK) {
         novelty_give_back(novelty, ret_charge);
-        return NOVELTY_TOKEN;
+    }
+    if (verdict != NOVELTY_OK || !is_known) {
+        return verdict;
     }
     *ret_wait_ms = take_visitor(novelty, config, given, visit, ret_charge->page_hash);
     if (*ret_wait_ms != 0) {
@@ -126,6 +201,16 @@ enum novelty_verdict novelty_take(struct novelty *novelty, const struct config *
         }
     }
     return NOVELTY_OK;
+}
+
+static void give_back_token(struct novelty *novelty, struct novelty_charge *charge)
+{
+    budget_give_back(novelty->budgets, &charge->token);
+    budget_give_back(novelty->budgets, &charge->site_token);
+    if (charge->all_tokens.count != 0) {
+        rate_bucket_give_back(&novelty->tokens, &charge->all_tokens);
+        charge->all_tokens.count = 0;
+    }
 }
 
 void novelty_settle(struct novelty *novelty, struct novelty_charge *charge,
@@ -140,7 +225,7 @@ void novelty_settle(struct novelty *novelty, struct novelty_charge *charge,
         break;
     case VISIT_DUPLICATE: /* the store has the page, and the token if that repeats */
         budget_give_back(novelty->budgets, &charge->page);
-        budget_give_back(novelty->budgets, &charge->token);
+        give_back_token(novelty, charge);
         break;
     case VISIT_REFUSED:
     case VISIT_TOO_MANY_PAGES:
@@ -160,7 +245,7 @@ void novelty_give_back(struct novelty *novelty, struct novelty_charge *charge)
         seen_remove(&novelty->pages, charge->page_hash);
     }
     budget_give_back(novelty->budgets, &charge->page);
-    budget_give_back(novelty->budgets, &charge->token);
+    give_back_token(novelty, charge);
 }
 
 uint64_t novelty_take_site(struct novelty *novelty, const struct config *config, const char *site,

@@ -2,7 +2,8 @@
 /**
  * novelty: charges new things of a visit to the networks of its client: a page, a site, an
  * Idempotency-Key or a visitor. Each of them takes room in the store, and a client can make up as
- * many as it likes. See budget.h for how the limits work.
+ * many as it likes. See budget.h for how the limits work. A client with many networks is bounded by
+ * a rate of tokens of all sites together. One site may use a share of it.
  *
  * A page or a visitor is new if this process has not seen it yet. A page is charged before its
  * first visit is sent. Visits that come before the answer are not charged. The charge is given back
@@ -30,12 +31,14 @@ struct novelty_stats {
     uint64_t refused_pages;
     uint64_t refused_sites;
     uint64_t refused_tokens;
+    uint64_t refused_shares; /* tokens beyond the share of their site, or of all sites */
     uint64_t ignored_visitors;
 };
 
 /** State kept between requests. It holds no address and no user agent. */
 struct novelty {
     struct rates *budgets;
+    struct rate_bucket tokens; /* of all sites */
     struct seen pages;
     struct seen visitors;
     struct novelty_stats stats;
@@ -50,10 +53,19 @@ struct novelty_charge {
     uint64_t page_hash;
     struct budget_charge page;
     struct budget_charge token;
+    struct budget_charge site_token;
+    struct rate all_tokens; /* what the token was charged to, besides; a count of 0: nothing */
 };
 
 /** The first thing about a visit that exceeds a budget. */
-enum novelty_verdict { NOVELTY_OK, NOVELTY_PAGE, NOVELTY_TOKEN, NOVELTY_VISITOR };
+enum novelty_verdict {
+    NOVELTY_OK,
+    NOVELTY_PAGE,
+    NOVELTY_TOKEN,      /* of the network */
+    NOVELTY_SITE_TOKEN, /* of the site */
+    NOVELTY_ALL_TOKENS, /* of all sites */
+    NOVELTY_VISITOR
+};
 
 /** A visit, as novelty_take() needs it. */
 struct novelty_visit {
@@ -62,6 +74,13 @@ struct novelty_visit {
     size_t names_length;
     bool counts_unique; /* the site counts visitors instead of visits */
 };
+
+/** Whether a visit may be charged: the client has a network, or the visit a token of a client. */
+static inline bool novelty_concerns(const struct client *client, const struct visit *visit)
+{
+    return networks_are_known(client) ||
+           (visit->token != NULL && visit->token_window == STORE_WINDOW_CLIENT);
+}
 
 void novelty_init(struct novelty *novelty);
 void novelty_finish(struct novelty *novelty);

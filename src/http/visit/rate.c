@@ -17,8 +17,8 @@
 #define NETWORK_BYTES 8 /* bytes of an IPv6 address that count */
 
 struct bucket {
-    uint64_t hash;    /* hash of client and page; 0: free */
-    uint64_t full_us; /* time at which the bucket is full again */
+    uint64_t hash; /* hash of client and page; 0: free */
+    struct rate_bucket rate;
 };
 
 struct rates {
@@ -75,7 +75,7 @@ static struct bucket *find_bucket(struct rates *rates, uint64_t hash)
         if (set[i].hash == hash) {
             return &set[i];
         }
-        if (set[i].full_us < oldest->full_us) {
+        if (set[i].rate.full_us < oldest->rate.full_us) {
             oldest = &set[i];
         }
     }
@@ -89,10 +89,8 @@ static uint64_t nonzero(uint64_t hash)
     return hash != 0 ? hash : 1;
 }
 
-uint64_t rates_take_hash(struct rates *rates, const struct rate *rate, uint64_t hash,
-                         uint64_t now_ms)
+uint64_t rate_bucket_take(struct rate_bucket *bucket, const struct rate *rate, uint64_t now_ms)
 {
-    struct bucket *bucket = find_bucket(rates, nonzero(hash));
     uint64_t now_us = now_ms * 1000;
     uint64_t per_us = rate->per_ms * 1000;
     uint64_t full_us = bucket->full_us > now_us ? bucket->full_us : now_us;
@@ -103,6 +101,19 @@ uint64_t rates_take_hash(struct rates *rates, const struct rate *rate, uint64_t 
     }
     bucket->full_us = full_us;
     return 0;
+}
+
+void rate_bucket_give_back(struct rate_bucket *bucket, const struct rate *rate)
+{
+    uint64_t step_us = rate->per_ms * 1000 / rate->count;
+
+    bucket->full_us -= bucket->full_us < step_us ? bucket->full_us : step_us;
+}
+
+uint64_t rates_take_hash(struct rates *rates, const struct rate *rate, uint64_t hash,
+                         uint64_t now_ms)
+{
+    return rate_bucket_take(&find_bucket(rates, nonzero(hash))->rate, rate, now_ms);
 }
 
 uint64_t rates_acquire(struct rates *rates, const struct rate *rate, const struct rate_key *key,
@@ -121,10 +132,8 @@ void rates_give_back(struct rates *rates, const struct rate *rate, uint64_t hash
     set = rates->sets[nonzero(hash) % SETS];
     for (size_t i = 0; i < WAYS; i++) {
         if (set[i].hash == nonzero(hash)) {
-            uint64_t step_us = rate->per_ms * 1000 / rate->count;
-
             /* the bucket may be a later one under the same hash, which was charged less */
-            set[i].full_us -= set[i].full_us < step_us ? set[i].full_us : step_us;
+            rate_bucket_give_back(&set[i].rate, rate);
         }
     }
 }

@@ -29,6 +29,17 @@ struct rate_key {
     size_t page_length;
 };
 
+/** One bucket that its owner embeds. All zeros: full. */
+struct rate_bucket {
+    uint64_t full_us; /* when it is full again */
+};
+
+/** As rates_take_hash(), for an embedded bucket. */
+uint64_t rate_bucket_take(struct rate_bucket *bucket, const struct rate *rate, uint64_t now_ms);
+
+/** Puts back what rate_bucket_take() took. */
+void rate_bucket_give_back(struct rate_bucket *bucket, const struct rate *rate);
+
 struct rates *rates_create(void);
 
 /** NULL is allowed. */

@@ -149,7 +149,7 @@ static enum kind parse_kind(char sign)
 
 static void add_line(struct word_list *list, const char *line, size_t length)
 {
-    struct word word = {.kind = parse_kind(*line)};
+    struct word word = {.kind = (uint8_t)parse_kind(*line)};
     const char *text = line + (word.kind != KIND_BOT);
     size_t rest = length - (size_t)(text - line);
 

@@ -2,36 +2,54 @@
 -- Applies one batch of visits exactly once. The step is atomic: Redis runs no other command during a
 -- script, and replicates its writes together.
 --
+-- The steps, each under a heading below:
+--   1. check that totals and ledger agree;   2. find the batch's place in the ledger;
+--   3. refuse new pages beyond the limit;    4. look up tokens;
+--   5. test permissions;                     6. count pages;
+--   7. store tokens;                         8. count visitors;
+--   9. write the ledger and publish;        10. delete old entries of the ledger.
+-- Steps 1 to 5 may refuse the batch, and change nothing then. No command can fail from step 6 on.
+--
+-- A test compares the names in these two lists with those in redis_scripts.h, by which the sender names them.
+--
 -- KEYS, all of one site:
---   hits (zset), day (hash), hour (hash), ledger (hash);
---   the buckets of each group of tokens: sets. For each group of stamps there are two keys: the row, a
---   string of concatenated ids of 8 bytes, and the set of the stamps that arrived when the row was full;
+--    1  hits_key: zset
+--    2  day_key: hash
+--    3  hour_key: hash
+--    4  ledger_key: hash
+--   then the buckets of each group of tokens: sets, first those of this version and then those of version
+--   0.2. For each group of stamps there are two keys: the row, a string of concatenated ids of 8 bytes, and
+--   the set of the stamps that arrived when the row was full;
 --   if there are visitors, at least two HyperLogLogs: the site's and those of some pages.
+--
 -- ARGV:
---    1  epoch;
---    2  sequence;
---    3  the sequence that the batch follows;
---    4  visits of the epoch up to this batch;
---    5  time when the batch was created, in seconds;
---    6  what is rarely needed, in one argument: lifetimes in seconds of the day's numbers, of the hour's
---       numbers and of unused ledger entries; 1 if the site must have its mark, else 0;
---    7  the most pages of the site; 0: no limit;
---    8  the channel to publish to;
---    9  number of pages, including "" for the site;
---   10  groups of tokens, five numbers for each: number of tokens; number of buckets to search (the
+--    1  epoch
+--    2  sequence
+--    3  follows: the sequence that the batch follows
+--    4  visits: of the epoch, up to this batch
+--    5  made_at: when the batch was created, in seconds
+--    6  lifetimes: values that are rarely needed, in one argument: lifetimes in seconds of the day's numbers, of the
+--       hour's numbers and of unused ledger entries; 1 if the site must have its mark, else 0
+--    7  pages_max: the most pages of the site; 0: no limit
+--    8  channel: to publish to
+--    9  page_count: number of pages, including "" for the site
+--   10  token_groups: six numbers for each group of tokens: number of tokens; number of buckets to search (the
 --       first one receives the tokens); flags: 1 if all tokens differ, plus 2 to search old forms too; the
---       least remaining lifetime of this bucket in seconds; the lifetime to set if less remains;
---   11  groups of stamps: the least remaining lifetime of their buckets in seconds; then a digit for each
---       group, 1 if all its stamps differ; then "+" to search old forms too;
---   12  number of pages with visitors;
+--       least remaining lifetime of this bucket in seconds; the lifetime to set if less remains; number of
+--       buckets of version 0.2 to search
+--   11  stamp_groups: the least remaining lifetime of the buckets of stamps in seconds; then a digit for each
+--       group, 1 if all its stamps differ; then "+" to search old forms too
+--   12  visited_count: number of pages with visitors
 --   then the names of the pages, the site first, and as many hits;
 --   for each page with visitors: page number; 1 to return its number of visitors, else 0; how many
 --   visitors follow; the visitors;
---   if there are tokens or stamps: their page numbers in one argument; the tokens by group, each as 8
---   bytes for the page and the token; for each group of stamps one argument of ids that include the page,
---   and, to search old forms too, one of the original ids.
+--   if there are tokens or stamps: their page numbers in one argument; the tokens by group, each as 16
+--   bytes, and, to search buckets of version 0.2 too, an argument of their long forms, each after a byte
+--   with its length; for each group of stamps one argument of ids that include the page, and, to search
+--   old forms too, one of the original ids.
 --
--- The old form of a token lacks the page: versions before 0.2 stored it. This version never writes it.
+-- The long form of a token is 8 bytes for the page and the token: version 0.2 stored it. The old form lacks
+-- the page: versions before 0.2 stored it. This version never writes either.
 --
 -- Returns one string, which the client parses fastest:
 --   OK <total> ...            applied; the new total of each page but the site; "-" for a new page that
@@ -46,10 +64,10 @@
 --   " ? <seconds>"            how long to remember that a version before 0.2 wrote to the site
 --   " ! <error>"              a number by day or hour, or of visitors, could not be written
 --
--- The script checks totals and ledger before it returns an answer or writes. After the first counting write
--- no command can fail. The user's permissions were tested when the epoch or the mark was new. Totals, ledger
--- and buckets were read, so their types are right. Days, hours and visitors are written with pcall. So an
--- error reply always means that nothing was applied, and that totals and proof still agree.
+-- An error reply always means that nothing was applied, and that totals and proof still agree. After the
+-- first counting write no command can fail: the user's permissions were tested when the epoch or the mark was
+-- new; totals, ledger and buckets were read, so their types are right; days, hours and visitors are written
+-- with pcall.
 local hits_key, day_key, hour_key, ledger_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local epoch, sequence, follows, visits = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local made_at, lifetimes, pages_max, channel = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
@@ -64,7 +82,9 @@ local SITE = 1 -- number of the page that stands for the site
 -- seconds: a ledger entry keeps its time while batches are created this close to it
 local SAME_TIME = 60
 
--- Checks the proof. It costs no further commands. A text comparison covers the normal case.
+-- === 1. Check that totals and ledger agree ===
+
+-- It costs no further commands. A text comparison covers the normal case.
 local kept = redis.call('HMGET', ledger_key, epoch, PROOF)
 local scores = redis.call('ZMSCORE', hits_key, '', MARK)
 local mark, old_at = scores[2], 0
@@ -88,6 +108,8 @@ local is_remarked = not mark or generation > tonumber(mark)
 local function tell_old_version()
     return old_at ~= 0 and ' ? ' .. remembers_s(old_at) or ''
 end
+
+-- === 2. Find the batch's place in the ledger ===
 
 -- a ledger entry: sequence, visits, time of its last use, answer
 local last, used_at = '0', nil
@@ -113,6 +135,8 @@ if last ~= follows then
     end
     return 'DUP ' .. table.concat(totals, ' ') .. tell_old_version()
 end
+
+-- === 3. Refuse new pages beyond the limit ===
 
 -- Hits to add, by page. They stay strings unless visits are subtracted, because Redis converts Lua numbers
 -- slowly.
@@ -142,6 +166,8 @@ if pages_max ~= '0' then
     end
 end
 
+-- === 4. Look up tokens ===
+
 -- returns the numbers in an argument
 local function numbers_in(text)
     local numbers = {}
@@ -154,6 +180,8 @@ end
 local repeated = {} -- numbers of tokens
 local additions = {} -- writes to do: command, bucket, lifetime or false, arguments, first, last
 local first_visitors_key = FIRST_BUCKET
+
+-- A block and no function, because most batches have no tokens and would pay for it.
 if token_groups ~= '' or stamp_groups ~= '' then
     local groups = token_groups ~= '' and numbers_in(token_groups) or {}
     -- numbers_in() would cost as much as writing the stamps
@@ -161,11 +189,12 @@ if token_groups ~= '' or stamp_groups ~= '' then
     stamps_live, are_distinct = tonumber(stamps_live), are_distinct or ''
     local stamp_arguments = old == '+' and 2 or 1 -- per group
     local at = #ARGV + 1 - stamp_arguments * #are_distinct -- index of the next argument
-    for i = 1, #groups, 5 do
-        at = at - groups[i]
+    for i = 1, #groups, 6 do
+        at = at - groups[i] - (groups[i + 5] ~= 0 and 1 or 0)
     end
     local pages_at = at - 1
     local taken = 0 -- tokens of the previous groups
+    local PAGE_LENGTH = 8 -- of the page in a long form
 
     -- Searches a set for the tokens from `first` to `last`, in the form that `forms` gives. Adds those
     -- that it finds to `seen`, which is created for the first one. Returns `seen` and the set's remaining
@@ -212,27 +241,32 @@ if token_groups ~= '' or stamp_groups ~= '' then
         end
     end
 
-    -- returns the tokens from `first` to `last` without their pages
-    local function old_forms(first, last)
-        local forms = {}
-        for i = first, last do
-            forms[i] = string.sub(ARGV[i], 9)
-        end
-        return forms
-    end
-
-    for i = 1, #groups, 5 do
-        local count, bucket_count, flags, least, full = unpack(groups, i, i + 4)
+    -- Tokens that are kept in sets. Each group is looked up in the sets of this version, and then in those
+    -- of version 0.2 by its long forms. One argument has all long forms of the group.
+    for i = 1, #groups, 6 do
+        local count, bucket_count, flags, least, full, old_bucket_count = unpack(groups, i, i + 5)
         local first, last = at, at + count - 1
         local bucket = KEYS[first_visitors_key]
         local seen, lives = find_in_set(bucket, ARGV, ARGV, first, last)
         for other = 1, bucket_count - 1 do
             seen = find_in_set(KEYS[first_visitors_key + other], ARGV, ARGV, first, last, seen)
         end
-        if flags >= 2 then
-            local forms = old_forms(first, last)
-            for other = 0, bucket_count - 1 do
-                seen = find_in_set(KEYS[first_visitors_key + other], forms, ARGV, first, last, seen)
+        at, first_visitors_key = last + 1, first_visitors_key + bucket_count
+        if old_bucket_count ~= 0 then
+            local forms, long, old_forms, place = ARGV[at], {}, {}, 1
+            for token = first, last do
+                local length = string.byte(forms, place)
+                long[token] = string.sub(forms, place + 1, place + length)
+                old_forms[token] = string.sub(forms, place + 1 + PAGE_LENGTH, place + length)
+                place = place + 1 + length
+            end
+            at = at + 1
+            for _ = 1, old_bucket_count do
+                seen = find_in_set(KEYS[first_visitors_key], long, ARGV, first, last, seen)
+                if flags >= 2 then
+                    seen = find_in_set(KEYS[first_visitors_key], old_forms, ARGV, first, last, seen)
+                end
+                first_visitors_key = first_visitors_key + 1
             end
         end
         local lifetime = lives < least and full
@@ -242,9 +276,10 @@ if token_groups ~= '' or stamp_groups ~= '' then
         else
             add_to_set(bucket, lifetime, ARGV, first, last)
         end
-        at, taken, first_visitors_key = last + 1, taken + count, first_visitors_key + bucket_count
+        taken = taken + count
     end
 
+    -- Stamps, which are kept in rows.
     local STAMP_LENGTH = 8
     -- largest row of a bucket in bytes, since each lookup searches the whole row
     local STAMPS_MAX = 1024 * STAMP_LENGTH
@@ -310,6 +345,8 @@ if token_groups ~= '' or stamp_groups ~= '' then
     end
 end
 
+-- === 5. Test permissions ===
+
 -- TIME costs as much as adding to a total, so a time that is close enough is kept. The stored time is the
 -- server's, because the sender's clock may differ.
 if not used_at or math.abs(made_at - used_at) >= SAME_TIME then
@@ -342,6 +379,8 @@ end
 if is_old_epoch then
     old_at = redis.call('TIME')[1]
 end
+
+-- === 6. Count pages ===
 
 local failed = ''
 
@@ -381,6 +420,8 @@ if grows_hour then
     attempt('EXPIRE', hour_key, ttl(HOUR))
 end
 
+-- === 7. Store tokens ===
+
 for _, addition in ipairs(additions) do
     local command, bucket, lifetime, arguments, first, last = unpack(addition)
     redis.call(command, bucket, unpack(arguments, first, last))
@@ -388,6 +429,8 @@ for _, addition in ipairs(additions) do
         redis.call('EXPIRE', bucket, lifetime)
     end
 end
+
+-- === 8. Count visitors ===
 
 local uniques = {}
 if visited_count ~= '0' then
@@ -420,6 +463,8 @@ if visited_count ~= '0' then
     end
 end
 
+-- === 9. Write the ledger and publish ===
+
 local answer = ' ' .. table.concat(totals, ' ', 2)
 if #repeated ~= 0 then
     answer = answer .. ' ~ ' .. table.concat(repeated, ' ')
@@ -432,6 +477,8 @@ redis.call('HSET', ledger_key, epoch, sequence .. ' ' .. visits .. ' ' .. used_a
 if #changed ~= 0 then
     attempt('PUBLISH', channel, table.concat(changed))
 end
+
+-- === 10. Delete old entries of the ledger ===
 
 if last == '0' then
     -- A new epoch examines a few entries and deletes the expired ones. It examines more entries than one

@@ -1,12 +1,23 @@
 -- SPDX-License-Identifier: MIT
 -- Applies an operator's edit to a page. Also adjusts the site's own numbers, those of the page "".
 --
--- KEYS: hits (zset), ledger (hash); then the site's days and hours (hashes); then the page's visitors of
---       each day (HyperLogLogs); for RENAME, then the visitors of the target page of each day
--- ARGV: SET, ADD, DELETE or RENAME; page; the number, or the target page; number of days; number of hours;
---       lifetime of a day's numbers in seconds; the largest total; the channel to publish to; 1 to change
---       only the days, hours and visitors in KEYS, else 0; 1 if the site must have its mark, else 0. The
---       caller splits edits that are too long for one command; only the last command changes the totals.
+-- KEYS:
+--    1  hits_key: zset
+--    2  ledger_key: hash
+--   then the site's days and hours (hashes); then the page's visitors of each day (HyperLogLogs); for RENAME,
+--   then the visitors of the target page of each day
+-- ARGV:
+--    1  operation: SET, ADD, DELETE or RENAME
+--    2  page
+--    3  operand: the number, or the target page
+--    4  day_count: number of days in KEYS
+--    5  hour_count: number of hours in KEYS
+--    6  day_ttl: lifetime of a day's numbers in seconds
+--    7  largest: the largest total
+--    8  channel: to publish to
+--    9  is_part: 1 to change only the days, hours and visitors in KEYS, else 0. The caller splits edits that
+--       are too long for one command; only the last command changes the totals.
+--   10  expects_mark: 1 if the site must have its mark, else 0
 --
 -- Returns " <before> <after>": the page's total, "-" if it does not exist; after RENAME that of the target
 -- page. Returns "TORN <reason>" if totals and ledger contradict each other, see proof.lua. After TORN or an
@@ -15,7 +26,7 @@ local hits_key, ledger_key = KEYS[1], KEYS[2]
 local operation, page, operand = ARGV[1], ARGV[2], ARGV[3]
 local day_count, hour_count = tonumber(ARGV[4]), tonumber(ARGV[5])
 local day_ttl, largest, channel = ARGV[6], tonumber(ARGV[7]), ARGV[8]
-local is_part = ARGV[9] == '1'
+local is_part, expects_mark = ARGV[9] == '1', ARGV[10] == '1'
 local FIRST_DAY = 3
 local FIRST_VISITED = FIRST_DAY + day_count + hour_count
 
@@ -23,7 +34,7 @@ local scores = redis.call('ZMSCORE', hits_key, '', MARK)
 local mark, old_at = scores[2], 0
 local wrong
 wrong, old_at = examine(hits_key, ledger_key, scores[1], mark, redis.call('HGET', ledger_key, PROOF),
-                        ARGV[10] == '1')
+                        expects_mark)
 if wrong then
     return 'TORN ' .. wrong
 end

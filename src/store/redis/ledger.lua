@@ -1,7 +1,11 @@
 -- SPDX-License-Identifier: MIT
 -- Reads the ledger entry of an epoch that has counted, after checking the proof. Writes nothing.
 --
--- KEYS: hits, ledger; ARGV: epoch
+-- KEYS:
+--    1  hits_key: zset
+--    2  ledger_key: hash
+-- ARGV:
+--    1  epoch
 --
 -- Returns "AT" and the entry, or only "AT" if there is none; or TORN or OUTDATED as apply.lua does.
 local hits_key, ledger_key, epoch = KEYS[1], KEYS[2], ARGV[1]

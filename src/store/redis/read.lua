@@ -1,9 +1,13 @@
 -- SPDX-License-Identifier: MIT
 -- Reads numbers by day or hour, or numbers of visitors. Writes nothing.
 --
--- KEYS and ARGV: DAYS: hashes; pages         for each page the sum over the hashes
---                SERIES: hashes; one page    the page's number in each hash
---                VISITORS: HyperLogLogs; n   for each group of n keys the sum of its visitors
+-- KEYS: the keys to read
+-- ARGV:
+--    1  kind
+--   then by kind:
+--   DAYS       KEYS are hashes. Then pages. Returns for each page the sum over the hashes.
+--   SERIES     KEYS are hashes. Then one page. Returns the page's number in each hash.
+--   VISITORS   KEYS are HyperLogLogs. Then n. Returns for each group of n keys the sum of its visitors.
 --
 -- Each key is counted alone: Redis keeps its result. The salt changes daily, so visitors of different
 -- days cannot be matched anyway.

@@ -2,6 +2,7 @@
 #include "base/require.h"
 #include "base/alloc.h"
 #include "store/redis/redis_request_inside.h"
+#include "store/redis/redis_scripts.h"
 #include "store/redis/redis_tokens.h"
 
 #include "base/log.h"
@@ -98,10 +99,13 @@ static void add_keys(struct redis_store *store, const struct store_batch *batch,
 
     redis_command_add_u64(command, 4 + redis_tokens_key_count(tokens) +
                                        (visited_count != 0 ? visited_count + 1 : 0));
-    redis_request_add_key(command, batch->site, "hits");
+    redis_request_add_key(REDIS_NEXT_KEY(command, apply, hits_key), batch->site, "hits");
+    REDIS_NEXT_KEY(command, apply, day_key);
     redis_request_add_day_key(store, batch->site, batch->day);
+    REDIS_NEXT_KEY(command, apply, hour_key);
     redis_request_add_hour_key(store, batch->site, batch->hour);
-    redis_request_add_key(command, batch->site, "ledger");
+    redis_request_add_key(REDIS_NEXT_KEY(command, apply, ledger_key), batch->site, "ledger");
+    redis_scripts_next(command, REDIS_SCRIPT_WORDS, REDIS_APPLY_KEY_COUNT);
     redis_tokens_add_keys(tokens, command);
     if (visited_count != 0) {
         add_visited_keys(store, batch, visited, visited_count);
@@ -171,7 +175,31 @@ static void send_and_wait(struct applying *applying)
     }
 }
 
-/* apply.lua describes KEYS and ARGV */
+/* adds the fixed arguments */
+static void add_fixed(struct redis_store *store, const struct store_batch *batch,
+                      const struct redis_tokens *tokens, size_t visited_count)
+{
+#define NEXT(name) REDIS_NEXT_ARGUMENT(command, before, apply, name)
+    struct redis_command *command = &store->command;
+    size_t before = command->count;
+
+    redis_command_add_text(NEXT(epoch), batch->epoch);
+    redis_command_add_u64(NEXT(sequence), batch->sequence);
+    redis_command_add_u64(NEXT(follows), batch->follows);
+    redis_command_add_u64(NEXT(visits), batch->visits);
+    redis_command_add_u64(NEXT(made_at), batch->second);
+    NEXT(lifetimes);
+    add_seldom_needed(store, batch);
+    redis_command_add_u64(NEXT(pages_max), batch->pages_max);
+    redis_request_add_channel(NEXT(channel), batch->site);
+    redis_command_add_u64(NEXT(page_count), 1 + batch->entry_count);
+    NEXT(token_groups);
+    redis_tokens_add_groups(tokens, store); /* and stamp_groups */
+    redis_command_add_u64(NEXT(visited_count), visited_count);
+    redis_scripts_next(command, before, REDIS_APPLY_ARGUMENT_COUNT);
+#undef NEXT
+}
+
 static void send_apply(struct applying *applying, bool with_source)
 {
     const struct store_batch *batch = applying->batch;
@@ -183,21 +211,11 @@ static void send_apply(struct applying *applying, bool with_source)
 
     applying->with_source = with_source;
     applying->scripts_brought = store->scripts_brought;
-    redis_tokens_init(&tokens, batch);
+    redis_tokens_init(&tokens, batch, loop_now_ms(store->loop) < store->finds_long_until_ms);
     redis_command_begin(command, with_source ? "EVAL" : "EVALSHA");
     redis_command_add_text(command, with_source ? redis_apply_lua : script_sha(store));
     add_keys(store, batch, &tokens, visited, visited_count);
-    redis_command_add_text(command, batch->epoch);
-    redis_command_add_u64(command, batch->sequence);
-    redis_command_add_u64(command, batch->follows);
-    redis_command_add_u64(command, batch->visits);
-    redis_command_add_u64(command, batch->second);
-    add_seldom_needed(store, batch);
-    redis_command_add_u64(command, batch->pages_max);
-    redis_request_add_channel(command, batch->site);
-    redis_command_add_u64(command, 1 + batch->entry_count);
-    redis_tokens_add_groups(&tokens, store);
-    redis_command_add_u64(command, visited_count);
+    add_fixed(store, batch, &tokens, visited_count);
     add_pages(command, batch);
     add_visited(command, batch, visited, visited_count);
     redis_tokens_add(&tokens, store);
@@ -231,7 +249,7 @@ static const char *parse_duplicate_tokens(const char *text, const struct store_b
     if (!redis_request_starts_with(text, " ~ ")) {
         return text;
     }
-    redis_tokens_init(&tokens, batch);
+    redis_tokens_init(&tokens, batch, false);
     text += 2;
     do {
         uint64_t number;

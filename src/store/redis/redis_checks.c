@@ -134,6 +134,13 @@ unsigned redis_facts_timeout_s(const struct redis_facts *facts)
     return timeout_s < 1000000 ? (unsigned)timeout_s : 0;
 }
 
+bool redis_facts_memory(const struct redis_facts *facts, uint64_t *ret_used,
+                        uint64_t *ret_maxmemory)
+{
+    return number_of(facts, REDIS_USED_MEMORY, ret_used) &&
+           number_of(facts, REDIS_MAXMEMORY, ret_maxmemory);
+}
+
 void redis_facts_set_rewrite(struct redis_facts *facts, const char *problem)
 {
     keep_fact(facts, REDIS_REWRITE, problem, strlen(problem));

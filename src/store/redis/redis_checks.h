@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct redisReply;
 
@@ -66,6 +67,10 @@ extern const struct redis_check redis_checks[REDIS_CHECKS];
 
 /** Stores the problem of redis_rewrite, "" for none. */
 void redis_facts_set_rewrite(struct redis_facts *facts, const char *problem);
+
+/** Reads the memory in use and maxmemory, 0 for none, in bytes. Returns false if not known. */
+bool redis_facts_memory(const struct redis_facts *facts, uint64_t *ret_used,
+                        uint64_t *ret_maxmemory);
 
 /** Whether the append-only file can be rewritten. */
 enum redis_rewrite_state {

@@ -22,6 +22,13 @@
 /** The key of a day's salt, for format_time(). */
 #define REDIS_SALT_KEY "vc:salt:%Y%m%d"
 
+/** The key of the set of admitted sites. */
+#define REDIS_SITES_KEY "vc:sites"
+
+/** Kinds of the keys of clients' tokens: of this version, and of version 0.2 and before. */
+#define REDIS_CLIENT_TOKENS     "seen:client:"
+#define REDIS_OLD_CLIENT_TOKENS "seen:3600:"
+
 struct redis_command {
     struct buf bytes;
     size_t count;

@@ -2,6 +2,7 @@
 #include "base/require.h"
 #include "base/alloc.h"
 #include "store/redis/redis_request_inside.h"
+#include "store/redis/redis_scripts.h"
 
 #include "base/asset.h"
 #include "base/clock.h"
@@ -15,24 +16,13 @@
 
 ASSET_JOINED(redis_edit_lua, "src/store/redis/proof.lua", "src/store/redis/edit.lua");
 ASSET_DECLARE(redis_edit_lua);
+ASSET(redis_admit_lua, "src/store/redis/admit.lua");
+ASSET_DECLARE(redis_admit_lua);
+ASSET(redis_salt_lua, "src/store/redis/salt.lua");
+ASSET_DECLARE(redis_salt_lua);
 
 #define SECONDS_PER_HOUR 3600
 #define SECONDS_PER_DAY  86400
-
-/* admits a site if it is in the set (1), or if the set has room (2); else 0 */
-static const char admit_lua[] =
-    "if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 1 then return 1 end "
-    "local limit = tonumber(ARGV[2]) "
-    "if limit ~= 0 and redis.call('SCARD', KEYS[1]) >= limit then "
-    "return 0 end "
-    "redis.call('SADD', KEYS[1], ARGV[1]) "
-    "return 2";
-
-/* reads first: a server that rejects writes can still return the existing salt */
-static const char salt_lua[] = "local salt = redis.call('GET', KEYS[1]) "
-                               "if salt then return salt end "
-                               "redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) "
-                               "return ARGV[1]";
 
 /* --- edit --- */
 
@@ -128,8 +118,9 @@ static void add_edit_keys(struct redis_store *store, const struct store_edit *ed
     uint64_t pages = keys_per_day(edit) - 1;
 
     redis_command_add_u64(command, 2 + (1 + pages) * kept->day_count + kept->hour_count);
-    redis_request_add_key(command, edit->site, "hits");
-    redis_request_add_key(command, edit->site, "ledger");
+    redis_request_add_key(REDIS_NEXT_KEY(command, edit, hits_key), edit->site, "hits");
+    redis_request_add_key(REDIS_NEXT_KEY(command, edit, ledger_key), edit->site, "ledger");
+    redis_scripts_next(command, REDIS_SCRIPT_WORDS, REDIS_EDIT_KEY_COUNT);
     for (uint64_t i = 0; i < kept->day_count; i++) {
         redis_request_add_day_key(store, edit->site, kept->first_day + i);
     }
@@ -146,33 +137,37 @@ static void add_edit_keys(struct redis_store *store, const struct store_edit *ed
     }
 }
 
-/* edit.lua describes KEYS and ARGV */
 static void send_edit(struct editing *editing)
 {
+#define NEXT(name) REDIS_NEXT_ARGUMENT(command, before, edit, name)
     static const char *const operations[] = {"SET", "ADD", "DELETE", "RENAME"};
     const struct store_edit *edit = editing->edit;
     struct redis_store *store = editing->request.store;
     struct redis_command *command = &store->command;
     struct stretch taken = choose_stretch(editing);
+    size_t before;
 
     redis_command_begin(command, "EVAL");
     redis_command_add_text(command, redis_edit_lua);
     add_edit_keys(store, edit, &taken);
-    redis_command_add_text(command, operations[edit->kind]);
-    redis_command_add(command, edit->page, edit->page_length);
+    before = command->count;
+    redis_command_add_text(NEXT(operation), operations[edit->kind]);
+    redis_command_add(NEXT(page), edit->page, edit->page_length);
     if (edit->kind == STORE_RENAME) {
-        redis_command_add(command, edit->to, edit->to_length);
+        redis_command_add(NEXT(operand), edit->to, edit->to_length);
     } else {
-        redis_command_add_u64(command, edit->number);
+        redis_command_add_u64(NEXT(operand), edit->number);
     }
-    redis_command_add_u64(command, taken.day_count);
-    redis_command_add_u64(command, taken.hour_count);
-    redis_command_add_u64(command, store->day_ttl_s);
-    redis_command_add_u64(command, STORE_NUMBER_MAX);
-    redis_request_add_channel(command, edit->site);
-    redis_command_add_text(command, editing->is_last ? "0" : "1");
-    redis_command_add_text(command, edit->expects_mark ? "1" : "0");
+    redis_command_add_u64(NEXT(day_count), taken.day_count);
+    redis_command_add_u64(NEXT(hour_count), taken.hour_count);
+    redis_command_add_u64(NEXT(day_ttl), store->day_ttl_s);
+    redis_command_add_u64(NEXT(largest), STORE_NUMBER_MAX);
+    redis_request_add_channel(NEXT(channel), edit->site);
+    redis_command_add_text(NEXT(is_part), editing->is_last ? "0" : "1");
+    redis_command_add_text(NEXT(expects_mark), edit->expects_mark ? "1" : "0");
+    redis_scripts_next(command, before, REDIS_EDIT_ARGUMENT_COUNT);
     redis_request_send(&editing->request);
+#undef NEXT
 }
 
 /* fails the edit with the reason; for a torn site, adds the command that repairs it */
@@ -253,15 +248,18 @@ void redis_store_admit(struct store *store, const char *site, uint64_t limit,
 {
     struct redis_request *request = redis_request_create(store, data, finish_admit);
     struct redis_command *command = &request->store->command;
+    size_t before;
 
     require(strlen(site) <= STORE_SITE_MAX);
     request->on_admitted = on_admitted;
     redis_command_begin(command, "EVAL");
-    redis_command_add_text(command, admit_lua);
-    redis_command_add_text(command, "1");
-    redis_command_add_text(command, REDIS_SITES_KEY);
-    redis_command_add_text(command, site);
-    redis_command_add_u64(command, limit);
+    redis_command_add_text(command, redis_admit_lua);
+    redis_command_add_u64(command, REDIS_ADMIT_KEY_COUNT);
+    redis_command_add_text(REDIS_NEXT_KEY(command, admit, sites_key), REDIS_SITES_KEY);
+    before = command->count;
+    redis_command_add_text(REDIS_NEXT_ARGUMENT(command, before, admit, site), site);
+    redis_command_add_u64(REDIS_NEXT_ARGUMENT(command, before, admit, limit), limit);
+    redis_scripts_next(command, before, REDIS_ADMIT_ARGUMENT_COUNT);
     redis_request_send(request);
 }
 
@@ -286,15 +284,18 @@ void redis_store_salt(struct store *store, uint64_t day, store_on_salt on_salt, 
     struct redis_request *request = redis_request_create(store, data, finish_salt);
     struct redis_command *command = &request->store->command;
     char salt[STORE_SALT_LENGTH + 1];
+    size_t before;
 
     salt_draw(salt);
     request->on_salt = on_salt;
     redis_command_begin(command, "EVAL");
-    redis_command_add_text(command, salt_lua);
-    redis_command_add_text(command, "1");
-    redis_request_add_salt_key(command, day);
-    redis_command_add_text(command, salt);
-    redis_command_add_u64(command, salt_ttl_s(day));
+    redis_command_add_text(command, redis_salt_lua);
+    redis_command_add_u64(command, REDIS_SALT_KEY_COUNT);
+    redis_request_add_salt_key(REDIS_NEXT_KEY(command, salt, salt_key), day);
+    before = command->count;
+    redis_command_add_text(REDIS_NEXT_ARGUMENT(command, before, salt, new_salt), salt);
+    redis_command_add_u64(REDIS_NEXT_ARGUMENT(command, before, salt, lifetime), salt_ttl_s(day));
+    redis_scripts_next(command, before, REDIS_SALT_ARGUMENT_COUNT);
     redis_request_send(request);
     explicit_bzero(salt, sizeof(salt));
 }

@@ -70,6 +70,11 @@ static bool is_server_permission(const char *error)
            strstr(error, "channel") == NULL;
 }
 
+bool redis_error_is_full(const char *error)
+{
+    return has_word(unwrap(error), "OOM");
+}
+
 enum store_scope redis_error_scope(const char *error)
 {
     error = unwrap(error);

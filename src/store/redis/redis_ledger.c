@@ -2,6 +2,7 @@
 #include "base/require.h"
 #include "base/alloc.h"
 #include "store/redis/redis_request_inside.h"
+#include "store/redis/redis_scripts.h"
 
 #include "base/asset.h"
 
@@ -86,6 +87,8 @@ void redis_store_ledger(struct store *store, const char *site, const char *epoch
     struct asking *asking = alloc_zero(1, sizeof(*asking));
     struct redis_command *command;
 
+    size_t before;
+
     require(strlen(epoch) == STORE_EPOCH_LENGTH);
     redis_request_init(&asking->request, store, data, finish_ledger);
     asking->request.on_ledger = on_ledger;
@@ -94,9 +97,11 @@ void redis_store_ledger(struct store *store, const char *site, const char *epoch
     command = &asking->request.store->command;
     redis_command_begin(command, "EVAL");
     redis_command_add_text(command, redis_ledger_lua);
-    redis_command_add_text(command, "2");
-    redis_request_add_key(command, site, "hits");
-    redis_request_add_key(command, site, "ledger");
-    redis_command_add_text(command, epoch);
+    redis_command_add_u64(command, REDIS_LEDGER_KEY_COUNT);
+    redis_request_add_key(REDIS_NEXT_KEY(command, ledger, hits_key), site, "hits");
+    redis_request_add_key(REDIS_NEXT_KEY(command, ledger, ledger_key), site, "ledger");
+    before = command->count;
+    redis_command_add_text(REDIS_NEXT_ARGUMENT(command, before, ledger, epoch), epoch);
+    redis_scripts_next(command, before, REDIS_LEDGER_ARGUMENT_COUNT);
     redis_request_send(&asking->request);
 }

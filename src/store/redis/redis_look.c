@@ -4,6 +4,7 @@
 #include "base/require.h"
 
 #include "base/log.h"
+#include "store/redis/redis_window.h"
 
 #include <hiredis/hiredis.h>
 
@@ -70,6 +71,7 @@ static void end_round(struct redis_look *look)
 {
     look->lost_rounds = 0;
     judge(look);
+    redis_window_judge(look->window, &look->facts);
     loop_timer_start(look->loop, &look->timer, INTERVAL_MS);
 }
 
@@ -126,10 +128,11 @@ static void on_timer(struct loop_timer *timer)
     }
 }
 
-void redis_look_init(struct redis_look *look, struct loop *loop, const char *server)
+void redis_look_init(struct redis_look *look, struct loop *loop, const char *server,
+                     struct redis_window *window)
 {
     require(server != NULL);
-    *look = (struct redis_look){.loop = loop, .server = server};
+    *look = (struct redis_look){.loop = loop, .server = server, .window = window};
     loop_timer_init(&look->timer, on_timer);
 }
 

@@ -19,6 +19,7 @@
 #include <stddef.h>
 
 struct redis_look;
+struct redis_window;
 
 struct redis_look_call {
     struct redis_call call;
@@ -28,9 +29,10 @@ struct redis_look_call {
 
 struct redis_look {
     struct loop *loop;
-    struct redis_link *link; /* NULL when the link was destroyed */
-    const char *server;      /* for the log; the caller owns it */
-    struct loop_timer timer; /* for the next round; a ready link only */
+    struct redis_link *link;     /* NULL when the link was destroyed */
+    const char *server;          /* for the log; the caller owns it */
+    struct redis_window *window; /* gets the facts of each round */
+    struct loop_timer timer;     /* for the next round; a ready link only */
     struct redis_look_call calls[REDIS_QUESTIONS];
     bool is_refused[REDIS_QUESTIONS]; /* got an error on this connection */
     size_t open_count;                /* questions in flight */
@@ -46,8 +48,9 @@ struct redis_look {
     size_t warning_count;
 };
 
-/** Initialises `look` without a link. `server` must outlive it. */
-void redis_look_init(struct redis_look *look, struct loop *loop, const char *server);
+/** Initialises `look` without a link. `server` and `window` must outlive it. */
+void redis_look_init(struct redis_look *look, struct loop *loop, const char *server,
+                     struct redis_window *window);
 
 /** Detaches the link. Call it before the link is destroyed. */
 void redis_look_finish(struct redis_look *look);

@@ -2,6 +2,7 @@
 #include "base/require.h"
 #include "base/alloc.h"
 #include "store/redis/redis_request_inside.h"
+#include "store/redis/redis_scripts.h"
 
 #include "base/asset.h"
 
@@ -154,6 +155,15 @@ static void add_script(struct redis_command *command, size_t key_count)
     redis_command_add_u64(command, key_count);
 }
 
+/* adds the only fixed argument, after so many keys */
+static void add_kind(struct redis_command *command, size_t key_count, const char *kind)
+{
+    size_t before = REDIS_SCRIPT_WORDS + REDIS_READ_KEY_COUNT + key_count;
+
+    redis_command_add_text(REDIS_NEXT_ARGUMENT(command, before, read, kind), kind);
+    redis_scripts_next(command, before, REDIS_READ_ARGUMENT_COUNT);
+}
+
 static void write_totals(const struct reading_part *part)
 {
     struct redis_command *command = &part->reading->store->command;
@@ -177,7 +187,7 @@ static void write_visitors(const struct reading_part *part)
                                            part->pages[i].page, part->pages[i].page_length);
         }
     }
-    redis_command_add_text(&store->command, "VISITORS");
+    add_kind(&store->command, days * part->page_count, "VISITORS");
     redis_command_add_u64(&store->command, part->reading->span != NULL ? 1 : days);
 }
 
@@ -195,7 +205,7 @@ static void write_visits(const struct reading_part *part)
             redis_request_add_day_key(store, reading->query.site, step);
         }
     }
-    redis_command_add_text(&store->command, reading->span != NULL ? "SERIES" : "DAYS");
+    add_kind(&store->command, part->to - part->from + 1, reading->span != NULL ? "SERIES" : "DAYS");
     for (size_t i = 0; i < part->page_count; i++) {
         redis_command_add(&store->command, part->pages[i].page, part->pages[i].page_length);
     }

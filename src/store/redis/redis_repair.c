@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/require.h"
 #include "store/redis/redis_request_inside.h"
+#include "store/redis/redis_scripts.h"
 
 #include "base/asset.h"
 
@@ -55,25 +56,29 @@ static const char *name_of_trust(const struct store_repair *repair)
     return repair->trusts_hits ? "HITS" : "NUMBER";
 }
 
-/* repair.lua describes KEYS and ARGV */
 void redis_store_repair(struct store *store, const struct store_repair *repair,
                         store_on_repaired on_repaired, void *data)
 {
+#define NEXT(name) REDIS_NEXT_ARGUMENT(command, before, repair, name)
     struct redis_request *request = redis_request_create(store, data, finish_repair);
     struct redis_command *command = &request->store->command;
+    size_t before;
 
     require(repair->site[0] != '\0');
     request->on_repaired = on_repaired;
     redis_command_begin(command, "EVAL");
     redis_command_add_text(command, redis_repair_lua);
-    redis_command_add_text(command, "2");
-    redis_request_add_key(command, repair->site, "hits");
-    redis_request_add_key(command, repair->site, "ledger");
-    redis_command_add_text(command, name_of_trust(repair));
-    redis_command_add_u64(command, repair->number);
-    redis_command_add_text(command, repair->is_forced ? "1" : "0");
-    redis_command_add_u64(command, repair->generation);
-    redis_command_add_text(command, repair->expects_mark ? "1" : "0");
-    redis_request_add_channel(command, repair->site);
+    redis_command_add_u64(command, REDIS_REPAIR_KEY_COUNT);
+    redis_request_add_key(REDIS_NEXT_KEY(command, repair, hits_key), repair->site, "hits");
+    redis_request_add_key(REDIS_NEXT_KEY(command, repair, ledger_key), repair->site, "ledger");
+    before = command->count;
+    redis_command_add_text(NEXT(trust), name_of_trust(repair));
+    redis_command_add_u64(NEXT(number), repair->number);
+    redis_command_add_text(NEXT(is_forced), repair->is_forced ? "1" : "0");
+    redis_command_add_u64(NEXT(known), repair->generation);
+    redis_command_add_text(NEXT(expects_mark), repair->expects_mark ? "1" : "0");
+    redis_request_add_channel(NEXT(channel), repair->site);
+    redis_scripts_next(command, before, REDIS_REPAIR_ARGUMENT_COUNT);
     redis_request_send(request);
+#undef NEXT
 }

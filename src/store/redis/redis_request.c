@@ -167,6 +167,9 @@ enum store_outcome redis_request_failure(struct redis_request *request, const re
         return STORE_UNKNOWN;
     }
     *ret_reason = reply->str;
+    if (redis_error_is_full(reply->str)) {
+        redis_window_note_full(&request->store->window);
+    }
     /* the master was demoted: the name may already resolve to the new one */
     if (redis_request_starts_with(reply->str, "READONLY") ||
         redis_request_starts_with(reply->str, "MASTERDOWN") ||

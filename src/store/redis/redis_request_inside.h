@@ -15,6 +15,7 @@
 #include "store/redis/redis_reads.h"
 #include "store/redis/redis_rewrite.h"
 #include "store/redis/redis_wait.h"
+#include "store/redis/redis_window.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -41,6 +42,7 @@ struct redis_store {
     struct redis_live *live;
     struct redis_look look;
     struct redis_rewrite rewrite;
+    struct redis_window window;
     char address[ADDRESS_TEXT_MAX];
     uint64_t series_error_logged_at_ms;
     uint64_t scripts_brought; /* answered EVALs; each loaded the script */
@@ -62,6 +64,8 @@ struct redis_store {
     uint64_t hour_ttl_s;
     uint64_t ledger_ttl_s;
     uint64_t keep_tokens_s;
+    uint64_t
+        finds_long_until_ms; /* until then, tokens are looked up as version 0.2 kept them too */
 };
 
 struct redis_request;
@@ -81,6 +85,7 @@ struct redis_request {
         store_on_series on_series;
         store_on_pages on_pages;
         store_on_sites on_sites;
+        store_on_counted on_counted;
         store_on_ledger on_ledger;
         store_on_edited on_edited;
         store_on_repaired on_repaired;
@@ -113,9 +118,8 @@ void redis_request_add_hour_key(struct redis_store *store, const char *site, uin
 void redis_request_add_visitors_key(struct redis_store *store, const char *site, uint64_t day,
                                     const char *page, size_t page_length);
 
-/* names of the set of sites, of a day's salt, and of the channel of a site's visits */
-#define REDIS_SITES_KEY "vc:sites"
-#define REDIS_LIVE      "vc:live:{"
+/* the channel of a site's visits */
+#define REDIS_LIVE "vc:live:{"
 void redis_request_add_salt_key(struct redis_command *command, uint64_t day);
 void redis_request_add_channel(struct redis_command *command, const char *site);
 
@@ -181,6 +185,8 @@ void redis_store_top(struct store *store, const struct store_ranking *ranking,
 void redis_store_scan(struct store *store, const char *site, const char *after,
                       store_on_pages on_pages, void *data);
 void redis_store_sites(struct store *store, store_on_sites on_sites, void *data);
+void redis_store_count(struct store *store, const char *site, store_on_counted on_counted,
+                       void *data);
 void redis_store_ledger(struct store *store, const char *site, const char *epoch,
                         store_on_ledger on_ledger, void *data);
 void redis_store_edit(struct store *store, const struct store_edit *edit, store_on_edited on_edited,

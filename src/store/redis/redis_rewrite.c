@@ -3,9 +3,11 @@
 
 #include "base/require.h"
 
+#include "base/asset.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/redis/redis_command.h"
+#include "store/redis/redis_scripts.h"
 
 #include <hiredis/hiredis.h>
 
@@ -15,8 +17,11 @@
 
 #define LOCK_KEY "vc:rewrite"
 
-#define LOOK_MS  5000
-#define AGAIN_MS 600000
+#define LOOK_MS 5000
+
+/* the next attempt after an error, and after one that is about to pass */
+#define AGAIN_MS   600000
+#define PASSING_MS 15000
 
 #define SECONDS_PER_DAY 86400
 
@@ -26,22 +31,45 @@
 /* expired salts of so many days are deleted: longer than Redis could leave one undeleted */
 #define SALTS_DELETED 10
 
-/*
- * KEYS: the lock, then salts. Returns 1 if the caller has to ask for the rewrite. Deletes only
- * salts that have expired: Redis would write those, too, if it has not deleted them yet.
- */
-static const char lock_lua[] =
-    "local day = string.format('%d', math.floor((redis.call('TIME')[1] + 43200) / 86400)) "
-    "if redis.call('GET', KEYS[1]) == day then return 0 end "
-    "redis.call('SET', KEYS[1], day) "
-    "for i = 2, #KEYS do if redis.call('TTL', KEYS[i]) < 0 then redis.call('UNLINK', KEYS[i]) end "
-    "end return 1";
+ASSET(redis_lock_lua, "src/store/redis/lock.lua");
+ASSET_DECLARE(redis_lock_lua);
 
 static void fail(struct redis_rewrite *rewrite, const char *problem)
 {
     rewrite->again_at_ms = loop_now_ms(rewrite->loop) + AGAIN_MS;
     rewrite->asked_at = 0;
     redis_look_set_rewrite(rewrite->look, problem);
+}
+
+/*
+ * whether an error says that the server refuses all writes for now; the store warns of that, and
+ * permissions have nothing to do with it
+ */
+static bool is_passing(const char *error)
+{
+    static const char *const codes[] = {"BUSY ",       "LOADING ",    "READONLY ",
+                                        "NOREPLICAS ", "MASTERDOWN ", "CLUSTERDOWN ",
+                                        "TRYAGAIN ",   "OOM ",        "MISCONF "};
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (strncmp(error, codes[i], strlen(codes[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void fail_with_reply(struct redis_rewrite *rewrite, const redisReply *reply)
+{
+    char problem[REDIS_FACT_TEXT_MAX];
+
+    if (is_passing(reply->str)) {
+        rewrite->again_at_ms = loop_now_ms(rewrite->loop) + PASSING_MS;
+        rewrite->asked_at = 0;
+        return;
+    }
+    snprintf(problem, sizeof(problem), "%s", reply->str);
+    fail(rewrite, problem);
 }
 
 static void send_command(struct redis_rewrite *rewrite, struct redis_command *command,
@@ -76,7 +104,6 @@ static void unlock(struct redis_rewrite *rewrite)
 static void on_rewrite(struct redis_call *call, const redisReply *reply, const char *reason)
 {
     struct redis_rewrite *rewrite = container_of(call, struct redis_rewrite, call);
-    char problem[REDIS_FACT_TEXT_MAX];
 
     (void)reason;
     rewrite->is_open = false;
@@ -92,8 +119,7 @@ static void on_rewrite(struct redis_call *call, const redisReply *reply, const c
     if (strstr(reply->str, "in progress") != NULL) {
         rewrite->asked_at = 0; /* it began before the salts were deleted: again when it has ended */
     } else {
-        snprintf(problem, sizeof(problem), "%s", reply->str);
-        fail(rewrite, problem);
+        fail_with_reply(rewrite, reply);
     }
     if (rewrite->link != NULL) {
         unlock(rewrite);
@@ -112,7 +138,7 @@ static void on_locked(struct redis_call *call, const redisReply *reply, const ch
         return;
     }
     if (reply->type == REDIS_REPLY_ERROR) {
-        fail(rewrite, reply->str);
+        fail_with_reply(rewrite, reply);
     } else if (reply->type == REDIS_REPLY_INTEGER && reply->integer == 1) {
         redis_command_begin(&command, "BGREWRITEAOF");
         send_command(rewrite, &command, on_rewrite);
@@ -125,9 +151,10 @@ static void lock(struct redis_rewrite *rewrite, uint64_t day)
     char key[32];
 
     redis_command_begin(&command, "EVAL");
-    redis_command_add_text(&command, lock_lua);
-    redis_command_add_u64(&command, 1 + SALTS_DELETED);
-    redis_command_add_text(&command, LOCK_KEY);
+    redis_command_add_text(&command, redis_lock_lua);
+    redis_command_add_u64(&command, REDIS_LOCK_KEY_COUNT + SALTS_DELETED);
+    redis_command_add_text(REDIS_NEXT_KEY(&command, lock, lock_key), LOCK_KEY);
+    redis_scripts_next(&command, REDIS_SCRIPT_WORDS, REDIS_LOCK_KEY_COUNT);
     for (uint64_t i = 0; i < SALTS_DELETED; i++) {
         time_t time = (time_t)((day - SALT_DAYS - i) * SECONDS_PER_DAY);
         struct tm utc;

@@ -82,6 +82,7 @@ static void destroy(struct store *base)
     store->reads.link = NULL;
     redis_rewrite_finish(&store->rewrite);
     redis_look_finish(&store->look);
+    redis_window_finish(&store->window);
     redis_live_destroy(store->live);
     redis_link_destroy(link);
     redis_wait_finish(&store->wait);
@@ -104,6 +105,7 @@ static const struct store_operations operations = {
     .top = redis_store_top,
     .scan = redis_store_scan,
     .sites = redis_store_sites,
+    .count = redis_store_count,
     .ledger = redis_store_ledger,
     .edit = redis_store_edit,
     .repair = redis_store_repair,
@@ -127,6 +129,8 @@ static void copy_options(struct redis_store *store, const struct redis_store_opt
     store->hour_ttl_s = options->series_hours_ms / 1000;
     store->ledger_ttl_s = options->ledger_ttl_ms / 1000;
     store->keep_tokens_s = options->keep_tokens_ms / 1000;
+    store->finds_long_until_ms =
+        loop_now_ms(store->loop) + UINT64_C(1000) * STORE_OLD_VERSION_S + options->keep_tokens_ms;
     *link = options->link;
     link->username = store->username;
     link->password = store->password;
@@ -158,12 +162,15 @@ struct store *redis_store_create(struct loop *loop, const struct redis_store_opt
     loop_task_init(&store->refuse, on_refuse);
     copy_options(store, options, &link);
     redis_wait_init(&store->wait, loop, options->wait_replicas, options->wait_timeout_ms);
-    redis_look_init(&store->look, loop, address_format(&options->link.address, store->address));
+    address_format(&options->link.address, store->address);
+    redis_window_init(&store->window, loop, &store->store, store->address);
+    redis_look_init(&store->look, loop, store->address, &store->window);
     redis_rewrite_init(&store->rewrite, loop, &store->look, options->rewrites);
     store->link = redis_link_create(loop, &link);
     store->wait.link = store->link;
     store->reads.link = store->link;
     store->look.link = store->link;
+    store->window.link = store->link;
     store->rewrite.link = store->link;
     store->live = redis_live_create(loop, &store->store, &link);
     return &store->store;

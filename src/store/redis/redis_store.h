@@ -9,9 +9,10 @@
  *     vc:{site}:day:YYYYMMDD        hash    page -> hits; expires after series.days
  *     vc:{site}:hour:YYYYMMDDHH     hash    page -> hits; expires after series.hours
  *     vc:{site}:uv:YYYYMMDD:PAGE    HyperLogLog of visitors; expires after series.days
- *     vc:{site}:seen:S:BUCKET       set     tokens of S seconds: 60 for attempts, 3600 for clients.
- *                                           BUCKET: number of such spans since 1970.
- *                                           All buckets expire; see redis_tokens.h.
+ *     vc:{site}:seen:client:BUCKET  set     hashes of clients' tokens; see token_key.h. BUCKET:
+ * number of spans since 1970. All buckets expire; see token_buckets.h.
+ *     vc:{site}:seen:attempt:BUCKET set     the same of attempts. Versions up to 0.2 wrote
+ *                                           seen:3600:BUCKET and seen:60:BUCKET.
  *     vc:{site}:seen:day:DAY        set     tokens of a day; DAY: days since 1970
  *     vc:{site}:stamps:BUCKET       string  concatenated ids of the stamps of 4 milliseconds
  *     vc:{site}:stamps:more:BUCKET  set     stamps that arrived when the string was full

@@ -5,19 +5,13 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "base/clock.h"
 #include "store/redis/redis_request_inside.h"
+#include "store/token_buckets.h"
 #include "store/token_key.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/*
- * A bucket of attempts spans four windows. So for half of the time the window does not reach the
- * previous bucket. That saves a lookup per token, and keeps tokens a minute longer.
- */
-#define ATTEMPT_BUCKET_MS ((uint64_t)4000 * STORE_WINDOW_ATTEMPT_S)
 
 /*
  * Short, so that a lookup searches few stamps. Not shorter, because a batch from a proxy has stamps
@@ -25,26 +19,17 @@
  */
 #define STAMP_BUCKET_MS 4
 
-/*
- * Chooses the buckets of a group. A token may be a window older than the batch, and the clocks of
- * instances may differ by a window. So a lookup reaches two windows back and one ahead, but only
- * into the neighbours.
- */
+/* Redis rounds the remaining lifetime, and the next batch may be sent in the next second */
+#define LIFE_ROUNDED_S 2
+
+/* chooses the buckets of a group */
 static void choose_buckets(struct redis_token_group *group, const struct store_batch *batch)
 {
-    uint64_t window_ms = 1000 * store_window_s(group->window);
-    uint64_t now_ms = 1000 * batch->second;
-    uint64_t into_ms;
-
-    group->bucket_ms = group->window == STORE_WINDOW_ATTEMPT ? ATTEMPT_BUCKET_MS : window_ms;
-    if (group->window == STORE_WINDOW_DAY) { /* a day in the site's time zone */
-        group->bucket = batch->day;
-        return;
+    if (store_window_is_hashed(group->window)) {
+        group->buckets = token_buckets_of(group->window, batch->second);
+    } else { /* a day in the site's time zone */
+        group->buckets = (struct token_buckets){.span_s = STORE_WINDOW_DAY_S, .number = batch->day};
     }
-    into_ms = now_ms % group->bucket_ms;
-    group->bucket = now_ms / group->bucket_ms;
-    group->reaches_before = into_ms < 2 * window_ms;
-    group->reaches_after = group->bucket_ms - into_ms <= window_ms;
 }
 
 static const struct store_token *token_at(const struct redis_tokens *tokens, size_t position)
@@ -89,13 +74,12 @@ static uint32_t group_of_stamp(struct redis_tokens *tokens, size_t first_group,
     uint64_t bucket = stamp_read(token->bytes).ms / STAMP_BUCKET_MS;
 
     for (size_t i = tokens->group_count; i-- != first_group;) {
-        if (tokens->groups[i].bucket == bucket) {
+        if (tokens->groups[i].buckets.number == bucket) {
             return (uint32_t)i;
         }
     }
     add_group(tokens, &(struct redis_token_group){.window = STORE_WINDOW_STAMPED,
-                                                  .bucket_ms = STAMP_BUCKET_MS,
-                                                  .bucket = bucket});
+                                                  .buckets = {.number = bucket}});
     return (uint32_t)tokens->group_count - 1;
 }
 
@@ -137,12 +121,14 @@ static void hash_pages(struct redis_tokens *tokens)
     }
 }
 
-void redis_tokens_init(struct redis_tokens *tokens, const struct store_batch *batch)
+void redis_tokens_init(struct redis_tokens *tokens, const struct store_batch *batch,
+                       bool finds_long)
 {
     size_t position = 0;
 
     require(batch->token_count == 0 || batch->tokens != NULL);
-    *tokens = (struct redis_tokens){.batch = batch};
+    *tokens =
+        (struct redis_tokens){.batch = batch, .finds_long = finds_long || batch->finds_old_tokens};
     if (batch->token_count == 0) {
         return;
     }
@@ -167,11 +153,34 @@ static bool is_stamped(const struct redis_token_group *group)
     return group->window == STORE_WINDOW_STAMPED;
 }
 
+static size_t count_of(const struct token_buckets *buckets)
+{
+    return 1 + buckets->before + buckets->after;
+}
+
 /* number of buckets that may contain the tokens; a group of stamps has a string and a set */
 static size_t bucket_count(const struct redis_token_group *group)
 {
-    return is_stamped(group) ? 2
-                             : 1 + (group->reaches_before ? 1 : 0) + (group->reaches_after ? 1 : 0);
+    return is_stamped(group) ? 2 : count_of(&group->buckets);
+}
+
+/* whether to look the tokens of a group up in the buckets of version 0.2 as well */
+static bool finds_long(const struct redis_tokens *tokens, const struct redis_token_group *group)
+{
+    return tokens->finds_long && store_window_is_hashed(group->window);
+}
+
+/* number of the buckets of version 0.2 that may contain the tokens */
+static size_t old_bucket_count(const struct redis_tokens *tokens,
+                               const struct redis_token_group *group)
+{
+    struct token_buckets old;
+
+    if (!finds_long(tokens, group)) {
+        return 0;
+    }
+    old = token_buckets_old(group->window, tokens->batch->second);
+    return count_of(&old);
 }
 
 size_t redis_tokens_key_count(const struct redis_tokens *tokens)
@@ -179,7 +188,7 @@ size_t redis_tokens_key_count(const struct redis_tokens *tokens)
     size_t count = 0;
 
     for (size_t i = 0; i < tokens->group_count; i++) {
-        count += bucket_count(&tokens->groups[i]);
+        count += bucket_count(&tokens->groups[i]) + old_bucket_count(tokens, &tokens->groups[i]);
     }
     return count;
 }
@@ -196,35 +205,48 @@ static void add_key(struct redis_command *command, const char *site, const char 
     redis_request_add_key(command, site, name);
 }
 
-static void add_set_keys(struct redis_command *command, const char *site,
+/* adds the keys of sets: first that of the batch's time */
+static void add_set_keys(struct redis_command *command, const char *site, const char *kind,
+                         const struct token_buckets *buckets)
+{
+    add_key(command, site, kind, buckets->number);
+    for (uint64_t i = 1; i <= buckets->before; i++) {
+        add_key(command, site, kind, buckets->number - i);
+    }
+    for (uint64_t i = 1; i <= buckets->after; i++) {
+        add_key(command, site, kind, buckets->number + i);
+    }
+}
+
+static void add_old_keys(const struct redis_tokens *tokens, struct redis_command *command,
                          const struct redis_token_group *group)
 {
-    char kind[REDIS_KEY_MAX] = "seen:day:";
+    struct token_buckets old = token_buckets_old(group->window, tokens->batch->second);
 
-    if (group->window != STORE_WINDOW_DAY) {
-        snprintf(kind, sizeof(kind), "seen:%" PRIu64 ":", group->bucket_ms / 1000);
-    }
-    add_key(command, site, kind, group->bucket);
-    if (group->reaches_before) {
-        add_key(command, site, kind, group->bucket - 1);
-    }
-    if (group->reaches_after) {
-        add_key(command, site, kind, group->bucket + 1);
-    }
+    add_set_keys(command, tokens->batch->site,
+                 group->window == STORE_WINDOW_CLIENT ? REDIS_OLD_CLIENT_TOKENS : "seen:60:", &old);
 }
 
 void redis_tokens_add_keys(const struct redis_tokens *tokens, struct redis_command *command)
 {
+    static const char *const kinds[STORE_WINDOW_COUNT] = {
+        [STORE_WINDOW_ATTEMPT] = "seen:attempt:",
+        [STORE_WINDOW_CLIENT] = REDIS_CLIENT_TOKENS,
+        [STORE_WINDOW_DAY] = "seen:day:",
+    };
     const char *site = tokens->batch->site;
 
     for (size_t i = 0; i < tokens->group_count; i++) {
         const struct redis_token_group *group = &tokens->groups[i];
 
         if (is_stamped(group)) {
-            add_key(command, site, "stamps:", group->bucket);
-            add_key(command, site, "stamps:more:", group->bucket);
-        } else {
-            add_set_keys(command, site, group);
+            add_key(command, site, "stamps:", group->buckets.number);
+            add_key(command, site, "stamps:more:", group->buckets.number);
+            continue;
+        }
+        add_set_keys(command, site, kinds[group->window], &group->buckets);
+        if (finds_long(tokens, group)) {
+            add_old_keys(tokens, command, group);
         }
     }
 }
@@ -285,27 +307,43 @@ static bool are_distinct(const struct redis_tokens *tokens, const struct redis_t
     return are_distinct;
 }
 
-/* whether to look this group up also in the form of versions before 0.2 */
-static bool finds_old_forms(const struct redis_tokens *tokens,
-                            const struct redis_token_group *group)
+/*
+ * Puts the least remaining lifetime of the group's bucket and the one to set if less remains. That
+ * of a bucket of clients is exact, so that no token is kept longer than promised.
+ */
+static void put_lifetimes(const struct redis_tokens *tokens, const struct redis_token_group *group,
+                          struct redis_store *store)
 {
-    return tokens->batch->finds_old_tokens && token_key_has_page(group->window);
+    uint64_t least_s = store_token_ttl_s(group->window, store->keep_tokens_s);
+    uint64_t full_s = least_s + group->buckets.span_s;
+
+    if (group->window == STORE_WINDOW_CLIENT) {
+        full_s = token_buckets_client_life_s(tokens->batch->second, clock_wall_ms() / 1000,
+                                             store->store.client_window_s, store->keep_tokens_s);
+        least_s = full_s - LIFE_ROUNDED_S;
+    }
+    redis_store_list_put(store, least_s);
+    redis_store_list_put(store, full_s);
+}
+
+static void put_group(const struct redis_tokens *tokens, const struct redis_token_group *group,
+                      struct redis_store *store)
+{
+    bool finds_oldest = finds_long(tokens, group) && tokens->batch->finds_old_tokens;
+
+    redis_store_list_put(store, group->count);
+    redis_store_list_put(store, bucket_count(group));
+    redis_store_list_put(store, (are_distinct(tokens, group) ? 1 : 0) + (finds_oldest ? 2 : 0));
+    put_lifetimes(tokens, group, store);
+    redis_store_list_put(store, old_bucket_count(tokens, group));
 }
 
 void redis_tokens_add_groups(const struct redis_tokens *tokens, struct redis_store *store)
 {
     redis_store_list_begin(store);
     for (size_t i = 0; i < tokens->group_count; i++) {
-        const struct redis_token_group *group = &tokens->groups[i];
-        uint64_t least_s = store_token_ttl_s(group->window, store->keep_tokens_s);
-
-        if (!is_stamped(group)) {
-            redis_store_list_put(store, group->count);
-            redis_store_list_put(store, bucket_count(group));
-            redis_store_list_put(store, (are_distinct(tokens, group) ? 1 : 0) +
-                                            (finds_old_forms(tokens, group) ? 2 : 0));
-            redis_store_list_put(store, least_s);
-            redis_store_list_put(store, least_s + (group->bucket_ms + 999) / 1000);
+        if (!is_stamped(&tokens->groups[i])) {
+            put_group(tokens, &tokens->groups[i], store);
         }
     }
     redis_store_list_add(store);
@@ -361,6 +399,22 @@ static void add_token(const struct redis_tokens *tokens, const struct store_toke
     redis_command_add(command, key.bytes, key.length);
 }
 
+/* adds the long forms of a group as one argument; a byte with its length precedes each */
+static void add_long_forms(const struct redis_tokens *tokens, const struct redis_token_group *group,
+                           struct redis_store *store)
+{
+    redis_store_list_begin(store);
+    for (size_t i = 0; i < group->count; i++) {
+        const struct store_token *token = token_at(tokens, group->first + i);
+        struct token_key form;
+
+        token_key_write_long(token, tokens->pages[token->entry], &form);
+        buf_putc(&store->list, (char)form.length);
+        buf_append(&store->list, form.bytes, form.length);
+    }
+    redis_store_list_add(store);
+}
+
 void redis_tokens_add(const struct redis_tokens *tokens, struct redis_store *store)
 {
     const struct store_batch *batch = tokens->batch;
@@ -385,6 +439,9 @@ void redis_tokens_add(const struct redis_tokens *tokens, struct redis_store *sto
         }
         for (size_t j = 0; j < group->count; j++) {
             add_token(tokens, token_at(tokens, group->first + j), &store->command);
+        }
+        if (finds_long(tokens, group)) {
+            add_long_forms(tokens, group, store);
         }
     }
 }

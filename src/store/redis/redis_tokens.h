@@ -3,16 +3,15 @@
  * redis_tokens: writes a batch's tokens as arguments of apply.lua. Only redis_store_apply.c uses
  * it.
  *
- * Redis keeps tokens in buckets. A bucket is a set of the tokens of one site, window and time span;
- * it expires as a whole. Each window has its own span. A token is looked up in the bucket of its
- * batch's time, and in the neighbours that its window reaches. A stamp is looked up only in the
- * bucket of its own time. So buckets of stamps can be short: the stamps of a batch need only one or
- * two. Such a bucket is a string of concatenated ids.
+ * Redis keeps tokens in buckets; see token_buckets.h. A stamp is looked up only in the bucket of
+ * its own time. So buckets of stamps can be short: the stamps of a batch need only one or two. Such
+ * a bucket is a string of concatenated ids.
  */
 #ifndef VISITCOUNTD_STORE_REDIS_TOKENS_H
 #define VISITCOUNTD_STORE_REDIS_TOKENS_H
 
 #include "store/store.h"
+#include "store/token_buckets.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,10 +25,7 @@ struct redis_token_group {
     enum store_window window;
     size_t first; /* index of the first one in `order` */
     size_t count;
-    uint64_t bucket_ms;  /* the time span of a bucket */
-    uint64_t bucket;     /* that receives the tokens: its number of spans since 1970 */
-    bool reaches_before; /* into the previous bucket */
-    bool reaches_after;
+    struct token_buckets buckets; /* of stamps: only the number */
 };
 
 /**
@@ -38,14 +34,19 @@ struct redis_token_group {
  */
 struct redis_tokens {
     const struct store_batch *batch;
+    bool finds_long; /* also in the buckets and in the form of version 0.2 */
     uint64_t *pages; /* token_key_page() of each entry; NULL if there are no tokens */
     uint32_t *order; /* index of each token in the batch; in the memory of `pages` */
     struct redis_token_group *groups;
     size_t group_count;
 };
 
-/** Orders the tokens of `batch`. Finish it with redis_tokens_finish(). */
-void redis_tokens_init(struct redis_tokens *tokens, const struct store_batch *batch);
+/**
+ * Orders the tokens of `batch`. `finds_long`: version 0.2 may have counted requests with these
+ * tokens. Finish it with redis_tokens_finish().
+ */
+void redis_tokens_init(struct redis_tokens *tokens, const struct store_batch *batch,
+                       bool finds_long);
 
 void redis_tokens_finish(struct redis_tokens *tokens);
 

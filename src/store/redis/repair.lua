@@ -1,10 +1,17 @@
 -- SPDX-License-Identifier: MIT
 -- Repairs a torn site as an operator chose: makes its keys agree and begins a new generation.
 --
--- KEYS: hits, ledger
--- ARGV: LOOK, HITS (the site's total is its score, or the sum over its pages if the score is no number of
---       visits) or NUMBER; that number; 1 to repair a site that is not torn too; a generation that is known
---       to exist; 1 if the site must have its mark, else 0; the channel to publish to
+-- KEYS:
+--    1  hits_key: zset
+--    2  ledger_key: hash
+-- ARGV:
+--    1  trust: LOOK, HITS (the site's total is its score, or the sum over its pages if the score is no number
+--       of visits) or NUMBER
+--    2  number: for NUMBER
+--    3  is_forced: 1 to repair a site that is not torn too
+--    4  known: a generation that is known to exist
+--    5  expects_mark: 1 if the site must have its mark, else 0
+--    6  channel: to publish to
 --
 -- Returns " <total by the ledger> <total by hits> <pages> <generation> <generation now> <total now> " and the
 -- contradiction; "-" for a missing number and for a repair that was not done. Pages, days and hours stay

@@ -74,6 +74,17 @@ int sqlite_file_add(struct sqlite_file *file, const struct store_batch *batch,
     return sqlite_file_add_at(file, ADD_TO_HOUR, batch->hour, page->id, (int64_t)hits);
 }
 
+/* identifies a window, and the form of its tokens; sqlite_sql.def describes it */
+static int64_t window_of(enum store_window window)
+{
+    int64_t length_s = (int64_t)store_window_s(window);
+
+    if (store_window_is_hashed(window)) {
+        return -1000000 - length_s;
+    }
+    return token_key_has_page(window) ? -length_s : length_s;
+}
+
 int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
                     const struct store_token *token, uint64_t page)
 {
@@ -87,8 +98,7 @@ int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
     require(file->writes && token->length <= STORE_TOKEN_MAX);
     token_key_write(token, page, &key);
     sqlite_file_bind_name(statement, 1, batch->site, strlen(batch->site));
-    sqlite3_bind_int64(statement, 2,
-                       (token_key_has_page(token->window) ? -1 : 1) * (int64_t)window_s);
+    sqlite3_bind_int64(statement, 2, window_of(token->window));
     sqlite3_bind_blob(statement, 3, key.bytes, (int)key.length, SQLITE_STATIC);
     sqlite_file_bind_u64(statement, 4, at_s);
     sqlite_file_bind_u64(statement, 5, is_daily ? at_s : sqlite_file_before(at_s, window_s));
@@ -107,22 +117,38 @@ int sqlite_file_has_old_tokens(struct sqlite_file *file)
     return sqlite_file_read_number(file, HAS_OLD_TOKENS, "see", &one);
 }
 
-int sqlite_file_find_old(struct sqlite_file *file, const struct store_batch *batch,
-                         const struct store_token *token)
+/* whether a form of a token is stored, in a window of `window` seconds, which may be negated */
+static int find_form(struct sqlite_file *file, const struct store_batch *batch, int64_t window,
+                     const char *form, size_t length)
 {
     sqlite3_stmt *statement = file->statements[FIND_OLD_TOKEN];
-    uint64_t window_s = store_window_s(token->window);
+    uint64_t window_s = (uint64_t)(window < 0 ? -window : window);
     int64_t one;
+
+    sqlite_file_bind_name(statement, 1, batch->site, strlen(batch->site));
+    sqlite3_bind_int64(statement, 2, window);
+    sqlite3_bind_blob(statement, 3, form, (int)length, SQLITE_STATIC);
+    sqlite_file_bind_u64(statement, 4, sqlite_file_before(batch->second, window_s));
+    return sqlite_file_read_number(file, FIND_OLD_TOKEN, "see", &one);
+}
+
+int sqlite_file_find_old(struct sqlite_file *file, const struct store_batch *batch,
+                         const struct store_token *token, uint64_t page)
+{
+    int64_t window = (int64_t)store_window_s(token->window);
+    struct token_key form;
+    int found;
 
     require(token->length <= STORE_TOKEN_MAX);
     if (!token_key_has_page(token->window)) {
         return 0; /* its form did not change */
     }
-    sqlite_file_bind_name(statement, 1, batch->site, strlen(batch->site));
-    sqlite_file_bind_u64(statement, 2, window_s);
-    sqlite3_bind_blob(statement, 3, token->bytes, (int)token->length, SQLITE_STATIC);
-    sqlite_file_bind_u64(statement, 4, sqlite_file_before(batch->second, window_s));
-    return sqlite_file_read_number(file, FIND_OLD_TOKEN, "see", &one);
+    found = find_form(file, batch, window, token->bytes, token->length);
+    if (found != 0 || !store_window_is_hashed(token->window)) {
+        return found;
+    }
+    token_key_write_long(token, page, &form);
+    return find_form(file, batch, -window, form.bytes, form.length);
 }
 
 int sqlite_file_meet(struct sqlite_file *file, const struct store_batch *batch,

@@ -116,12 +116,12 @@ static int check_sums(const struct sqlite_call *call, const struct counted *coun
 
 /*
  * Returns 1 if a token was seen before, else 0 after noting it, or an error. If `finds_old`, the
- * token is also looked up in the form of versions before 0.2.
+ * token is also looked up in the forms of versions before this one.
  */
 static int see_token(struct sqlite_file *file, const struct store_batch *batch,
                      const struct store_token *token, uint64_t page, bool finds_old)
 {
-    int seen = finds_old ? sqlite_file_find_old(file, batch, token) : 0;
+    int seen = finds_old ? sqlite_file_find_old(file, batch, token, page) : 0;
 
     return seen == 0 ? sqlite_file_see(file, batch, token, page) : seen;
 }
@@ -315,6 +315,9 @@ static int run(struct sqlite_file *file, struct sqlite_call *call)
         return sqlite_file_scan(file, call->site, call->after, STORE_LIST_MAX, &call->list);
     case SQLITE_CALL_SITES:
         return sqlite_file_read_sites(file, &call->list);
+    case SQLITE_CALL_COUNT:
+        return call->site[0] == '\0' ? sqlite_file_count_sites(file, &call->number)
+                                     : sqlite_file_count_pages(file, call->site, &call->number);
     case SQLITE_CALL_LEDGER:
         return sqlite_file_read_ledger(file, &call->batch, &call->at, NULL);
     case SQLITE_CALL_EDIT:

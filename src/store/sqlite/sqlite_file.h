@@ -100,14 +100,15 @@ int sqlite_file_add(struct sqlite_file *file, const struct store_batch *batch,
 int sqlite_file_see(struct sqlite_file *file, const struct store_batch *batch,
                     const struct store_token *token, uint64_t page);
 
-/**
- * Returns 1 if the file has tokens that a version before 0.2 stored without their pages, else 0.
- */
+/** Returns 1 if the file has tokens in a form that this version does not store, else 0. */
 int sqlite_file_has_old_tokens(struct sqlite_file *file);
 
-/** Returns 1 if such a version saw the token within its window, else 0. */
+/**
+ * Returns 1 if version 0.2 saw the token on the page, or a version before that on any page, within
+ * its window, else 0. `page` is the page's token_key_page().
+ */
 int sqlite_file_find_old(struct sqlite_file *file, const struct store_batch *batch,
-                         const struct store_token *token);
+                         const struct store_token *token, uint64_t page);
 
 /** Adds visitors to a page on the batch's day. Does nothing if the page does not exist. */
 int sqlite_file_meet(struct sqlite_file *file, const struct store_batch *batch,
@@ -161,6 +162,9 @@ int sqlite_file_read_top(struct sqlite_file *file, const char *site, size_t coun
  */
 int sqlite_file_scan(struct sqlite_file *file, const char *site, const char *after, size_t count,
                      struct sqlite_list *ret_list);
+
+/** Counts the admitted sites. */
+int sqlite_file_count_sites(struct sqlite_file *file, uint64_t *ret_count);
 
 /** Reads the admitted sites. */
 int sqlite_file_read_sites(struct sqlite_file *file, struct sqlite_list *ret_list);

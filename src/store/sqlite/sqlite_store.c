@@ -3,17 +3,10 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/list.h"
 #include "base/log.h"
-#include "store/salt.h"
-#include "store/sqlite/sqlite_backup.h"
-#include "store/sqlite/sqlite_file.h"
-#include "store/sqlite/sqlite_reader.h"
-#include "store/sqlite/sqlite_waiting.h"
-#include "store/watchlist.h"
+#include "store/sqlite/sqlite_store_inside.h"
 
 #include <inttypes.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +14,6 @@
 
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 5000
-
-/* how often a watched file is polled for changes by other processes */
-#define POLL_MS 500
 
 /* how often the store looks whether expired rows must be deleted although no visit comes */
 #define SWEEP_LOOK_MS 5000
@@ -39,98 +29,6 @@
 /* an unchanged error is logged again after this time */
 #define LOG_AGAIN_MS 60000
 
-/*
- * While a job is in flight, the disk thread owns `file` and `running`. Calls that arrive meanwhile
- * queue in `waiting` and share the transaction of the next job. Reads go to `reader` instead.
- */
-struct sqlite_store {
-    struct store store;
-    struct loop *loop;
-    struct disk *disk;
-    struct sqlite_file *file;
-    char *path;
-
-    struct disk_job job;
-    bool in_flight;
-    bool opening;            /* the job in flight opens the file first */
-    bool wants_to_open;      /* the next job opens the file first */
-    bool sweeping;           /* the job in flight deletes expired rows */
-    bool wants_to_sweep;     /* the next job does */
-    bool emptying_log;       /* the job in flight empties the log, and no read runs */
-    bool wants_to_empty_log; /* the next job does */
-    bool is_tried;           /* the file was opened, or could not be; reads begin then */
-    bool is_reader_held;     /* until the log was emptied */
-    int log_pages_max;       /* the log is emptied when it is longer */
-    uint64_t emptied_at_ms;  /* the last attempt */
-    struct loop_timer sweep_look;
-    struct list running;
-    struct list waiting;
-    size_t call_count; /* in `waiting` and `running` */
-    struct loop_task submit;
-    uint64_t submitted_at_us;
-
-    struct loop_timer retry;
-    unsigned failures; /* consecutive, without a commit between them */
-    uint64_t commits;
-    uint64_t logged_at_ms;
-    bool is_clock_far; /* as last logged */
-    struct store_health health;
-
-    struct sqlite_backup *backup; /* running, or NULL */
-    struct sqlite_reader *reader;
-
-    struct watchlist watched;
-    struct loop_timer poll;
-    uint64_t version; /* of the file, at the last poll */
-
-    struct disk_job closing;
-    bool destroyed;
-    sem_t closed;
-};
-
-static struct sqlite_store *sqlite_store_of(struct store *store)
-{
-    return container_of(store, struct sqlite_store, store);
-}
-
-/* --- live --- */
-
-static void look_again(void *data, const char *site)
-{
-    store_notify_visits(data, site, NULL);
-}
-
-/* reports the totals that a batch of this process changed; the poll finds those of others */
-static void tell_batch(struct sqlite_store *store, const struct sqlite_call *call)
-{
-    const struct store_batch *batch = &call->batch;
-    struct store_page page = {.page = "", .page_length = 0, .total = call->site_total};
-
-    if (call->site_total == 0 || !watchlist_has(&store->watched, batch->site)) {
-        return;
-    }
-    store_notify_visits(&store->store, batch->site, &page);
-    for (size_t i = 0; i < batch->entry_count; i++) {
-        page = (struct store_page){batch->entries[i].page, batch->entries[i].page_length,
-                                   call->answer.totals[i]};
-        if (page.total != STORE_NONE && watchlist_has(&store->watched, batch->site)) {
-            store_notify_visits(&store->store, batch->site, &page);
-        }
-    }
-}
-
-static void tell(struct sqlite_store *store, const struct sqlite_call *call)
-{
-    if (call->outcome != STORE_OK || watchlist_is_empty(&store->watched)) {
-        return;
-    }
-    if (call->kind == SQLITE_CALL_APPLY) {
-        tell_batch(store, call);
-    } else if (call->kind == SQLITE_CALL_EDIT && watchlist_has(&store->watched, call->edit->site)) {
-        look_again(&store->store, call->edit->site);
-    }
-}
-
 static void answer_all(struct sqlite_store *store, struct list *calls)
 {
     struct list *link;
@@ -139,7 +37,7 @@ static void answer_all(struct sqlite_store *store, struct list *calls)
         struct waiting_call *call = container_of(link, struct waiting_call, sql.link);
 
         store->call_count--;
-        tell(store, &call->sql);
+        sqlite_store_tell(store, &call->sql);
         waiting_call_answer(call);
         waiting_call_destroy(call);
     }
@@ -376,189 +274,6 @@ static void on_closed(struct disk_job *job)
     free(store);
 }
 
-/* --- calls --- */
-
-/* adds a call to the next job; the caller sets its callback */
-static struct waiting_call *add_call(struct sqlite_store *store, struct waiting_call *call)
-{
-    list_append(&store->waiting, &call->sql.link);
-    store->call_count++;
-    if (!store->in_flight && !store->destroyed) {
-        loop_task_schedule(store->loop, &store->submit);
-    }
-    return call;
-}
-
-static struct waiting_call *add_new(struct store *base, enum sqlite_call_kind kind, size_t count,
-                                    void *data)
-{
-    return add_call(sqlite_store_of(base), waiting_call_create(kind, count, data));
-}
-
-/* adds a read whose arguments and callback are set; at the end of the store there is no reader */
-static void add_read(struct store *base, struct waiting_call *call, bool for_operator)
-{
-    struct sqlite_store *store = sqlite_store_of(base);
-
-    if (store->reader != NULL) {
-        sqlite_reader_add(store->reader, call, for_operator);
-    } else {
-        add_call(store, call); /* to be refused */
-    }
-}
-
-static void apply(struct store *base, const struct store_batch *batch, store_on_applied on_applied,
-                  void *data)
-{
-    add_call(sqlite_store_of(base), waiting_call_create_apply(batch, data))->on_applied =
-        on_applied;
-}
-
-static void read_pages(struct store *base, const struct store_query *query, store_on_read on_read,
-                       void *data)
-{
-    struct waiting_call *call = waiting_call_create(SQLITE_CALL_READ, query->page_count, data);
-
-    call->sql.query = query;
-    call->on_read = on_read;
-    add_read(base, call, query->for_operator);
-}
-
-static void read_series(struct store *base, const struct store_span *span,
-                        store_on_series on_series, void *data)
-{
-    struct waiting_call *call =
-        waiting_call_create(SQLITE_CALL_SERIES, span->to - span->from + 1, data);
-
-    call->sql.span = span;
-    call->on_series = on_series;
-    add_read(base, call, span->for_operator);
-}
-
-static void read_top(struct store *base, const struct store_ranking *ranking,
-                     store_on_pages on_pages, void *data)
-{
-    struct waiting_call *call = waiting_call_create(SQLITE_CALL_TOP, 0, data);
-
-    call->sql.site = ranking->site;
-    call->sql.number = ranking->count;
-    call->on_pages = on_pages;
-    add_read(base, call, ranking->for_operator);
-}
-
-static void scan(struct store *base, const char *site, const char *after, store_on_pages on_pages,
-                 void *data)
-{
-    struct waiting_call *call = waiting_call_create(SQLITE_CALL_SCAN, 0, data);
-
-    call->sql.site = site;
-    call->sql.after = after;
-    call->on_pages = on_pages;
-    add_read(base, call, true);
-}
-
-static void read_sites(struct store *base, store_on_sites on_sites, void *data)
-{
-    struct waiting_call *call = waiting_call_create(SQLITE_CALL_SITES, 0, data);
-
-    call->on_sites = on_sites;
-    add_read(base, call, true);
-}
-
-static void read_ledger(struct store *base, const char *site, const char *epoch,
-                        store_on_ledger on_ledger, void *data)
-{
-    struct waiting_call *call = add_new(base, SQLITE_CALL_LEDGER, 0, data);
-
-    call->sql.batch.site = site;
-    call->sql.batch.epoch = epoch;
-    call->on_ledger = on_ledger;
-}
-
-static void edit(struct store *base, const struct store_edit *what, store_on_edited on_edited,
-                 void *data)
-{
-    struct waiting_call *call = add_new(base, SQLITE_CALL_EDIT, 2, data);
-
-    call->sql.edit = what;
-    call->on_edited = on_edited;
-}
-
-static void admit(struct store *base, const char *site, uint64_t limit,
-                  store_on_admitted on_admitted, void *data)
-{
-    struct waiting_call *call = add_new(base, SQLITE_CALL_ADMIT, 0, data);
-
-    call->sql.site = site;
-    call->sql.number = limit;
-    call->on_admitted = on_admitted;
-}
-
-static void read_salt(struct store *base, uint64_t day, store_on_salt on_salt, void *data)
-{
-    struct waiting_call *call = add_new(base, SQLITE_CALL_SALT, 0, data);
-
-    call->sql.number = day;
-    salt_draw(call->sql.salt);
-    call->on_salt = on_salt;
-}
-
-static void begin_backup(struct store *base, store_on_backup on_backup, void *data)
-{
-    struct sqlite_store *store = sqlite_store_of(base);
-
-    sqlite_backup_start(&store->backup, store->disk, store->path, on_backup, data);
-}
-
-static void cancel_backup(struct store *base, void *data)
-{
-    struct sqlite_store *store = sqlite_store_of(base);
-
-    if (sqlite_backup_is_of(store->backup, data)) {
-        sqlite_backup_cancel(store->backup);
-    }
-}
-
-/* --- watching --- */
-
-static void on_version(void *data, uint64_t version)
-{
-    struct sqlite_store *store = data;
-
-    if (version != store->version) {
-        store->version = version;
-        watchlist_for_each(&store->watched, look_again, &store->store);
-    }
-}
-
-static void on_poll(struct loop_timer *timer)
-{
-    struct sqlite_store *store = container_of(timer, struct sqlite_store, poll);
-
-    if (watchlist_is_empty(&store->watched)) {
-        return;
-    }
-    if (store->health.available) {
-        add_new(&store->store, SQLITE_CALL_VERSION, 0, store)->on_version = on_version;
-    }
-    loop_timer_start(store->loop, &store->poll, POLL_MS);
-}
-
-static void watch(struct store *base, const char *site)
-{
-    struct sqlite_store *store = sqlite_store_of(base);
-
-    if (watchlist_add(&store->watched, site)) {
-        store->version = 0; /* no file has version 0, so the next poll reports a change */
-        loop_timer_start(store->loop, &store->poll, 0);
-    }
-}
-
-static void unwatch(struct store *base, const char *site)
-{
-    watchlist_remove(&sqlite_store_of(base)->watched, site);
-}
-
 /* --- the store itself --- */
 
 static void health(struct store *base, struct store_health *ret_health)
@@ -602,20 +317,21 @@ static void destroy(struct store *base)
 }
 
 static const struct store_operations operations = {
-    .apply = apply,
-    .read = read_pages,
-    .series = read_series,
-    .top = read_top,
-    .scan = scan,
-    .sites = read_sites,
-    .ledger = read_ledger,
-    .edit = edit,
-    .admit = admit,
-    .salt = read_salt,
-    .watch = watch,
-    .unwatch = unwatch,
-    .backup = begin_backup,
-    .cancel_backup = cancel_backup,
+    .apply = sqlite_store_apply,
+    .read = sqlite_store_read,
+    .series = sqlite_store_series,
+    .top = sqlite_store_top,
+    .scan = sqlite_store_scan,
+    .sites = sqlite_store_sites,
+    .count = sqlite_store_count,
+    .ledger = sqlite_store_ledger,
+    .edit = sqlite_store_edit,
+    .admit = sqlite_store_admit,
+    .salt = sqlite_store_salt,
+    .watch = sqlite_store_watch,
+    .unwatch = sqlite_store_unwatch,
+    .backup = sqlite_store_backup,
+    .cancel_backup = sqlite_store_cancel_backup,
     .health = health,
     .destroy = destroy,
 };
@@ -635,6 +351,7 @@ struct store *sqlite_store_create(struct loop *loop, struct disk *disk,
         abort();
     }
     store->store.operations = &operations;
+    store->store.client_window_s = STORE_WINDOW_CLIENT_S;
     store->loop = loop;
     store->disk = disk;
     store->file = sqlite_file_create(options);
@@ -646,10 +363,9 @@ struct store *sqlite_store_create(struct loop *loop, struct disk *disk,
     list_init(&store->waiting);
     loop_task_init(&store->submit, on_submit);
     loop_timer_init(&store->retry, on_retry);
-    loop_timer_init(&store->poll, on_poll);
     loop_timer_init(&store->sweep_look, on_sweep_look);
     loop_timer_start(loop, &store->sweep_look, SWEEP_LOOK_MS);
-    watchlist_init(&store->watched);
+    sqlite_store_init_watch(store);
     store->health = (struct store_health){.backend = "sqlite",
                                           .state = "opening",
                                           .changed_at_ms = loop_now_ms(loop),
