@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The test suites that tests/run knows.
 
-Each command is a bash script. It runs in the root of the repository with these functions:
+Each command is a bash script that runs in the root of the repository, with these functions:
 
     build DIRECTORY CC [VARIABLE=VALUE...] TARGET...   runs make; never twice at the same time in one directory
     units DIRECTORY, fuzzers DIRECTORY MUTATIONS       run the programs that were built there
     tests [OPTION...] PATH...                          runs pytest
 
-A suite builds what it uses, so that it can also run alone. `needs` names suites that go first if they run as well. Suites
-with the same `holds` never run side by side. `seconds` is the measured time on two cores: tests/run starts long suites first.
+A suite builds all that it uses, so that it can also run alone. `needs` names suites that run first if they are chosen too. Suites with the same
+`holds` never run at the same time. `seconds` is the measured time on two cores, because tests/run starts long suites first.
 """
 
 import dataclasses
@@ -80,21 +80,21 @@ SUITES = [
     Suite("generated", 1, "build build gcc all && packaging/generate-docs --check build", needs=("gcc",)),
     Suite("runner", 5, "tests tests/runner"),
     Suite("unit", 25, "build build gcc all unit-tests && units build", needs=("gcc",)),
-    # the counting code in a simulated world: each seed is a run with faults of its own
+    # the counting code in a simulated world; each seed is a run with its own faults
     Suite("sim", 25, "build build gcc sim && build/sim --seeds 10000", needs=("gcc",)),
-    # the simulator, or a test, has to find each of the mistakes that are made in a copy of the code
+    # the simulator, a test or a fuzzer has to find each of the mistakes in a copy of the code
     Suite("mutants", 30, "build build gcc all unit-tests fuzzers sim && tests/sim/mutate", needs=("gcc",)),
     Suite("e2e", 420, "build build gcc all wall && tests tests/e2e", needs=("gcc",)),
     # the commands, configurations and links of README and docs
     Suite("docs", 5, "build build gcc all && tests tests/docs", needs=("gcc",)),
     Suite("faults", 210, "build build gcc all crowd wall && tests tests/faults", needs=("gcc",)),
-    # the tools of `make bench`, not the figures
+    # the tools of `make bench`, without its figures
     Suite("bench", 90, "build build gcc all && tests tests/bench", needs=("gcc",)),
     Suite("browser", 60, "build build gcc all && tests tests/browser", needs=("gcc",)),
     Suite("stack", 25, "build build gcc all && tests tests/stack", needs=("gcc",)),
-    # the whole stack under mixed traffic, while its clock passes two days; and what is judged as growth
+    # the whole stack under mixed traffic, while its clock passes two days; and the rules for growth
     Suite("soak", 40, "build build gcc all crowd wall && tests tests/soak", needs=("gcc",)),
-    # everything that runs our own code in this process tree, once with the sanitizers
+    # all suites that run our own code in this process tree, with the sanitizers
     Suite("sanitize-build", 60, "sanitized"),
     Suite("sanitize-unit", 60, """
         sanitized && export_sanitized
@@ -108,19 +108,19 @@ SUITES = [
     Suite("sanitize-e2e", 240, "sanitized && export_sanitized && tests -m 'not slow' tests/e2e", needs=("sanitize-build",)),
     Suite("sanitize-faults", 60, "sanitized && export_sanitized && tests tests/faults/test_repeats.py tests/faults/test_resend.py",
           needs=("sanitize-build",)),
-    # memory that is read before it is written, such as a part of an answer that nothing has set; clang leaves such memory as it
-    # is, and valgrind 3.19 reads DWARF 4 only
+    # Finds memory that is read before it is written, such as a field of an answer that was never set. clang does not initialise such memory.
+    # valgrind 3.19 reads only DWARF 4.
     Suite("valgrind", 120, """
         build build-valgrind clang OPTIMIZE='-O1 -gdwarf-4' INITIALIZE= all wall
         export VALGRIND=1 BUILD=build-valgrind
         tests -m 'not slow and not plain_build' -k 'origins or callback or embed or ignored or (redis and (series or top))' \\
             tests/e2e/test_sites.py tests/e2e/test_history.py
         """),
-    # both make the same kind of base image from Debian's packages, and share podman's storage
+    # both make a base image from Debian's packages, and share podman's storage
     Suite("systemd", 90, "build build gcc all && tests tests/systemd", needs=("gcc",), holds="containers"),
     Suite("podman", 60, "build build gcc all && tests tests/podman", needs=("gcc",), holds="containers"),
     Suite("quick-e2e", 60, f"build build gcc all wall && cd tests/e2e && tests -m 'not slow' {QUICK_TESTS}", needs=("gcc",), is_default=False),
 ]
 
-#: Names for several suites at once. The start of names before "-" is one as well: "sanitize".
+#: Names for several suites. The part of a name before "-" is such a name too: "sanitize".
 GROUPS = {"quick": ("gcc", "format", "layers", "generated", "unit", "quick-e2e")}

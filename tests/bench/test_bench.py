@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The benchmark's own tools: that they count, compare and write right. No test looks at a time."""
+"""The tools of the benchmark: they count, compare and write correctly. No test checks a time."""
 
 import importlib.machinery
 import importlib.util
@@ -34,7 +34,7 @@ from processes import ROOT, Failed, http_get  # noqa: E402
 
 
 def load_script(name):
-    """A command of this directory as a module; nothing is run."""
+    """Loads a command of this directory as a module, without running it."""
     loader = importlib.machinery.SourceFileLoader(name.replace("-", "_"), str(HERE / name))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
     loader.exec_module(module)
@@ -51,7 +51,7 @@ FIGURES = {"cpu_us": 10.0, "server_us": 6.0, "redis_us": 4.0, "proxy_us": 0.0, "
 
 
 def run_bench(directory, *parts, **environment):
-    """A run of one round of a second; its results are in `directory`."""
+    """Runs one round of a second. The results are in `directory`."""
     stores = ROOT / os.environ.get("BUILD", "build") / "tests" / "bench"
     return subprocess.run(
         [sys.executable, HERE / "bench", *parts], text=True, capture_output=True, timeout=120, check=False,
@@ -60,7 +60,7 @@ def run_bench(directory, *parts, **environment):
 
 
 def test_our_own_targets_count_what_they_answer(tmp_path):
-    """The run itself fails when visits and answers of one of ours disagree."""
+    """The run itself fails if the visits and answers of one of our targets disagree."""
     results = tmp_path / "RESULTS.md"
     results.write_text("<!-- BEGIN instructions -->\nkept\n<!-- END instructions -->\n")
     done = run_bench(tmp_path, "direct", "sizes", BENCH_TARGETS=",".join(OURS))
@@ -79,7 +79,7 @@ def visits_and_visitors(target):
 
 
 def test_visitors_are_told_apart(tmp_path):
-    """Each visit is somebody else's, once the daemon has the day's salt; Redis estimates how many there were."""
+    """Once the daemon has the day's salt, each visit has a visitor of its own. Redis estimates their number."""
     with measure.started({"visited": targets.DIRECT["hit with visitors"]}, tmp_path, []) as running:
         before = visits_and_visitors(running["visited"])
         measure.run_wrk(running["visited"], 16, 1)
@@ -186,7 +186,7 @@ def test_a_section_is_replaced_alone(tmp_path):
 
 
 def results_of(constant_us):
-    """One round, in which counting costs 10 us and the constant so many."""
+    """Results of one round, in which counting costs 10 us and the constant `constant_us`."""
     at = {128: [{"constant": FIGURES | {"cpu_us": constant_us}, "count on Redis": FIGURES,
                  "with tokens": FIGURES, "hit with visitors": FIGURES}]}
     system = {128: [{"nginx + 3 visitcountd": FIGURES | {"proxy_us": 20.0},
@@ -402,7 +402,7 @@ __attribute__((noinline)) static int {name}(int n)
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
 @pytest.mark.parametrize("above", ["plain", "src/x", "src", "a b/src/http"])
 def test_a_profile_is_split_by_directory_wherever_the_checkout_is(tmp_path, above):
-    """As the compiler and callgrind really write the paths, and through a symlink as well."""
+    """With the paths that the compiler and callgrind really write, and also through a symlink."""
     checkout = tmp_path / above
     for room in ("http", "count"):
         (checkout / "src" / room).mkdir(parents=True)

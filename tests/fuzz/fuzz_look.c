@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as the query of a badge, and as the name of a script's function. What is drawn is one
- * SVG document: tags and attributes of ours only, valid UTF-8, no character that XML forbids.
+ * Any bytes as the query of a badge, and as the name of a script's function. The result is one SVG
+ * document with only our tags and attributes. It is valid UTF-8 and has no character that XML
+ * forbids.
  */
 #include "base/buf.h"
 #include "base/utf8.h"

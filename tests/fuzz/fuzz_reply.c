@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as what Redis answers a batch with: the real link and store get them as they would from
- * a connection, in one piece and byte by byte. Each call ends once, and as the grammar below says:
- * what is not understood may have been applied. The connection is this file's (bound at link time).
+ * Any bytes as Redis' reply to a batch. The real link and store get them as from a connection, in
+ * one piece and byte by byte. Each call ends once, with the outcome of the grammar below: a batch
+ * whose reply cannot be parsed may have been applied. This file replaces the connection (at link
+ * time).
  */
 #include "base/log.h"
 #include "store/redis/redis_store.h"
@@ -81,7 +82,7 @@ static void receive(const char *bytes, size_t length, size_t piece)
 
 /* --- the batch, and how it ends --- */
 
-/* of the tokens the second is sent first: it belongs to the shorter window */
+/* the second token is sent first, because it belongs to the shorter window */
 static const struct store_entry entries[PAGES] = {
     {"/a", 2, 1, true}, {"/b", 2, 2, false}, {"/c", 2, 3, true}};
 static const struct store_token tokens[] = {{"one", 3, 0, STORE_WINDOW_CLIENT},
@@ -158,10 +159,10 @@ static bool read_number(const char *text, const regmatch_t *match, uint64_t *ret
         return true;
     }
     *ret_number = strtoull(text + match->rm_so, NULL, 10);
-    return *ret_number != STORE_NONE; /* more than there are numbers */
+    return *ret_number != STORE_NONE; /* larger than any number */
 }
 
-/* visitors that were asked for the first time only, when the answer is that of a duplicate */
+/* numbers of visitors, which a duplicate has only for the first attempt */
 static bool are_numbers(const char *text, const regmatch_t *match)
 {
     char *at = (char *)text + match->rm_so;
@@ -176,7 +177,7 @@ static bool are_numbers(const char *text, const regmatch_t *match)
 
 static bool read_answer(const char *text, struct end *ret_end)
 {
-    static const size_t groups[2 * PAGES] = {2, 3, 4, 8, 0, 9}; /* 0: was not asked */
+    static const size_t groups[2 * PAGES] = {2, 3, 4, 8, 0, 9}; /* 0: was not requested */
     const regmatch_t none = {-1, -1};
     regmatch_t match[GROUPS];
 
@@ -247,7 +248,7 @@ static struct end read_text(const redisReply *reply)
     return (struct end){.calls = 1, .outcome = STORE_UNKNOWN};
 }
 
-/* the server does not have the script, or does not know the command that runs it by its name */
+/* whether the server lacks the script, or the command that runs it by its name */
 static bool lacks_script(const redisReply *reply)
 {
     return reply->type == REDIS_REPLY_ERROR &&
@@ -258,7 +259,10 @@ static bool lacks_script(const redisReply *reply)
               strcasestr(reply->str, "not supported") != NULL)));
 }
 
-/* by the first reply; a script that is not there is sent once, and answered by the second one */
+/*
+ * The first reply decides. If Redis does not have the script, the link sends it, and the next reply
+ * decides.
+ */
 static struct end expect(const char *bytes, size_t length)
 {
     struct end end = {.calls = 1, .outcome = STORE_UNKNOWN};
@@ -285,7 +289,7 @@ static struct end expect(const char *bytes, size_t length)
     return end;
 }
 
-/* --- both beside each other --- */
+/* --- comparison of both --- */
 
 static struct loop *prepare(void)
 {

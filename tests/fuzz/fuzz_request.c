@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as what a visitor's request says: the first line is the request target, the rest the
- * value of its Accept header. A page that is taken has a key in its one form, and the JSON that
- * shows it is text without control characters.
+ * Any bytes as a visitor's request. The first line is the request target, the rest is the value of
+ * its Accept header. An accepted page has a key in its one form. The JSON with the key is text
+ * without control characters.
  */
 #include "base/buf.h"
 #include "base/utf8.h"
@@ -46,7 +46,7 @@ static void check_segments(const struct page_key *key)
     }
 }
 
-/** The key of a key, encoded as a client would, is itself. */
+/** A key that is encoded as by a client gives the same key again. */
 static void check_stable(const struct page_key *key)
 {
     struct buf path = BUF_EMPTY;
