@@ -179,10 +179,27 @@ static int print_version(void)
     return print(&text, EX_OK);
 }
 
+/* the result of a check, with warnings on standard error */
+static int print_check(const struct config *config)
+{
+    struct buf warnings = BUF_EMPTY;
+    struct buf text = BUF_EMPTY;
+
+    config_list_warnings(config, &warnings);
+    buf_puts(&warnings, "");
+    for (char *line = strtok(warnings.bytes, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        fprintf(stderr, "warning: %s\n", line);
+    }
+    buf_finish(&warnings);
+    buf_puts(&text, "visitcountd: the configuration is valid\n");
+    return print(&text, EX_OK);
+}
+
 static int with_config(const struct command_line *line)
 {
     struct buf text = BUF_EMPTY;
     struct config *config = config_load(&line->request, &text);
+    int status;
 
     if (config == NULL) {
         return print(&text, EX_CONFIG);
@@ -190,13 +207,14 @@ static int with_config(const struct command_line *line)
     if (line->action == ACTION_RUN) {
         return daemon_run(&line->request, config);
     }
-    if (line->action == ACTION_PRINT) {
-        config_print_text(config, &text);
+    if (line->action == ACTION_CHECK) {
+        status = print_check(config);
     } else {
-        buf_puts(&text, "visitcountd: the configuration is valid\n");
+        config_print_text(config, &text);
+        status = print(&text, EX_OK);
     }
     config_unload(config);
-    return print(&text, EX_OK);
+    return status;
 }
 
 static int act(const struct command_line *line)

@@ -99,29 +99,71 @@ static void free_input(struct option_input *input)
 
 /* groups in the list of sites */
 
-static void walk_site_option(struct file_walk *walk, const config_setting_t *setting,
+/** An option in a site's group, with what its errors begin with. */
+struct site_setting {
+    enum site_option option;
+    const char *place; /* "FILE:LINE" */
+    const char *path;  /* "sites.NAME" */
+    struct option_input input;
+};
+
+/** Notes the file of the site's password. It is read when the name of the site is known. */
+static void note_secret_file(const struct file_walk *walk, const struct site_setting *setting,
+                             struct config_site *site)
+{
+    const struct option_text *text = &setting->input.items[0];
+
+    if (setting->input.is_list || text->form != OPTION_FORM_QUOTED) {
+        loader_error(walk->loader, setting->place, setting->path,
+                     "expected the path of a file in quotes");
+    } else if (text->text[0] != '\0') {
+        site->secret_file = source_resolve(setting->place, text->text);
+    }
+}
+
+static void set_site_option(const struct file_walk *walk, const struct site_setting *setting,
+                            struct config_site *site)
+{
+    const struct option_text *text = &setting->input.items[0];
+    bool is_secret = (site_option_rows[setting->option].flags & SECRET) != 0;
+    struct buf problem = BUF_EMPTY;
+
+    if (is_secret && !setting->input.is_list && text->form == OPTION_FORM_QUOTED &&
+        text->text[0] == '\0') {
+        return; /* counts as absent, as for the options outside of groups */
+    }
+    if (site_option_set(site, setting->option, &setting->input, &problem) < 0) {
+        loader_error(walk->loader, setting->place, setting->path, "%s", problem.bytes);
+    }
+    buf_finish(&problem);
+}
+
+static void walk_site_option(const struct file_walk *walk, const config_setting_t *setting,
                              struct config_site *site)
 {
     const char *name = config_setting_name(setting);
     char *place = describe_place(walk, setting);
     struct buf path = BUF_EMPTY;
-    struct buf problem = BUF_EMPTY;
-    struct option_input input;
+    struct site_setting target = {.place = place};
     struct suggestion suggestion;
-    enum site_option option = site_option_find(name, &suggestion);
-    const char *nearest = suggestion_get(&suggestion);
+    const char *nearest;
+    bool is_file;
 
+    target.option = site_option_find(name, &is_file, &suggestion);
+    nearest = suggestion_get(&suggestion);
     buf_printf(&path, "%s.%s", option_rows[CONFIG_sites].path, name);
-    make_input(setting, &input);
-    if (option == SITE_OPTION_COUNT) {
+    target.path = path.bytes;
+    make_input(setting, &target.input);
+    if (target.option == SITE_OPTION_COUNT) {
         loader_error(walk->loader, place, path.bytes, "unknown option of a site%s%s%s",
                      nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "",
                      nearest != NULL ? "?" : "");
-    } else if (site_option_set(site, option, &input, &problem) < 0) {
-        loader_error(walk->loader, place, path.bytes, "%s", problem.bytes);
+    } else if (is_file) {
+        note_secret_file(walk, &target, site);
+    } else {
+        set_site_option(walk, &target, site);
     }
-    free_input(&input);
-    buf_finish(&problem);
+    free_input(&target.input);
     buf_finish(&path);
     free(place);
 }
@@ -132,18 +174,17 @@ static struct config_site *walk_site(struct file_walk *walk, const config_settin
     struct config_site *site = alloc_zero(1, sizeof(*site));
     int count = config_setting_length(group);
 
+    site->place = describe_place(walk, group);
     for (int i = 0; i < count; i++) {
         walk_site_option(walk, config_setting_get_elem(group, (unsigned)i), site);
     }
     if (config_site_gives(site, SITE_name)) {
+        loader_read_site_secret(walk->loader, site);
         return site;
     }
     if (config_setting_get_member(group, site_option_rows[SITE_name].path) == NULL) {
-        char *place = describe_place(walk, group);
-
-        loader_error(walk->loader, place, option_rows[CONFIG_sites].path,
+        loader_error(walk->loader, site->place, option_rows[CONFIG_sites].path,
                      "a site's group needs its name: { name = \"…\"; … }");
-        free(place);
     }
     site_option_clear(site);
     free(site);

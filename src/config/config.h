@@ -67,6 +67,13 @@ bool config_has_many_sites(const struct config *config);
 bool config_check_reload(const struct config *current, const struct config *next,
                          struct buf *errors);
 
+/**
+ * Appends one line to `out` for each setting that is valid but dangerous: a short
+ * password, or a secret in a file that every user may read. May look at files.
+ * Lines begin with the source of the setting and its path. No line quotes a secret.
+ */
+void config_list_warnings(const struct config *config, struct buf *out);
+
 /** Appends "path = value   # source" for each option. Masks secrets. */
 void config_print_text(const struct config *config, struct buf *out);
 

@@ -52,42 +52,49 @@ struct config_sites {
 };
 
 /* the C type of each TYPE of options.def (libconfig uses the prefix "CONFIG_TYPE_") */
-#define OPTION_TYPE_STRING    char *
-#define OPTION_TYPE_NAME      char *
-#define OPTION_TYPE_HOST      char *
-#define OPTION_TYPE_PATTERN   char *
-#define OPTION_TYPE_BOOL      bool
-#define OPTION_TYPE_CHOICE    int
-#define OPTION_TYPE_COUNT     uint64_t
-#define OPTION_TYPE_DURATION  uint64_t
-#define OPTION_TYPE_SIZE      uint64_t
-#define OPTION_TYPE_RATE      struct rate
-#define OPTION_TYPE_ZONE      char *
-#define OPTION_TYPE_SITE      char *
-#define OPTION_TYPE_ALIASES   struct config_strings
-#define OPTION_TYPE_ORIGINS   struct config_strings
-#define OPTION_TYPE_SITES     struct config_sites
-#define OPTION_TYPE_ADDRESSES struct config_addresses
-#define OPTION_TYPE_NETWORKS  struct config_networks
+#define OPTION_TYPE_STRING     char *
+#define OPTION_TYPE_NAME       char *
+#define OPTION_TYPE_HOST       char *
+#define OPTION_TYPE_PATTERN    char *
+#define OPTION_TYPE_BOOL       bool
+#define OPTION_TYPE_CHOICE     int
+#define OPTION_TYPE_COUNT      uint64_t
+#define OPTION_TYPE_DURATION   uint64_t
+#define OPTION_TYPE_SIZE       uint64_t
+#define OPTION_TYPE_RATE       struct rate
+#define OPTION_TYPE_ZONE       char *
+#define OPTION_TYPE_SITE       char *
+#define OPTION_TYPE_ALIASES    struct config_strings
+#define OPTION_TYPE_ORIGINS    struct config_strings
+#define OPTION_TYPE_PAGE_RULES struct config_strings
+#define OPTION_TYPE_SITES      struct config_sites
+#define OPTION_TYPE_ADDRESSES  struct config_addresses
+#define OPTION_TYPE_NETWORKS   struct config_networks
 
 /** The options of a site's group: SITE_name and so on, in the order of site_options.def. */
 enum site_option {
 #define OPTION(field, name, type, min, max, text) SITE_##field,
 #define CHOICE(field, name, names, text)          SITE_##field,
+#define SECRET_OPTION                             OPTION
 #include "config/site_options.def"
 #undef OPTION
 #undef CHOICE
+#undef SECRET_OPTION
     SITE_OPTION_COUNT
 };
 
-/** A site of the option `sites`. "*" and sites without a group have only a name. */
+/** A site of the option `sites`. Sites without a group have only a name. */
 struct config_site {
 #define OPTION(field, name, type, min, max, text) OPTION_TYPE_##type field;
 #define CHOICE(field, name, names, text)          int field;
+#define SECRET_OPTION                             OPTION
 #include "config/site_options.def"
 #undef OPTION
 #undef CHOICE
-    unsigned given; /* bits of the options that the group has: 1 << SITE_timezone and so on */
+#undef SECRET_OPTION
+    unsigned given;    /* bits of the options that the group has: 1 << SITE_timezone and so on */
+    char *secret_file; /* from which dashboard_password was read, or NULL */
+    char *place;       /* "FILE:LINE" of the group; NULL without a group */
 };
 
 static inline bool config_site_gives(const struct config_site *site, enum site_option option)

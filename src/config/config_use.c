@@ -108,12 +108,26 @@ void loader_expand(struct loader *loader)
     }
 }
 
+/** Refuses aliases of "*": a name that is not listed has none. */
+static void check_any_site(struct loader *loader)
+{
+    const struct config_sites *sites = &loader->config->sites;
+
+    for (size_t i = 0; i < sites->count; i++) {
+        if (strcmp(sites->items[i].name, "*") == 0 && sites->items[i].aliases.count != 0) {
+            loader_error(loader, sites->items[i].place, option_rows[CONFIG_sites].path,
+                         "\"*\" cannot have aliases");
+        }
+    }
+}
+
 void loader_check_sites(struct loader *loader)
 {
     const char *one;
     const char *other;
     const char *clash = site_option_find_clash(&loader->config->sites, &one, &other);
 
+    check_any_site(loader);
     if (clash == NULL) {
         return;
     }

@@ -71,6 +71,12 @@ void loader_expand(struct loader *loader);
 /** Checks that no name belongs to two sites. */
 void loader_check_sites(struct loader *loader);
 
+/**
+ * Reads the password of a site from site->secret_file, if that is set. In a reload, a file that
+ * cannot be read leaves the previous password in place, with a warning.
+ */
+void loader_read_site_secret(struct loader *loader, struct config_site *site);
+
 /** Load the layers that are in the environment or named by it (config_environment.c). */
 void loader_load_kubernetes(struct loader *loader);
 void loader_load_credentials(struct loader *loader);

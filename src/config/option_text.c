@@ -3,6 +3,7 @@
 #include "config/option_type.h"
 
 #include "config/option.h"
+#include "config/page_rule.h"
 
 #include "base/zone.h"
 #include "base/zone_name.h"
@@ -153,10 +154,15 @@ static int parse_site(const struct option_row *row, const char *text, void *ret_
     static const struct option_row bounds = {.min = 1, .max = 64};
 
     (void)row;
-    if (text[strspn(text, LOWER DIGITS MARKS)] != '\0') {
+    if (strcmp(text, "*") != 0 && text[strspn(text, LOWER DIGITS MARKS)] != '\0') {
         return -EINVAL;
     }
     return parse_string(&bounds, text, ret_value);
+}
+
+static int parse_alias(const struct option_row *row, const char *text, void *ret_value)
+{
+    return strcmp(text, "*") == 0 ? -EINVAL : parse_site(row, text, ret_value);
 }
 
 static void expect_site(const struct option_row *row, int error, struct buf *out)
@@ -206,6 +212,39 @@ static void expect_origin(const struct option_row *row, int error, struct buf *o
                   "\"http://localhost:8000\"");
 }
 
+/* --- a rule for pages, see page_rule.h --- */
+
+static int parse_page_rule(const struct option_row *row, const char *text, void *ret_value)
+{
+    static const struct option_row bounds = {.min = 1, .max = 3 * PAGE_RULE_MAX};
+    struct page_rule rule;
+
+    (void)row;
+    if (page_rule_parse(text, &rule) != NULL) {
+        return -EINVAL;
+    }
+    page_rule_clear(&rule);
+    return parse_string(&bounds, text, ret_value);
+}
+
+static void expect_page_rule(const struct option_row *row, int error, struct buf *out)
+{
+    (void)row;
+    (void)error;
+    buf_puts(out, "a page such as \"/about\", \"/blog/**\" or \"/*/comments\"");
+}
+
+static void help_page_rule(const char *text, struct buf *out)
+{
+    struct page_rule rule;
+    const char *wrong = page_rule_parse(text, &rule);
+
+    if (wrong != NULL) {
+        buf_printf(out, "; %s", wrong);
+    }
+    page_rule_clear(&rule);
+}
+
 OPTION_TYPE(STRING, 0, QUOTED, parse_string, expect_string, equals_string, print_string,
             clear_string);
 OPTION_TYPE(NAME, 0, QUOTED, parse_name, expect_name, equals_string, print_string, clear_string);
@@ -223,7 +262,18 @@ const struct option_type option_type_ZONE = {
     .clear = clear_string,
 };
 OPTION_TYPE(SITE, 0, QUOTED, parse_site, expect_site, equals_string, print_string, clear_string);
-OPTION_TYPE(ALIASES, sizeof(char *), QUOTED, parse_site, expect_site, equals_string, print_string,
+OPTION_TYPE(ALIASES, sizeof(char *), QUOTED, parse_alias, expect_site, equals_string, print_string,
             clear_string);
 OPTION_TYPE(ORIGINS, sizeof(char *), QUOTED, parse_origin, expect_origin, equals_string,
             print_string, clear_string);
+const struct option_type option_type_PAGE_RULES = {
+    .field_size = sizeof(OPTION_TYPE_PAGE_RULES),
+    .item_size = sizeof(char *),
+    .form = OPTION_FORM_QUOTED,
+    .parse = parse_page_rule,
+    .expect = expect_page_rule,
+    .help = help_page_rule,
+    .equals = equals_string,
+    .print = print_string,
+    .clear = clear_string,
+};

@@ -18,25 +18,38 @@ const char *const dashboard_mode_names[] = {"private", "public", NULL};
     {name, &option_type_##type, offsetof(struct config_site, field), "", min, max, 0, NULL, text},
 #define CHOICE(field, name, names, text) \
     {name, &option_type_CHOICE, offsetof(struct config_site, field), "", 0, 0, 0, names, text},
+#define SECRET_OPTION(field, name, type, min, max, text)                                         \
+    {name, &option_type_##type, offsetof(struct config_site, field), "", min, max, SECRET, NULL, \
+     text},
 const struct option_row site_option_rows[SITE_OPTION_COUNT] = {
 #include "config/site_options.def"
 };
 #undef OPTION
 #undef CHOICE
+#undef SECRET_OPTION
 
 static void *field_of(const struct option_row *row, const struct config_site *site)
 {
     return (char *)site + row->offset;
 }
 
-enum site_option site_option_find(const char *name, struct suggestion *suggestion)
+enum site_option site_option_find(const char *name, bool *ret_is_file,
+                                  struct suggestion *suggestion)
 {
     suggestion_init(suggestion, name);
     for (int option = 0; option < SITE_OPTION_COUNT; option++) {
-        if (strcmp(site_option_rows[option].path, name) == 0) {
-            return (enum site_option)option;
+        const struct option_row *row = &site_option_rows[option];
+
+        for (int is_file = 0; is_file <= ((row->flags & SECRET) != 0 ? 1 : 0); is_file++) {
+            char path[OPTION_NAME_MAX];
+
+            option_path(row, is_file != 0, path);
+            if (strcmp(path, name) == 0) {
+                *ret_is_file = is_file != 0;
+                return (enum site_option)option;
+            }
+            suggestion_offer(suggestion, path);
         }
-        suggestion_offer(suggestion, site_option_rows[option].path);
     }
     return SITE_OPTION_COUNT;
 }
@@ -58,6 +71,10 @@ void site_option_clear(struct config_site *site)
     for (int option = 0; option < SITE_OPTION_COUNT; option++) {
         option_clear(&site_option_rows[option], field_of(&site_option_rows[option], site));
     }
+    free(site->secret_file);
+    free(site->place);
+    site->secret_file = NULL;
+    site->place = NULL;
     site->given = 0;
 }
 
@@ -123,14 +140,8 @@ const char *site_option_find_clash(const struct config_sites *sites, const char 
 static int parse_sites_item(const struct option_row *row, const char *text, void *ret_value)
 {
     struct config_site *site = ret_value;
-    int rc;
+    int rc = option_type_SITE.parse(row, text, &site->name);
 
-    if (strcmp(text, ANY) == 0) {
-        site->name = alloc_text(ANY);
-        rc = 0;
-    } else {
-        rc = option_type_SITE.parse(row, text, &site->name);
-    }
     if (rc == 0) {
         site->given = 1u << SITE_name;
     }
@@ -172,15 +183,16 @@ static void print_sites_item(const struct option_row *row, const void *value, st
 
 static bool equals_sites_item(const void *a, const void *b)
 {
-    struct buf one = BUF_EMPTY;
-    struct buf other = BUF_EMPTY;
-    bool are_equal;
+    const struct config_site *one = a;
+    const struct config_site *other = b;
+    bool are_equal = one->given == other->given;
 
-    print_sites_item(NULL, a, &one);
-    print_sites_item(NULL, b, &other);
-    are_equal = strcmp(one.bytes, other.bytes) == 0;
-    buf_finish(&one);
-    buf_finish(&other);
+    for (int option = 0; are_equal && option < SITE_OPTION_COUNT; option++) {
+        const struct option_row *row = &site_option_rows[option];
+
+        are_equal = !config_site_gives(one, (enum site_option)option) ||
+                    option_equals(row, field_of(row, one), field_of(row, other));
+    }
     return are_equal;
 }
 

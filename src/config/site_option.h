@@ -14,8 +14,12 @@
 
 extern const struct option_row site_option_rows[SITE_OPTION_COUNT];
 
-/** Returns the option `name`, or SITE_OPTION_COUNT with the nearest name in `suggestion`. */
-enum site_option site_option_find(const char *name, struct suggestion *suggestion);
+/**
+ * Returns the option `name`, or SITE_OPTION_COUNT with the nearest name in `suggestion`.
+ * `*ret_is_file` is true if the name is that of a secret's file ("dashboard_password_file").
+ */
+enum site_option site_option_find(const char *name, bool *ret_is_file,
+                                  struct suggestion *suggestion);
 
 /** Parses `input` into an option that `site` does not have yet. Otherwise like option_parse(). */
 int site_option_set(struct config_site *site, enum site_option option,

@@ -3,9 +3,11 @@
 
 #include "base/alloc.h"
 #include "http/admin/admin.h"
+#include "http/visit/fullness.h"
 #include "http/visit/novelty.h"
 #include "http/visit/visit_filter.h"
 #include "http/routes/live.h"
+#include "http/routes/password_guard.h"
 #include "http/request/router.h"
 #include "http/routes/routes.h"
 #include "http/server/server.h"
@@ -70,6 +72,8 @@ struct app *app_create(const struct app_options *options, struct buf *errors)
     visit_filter_init(app->visit_filter);
     app->novelty = &memory->novelty;
     novelty_init(app->novelty);
+    app->fullness = fullness_create(app->loop, app->store, app->sites);
+    app->password_guard = password_guard_create(app->loop, app->novelty->budgets);
     app->visitors = visitors_create(app->loop, app->store, app->sites);
     app->site_registrations = site_registrations_create(app->loop, app->store);
     app->server = create_server(memory, options, errors);
@@ -88,6 +92,7 @@ void app_configure(struct app *app, const struct config *config)
     sites_remember(app->sites, previous);
     app->config = config;
     visitors_configure(app->visitors, app->sites);
+    fullness_configure(app->fullness, app->sites);
     sites_destroy(previous);
 }
 
@@ -108,7 +113,9 @@ void app_destroy(struct app *app)
     server_destroy(app->server);
     site_registrations_destroy(app->site_registrations);
     visitors_destroy(app->visitors);
+    fullness_destroy(app->fullness);
     sites_destroy(app->sites);
+    password_guard_destroy(app->password_guard);
     novelty_finish(app->novelty);
     visit_filter_finish(app->visit_filter);
     buf_finish(&app->scratch);

@@ -6,6 +6,7 @@
 #include "count/engine.h"
 #include "journal/journal.h"
 #include "daemon/app.h"
+#include "daemon/memory.h"
 #include "daemon/password.h"
 #include "daemon/systemd.h"
 #include "loop/disk.h"
@@ -34,6 +35,7 @@ struct daemon {
     struct disk *disk; /* NULL without SQLite and without a journal */
     struct store *store;
     struct password password; /* for Redis */
+    struct memory memory;
     struct engine *engine;
     struct journal *journal; /* or NULL */
     struct journal_takeovers *takeovers;
@@ -200,10 +202,13 @@ static struct config *load_next(struct daemon *daemon, struct buf *message)
     return next;
 }
 
-static bool check(void *data, struct buf *message)
+static bool check(void *data, struct buf *message, struct buf *warnings)
 {
     struct config *next = load_next(data, message);
 
+    if (next != NULL) {
+        config_list_warnings(next, warnings);
+    }
     config_unload(next);
     return next != NULL;
 }
@@ -227,7 +232,7 @@ static void replace_config(struct daemon *daemon, struct config *next)
     config_unload(previous);
 }
 
-static bool reload(void *data, struct buf *message)
+static bool reload(void *data, struct buf *message, struct buf *warnings)
 {
     struct daemon *daemon = data;
     struct config *next;
@@ -236,6 +241,8 @@ static bool reload(void *data, struct buf *message)
     next = load_next(daemon, message);
     if (next != NULL) {
         replace_config(daemon, next);
+        config_list_warnings(next, warnings);
+        log_lines(LOG_LEVEL_WARNING, "reload: ", warnings);
         log_info("reload: done");
     } else {
         log_lines(LOG_LEVEL_ERROR, "reload refused, nothing was changed: ", message);
@@ -247,9 +254,11 @@ static bool reload(void *data, struct buf *message)
 static void on_hangup(void *data, int signal)
 {
     struct buf message = BUF_EMPTY;
+    struct buf warnings = BUF_EMPTY;
 
     (void)signal;
-    reload(data, &message);
+    reload(data, &message, &warnings);
+    buf_finish(&warnings);
     buf_finish(&message);
 }
 
@@ -389,6 +398,19 @@ static void start_service(struct daemon *daemon)
 
 /* --- the daemon itself --- */
 
+static void log_warnings(const struct config *config)
+{
+    struct buf warnings = BUF_EMPTY;
+
+    config_list_warnings(config, &warnings);
+    log_lines(LOG_LEVEL_WARNING, "", &warnings);
+    buf_finish(&warnings);
+    if (geteuid() == 0) {
+        log_warning("process: it runs as root, which it does not need; an error in it would give "
+                    "away the machine: start it as a user of its own");
+    }
+}
+
 /* each visitor needs a descriptor, and the default soft limit is low for programs with select(2) */
 static void raise_descriptor_limit(const struct config *config)
 {
@@ -489,6 +511,7 @@ static bool create_parts(struct daemon *daemon)
     struct engine_options options = engine_options(daemon->config);
 
     daemon->loop = loop_create();
+    memory_init(&daemon->memory, daemon->loop);
     watch_signals(daemon);
     create_disk(daemon);
     password_init(&daemon->password, daemon->loop, on_password, daemon);
@@ -504,6 +527,7 @@ static void destroy_parts(struct daemon *daemon)
 {
     loop_timer_stop(&daemon->watchdog);
     loop_timer_stop(&daemon->status);
+    memory_finish(&daemon->memory);
     if (daemon->engine != NULL) {
         engine_abandon(daemon->engine); /* first, while the server can still send the answers */
     }
@@ -534,6 +558,7 @@ int daemon_run(const struct config_request *request, struct config *config)
     loop_timer_init(&daemon.drain_poll, on_drain_poll);
     loop_timer_init(&daemon.drain_end, on_drain_end);
     if (create_parts(&daemon)) {
+        log_warnings(config);
         start_service(&daemon);
         loop_run(daemon.loop);
         status = EX_OK;

@@ -32,7 +32,7 @@
 struct journal;
 
 struct journal_options {
-    const char *directory; /* created with mode 0750 if missing */
+    const char *directory; /* created with mode 0750 if missing; its files have mode 0640 */
     uint64_t max_size_bytes;
 };
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void journal_file_init(struct journal_file *file, int directory_fd, uint64_t number)
@@ -67,6 +68,17 @@ static int write_header(struct journal_file *file, const char **ret_what)
     return fsync(file->fd) == 0 && fsync(file->directory_fd) == 0 ? 0 : -errno;
 }
 
+/* creates a file that owner and group may read, whatever the umask; returns a descriptor or -1 */
+static int create(int directory_fd, const char *name)
+{
+    int fd = openat(directory_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+
+    if (fd >= 0) {
+        (void)fchmod(fd, 0640); /* on file systems without modes it fails, and does not matter */
+    }
+    return fd;
+}
+
 /* creates the file; first removes the rest of a failed attempt, because a number is used once */
 static int make(struct journal_file *file, const char **ret_what)
 {
@@ -81,8 +93,7 @@ static int make(struct journal_file *file, const char **ret_what)
         }
         file->is_leftover = false;
     }
-    file->fd = openat(file->directory_fd, journal_segment_name(file->number, name),
-                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+    file->fd = create(file->directory_fd, journal_segment_name(file->number, name));
     if (file->fd < 0) {
         return -errno;
     }
@@ -161,7 +172,7 @@ static int fill(int directory_fd, int fd, const struct buf *bytes, const char **
 int journal_file_make(int directory_fd, const char *name, const struct buf *bytes,
                       const char **ret_what)
 {
-    int fd = openat(directory_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+    int fd = create(directory_fd, name);
     int error;
 
     require(directory_fd >= 0 && name[0] != '\0');

@@ -36,6 +36,7 @@ static int make_directory(const char *path, const char *parent)
     if (mkdir(path, 0750) != 0) {
         return errno == EEXIST ? 0 : -errno;
     }
+    (void)chmod(path, 0750); /* whatever the umask: the group of the admin socket may look */
     fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
         fsync(fd); /* best effort: this process may not be allowed to open the parent */

@@ -327,6 +327,15 @@ struct store_sites {
 
 typedef void (*store_on_sites)(void *data, const struct store_sites *sites);
 
+/** The result of a count call. */
+struct store_counted {
+    enum store_outcome outcome; /* STORE_OK or STORE_REFUSED */
+    uint64_t count;
+    const char *reason;
+};
+
+typedef void (*store_on_counted)(void *data, const struct store_counted *counted);
+
 /** The edits that an operator can make. Each also adjusts the site's own total. */
 enum store_edit_kind {
     STORE_SET,    /* sets the total to `number` */
@@ -510,6 +519,7 @@ struct store_operations {
     void (*scan)(struct store *store, const char *site, const char *after, store_on_pages on_pages,
                  void *data);
     void (*sites)(struct store *store, store_on_sites on_sites, void *data);
+    void (*count)(struct store *store, const char *site, store_on_counted on_counted, void *data);
     void (*ledger)(struct store *store, const char *site, const char *epoch,
                    store_on_ledger on_ledger, void *data);
     void (*edit)(struct store *store, const struct store_edit *edit, store_on_edited on_edited,
@@ -597,6 +607,16 @@ static inline void store_scan(struct store *store, const char *site, const char 
 static inline void store_sites(struct store *store, store_on_sites on_sites, void *data)
 {
     store->operations->sites(store, on_sites, data);
+}
+
+/**
+ * Counts the pages of a site, as far as they count for `pages_max`; with the site "" counts the
+ * admitted sites. Cheap: it does not read them.
+ */
+static inline void store_count(struct store *store, const char *site, store_on_counted on_counted,
+                               void *data)
+{
+    store->operations->count(store, site, on_counted, data);
 }
 
 /**

@@ -3,6 +3,7 @@
 
 import statistics
 
+import hostile
 from compare import GOAL_CONNECTIONS as CONNECTIONS
 from measure import medians, ratio
 from scaling import SPREADS, flatness
@@ -50,6 +51,16 @@ def tokens_add_us(results, role):
     return None if with_them is None or without is None else with_them - without
 
 
+def beside_attackers(worst):
+    """Of the worst attack each."""
+    return [*((f"beside the worst attacker of {strength}: p99 of an honest visit, x alone", worst.get(f"p99 {strength}"),
+               at_most, bound) for strength, bound in hostile.P99_MAX.items()),
+            ("beside the worst attacker with a whole core: rate of honest visits, x alone", worst.get("rate"), at_least,
+             hostile.RATE_MIN),
+            ("the same: honest visits that were not answered", worst.get("failed"), at_most, 0),
+            ("most memory of the daemon beside an attacker, MiB", worst.get("memory_mib"), at_most, hostile.MEMORY_MAX_MIB)]
+
+
 def goals(results):
     """(what, measured, how it compares, bound)"""
     def direct(name, base, key):
@@ -90,6 +101,7 @@ def goals(results):
         *((f"CPU per visit of one page beside {spread}, x alone",
            flatness(results.get("pages", {}), spread), at_most, 1.1)
           for spread in list(SPREADS)[1:]),
+        *beside_attackers(results.get("hostile", {})),
     ]
 
 

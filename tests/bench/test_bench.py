@@ -19,6 +19,7 @@ sys.path.insert(0, str(HERE))
 import chart  # noqa: E402
 import compare  # noqa: E402
 import goals  # noqa: E402
+import hostile  # noqa: E402
 import idle  # noqa: E402
 import live  # noqa: E402
 import machine  # noqa: E402
@@ -302,6 +303,75 @@ def test_the_chart_is_an_image_with_every_target():
     image = xml.etree.ElementTree.fromstring(chart.draw(medians, {}, "note"))
     texts = [element.text for element in image.iter("{http://www.w3.org/2000/svg}text")]
     assert {"constant", "count on Redis", "with tokens", "note"} <= set(texts)
+
+
+# --- attackers ---
+
+FLOOD = {"p50_us": 100, "p99_us": 300, "beside_p50_us": 150, "beside_p99_us": 420, "p50_ratio": 1.5, "p99_ratio": 1.4,
+         "rate_ratio": 0.9, "failed": 0, "memory_mib": 20}
+
+
+@pytest.mark.parametrize("strength, changes, verdict", [
+    ("one connection", {}, "pass"), ("one connection", {"p99_ratio": 1.6}, "miss"),
+    ("one address, 64 connections", {"p99_ratio": 2.9}, "pass"), ("one address, 64 connections", {"p99_ratio": 3.1}, "miss"),
+    ("a whole core", {"p99_ratio": 50}, "pass"), ("a whole core", {"rate_ratio": 0.4}, "miss"),
+    ("a whole core", {"failed": 1}, "miss"), ("one connection", {"memory_mib": 111}, "miss")])
+def test_an_attack_is_judged_by_what_it_costs_the_honest_client(strength, changes, verdict):
+    assert hostile.verdict(strength, {**FLOOD, **changes}) == verdict
+
+
+def test_the_goals_are_judged_by_the_worst_attack():
+    worst = hostile.summarise([{("reads", "one connection"): FLOOD, ("keys", "one connection"): {**FLOOD, "p99_ratio": 1.7}},
+                               {("reads", "a whole core"): {**FLOOD, "rate_ratio": 0.6, "memory_mib": 99}}])
+    assert worst == {"p99 one connection": 1.7, "rate": 0.6, "failed": 0, "memory_mib": 99}
+    rows = [line for line in goals.verdicts({"hostile": worst}).splitlines() if line.startswith("|")]
+    assert [line.split("|")[-2].strip() for line in rows[2:]] == ["miss", "pass", "pass", "pass"]
+
+
+@pytest.fixture(scope="module")
+def attacked_target(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("attacked")
+    create = {"daemon": lambda places: targets.Visitcountd(places, settings={"dashboard.password": hostile.PASSWORD})}
+    with measure.started(create, directory, []) as running:
+        yield running["daemon"]
+
+
+def metric(target, name):
+    """The sum of all rows of a metric."""
+    text = subprocess.check_output([targets.BUILD / "visitcountctl", "--socket", target.places.run / "admin", "metrics"], text=True)
+    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
+
+
+@pytest.mark.parametrize("attack", [attack for attack in hostile.ATTACKS if attack != "idle"])
+def test_each_attack_reaches_the_daemon(attacked_target, attack):
+    """And the honest client is answered beside it."""
+    def taken():
+        return sum(metric(attacked_target, f"visitcountd_{name}_total") for name in ("http_requests", "connections_accepted"))
+
+    before = taken()
+    figures = hostile.measure_pair(attacked_target, attack, "one address, 64 connections", 1)
+    assert taken() - before > figures["requests"] + 20, "the rest is the attacker's"
+    assert figures["failed"] == 0 and 0 < figures["memory_mib"] < hostile.MEMORY_MAX_MIB
+
+
+def test_idle_admin_connections_are_opened(attacked_target):
+    with hostile.attacked(attacked_target, "idle", "one address, 64 connections", 1):
+        assert attacked_target.status()["state"] == "running", "and an operator is answered beside them"
+    assert hostile.measure_pair(attacked_target, "idle", "one connection", 1)["failed"] == 0
+
+
+def test_an_attack_from_many_addresses_meets_many_budgets(attacked_target):
+    def new_pages(strength):
+        def pages():
+            return len(subprocess.check_output([targets.BUILD / "visitcountctl", "--socket", attacked_target.places.run / "admin",
+                                                "export", "default"], text=True).splitlines())
+
+        before = pages()
+        assert hostile.measure_pair(attacked_target, "pages", strength, 1)["failed"] == 0
+        return pages() - before
+
+    assert new_pages("one address, 64 connections") <= 30, "the budget of one network for a minute"
+    assert new_pages("a whole core") > 100
 
 
 # --- instructions ---

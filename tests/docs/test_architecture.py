@@ -10,9 +10,10 @@ import pytest
 
 from harness import ROOT, need_program
 
-#: What timers run beside visits: looks at the server's role, the site's name for the store, the end of what is retained.
+#: What timers run beside visits: looks at the server's role, the site's name for the store, the end of what is retained,
+#: how full a site is.
 BY_TIMERS = {"stall", "retention", "breaker", "lane", "redis_greeting", "redis_replicas", "redis_link_log", "redis_look", "redis_checks",
-             "redis_rewrite", "site_registration", "redis_edit", "trouble"}
+             "redis_rewrite", "site_registration", "redis_edit", "trouble", "fullness", "redis_list"}
 
 TEXT = (ROOT / "ARCHITECTURE.md").read_text()
 

@@ -11,7 +11,7 @@ import re
 
 import pytest
 
-from harness import ROOT, wait_until
+from harness import ROOT, Connection, wait_until
 from harness.faults import HASTY
 
 yaml = pytest.importorskip("yaml", reason="python3-yaml is missing (packaging/deps test)")
@@ -20,6 +20,7 @@ jsonschema = pytest.importorskip("jsonschema", reason="python3-jsonschema is mis
 DOCUMENT = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
 METHODS = ("get", "post", "put", "delete")
 PASSWORD = "a password"
+UNAUTHORIZED = {"Authorization": "Basic " + base64.b64encode(b"anybody:a guess").decode()}
 AUTHORIZED = {"Authorization": "Basic " + base64.b64encode(f"anybody:{PASSWORD}".encode()).decode()}
 
 
@@ -111,7 +112,7 @@ def send(daemon, operation, status, *, query="", headers=None):
 
 def begin_of_stream(daemon, target, headers):
     """The head of a stream without end, and its first event."""
-    from harness import Answer, Connection
+    from harness import Answer
     with Connection(daemon.address) as connection:
         lines = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "localhost", **(headers or {})}.items())
         connection.send(f"GET {target} HTTP/1.1\r\n{lines}\r\n")
@@ -232,14 +233,30 @@ def see_healthy(seen, new_daemon):
             seen.answers.add((operation, *check(operation, send(daemon, operation, 304, query=query, headers={"If-None-Match": etag}))))
 
 
+def guess_until_one_waits(daemon):
+    """Until further attempts of the same network are refused; returns the connection of the one that waits."""
+    while True:
+        connection = Connection(daemon.address)
+        before = sum(daemon.status()["dashboard"].values())
+        connection.send(f"GET /v1/top/default HTTP/1.1\r\nHost: x\r\nAuthorization: {UNAUTHORIZED['Authorization']}\r\n\r\n")
+        wait_until(lambda: sum(daemon.status()["dashboard"].values()) > before, "it was looked at")
+        if daemon.status()["dashboard"]["delayed_attempts"]:
+            return connection
+        connection.socket.close()
+
+
 def see_refusals(seen, new_daemon):
     closed = new_daemon({"sites": [{"name": "default", "origins": ["https://pages.example"]}]}, name="closed").wait_for_store()
     seen.all_of(closed, (403,))
     limited = new_daemon({"limits.rate": "1/1h", "limits.live": 0}, name="limited").wait_for_store()
     for operation in filter(counts, OPERATIONS):
         send(limited, operation, 200)
-    seen.all_of(limited, (429,))
+    seen.all_of(limited, (429,), counts)
     seen.all_of(limited, (503,), lambda operation: operation.path == "/v1/live/{site}/{page}")
+    guessed = new_daemon({"dashboard.password": PASSWORD}, name="guessed").wait_for_store()
+    waiting = guess_until_one_waits(guessed)
+    seen.all_of(guessed, (429,), lambda operation: not counts(operation), headers=UNAUTHORIZED)
+    waiting.socket.close()
     public = new_daemon({"limits.live": 0, "dashboard.public": True}, name="public").wait_for_store()
     seen.all_of(public, (503,), lambda operation: operation.path == "/v1/live/{site}")
 

@@ -2,13 +2,13 @@
 /*
  * crowd: many visitors who write down what they were answered, for tests/faults/chaos.
  *
- *     crowd GROUP...      GROUP: key=value,…  see parse_group()
+ *     crowd [pace=MS] GROUP...      GROUP: key=value,…  see parse_group()
  *
- * Each connection sends a visit, takes the answer, goes on. Whatever happens, each visit that was
- * sent ends as counted (with a number), refused (certainly not counted) or doubtful (no answer, or
- * one that says so). Most have a page of their own, so that one visit too few or too many cannot
- * hide behind another: connection C counts /own/GROUP/C/1 until a visit is doubtful, and from then
- * on /own/GROUP/C/2. Its numbers must be 1, 2, 3 …
+ * Each connection sends a visit, takes the answer, goes on; with `pace` after so long. Whatever
+ * happens, each visit that was sent ends as counted (with a number), refused (certainly not
+ * counted) or doubtful (no answer, or one that says so). Most have a page of their own, so that one
+ * visit too few or too many cannot hide behind another: connection C counts /own/GROUP/C/1 until a
+ * visit is doubtful, and from then on /own/GROUP/C/2. Its numbers must be 1, 2, 3 …
  *
  * A group with `key` sends an Idempotency-Key and asks again under the same key until the visit is
  * counted; then nothing is doubtful. One with `stamp` sends an X-Request-Id as nginx makes it, and
@@ -57,6 +57,7 @@ static int poll_fd;
 static int run; /* makes keys those of this run */
 static bool is_stopping;
 static int open_visitors;
+static uint64_t pace_ms; /* of all visitors, so that those who pause first go on first */
 static char only_site[sizeof(groups[0].site)]; /* whose visitors do not pause; empty: all sites */
 
 static uint64_t clock_ms(clockid_t clock)
@@ -83,7 +84,7 @@ void crowd_fail(const char *what)
 static void pause_visitor(struct visitor *visitor)
 {
     visitor->state = PAUSED;
-    visitor->resume_at_ms = crowd_now_ms() + PAUSE_MS;
+    visitor->resume_at_ms = crowd_now_ms() + PAUSE_MS + pace_ms;
     visitor->next_paused = NULL;
     *last_paused = visitor;
     last_paused = &visitor->next_paused;
@@ -199,7 +200,7 @@ static void take_answer(struct visitor *visitor)
     if (closes) {
         close_visitor(visitor);
     }
-    if (!goes_on) {
+    if (!goes_on || pace_ms != 0) {
         pause_visitor(visitor);
     } else if (closes) {
         connect_visitor(visitor);
@@ -432,14 +433,18 @@ int main(int argc, char **argv)
     uint64_t reported_at_ms = 0;
 
     if (argc < 2 || argc - 1 > GROUPS_MAX) {
-        fprintf(stderr, "usage: crowd GROUP...\n");
+        fprintf(stderr, "usage: crowd [pace=MS] GROUP...\n");
         return 64;
     }
     run = (int)getpid();
     poll_fd = epoll_create1(EPOLL_CLOEXEC);
     fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
     for (int i = 1; i < argc; i++) {
-        parse_group(argv[i]);
+        if (strncmp(argv[i], "pace=", 5) == 0) {
+            pace_ms = strtoull(argv[i] + 5, NULL, 10);
+        } else {
+            parse_group(argv[i]);
+        }
     }
     create_visitors();
     while (open_visitors > 0) {

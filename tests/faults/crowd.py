@@ -16,9 +16,9 @@ NUMBERS = ("counted", "refused", "doubtful", "journaled", "repeated", "disordere
 class Crowd:
     """The visitors: crowd.c as a child, and what it found."""
 
-    def __init__(self, groups, directory, note):
+    def __init__(self, groups, directory, note, pace_ms=0):
         self.note = note
-        words = [",".join(f"{name}={value}" for name, value in group.items()) for group in groups]
+        words = [f"pace={pace_ms}"] + [",".join(f"{name}={value}" for name, value in group.items()) for group in groups]
         self.sites = {group["name"]: group["site"] for group in groups}
         self.child = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", str(PROGRAM), *words], text=True,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=clean_environment(), bufsize=1,

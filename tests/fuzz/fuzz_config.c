@@ -4,6 +4,7 @@
  * whole lines. What was loaded is printed and compared with itself.
  */
 #include "config/config.h"
+#include "fuzz.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -12,20 +13,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 const char *__lsan_default_suppressions(void);
 
 /* libconfig 1.5 loses a string that stands where none may */
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libconfig.so";
-}
-
-static void check_that(bool is_so)
-{
-    if (!is_so) {
-        abort();
-    }
 }
 
 /** Whether the text is one or more lines of printable bytes or UTF-8. */

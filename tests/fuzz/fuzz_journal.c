@@ -10,6 +10,7 @@
 #include "journal/journal_inspect.h"
 #include "journal/journal_recover.h"
 #include "journal/journal_segment.h"
+#include "fuzz.h"
 
 #include <endian.h>
 #include <stdbool.h>
@@ -21,17 +22,8 @@
 
 #define SEGMENT "00000001.journal"
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
-
 static char directory[512];
 static char path[sizeof(directory) + sizeof(SEGMENT)];
-
-static void check_that(bool is_so)
-{
-    if (!is_so) {
-        abort();
-    }
-}
 
 static bool is_same(const struct buf *left, const struct buf *right)
 {

@@ -8,19 +8,11 @@
 #include "http/render/style.h"
 #include "http/render/font.h"
 #include "http/render/format.h"
+#include "fuzz.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
-
-static void check_that(bool is_so)
-{
-    if (!is_so) {
-        abort();
-    }
-}
 
 /** Each "<" begins one of our tags, and in each tag the quotes are even. */
 static void check_tags(const char *svg)

@@ -9,19 +9,11 @@
 #include "http/visit/page_key.h"
 #include "http/render/render.h"
 #include "http/routes/routes.h"
+#include "fuzz.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
-
-static void check_that(bool is_so)
-{
-    if (!is_so) {
-        abort();
-    }
-}
 
 static void check_text(const char *bytes, size_t length)
 {

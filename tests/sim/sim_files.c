@@ -300,6 +300,7 @@ int __wrap_open(const char *path, int flags, ...);
 int __wrap_openat(int directory_fd, const char *text, int flags, ...);
 int __wrap_close(int fd);
 int __wrap_mkdir(const char *path, mode_t mode);
+int __wrap_fchmod(int fd, mode_t mode);
 int __wrap_flock(int fd, int operation);
 ssize_t __wrap_pwrite(int fd, const void *bytes, size_t length, off_t offset);
 ssize_t __wrap_read(int fd, void *bytes, size_t length);
@@ -324,6 +325,13 @@ int __wrap_mkdir(const char *path, mode_t mode)
     (void)path;
     (void)mode;
     return fail(EEXIST);
+}
+
+int __wrap_fchmod(int fd, mode_t mode)
+{
+    (void)descriptor_of(fd);
+    (void)mode;
+    return 0;
 }
 
 int __wrap_flock(int fd, int operation)

@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import socketserver
+import ssl
 import statistics
 import subprocess
 import threading
@@ -116,12 +117,13 @@ def send_one_event_and_linger(instance, request):
 class Nginx:
     """A real nginx with Debian's layout: conf.d/*.conf is in the http context, the list beside nginx.conf."""
 
-    def __init__(self, directory, port, instances, *, stands_by=False):
-        """`stands_by`: with the list's second proposal, where the first instance serves and the others stand by."""
+    def __init__(self, directory, port, instances, *, stands_by=False, text=None):
+        """`stands_by`: with the list's second proposal, where the first instance serves and the others stand by. `text`: of
+        visitcountd.conf, where it is not as it is shipped."""
         self.directory = directory
         self.port = port
         (directory / "conf.d").mkdir()
-        text = (NGINX_FILES / "visitcountd.conf").read_text()
+        text = text or (NGINX_FILES / "visitcountd.conf").read_text()
         assert text.count(LISTEN) == 1
         (directory / "conf.d" / "visitcountd.conf").write_text(text.replace(LISTEN, f"listen {port};"))
         servers = (NGINX_FILES / "visitcountd-upstream.conf").read_text()
@@ -212,6 +214,34 @@ def test_the_files_as_they_are_pass_nginx_t(tmp_path):
     assert result.returncode == 0, result.stderr
     assert "test is successful" in result.stderr
     assert "warn" not in result.stderr
+
+
+def test_the_block_for_tls_works_once_it_is_uncommented(tmp_path, instances):
+    """By the command that the file names; certificate and port are the test's."""
+    port, plain = free_ports(2)
+    subprocess.run([program("openssl", "openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", tmp_path / "key.pem",
+                    "-out", tmp_path / "fullchain.pem"], check=True, capture_output=True)
+    text = (NGINX_FILES / "visitcountd.conf").read_text()
+    script, = re.findall(r"^ *# +sed -i '(\S+ .*)' /etc/nginx/conf.d/visitcountd.conf$", text, re.M)
+    text = subprocess.run(["sed", script], input=text, capture_output=True, text=True, check=True).stdout
+    assert "#tls" not in re.sub(r"^ *# .*", "", text, flags=re.M)
+    for before, after in (("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"), ("/etc/ssl/visitcountd", str(tmp_path))):
+        assert before in text
+        text = text.replace(before, after)
+    server = Nginx(tmp_path, plain, instances, text=text)
+    try:
+        context = ssl.create_default_context(cafile=tmp_path / "fullchain.pem")
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection, \
+                context.wrap_socket(connection, server_hostname="localhost") as encrypted:
+            encrypted.sendall(b"GET /v1/hit/s/p HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert encrypted.recv(4096).startswith(b"HTTP/1.1 200 ")
+            assert encrypted.version() == "TLSv1.3"
+        assert seen(instances)[0][2]["X-Forwarded-Proto"] == "https"
+        tested = subprocess.run([*nginx_command(tmp_path), "-t"], capture_output=True, text=True, check=False)
+        assert tested.returncode == 0 and "warn" not in tested.stderr, tested.stderr
+    finally:
+        server.stop()
 
 
 def test_idle_connections_are_closed_before_the_daemon_closes_them():

@@ -259,6 +259,32 @@ def test_members_of_the_group_may_use_visitcountctl_and_others_not(machine):
     assert "visitcountd" in refused.stderr
 
 
+def test_members_of_the_group_cannot_read_the_configuration(machine):
+    """It may hold passwords. The daemon reads it by a group that has no other members."""
+    machine.write(CONFIG, ON_REDIS + 'dashboard: { password = "a password of the operator"; };\n')
+    machine.run("systemctl restart visitcountd@1 && systemctl reload visitcountd@1")
+    assert machine.run(f"stat --format=%U:%G:%a {CONFIG}").stdout == "root:visitcountd-config:640\n"
+    machine.run("id member 2>/dev/null || useradd --groups visitcountd member")
+    assert machine.run(f"runuser -u member -- cat {CONFIG}", check=False).returncode != 0
+    assert "operator" not in machine.run("runuser -u member -- visitcountctl --instance 1 config").stdout
+    assert machine.run("getent group visitcountd-config").stdout.strip().rpartition(":")[2] == "visitcountd"
+    assert "every user of this machine" not in machine.journal("visitcountd@1")
+
+
+def test_the_files_of_the_state_directory(machine):
+    """The database is for the daemon alone; the journal is for the members of its group as well."""
+    machine.write(CONFIG, 'journal: { directory = "/var/lib/visitcountd/journal/%i"; };\n')
+    machine.run("systemctl restart visitcountd.target")
+    assert machine.count(8081) == 1
+    modes = dict(line.split() for line in machine.run(
+        "find /var/lib/visitcountd -mindepth 1 -printf '%P %m:%g\n'").stdout.splitlines())
+    assert modes.pop("journal") == modes.pop("journal/1") == modes.pop("journal/2") == modes.pop("journal/3") == "750:visitcountd"
+    assert {"visitcountd.db", "visitcountd.db-wal", "visitcountd.db-shm"} <= set(modes)
+    assert set(modes.values()) == {"600:visitcountd"}
+    machine.run("id member 2>/dev/null || useradd --groups visitcountd member")
+    assert machine.run("runuser -u member -- visitcountctl journal verify /var/lib/visitcountd/journal/1", check=False).returncode == 0
+
+
 def test_a_reload_takes_over_the_new_configuration(machine):
     pid = machine.show("visitcountd@1", "MainPID")
     for site in ("first", "second"):  # the second one through a sandbox that the first one had entered

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "config_fixture.h"
 
+#include <sys/stat.h>
+
 #define GROUPS                                                           \
     "sites = (\n"                                                        \
     "    \"plain\",\n"                                                   \
@@ -9,7 +11,9 @@
     "      origins = [\"https://blog.example\", \"http://[::1]:80\"];\n" \
     "      count = \"unique\"; bots = \"count\";\n"                      \
     "      timezone = \"Europe/Berlin\";\n"                              \
-    "      pages = 5000; rate = \"30/1m\"; dashboard = \"public\"; },\n" \
+    "      pages = 5000; rate = \"30/1m\"; dashboard = \"public\";\n"    \
+    "      page_rules = [\"/a,b\", \"/c/**\"];\n"                        \
+    "      dashboard_password = \"only for the blog\"; },\n"             \
     "    { name = \"shop\" },\n"                                         \
     "    \"*\" );\n"
 
@@ -35,6 +39,9 @@ static void test_groups(void **state)
     assert_int_equal(sites[1].rate.count, 30);
     assert_int_equal(sites[1].rate.per_ms, 60000);
     assert_int_equal(sites[1].dashboard, DASHBOARD_PUBLIC);
+    assert_string_equal(sites[1].dashboard_password, "only for the blog");
+    assert_int_equal(sites[1].page_rules.count, 2);
+    assert_string_equal(sites[1].page_rules.items[0], "/a,b");
     assert_string_equal(sites[2].name, "shop");
     assert_false(config_site_gives(&sites[2], SITE_timezone));
     assert_string_equal(sites[3].name, "*");
@@ -144,6 +151,45 @@ static void test_errors_have_lines_of_their_own(void **state)
         "site, got \"Blog\"\n");
 }
 
+static void test_page_rules_are_checked(void **state)
+{
+    (void)state;
+    load_wrong(
+        &(struct given){.file = "sites = (\n"
+                                "  { name = \"blog\";\n"
+                                "    page_rules = [\"/a\", \"blog/**\",\n"
+                                "      \"/a//b\"]; },\n"
+                                "  { name = \"shop\";\n"
+                                "    page_rules = \"/shop/\"; },\n"
+                                "  { name = \"*\"; page_rules = 7 } );\n"},
+        "test.conf:3: sites.page_rules: expected a page such as \"/about\", \"/blog/**\" or "
+        "\"/*/comments\", got \"blog/**\"; it does not begin with \"/\"; expected a page such as "
+        "\"/about\", \"/blog/**\" or \"/*/comments\", got \"/a//b\"; it has an empty segment\n"
+        "test.conf:6: sites.page_rules: expected a page such as \"/about\", \"/blog/**\" or "
+        "\"/*/comments\", got \"/shop/\"; it ends in \"/\"; write \"/**\" for all pages below\n"
+        "test.conf:7: sites.page_rules: expected a page such as \"/about\", \"/blog/**\" or "
+        "\"/*/comments\", got 7; it does not begin with \"/\"\n");
+}
+
+/** A group of "*" has the options of all sites that are not listed. */
+static void test_any_site_has_options(void **state)
+{
+    struct config *config = load_right(&(struct given){
+        .file = "sites = ( \"a\", { name = \"*\"; pages = 7; page_rules = [\"/x\"] } );"});
+
+    (void)state;
+    assert_string_equal(config->sites.items[1].name, "*");
+    assert_int_equal(config->sites.items[1].pages, 7);
+    config_unload(config);
+    load_wrong(&(struct given){.file = "sites = ( \"*\", { name = \"*\"; pages = 7 } );"},
+               "test.conf:1: sites: \"*\" is there twice\n");
+    load_wrong(&(struct given){.file = "sites = (\n { name = \"*\"; aliases = [\"x\"] } );"},
+               "test.conf:2: sites: \"*\" cannot have aliases\n");
+    load_wrong(&(struct given){.file = "sites = ({ name = \"a\"; aliases = [\"*\"] } );"},
+               "test.conf:1: sites.aliases: expected 1 to 64 of a-z, 0-9, '.', '_' and '-' as the "
+               "name of a site, got \"*\"\n");
+}
+
 static void test_names_belong_to_one_site(void **state)
 {
     static const struct {
@@ -220,6 +266,104 @@ static void test_origins(void **state)
     buf_finish(&errors);
 }
 
+#define WITH_FILE "sites = (\n  { name = \"a\"; dashboard_password_file = \"p\" },\n  \"b\" );\n"
+
+static void test_passwords_come_from_files(void **state)
+{
+    struct config *config;
+    struct buf out = BUF_EMPTY;
+
+    (void)state;
+    write_text("p", "from a file\n");
+    config = load_right(&(struct given){.file = WITH_FILE});
+    assert_string_equal(config->sites.items[0].dashboard_password, "from a file");
+    assert_string_equal(config->sites.items[0].secret_file, "p");
+    config_print_text(config, &out);
+    config_print_json(config, &out);
+    assert_null(strstr(out.bytes, "from a file"));
+    assert_non_null(strstr(out.bytes, "dashboard_password = \"********\""));
+    config_unload(config);
+    config = load_right(&(struct given){.file = "sites = ({ name = \"a\"; "
+                                                "dashboard_password = \"\"; "
+                                                "dashboard_password_file = \"p\" });"});
+    assert_string_equal(config->sites.items[0].dashboard_password, "from a file");
+    config_unload(config);
+    buf_finish(&out);
+}
+
+static void test_wrong_password_files(void **state)
+{
+    (void)state;
+    load_wrong(&(struct given){.file = WITH_FILE},
+               "test.conf:2: sites.dashboard_password_file: p: No such file or directory\n");
+    write_text("p", "x\n");
+    load_wrong(&(struct given){.file = "sites = ({ name = \"a\";\n dashboard_password = \"x\";\n "
+                                       "dashboard_password_file = \"p\" });"},
+               "test.conf:1: sites.dashboard_password_file: dashboard_password is given as well; "
+               "keep one of them\n");
+    load_wrong(
+        &(struct given){.file = "sites = ({ name = \"a\";\n dashboard_password_file = 1 });"},
+        "test.conf:2: sites.dashboard_password_file: expected the path of a file in "
+        "quotes\n");
+    load_wrong(
+        &(struct given){.file = "sites = ({ name = \"a\";\n dashboard_pasword_file = \"p\" });"},
+        "test.conf:2: sites.dashboard_pasword_file: unknown option of a site; did you mean "
+        "dashboard_password_file?\n");
+    load_wrong(
+        &(struct given){.file = "sites = ({ name = \"a\";\n dashboard_password = secret });"},
+        "test.conf:2: syntax error\n");
+}
+
+/** A reload keeps the password of a file that it cannot read any more. */
+static void test_a_reload_keeps_a_password(void **state)
+{
+    struct config_request request = {.file = "test.conf"};
+    struct config *config;
+    struct config *next;
+    struct buf warnings = BUF_EMPTY;
+    struct buf errors = BUF_EMPTY;
+
+    (void)state;
+    write_text("p", "from a file\n");
+    config = load_right(&(struct given){.file = WITH_FILE});
+    write_text("p", "");
+    next = config_load_again(&request, config, &warnings, &errors);
+    assert_non_null(next);
+    assert_string_equal(next->sites.items[0].dashboard_password, "from a file");
+    assert_string_equal(warnings.bytes,
+                        "test.conf:2: sites.dashboard_password_file: p: the file is "
+                        "empty; the secret that was read before is kept\n");
+    config_unload(next);
+    write_text("p", "another");
+    next = config_load_again(&request, config, &warnings, &errors);
+    assert_string_equal(next->sites.items[0].dashboard_password, "another");
+    assert_int_equal(errors.length, 0);
+    config_unload(next);
+    config_unload(config);
+    buf_finish(&warnings);
+}
+
+static void test_short_passwords_are_warned_of(void **state)
+{
+    struct config *config = load_right(&(struct given){
+        .file = "dashboard: { password = \"short\"; };\n"
+                "sites = ( { name = \"a\"; dashboard_password = \"eleven byte\" },\n"
+                "  { name = \"b\"; dashboard_password = \"twelve bytes\" }, \"c\" );"});
+    struct buf out = BUF_EMPTY;
+
+    (void)state;
+    assert_int_equal(chmod("test.conf", 0600), 0); /* else there is a warning of that as well */
+    config_list_warnings(config, &out);
+    assert_string_equal(
+        out.bytes,
+        "test.conf:1: dashboard.password: the password is shorter than 12 characters, so it may be "
+        "guessed\n"
+        "test.conf:2: sites.dashboard_password of a: the password is shorter than 12 characters, so "
+        "it may be guessed\n");
+    buf_finish(&out);
+    config_unload(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,9 +373,15 @@ int main(void)
         config_test(test_the_environment_gives_names),
         config_test(test_printed_groups_are_read_again),
         config_test(test_errors_have_lines_of_their_own),
+        config_test(test_page_rules_are_checked),
+        config_test(test_any_site_has_options),
         config_test(test_names_belong_to_one_site),
         config_test(test_groups_elsewhere),
         config_test(test_origins),
+        config_test(test_passwords_come_from_files),
+        config_test(test_wrong_password_files),
+        config_test(test_a_reload_keeps_a_password),
+        config_test(test_short_passwords_are_warned_of),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

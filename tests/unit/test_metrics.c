@@ -51,8 +51,16 @@ static struct buf write_example(void)
         .in_flight = 1,
     };
     struct novelty_stats novelty = {.refused_pages = 21, .ignored_visitors = 22};
+    struct password_guard_stats passwords = {23, 24, 25};
+    struct fullness_view fullness = {.nearly_full_count = 26,
+                                     .fullest_pages = 3,
+                                     .fullest_pages_max = 4,
+                                     .sites = 1,
+                                     .sites_max = 8};
     struct metrics_facts facts = {
         .novelty = &novelty,
+        .passwords = &passwords,
+        .fullness = &fullness,
         .version = "1.2.3",
         .stats = &stats,
         .store = &health,
@@ -98,6 +106,12 @@ static void test_values(void **state)
     assert_line(&out, "visitcountd_visits_lost_total 13");
     assert_line(&out, "visitcountd_budget_refusals_total{budget=\"pages\"} 21");
     assert_line(&out, "visitcountd_visitors_ignored_total 22");
+    assert_line(&out, "visitcountd_nearly_full_sites 26");
+    assert_line(&out, "visitcountd_fullest_site_ratio 0.7500");
+    assert_line(&out, "visitcountd_sites_ratio 0.1250");
+    assert_line(&out, "visitcountd_dashboard_wrong_passwords_total 23");
+    assert_line(&out, "visitcountd_dashboard_delayed_attempts_total 24");
+    assert_line(&out, "visitcountd_dashboard_refused_attempts_total 25");
     assert_line(&out, "visitcountd_visits_total{result=\"unknown\"} 1");
     assert_line(&out, "visitcountd_visits_waiting 10");
     assert_line(&out, "visitcountd_batches_total 5");

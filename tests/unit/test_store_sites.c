@@ -93,6 +93,26 @@ static void on_sites(void *data, const struct store_sites *sites)
     end_call(end, sites->outcome, sites->reason);
 }
 
+static void on_counted(void *data, const struct store_counted *counted)
+{
+    struct end *end = data;
+
+    end->count = counted->count;
+    end_call(end, counted->outcome, counted->reason);
+}
+
+static size_t count_of(struct fixture *fixture, const char *site)
+{
+    struct end *end = begin_call(fixture);
+    size_t count;
+
+    store_count(fixture->store, site, on_counted, end);
+    wait_for_end(end);
+    count = end->count;
+    free(end);
+    return count;
+}
+
 static void on_edited(void *data, const struct store_edited *edited)
 {
     ((struct end *)data)->edited = *edited;
@@ -254,7 +274,10 @@ static void test_a_scan_tells_of_each_page(void **state)
     char after[STORE_PAGE_MAX + 1] = "";
     int calls = 0;
 
+    assert_int_equal(count_of(fixture, "default"), 0);
     fill_site(fixture);
+    assert_int_equal(count_of(fixture, "default"), SCANNED);
+    assert_int_equal(count_of(fixture, "other"), 0);
     do {
         struct end *end = begin_call(fixture);
 
@@ -296,6 +319,7 @@ static void test_sites_are_admitted_up_to_a_limit(void **state)
     assert_string_equal(end->names[0], "a");
     assert_string_equal(end->names[3], "d");
     free(end);
+    assert_int_equal(count_of(fixture, ""), 4);
 }
 
 /* ---- edits ---- */

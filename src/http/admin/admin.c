@@ -8,7 +8,8 @@
 #include "count/engine.h"
 #include "http/admin/admin_answer.h"
 #include "http/admin/admin_backup.h"
-#include "http/admin/admin_pages.h"
+#include "http/admin/admin_edit.h"
+#include "http/admin/admin_lists.h"
 #include "http/admin/admin_repair.h"
 #include "http/admin/admin_status.h"
 #include "http/admin/app_view.h"
@@ -150,10 +151,12 @@ static void admin_handle_metrics(struct request *request)
     struct trouble_view sites = {0};
     struct trouble_view salt = {0};
     struct metrics_facts facts;
+    struct fullness_view fullness;
     struct buf body = BUF_EMPTY;
 
     app_view(request->app, &view);
     store_health(view.store, &health);
+    fullness_view(view.fullness, &fullness);
     engine_longest_stall(view.engine, &stall);
     trouble_view(view.site_trouble, &sites);
     trouble_view(view.salt_trouble, &salt);
@@ -172,6 +175,8 @@ static void admin_handle_metrics(struct request *request)
         .accepted_connections = view.server.accepted_connections,
         .live_clients = view.live_clients,
         .novelty = view.novelty,
+        .passwords = view.passwords,
+        .fullness = &fullness,
         .client_window_s = store_client_window_s(view.store),
         .requests = view.server.requests,
     };
@@ -198,11 +203,15 @@ static void admin_handle_config(struct request *request)
     admin_answer_respond_form(request, 200, &body);
 }
 
-/** Answers with the result of an action: its lines under `result`, or an error. */
-static void respond_action(struct request *request, bool is_done, const char *result,
-                           struct buf *lines)
+/** Runs an action on the configuration. Answers with its changes and warnings, or its errors. */
+static void run_config_action(struct request *request,
+                              bool (*action)(void *data, struct buf *message, struct buf *warnings),
+                              const char *result)
 {
-    const char *text = lines->length != 0 ? lines->bytes : "";
+    struct buf lines = BUF_EMPTY;
+    struct buf warnings = BUF_EMPTY;
+    bool is_done = action(request->app->actions.data, &lines, &warnings);
+    const char *text = lines.length != 0 ? lines.bytes : "";
 
     if (is_done) {
         struct report report;
@@ -210,29 +219,25 @@ static void respond_action(struct request *request, bool is_done, const char *re
         report_init(&report, admin_answer_form(request));
         report_text(&report, "result", result);
         report_lines(&report, "changes", text);
+        if (warnings.length != 0) {
+            report_lines(&report, "warnings", warnings.bytes);
+        }
         admin_answer_respond_report(request, 200, &report);
     } else {
         response_send_error(request, 422, "config_refused", "%s", text);
     }
-    buf_finish(lines);
+    buf_finish(&warnings);
+    buf_finish(&lines);
 }
 
 static void admin_handle_check(struct request *request)
 {
-    struct app_view view;
-    struct buf lines = BUF_EMPTY;
-
-    app_view(request->app, &view);
-    respond_action(request, view.actions->check(view.actions->data, &lines), "acceptable", &lines);
+    run_config_action(request, request->app->actions.check, "acceptable");
 }
 
 static void admin_handle_reload(struct request *request)
 {
-    struct app_view view;
-    struct buf lines = BUF_EMPTY;
-
-    app_view(request->app, &view);
-    respond_action(request, view.actions->reload(view.actions->data, &lines), "reloaded", &lines);
+    run_config_action(request, request->app->actions.reload, "reloaded");
 }
 
 static void admin_handle_drain(struct request *request)

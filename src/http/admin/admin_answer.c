@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/admin/admin_answer.h"
 
+#include "base/units.h"
 #include "base/utf8.h"
 #include "http/admin/app_view.h"
 #include "http/render/render.h"
@@ -105,6 +106,23 @@ bool admin_answer_parse_page(struct request *request, const char *name, struct p
                                                             : "");
     }
     return status == PAGE_KEY_OK;
+}
+
+bool admin_answer_parse_number(struct request *request, uint64_t smallest, uint64_t largest,
+                               uint64_t *number)
+{
+    const char *text = admin_answer_parameter(request, "number");
+
+    if (text == NULL) {
+        return true;
+    }
+    if (units_parse_u64(text, number) != 0 || *number < smallest || *number > largest) {
+        response_send_error(request, 400, "bad_number",
+                            "expected a number from %llu to %llu, not \"%s\"",
+                            (unsigned long long)smallest, (unsigned long long)largest, text);
+        return false;
+    }
+    return true;
 }
 
 void admin_answer_put_page(struct buf *out, const char *page)

@@ -42,6 +42,13 @@ bool admin_answer_parse_site(struct request *request, char ret_site[STORE_SITE_M
  */
 bool admin_answer_parse_page(struct request *request, const char *name, struct page_key *ret_page);
 
+/**
+ * Parses the parameter "number", from `smallest` to `largest`, into `number`, which keeps its value
+ * without the parameter. Returns false after answering.
+ */
+bool admin_answer_parse_number(struct request *request, uint64_t smallest, uint64_t largest,
+                               uint64_t *number);
+
 /** Appends a page, encoded so that admin_answer_parse_page() makes the same key of it. */
 void admin_answer_put_page(struct buf *out, const char *page);
 

@@ -6,6 +6,8 @@
 #include "count/journal_takeover.h"
 #include "count/engine.h"
 #include "journal/journal.h"
+#include "http/routes/password_guard.h"
+#include "http/visit/fullness.h"
 #include "http/visit/novelty.h"
 #include "http/visit/trouble.h"
 #include "http/admin/version.h"
@@ -115,6 +117,32 @@ static void report_trouble(struct report *report, const struct trouble *trouble)
         report_duration(report, "failing_for", view.lasted_ms);
         report_text(report, "failing_reason", view.reason);
     }
+}
+
+/* how full limits.pages and limits.sites are */
+static void report_limits(struct report *report, const struct app_view *view)
+{
+    struct some_names some = {0};
+    struct fullness_view fullness;
+
+    fullness_view(view->fullness, &fullness);
+    report_begin_section(report, "limits");
+    if (fullness.fullest_site != NULL) {
+        report_text(report, "fullest_site", fullness.fullest_site);
+        report_u64(report, "fullest_site_pages", fullness.fullest_pages);
+        report_u64(report, "fullest_site_pages_max", fullness.fullest_pages_max);
+    }
+    report_u64(report, "nearly_full_sites", fullness.nearly_full_count);
+    if (fullness.nearly_full_count != 0) {
+        fullness_list(view->fullness, count_name, &some);
+        report_lines(report, "nearly_full_site_names", some.names.bytes);
+        buf_finish(&some.names);
+    }
+    if (fullness.sites_max != 0) {
+        report_u64(report, "sites", fullness.sites);
+        report_u64(report, "sites_max", fullness.sites_max);
+    }
+    report_end_section(report);
 }
 
 static void report_sites(struct report *report, const struct app_view *view)
@@ -301,6 +329,12 @@ void admin_status_report(struct report *report, const struct app_view *view)
     report_u64(report, "refused_sites", view->novelty->refused_sites);
     report_u64(report, "refused_idempotency_keys", view->novelty->refused_tokens);
     report_u64(report, "refused_idempotency_key_shares", view->novelty->refused_shares);
+    report_end_section(report);
+    report_limits(report, view);
+    report_begin_section(report, "dashboard");
+    report_u64(report, "wrong_passwords", view->passwords->wrong);
+    report_u64(report, "delayed_attempts", view->passwords->delayed);
+    report_u64(report, "refused_attempts", view->passwords->refused);
     report_end_section(report);
     report_sites(report, view);
     report_begin_section(report, "connections");

@@ -2,6 +2,7 @@
 #include "http/admin/app_view.h"
 
 #include "http/routes/live.h"
+#include "http/routes/password_guard.h"
 #include "http/routes/site_registration.h"
 #include "http/visit/novelty.h"
 #include "http/visit/sites.h"
@@ -23,6 +24,8 @@ void app_view(const struct app *app, struct app_view *ret_view)
         .salt_trouble = visitors_trouble(app->visitors),
         .site_trouble = site_registrations_trouble(app->site_registrations),
         .novelty = &app->novelty->stats,
+        .passwords = password_guard_stats(app->password_guard),
+        .fullness = app->fullness,
         .live_clients = live_client_count(app->live),
     };
     server_count(app->server, &ret_view->server);

@@ -20,7 +20,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct fullness;
 struct novelty_stats;
+struct password_guard_stats;
 struct trouble;
 
 struct app_view {
@@ -39,6 +41,8 @@ struct app_view {
     const struct trouble *site_trouble; /* the store refuses to admit unlisted sites */
     uint64_t live_clients;              /* clients of live streams */
     const struct novelty_stats *novelty;
+    const struct password_guard_stats *passwords;
+    const struct fullness *fullness;
 
     struct server_counts server;
 };

@@ -256,6 +256,24 @@ static void put_budget_refusals(struct buf *out, const struct family *family,
     put_labelled(out, family, "budget", "idempotency_keys_total", facts->novelty->refused_shares);
 }
 
+static void put_ratio(struct buf *out, const struct family *family, uint64_t part, uint64_t whole)
+{
+    put_head(out, family);
+    buf_printf(out, "%s %.4f\n", family->name, whole != 0 ? (double)part / (double)whole : 0.0);
+}
+
+static void put_fullest_site(struct buf *out, const struct family *family,
+                             const struct metrics_facts *facts)
+{
+    put_ratio(out, family, facts->fullness->fullest_pages, facts->fullness->fullest_pages_max);
+}
+
+static void put_sites(struct buf *out, const struct family *family,
+                      const struct metrics_facts *facts)
+{
+    put_ratio(out, family, facts->fullness->sites, facts->fullness->sites_max);
+}
+
 static void put_start_time(struct buf *out, const struct family *family,
                            const struct metrics_facts *facts)
 {

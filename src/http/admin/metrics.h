@@ -12,6 +12,8 @@
 #include "base/buf.h"
 #include "journal/journal.h"
 #include "count/stats.h"
+#include "http/routes/password_guard.h"
+#include "http/visit/fullness.h"
 #include "http/visit/novelty.h"
 #include "store/store.h"
 
@@ -47,6 +49,8 @@ struct metrics_facts {
     uint64_t accepted_connections;
     uint64_t live_clients; /* clients of live streams */
     const struct novelty_stats *novelty;
+    const struct password_guard_stats *passwords;
+    const struct fullness_view *fullness;
     uint64_t client_window_s; /* how long the store keeps an Idempotency-Key */
     uint64_t requests;
 };

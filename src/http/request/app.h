@@ -17,9 +17,11 @@ struct visit_filter;
 struct journal_takeovers;
 struct config;
 struct engine;
+struct fullness;
 struct live;
 struct loop;
 struct novelty;
+struct password_guard;
 struct server;
 struct site_registrations;
 struct sites;
@@ -31,11 +33,11 @@ struct app_actions {
     void *data;
     /**
      * Reloads the configuration. Appends the changes to `message`, or the errors if it returns
-     * false.
+     * false. Appends a line to `warnings` for each setting that is valid but dangerous.
      */
-    bool (*reload)(void *data, struct buf *message);
+    bool (*reload)(void *data, struct buf *message, struct buf *warnings);
     /** Checks the configuration without applying it. Otherwise like `reload`. */
-    bool (*check)(void *data, struct buf *message);
+    bool (*check)(void *data, struct buf *message, struct buf *warnings);
     /** Starts to drain; the process ends afterwards. */
     void (*drain)(void *data);
     /**
@@ -56,6 +58,8 @@ struct app {
     struct sites *sites;
     struct visit_filter *visit_filter;
     struct novelty *novelty;
+    struct fullness *fullness;
+    struct password_guard *password_guard;
     struct visitors *visitors;
     struct site_registrations *site_registrations;
     struct live *live;

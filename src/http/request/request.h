@@ -29,6 +29,13 @@ enum {
     ROUTE_COUNTS = 1 << 8
 };
 
+/** What became of the password that a request sent, see password_guard.h. */
+enum password_state {
+    PASSWORD_NEW,     /* it was not looked at yet */
+    PASSWORD_WAITED,  /* it waited for its turn and may be looked at */
+    PASSWORD_REJECTED /* it was wrong, and the answer has been delayed */
+};
+
 /**
  * A request. It lives in libh2o's pool for the request, until its answer was sent. libh2o does not
  * notice earlier that an HTTP/1 client left.
@@ -50,8 +57,9 @@ struct request {
     bool is_operator;           /* it came by the admin socket or for metrics */
     bool is_script;             /* the answer is a script (JSONP): any page can run it */
     bool is_private;            /* the answer is for this client only; no other page may embed it */
-    uint64_t retry_after_s;     /* Retry-After of errors; 0: the default */
-    bool may_be_kept;           /* a read-only number: the answer gets an ETag and not no-store */
+    enum password_state password_state;
+    uint64_t retry_after_s;      /* Retry-After of errors; 0: the default */
+    bool may_be_kept;            /* a read-only number: the answer gets an ETag and not no-store */
     const struct period *period; /* the time span of the number; NULL: all time */
     const char *period_text;     /* as the client wrote it */
     /* the format of answers and errors; initially the route's; NULL: errors are JSON */

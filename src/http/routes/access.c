@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include "http/request/app.h"
 #include "http/request/http_error.h"
+#include "http/routes/password_guard.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -13,6 +14,9 @@
 
 /* limit of the header's value; a password has at most 1024 bytes */
 #define CREDENTIALS_MAX 2048
+
+#define SCHEME        "Basic "
+#define SCHEME_LENGTH (sizeof(SCHEME) - 1)
 
 static void digest(const char *bytes, size_t length, unsigned char ret_digest[EVP_MAX_MD_SIZE])
 {
@@ -31,42 +35,76 @@ static bool is_equal(const char *one, size_t one_length, const char *other)
     return CRYPTO_memcmp(digests[0], digests[1], sizeof(digests[0])) == 0;
 }
 
-bool access_has_password(const struct request *request, const char *password)
+/** Whether the client sent a user name and a password, be it wrong (RFC 7617, 2). */
+static bool sends_password(const struct request *request)
 {
-    static const char scheme[] = "Basic ";
+    h2o_iovec_t header = request_header(request, H2O_TOKEN_AUTHORIZATION);
+
+    return header.len > SCHEME_LENGTH && strncasecmp(header.base, SCHEME, SCHEME_LENGTH) == 0;
+}
+
+static bool is_right(const struct request *request, const struct site_rules *rules)
+{
+    const char *passwords[] = {request->app->config->dashboard_password, rules->password};
     h2o_iovec_t header = request_header(request, H2O_TOKEN_AUTHORIZATION);
     unsigned char text[CREDENTIALS_MAX + 4];
-    size_t prefix = sizeof(scheme) - 1;
     const char *colon;
+    bool is_one = false;
     int length;
 
-    if (password[0] == '\0' || header.len <= prefix || header.len > CREDENTIALS_MAX ||
-        strncasecmp(header.base, scheme, prefix) != 0) {
+    if (header.len > CREDENTIALS_MAX) {
         return false;
     }
-    length = EVP_DecodeBlock(text, (const unsigned char *)header.base + prefix,
-                             (int)(header.len - prefix));
+    length = EVP_DecodeBlock(text, (const unsigned char *)header.base + SCHEME_LENGTH,
+                             (int)(header.len - SCHEME_LENGTH));
     for (size_t at = header.len; length > 0 && header.base[at - 1] == '='; at--) {
         length--; /* EVP_DecodeBlock() counts padding as zero bytes */
     }
     colon = length > 0 ? memchr(text, ':', (size_t)length) : NULL;
-    return colon != NULL &&
-           is_equal(colon + 1, (size_t)((const char *)text + length - (colon + 1)), password);
+    for (size_t i = 0; colon != NULL && i < sizeof(passwords) / sizeof(passwords[0]); i++) {
+        size_t sent_length = (size_t)((const char *)text + length - (colon + 1));
+
+        is_one |= is_equal(colon + 1, sent_length, passwords[i]) && passwords[i][0] != '\0';
+    }
+    return is_one;
 }
 
-bool access_is_open(struct request *request, const struct site_rules *rules)
+static bool has_password(const struct request *request, const struct site_rules *rules)
 {
+    return request->app->config->dashboard_password[0] != '\0' || rules->password[0] != '\0';
+}
+
+enum access access_judge(struct request *request, const struct site_rules *rules)
+{
+    struct password_guard *guard = request->app->password_guard;
+    struct budget_charge charge;
+
     request->is_private = !rules->is_public;
-    return rules->is_public ||
-           access_has_password(request, request->app->config->dashboard_password);
+    if (rules->is_public) {
+        return ACCESS_OPEN;
+    }
+    if (!has_password(request, rules) || !sends_password(request) ||
+        password_guard_was_rejected(request)) {
+        return ACCESS_CLOSED;
+    }
+    if (!password_guard_admit(guard, request, &charge)) {
+        return ACCESS_LATER;
+    }
+    if (is_right(request, rules)) {
+        password_guard_accept(guard, &charge);
+        return ACCESS_OPEN;
+    }
+    return password_guard_reject(guard, request, rules->name) ? ACCESS_CLOSED : ACCESS_LATER;
 }
 
 bool access_check(struct request *request, const struct site_rules *rules)
 {
-    if (access_is_open(request, rules)) {
-        return true;
+    enum access access = access_judge(request, rules);
+
+    if (access != ACCESS_CLOSED) {
+        return access == ACCESS_OPEN;
     }
-    if (request->app->config->dashboard_password[0] != '\0') {
+    if (has_password(request, rules)) {
         http_error_respond(request, HTTP_ERROR_PASSWORD_WANTED,
                            "this needs the password of the dashboard");
     } else {

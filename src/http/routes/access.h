@@ -10,18 +10,23 @@
 
 #include <stdbool.h>
 
-/** Whether the client sent `password` (HTTP Basic, RFC 7617). Any user name is accepted. */
-bool access_has_password(const struct request *request, const char *password);
+enum access {
+    ACCESS_OPEN,   /* the site is public, or the client sent a right password */
+    ACCESS_CLOSED, /* not open, and not answered */
+    ACCESS_LATER   /* the request is taken care of; the handler of its route may be called again */
+};
 
 /**
- * Whether the client may see the private views: the site is public, or the client sent its
- * password. Marks the answer of a site that is not public as private.
+ * Decides whether the client may see the private views of a site: the site is public, or the client
+ * sent dashboard.password or the site's own password (HTTP Basic, RFC 7617, with any user name).
+ * Marks the answer of a site that is not public as private. Wrong passwords are counted and slowed
+ * down, see password_guard.h. A handler calls this before it has any effect.
  */
-bool access_is_open(struct request *request, const struct site_rules *rules);
+enum access access_judge(struct request *request, const struct site_rules *rules);
 
 /**
- * Like access_is_open(). If it returns false, it has answered the request: with 401, which asks for
- * the password, or with 403 if no password is configured.
+ * Whether the client may see the private views. If not, the request is taken care of: with 401,
+ * which asks for the password, with 403 if the site has no password, or as ACCESS_LATER.
  */
 bool access_check(struct request *request, const struct site_rules *rules);
 

@@ -3,6 +3,7 @@
 
 #include "base/scratch.h"
 #include "count/engine.h"
+#include "http/visit/fullness.h"
 #include "http/visit/network.h"
 #include "http/visit/novelty.h"
 #include "http/visit/visit_filter.h"
@@ -84,6 +85,9 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
     connection_end_wait(waiting->request->h2o);
     switch (answer->status) {
     case VISIT_COUNTED:
+        if (answer->count == 1) {
+            fullness_note_page(waiting->request->app->fullness, waiting->names);
+        }
         respond_count(waiting, answer, OUTCOME_COUNTED);
         break;
     case VISIT_DUPLICATE:
@@ -98,6 +102,7 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
         http_error_respond(waiting->request, HTTP_ERROR_STORE_UNAVAILABLE, "%s", answer->reason);
         break;
     case VISIT_TOO_MANY_PAGES:
+        fullness_note_page(waiting->request->app->fullness, waiting->names);
         http_error_respond(waiting->request, HTTP_ERROR_TOO_MANY_PAGES, "%s", answer->reason);
         break;
     case VISIT_UNKNOWN:
@@ -267,6 +272,9 @@ static void refuse_visit(struct request *request, const struct page_ref *page_re
             request, HTTP_ERROR_RATE,
             "too many visits of this page from one address; one more counts in %" PRIu64 " s",
             verdict->retry_after_s);
+    } else if (verdict->http_error == HTTP_ERROR_PAGE) {
+        http_error_respond(request, HTTP_ERROR_PAGE, "site %s does not count this page",
+                           page_ref->site);
     } else {
         http_error_respond(request, verdict->http_error,
                            "site %s counts visits from its own pages only", page_ref->site);
@@ -279,6 +287,9 @@ static void on_site(struct request *request, struct page_ref *page_ref,
 {
     struct client client;
 
+    if (result != SITE_NOT_SERVED) {
+        fullness_note_site(request->app->fullness);
+    }
     if (result != SITE_REGISTERED) {
         engine_note_refused(request->app->engine);
     }

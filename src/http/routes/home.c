@@ -39,10 +39,15 @@ void home_handle(struct request *request)
     if (!page_ref_parse_default(request, &page_ref)) {
         return;
     }
-    if (access_is_open(request, page_ref.rules)) {
+    switch (access_judge(request, page_ref.rules)) {
+    case ACCESS_OPEN:
         page_ref.is_site = true;
         dashboard_show(request, &page_ref);
-    } else {
+        break;
+    case ACCESS_CLOSED:
         page_read_start(request, page_ref.site, "/", WELCOME_LIMIT_MS, on_read);
+        break;
+    case ACCESS_LATER:
+        break;
     }
 }

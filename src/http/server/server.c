@@ -5,10 +5,12 @@
 #include "http/server/acceptor.h"
 #include "http/server/connection.h"
 #include "http/server/listener.h"
+#include "http/server/unparsed_head.h"
 #include "loop/loop.h"
 
 #include <h2o.h>
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +36,7 @@
  *
  * libh2o refuses some requests before a route sees them: a body that is too large or broken, an
  * expectation other than 100-continue. Such an error becomes JSON. Its connection lingers, because
- * the client may still be sending. A broken request line or header block is out of our reach: it
- * gets libh2o's fixed "400 Bad Request" in plain text.
+ * the client may still be sending.
  */
 
 static const struct {
@@ -144,6 +145,76 @@ struct server {
     void *on_drained_data;
 };
 
+/*
+ * Heads that cannot be parsed
+ *
+ * libh2o would refuse such a head in plain text, or close the connection without an answer. Its
+ * parser, picohttpparser, is called through the symbol phr_parse_request() of its library. The
+ * program defines this symbol as well, so libh2o calls ours, which calls the library's. If that
+ * fails, ours returns the request "GET /" without headers in place of the head, and on_request()
+ * refuses it. With a library that does not call its parser by the symbol, libh2o's plain text would
+ * come back; tests/e2e/test_request_heads.py would notice.
+ */
+
+/* the largest head of a request; libh2o closes the connection at 408 KiB */
+#define HEAD_BYTES_MAX (400 * 1024)
+
+/* the parser's results besides a length */
+#define PARSE_FAILED     (-1)
+#define PARSE_INCOMPLETE (-2)
+
+struct phr_header;
+
+typedef int phr_function(const char *bytes, size_t length, const char **method,
+                         size_t *method_length, const char **path, size_t *path_length,
+                         int *minor_version, struct phr_header *headers, size_t *header_count,
+                         size_t last_length);
+
+__attribute__((visibility("default"))) phr_function phr_parse_request;
+
+/*
+ * Why the head that was parsed last cannot be accepted, or NULL. The handler is called at once,
+ * because the request that stands for the head has no body.
+ */
+static const char *unparsed_fault;
+
+static phr_function *find_parser(void)
+{
+    static phr_function *parser;
+
+    if (parser == NULL) {
+        parser = (phr_function *)dlsym(RTLD_NEXT, "phr_parse_request");
+    }
+    if (parser == NULL) {
+        abort(); /* libh2o has another parser */
+    }
+    return parser;
+}
+
+int phr_parse_request(const char *bytes, size_t length, const char **method, size_t *method_length,
+                      const char **path, size_t *path_length, int *minor_version,
+                      struct phr_header *headers, size_t *header_count, size_t last_length)
+{
+    int result = find_parser()(bytes, length, method, method_length, path, path_length,
+                               minor_version, headers, header_count, last_length);
+    bool is_head;
+
+    if (result >= 0 ? result <= HEAD_BYTES_MAX
+                    : result == PARSE_INCOMPLETE && length <= HEAD_BYTES_MAX) {
+        return result;
+    }
+    unparsed_fault = result == PARSE_FAILED ? unparsed_head_explain(bytes, length)
+                                            : "the head of the request has more than 400 KiB";
+    is_head = length >= 5 && memcmp(bytes, "HEAD ", 5) == 0; /* its answer has no body */
+    *method = is_head ? "HEAD" : "GET";
+    *method_length = strlen(*method);
+    *path = "/";
+    *path_length = 1;
+    *minor_version = 1;
+    *header_count = 0;
+    return (int)length;
+}
+
 /* Requests */
 
 struct kind_handler {
@@ -182,9 +253,9 @@ static void refuse_request(h2o_req_t *req, bool is_public, const char *message)
 static int on_request(h2o_handler_t *handler, h2o_req_t *req)
 {
     struct kind *kind = ((struct kind_handler *)handler)->kind;
+    const char *fault = unparsed_fault != NULL ? unparsed_fault : connection_find_fault(req);
 
-    const char *fault = connection_find_fault(req);
-
+    unparsed_fault = NULL; /* the next request may be one that was parsed before */
     kind->requests++;
     if (fault != NULL) {
         refuse_request(req, kind->handler.is_public, fault);

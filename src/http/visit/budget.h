@@ -25,7 +25,8 @@ enum budget_kind {
     BUDGET_SITES,
     BUDGET_TOKENS,
     BUDGET_VISITORS,
-    BUDGET_TOKENS_OF_SITE /* of a site in place of a network */
+    BUDGET_TOKENS_OF_SITE, /* of a site in place of a network */
+    BUDGET_PASSWORDS
 };
 
 /** The limits of a budget. A count of 0 means no limit. */

@@ -20,6 +20,8 @@ struct site {
     bool is_listed;
     uint64_t due_minute; /* minute in which it was last added to the store's list */
     char **origins;
+    char *password;
+    struct page_rule *page_rules;
     char name[STORE_SITE_MAX + 1];
 };
 
@@ -67,6 +69,17 @@ static void copy_origins(struct site *site, const struct config_strings *origins
     site->rules.origin_count = origins->count;
 }
 
+static void copy_page_rules(struct site *site, const struct config_strings *texts)
+{
+    site->page_rules = allocate((texts->count + 1) * sizeof(site->page_rules[0]));
+    for (size_t i = 0; i < texts->count; i++) {
+        /* the configuration was checked, so it is valid */
+        (void)page_rule_parse(texts->items[i], &site->page_rules[i]);
+    }
+    site->rules.page_rules = site->page_rules;
+    site->rules.page_rule_count = texts->count;
+}
+
 static struct site *make_site(const char *name, size_t length)
 {
     struct site *site = allocate(sizeof(*site));
@@ -87,11 +100,14 @@ static struct site *create_site(const struct config *config, const struct config
     struct site_rules *rules = &site->rules;
 
     copy_origins(site, &given->origins);
+    copy_page_rules(site, &given->page_rules);
     rules->counts_unique = CHOOSE(count, given->count, config->count_mode) == COUNT_UNIQUE;
     rules->ignores_bots = CHOOSE(bots, given->bots, config->bots) == BOTS_IGNORE;
     rules->keeps_visitors = config->visitors_unique;
     rules->is_public =
         CHOOSE(dashboard, given->dashboard == DASHBOARD_PUBLIC, config->dashboard_public);
+    site->password = alloc_text(given->dashboard_password != NULL ? given->dashboard_password : "");
+    rules->password = site->password;
     rules->pages_max = CHOOSE(pages, given->pages, config->limits_pages);
     rules->rate = CHOOSE(rate, given->rate, config->limits_rate);
     rules->zone = open_zone(CHOOSE(timezone, given->timezone, config->timezone));
@@ -109,6 +125,11 @@ static void destroy_site(struct site *site)
         free(site->origins[i]);
     }
     free(site->origins);
+    for (size_t i = 0; site->page_rules != NULL && i < site->rules.page_rule_count; i++) {
+        page_rule_clear(&site->page_rules[i]);
+    }
+    free(site->page_rules);
+    free(site->password);
     if (site->origins != NULL) {
         zone_close(site->rules.zone); /* admitted sites share the zone of the open rules */
     }
@@ -151,7 +172,7 @@ struct sites *sites_create(const struct config *config)
         const struct config_site *given = &config->sites.items[i];
 
         if (strcmp(given->name, ANY) == 0) {
-            sites->open = create_site(config, &silent, "");
+            sites->open = create_site(config, given, "");
             sites->open_limit = config->limits_sites;
         } else {
             add_site(sites, config, given);
@@ -284,4 +305,14 @@ bool site_rules_admit_origin(const struct site_rules *rules, const char *origin,
         }
     }
     return rules->origin_count == 0;
+}
+
+bool site_rules_admit_page(const struct site_rules *rules, const char *page, size_t length)
+{
+    for (size_t i = 0; i < rules->page_rule_count; i++) {
+        if (page_rule_matches(&rules->page_rules[i], page, length)) {
+            return true;
+        }
+    }
+    return rules->page_rule_count == 0;
 }

@@ -11,6 +11,7 @@
 
 #include "base/zone.h"
 #include "config/config.h"
+#include "config/page_rule.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,11 +25,14 @@ struct site_rules {
     size_t name_length;
     const char *const *origins; /* as browsers write them; empty: any origin */
     size_t origin_count;
-    bool counts_unique;  /* a visitor counts once per day and page */
-    bool ignores_bots;   /* visits of bots do not count */
-    bool keeps_visitors; /* unique visitors are counted in addition to visits */
-    bool is_public;      /* its dashboard, series and top list are public */
+    bool counts_unique;   /* a visitor counts once per day and page */
+    bool ignores_bots;    /* visits of bots do not count */
+    bool keeps_visitors;  /* unique visitors are counted in addition to visits */
+    bool is_public;       /* its dashboard, series and top list are public */
+    const char *password; /* its own one, which opens them if they are not; "": none */
     uint64_t pages_max;
+    const struct page_rule *page_rules; /* only pages that match one are counted; empty: all */
+    size_t page_rule_count;
     struct rate rate; /* limit for one client on one page */
     struct zone *zone;
 };
@@ -75,6 +79,9 @@ const struct site_rules *sites_default_rules(const struct sites *sites);
 /** Calls `on_rules` for all rules with their own time zone, including sites_open_rules(). */
 void sites_for_each(const struct sites *sites,
                     void (*on_rules)(void *data, const struct site_rules *rules), void *data);
+
+/** Whether the site's rules admit a page. A site without rules admits any. */
+bool site_rules_admit_page(const struct site_rules *rules, const char *page, size_t length);
 
 /** Whether the site admits `origin`. A site without origins admits any. */
 bool site_rules_admit_origin(const struct site_rules *rules, const char *origin, size_t length);

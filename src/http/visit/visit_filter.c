@@ -95,6 +95,9 @@ void visit_filter_judge(struct visit_filter *visit_filter, const struct config *
     } else if (rules->origin_count != 0 &&
                !page_ref_admits(rules, headers->origin, headers->referer)) {
         refuse_for(ret_verdict, HTTP_ERROR_ORIGIN);
+    } else if (rules->page_rule_count != 0 &&
+               !site_rules_admit_page(rules, page_ref->page.bytes, page_ref->page.length)) {
+        refuse_for(ret_verdict, HTTP_ERROR_PAGE);
     } else if ((wait_ms = take_from_bucket(visit_filter, client, page_ref)) != 0) {
         refuse_for(ret_verdict, HTTP_ERROR_RATE);
         ret_verdict->retry_after_s = (wait_ms + 999) / 1000;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * visit_filter: decides whether a request to a counting route counts. It filters prefetches, bots,
- * the networks that the operator excludes, foreign origins, and visits above the rate limit.
+ * the networks that the operator excludes, foreign origins, pages that a site does not count, and
+ * visits above the rate limit.
  */
 #ifndef VISITCOUNTD_HTTP_VISIT_FILTER_H
 #define VISITCOUNTD_HTTP_VISIT_FILTER_H
@@ -36,8 +37,9 @@ void visit_filter_finish(struct visit_filter *visit_filter);
 
 /**
  * Judges a request that is not a HEAD. The checks run in this order, and the first one that fails
- * decides: prefetch, bot, networks of `config`, origins of the site, rate of the client on the
- * page. The rate check takes one visit out of the client's bucket. Sets all of `ret_verdict`.
+ * decides: prefetch, bot, networks of `config`, origins and pages of the site, rate of the client
+ * on the page. The rate check takes one visit out of the client's bucket. Sets all of
+ * `ret_verdict`.
  */
 void visit_filter_judge(struct visit_filter *visit_filter, const struct config *config,
                         const struct client *client, const struct page_ref *page_ref,

@@ -241,3 +241,44 @@ void redis_store_sites(struct store *store, store_on_sites on_sites, void *data)
     listing->request.on_sites = on_sites;
     add_listing(listing, send_sites, true);
 }
+
+/* --- counts --- */
+
+/* the members of a site's totals that are no pages: the site itself, and its mark */
+#define MEMBERS_BESIDE_PAGES 2
+
+static void finish_count(struct redis_call *call, const redisReply *reply, const char *reason)
+{
+    struct redis_request *request = redis_request_of(call);
+    struct store_counted counted = {.outcome = STORE_OK};
+    uint64_t beside = request->count;
+
+    if (reply != NULL && reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0) {
+        uint64_t members = (uint64_t)reply->integer;
+
+        counted.count = members > beside ? members - beside : 0;
+    } else {
+        counted.outcome = STORE_REFUSED;
+        counted.reason = reason_of(request, reply, reason);
+    }
+    request->on_counted(request->data, &counted);
+    free(request);
+}
+
+void redis_store_count(struct store *store, const char *site, store_on_counted on_counted,
+                       void *data)
+{
+    struct redis_request *request = redis_request_create(store, data, finish_count);
+    struct redis_command *command = &request->store->command;
+
+    request->on_counted = on_counted;
+    if (site[0] == '\0') {
+        redis_command_begin(command, "SCARD");
+        redis_command_add_text(command, REDIS_SITES_KEY);
+    } else {
+        request->count = MEMBERS_BESIDE_PAGES;
+        redis_command_begin(command, "ZCARD");
+        redis_request_add_key(command, site, "hits");
+    }
+    redis_request_send(request);
+}

@@ -85,6 +85,7 @@ struct redis_request {
         store_on_series on_series;
         store_on_pages on_pages;
         store_on_sites on_sites;
+        store_on_counted on_counted;
         store_on_ledger on_ledger;
         store_on_edited on_edited;
         store_on_repaired on_repaired;
@@ -184,6 +185,8 @@ void redis_store_top(struct store *store, const struct store_ranking *ranking,
 void redis_store_scan(struct store *store, const char *site, const char *after,
                       store_on_pages on_pages, void *data);
 void redis_store_sites(struct store *store, store_on_sites on_sites, void *data);
+void redis_store_count(struct store *store, const char *site, store_on_counted on_counted,
+                       void *data);
 void redis_store_ledger(struct store *store, const char *site, const char *epoch,
                         store_on_ledger on_ledger, void *data);
 void redis_store_edit(struct store *store, const struct store_edit *edit, store_on_edited on_edited,

@@ -15,20 +15,19 @@
 
 #include <stddef.h>
 
-/* clang-format off: one row for each group */
+/* clang-format off */
+
 #define REDIS_APPLY_KEYS(X) \
     X(apply, hits_key) X(apply, day_key) X(apply, hour_key) X(apply, ledger_key)
-#define REDIS_APPLY_ARGUMENTS(X)                                                                \
-    X(apply, epoch)                                                                             \
-    X(apply, sequence) X(apply, follows) X(apply, visits) X(apply, made_at) X(apply, lifetimes) \
-        X(apply, pages_max) X(apply, channel) X(apply, page_count) X(apply, token_groups)       \
-            X(apply, stamp_groups) X(apply, visited_count)
+#define REDIS_APPLY_ARGUMENTS(X) \
+    X(apply, epoch) X(apply, sequence) X(apply, follows) X(apply, visits) X(apply, made_at) \
+    X(apply, lifetimes) X(apply, pages_max) X(apply, channel) X(apply, page_count) \
+    X(apply, token_groups) X(apply, stamp_groups) X(apply, visited_count)
 
 #define REDIS_EDIT_KEYS(X) X(edit, hits_key) X(edit, ledger_key)
-#define REDIS_EDIT_ARGUMENTS(X)                                                            \
-    X(edit, operation)                                                                     \
-    X(edit, page) X(edit, operand) X(edit, day_count) X(edit, hour_count) X(edit, day_ttl) \
-        X(edit, largest) X(edit, channel) X(edit, is_part) X(edit, expects_mark)
+#define REDIS_EDIT_ARGUMENTS(X) \
+    X(edit, operation) X(edit, page) X(edit, operand) X(edit, day_count) X(edit, hour_count) \
+    X(edit, day_ttl) X(edit, largest) X(edit, channel) X(edit, is_part) X(edit, expects_mark)
 
 #define REDIS_LEDGER_KEYS(X)      X(ledger, hits_key) X(ledger, ledger_key)
 #define REDIS_LEDGER_ARGUMENTS(X) X(ledger, epoch)
@@ -37,10 +36,9 @@
 #define REDIS_READ_ARGUMENTS(X) X(read, kind)
 
 #define REDIS_REPAIR_KEYS(X) X(repair, hits_key) X(repair, ledger_key)
-#define REDIS_REPAIR_ARGUMENTS(X)                                                   \
-    X(repair, trust)                                                                \
-    X(repair, number) X(repair, is_forced) X(repair, known) X(repair, expects_mark) \
-        X(repair, channel)
+#define REDIS_REPAIR_ARGUMENTS(X) \
+    X(repair, trust) X(repair, number) X(repair, is_forced) X(repair, known) \
+    X(repair, expects_mark) X(repair, channel)
 
 #define REDIS_ADMIT_KEYS(X)      X(admit, sites_key)
 #define REDIS_ADMIT_ARGUMENTS(X) X(admit, site) X(admit, limit)
@@ -50,10 +48,10 @@
 
 #define REDIS_LOCK_KEYS(X) X(lock, lock_key)
 #define REDIS_LOCK_ARGUMENTS(X)
+
 /* clang-format on */
 
-/* a script's keys and arguments as enumerators: redis_key_SCRIPT_NAME, redis_argument_SCRIPT_NAME
- */
+/* the enumerators of keys and arguments: redis_key_SCRIPT_NAME, redis_argument_SCRIPT_NAME */
 #define REDIS_KEY_OF(script, name)      redis_key_##script##_##name,
 #define REDIS_ARGUMENT_OF(script, name) redis_argument_##script##_##name,
 

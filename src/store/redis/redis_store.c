@@ -105,6 +105,7 @@ static const struct store_operations operations = {
     .top = redis_store_top,
     .scan = redis_store_scan,
     .sites = redis_store_sites,
+    .count = redis_store_count,
     .ledger = redis_store_ledger,
     .edit = redis_store_edit,
     .repair = redis_store_repair,

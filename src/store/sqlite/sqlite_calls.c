@@ -315,6 +315,9 @@ static int run(struct sqlite_file *file, struct sqlite_call *call)
         return sqlite_file_scan(file, call->site, call->after, STORE_LIST_MAX, &call->list);
     case SQLITE_CALL_SITES:
         return sqlite_file_read_sites(file, &call->list);
+    case SQLITE_CALL_COUNT:
+        return call->site[0] == '\0' ? sqlite_file_count_sites(file, &call->number)
+                                     : sqlite_file_count_pages(file, call->site, &call->number);
     case SQLITE_CALL_LEDGER:
         return sqlite_file_read_ledger(file, &call->batch, &call->at, NULL);
     case SQLITE_CALL_EDIT:

@@ -20,6 +20,7 @@ enum sqlite_call_kind {
     SQLITE_CALL_TOP,
     SQLITE_CALL_SCAN,
     SQLITE_CALL_SITES,
+    SQLITE_CALL_COUNT,
     SQLITE_CALL_LEDGER,
     SQLITE_CALL_EDIT,
     SQLITE_CALL_ADMIT,
@@ -35,9 +36,9 @@ struct sqlite_call {
     const struct store_query *query;
     const struct store_span *span;
     const struct store_edit *edit;
-    const char *site;  /* top, scan, admit */
+    const char *site;  /* top, scan, count, admit */
     const char *after; /* scan */
-    uint64_t number;   /* top: most pages; admit: limit; salt: day; version: the result */
+    uint64_t number;   /* top: most pages; admit: limit; salt: day; count, version: the result */
 
     enum store_outcome outcome;
     bool is_left_out; /* of the transaction, because the tables rejected it */

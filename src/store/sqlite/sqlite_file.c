@@ -9,6 +9,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,6 +191,30 @@ static int make_directories(const char *path)
     return 0;
 }
 
+/*
+ * Creates the file if it is missing, with mode 0600 whatever the umask: it holds the salt of the
+ * day. SQLite gives its mode to the log and to the index of the log. A file that exists keeps its
+ * mode, which the operator chose. SQLite reports the errors, when it opens the file.
+ */
+static void create_private(const char *path)
+{
+    struct stat status;
+    int flags = O_RDWR | O_CREAT | O_CLOEXEC;
+    int fd;
+
+    if (stat(path, &status) == 0 || errno != ENOENT) {
+        return;
+    }
+    fd = open(path, flags | O_EXCL, 0600);
+    if (fd < 0 && errno == EEXIST && stat(path, &status) != 0) {
+        fd = open(path, flags, 0600); /* a symbolic link to a file that is missing */
+    }
+    if (fd >= 0) {
+        (void)fchmod(fd, 0600);
+        close(fd);
+    }
+}
+
 /* reads one integer, such as a pragma */
 static int read_number(struct sqlite_file *file, const char *sql, int64_t *ret_number)
 {
@@ -348,6 +373,7 @@ static int open_database(struct sqlite_file *file)
     if (error != 0) {
         return fail(file, SQLITE_CANTOPEN, "make the directory", strerror(-error));
     }
+    create_private(file->path);
     if (sqlite3_open_v2(file->path, &file->db, flags, NULL) != SQLITE_OK) {
         return fail_in_sqlite(file, "open");
     }

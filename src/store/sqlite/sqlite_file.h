@@ -163,6 +163,9 @@ int sqlite_file_read_top(struct sqlite_file *file, const char *site, size_t coun
 int sqlite_file_scan(struct sqlite_file *file, const char *site, const char *after, size_t count,
                      struct sqlite_list *ret_list);
 
+/** Counts the admitted sites. */
+int sqlite_file_count_sites(struct sqlite_file *file, uint64_t *ret_count);
+
 /** Reads the admitted sites. */
 int sqlite_file_read_sites(struct sqlite_file *file, struct sqlite_list *ret_list);
 

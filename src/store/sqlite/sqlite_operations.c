@@ -90,6 +90,16 @@ void sqlite_store_sites(struct store *base, store_on_sites on_sites, void *data)
     add_read(base, call, true);
 }
 
+void sqlite_store_count(struct store *base, const char *site, store_on_counted on_counted,
+                        void *data)
+{
+    struct waiting_call *call = waiting_call_create(SQLITE_CALL_COUNT, 0, data);
+
+    call->sql.site = site;
+    call->on_counted = on_counted;
+    add_read(base, call, true);
+}
+
 void sqlite_store_ledger(struct store *base, const char *site, const char *epoch,
                          store_on_ledger on_ledger, void *data)
 {

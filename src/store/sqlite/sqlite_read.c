@@ -220,6 +220,18 @@ int sqlite_file_scan(struct sqlite_file *file, const char *site, const char *aft
     return 0;
 }
 
+int sqlite_file_count_sites(struct sqlite_file *file, uint64_t *ret_count)
+{
+    int64_t count = 0;
+
+    sqlite_file_bind_name(file->statements[COUNT_SITES], 1, "", 0);
+    if (sqlite_file_read_number(file, COUNT_SITES, "count sites", &count) < 0) {
+        return -EIO;
+    }
+    *ret_count = (uint64_t)count;
+    return 0;
+}
+
 int sqlite_file_read_sites(struct sqlite_file *file, struct sqlite_list *ret_list)
 {
     require(ret_list->count == 0);

@@ -323,6 +323,7 @@ static const struct store_operations operations = {
     .top = sqlite_store_top,
     .scan = sqlite_store_scan,
     .sites = sqlite_store_sites,
+    .count = sqlite_store_count,
     .ledger = sqlite_store_ledger,
     .edit = sqlite_store_edit,
     .admit = sqlite_store_admit,

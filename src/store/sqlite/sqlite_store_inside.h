@@ -100,6 +100,8 @@ void sqlite_store_top(struct store *base, const struct store_ranking *ranking,
 void sqlite_store_scan(struct store *base, const char *site, const char *after,
                        store_on_pages on_pages, void *data);
 void sqlite_store_sites(struct store *base, store_on_sites on_sites, void *data);
+void sqlite_store_count(struct store *base, const char *site, store_on_counted on_counted,
+                        void *data);
 void sqlite_store_ledger(struct store *base, const char *site, const char *epoch,
                          store_on_ledger on_ledger, void *data);
 void sqlite_store_edit(struct store *base, const struct store_edit *what, store_on_edited on_edited,

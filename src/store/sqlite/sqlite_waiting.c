@@ -105,6 +105,10 @@ static void answer_with(struct waiting_call *call, const struct sqlite_call *sql
     case SQLITE_CALL_SITES:
         answer_sites(call, ok, reason);
         break;
+    case SQLITE_CALL_COUNT:
+        call->on_counted(call->data,
+                         &(struct store_counted){sql->outcome, ok ? sql->number : 0, reason});
+        break;
     case SQLITE_CALL_LEDGER:
         call->on_ledger(call->data, &(struct store_ledger){.outcome = sql->outcome,
                                                            .at = sql->at,

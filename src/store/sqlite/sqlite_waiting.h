@@ -16,6 +16,7 @@ struct waiting_call {
         store_on_series on_series;
         store_on_pages on_pages;
         store_on_sites on_sites;
+        store_on_counted on_counted;
         store_on_ledger on_ledger;
         store_on_edited on_edited;
         store_on_admitted on_admitted;

@@ -20,13 +20,14 @@ def name_of(address):
 
 
 class Nginx:
-    def __init__(self, directory, instance_addresses, *, workers=2):
+    def __init__(self, directory, instance_addresses, *, workers=2, environment=None):
         """`instance_addresses`: ("127.0.0.1", port), or the path of its unix socket, of each instance, which does not have to
         run yet."""
         self.directory = pathlib.Path(directory) / "nginx"
         (self.directory / "conf.d").mkdir(parents=True)
         self.address = ("127.0.0.1", free_port())
         self.workers = workers
+        self.environment = environment
         self.instance_addresses = instance_addresses
         self.process = None
         self.guard = None
@@ -53,7 +54,7 @@ class Nginx:
         self.write_config()
         nginx = need_program("nginx", "nginx-light")
         self.process = Process("nginx", [nginx, "-e", "stderr", "-p", self.directory, "-c", self.directory / "nginx.conf"],
-                               self.directory)
+                               self.directory, environment=self.environment)
         self.guard = Guard(self.process.pid)
         wait_until(self.listens, lambda: f"nginx listens:\n{self.process.log()}")
         return self

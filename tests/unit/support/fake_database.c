@@ -319,6 +319,16 @@ static void meet(struct fake_database *database, const struct store_batch *batch
     row->hash = hash;
 }
 
+uint64_t fake_database_visits(const struct fake_database *database)
+{
+    uint64_t visits = 0;
+
+    for (size_t i = 0; i < database->total_count; i++) {
+        visits += database->totals[i].page[0] == '\0' ? database->totals[i].total : 0;
+    }
+    return visits;
+}
+
 uint64_t fake_database_uniques(const struct fake_database *database, const char *site,
                                const char *page, uint64_t day)
 {

@@ -23,6 +23,9 @@ void fake_database_destroy(struct fake_database *database);
 uint64_t fake_database_total(const struct fake_database *database, const char *site,
                              const char *page);
 
+/** The visits of all sites. */
+uint64_t fake_database_visits(const struct fake_database *database);
+
 /** How many visitors a page has on a day. */
 uint64_t fake_database_uniques(const struct fake_database *database, const char *site,
                                const char *page, uint64_t day);

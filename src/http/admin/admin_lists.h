@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * admin_pages: the routes of the admin socket that show and change the pages in the store.
+ * admin_lists: the routes of the admin socket that show pages, sites and their history.
  */
-#ifndef VISITCOUNTD_HTTP_ADMIN_PAGES_H
-#define VISITCOUNTD_HTTP_ADMIN_PAGES_H
+#ifndef VISITCOUNTD_HTTP_ADMIN_LISTS_H
+#define VISITCOUNTD_HTTP_ADMIN_LISTS_H
 
 #include "http/request/request.h"
 
-void admin_handle_set(struct request *request);
-void admin_handle_add(struct request *request);
-void admin_handle_delete(struct request *request);
-void admin_handle_rename(struct request *request);
 void admin_handle_top(struct request *request);
 void admin_handle_series(struct request *request);
 void admin_handle_sites(struct request *request);
