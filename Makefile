@@ -52,6 +52,7 @@ SIMULATED = $(filter $(BUILD)/src/count/% $(BUILD)/src/journal/%,$(OBJECTS)) $(f
 CROWD    = $(BUILD)/tests/faults/crowd
 VISITORS = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/faults/crowd*.c)))
 WALL     = $(BUILD)/tests/clock/wall.so
+JUDGE    = $(BUILD)/tests/bots/judge
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .PHONY: all
@@ -122,6 +123,11 @@ $(BUILD)/tests/fuzz/fuzz_ctl: WRAPPED = connect recv
 $(BUILD)/tests/fuzz/fuzz_headers: $(SERVED)
 $(BUILD)/tests/fuzz/fuzz_headers: WRAPPED = $(FILLED) connection_peer
 
+$(JUDGE): $(BUILD)/tests/bots/judge.o $(BUILD)/src/http/visit/bots.o $(BUILD)/src/http/visit/word_list.o \
+          $(BUILD)/src/http/visit/device_names.o $(BASE)
+	@echo '  LINK $@'
+	@$(LINK) -o $@ $^
+
 # a clock that tests set, loaded into programs that are built with sanitizers or not
 $(WALL): tests/clock/wall.c Makefile
 	@mkdir -p $(@D)
@@ -142,14 +148,15 @@ $(BUILD)/sim: $(SIM) $(SIMULATED)
 	@$(LINK) $(patsubst %,-Wl$(COMMA)--wrap=%,$(FILE_CALLS) $(EPOCH_CALLS)) -o $@ $^ -lpthread
 
 -include $(SIM:.o=.d) $(OBJECTS:.o=.d) $(DAEMON:.o=.d) $(CTL:.o=.d) $(SUPPORT:.o=.d) $(UNITS:=.d) \
-         $(FUZZERS:=.d) $(patsubst %.c,$(BUILD)/%.d,$(wildcard tests/fuzz/*.c)) $(VISITORS:.o=.d)
+         $(FUZZERS:=.d) $(patsubst %.c,$(BUILD)/%.d,$(wildcard tests/fuzz/*.c)) $(VISITORS:.o=.d) $(JUDGE).d
 
-.PHONY: unit-tests fuzzers sim crowd wall
+.PHONY: unit-tests fuzzers sim crowd wall judge
 unit-tests: $(UNITS)
 sim: $(BUILD)/sim
 fuzzers: $(FUZZERS)
 crowd: $(CROWD)
 wall: $(WALL)
+judge: $(JUDGE)
 
 # --- running ---
 
@@ -191,9 +198,13 @@ kube:
 
 # --- what is generated from the sources and kept in the repository ---
 
-.PHONY: generated format gallery
+.PHONY: generated bots format gallery
 generated: all
 	packaging/generate-docs $(BUILD)
+
+# the names of bots, from npm packages; judge shows whether the list is right
+bots: deps-test
+	packaging/generate-bots
 
 gallery: all
 	/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/browser/make_gallery.py
@@ -269,6 +280,7 @@ help:
 	@echo 'make images       container images localhost/visitcountd and those beside it'
 	@echo 'make kube         INSTANCES=3: write packaging/podman/visitcountd.yaml'
 	@echo 'make generated    renew what is made from the table of options'
+	@echo 'make bots         renew the names of bots from the npm packages of tests/bots/package-lock.json'
 	@echo 'make gallery      pictures of the badges and the dashboard, for the documents'
 	@echo 'make bench        measure, beside what people use instead; PARTS="core direct systems instances pages idle sizes hostile"'
 	@echo 'make bench-instructions   the same in instructions and system calls per request'

@@ -73,7 +73,7 @@ class Suite:
 QUICK_TESTS = "test_counting.py test_http.py test_formats.py test_tokens.py test_sites.py test_metrics.py test_openapi.py"
 
 SUITES = [
-    Suite("gcc", 40, "build build gcc all unit-tests fuzzers sim crowd wall"),
+    Suite("gcc", 40, "build build gcc all unit-tests fuzzers sim crowd wall judge"),
     Suite("clang", 30, "build build-clang clang all unit-tests fuzzers sim"),
     Suite("format", 1, "git ls-files --cached --others --exclude-standard '*.c' '*.h' | xargs clang-format --dry-run -Werror"),
     Suite("layers", 1, "tests/layers"),
@@ -90,6 +90,8 @@ SUITES = [
     Suite("faults", 210, "build build gcc all crowd wall && tests tests/faults", needs=("gcc",)),
     # the tools of `make bench`, without its figures
     Suite("bench", 90, "build build gcc all && tests tests/bench", needs=("gcc",)),
+    # the figures of the list of bots, with the npm packages that tests/bots/package-lock.json names
+    Suite("bots", 15, "build build gcc judge && tests tests/bots", needs=("gcc",)),
     Suite("browser", 60, "build build gcc all && tests tests/browser --ignore=tests/browser/test_page_views.py", needs=("gcc",)),
     # the snippet on pages with Turbo, Swup, React and Vue; the two browsers side by side
     Suite("page-views", 150, """

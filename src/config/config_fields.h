@@ -67,6 +67,7 @@ struct config_sites {
 #define OPTION_TYPE_ALIASES    struct config_strings
 #define OPTION_TYPE_ORIGINS    struct config_strings
 #define OPTION_TYPE_PAGE_RULES struct config_strings
+#define OPTION_TYPE_WORDS      struct config_strings
 #define OPTION_TYPE_SITES      struct config_sites
 #define OPTION_TYPE_ADDRESSES  struct config_addresses
 #define OPTION_TYPE_NETWORKS   struct config_networks

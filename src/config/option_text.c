@@ -191,6 +191,32 @@ static void expect_origin(const struct option_row *row, int error, struct buf *o
                   "\"http://localhost:8000\"");
 }
 
+/* --- a word of User-Agent --- */
+
+static int parse_word(const struct option_row *row, const char *text, void *ret_value)
+{
+    static const struct option_row bounds = {.min = 3, .max = 64};
+    size_t length = strlen(text);
+
+    (void)row;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < ' ' || text[i] > '~') {
+            return -EINVAL;
+        }
+    }
+    if (length > 0 && (text[0] == ' ' || text[length - 1] == ' ')) {
+        return -EINVAL;
+    }
+    return parse_string(&bounds, text, ret_value);
+}
+
+static void expect_word(const struct option_row *row, int error, struct buf *out)
+{
+    (void)row;
+    (void)error;
+    buf_puts(out, "3 to 64 visible ASCII characters, and spaces between them");
+}
+
 /* --- a rule for pages, see page_rule.h --- */
 
 static int parse_page_rule(const struct option_row *row, const char *text, void *ret_value)
@@ -254,6 +280,8 @@ const struct option_type option_type_ORIGINS = {
     .print = print_string,
     .clear = clear_string,
 };
+OPTION_TYPE(WORDS, sizeof(char *), QUOTED, parse_word, expect_word, equals_string, print_string,
+            clear_string);
 const struct option_type option_type_PAGE_RULES = {
     .field_size = sizeof(OPTION_TYPE_PAGE_RULES),
     .item_size = sizeof(char *),

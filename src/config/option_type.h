@@ -63,6 +63,7 @@ extern const struct option_type option_type_ZONE;
 extern const struct option_type option_type_SITE;
 extern const struct option_type option_type_ALIASES;
 extern const struct option_type option_type_ORIGINS;
+extern const struct option_type option_type_WORDS;
 extern const struct option_type option_type_PAGE_RULES;
 
 /* option_number.c */

@@ -6,6 +6,7 @@
 #include "http/visit/fullness.h"
 #include "http/visit/novelty.h"
 #include "http/visit/visit_filter.h"
+#include "http/visit/visit_tally.h"
 #include "http/routes/live.h"
 #include "http/routes/password_guard.h"
 #include "http/request/router.h"
@@ -72,6 +73,8 @@ struct app *app_create(const struct app_options *options, struct buf *errors)
     visit_filter_init(app->visit_filter);
     app->novelty = &memory->novelty;
     novelty_init(app->novelty);
+    app->visit_tallies = visit_tallies_create();
+    app->on_uncounted = visit_tally_note;
     app->fullness = fullness_create(app->loop, app->store, app->sites);
     app->password_guard = password_guard_create(app->loop, app->novelty->budgets);
     app->visitors = visitors_create(app->loop, app->store, app->sites);
@@ -113,6 +116,7 @@ void app_destroy(struct app *app)
     server_destroy(app->server);
     site_registrations_destroy(app->site_registrations);
     visitors_destroy(app->visitors);
+    visit_tallies_destroy(app->visit_tallies);
     fullness_destroy(app->fullness);
     sites_destroy(app->sites);
     password_guard_destroy(app->password_guard);

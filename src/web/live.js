@@ -3,7 +3,7 @@
   const state = document.getElementById("state");
   const number = document.querySelector("[data-count]");
   /* ids of the elements that refresh() replaces from a new copy of the page */
-  const parts = ["notice", "total", "today", "visitors", "chart", "toplist", "days"];
+  const parts = ["notice", "total", "today", "visitors", "chart", "toplist", "days", "uncounted"];
   const REFRESH_MS = 2000;
   let refreshed = 0, timer, lost = false;
 

@@ -3,9 +3,9 @@
  * Any bytes as commands of the admin socket: each line is a command with its parameters, as
  * "top?site=default&number=3". "!" before it makes it a POST. Bytes that a URL cannot have are
  * percent-encoded first. The real routes, server and engine answer each command twice, as text and
- * as JSON. Every command is answered, without an internal error; the text has no control characters
- * and none that mislead. All of it runs twice, over differently filled memory: the answers are the
- * same.
+ * as JSON. Every command gets an answer without an internal error. The text has no control or
+ * misleading characters. All of it runs twice, in memory with different content, and the answers
+ * have to be the same.
  */
 #include "answers.h"
 #include "base/buf.h"

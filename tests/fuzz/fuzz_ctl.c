@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as what visitcountctl receives from an admin socket. Lines of "@" separate the answers
- * of one connection after the other; there is none after the last one. The commands that read
- * answers in ways of their own take them: a request in text and in JSON, the table of several
- * instances, an export, a stream. A failure has a reason, which can be shown; a success has none;
- * and JSON is JSON. All is the same when the bytes arrive one by one.
+ * Any bytes that visitcountctl receives from an admin socket. Lines of "@" separate the answers of
+ * consecutive connections, without one after the last answer. The commands with parsers of their
+ * own read them: a request in text and in JSON, the table of several instances, an export, a
+ * stream. A failure has a printable reason, a success has none, and JSON output is valid. The
+ * result is the same if the bytes arrive one by one.
  */
 #include "base/buf.h"
 #include "base/utf8.h"

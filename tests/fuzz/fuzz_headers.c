@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as the headers of a visit, and what is decided by them: who the client is, whether the
- * visit counts, its token, its visitor and what is charged to its network. The first line is the
- * peer's address (or "unix") and the page, as "203.0.113.9 own/a"; each other line is a header.
+ * Any bytes as the headers of a visit, and the decisions that follow: the client, whether the visit
+ * counts, its token, its visitor and the charges of its network. The first line has the peer's
+ * address (or "unix") and the page, as "203.0.113.9 own/a". Each other line is a header.
  *
- * Each visit is judged twice, by two sets of rules that have seen the same visits before, over
- * differently filled memory: a decision that depends on memory that nothing has set differs. What
- * is decided also has to follow from the headers.
+ * Each visit is judged twice, by two sets of rules that have seen the same visits before, in memory
+ * with different content. A decision that depends on memory that was never set differs. The
+ * decisions also have to follow from the headers.
  */
 #include "base/clock.h"
 #include "base/units.h"
@@ -52,7 +52,7 @@ const struct connection_peer *__wrap_connection_peer(const h2o_req_t *req)
 
 /* --- the rules --- */
 
-/* what judges visits: the parts of the server that decide, and what they remember */
+/* the parts of the server that judge visits, with their state */
 struct judge {
     struct app app;
     struct sites *sites;
@@ -60,7 +60,7 @@ struct judge {
     struct novelty novelty;
 };
 
-/* what is decided of a visit */
+/* the decisions on a visit */
 struct decision {
     struct client client;
     struct visit_filter_verdict verdict;

@@ -162,7 +162,7 @@ static bool read_number(const char *text, const regmatch_t *match, uint64_t *ret
     return *ret_number != STORE_NONE; /* larger than any number */
 }
 
-/* visitors that were asked for the first time only, when the answer is that of a duplicate */
+/* numbers of visitors, which a duplicate has only for the first attempt */
 static bool are_numbers(const char *text, const regmatch_t *match)
 {
     char *at = (char *)text + match->rm_so;

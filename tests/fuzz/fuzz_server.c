@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as what clients send to the real server, in turn with what its store and clock do. A
- * line that begins with "@" is a step; all other lines are bytes that the current client sends:
+ * Any bytes from clients to the real server, with steps of its store and clock in between. A line
+ * that begins with "@" is a step. All other lines are bytes that the current client sends:
  *
  *   @v @a           a visitor, or a user of the admin socket, connects
  *   @0 … @3         chooses a client
@@ -10,9 +10,9 @@
  *   @g @b           the store goes away, comes back
  *   @t MS           time passes
  *
- * Each answer is HTTP, and JSON where it says so. No visit is counted that has not arrived, and
- * each one that is answered as counted is in the store. All of it runs twice, over differently
- * filled memory: the answers are the same. No descriptor stays open.
+ * Each answer is HTTP, and JSON if its type says so. Only visits that arrived count. The store has
+ * each visit that was answered as counted. All of it runs twice, in memory with different content,
+ * and the answers have to be the same. No descriptor stays open.
  */
 #include "answers.h"
 #include "base/buf.h"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of this directory share. The parts and their fixtures are those of tests/e2e."""
+"""Fixtures of this directory. The harness and its fixtures come from tests/e2e."""
 
 import pathlib
 import sys

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What of a long run is growth: of memory, of descriptors, of the time that an answer takes.
+"""Finds growth in a long run: of memory, of descriptors, and of the time of an answer.
 
-A run is cut into windows of equal length. What a part needs for its work goes up and down, so of each window the least
-is taken: only what never comes back raises it. The first windows are not judged, since caches and tables fill up. The
-windows of the second third are compared with those of the last third: their medians, and of waits, which depend on what
-else the machine does, their least.
+A run is divided into windows of equal length. The needs of a part go up and down, so the judge uses the least number of each window: only a leak
+raises it. The first windows are not judged, because caches and tables fill up. The judge compares the windows of the second third with those of
+the last third. It compares their medians. For waits, which depend on other load of the machine, it compares the least ones.
 """
 
 import dataclasses

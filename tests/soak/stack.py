@@ -5,8 +5,8 @@
           <- instance (also restarted) <-          strangers, straight to the instances
           <- instance (also restarted) <-
 
-Every answer to a visit is written down. Afterwards each page is compared with the store, and the samples of memory,
-descriptors and waits are judged (judge.py).
+Every answer to a visit is recorded. Afterwards each page is compared with the store, and judge.py judges the samples of memory, descriptors and
+waits.
 """
 
 import collections
@@ -197,7 +197,7 @@ class Soak:
             self.problems += [f"{daemon.name}: {line}" for line in log.splitlines() if " error " in line[:40]]
 
     def count(self):
-        """Compares what visitors were told with what the store has, page by page."""
+        """Compares the answers of visitors with the store, page by page."""
         totals = RedisStore(self.redis).totals()
         for (site, page), (counted, doubtful) in self.crowd.pages.items():
             self.compare(site, page, counted, doubtful, totals.pop((site, page), 0))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A short run of what `make soak-server` runs for hours, and that its judge finds what grows."""
+"""A short version of `make soak-server`, which runs for hours; and tests of its judge."""
 
 import dataclasses
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What goes on in a long run besides the visits that are counted: reads, streams, and clients that mean no good.
+"""The traffic of a long run besides counted visits: reads, streams, and hostile clients.
 
-Each kind is a thread that repeats one action at its pace until the run ends. What an honest client must be answered is
-checked; what a hostile one is answered is only counted, by its status.
+Each kind is a thread that repeats one action at its pace until the run ends. Answers to honest clients are checked. Answers to hostile ones are
+only counted, by status.
 """
 
 import base64
@@ -122,7 +122,7 @@ class Traffic:
         if len(self.streams) > 40:
             self.streams.pop(0).socket.close()
 
-    # --- clients that mean no good ---
+    # --- hostile clients ---
 
     def stranger(self, kind, target, method="GET", headers=None):
         answer = fetch(self.random.choice(self.instances()), target, method, headers={**self.network(), **(headers or {})},

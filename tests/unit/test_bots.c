@@ -47,6 +47,16 @@ static const char *const programs[] = {
     "Mozilla/5.0+(compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)",
     "Pingdom.com_bot_version_1.4_(http://www.pingdom.com/)",
     "SOMECRAWLER",
+    "Feedly/1.0 (+http://www.feedly.com/fetcher.html; 3 subscribers)",
+    "Mozilla/5.0 (Linux; Android 8.0; Pixel 2 Build/OPD3.170816.012; Storebot-Google/1.0) "
+    "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/81.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (Linux; Android 9; IDbot553) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/81.0 "
+    "Mobile Safari/537.36 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+    "ELB-HealthChecker/2.0",
+    "Site24x7",
+    "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
+    "SkypeUriPreview Preview/0.5",
+    "Mozilla/5.0 (compatible; Dormouse/1.0)",
 };
 
 static const char *const people[] = {
@@ -74,6 +84,29 @@ static const char *const people[] = {
     "github-camo (876de43e)",
     "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
     "Bottleneck/1.0",
+    /* models of phones */
+    "Mozilla/5.0 (Linux; Android 4.4.2; IDbot553 Build/KOT49H) AppleWebKit/537.36 (KHTML, like "
+    "Gecko) Chrome/30.0.0.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (Linux; Android 9; B BOT 550) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/80.0 "
+    "Mobile Safari/537.36",
+    "Mozilla/5.0 (Linux; U; Android 2.3.4; en-us; HTC Ruby Build/GRJ22) AppleWebKit/533.1 (KHTML, "
+    "like Gecko) Version/4.0 Mobile Safari/533.1",
+    "Mozilla/5.0 (Linux; Android 13; Spider 8) AppleWebKit/537.36 Chrome/124.0 Safari/537.36",
+    "Mozilla/5.0 (Linux; Android 12; moto g(50) scan Build/S1; wv) AppleWebKit/537.36 Chrome/101.0",
+    "Mozilla/5.0 (compatible; MSIE 10.0; Windows Phone 8.0; Trident/6.0; IEMobile/10.0; ARM; "
+    "Touch; HTC; Ruby)",
+    "Mozilla/5.0 (Mobile; Crawler_8110; rv:48.0) Gecko/48.0 Firefox/48.0 KAIOS/2.5",
+    "Instagram 54.0.0.14 Android (17/4.2.1; 160dpi; 1024x552; x; IDbot553; x; en_US)",
+    "Mozilla/5.0 (Linux; Android 9; X) AppleWebKit/537.36 Chrome/80.0 [FBAN/FB4A;FBDV/IDbot553;]",
+    /* pages that applications show */
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like "
+    "Gecko) Mobile/15E148 WhatsApp/2.23.20",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like "
+    "Gecko) Mobile/15E148 Feedly/99.0",
+    "Mozilla/5.0 (Linux; Android 13; 2201116SI Build/TKQ1; wv) AppleWebKit/537.36 Version/4.0 "
+    "Chrome/125.0 Mobile Safari/537.36 CamScanner/4.5",
+    /* image proxies with an address */
+    "YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html",
 };
 
 static void test_the_list(void **state)
@@ -114,6 +147,107 @@ static void test_how_lines_are_read(void **state)
             fail_msg("\"%s\" is taken for the other", rows[i].user_agent);
         }
     }
+    bots_destroy(bots);
+}
+
+/** Each sign of bots.txt, and words that cover each other. */
+static void test_signs(void **state)
+{
+    struct bots *bots = bots_create("bot*\n^at\n<go\n~soft\n=moz\n!robot arm\n!xxbot\n+camo\n"
+                                    "://\nbotanic garden\n");
+    static const struct {
+        const char *user_agent;
+        bool is_bot;
+    } rows[] = {
+        {"bottle", true},
+        {"at", true},
+        {"a at", false},
+        {"go", true},
+        {"ago", false},
+        {"a go/", true},
+        {"soft/1", true},
+        {"moz soft/1", false},
+        {"soft/1 moz", false},
+        {"moz soft bot", true},
+        {"robot arm", false},
+        {"robot arms", false},
+        {"robot armbot", true},
+        {"xxbot", false},
+        {"xxbot bot", true},
+        {"bot camo", false},
+        {"camo bot", false},
+        {"(android; bot)", false},
+        {"(android; x) bot", true},
+        {"(android; http://x)", true},
+        {"a botanic gardener", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        if (bots_match(bots, rows[i].user_agent, strlen(rows[i].user_agent)) != rows[i].is_bot) {
+            fail_msg("\"%s\" is taken for the other", rows[i].user_agent);
+        }
+    }
+    bots_destroy(bots);
+}
+
+/** A browser with many words that decide nothing, and a bot after as many: none is forgotten. */
+static void test_many_words(void **state)
+{
+    struct bots *bots = bots_create("bot\n~soft\n=moz\n!gobot\n");
+    char text[1024];
+    size_t length = 0;
+
+    (void)state;
+    length += (size_t)sprintf(text, "moz");
+    for (int i = 0; i < 60; i++) {
+        length += (size_t)sprintf(text + length, " soft gobot");
+    }
+    assert_false(bots_match(bots, text, length));
+    length += (size_t)sprintf(text + length, " bot");
+    assert_true(bots_match(bots, text, length));
+    bots_destroy(bots);
+}
+
+/** The words of one site decide for it alone, although verdicts are remembered. */
+static void test_own_words(void **state)
+{
+    static char *added[] = {"MyThing", "(x"};
+    static char *excepted[] = {"Googlebot", "mything/2"};
+    struct config_strings none = {NULL, 0};
+    struct config_strings add = {added, LENGTH(added)};
+    struct config_strings except = {excepted, LENGTH(excepted)};
+    struct bots *bots = bots_create(NULL);
+    struct bots_own *own = bots_own_create(&add, &except);
+    struct bots_own *other = bots_own_create(&none, &except);
+    static const struct {
+        const char *user_agent;
+        bool is_bot;
+        bool is_own;
+        bool is_other;
+    } rows[] = {
+        {"mything", false, true, false},           {"xMYTHING/1.0", false, true, false},
+        {"MyThing/2.0", false, false, false},      {"Googlebot/2.1", true, false, false},
+        {"bingbot/2.0", true, true, true},         {"Firefox (X11)", false, true, false},
+        {"bingbot googlebot", true, false, false},
+    };
+
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < LENGTH(rows); i++) {
+            const char *text = rows[i].user_agent;
+
+            assert_int_equal(bots_match(bots, text, strlen(text)), rows[i].is_bot);
+            assert_int_equal(bots_match_own(bots, own, text, strlen(text)), rows[i].is_own);
+            assert_int_equal(bots_match_own(bots, other, text, strlen(text)), rows[i].is_other);
+        }
+    }
+    /* no verdict was another site's; few may share a place in the cache */
+    assert_true(bots_looked_up(bots) >= 3 * LENGTH(rows));
+    assert_null(bots_own_create(&none, &none));
+    bots_own_destroy(own);
+    bots_own_destroy(other);
+    bots_own_destroy(NULL);
     bots_destroy(bots);
 }
 
@@ -167,6 +301,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_list),
         cmocka_unit_test(test_how_lines_are_read),
+        cmocka_unit_test(test_signs),
+        cmocka_unit_test(test_many_words),
+        cmocka_unit_test(test_own_words),
         cmocka_unit_test(test_verdicts_are_remembered),
         cmocka_unit_test(test_a_flood_of_user_agents),
         cmocka_unit_test(test_what_is_long_is_cut),

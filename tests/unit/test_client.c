@@ -52,14 +52,10 @@ static void test_each_header(void **state)
     static const char *const lines[] = {
         "accept: text/html", "user-agent: a", "origin: b",    "referer: c",
         "sec-gpc: 1",        "purpose: d",    "x-real-ip: e", NULL};
-    static const char *const others[] = {"x-moz: f",
-                                         "sec-purpose: g",
-                                         "dnt: 1",
-                                         "x-request-id: h",
-                                         "x-forwarded-for: i",
-                                         "idempotency-key: j",
-                                         "x-forwarded-xxx: k",
-                                         NULL};
+    static const char *const others[] = {
+        "x-moz: f",           "sec-purpose: g",     "dnt: 1",
+        "x-request-id: h",    "x-forwarded-for: i", "idempotency-key: j",
+        "x-forwarded-xxx: k", "x-purpose: l",       NULL};
     struct request_headers headers;
 
     (void)state;
@@ -78,6 +74,7 @@ static void test_each_header(void **state)
     assert_text(headers.request_id, "h");
     assert_text(headers.forwarded_for, "i");
     assert_text(headers.idempotency_key, "j");
+    assert_text(headers.x_purpose, "l");
     assert_null(headers.user_agent.base);
 }
 

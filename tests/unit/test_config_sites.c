@@ -10,6 +10,7 @@
     "      aliases = [\"www.blog\", \"b\"];\n"                           \
     "      origins = [\"https://blog.example\", \"http://[::1]:80\"];\n" \
     "      count = \"unique\"; bots = \"count\";\n"                      \
+    "      bots_add = [\"Abc\"]; bots_except = [\"x y/\"];\n"            \
     "      timezone = \"Europe/Berlin\";\n"                              \
     "      pages = 5000; rate = \"30/1m\"; dashboard = \"public\";\n"    \
     "      page_rules = [\"/a,b\", \"/c/**\"];\n"                        \
@@ -34,6 +35,9 @@ static void test_groups(void **state)
     assert_string_equal(sites[1].origins.items[0], "https://blog.example");
     assert_int_equal(sites[1].count, COUNT_UNIQUE);
     assert_int_equal(sites[1].bots, BOTS_COUNT);
+    assert_int_equal(sites[1].bots_add.count, 1);
+    assert_string_equal(sites[1].bots_add.items[0], "Abc");
+    assert_string_equal(sites[1].bots_except.items[0], "x y/");
     assert_string_equal(sites[1].timezone, "Europe/Berlin");
     assert_int_equal(sites[1].pages, 5000);
     assert_int_equal(sites[1].rate.count, 30);

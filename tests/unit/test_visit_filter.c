@@ -87,7 +87,8 @@ static void test_prefetches(void **state)
     expect_count(&fixture);
     for (size_t i = 0; i < LENGTH(values); i++) {
         h2o_iovec_t *headers[] = {&fixture.client.headers.purpose,
-                                  &fixture.client.headers.sec_purpose, &fixture.client.headers.moz};
+                                  &fixture.client.headers.sec_purpose,
+                                  &fixture.client.headers.x_purpose, &fixture.client.headers.moz};
 
         for (size_t j = 0; j < LENGTH(headers); j++) {
             *headers[j] = text(values[i]);
@@ -111,6 +112,15 @@ static void test_bots(void **state)
     expect_count(&fixture);
     finish(&fixture);
     init(&fixture, "sites = ( { name = \"a\"; bots = \"count\" } );");
+    fixture.client.headers.user_agent = text(BOT);
+    expect_count(&fixture);
+    finish(&fixture);
+    init(&fixture, "sites = ( { name = \"a\"; bots_add = [\"firefox\"] } ); bots_add = [\"x11\"];");
+    expect_ignore(&fixture, "ignored; reason=bot");
+    finish(&fixture);
+    init(&fixture, "sites = ( { name = \"a\"; bots_add = [] } ); bots_add = [\"firefox\"];"
+                   "bots_except = [\"googlebot\"];");
+    expect_count(&fixture);
     fixture.client.headers.user_agent = text(BOT);
     expect_count(&fixture);
     finish(&fixture);

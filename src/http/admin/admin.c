@@ -175,6 +175,7 @@ static void admin_handle_metrics(struct request *request)
         .accepted_connections = view.server.accepted_connections,
         .live_clients = view.live_clients,
         .novelty = view.novelty,
+        .tallies = view.visit_tallies,
         .passwords = view.passwords,
         .fullness = &fullness,
         .client_window_s = store_client_window_s(view.store),

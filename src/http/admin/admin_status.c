@@ -10,6 +10,7 @@
 #include "http/visit/fullness.h"
 #include "http/visit/novelty.h"
 #include "http/visit/trouble.h"
+#include "http/visit/visit_tally.h"
 #include "http/admin/version.h"
 #include "loop/loop.h"
 #include "store/store.h"
@@ -18,6 +19,9 @@
 
 /* the most site names in one list of the status */
 #define NAMES_MAX 20
+
+/* the most rows of visits that were not counted */
+#define TALLY_ROWS_MAX 50
 
 static const char *listener_kind_name(enum listener_kind kind)
 {
@@ -241,6 +245,34 @@ static void report_visits(struct report *report, const struct app_view *view)
     report_end_section(report);
 }
 
+struct tally_rows {
+    struct report *report;
+    size_t count;
+};
+
+static void put_tally(void *data, const struct visit_tally *tally)
+{
+    struct tally_rows *rows = data;
+
+    for (enum visit_outcome outcome = OUTCOME_NONE; outcome < OUTCOMES; outcome++) {
+        if (tally->visits[outcome] != 0 && rows->count++ < TALLY_ROWS_MAX) {
+            report_begin_section(rows->report, NULL);
+            report_text(rows->report, "reason", visit_outcome_reason(outcome));
+            report_text(rows->report, "site", tally->site);
+            report_u64(rows->report, "visits", tally->visits[outcome]);
+            report_end_section(rows->report);
+        }
+    }
+}
+
+/** Reports what was ignored or refused. The metrics have the rows that are too many here. */
+static void report_not_counted(struct report *report, const struct app_view *view)
+{
+    report_begin_list(report, "not_counted");
+    visit_tallies_for_each(view->visit_tallies, put_tally, &(struct tally_rows){report, 0});
+    report_end_list(report);
+}
+
 static void report_journal(struct report *report, const struct app_view *view)
 {
     const struct journal_status *status = engine_journal_status(view->engine);
@@ -336,6 +368,7 @@ void admin_status_report(struct report *report, const struct app_view *view)
     report_u64(report, "delayed_attempts", view->passwords->delayed);
     report_u64(report, "refused_attempts", view->passwords->refused);
     report_end_section(report);
+    report_not_counted(report, view);
     report_sites(report, view);
     report_begin_section(report, "connections");
     report_u64(report, "open", view->server.open_connections);

@@ -24,6 +24,7 @@ void app_view(const struct app *app, struct app_view *ret_view)
         .salt_trouble = visitors_trouble(app->visitors),
         .site_trouble = site_registrations_trouble(app->site_registrations),
         .novelty = &app->novelty->stats,
+        .visit_tallies = app->visit_tallies,
         .passwords = password_guard_stats(app->password_guard),
         .fullness = app->fullness,
         .live_clients = live_client_count(app->live),

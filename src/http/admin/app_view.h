@@ -22,6 +22,7 @@
 
 struct fullness;
 struct novelty_stats;
+struct visit_tallies;
 struct password_guard_stats;
 struct trouble;
 
@@ -41,6 +42,7 @@ struct app_view {
     const struct trouble *site_trouble; /* the store refuses to admit unlisted sites */
     uint64_t live_clients;              /* clients of live streams */
     const struct novelty_stats *novelty;
+    const struct visit_tallies *visit_tallies; /* what was not counted */
     const struct password_guard_stats *passwords;
     const struct fullness *fullness;
 

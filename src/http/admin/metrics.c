@@ -176,6 +176,38 @@ static void put_visits(struct buf *out, const struct family *family,
     put_labelled(out, family, "result", "unknown", stats->unknown);
 }
 
+struct tally_lines {
+    struct buf *out;
+    const struct family *family;
+    bool has_head;
+};
+
+static void on_tally(void *data, const struct visit_tally *tally)
+{
+    struct tally_lines *lines = data;
+
+    if (!lines->has_head) {
+        put_head(lines->out, lines->family);
+        lines->has_head = true;
+    }
+
+    for (enum visit_outcome outcome = OUTCOME_NONE; outcome < OUTCOMES; outcome++) {
+        if (tally->visits[outcome] != 0) {
+            buf_printf(lines->out, "%s{reason=\"%s\",site=\"%s\"} %" PRIu64 "\n",
+                       lines->family->name, visit_outcome_reason(outcome), tally->site,
+                       tally->visits[outcome]);
+        }
+    }
+}
+
+/** Appends nothing if all visits were counted. */
+static void put_not_counted(struct buf *out, const struct family *family,
+                            const struct metrics_facts *facts)
+{
+    visit_tallies_for_each(facts->tallies, on_tally,
+                           &(struct tally_lines){.out = out, .family = family});
+}
+
 /**
  * Appends the latency histogram. Several buckets of stats make one of ours. Each line counts all
  * visits up to its limit.

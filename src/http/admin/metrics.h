@@ -15,6 +15,7 @@
 #include "http/routes/password_guard.h"
 #include "http/visit/fullness.h"
 #include "http/visit/novelty.h"
+#include "http/visit/visit_tally.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -49,6 +50,7 @@ struct metrics_facts {
     uint64_t accepted_connections;
     uint64_t live_clients; /* clients of live streams */
     const struct novelty_stats *novelty;
+    const struct visit_tallies *tallies;
     const struct password_guard_stats *passwords;
     const struct fullness_view *fullness;
     uint64_t client_window_s; /* how long the store keeps an Idempotency-Key */

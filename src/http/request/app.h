@@ -23,9 +23,11 @@ struct loop;
 struct novelty;
 struct password_guard;
 struct server;
+struct request;
 struct site_registrations;
 struct sites;
 struct store;
+struct visit_tallies;
 struct visitors;
 
 /** Actions of the daemon that the admin socket triggers. */
@@ -61,6 +63,9 @@ struct app {
     struct fullness *fullness;
     struct password_guard *password_guard;
     struct visitors *visitors;
+    struct visit_tallies *visit_tallies;
+    /** Called for each answer that says that a visit is not counted; NULL: not called. */
+    void (*on_uncounted)(struct request *request);
     struct site_registrations *site_registrations;
     struct live *live;
     struct buf scratch;     /* returned by app_scratch() */

@@ -21,8 +21,9 @@ struct request_headers {
     h2o_iovec_t user_agent;
     h2o_iovec_t origin;
     h2o_iovec_t referer;
-    h2o_iovec_t purpose;     /* prefetches: Purpose, Sec-Purpose, X-Moz */
+    h2o_iovec_t purpose;     /* prefetches: Purpose, Sec-Purpose, X-Purpose, X-Moz */
     h2o_iovec_t sec_purpose; /* https://wicg.github.io/nav-speculation/prefetch.html */
+    h2o_iovec_t x_purpose;
     h2o_iovec_t moz;
     h2o_iovec_t dnt; /* https://www.w3.org/TR/tracking-dnt/ */
     h2o_iovec_t gpc; /* Sec-GPC: https://www.w3.org/TR/gpc/ */

@@ -126,6 +126,9 @@ static void set_headers(struct request *request, const struct response *response
     }
     if (request->outcome != OUTCOME_NONE) {
         add_header(headers, &visit_status, format_visit_status(request));
+        if (!visit_outcomes[request->outcome].is_counted && request->app->on_uncounted != NULL) {
+            request->app->on_uncounted(request);
+        }
     }
     for (size_t i = 0; i < response->header_count; i++) {
         const struct response_header *header = &response->headers[i];

@@ -24,4 +24,10 @@ extern const struct visit_outcome_row {
     bool is_counted;
 } visit_outcomes[OUTCOMES];
 
+/**
+ * Returns why a visit was ignored or refused: "bot" of "ignored; reason=bot". Returns NULL for
+ * other outcomes, which are counted or unknown.
+ */
+const char *visit_outcome_reason(enum visit_outcome outcome);
+
 #endif

@@ -11,6 +11,7 @@
 #include "http/render/number.h"
 #include "http/request/pending_query.h"
 #include "http/visit/sites.h"
+#include "http/visit/visit_tally.h"
 #include "store/store.h"
 #include "web/web.h"
 
@@ -178,6 +179,7 @@ enum part {
     PART_CHART,
     PART_PAGES,
     PART_DAYS,
+    PART_UNCOUNTED,
     PARTS
 };
 
@@ -185,12 +187,13 @@ static const struct {
     const char *name;
     bool is_markup;
 } part_fields[PARTS] = {
-    [PART_NAME] = {"name", false},         [PART_HEADING] = {"heading", false},
-    [PART_CRUMB] = {"crumb", true},        [PART_STREAM] = {"stream", false},
-    [PART_ORIGIN] = {"origin", false},     [PART_NOTICE] = {"notice", true},
-    [PART_TOTAL] = {"total", false},       [PART_TODAY] = {"today", false},
-    [PART_VISITORS] = {"visitors", false}, [PART_CHART] = {"chart", true},
-    [PART_PAGES] = {"pages", true},        [PART_DAYS] = {"days", true},
+    [PART_NAME] = {"name", false},          [PART_HEADING] = {"heading", false},
+    [PART_CRUMB] = {"crumb", true},         [PART_STREAM] = {"stream", false},
+    [PART_ORIGIN] = {"origin", false},      [PART_NOTICE] = {"notice", true},
+    [PART_TOTAL] = {"total", false},        [PART_TODAY] = {"today", false},
+    [PART_VISITORS] = {"visitors", false},  [PART_CHART] = {"chart", true},
+    [PART_PAGES] = {"pages", true},         [PART_DAYS] = {"days", true},
+    [PART_UNCOUNTED] = {"uncounted", true},
 };
 
 static void put_number(struct buf *out, bool is_known, uint64_t number)
@@ -268,6 +271,34 @@ static void make_top(struct buf parts[PARTS], const struct dashboard *dashboard)
     buf_puts(&parts[PART_PAGES], "</tbody></table></div></section>");
 }
 
+/** What was ignored or refused; on the dashboard of a site. */
+static void make_uncounted(struct buf parts[PARTS], const struct request *request,
+                           const struct dashboard *dashboard)
+{
+    const struct visit_tally *tally =
+        visit_tallies_find(request->app->visit_tallies, dashboard->page_ref.site);
+    struct buf *out = &parts[PART_UNCOUNTED];
+
+    if (!dashboard->page_ref.is_site) {
+        return;
+    }
+    buf_puts(out, "<section class=\"card\" aria-labelledby=\"uncounted-title\">"
+                  "<h2 id=\"uncounted-title\">Not counted</h2>\n<p>What this instance ignored or "
+                  "refused since it started, by reason.</p>\n<table>\n<thead><tr><th "
+                  "scope=\"col\">Reason</th><th scope=\"col\" class=\"number\">Requests</th></tr>"
+                  "</thead>\n<tbody id=\"uncounted\">");
+    for (enum visit_outcome outcome = OUTCOME_NONE; tally != NULL && outcome < OUTCOMES;
+         outcome++) {
+        if (tally->visits[outcome] != 0) {
+            buf_printf(out, "<tr><td>%s</td><td class=\"number\">", visit_outcome_reason(outcome));
+            number_put(out, tally->visits[outcome], &grouped);
+            buf_puts(out, "</td></tr>\n");
+        }
+    }
+    buf_puts(out, tally != NULL ? "" : "<tr><td class=\"empty\" colspan=\"2\">None yet.</td></tr>");
+    buf_puts(out, "</tbody></table></section>\n");
+}
+
 static void render(struct buf *out, const struct buf parts[PARTS], const char *site)
 {
     struct render_field fields[PARTS + 2] = {
@@ -292,6 +323,7 @@ static void on_answer(struct request *request, struct pending_query *pending)
     make_names(parts, request, dashboard);
     make_numbers(parts, dashboard);
     make_top(parts, dashboard);
+    make_uncounted(parts, request, dashboard);
     render(body, parts, dashboard->page_ref.site);
     format_respond(request, 200, &format_page, body);
     for (int i = 0; i < PARTS; i++) {

@@ -156,6 +156,18 @@ bool page_ref_parse(struct request *request, struct page_ref *ret_page_ref)
     return true;
 }
 
+const struct site_rules *page_ref_find_rules(const struct request *request)
+{
+    h2o_iovec_t rest = read_rest(request);
+    const char *slash = memchr(rest.base, '/', rest.len);
+
+    if (request->route->path[request->route->path_length - 1] != '/') {
+        return sites_default_rules(request->app->sites); /* a whole path, such as /count */
+    }
+    return sites_find(request->app->sites, rest.base,
+                      slash != NULL ? (size_t)(slash - rest.base) : rest.len);
+}
+
 bool page_ref_parse_default(struct request *request, struct page_ref *ret_page_ref)
 {
     use_listed(request, ret_page_ref, sites_default_rules(request->app->sites));

@@ -29,6 +29,12 @@ struct page_ref {
  */
 bool page_ref_parse(struct request *request, struct page_ref *ret_page_ref);
 
+/**
+ * Returns the rules of the listed or admitted site in the path of a request that could have counted
+ * a visit, or NULL if it names none. For requests that are answered; it sets nothing.
+ */
+const struct site_rules *page_ref_find_rules(const struct request *request);
+
 /** Sets the CORS origin of the site for an OPTIONS request, which has no handler. */
 void page_ref_parse_options(struct request *request);
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "config/origin.h"
+#include "http/visit/bots.h"
 #include "store/store.h"
 
 #include <stdlib.h>
@@ -104,6 +105,9 @@ static struct site *create_site(const struct config *config, const struct config
     copy_page_rules(site, &given->page_rules);
     rules->counts_unique = CHOOSE(count, given->count, config->count_mode) == COUNT_UNIQUE;
     rules->ignores_bots = CHOOSE(bots, given->bots, config->bots) == BOTS_IGNORE;
+    rules->bots_own =
+        bots_own_create(CHOOSE(bots_add, &given->bots_add, &config->bots_add),
+                        CHOOSE(bots_except, &given->bots_except, &config->bots_except));
     rules->keeps_visitors = config->visitors_unique;
     rules->is_public =
         CHOOSE(dashboard, given->dashboard == DASHBOARD_PUBLIC, config->dashboard_public);
@@ -132,7 +136,8 @@ static void destroy_site(struct site *site)
     free(site->page_rules);
     free(site->password);
     if (site->origins != NULL) {
-        zone_close(site->rules.zone); /* admitted sites share the zone of the open rules */
+        zone_close(site->rules.zone); /* admitted sites share those of the open rules */
+        bots_own_destroy(site->rules.bots_own);
     }
     free(site);
 }
@@ -271,6 +276,11 @@ bool sites_is_due(const struct site_rules *rules, uint64_t second)
     }
     site->due_minute = minute;
     return true;
+}
+
+bool sites_is_listed(const struct site_rules *rules)
+{
+    return container_of((struct site_rules *)rules, struct site, rules)->is_listed;
 }
 
 const char *sites_default(const struct sites *sites)

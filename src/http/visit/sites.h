@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct bots_own;
 struct sites;
 
 /** The rules of a site. */
@@ -25,11 +26,12 @@ struct site_rules {
     size_t name_length;
     const char *const *origins; /* as browsers write them; empty: any origin */
     size_t origin_count;
-    bool counts_unique;   /* a visitor counts once per day and page */
-    bool ignores_bots;    /* visits of bots do not count */
-    bool keeps_visitors;  /* unique visitors are counted in addition to visits */
-    bool is_public;       /* its dashboard, series and top list are public */
-    const char *password; /* its own one, which opens them if they are not; "": none */
+    struct bots_own *bots_own; /* words of User-Agent; NULL: only those of the list */
+    bool counts_unique;        /* a visitor counts once per day and page */
+    bool ignores_bots;         /* visits of bots do not count */
+    bool keeps_visitors;       /* unique visitors are counted in addition to visits */
+    bool is_public;            /* its dashboard, series and top list are public */
+    const char *password;      /* its own one, which opens them if they are not; "": none */
     uint64_t pages_max;
     const struct page_rule *page_rules; /* only pages that match one are counted; empty: all */
     size_t page_rule_count;
@@ -69,6 +71,9 @@ void sites_remember(struct sites *sites, const struct sites *previous);
  * minute, in case the store did not take it or lost it. `second` is the time of the visit.
  */
 bool sites_is_due(const struct site_rules *rules, uint64_t second);
+
+/** Whether the configuration lists the site, so that clients cannot choose its name. */
+bool sites_is_listed(const struct site_rules *rules);
 
 /** Returns the site of /count: the first one listed, or "default" without any. */
 const char *sites_default(const struct sites *sites);

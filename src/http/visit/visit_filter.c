@@ -35,9 +35,10 @@ static bool is_prefetch(h2o_iovec_t value)
 
 static bool is_prefetched(const struct request_headers *headers)
 {
-    return (headers->sec_purpose.len | headers->purpose.len | headers->moz.len) != 0 &&
+    return (headers->sec_purpose.len | headers->purpose.len | headers->x_purpose.len |
+            headers->moz.len) != 0 &&
            (is_prefetch(headers->sec_purpose) || is_prefetch(headers->purpose) ||
-            is_prefetch(headers->moz));
+            is_prefetch(headers->x_purpose) || is_prefetch(headers->moz));
 }
 
 static bool is_in_ignored_network(const struct config *config, const struct client *client)
@@ -88,7 +89,8 @@ void visit_filter_judge(struct visit_filter *visit_filter, const struct config *
     if (is_prefetched(headers)) {
         ignore(ret_verdict, OUTCOME_PREFETCH);
     } else if (rules->ignores_bots &&
-               bots_match(visit_filter->bots, headers->user_agent.base, headers->user_agent.len)) {
+               bots_match_own(visit_filter->bots, rules->bots_own, headers->user_agent.base,
+                              headers->user_agent.len)) {
         ignore(ret_verdict, OUTCOME_BOT);
     } else if (is_in_ignored_network(config, client)) {
         ignore(ret_verdict, OUTCOME_NETWORK);
