@@ -39,8 +39,9 @@
 --       least remaining lifetime of this bucket in seconds; the lifetime to set if less remains; number of
 --       buckets of version 0.2 to search
 --   11  stamp_groups: of stamps and of page views: the least remaining lifetime in seconds of the rows of
---       stamps, that of page views, and the lifetime to set for these; then a digit for each group: 1 if all
---       its ids differ, plus 2 for each row of page views to search; then "+" to search old forms too
+--       stamps; a digit for each group: 1 if all its ids differ, plus 2 for each row of page views to search;
+--       "+" to search old forms too; if there are page views, the least remaining lifetime of their rows and
+--       the lifetime to set
 --   12  visited_count: number of pages with visitors
 --   then the names of the pages, the site first, and as many hits;
 --   for each page with visitors: page number; 1 to return its number of visitors, else 0; how many
@@ -187,8 +188,8 @@ local first_visitors_key = FIRST_BUCKET
 if token_groups ~= '' or stamp_groups ~= '' then
     local groups = token_groups ~= '' and numbers_in(token_groups) or {}
     -- numbers_in() would cost as much as writing the stamps
-    local stamps_live, views_live, views_full, row_groups, old =
-        string.match(stamp_groups, '^(%d+) (%d+) (%d+) (%d+)(%+?)$')
+    local stamps_live, row_groups, old, views_live, views_full =
+        string.match(stamp_groups, '^(%d+) (%d+)(%+?) ?(%d*) ?(%d*)')
     stamps_live, views_live, row_groups = tonumber(stamps_live), tonumber(views_live), row_groups or ''
     local stamp_arguments = old == '+' and 2 or 1 -- per group
     local at = #ARGV + 1 - stamp_arguments * #row_groups -- index of the next argument

@@ -387,18 +387,20 @@ static void put_group(const struct redis_tokens *tokens, const struct redis_toke
     redis_store_list_put(store, old_bucket_count(tokens, group));
 }
 
-/* puts the lifetimes of the rows of stamps and of page views */
-static void put_row_lifetimes(struct redis_store *store)
+/* puts the lifetimes of the rows of page views */
+static void put_view_lifetimes(struct redis_store *store)
 {
     uint64_t view_s = store_token_ttl_s(STORE_WINDOW_VIEW, store->keep_tokens_s);
 
-    redis_store_list_put(store, store_token_ttl_s(STORE_WINDOW_STAMPED, store->keep_tokens_s));
+    buf_putc(&store->list, ' ');
     redis_store_list_put(store, view_s);
     redis_store_list_put(store, view_s + TOKEN_BUCKET_VIEW_S);
 }
 
 void redis_tokens_add_groups(const struct redis_tokens *tokens, struct redis_store *store)
 {
+    bool has_views = false;
+
     redis_store_list_begin(store);
     for (size_t i = 0; i < tokens->group_count; i++) {
         if (!is_packed(tokens->groups[i].window)) {
@@ -414,13 +416,18 @@ void redis_tokens_add_groups(const struct redis_tokens *tokens, struct redis_sto
             size_t rows = group->window == STORE_WINDOW_VIEW ? count_of(&group->buckets) : 0;
 
             if (store->list.length == 0) {
-                put_row_lifetimes(store);
+                redis_store_list_put(store,
+                                     store_token_ttl_s(STORE_WINDOW_STAMPED, store->keep_tokens_s));
             }
+            has_views = has_views || rows != 0;
             buf_putc(&store->list, (char)('0' + 2 * rows + (are_distinct(tokens, group) ? 1 : 0)));
         }
     }
     if (tokens->batch->finds_old_tokens && store->list.length != 0) {
         buf_putc(&store->list, '+');
+    }
+    if (has_views) {
+        put_view_lifetimes(store);
     }
     redis_store_list_add(store);
 }
