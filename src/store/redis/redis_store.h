@@ -16,6 +16,9 @@
  *     vc:{site}:seen:day:DAY        set     tokens of a day; DAY: days since 1970
  *     vc:{site}:stamps:BUCKET       string  concatenated ids of the stamps of 4 milliseconds
  *     vc:{site}:stamps:more:BUCKET  set     stamps that arrived when the string was full
+ *     vc:{site}:views:BUCKET        string  concatenated ids of page views. BUCKET:
+ *                                           256 times the number of spans, and the id's first byte
+ *     vc:{site}:views:more:BUCKET   set     ids that arrived when the string was full
  *     vc:{site}:ledger              hash    epoch -> "sequence visits time total ..."; deleted if
  *                                           unused for ledger.ttl.
  *                                           "proof" -> see proof.lua
