@@ -25,7 +25,7 @@ WHOLE    = $(if $(LTO),-fno-lto)
 # A user's CFLAGS and LDFLAGS come last, so that they win.
 STD      = -std=gnu11 -D_GNU_SOURCE -DH2O_USE_LIBUV=0 -DVISITCOUNTD_VERSION='"$(VERSION)"'
 WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
-           -Wno-sign-conversion -Werror $(if $(SANITIZE),-Wno-format-truncation)
+           -Wno-sign-conversion -Werror $(if $(SANITIZE),$(if $(filter %gcc,$(CC)),-Wno-format-truncation))
 # A flag that this compiler has, or else nothing. It is tried once, when make starts.
 has      = $(shell $(CC) $(CFLAGS) -O2 -Werror $(1) -include stdio.h -x c -c -o /dev/null /dev/null 2>/dev/null && echo '$(1)')
 ZERO     = -ftrivial-auto-var-init=zero
@@ -89,9 +89,11 @@ $(UNITS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(SUPPORT) $(OBJECTS)
 	@echo '  LINK $@'
 	@$(LINK) -o $@ $^ -lcmocka $(LIBS)
 
-$(FUZZERS): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(OBJECTS)
+# a driver of our own runs them, or with FUZZ_DRIVER= that of libFuzzer
+FUZZ_DRIVER = $(BUILD)/tests/fuzz/driver.o $(BUILD)/tests/fuzz/mutate.o
+$(FUZZERS): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_DRIVER) $(OBJECTS)
 	@echo '  LINK $@'
-	@$(LINK) $(WRAPPED:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+	@$(LINK) $(FUZZ_LINK) $(WRAPPED:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
 
 # the real store and link; below them a connection of the fuzzer's
 $(BUILD)/tests/fuzz/fuzz_reply: WRAPPED = stream_open stream_is_resolving stream_write stream_close
@@ -100,6 +102,23 @@ $(JUDGE): $(BUILD)/tests/bots/judge.o $(BUILD)/src/http/visit/bots.o $(BUILD)/sr
           $(BUILD)/src/http/visit/device_names.o $(BASE)
 	@echo '  LINK $@'
 	@$(LINK) -o $@ $^
+
+# the real routes, server and engine; below them a store in memory, clocks that the fuzzer moves, and
+# memory that it fills
+FILLED = malloc realloc h2o_mem_alloc_pool h2o_mem_alloc_shared
+SERVED = $(patsubst %,$(BUILD)/tests/fuzz/%.o,answers fill full_store served) \
+         $(patsubst %,$(BUILD)/tests/unit/support/%.o,fake_clock fake_database fake_random fake_store)
+$(BUILD)/tests/fuzz/fuzz_server $(BUILD)/tests/fuzz/fuzz_admin: $(SERVED)
+$(BUILD)/tests/fuzz/fuzz_server $(BUILD)/tests/fuzz/fuzz_admin: WRAPPED = $(FILLED) getgrnam
+
+# all of visitcountctl but its main(); below it a connection that has its answer already
+$(BUILD)/tests/fuzz/fuzz_ctl.o: COMPILE += -Icmd
+$(BUILD)/tests/fuzz/fuzz_ctl: $(filter-out %/visitcountctl.o,$(CTL))
+$(BUILD)/tests/fuzz/fuzz_ctl: WRAPPED = connect recv
+
+# memory that the fuzzer fills, and a peer that it chooses
+$(BUILD)/tests/fuzz/fuzz_headers: $(SERVED)
+$(BUILD)/tests/fuzz/fuzz_headers: WRAPPED = $(FILLED) connection_peer
 
 # a clock that tests set, loaded into programs that are built with sanitizers or not
 $(WALL): tests/clock/wall.c Makefile
@@ -121,7 +140,8 @@ $(BUILD)/sim: $(SIM) $(SIMULATED)
 	@$(LINK) $(patsubst %,-Wl$(COMMA)--wrap=%,$(FILE_CALLS) $(EPOCH_CALLS)) -o $@ $^ -lpthread
 
 -include $(SIM:.o=.d) $(OBJECTS:.o=.d) $(DAEMON:.o=.d) $(CTL:.o=.d) $(SUPPORT:.o=.d) $(UNITS:=.d) \
-         $(FUZZERS:=.d) $(BUILD)/tests/fuzz/replay.d $(VISITORS:.o=.d) $(JUDGE).d
+         $(FUZZERS:=.d) $(patsubst %.c,$(BUILD)/%.d,$(wildcard tests/fuzz/*.c)) $(VISITORS:.o=.d) \
+         $(JUDGE).d
 
 .PHONY: unit-tests fuzzers sim crowd wall judge
 unit-tests: $(UNITS)
@@ -218,8 +238,25 @@ FIRST = $(shell date +%s)
 soak: sim
 	$(BUILD)/sim --first $(FIRST) --seeds $(SEEDS)
 
-mutants: sim all unit-tests
+mutants: sim all unit-tests fuzzers
 	@BUILD=$(BUILD) tests/sim/mutate
+
+# the whole stack under mixed traffic for hours, while its clock passes two days
+.PHONY: soak-server
+HOURS = 1
+soak-server: deps-test
+	@$(MAKE) --no-print-directory all crowd wall
+	@tests/soak/soak --hours $(HOURS) --results tests/soak/RESULTS.md $(SOAK)
+
+# more of what the suite "fuzz" runs: with coverage, for as long as one likes
+.PHONY: fuzz
+MINUTES = 10
+TARGETS =
+fuzz: deps-test
+	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang OPTIMIZE='-O1 -g' INITIALIZE= FUZZ_DRIVER= \
+	    FUZZ_LINK=-fsanitize=fuzzer fuzzers \
+	    SANITIZE='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer'
+	@tests/fuzz/long build-fuzz $(MINUTES) $(TARGETS)
 
 chaos: deps-test
 	@$(MAKE) --no-print-directory all crowd wall
@@ -238,9 +275,11 @@ help:
 	@echo 'make generated    renew what is made from the table of options'
 	@echo 'make bots         renew the names of bots from the npm packages of tests/bots/package-lock.json'
 	@echo 'make gallery      pictures of the badges and the dashboard, for the documents'
-	@echo 'make bench        measure, beside what people use instead; PARTS="core direct systems instances pages idle sizes"'
+	@echo 'make bench        measure, beside what people use instead; PARTS="core direct systems instances pages idle sizes hostile"'
 	@echo 'make bench-instructions   the same in instructions and system calls per request'
 	@echo 'make soak         SEEDS=100000 FIRST=(now): runs of the simulator, each with faults of its own'
+	@echo 'make fuzz         MINUTES=10 TARGETS="server headers": looks for inputs that break what takes them, with libFuzzer'
+	@echo 'make soak-server  HOURS=1: the whole stack under mixed traffic, and what grew; writes tests/soak/RESULTS.md'
 	@echo 'make mutants      mistakes in the counting code, each of which the simulator must find'
 	@echo 'make chaos        1,000 faults under 1,000,000 visits, and the count; writes tests/faults/RESULTS.md; CHAOS="--seed 7"'
 	@echo 'make format       clang-format'

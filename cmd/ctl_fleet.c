@@ -144,6 +144,9 @@ static enum ctl_exit show_json(const struct ctl_sockets *sockets, const struct c
     for (size_t i = 0; i < sockets->count; i++) {
         enum ctl_exit result = ctl_perform(&sockets->sockets[i], request, out, error);
 
+        if (out->length != 0 && out->bytes[out->length - 1] != '\n') {
+            buf_putc(out, '\n'); /* of another version; each instance has a line of its own */
+        }
         if (result != CTL_DONE) {
             buf_putc(error, '\n');
             first = first == CTL_DONE ? result : first;

@@ -45,7 +45,7 @@ def is_free(port):
 
 
 def free_ports(count):
-    """Consecutive ports that nobody listens on. A port is given again only after all others of the block."""
+    """Consecutive ports without a listener. A port is given again only after all others of the block."""
     global _next
     if _block is None:
         _reserve_block()

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The CPU time per visit of everything that was compared, as bars in an SVG file."""
+"""Draws the CPU time per visit of all compared targets as bars in an SVG file."""
 
 from xml.sax.saxutils import escape
 
 WIDTH = 760
 LEFT = 190  # where bars begin
-RIGHT = 110  # for the figure behind the longest bar
+RIGHT = 110  # room for the figure after the longest bar
 ROW = 26
 BAR = 16
 TOP = 56
@@ -13,7 +13,7 @@ TOP = 56
 #: role: (title, class of its bars)
 ROLES = {"server": ("server", "a"), "proxy": ("nginx in front", "b"), "redis": ("Redis", "c")}
 
-# GitHub and browsers honour the reader's scheme inside an image, too.
+# GitHub and browsers apply the reader's colour scheme inside an image too.
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #24292f }
 .title { font-size: 15px; font-weight: 600 }
@@ -40,7 +40,7 @@ def text(x, y, content, kind="", anchor="start"):
 
 
 def bar(y, name, figures, us_per_pixel):
-    """One row: the name, a piece for each role, the sum."""
+    """A row: the name, a part for each role, and the sum."""
     parts = [text(LEFT - 8, y + 13, name, "ours" if is_ours(name) else "", "end")]
     x = LEFT
     for role, (_, kind) in ROLES.items():
@@ -64,7 +64,7 @@ def legend(y):
 
 
 def draw(direct, systems, note):
-    """The file's text. `direct` and `systems` are medians by target."""
+    """The text of the SVG file. `direct` and `systems` are medians by target."""
     groups = [sorted(group.items(), key=lambda item: item[1]["cpu_us"]) for group in (direct, systems) if group]
     longest = max(figures["cpu_us"] for group in groups for _, figures in group)
     us_per_pixel = longest / (WIDTH - LEFT - RIGHT)

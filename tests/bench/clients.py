@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Clients that stay: what they take up, and what others cost beside them."""
+"""Clients that stay connected: their memory, and the cost of other clients meanwhile."""
 
 import collections
 import contextlib
@@ -7,17 +7,16 @@ import contextlib
 import targets
 from measure import measure_all, medians, started
 
-#: Of the others.
+#: Number of connections of the other clients.
 CONNECTIONS = 128
 
-#: `memory_bytes` is the daemon's for each client; `costs` are the others' figures, without the clients and beside them.
+#: `memory_bytes` is the daemon's memory per client. `costs` are the figures of the other clients, without and with the staying clients.
 Beside = collections.namedtuple("Beside", "target clients memory_bytes costs")
 
 
 @contextlib.contextmanager
 def measured_beside(options, count, join, settings, problems):
-    """Visitcountd on Redis with these options, when others were measured beside what join(target, stack) returned: `count`
-    clients, who stay as long as this."""
+    """Measures visitcountd on Redis with these options. join(target, stack) connects `count` clients, which stay while other clients are measured."""
     def cost():
         measured = medians(measure_all(running, settings, problems, [CONNECTIONS])[CONNECTIONS])
         if not measured:

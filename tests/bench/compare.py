@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The comparisons: visitcountd beside its peers, and whole systems."""
+"""The comparisons: visitcountd with its peers, and whole systems."""
 
 import machine
 import targets
 from measure import measure_all, medians, started
 from tables import figures_table
 
-# what a measurement has: key, title of the column, format
+# columns of a measurement: key, title, format
 COLUMNS = [
     ("cpu_us", "CPU us/request", "{:.2f}"),
     ("server_us", "of it server", "{:.2f}"),
@@ -25,7 +25,7 @@ COLUMNS = [
 PROXY_COLUMN = ("proxy_us", "of it nginx", "{:.2f}")
 
 
-#: of what one core serves
+#: columns of the visits that one core serves
 CORE_COLUMNS = [
     ("rate", "requests/s", "{:,.0f}"),
     ("rate_ratio", "requests/s, x first row", "{:.2f}"),
@@ -36,17 +36,17 @@ CORE_COLUMNS = [
     ("p50_us", "p50 us", "{:,.0f}"),
     ("p99_us", "p99 us", "{:,.0f}"),
 ]
-GOAL_CONNECTIONS = 128  # at which the goals are: measured twice as often
-FULL = 95  # from so many % on a core is
+GOAL_CONNECTIONS = 128  # the goals are for this number, so it is measured twice as often
+FULL = 95  # a core is full from this % on
 
 
 def others_of(result):
-    """What was used by neither the targets nor wrk, in % of the machine."""
+    """The CPU time that other programs than the targets and wrk used, in % of the machine."""
     return max(0, max(figures["others"] for figures in result.values()))
 
 
 def failures_of(result):
-    """A line for each target whose requests were not all answered, or answered and not counted."""
+    """A line for each target with requests that were not answered, or answered but not counted."""
     return [f"- {name}: {figures[key]:.0f} of {figures['requests']:.0f} requests {what}"
             for key, what in (("failed", "were not answered well"), ("missing", "of one round were answered and not counted"))
             for name, figures in result.items() if figures.get(key, 0) > 0]
@@ -86,10 +86,10 @@ def run_systems(settings, problems):
                      + show(results, settings, columns))
 
 
-# --- what one core serves ---
+# --- visits that one core serves ---
 
 def add_limits(result):
-    """What kept each target from more: the core that was full."""
+    """Adds the limit of each target: the core that was full."""
     for figures in result.values():
         figures["servers"] = figures["cpu_us"] * figures["rate"] / 1e4
         figures["limit"] = ("client" if figures["client"] >= FULL else

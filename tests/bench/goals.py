@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What is wanted, beside what was measured."""
+"""Compares the measurements with the goals."""
 
 import statistics
 
+import hostile
 from compare import GOAL_CONNECTIONS as CONNECTIONS
 from measure import medians, ratio
 from scaling import SPREADS, flatness
@@ -37,7 +38,7 @@ def figure(results, part, connections, name, key):
 
 
 def beyond_constant_us(results):
-    """What counting adds to a lone request besides the way to the store: without HTTP's own way."""
+    """The time that counting adds to a lone request, without the round trips of HTTP and of the store."""
     beyond = [measured[OURS]["beyond_us"] - measured["constant"]["p50_us"]
               for measured in results.get("direct", {}).get(1, [])
               if "beyond_us" in measured.get(OURS, {}) and "constant" in measured]
@@ -45,13 +46,23 @@ def beyond_constant_us(results):
 
 
 def tokens_add_us(results, role):
-    """CPU time of a role that a visit takes more when it has a token."""
+    """The additional CPU time of a role for a visit with a token."""
     with_them, without = (figure(results, "direct", CONNECTIONS, name, f"{role}_us") for name in ("with tokens", OURS))
     return None if with_them is None or without is None else with_them - without
 
 
+def beside_attackers(worst):
+    """Of the worst attack each."""
+    return [*((f"beside the worst attacker of {strength}: p99 of an honest visit, x alone", worst.get(f"p99 {strength}"),
+               at_most, bound) for strength, bound in hostile.P99_MAX.items()),
+            ("beside the worst attacker with a whole core: rate of honest visits, x alone", worst.get("rate"), at_least,
+             hostile.RATE_MIN),
+            ("the same: honest visits that were not answered", worst.get("failed"), at_most, 0),
+            ("most memory of the daemon beside an attacker, MiB", worst.get("memory_mib"), at_most, hostile.MEMORY_MAX_MIB)]
+
+
 def goals(results):
-    """(what, measured, how it compares, bound)"""
+    """(goal, measured value, comparison, bound)"""
     def direct(name, base, key):
         return compared(results, "direct", name, base, key)
 
@@ -90,11 +101,12 @@ def goals(results):
         *((f"CPU per visit of one page beside {spread}, x alone",
            flatness(results.get("pages", {}), spread), at_most, 1.1)
           for spread in list(SPREADS)[1:]),
+        *beside_attackers(results.get("hostile", {})),
     ]
 
 
 def remarks(results):
-    """What has to be known to read the verdicts."""
+    """Remarks that explain the verdicts."""
     lines = ["\"On one core\" is from [What one core serves](#what-one-core-serves), the rest from the parts "
              f"of their own, at {CONNECTIONS} connections. A lone visit contains HTTP's own round trip, which takes "
              "the constant alone longer than the 30 us that were wanted, since client and server sleep between requests: "
@@ -115,7 +127,7 @@ def remarks(results):
 
 
 def verdicts(results):
-    """The table, without what was not measured; None where nothing was."""
+    """The table of the goals that were measured; None if there is none."""
     rows = [["goal", "wanted", "measured", "verdict"]]
     for what, measured, compare, bound in goals(results):
         if measured is not None:

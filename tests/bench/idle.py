@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What connections cost that are kept open, and do nothing or listen."""
+"""Measures the cost of open connections that are idle or listen."""
 
 import resource
 import socket
@@ -15,7 +15,7 @@ REQUEST = b"GET /count HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def raise_file_limit(wanted):
-    """For one descriptor per connection on both sides; the daemon inherits it."""
+    """Raises the limit to one descriptor per connection on both sides. The daemon inherits it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(hard, wanted), max(hard, wanted)))
@@ -30,14 +30,14 @@ def ask(client):
 
 
 def open_connection(port):
-    """A connection that has been answered once and stays open."""
+    """Opens a connection, gets one answer and keeps it open."""
     client = socket.create_connection(("127.0.0.1", port), timeout=5)
     ask(client)
     return client
 
 
 def measure_idle(settings, problems):
-    """Its figures, and rows of a table."""
+    """Returns the figures, and rows of a table."""
     def join(target, stack):
         return [stack.enter_context(open_connection(target.port)) for _ in range(IDLE)]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What clients of the live stream cost, and that each of them is told."""
+"""Measures the cost of clients of the live stream, and checks that each of them gets the events."""
 
 import json
 import subprocess
@@ -12,11 +12,11 @@ from processes import PATIENCE_S, http_get
 
 LISTENERS = 10_000
 PATH = "/v1/live/default/"
-EVENT_INTERVAL_S = 0.12  # a client is told at most ten numbers a second
+EVENT_INTERVAL_S = 0.12  # a client gets at most ten numbers a second
 
 
 class Listeners:
-    """The program beside this file."""
+    """Runs the program listeners in this directory."""
 
     def __init__(self, stack, port, count):
         self.count = count
@@ -30,7 +30,7 @@ class Listeners:
         self.child.stdout.close()
 
     def ask(self):
-        """What they have been told up to now."""
+        """The report of all clients."""
         self.child.stdin.write("\n")
         self.child.stdin.flush()
         answer = self.child.stdout.readline()
@@ -39,7 +39,7 @@ class Listeners:
         return json.loads(answer)
 
     def events_after(self, target):
-        """How many events they have got when each of them knows the present number."""
+        """Waits until each client has the present number. Returns the number of events of all clients."""
         end = time.monotonic() + PATIENCE_S
         while True:
             total, told = http_get(target.port, "/count?readonly=1")[1].strip(), self.ask()
@@ -52,7 +52,7 @@ class Listeners:
 
 
 def us_per_event(target, listeners, seconds):
-    """CPU time of the daemon, with a visit from time to time that all of them are told of."""
+    """CPU time of the daemon per event, with regular visits that all clients get an event of."""
     events, used_s = listeners.events_after(target), cpu_of(target)["server"]
     for _ in range(round(seconds / EVENT_INTERVAL_S)):
         http_get(target.port, "/count")
@@ -62,7 +62,7 @@ def us_per_event(target, listeners, seconds):
 
 
 def measure_listeners(settings, problems):
-    """Its figures, and rows of a table."""
+    """Returns the figures, and rows of a table."""
     def join(target, stack):
         listeners = Listeners(stack, target.port, LISTENERS)
         listeners.events_after(target)

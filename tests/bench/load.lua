@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: MIT
--- load: what wrk asks for, and what it measured as one line of JSON behind "JSON ".
+-- load: the requests of wrk. Prints the measurements as one line of JSON after "JSON ".
 --
 --   wrk -s load.lua URL                                 URL, again and again
 --   wrk -s load.lua URL -- tokens SEED                  with a new X-Request-Id each time, as etc/nginx makes it
---   wrk -s load.lua URL -- visitors SEED                of another visitor each time, by X-Real-IP
---   wrk -s load.lua URL -- instances PORT...            each thread from a server of its own
+--   wrk -s load.lua URL -- visitors SEED                with a new visitor each time, by X-Real-IP
+--   wrk -s load.lua URL -- instances PORT...            each thread uses a server of its own
 --   wrk -s load.lua URL -- pages SITES PAGES random     one of PAGES pages of one of SITES sites
 --   wrk -s load.lua URL -- pages SITES PAGES FIRST      each of them, one after the other, from FIRST
 --
@@ -20,8 +20,8 @@ local function now()
     return string.format("%d.%03d", tonumber(time[0]), tonumber(time[1] / 1000))
 end
 
--- A client that works longer for a request sends fewer at once, which costs the server more for each:
--- so what a request begins with is made once in 16, and digits are looked up by four.
+-- If the client needs longer for a request, it sends fewer at once, which costs the server more for each.
+-- So the start of a request is made once in 16 requests, and digits are looked up in groups of four.
 local function ask_with_tokens(seed)
     local request_line_and_host = wrk.format():gsub("\r\n$", "")
     local digits, number, beginning = {}, 0, nil

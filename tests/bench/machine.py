@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What was measured on, and with what."""
+"""The machine and the programs of the measurements."""
 
 import contextlib
 import datetime
@@ -21,14 +21,14 @@ def cpu_model():
 
 
 def siblings_of(core):
-    """What shares a core's units of execution with it, itself included: "0,2" or "0-1"."""
+    """The logical CPUs that share a core with this one, with itself: "0,2" or "0-1"."""
     path = pathlib.Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list")
     bounds = [part.split("-") for part in path.read_text().strip().split(",")] if path.exists() else []
     return {core}.union(*(range(int(part[0]), int(part[-1]) + 1) for part in bounds))
 
 
 def two_cores():
-    """One for the servers and another one for the client."""
+    """Two cores: one for the servers and another one for the client."""
     allowed = sorted(os.sched_getaffinity(0))
     others = [core for core in allowed if core not in siblings_of(allowed[0])]
     if not others:
@@ -38,7 +38,7 @@ def two_cores():
 
 @contextlib.contextmanager
 def on_core(core):
-    """This process, and for good whatever it starts meanwhile, runs on one core only."""
+    """Binds this process to one core. Processes that it starts meanwhile stay bound."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -47,15 +47,46 @@ def on_core(core):
         os.sched_setaffinity(0, before)
 
 
+@contextlib.contextmanager
+def at_nice(value):
+    """Whatever this process starts meanwhile has this nice value for good, where that is allowed."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, value)
+    except PermissionError:
+        pass  # what else the machine does shows in the figures
+    try:
+        yield
+    finally:
+        with contextlib.suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, before)
+
+
+@contextlib.contextmanager
+def before_others():
+    """The session of this process goes before all others of the machine, where that is allowed (sched(7): autogroup)."""
+    path = pathlib.Path("/proc/self/autogroup")
+    try:
+        before = path.read_text().rpartition(" ")[2]
+        path.write_text("-20")
+    except (OSError, ValueError):
+        before = None
+    try:
+        yield
+    finally:
+        if before is not None:
+            path.write_text(before)
+
+
 def disk_of(directory):
-    """Device and file system, as findmnt(8) says."""
+    """Device and file system from findmnt(8)."""
     words = subprocess.check_output(
         ["findmnt", "-n", "-o", "SOURCE,FSTYPE", "--target", directory], text=True).split()
-    return " ".join(words[-2:])  # of mounts on top of each other, the last
+    return " ".join(words[-2:])  # the last one of several mounts on the same place
 
 
 def said_by(pattern, *arguments):
-    """What `pattern` finds in what a program says of itself; None where it does not run."""
+    """The match of `pattern` in the output of a program; None if the program does not run."""
     try:
         done = subprocess.run(arguments, text=True, capture_output=True, check=False)
     except OSError:
@@ -69,7 +100,7 @@ def package_version(name):
 
 
 def versions():
-    """{name: version} of all that takes part, as far as it is there."""
+    """{name: version} of all installed programs that take part."""
     own = subprocess.check_output([BUILD / "visitcountd", "--version"], text=True)
     found = dict(line.split() for line in own.splitlines() if line.strip())
     found |= {
@@ -111,7 +142,7 @@ def describe(settings):
 
 
 def line_of(settings, others):
-    """When, how, and how quiet it was: the last line of each section."""
+    """The last line of each section: date, rounds, and the load of other programs."""
     return (f"{today()}; medians of {settings['rounds']} rounds of {settings['seconds']} s; everything else on "
             f"the machine used {others:.0f} % of its CPU time.")
 

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """One measurement, one round over all targets, and the medians over rounds.
 
-All targets run at once and are measured in turn, round after round, so that what else the machine
-does meets all of them; of each figure the median over the rounds is shown. A ratio is the median of
-the ratios within a round. CPU time is that of a target's processes by /proc/PID/stat, divided by the
-requests that were answered.
+All targets run at once and are measured in turn, round after round, so that other load of the machine affects all of them. The result shows the
+median of each figure over the rounds. A ratio is the median of the ratios within a round. The CPU time of a target's processes comes from
+/proc/PID/stat. It is divided by the number of answered requests.
 """
 
 import contextlib
@@ -23,7 +22,7 @@ from processes import TICKS_PER_S, TROUBLE, Failed, Places
 
 HERE = pathlib.Path(__file__).resolve().parent
 WARM_UP_S = 1
-SETTLED_S = 0.05  # a target that counted nothing for so long has nothing left to count
+SETTLED_S = 0.05  # a target is settled after this time without counting
 ROLES = ("server", "redis", "proxy")
 MIB = 1 << 20
 
@@ -31,7 +30,7 @@ MIB = 1 << 20
 # --- accounts ---
 
 def machine_busy_s():
-    """CPU time that was used by anything, on all cores (proc(5))."""
+    """The CPU time of all programs on all cores (proc(5))."""
     fields = pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:9]
     user, nice, system, _idle, _iowait, irq, softirq, steal = (int(field) for field in fields)
     return (user + nice + system + irq + softirq + steal) / TICKS_PER_S
@@ -54,7 +53,7 @@ def memory_of(target, role):
 # --- measuring ---
 
 def run_wrk(target, connections, seconds):
-    """What load.lua says."""
+    """Runs wrk and returns the result of load.lua."""
     load = list(target.load)
     if load in (["tokens"], ["visitors"]):
         load.append(secrets.token_hex(8))
@@ -67,8 +66,7 @@ def run_wrk(target, connections, seconds):
 
 
 def settled_counters(target):
-    """The target's counters when it has counted what an earlier client asked for and did not wait for; None where it
-    counts nothing."""
+    """Waits until the target has counted the abandoned requests of earlier clients. Returns its counters; None if it does not count."""
     now = target.counters()
     while now is not None:
         before = now
@@ -104,8 +102,8 @@ def measure(target, connections, seconds):
 
 
 def check_counts(target, before, answered, connections):
-    """Whoever answered a visit must have counted it; beyond that may be what wrk broke off at its end. A peer that
-    counted less than it answered is told of, unless it is much less: then it did something else."""
+    """Checks that a target has counted each visit that it answered. It may have counted more, because wrk breaks off requests at its end. A peer that
+    counted a few less is reported. A peer that counted much less did something else and fails."""
     visits, commands = (now - then for now, then in zip(target.counters(), before))
     missing = max(0, answered - visits)
     if missing > (0 if target.is_ours else answered / 1000) or (target.is_ours and visits > answered + connections):
@@ -114,7 +112,7 @@ def check_counts(target, before, answered, connections):
 
 
 def measure_alone(target, connections, seconds):
-    """As above; of a lone client on Redis also a round trip to it: INCR's and what the script takes."""
+    """Measures one target. With a lone client on Redis it also measures the round trip to Redis: an INCR, and the time of the script."""
     redis = getattr(target, "redis", None)
     if connections != 1 or redis is None or not target.is_ours:
         return measure(target, connections, seconds)
@@ -127,7 +125,7 @@ def measure_alone(target, connections, seconds):
 
 
 def measure_round(running, connections, seconds, problems):
-    """Each target once. One that fails is left out, with its reason in `problems`."""
+    """Measures each target once. A target that fails is left out; its reason is added to `problems`."""
     measured = {}
     for name, target in running.items():
         try:
@@ -138,14 +136,14 @@ def measure_round(running, connections, seconds, problems):
 
 
 def ratio(rounds, name, base, key):
-    """How many times as much as `base` a target has of something; None where it is not known."""
+    """The ratio of a target's figure to that of `base`; None if it is not known."""
     ratios = [measured[name][key] / measured[base][key] for measured in rounds
               if key in measured.get(name, {}) and measured.get(base, {}).get(key)]
     return statistics.median(ratios) if ratios else None
 
 
 def medians(rounds):
-    """{target: {figure: median over the rounds}}, with how each compares to the first target."""
+    """{target: {figure: median over the rounds}}, with the ratio of each target to the first one."""
     names = list(dict.fromkeys(name for measured in rounds for name in measured))
     result = {}
     for name in names:
@@ -165,7 +163,7 @@ def medians(rounds):
 
 @contextlib.contextmanager
 def started(factories, directory, problems):
-    """{name: running target}; those that did not start are named in `problems`."""
+    """{name: running target}. Targets that did not start are added to `problems`."""
     with contextlib.ExitStack() as stack:
         disk = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(dir=directory)))
         run = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="visitcountd-bench-")))
@@ -189,7 +187,7 @@ def started(factories, directory, problems):
 
 
 def measure_all(running, settings, problems, connections_list=None, twice_at=None):
-    """{connections: rounds}; twice as many where goals depend on it."""
+    """{connections: rounds}, with twice as many rounds at `twice_at` connections."""
     results = {}
     for connections in connections_list or settings["connections"]:
         rounds = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the measured costs mean for a larger system: the tables of docs/scaling.md."""
+"""Extrapolates the measured costs to a larger system: the tables of docs/scaling.md."""
 
 import math
 
@@ -9,9 +9,9 @@ from tables import table
 
 CONNECTIONS = 128
 FLEET = 1_000_000  # visits/s
-BUSY = 0.6  # how full a core may be, so that a peak and the loss of a neighbour fit
+BUSY = 0.6  # the load of a core that leaves room for a peak and for the loss of another instance
 
-#: where a cost is found: part, rounds in its results, row of its table, key; and where it stands in RESULTS.md
+#: the source of each cost: part, rounds in its results, row of its table, key, and section of RESULTS.md
 COSTS = {
     "nginx in front": ("systems", CONNECTIONS, "nginx + 3 visitcountd", "proxy_us", "Whole systems"),
     "nginx in front, on TCP": ("systems", CONNECTIONS, "nginx + 3 visitcountd on TCP", "proxy_us", "Whole systems"),
@@ -34,7 +34,7 @@ COSTS = {
     "Redis, random sites of 10,000": ("pages", "random", "10,000 sites", "redis_us", "Pages and sites"),
 }
 
-#: part of a large fleet: the cost that it is reckoned from
+#: part of a large fleet: the cost on which it is based
 FLEET_PARTS = {
     "nginx": "nginx in front",
     "instances": "instance behind nginx, one of three",
@@ -45,7 +45,7 @@ FLEET_PARTS = {
 
 
 def costs_of(results):
-    """{part of the system: us per visit}, or None where one of them was not measured."""
+    """{part of the system: us per visit}, or None if one of them was not measured."""
     found = {}
     for name, (part, which, row, key, _) in COSTS.items():
         rounds = results.get(part, {}).get(which)
@@ -63,7 +63,7 @@ def redis_bytes_per_page(results):
 
 
 def describe(results):
-    """The text of the section; None where too little was measured."""
+    """The text of the section; None if too little was measured."""
     costs = costs_of(results)
     if costs is None or not {"1 page", "1,000,000 pages"} <= medians(results["pages"][CONNECTIONS]).keys():
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""nginx of a target's own: in front of instances, or as a peer that counts in Lua."""
+"""The nginx of a target: in front of instances, or as a peer that counts in Lua."""
 
 import os
 import pathlib
@@ -48,7 +48,7 @@ def start(stack, places, site, port, modules=()):
     (directory / "site.conf").write_text(site)
     loads = "".join(f"load_module {MODULES / module};\n" for module in modules)
     main = directory / "nginx.conf"
-    # As root it would run its workers as somebody who cannot reach the sockets.
+    # As root it would run its workers as a user that cannot reach the sockets.
     user = "user root;" if os.geteuid() == 0 else ""
     main.write_text(loads + MAIN.format(user=user, directory=directory, site=directory / "site.conf"))
     process = Process(stack, places, [program(), "-p", directory, "-e", "stderr", "-c", main])
@@ -57,8 +57,8 @@ def start(stack, places, site, port, modules=()):
 
 
 def parameters_of(count, stands_by):
-    """What the list of instances that this project ships says of each: of its first proposal, or of the second, where one
-    serves and the others stand by."""
+    """The parameters of each instance in the shipped list of instances. The list has two variants; in the second one, one instance serves and the
+    others stand by."""
     start = "#server" if stands_by else "server"
     found = re.findall(rf"^{start} \S+ (.*);$", UPSTREAM.read_text(), re.MULTILINE)
     if not found:
@@ -67,7 +67,7 @@ def parameters_of(count, stands_by):
 
 
 def start_front(stack, places, port, addresses, has_tokens=True, stands_by=False):
-    """The configuration that this project ships, in front of whatever listens on `addresses`."""
+    """Starts nginx with the shipped configuration in front of the servers on `addresses`."""
     text = CONF.read_text()
     for line in (CONF_LISTEN, CONF_TOKEN):
         if text.count(line) != 1:

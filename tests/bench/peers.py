@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What people use instead: the same page, one INCR in Redis, in the usual way of each.
+"""Other counters: the same page with one INCR in Redis, each in its usual way.
 
-All speak to a Redis of their own over its unix socket, keep their connections on both sides, and
-run with the settings of a production. Their code and configuration stand in peers/.
+Each has a Redis of its own on a unix socket, keeps its connections on both sides, and runs with production settings. Code and configuration are in
+peers/.
 """
 
 import os
@@ -14,7 +14,7 @@ import nginx
 from processes import ROOT, Failed, Process, Redis, address_text, free_port, http_get
 
 HERE = pathlib.Path(__file__).resolve().parent / "peers"
-#: Where what is built or installed for peers is kept from run to run; not in the repository.
+#: The directory of built and installed programs of peers. It stays between runs, outside the repository.
 CACHE = ROOT / "var" / "bench-peers"
 
 
@@ -55,7 +55,7 @@ class Peer:
 
 
 def start_flask(stack, places, address, workers, environment):
-    """gunicorn with threads, which unlike its default keeps connections alive."""
+    """gunicorn with threads, because its default does not keep connections alive."""
     process = Process(stack, places, [
         "/usr/bin/gunicorn", "--workers", workers, "--worker-class", "gthread", "--threads", 4,
         "--worker-connections", 2048, "--keep-alive", 60, "--bind", address_text(address), "app:app"],
@@ -94,7 +94,7 @@ class NginxLua(Peer):
 
 
 def build(arguments, directory, **environment):
-    """Runs a build tool; its output is only of interest when it fails."""
+    """Runs a build tool. Shows its output only if it fails."""
     done = subprocess.run(arguments, cwd=directory, env=dict(os.environ, **environment), text=True,
                           capture_output=True, check=False)
     if done.returncode != 0:

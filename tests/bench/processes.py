@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The processes that are measured: started, watched, accounted for and ended."""
+"""The measured processes: starts, watches, measures and ends them."""
 
 import collections
 import contextlib
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-#: Where a target keeps its files, on a disk, and its sockets, under a short path.
+#: The directories of a target: its files on a disk, and its sockets under a short path.
 Places = collections.namedtuple("Places", "disk run")
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -28,20 +28,20 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Failed(Exception):
-    """Something that could not be measured, in one line."""
+    """A measurement that failed, with its reason in one line."""
 
 
-#: What one target may run into without keeping the others from being measured.
+#: Errors of one target that do not stop the measurement of the others.
 TROUBLE = (Failed, OSError, subprocess.SubprocessError, ValueError, KeyError)
 
 
 def address_text(address):
-    """Of a port of this machine or of the path of a unix socket, as an option, nginx and gunicorn take it."""
+    """The address of a local port or of a unix socket, in the form of our options, nginx and gunicorn."""
     return f"127.0.0.1:{address}" if isinstance(address, int) else f"unix:{address}"
 
 
 def http_get(address, path):
-    """(status, body) from a port or from the path of a unix socket; status 0 where nobody answers."""
+    """(status, body) from a local port or a unix socket. The status is 0 if there is no answer."""
     is_port = isinstance(address, int)
     connection = http.client.HTTPConnection("127.0.0.1", address if is_port else None, timeout=2)
     try:
@@ -59,8 +59,8 @@ def http_get(address, path):
 
 
 def read_of_all(pid, name):
-    """A file of /proc/PID, of a process and of its descendants (proc(5)). One of these that ends meanwhile, as Redis'
-    own that has written its file, is left out."""
+    """A file of /proc/PID for a process and its descendants (proc(5)). Descendants that end meanwhile are left out, such as a child of Redis that has
+    written its file."""
     directory = pathlib.Path(f"/proc/{pid}")
     texts = [(directory / name).read_text()]
     for task in (directory / "task").iterdir():
@@ -71,7 +71,7 @@ def read_of_all(pid, name):
 
 
 class Process:
-    """A program with a log of its own, ended when `stack` is left."""
+    """A program with its own log. It ends with `stack`."""
 
     def __init__(self, stack, places, arguments, environment=None, directory=None):
         self.name = pathlib.Path(arguments[0]).name
@@ -115,7 +115,7 @@ class Process:
         return ticks / TICKS_PER_S
 
     def memory_bytes(self):
-        """Resident memory with all descendants; pages that processes share are split among them."""
+        """Resident memory with all descendants. Shared pages are split among their processes."""
         kib = 0
         for rollup in read_of_all(self.child.pid, "smaps_rollup"):
             kib += int(rollup.partition("\nPss:")[2].split()[0])
@@ -123,7 +123,7 @@ class Process:
 
 
 class Redis:
-    """A Redis server of one target's own, on a unix socket, with the append-only file of a real one."""
+    """The Redis server of one target, on a unix socket, with an append-only file as in production."""
 
     def __init__(self, places):
         self.places = places
@@ -160,18 +160,18 @@ class Redis:
         return int(self.command("GET", key) or 0)
 
     def commands(self):
-        """How many it has carried out since its start."""
+        """The number of commands since its start."""
         stats = self.command("INFO", "stats")
         return int(stats.partition("total_commands_processed:")[2].split()[0])
 
     def script_calls(self):
-        """(calls, microseconds that they took) of EVALSHA since its start."""
+        """(calls, microseconds) of EVALSHA since its start."""
         stats = self.command("INFO", "commandstats")
         found = re.search(r"cmdstat_evalsha:calls=(\d+),usec=(\d+)", stats)
         return (int(found[1]), int(found[2])) if found else (0, 0)
 
     def round_trip_us(self):
-        """The median of a client in C that sends one INCR at a time, which goes to the file as well."""
+        """The median round trip of a C client that sends one INCR at a time. Redis writes each one to its file."""
         output = subprocess.check_output(
             ["redis-benchmark", "-s", self.socket, "-c", "1", "-n", "5000", "-t", "incr", "--csv"], text=True)
         titles, figures = ([word.strip('"') for word in line.split(",")] for line in output.splitlines()[-2:])

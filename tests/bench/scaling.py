@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How the cost of a visit grows: with the number of pages and sites, and with the instances."""
+"""Measures how the cost of a visit grows with the number of pages, sites and instances."""
 
 import machine
 import targets
@@ -26,7 +26,7 @@ INSTANCES = (1, 2, 3, 4)
 # --- pages and sites ---
 
 class Spread(targets.Visitcountd):
-    """So many pages of so many sites, each of which has been visited before."""
+    """Visits of many pages and sites, all of which were visited before."""
 
     def __init__(self, places, sites, pages):
         super().__init__(places, "/v1/hit/site0/page/0", settings={
@@ -53,20 +53,20 @@ class Spread(targets.Visitcountd):
         self.load = ("pages", str(self.sites), str(self.pages), "random")
 
     def rewrite_redis_file(self, process):
-        """It would be due after so many writes, and is not to be measured."""
+        """Rewrites the append-only file before the measurement. After so many writes Redis would do it during the measurement."""
         self.redis.command("BGREWRITEAOF")
         process.wait_until(lambda: "aof_rewrite_in_progress:0" in self.redis.command("INFO", "persistence"))
 
 
 def memory_at_rest(target):
-    """MiB of the daemon when it no longer retains what it served (ledger.retain)."""
+    """Memory of the daemon in MiB once it no longer retains batches (ledger.retain)."""
     daemon = target.processes["server"][0]
     daemon.wait_until(lambda: target.status()["batches"]["retained_bytes"] == 0)
     return daemon.memory_bytes() / (1 << 20)
 
 
 def measure_pages(running, settings, problems):
-    """Results, and the table of them."""
+    """Returns the results and their table."""
     results = measure_all(running, settings, problems, [CONNECTIONS])
     result = medians(results[CONNECTIONS])
     for name, figures in result.items():
@@ -98,7 +98,7 @@ def run_pages(settings, problems):
 
 
 def flatness(results, name, kind=CONNECTIONS):
-    """What a visit costs where there is so much, compared with a single page."""
+    """The cost of a visit with many pages, as a ratio to that with a single page."""
     rounds = results.get(kind)
     return ratio(rounds, name, "1 page", "cpu_us") if rounds else None
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How soon a daemon is ready, and how large it is."""
+"""Measures how soon a daemon is ready, and the size of its files."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ IMAGE = "localhost/visitcountd:latest"
 
 
 def start_to_ready_ms(places, settings):
-    """From fork until READY=1 (sd_notify(3)). It ends before this returns."""
+    """The time from fork to READY=1 (sd_notify(3)). Ends the daemon."""
     address = places.run / "notify"
     with contextlib.ExitStack() as stack:
         notify = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
@@ -41,7 +41,7 @@ def start_to_ready_ms(places, settings):
 
 
 def measure_starts(directory):
-    """{store: [ms]}; with SQLite each on a new file."""
+    """{store: [ms]}. With SQLite each start has a new file."""
     with contextlib.ExitStack() as stack:
         places = Places(pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(dir=directory))),
                         pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="visitcountd-bench-"))))
@@ -57,7 +57,7 @@ def measure_starts(directory):
 
 
 def stripped_bytes(program, directory):
-    """As it is installed in the image: without what only a debugger reads."""
+    """The size of a program as in the image: without debug information."""
     copy = directory / f"{program}.stripped"
     shutil.copy(BUILD / program, copy)
     try:

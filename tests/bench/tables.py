@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Tables in Markdown, and the marked sections of the files that they go into."""
+"""Tables in Markdown, and the marked sections of files that have them."""
 
 import re
 
 
 def table(rows):
-    """Of rows of text, the first one the titles; all columns but the first are numbers."""
+    """A table from rows of text. The first row has the titles. All columns but the first are numbers."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["| " + " | ".join(cell.ljust(width) if i == 0 else cell.rjust(width)
                                for i, (cell, width) in enumerate(zip(row, widths))) + " |"
@@ -16,7 +16,7 @@ def table(rows):
 
 
 def figures_table(result, columns, first="target"):
-    """{name: {key: number}}, of which `columns` has key, title and format."""
+    """A table from {name: {key: number}}. `columns` has key, title and format of each column."""
     columns = [column for column in columns if any(column[0] in figures for figures in result.values())]
     rows = [[first] + [title for _, title, _ in columns]]
     for name, figures in result.items():
@@ -26,9 +26,9 @@ def figures_table(result, columns, first="target"):
 
 
 def write_section(path, name, text):
-    """Puts `text` in place of what is between the marks of this name, or behind everything else.
+    """Replaces the text between the marks of this name with `text`, or appends it.
 
-    What other commands have written into the file stays.
+    Sections of other commands stay.
     """
     begin, end = f"<!-- BEGIN {name} -->", f"<!-- END {name} -->"
     section = f"{begin}\n{text.strip()}\n{end}"

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What is measured: visitcountd in several ways, its peers, and whole systems behind nginx.
+"""The measured targets: visitcountd in several configurations, its peers, and whole systems behind nginx.
 
-A target has `url`, `load` (what load.lua shall ask for) and `client_threads` (of wrk, to ask it), `processes`
-(role -> processes; those of measure.ROLES are its cost), and counters(): (visits counted, commands sent to the
-store). Ours are held to more.
+A target has `url`, `load` (arguments of load.lua), `client_threads` (threads of wrk), `processes` (role -> processes; those of measure.ROLES are
+its cost), and counters(), which returns (visits counted, commands sent to the store). The checks of our own targets are stricter.
 """
 
 import json
@@ -14,12 +13,12 @@ import peers
 from processes import BUILD, Failed, Process, Redis, address_text, free_port, http_get
 
 
-#: longer than what a lone client and Redis take to come back
+#: longer than the time in which a lone client and Redis respond
 BUSY_POLL_US = 100
 
 
 class Visitcountd:
-    """Our daemon with a store of its own: "redis", "sqlite", or "journal", where the store is away."""
+    """Our daemon with a store of its own: "redis", "sqlite", or "journal", with a store that is away."""
 
     is_ours = True
     client_threads = 1
@@ -51,7 +50,7 @@ class Visitcountd:
         return read_status(self.places.run / "admin")
 
     def counters(self):
-        """None where nothing is counted."""
+        """The counters; None if the path counts no visits."""
         if self.path == "/livez":
             return None
         status = self.status()
@@ -59,7 +58,7 @@ class Visitcountd:
 
 
 def read_status(admin_socket):
-    """What an instance says of itself."""
+    """The status of an instance."""
     try:
         return json.loads(subprocess.check_output(
             [BUILD / "visitcountctl", "--socket", admin_socket, "status", "--json"]))
@@ -68,7 +67,7 @@ def read_status(admin_socket):
 
 
 def start_daemon(stack, places, address, settings):
-    """visitcountd on `address` with nothing but these settings, ready."""
+    """Starts visitcountd on `address` with only these settings, and waits until it is ready."""
     arguments = [BUILD / "visitcountd", "--config", "/dev/null", "--set", f"http.listen={address_text(address)}"]
     for option, value in settings.items():
         arguments += ["--set", f"{option}={value}"]
@@ -78,11 +77,11 @@ def start_daemon(stack, places, address, settings):
 
 
 class System:
-    """Redis, instances of visitcountd and nginx with etc/nginx/visitcountd.conf, which asks them over unix sockets."""
+    """Redis, instances of visitcountd, and nginx with etc/nginx/visitcountd.conf, which reaches them over unix sockets."""
 
     is_ours = True
     has_tokens = True
-    stands_by = False  # all instances but the first one
+    stands_by = False  # whether all instances but the first one stand by
     load = ()
     client_threads = 1
 
@@ -96,7 +95,7 @@ class System:
         self.open(stack, [self.start_instance(stack, number) for number in range(self.instances)])
 
     def open(self, stack, addresses):
-        """To the client."""
+        """Starts nginx for the client."""
         port = free_port()
         self.processes["proxy"] = [nginx.start_front(stack, self.places, port, addresses, self.has_tokens, self.stands_by)]
         self.url = f"http://127.0.0.1:{port}/count"
@@ -118,26 +117,26 @@ class System:
 
 
 class SystemWithoutTokens(System):
-    """The same, with a nginx that sends no X-Request-Id."""
+    """The same with an nginx that sends no X-Request-Id."""
 
     has_tokens = False
 
 
 class SystemStandingBy(System):
-    """The same, where one instance serves and the others stand by."""
+    """The same, but one instance serves and the others stand by."""
 
     stands_by = True
 
 
 class SystemOverTcp(System):
-    """The same, with instances that nginx asks as it would those of other machines."""
+    """The same, but nginx reaches the instances over TCP, as on other machines."""
 
     def address(self, number):
         return free_port()
 
 
 class Instances(SystemOverTcp):
-    """The same without nginx: each thread of the client asks an instance of its own."""
+    """The same without nginx: each thread of the client uses an instance of its own."""
 
     def open(self, _stack, ports):
         self.url = f"http://127.0.0.1:{ports[0]}/count"
@@ -146,7 +145,7 @@ class Instances(SystemOverTcp):
 
 
 class ToySystem(peers.Peer):
-    """The same with replicas of Flask in place of the instances: three of one worker each, on unix sockets as well."""
+    """The same with Flask replicas instead of instances: three with one worker each, on unix sockets too."""
 
     REPLICAS = 3
 
@@ -157,7 +156,7 @@ class ToySystem(peers.Peer):
         self.processes["proxy"] = [nginx.start_front(stack, self.places, self.port, addresses)]
 
 
-#: The first one is what the others are compared with.
+#: The others are compared with the first one.
 DIRECT = {
     "constant": lambda places: Visitcountd(places, "/livez", "sqlite"),
     "count on Redis": Visitcountd,

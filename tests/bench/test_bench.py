@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The benchmark's own tools: that they count, compare and write right. No test looks at a time."""
+"""The tools of the benchmark: they count, compare and write correctly. No test checks a time."""
 
 import importlib.machinery
 import importlib.util
@@ -19,6 +19,7 @@ sys.path.insert(0, str(HERE))
 import chart  # noqa: E402
 import compare  # noqa: E402
 import goals  # noqa: E402
+import hostile  # noqa: E402
 import idle  # noqa: E402
 import live  # noqa: E402
 import machine  # noqa: E402
@@ -33,7 +34,7 @@ from processes import ROOT, Failed, http_get  # noqa: E402
 
 
 def load_script(name):
-    """A command of this directory as a module; nothing is run."""
+    """Loads a command of this directory as a module, without running it."""
     loader = importlib.machinery.SourceFileLoader(name.replace("-", "_"), str(HERE / name))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
     loader.exec_module(module)
@@ -50,7 +51,7 @@ FIGURES = {"cpu_us": 10.0, "server_us": 6.0, "redis_us": 4.0, "proxy_us": 0.0, "
 
 
 def run_bench(directory, *parts, **environment):
-    """A run of one round of a second; its results are in `directory`."""
+    """Runs one round of a second. The results are in `directory`."""
     stores = ROOT / os.environ.get("BUILD", "build") / "tests" / "bench"
     return subprocess.run(
         [sys.executable, HERE / "bench", *parts], text=True, capture_output=True, timeout=120, check=False,
@@ -59,7 +60,7 @@ def run_bench(directory, *parts, **environment):
 
 
 def test_our_own_targets_count_what_they_answer(tmp_path):
-    """The run itself fails when visits and answers of one of ours disagree."""
+    """The run itself fails if the visits and answers of one of our targets disagree."""
     results = tmp_path / "RESULTS.md"
     results.write_text("<!-- BEGIN instructions -->\nkept\n<!-- END instructions -->\n")
     done = run_bench(tmp_path, "direct", "sizes", BENCH_TARGETS=",".join(OURS))
@@ -78,7 +79,7 @@ def visits_and_visitors(target):
 
 
 def test_visitors_are_told_apart(tmp_path):
-    """Each visit is somebody else's, once the daemon has the day's salt; Redis estimates how many there were."""
+    """Once the daemon has the day's salt, each visit has a visitor of its own. Redis estimates their number."""
     with measure.started({"visited": targets.DIRECT["hit with visitors"]}, tmp_path, []) as running:
         before = visits_and_visitors(running["visited"])
         measure.run_wrk(running["visited"], 16, 1)
@@ -185,7 +186,7 @@ def test_a_section_is_replaced_alone(tmp_path):
 
 
 def results_of(constant_us):
-    """One round, in which counting costs 10 us and the constant so many."""
+    """Results of one round, in which counting costs 10 us and the constant `constant_us`."""
     at = {128: [{"constant": FIGURES | {"cpu_us": constant_us}, "count on Redis": FIGURES,
                  "with tokens": FIGURES, "hit with visitors": FIGURES}]}
     system = {128: [{"nginx + 3 visitcountd": FIGURES | {"proxy_us": 20.0},
@@ -304,6 +305,75 @@ def test_the_chart_is_an_image_with_every_target():
     assert {"constant", "count on Redis", "with tokens", "note"} <= set(texts)
 
 
+# --- attackers ---
+
+FLOOD = {"p50_us": 100, "p99_us": 300, "beside_p50_us": 150, "beside_p99_us": 420, "p50_ratio": 1.5, "p99_ratio": 1.4,
+         "rate_ratio": 0.9, "failed": 0, "memory_mib": 20}
+
+
+@pytest.mark.parametrize("strength, changes, verdict", [
+    ("one connection", {}, "pass"), ("one connection", {"p99_ratio": 1.6}, "miss"),
+    ("one address, 64 connections", {"p99_ratio": 2.9}, "pass"), ("one address, 64 connections", {"p99_ratio": 3.1}, "miss"),
+    ("a whole core", {"p99_ratio": 50}, "pass"), ("a whole core", {"rate_ratio": 0.4}, "miss"),
+    ("a whole core", {"failed": 1}, "miss"), ("one connection", {"memory_mib": 111}, "miss")])
+def test_an_attack_is_judged_by_what_it_costs_the_honest_client(strength, changes, verdict):
+    assert hostile.verdict(strength, {**FLOOD, **changes}) == verdict
+
+
+def test_the_goals_are_judged_by_the_worst_attack():
+    worst = hostile.summarise([{("reads", "one connection"): FLOOD, ("keys", "one connection"): {**FLOOD, "p99_ratio": 1.7}},
+                               {("reads", "a whole core"): {**FLOOD, "rate_ratio": 0.6, "memory_mib": 99}}])
+    assert worst == {"p99 one connection": 1.7, "rate": 0.6, "failed": 0, "memory_mib": 99}
+    rows = [line for line in goals.verdicts({"hostile": worst}).splitlines() if line.startswith("|")]
+    assert [line.split("|")[-2].strip() for line in rows[2:]] == ["miss", "pass", "pass", "pass"]
+
+
+@pytest.fixture(scope="module")
+def attacked_target(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("attacked")
+    create = {"daemon": lambda places: targets.Visitcountd(places, settings={"dashboard.password": hostile.PASSWORD})}
+    with measure.started(create, directory, []) as running:
+        yield running["daemon"]
+
+
+def metric(target, name):
+    """The sum of all rows of a metric."""
+    text = subprocess.check_output([targets.BUILD / "visitcountctl", "--socket", target.places.run / "admin", "metrics"], text=True)
+    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
+
+
+@pytest.mark.parametrize("attack", [attack for attack in hostile.ATTACKS if attack != "idle"])
+def test_each_attack_reaches_the_daemon(attacked_target, attack):
+    """And the honest client is answered beside it."""
+    def taken():
+        return sum(metric(attacked_target, f"visitcountd_{name}_total") for name in ("http_requests", "connections_accepted"))
+
+    before = taken()
+    figures = hostile.measure_pair(attacked_target, attack, "one address, 64 connections", 1)
+    assert taken() - before > figures["requests"] + 20, "the rest is the attacker's"
+    assert figures["failed"] == 0 and 0 < figures["memory_mib"] < hostile.MEMORY_MAX_MIB
+
+
+def test_idle_admin_connections_are_opened(attacked_target):
+    with hostile.attacked(attacked_target, "idle", "one address, 64 connections", 1):
+        assert attacked_target.status()["state"] == "running", "and an operator is answered beside them"
+    assert hostile.measure_pair(attacked_target, "idle", "one connection", 1)["failed"] == 0
+
+
+def test_an_attack_from_many_addresses_meets_many_budgets(attacked_target):
+    def new_pages(strength):
+        def pages():
+            return len(subprocess.check_output([targets.BUILD / "visitcountctl", "--socket", attacked_target.places.run / "admin",
+                                                "export", "default"], text=True).splitlines())
+
+        before = pages()
+        assert hostile.measure_pair(attacked_target, "pages", strength, 1)["failed"] == 0
+        return pages() - before
+
+    assert new_pages("one address, 64 connections") <= 30, "the budget of one network for a minute"
+    assert new_pages("a whole core") > 100
+
+
 # --- instructions ---
 
 @pytest.mark.parametrize("above", ["/home/me/visitcountd", "/home/src/x", "/src", "/src/http", "/a b/src/count/c", "."])
@@ -332,7 +402,7 @@ __attribute__((noinline)) static int {name}(int n)
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
 @pytest.mark.parametrize("above", ["plain", "src/x", "src", "a b/src/http"])
 def test_a_profile_is_split_by_directory_wherever_the_checkout_is(tmp_path, above):
-    """As the compiler and callgrind really write the paths, and through a symlink as well."""
+    """With the paths that the compiler and callgrind really write, and also through a symlink."""
     checkout = tmp_path / above
     for room in ("http", "count"):
         (checkout / "src" / room).mkdir(parents=True)

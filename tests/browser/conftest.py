@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Chromium, without a window, as a visitor; the daemon comes from tests/e2e."""
+"""Headless Chromium as a visitor. The daemon comes from tests/e2e."""
 
 import pathlib
 import shutil
@@ -33,11 +33,11 @@ class Browser:
         self.driver = webdriver.Chrome(options=options, service=service)
 
     def look(self, daemon, path, *, width=1024, height=768, scheme="light", is_phone=False):
-        """Opens a page of the daemon, as on a screen of this size."""
+        """Opens a page of the daemon on a screen of this size."""
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                                     {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone})
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
-        self.complaints()  # those of the page before, whose daemon may have ended
+        self.complaints()  # drops those of the last page, whose daemon may have ended
         self.driver.get("http://%s:%d%s" % (*daemon.address, path))
         return self
 
@@ -48,7 +48,7 @@ class Browser:
         return self.driver.execute_script(script)
 
     def complaints(self):
-        """What is in the console: errors of the page, of the policy, of missing files. A missing icon is not the page's."""
+        """The errors in the console: of the page, of the policy, of missing files. A missing icon is not an error of the page."""
         return [entry["message"] for entry in self.driver.get_log("browser") if "favicon.ico" not in entry["message"]]
 
     def screenshot(self, name):
@@ -61,13 +61,13 @@ class Browser:
         self.driver.quit()
 
 
-#: Where the pictures go, to be looked at.
+#: The directory of the pictures, for manual review.
 SCREENSHOTS = BUILD / "tests" / "browser"  # noqa: F405
 
 
 @pytest.fixture(scope="module")
 def browser():
-    """One for all tests of a file, since its start is what takes long."""
+    """One browser for all tests of a file, because its start is slow."""
     profile = tempfile.mkdtemp(prefix="vc-browser-")
     made = Browser(profile)
     yield made

@@ -13,14 +13,14 @@ def today():
 
 
 def visits_of(days_ago):
-    """A week with a week-end, and one day on which everybody came."""
+    """Numbers of visits with weekends, and one day with very many visits."""
     base = 260 + 40 * ((days_ago * 7) % 5) + 4 * (30 - days_ago)
     weekend = (today() - days_ago + 3) % 7 >= 5
     return base * 3 if days_ago == 11 else base // 2 if weekend else base
 
 
 def write_history(daemon, path, site="default"):
-    """Lets the daemon make the pages, then writes totals and days; the site's own row is page "". """
+    """Lets the daemon create the pages, then writes totals and days. The site's own row is the page ""."""
     from urllib.parse import quote
     for page in PAGES:
         assert daemon.fetch(f"/v1/hit/{site}{quote(page)}").status == 200

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes the pictures of the documents into docs/gallery: `make gallery`. Not a test: pytest runs it for the fixtures."""
+"""Writes the pictures of the documents to docs/gallery, for `make gallery`. It is not a test, but pytest runs it for the fixtures."""
 
 import pathlib
 

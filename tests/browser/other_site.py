@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A web site of somebody else: another origin, whose pages use the counter."""
+"""A foreign web site: another origin whose pages use the counter."""
 
 import http.server
 import threading
@@ -7,7 +7,7 @@ import urllib.parse
 
 
 class OtherSite:
-    """Serves `pages`, HTML by path; a path that is not there is the page "*" if there is one. `asked` is what was asked for."""
+    """Serves `pages`, which is HTML by path. Other paths get the page "*" if there is one. `asked` has the requested paths."""
 
     def __init__(self, pages):
         self.pages = pages

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Badges as Chromium draws them. The pictures are in build/tests/browser, to be looked at."""
+"""Badges as Chromium draws them. The pictures are in build/tests/browser, for manual review."""
 
 import re
 from urllib.parse import quote
@@ -31,7 +31,7 @@ def badge(label="visits", style="flat", more=""):
     return f"/badge/default/a.svg?readonly=1&style={style}&label={quote(label)}{more}"
 
 
-#: For each text: whether its box lies in the badge and on its own half; and how much it was stretched against its natural width.
+#: For each text: whether its box lies in its own half of the badge, and how much it is stretched compared with its natural width.
 MEASURE = """
     const svg = document.documentElement, width = svg.width.baseVal.value, height = svg.height.baseVal.value;
     const halves = [...svg.querySelectorAll('g > rect[fill^="#"]')].map(r => [r.x.baseVal.value, r.x.baseVal.value + r.width.baseVal.value]);
@@ -46,7 +46,7 @@ MEASURE = """
 
 @pytest.mark.parametrize("style", STYLES)
 def test_nothing_is_cut(browser, daemon, style):
-    """Each text lies within its half of the badge, with some room at its sides, in the font that is there."""
+    """Each text lies within its half of the badge, with some room at its sides, in the installed font."""
     for label in ["", *LABELS]:
         browser.look(daemon, badge(label, style, "&format=grouped&digits=12"))
         texts = browser.run(MEASURE)
@@ -57,7 +57,7 @@ def test_nothing_is_cut(browser, daemon, style):
 
 
 def test_widths_are_those_of_the_font_in_use(browser, daemon):
-    """DejaVu Sans is what a badge falls back to here: its letters are hardly stretched."""
+    """A badge falls back to DejaVu Sans here, so its letters are hardly stretched."""
     for label in ("visits", "WWWWWWWWWWWW", "ill-fitting lilli", "r\u00e9sum\u00e9 \u00c5\u00df", "x" * 64):
         browser.look(daemon, badge(label))
         for text in browser.run(MEASURE):
@@ -66,7 +66,7 @@ def test_widths_are_those_of_the_font_in_use(browser, daemon):
 
 @pytest.mark.parametrize("style", STYLES)
 def test_hostile_labels_stay_text(browser, daemon, style):
-    """Opened by itself, where a script in it would run, and inside a page that puts the badge's markup into itself."""
+    """The badge is opened by itself, where a script in it would run, and inside a page that embeds the badge's markup."""
     for label in HOSTILE:
         browser.look(daemon, badge(label, style))
         assert browser.run("return document.documentElement.tagName") == "svg", label
@@ -82,7 +82,7 @@ def test_hostile_labels_stay_text(browser, daemon, style):
 
 
 def test_the_policy_allows_no_script(browser, daemon):
-    """Even if there were a way in: a document that is opened under the badge's headers runs nothing."""
+    """Even with an injected script, a document with the badge's headers runs no code."""
     browser.look(daemon, badge())
     browser.run("const s = document.createElementNS('http://www.w3.org/2000/svg', 'script'); s.textContent = 'document.documentElement.id = 1';"
                 "document.documentElement.append(s)")
@@ -103,7 +103,7 @@ def test_pictures_show_up_also_when_they_are_errors(browser, daemon):
 
 
 def test_pictures(browser, daemon, store):
-    """To be looked at by people: all styles, labels and colours beside each other."""
+    """Pictures for manual review: all styles, labels and colours next to each other."""
     daemon.fetch("/v1/hit/default/a")
     store.set_total(1234567, page="/a")
     origin = "http://%s:%d" % daemon.address

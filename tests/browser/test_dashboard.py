@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The dashboard as its readers meet it. The pictures are in build/tests/browser, to be looked at."""
+"""The dashboard as readers see it. The pictures are in build/tests/browser, for manual review."""
 
 import base64
 
@@ -44,7 +44,7 @@ def test_the_numbers(browser, full):
 
 
 def test_everything_is_live(browser, full):
-    """The total at once, today, chart, days and top list within moments; the same document all the while."""
+    """The total changes at once; today, chart, days and top list follow within moments. The document is never reloaded."""
     browser.look(full, "/")
     browser.run("window.mark = 1")
     wait_until(lambda: number(browser, "state") == "live", "the stream")
@@ -103,7 +103,7 @@ def test_hostile_names_of_pages(browser, daemon):
 
 
 def test_by_keyboard(browser, full):
-    """Tab leads through all that can be used, in the order of the page, and one sees where one is."""
+    """Tab reaches every control, in the order of the page, and the focus is visible."""
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
     browser.look(full, "/")
@@ -118,7 +118,7 @@ def test_by_keyboard(browser, full):
 
 
 def test_for_those_who_listen(browser, full):
-    """Names for all that has a role, one main heading, tables with headers, a chart in words; the language is known."""
+    """For screen readers: all roles have names, there is one main heading, tables have headers, the chart has a text, and the language is set."""
     browser.look(full, "/")
     assert browser.run("return document.documentElement.lang") == "en"
     assert browser.run("return [...document.querySelectorAll('h1, h2')].map(e => e.tagName)") == ["H1"] + ["H2"] * 4
@@ -141,7 +141,7 @@ def test_everything_can_be_read(browser, full, scheme):
 
 
 def test_nothing_moves(browser, full):
-    """No layout shift while the page loads and goes live, nor when numbers change (Cumulative Layout Shift)."""
+    """The layout does not shift while the page loads and goes live, or when numbers change (Cumulative Layout Shift)."""
     browser.look(full, "/")
     browser.run("window.shift = 0; new PerformanceObserver(list => list.getEntries().forEach(e => shift += e.value))"
                 ".observe({type: 'layout-shift', buffered: true})")

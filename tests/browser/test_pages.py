@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The pages as a visitor sees them. The pictures are in build/tests/browser, to be looked at."""
+"""The pages as a visitor sees them. The pictures are in build/tests/browser, for manual review."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_the_welcome_page_shows_the_number_and_does_not_count(browser, daemon):
 
 
 def test_count_says_the_number_and_counts_once(browser, daemon):
-    """Once: what a browser asks for by itself besides (an icon) is no visit."""
+    """It counts once: other requests that a browser makes by itself (an icon) are not visits."""
     for number in (1, 2):
         browser.look(daemon, "/count")
         assert f"Visitor count: {number}" in browser.text()
@@ -39,7 +39,7 @@ def test_count_says_the_number_and_counts_once(browser, daemon):
 
 
 def test_going_back_counts_no_more_than_looking_again(browser, daemon):
-    """A number must not come from a cache: what is shown is what was counted."""
+    """A number must not come from a cache: the page shows the counted number."""
     browser.look(daemon, "/count")
     browser.look(daemon, "/")
     browser.driver.back()
@@ -57,7 +57,7 @@ def test_the_links_lead_somewhere(browser, daemon):
 
 @pytest.mark.parametrize("path", ["/", "/count"])
 def test_nothing_is_wider_than_a_phone(browser, new_daemon, store, path):
-    """Neither the page nor anything in it, also with a number of sixteen digits and the longest name of a site."""
+    """No part of the page is wider, even with a number of sixteen digits and the longest name of a site."""
     site = "a-site-with-a-rather-long-name-of-exactly-sixty-four-characters."
     daemon = new_daemon({"sites": [site], **store.settings})
     daemon.count()
@@ -73,7 +73,7 @@ def test_nothing_is_wider_than_a_phone(browser, new_daemon, store, path):
 
 
 def contrast(first, second):
-    """Of two colours "rgb(r, g, b)", as WCAG 2 defines it."""
+    """The contrast of two colours "rgb(r, g, b)", as WCAG 2 defines it."""
     def luminance(colour):
         parts = [int(part) / 255 for part in colour[colour.index("(") + 1:-1].split(",")[:3]]
         linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
@@ -96,7 +96,7 @@ COLOURS = """
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/", "/count"])
 def test_everything_can_be_read(browser, daemon, path, scheme):
-    """A contrast of 4.5:1 in both colour schemes, which have to differ."""
+    """Texts have a contrast of at least 4.5:1 in both colour schemes, which have to differ."""
     browser.look(daemon, path, scheme=scheme)
     texts = browser.run(COLOURS)
     assert texts
@@ -119,7 +119,7 @@ def test_without_the_store_the_page_says_so(browser, new_daemon, directory):
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("path, name", [("/", "welcome"), ("/count", "count")])
 def test_pictures(browser, daemon, store, path, name, screen, scheme):
-    """To be looked at by people; here only that there is something on them."""
+    """Pictures for manual review. The test only checks that they are not empty."""
     daemon.count()
     store.set_total(12345)
     browser.look(daemon, path, scheme=scheme, **SCREENS[screen])

@@ -63,7 +63,7 @@ def test_numbers_of_other_pages_are_only_read(browser, daemon, store, site):
 
 
 def test_without_elements_a_beacon_counts(browser, daemon, store, site):
-    """The answer is of no use then: nothing keeps the page, and no answer is read."""
+    """The page has no place for the number, so it sends a beacon and reads no answer."""
     site.pages["*"] = PAGE.format(head="<script>const real = navigator.sendBeacon.bind(navigator); window.beacons = [];"
                                        "navigator.sendBeacon = url => { beacons.push(url); return real(url); };"
                                        "window.fetch = () => { throw Error('no fetch'); }</script>" + snippet(daemon), body="hello")
@@ -80,7 +80,7 @@ def test_a_refused_beacon_is_fetched(browser, daemon, store, site):
 
 
 def test_a_single_page_application(browser, daemon, store, site):
-    """Each page that the reader comes to counts once: by pushState, replaceState and going back; not the same page again."""
+    """Each page that the reader opens counts once, by pushState, replaceState and going back. The same page does not count again."""
     site.pages["*"] = PAGE.format(head=snippet(daemon), body="<b data-visitcount></b>")
     browser.look(site, "/one")
     fills(browser, "b", "1")
@@ -110,7 +110,7 @@ def test_names_that_are_not_ascii(browser, daemon, store, site):
 
 
 def test_the_referrer_is_not_needed(browser, daemon, store, site):
-    """Pages tell each other's origin only, or nothing: the page's name comes from its location."""
+    """The referrer has only the origin or is missing. The page's name comes from its location."""
     for policy in ("no-referrer", "strict-origin-when-cross-origin"):
         site.pages["*"] = PAGE.format(head=f'<meta name="referrer" content="{policy}">' + snippet(daemon), body="<b data-visitcount></b>")
         browser.look(site, f"/{policy}")

@@ -2,9 +2,10 @@
 /*
  * wall.so: a wall clock that a test can set, for one process (LD_PRELOAD).
  *
- * The file that TEST_WALL_CLOCK names holds one int64_t in the machine's byte order: how many
- * milliseconds this process's wall clock is ahead of the real one; negative: behind. It is mapped,
- * so a change counts at once, also while the process runs. The monotonic clock stays as it is.
+ * TEST_WALL_CLOCK names a file with one int64_t in the machine's byte order. It says by how many
+ * milliseconds the wall clock of this process is ahead of the real one. A negative number means
+ * behind. The file is mapped, so a change takes effect at once, also while the process runs. The
+ * monotonic clock does not change.
  *
  * tests/e2e/harness/wall_clock.py writes the file and makes the environment.
  */

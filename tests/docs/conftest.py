@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of the documents share. The parts and their fixtures are those of tests/e2e."""
+"""Fixtures of the tests of the documents. The harness and its fixtures come from tests/e2e."""
 
 import pathlib
 import sys

@@ -4,7 +4,7 @@
 import dataclasses
 import re
 
-#: Languages of blocks that a reader types in; the test runs them. `console` shows output as well.
+#: Languages of blocks with commands, which the test runs. `console` also shows output.
 COMMANDS = ("sh", "console")
 
 #: Blocks of configuration; the test checks them.
@@ -36,7 +36,7 @@ class Block:
 
 
 class Malformed(Exception):
-    """A block in a form that the test would not see, or a mark that means nothing."""
+    """A block in a form that the test cannot read, or an unknown mark."""
 
 
 def parse_blocks(text):
@@ -75,7 +75,7 @@ def check_block(block):
 
 
 def without_blocks(text):
-    """The document's prose, with as many lines."""
+    """The document without its blocks, with the same number of lines."""
     return re.sub(r"^```.*?^```$", lambda found: "\n" * found[0].count("\n"), text, flags=re.MULTILINE | re.DOTALL)
 
 
@@ -87,7 +87,7 @@ def find_links(text):
 
 
 def anchor_of(heading):
-    """As GitHub makes it of a heading."""
+    """The anchor that GitHub makes from a heading."""
     plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
     return re.sub(r"[^\w\- ]", "", plain).strip().replace(" ", "-")
 
@@ -104,7 +104,7 @@ class Step:
     output: str
 
     def matches(self, output):
-        """Whether the output is the one shown: a number may be another one, "…" is anything, blanks are one blank."""
+        """Whether the output is the one shown. Numbers may differ, "…" stands for any text, and several blanks count as one."""
         return re.fullmatch(pattern_of(self.output), squeeze(output), re.DOTALL) is not None
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""ARCHITECTURE.md is a true map: what it names exists, and the files that a visit passes are those that it lists."""
+"""ARCHITECTURE.md is a correct map: all names in it exist, and it lists the files that a visit passes."""
 
 import pathlib
 import re
@@ -10,8 +10,7 @@ import pytest
 
 from harness import ROOT, need_program
 
-#: What timers run beside visits: looks at the server's role, the site's name for the store, the end of what is retained,
-#: how full a site is.
+#: Modules that timers run during visits: checks of the server's role, registration of the site, expiry of retained batches, how full a site is.
 BY_TIMERS = {"stall", "retention", "breaker", "lane", "redis_greeting", "redis_replicas", "redis_link_log", "redis_look", "redis_checks",
              "redis_rewrite", "site_registration", "redis_edit", "trouble", "fullness", "redis_list"}
 
@@ -36,7 +35,7 @@ def test_each_folder_of_the_sources_is_on_the_map():
 
 
 def includes_of_count(module):
-    """Modules of src/count that a module of it includes, itself left out."""
+    """Modules of src/count that a module of src/count includes, without itself."""
     texts = [path.read_text() for path in (ROOT / "src/count").glob(f"{module}.[ch]")]
     return set(re.findall(r'#include "count/(\w+)\.h"', "".join(texts))) - {module}
 
@@ -67,7 +66,7 @@ def control(pid, *words):
 
 
 def files_of_visits(daemon, directory, count):
-    """Sources whose code runs while `count` visits are counted, without the floor below all others."""
+    """Sources whose code runs while `count` visits are counted, without src/base."""
     pid = daemon.process.pid
     control(pid, "-i", "on")
     for number in range(count):
@@ -80,7 +79,7 @@ def files_of_visits(daemon, directory, count):
 
 @pytest.mark.plain_build
 def test_a_visit_passes_the_files_that_are_listed(new_daemon, redis_store, directory):
-    """Measured by valgrind, on Redis, with a token."""
+    """valgrind measures the files of a visit on Redis with a token."""
     wrapper = [need_program("valgrind", "valgrind"), "--tool=callgrind", "--instr-atstart=no", "--quiet",
                f"--callgrind-out-file={directory}/callgrind.%p"]
     daemon = new_daemon({**redis_store.settings, "count.max_wait": "20s"}, wrapper=wrapper).wait_for_store()

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""README and docs are true: their commands run, their configuration is accepted, their links lead somewhere.
+"""README and docs are correct: their commands run, their configurations are accepted, their links have targets.
 
-A block of a document in the languages `sh` and `console` is run, in the order of the document, in a directory of its own that looks
-like a checkout. A comment in the line before says what runs beside it, or why it is not run:
+The test runs the blocks of a document in the languages `sh` and `console`, in their order, in a directory that looks like a checkout. A comment in
+the line before a block says which servers run during it, or why it is not run:
 
     <!-- run with: stack -->
     <!-- not run: needs systemd -->
 
-Without one the block runs beside a daemon that was started as `make run` does. What a `console` block shows is compared with what the
-command prints; numbers may differ.
+Without a comment the block runs with a daemon that was started as by `make run`. The output in a `console` block is compared with the real one.
+Numbers may differ.
 """
 
 import os
@@ -31,7 +31,7 @@ NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
 
 
-# --- what runs beside the blocks ---
+# --- servers that run during the blocks ---
 
 def recipe_of_make_run():
     """The daemon's command line in the Makefile, as words."""
@@ -40,13 +40,13 @@ def recipe_of_make_run():
 
 
 class Checkout:
-    """A directory with what a document's commands see of a checkout, and what runs beside them."""
+    """A directory with the files of a checkout that a document's commands use, and the servers that run during them."""
 
     def __init__(self, directory):
         self.directory = directory
-        self.process = None  # for the log of a failure
+        self.process = None  # the process whose log a failure shows
         self.parts = []
-        self.replaced = {}   # in commands: addresses of the documents by those that are free here
+        self.replaced = {}   # addresses in the documents, and the free ones that replace them in commands
         self.environment = {}
         for name in ("etc", "packaging", "docs", "Makefile"):
             (directory / name).symlink_to(ROOT / name)
@@ -56,7 +56,7 @@ class Checkout:
         (self.bin / "visitcountd").symlink_to(BUILD / "visitcountd")
 
     def start_daemon(self):
-        """What `make run` starts."""
+        """Starts the same as `make run`."""
         port = free_port()
         words = [word.replace("127.0.0.1:8080", f"127.0.0.1:{port}") for word in recipe_of_make_run()]
         assert f"http.listen=127.0.0.1:{port}" in words
@@ -68,7 +68,7 @@ class Checkout:
         wait_until(lambda: self.is_ready(port), lambda: f"the daemon is ready:\n{self.process.log()}")
 
     def start_stack(self):
-        """What `make stack` starts."""
+        """Starts the same as `make stack`."""
         port = free_port()
         need_program("nginx", "nginx-light")
         need_program("redis-server", "redis-server")
@@ -83,7 +83,7 @@ class Checkout:
         return server
 
     def start_torn(self):
-        """A daemon on Redis, which has lost the ledger of the site blog."""
+        """Starts a daemon on a Redis that has lost the ledger of the site blog."""
         server = self.start_redis()
         settings = {"redis.socket": str(server.socket), "sites": ["blog"], "count.max_wait": "200ms"}
         daemon = Daemon(self.directory, settings).start()
@@ -96,11 +96,11 @@ class Checkout:
         self.put_program("visitcountctl", f"{BUILD}/visitcountctl --socket {daemon.admin_socket}")
 
     def start_ending(self):
-        """A daemon that a block may end."""
+        """Starts a daemon that a block may end."""
         self.start_daemon()
 
     def start_journal(self):
-        """Instance 1, and the journal of an instance 4 that was killed while Redis was away."""
+        """Starts instance 1, with the journal of an instance 4 that was killed while Redis was away."""
         server = self.start_redis()
         journals = self.directory / "journal"
         settings = {"redis.socket": str(server.socket), "journal.directory": f"{journals}/%i", "count.max_wait": "200ms"}
@@ -134,7 +134,7 @@ class Checkout:
         self.process.end()
 
     def run(self, command):
-        """Runs it as a shell would in this directory; returns its output."""
+        """Runs a command in a shell in this directory. Returns its output."""
         for old, new in self.replaced.items():
             command = command.replace(old, new)
         path = f"{self.bin}:{os.environ['PATH']}"
@@ -147,7 +147,7 @@ class Checkout:
 
 @pytest.fixture
 def new_checkout(directory):
-    """new_checkout("stack"): a Checkout, and that beside it."""
+    """new_checkout("stack") returns a Checkout with these servers."""
     made = []
 
     def make(beside):
@@ -192,7 +192,7 @@ def test_configuration_is_accepted(path, directory):
     for block in markdown.parse_blocks(path.read_text()):
         if block.language not in markdown.CONFIGURATION:
             continue
-        # files that it names are the administrator's
+        # the administrator would create the files that it names
         (directory / "secret").write_text("a secret\n")
         (directory / "visitcountd.conf").write_text(re.sub(r'(\w+_file = )"[^"]*"', rf'\1"{directory}/secret"', block.text))
         done = run_daemon("--config", directory / "visitcountd.conf", "--check-config")
@@ -226,7 +226,7 @@ def command_names():
 
 @each_document
 def test_options_and_commands_exist(path):
-    """What a document calls an option or a command of visitcountctl is one."""
+    """Every option and every command of visitcountctl in a document exists."""
     options = option_names()
     groups = {name.partition(".")[0] for name in options if "." in name}
     commands = command_names()

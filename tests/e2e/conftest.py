@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What all end-to-end tests share is in harness/fixtures.py."""
+"""Fixtures of the end-to-end tests; harness/fixtures.py defines them."""
 
 import pytest
 

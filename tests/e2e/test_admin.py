@@ -22,7 +22,7 @@ def daemon(new_daemon):
     return new_daemon().wait_for_store()
 
 
-# --- each command, for people and for programs ---
+# --- each command, as text and as JSON ---
 
 def test_status_in_text(daemon):
     daemon.count()
@@ -31,7 +31,7 @@ def test_status_in_text(daemon):
     for line in (r"^instance +default$", r"^version +\d", r"^uptime +\d+s$", r"^state +running$", r"^  applied +1$", r"^  backend +sqlite$",
                  r"^  latency p99 +", r"^  visitors +127\.0\.0\.1:\d+$", r"^  round trip +"):
         assert re.search(line, result.output, re.MULTILINE), line
-    # aligned: in each section the values begin in one column
+    # aligned: in each section all values begin in the same column
     section = re.search(r"^visits\n((?:  .*\n)+)", result.output, re.MULTILINE)[1]
     assert len({re.match(r"  .*?\S  +(?=\S)", line).end() for line in section.splitlines()}) == 1
 
@@ -156,7 +156,7 @@ def test_wrong_usage_names_what_is_right(arguments, message):
 
 
 def test_help_of_a_command_shows_its_options():
-    """From its row in commands.def, which also decides what is accepted."""
+    """The help comes from the row in commands.def, which also decides which options are accepted."""
     rows = re.findall(r'^COMMAND\(\w+, "([\w-]+)", \w+, \w+, ([\w| ]+),', (ROOT / "src/http/admin/commands.def").read_text(), re.MULTILINE)
     assert len(rows) > 20
     for name, options in rows:
@@ -182,7 +182,7 @@ def test_nobody_there(directory):
 
 
 def test_an_instance_that_does_not_answer(daemon):
-    """Frozen: --timeout ends the wait."""
+    """The instance is suspended. --timeout ends the wait."""
     daemon.process.pause()
     result = daemon.ctl("--timeout", "300ms", "ping")
     daemon.process.resume()
@@ -193,7 +193,7 @@ def test_an_instance_that_does_not_answer(daemon):
 
 @contextlib.contextmanager
 def somebody_else(path, reply):
-    """Who answers one request on this socket."""
+    """Another program that answers one request on this socket."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
@@ -308,7 +308,7 @@ def test_no_instance_in_the_run_directory(directory):
 
 
 def test_the_daemons_own_variable_names_the_socket(daemon, directory):
-    """In a container, where the probe has the daemon's environment."""
+    """As in a container, where the probe has the daemon's environment."""
     environment = {"VISITCOUNTD_ADMIN_SOCKET": f"{directory}/run/%i/admin.sock"}
     assert run_ctl("ping", environment=environment).status == DONE
     assert run_ctl("ping", environment={**environment, "VISITCOUNTD_INSTANCE": "other"}).status == UNREACHABLE
@@ -321,7 +321,7 @@ def fleet(directory, *arguments):
 
 
 def rows(output):
-    """By the name of the instance, what stands in each column of the table. Columns begin where their names do."""
+    """The cells of the table, by instance and column. Columns begin where their names do."""
     names, *lines = output.splitlines()
     starts = [match.start() for match in re.finditer(r"(?<!\S)\S", names)]
     cells = [[line[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)] for line in lines]
@@ -366,7 +366,7 @@ def test_instances_that_do_not_answer_have_a_line_too(new_daemon, directory):
 
 
 def test_an_instance_that_refuses_has_a_line_too(new_daemon, directory):
-    """Another version, which does not know the question."""
+    """An instance of another version, which does not know the request."""
     new_daemon(name="1").wait_for_store()
     (directory / "run" / "other").mkdir()
     with somebody_else(directory / "run" / "other" / "admin.sock", b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"):
@@ -389,7 +389,7 @@ def test_trouble_of_one_instance_is_in_its_line(new_daemon, directory):
 
 
 def test_watching_several_instances(new_daemon, directory):
-    """One that goes away does not end it."""
+    """The watch goes on if an instance ends."""
     daemons = {name: new_daemon(name=name).wait_for_store() for name in ("one", "two")}
     watch = subprocess.Popen([BUILD / "visitcountctl", "--watch", "status"], stdout=subprocess.PIPE, text=True,
                              env={**os.environ, "VISITCOUNTCTL_RUN_DIR": str(directory / "run")})
@@ -425,7 +425,7 @@ def test_reload_takes_over_what_may_change(daemon):
 
 
 def test_reload_refuses_what_needs_a_restart_by_name(daemon):
-    """And with it everything else in the file: all or nothing."""
+    """It also refuses all other changes in the file: all or nothing."""
     daemon.write_config(sites=["default", "new"], http_idle_timeout="7s", sqlite_path="/elsewhere.db")
     for command in ("check", "reload"):
         result = daemon.ctl(command)
@@ -453,7 +453,7 @@ def test_reload_refuses_what_is_wrong(daemon):
 
 
 def test_reload_under_load(daemon, visitors):
-    """Sites come and go while they are counted."""
+    """Sites are added and removed under load."""
     crowd = visitors([daemon.address], connections=32)
     for number in range(20):
         crowd.wait_for_more(50)
@@ -519,7 +519,7 @@ def test_the_mode_does_not_depend_on_the_umask(new_daemon, directory):
 
 
 def test_others_are_refused_even_if_they_reach_the_socket(daemon):
-    """The peer's credentials are looked at: a wrong mode of the file is not enough to get in."""
+    """The daemon checks the peer's credentials: a wrong mode of the file does not give access."""
     daemon.admin_socket.chmod(0o666)
     for directory in list(daemon.admin_socket.parents)[:3]:
         directory.chmod(0o755)
@@ -540,7 +540,7 @@ ADMIN_ROUTES = ["/status", "/ping", "/get", "/config", "/check", "/reload", "/dr
 
 @pytest.mark.parametrize("host", ["admin", "localhost", "admin:65535", "metrics", "visitors", ""])
 def test_the_admin_routes_are_not_on_the_visitors_listener(daemon, host):
-    """libh2o finds routes by the Host header: each listener has a table of its own."""
+    """libh2o finds routes by the Host header, so each listener has its own table."""
     for target in ADMIN_ROUTES:
         for method in ("GET", "POST"):
             for form in (target, f"http://{host or 'x'}{target}"):
@@ -556,7 +556,7 @@ def test_visits_do_not_count_on_the_admin_socket(daemon):
 
 
 def test_what_changes_something_is_a_post(daemon):
-    """Nothing happens by following a link."""
+    """Following a link changes nothing."""
     for target in ("/reload", "/drain", "/check"):
         assert daemon.admin(target).status == 405
     assert daemon.admin("/status", "POST").status == 405

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What visitcountctl shows and changes of pages, on both stores: set, add, delete, rename, top, series, sites, export, import."""
+"""Commands of visitcountctl for pages, on both stores: set, add, delete, rename, top, series, sites, export, import."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def test_numbers_that_cannot_be(daemon, store):
 
 
 def test_the_number_of_a_site_stays_exact(daemon, store):
-    # beyond 2^53 Redis would lose visits of the site without a word
+    # beyond 2^53 Redis would silently lose visits of the site
     assert daemon.ctl("set", "/a", "5").status == DONE
     for command in ("set", "add"):
         result = daemon.ctl(command, "/b", str(LARGEST - 4))
@@ -142,7 +142,7 @@ def test_export_and_import(new_daemon, store):
 # --- how sites and pages are named ---
 
 def test_pages_are_named_as_visits_name_them(new_daemon, store):
-    """Guards: /a and /a/ were set one after the other, and "?ref=x" was another page than the one that is visited."""
+    """Guards: /a and /a/ were set as two pages, and a name with "?ref=x" was not the page that visits count."""
     daemon = new_daemon({"sites": ["default", {"name": "blog", "aliases": ["www.blog"]}], **store.settings}).wait_for_store()
     for name, key in (("/a/", "/a"), ("a", "/a"), ("//a///b/", "/a/b"), ("/a/b/index.html", "/a/b"), ("/caf%C3%A9", "/café"), ("/a%20b", "/a b"),
                       ("/a b", "/a b"), ("/x?ref=y", "/x"), ("/x#part", "/x"), ("/%2541", "/%41"), ("", "/"), ("?x", "/")):
@@ -194,7 +194,7 @@ def test_any_site_is_counted_where_the_option_says_so(new_daemon, store):
 # --- import ---
 
 def test_lines_of_one_page_add_up(new_daemon, store):
-    """Guards: "imported 2", and the page ended at 5."""
+    """Guards: import reported 2 lines, but the page ended at 5."""
     daemon = new_daemon({"sites": ["default", {"name": "blog", "aliases": ["b"]}], **store.settings}).wait_for_store()
     daemon.ctl("set", "/a", "1")
     result = import_lines(daemon, "default\t/a\t100\ndefault\t/a/\t5\nblog\t/x?q\t1\nb\t/%78\t2\nblog\tx/index.html\t4\ndefault\t/A\t9\n")
@@ -252,7 +252,7 @@ def test_force_imports_sites_that_are_not_counted(daemon, store):
 
 
 def test_a_page_that_the_store_tells_twice_is_exported_once(directory):
-    """Guards: Redis may do so while its table changes; import adds lines up."""
+    """Guards: Redis may return a page twice while its table changes, and import adds up lines of one page."""
     pieces = [b"next\tx\ns\t/a\t1\ns\t/b\t2\n", b"next\t\ns\t/a\t3\ns\t/c\t4\n"]
     with answering(directory / "admin.sock", pieces):
         result = run_ctl("--socket", directory / "admin.sock", "export", "s")
@@ -260,7 +260,7 @@ def test_a_page_that_the_store_tells_twice_is_exported_once(directory):
 
 
 def test_an_export_of_many_pages(daemon, store):
-    """In as many pieces as it takes: each page once at least."""
+    """The export needs several pieces. It has each page at least once."""
     assert import_lines(daemon, "".join(f"default\t/page/{i}\t{i + 1}\n" for i in range(2500))).returncode == DONE
     found = {}
     for line in daemon.ctl("export", "default").output.splitlines():

@@ -25,7 +25,7 @@ def sqlite_store(directory):
 
 
 def fill(store, pages):
-    """Pages of another site, so that a copy takes many steps."""
+    """Adds pages of another site, so that a copy takes many steps."""
     with contextlib.closing(sqlite3.connect(store.path, timeout=10)) as connection, connection:
         connection.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
                            "INSERT INTO hits (site, page, total) SELECT 'large', printf('/%0400d', i), 1 FROM n", [pages])
@@ -62,7 +62,7 @@ def test_a_backup_has_every_visit_that_was_answered_before(new_daemon, sqlite_st
 
 
 def test_a_backup_is_restored(new_daemon, sqlite_store, directory):
-    """A plain copy lacks what is in the log beside the database."""
+    """A plain copy of the file lacks the data in the write-ahead log."""
     daemon = new_daemon(sqlite_store.settings).wait_for_store()
     for number in range(1, 21):
         assert daemon.count() == number
@@ -96,7 +96,7 @@ def test_a_file_that_is_there_is_not_replaced(new_daemon, sqlite_store, director
 
 @pytest.mark.parametrize("through_link", [False, True])
 def test_a_database_in_use_is_not_replaced(new_daemon, sqlite_store, directory, through_link):
-    """The instance would go on in a file without a name, and all that it counted would be gone after a restart."""
+    """Otherwise the instance would go on with a deleted file, and all its visits would be lost at a restart."""
     daemon = new_daemon(sqlite_store.settings).wait_for_store()
     assert daemon.count() == 1
     target = sqlite_store.path
@@ -148,7 +148,7 @@ def test_a_store_that_cannot_be_copied_is_said(new_daemon, sqlite_store, directo
 
 
 def ask_for_backup(daemon):
-    """A client that takes the first bytes of a copy and no more."""
+    """A client that reads the first bytes of a copy and no more."""
     client = Connection(daemon.admin_socket)
     client.send(b"POST /backup HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
     while b"\nbytes " not in client.received:
@@ -157,7 +157,7 @@ def ask_for_backup(daemon):
 
 
 def test_one_that_was_interrupted_makes_room(new_daemon, sqlite_store, directory):
-    """Whoever interrupts a backup may begin another one."""
+    """After an interrupted backup another one may begin."""
     daemon = new_daemon(sqlite_store.settings).wait_for_store()
     fill(sqlite_store, 100_000)
     command = subprocess.Popen([BUILD / "visitcountctl", "--socket", daemon.admin_socket, "backup", directory / "first.db"])
@@ -169,7 +169,7 @@ def test_one_that_was_interrupted_makes_room(new_daemon, sqlite_store, directory
 
 
 def test_nothing_is_left_beside_the_database(new_daemon, sqlite_store):
-    """Whoever ends while the copy is taken: the client, or the daemon by kill -9."""
+    """No file stays if the client or the daemon (kill -9) ends during the copy."""
     daemon = new_daemon(sqlite_store.settings).wait_for_store()
     fill(sqlite_store, 20_000)
     with ask_for_backup(daemon):
@@ -192,7 +192,7 @@ def test_a_daemon_that_drains_ends_the_backup(new_daemon, sqlite_store):
 
 @contextlib.contextmanager
 def somebody_else(path, reply, is_done):
-    """Who answers one request on this socket, and closes it when `is_done` is set."""
+    """Another program that answers one request on this socket, and closes it when `is_done` is set."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
@@ -238,7 +238,7 @@ def test_a_command_that_is_ended_leaves_no_half_file(directory, number):
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
 def test_a_signal_that_is_ignored_stays_so(directory, number):
-    """As nohup does, and a shell for what runs in the background."""
+    """nohup ignores SIGHUP, and a shell ignores signals for programs in the background."""
     is_done = threading.Event()
     with somebody_else(directory / "admin.sock", b"bytes 100000\n" + b"x" * 5000, is_done):
         command = subprocess.Popen([BUILD / "visitcountctl", "--socket", directory / "admin.sock", "backup", directory / "backup.db"],

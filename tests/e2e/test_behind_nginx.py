@@ -86,7 +86,7 @@ def test_the_admin_routes_are_not_reachable(nginx, instances):
 
 
 def test_the_client_is_who_nginx_says(new_nginx, new_instance, redis_store):
-    """A unix socket has no address of its own to tell."""
+    """A unix socket has no client address, so nginx's header decides."""
     instance = new_instance("web-1", {"log.level": "debug", **redis_store.settings}).wait_for_store()
     nginx = new_nginx([instance.address])
     assert fetch(nginx.address, "/count", headers={"X-Real-IP": "192.0.2.9", "X-Forwarded-For": "192.0.2.9"}).number == 1
@@ -100,7 +100,7 @@ def test_pipelined_through_nginx(nginx):
 
 
 def test_rolling_restart_under_load(nginx, instances, redis_store, visitors):
-    """Each instance is stopped and started while visitors come: no failed request, every number exactly once."""
+    """Each instance stops and starts under load. No request fails, and every number is given exactly once."""
     crowd = visitors([nginx.address], connections=64)
     for instance in instances:
         crowd.wait_for_more(1000)
@@ -114,8 +114,8 @@ def test_rolling_restart_under_load(nginx, instances, redis_store, visitors):
 
 
 def test_an_instance_that_is_killed_under_load(nginx, instances, redis_store, visitors):
-    """kill -9: what it had in flight may be counted and is repeated on another one, which tells the two apart; no number
-    is given twice, and nobody is told that a visit failed that nginx could repeat."""
+    """With kill -9, visits in flight may have been counted, and nginx repeats them at another instance, which recognises the repetition. No number is
+    given twice. No visit fails that nginx could repeat."""
     crowd = visitors([nginx.address], connections=64)
     crowd.wait_for_more(1000)
     instances[0].kill()
@@ -131,7 +131,7 @@ def test_an_instance_that_is_killed_under_load(nginx, instances, redis_store, vi
 
 
 def test_instances_come_and_go(nginx, instances, new_instance, redis_store, visitors):
-    """Scaled to five and back to one, by the list and a reload of nginx, which closes kept connections under a client."""
+    """The list of instances grows to five and shrinks to one, with reloads of nginx. A reload closes kept connections while a client uses them."""
     crowd = visitors([nginx.address], connections=32)
     crowd.wait_for_more(300)
     more = [new_instance(f"more-{number}", redis_store.settings).wait_for_store() for number in (1, 2)]

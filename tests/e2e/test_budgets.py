@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What one client network may cause: new pages, new sites, keys and visitors."""
+"""The budgets of a client network: new pages, new sites, keys and visitors."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def metrics_of(daemon):
     return fetch(daemon.addresses("metrics")[0], "/metrics").text.splitlines()
 
 
-#: The budget of a minute, and what comes back while a loaded machine makes the visits.
+#: The budget of a minute, and the part that refills while a busy machine makes the visits.
 def expect_about(number, expected, total):
     assert expected <= number <= expected + total // 4, number
 
@@ -84,7 +84,7 @@ def test_idempotency_keys_of_a_network(new_daemon, store):
 
 
 def test_idempotency_keys_of_a_site(new_daemon, store):
-    """By a client with many networks: it uses up the share of its site, and not those of others."""
+    """A client with many networks uses up the share of its site, but not those of other sites."""
     daemon = new_daemon({"sites": ["s", "other"], "limits.idempotency_keys_total": "20/1h", "metrics.listen": ["127.0.0.1:0"],
                          **store.settings}).wait_for_store()
     answers = [visit(daemon, "s/p", f"10.0.{number}.1", Idempotency_Key=f"key-{number}") for number in range(14)]

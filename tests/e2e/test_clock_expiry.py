@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is forgotten, and when, while a wall clock jumps: of an instance, or of Redis."""
+"""Expiry of data while the wall clock of an instance or of Redis jumps."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from harness.wall_clock import DAY, HOUR
 
 @pytest.mark.parametrize("ahead_s", [500 * DAY, 20 * DAY, -500 * DAY], ids=["500d", "20d", "-500d"])
 def test_one_visit_under_another_clock_deletes_no_history(new_daemon, store, wall_clock, ahead_s):
-    """Guards: by one visit with the clock 500 days ahead SQLite lost all numbers by day and hour."""
+    """Guards: one visit with the clock 500 days ahead made SQLite lose all numbers by day and hour."""
     daemon = new_daemon({"dashboard.public": True, **store.settings}, environment=wall_clock.environment).wait_for_store()
     for _ in range(5):
         daemon.count()
@@ -24,7 +24,7 @@ def test_one_visit_under_another_clock_deletes_no_history(new_daemon, store, wal
 
 
 def test_an_instance_that_starts_under_another_clock_deletes_no_history(new_daemon, store, wall_clock):
-    """No jump is seen then: the newest day in the store tells."""
+    """The instance sees no jump then. The newest day in the store shows the error."""
     daemon = new_daemon(store.settings, start=False, environment=wall_clock.environment)
     for ahead_s in (0, 500 * DAY, 0):
         wall_clock.set_ahead(ahead_s)
@@ -35,7 +35,7 @@ def test_an_instance_that_starts_under_another_clock_deletes_no_history(new_daem
 
 
 def test_a_client_is_known_again_after_another_clock(new_daemon, store, wall_clock):
-    """Guards: what cleared old tokens under a clock that was ahead took those in use, and a repetition was counted."""
+    """Guards: with a clock that was ahead, the sweep of old tokens deleted tokens in use, and a repetition was counted."""
     daemon = new_daemon(store.settings, environment=wall_clock.environment).wait_for_store()
     assert daemon.fetch("/count", headers={"Idempotency-Key": "one"}).number == 1
     wall_clock.set_ahead(500 * DAY)
@@ -46,7 +46,7 @@ def test_a_client_is_known_again_after_another_clock(new_daemon, store, wall_clo
 
 @pytest.mark.parametrize("whose", ["redis", "both", "instance"])
 def test_no_epoch_in_use_is_forgotten(new_daemon, new_redis, wall_clock, whose):
-    """Guards: under a clock of Redis that was ahead a new epoch dropped those of others; what these had retained would count twice."""
+    """Guards: while Redis' clock was ahead, a new epoch dropped those of other instances. Batches that these had retained would count twice."""
     store = RedisStore(new_redis(environment=wall_clock.environment if whose != "instance" else None))
     first = new_daemon(store.settings).wait_for_store()
     assert first.count() == 1

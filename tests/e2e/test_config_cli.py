@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command line of visitcountd, its configuration, and what it says when something in it is wrong."""
+"""The command line of visitcountd, its configuration, and its error messages."""
 
 import re
 import socket
@@ -13,13 +13,13 @@ from harness import BUILD, ROOT, free_port, run_ctl, run_daemon
 EX_USAGE = 64
 EX_CONFIG = 78
 
-#: From how a value is printed to how it is given on the command line.
+#: Converts a printed value to its form on the command line.
 UNQUOTED = str.maketrans("", "", '[]" ')
 
 
 @pytest.fixture
 def check(directory):
-    """check("text of a file", …) is what --check-config makes of it."""
+    """check("text of a file", …) returns the result of --check-config."""
     def run(text="", *arguments, environment=None, action="--check-config"):
         path = directory / "visitcountd.conf"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -28,7 +28,7 @@ def check(directory):
 
 
 def check_is_refused(result, *lines):
-    """Exit status 78, nothing on standard output, and exactly these lines (patterns), in this order."""
+    """Checks for exit status 78, no standard output, and exactly these error lines (patterns) in this order."""
     assert (result.status, result.output) == (EX_CONFIG, "")
     assert len(result.errors.splitlines()) == len(lines), result.errors
     for line, pattern in zip(result.errors.splitlines(), lines):
@@ -180,7 +180,7 @@ def test_every_value_has_a_source(check, directory):
     ({"REDIS_HOST": ""}, '"from-file"', "1111"),
 ])
 def test_redis_from_file_and_environment(check, environment, host, port):
-    """REDIS_HOST and REDIS_PORT as the toy had them; and tcp://, which Kubernetes writes by itself, does no harm."""
+    """REDIS_HOST and REDIS_PORT as in earlier versions. A tcp:// value, which Kubernetes sets by itself, is ignored."""
     values = printed(check, 'redis: { host = "from-file"; port = 1111; };\n', environment=environment)
     assert (values["redis.host"][0], values["redis.port"][0]) == (host, port)
 
@@ -206,7 +206,7 @@ def test_printed_secrets_are_masked(check):
 
 
 def test_what_is_printed_can_be_read_again(directory, check):
-    """As arguments of --set; the printed form is that of the file."""
+    """The printed form is that of the file, and works as arguments of --set."""
     first = printed(check, 'redis: { host = "h"; };\nsites = ["a", "b"];\n')
     sets = [f"--set={path}={value.translate(UNQUOTED)}" for path, (value, _) in first.items() if path != "redis.password"]
     again = printed(check, "", *sets)
@@ -219,10 +219,10 @@ def test_include(check, directory):
     check_is_refused(result, f"^{directory}/more.conf:1: redis.hots: unknown option")
 
 
-# --- what is in the way when it starts ---
+# --- obstacles at the start ---
 
 def run_into_the_wall(directory, *sets, instance="second"):
-    """A start that fails: its exit status, and the lines that are errors."""
+    """The result of a start that fails: its exit status and error lines."""
     arguments = ["--config", "/dev/null", "--instance", instance]
     for text in (f"sqlite.path={directory}/{instance}.db", f"admin.socket={directory}/{instance}.sock", "http.listen=127.0.0.1:0", *sets):
         arguments += ["--set", text]
@@ -270,7 +270,7 @@ def test_a_host_that_is_not_ours(directory):
 
 @pytest.mark.parametrize("option", ["http.listen=unix:", "admin.socket=", "metrics.listen=unix:"])
 def test_a_socket_path_that_is_too_long(directory, option):
-    """A unix socket's path has 107 bytes; said before anything is opened."""
+    """The path of a unix socket has at most 107 bytes. The daemon checks that before it opens anything."""
     check_one_line(run_into_the_wall(directory, f"{option}{directory}/{'x' * 107}"), r"^--set: \S+: expected .* at most 107 bytes, got")
 
 
@@ -296,7 +296,7 @@ def test_a_file_in_the_place_of_a_socket_is_left_alone(directory, option):
 
 
 def test_directories_that_may_not_be_written(directory):
-    """As somebody who is not root."""
+    """The daemon runs as another user than root."""
     directory.chmod(0o755)
     for option in (f"http.listen=unix:{directory}/x.sock", f"admin.socket={directory}/sub/x.sock"):
         words = [BUILD / "visitcountd", "--config", "/dev/null", "--set", "http.listen=127.0.0.1:0", "--set", f"sqlite.path={directory}/x.db",
@@ -311,7 +311,7 @@ def test_directories_that_may_not_be_written(directory):
 
 
 def test_two_instances_on_one_admin_socket(new_daemon, directory):
-    """The second one is refused in one line; the first one lives on and keeps its socket."""
+    """The second one is refused with one line. The first one goes on and keeps its socket."""
     first = new_daemon()
     check_one_line(run_into_the_wall(directory, f"admin.socket={first.admin_socket}"),
                    rf"error +admin.socket {first.admin_socket}: is served by another process$")
@@ -326,7 +326,7 @@ def test_two_instances_on_one_visitors_socket(new_daemon, directory):
 
 
 def test_the_socket_of_a_dead_instance_is_taken_over(new_daemon, directory):
-    """After kill -9 both sockets are still in the file system."""
+    """After kill -9 both sockets stay in the file system."""
     daemon = new_daemon({"http.listen": [f"unix:{directory}/visits.sock"]})
     assert daemon.count() == 1
     daemon.kill()
@@ -343,7 +343,7 @@ def test_without_an_admin_socket(new_daemon):
     assert daemon.count() == 1
 
 
-# --- what is generated ---
+# --- generated files ---
 
 def test_the_example_configuration_is_what_the_table_says():
     """etc/visitcountd.conf is `visitcountd --print-reference conf`; renew it with: make generated"""

@@ -173,7 +173,7 @@ def test_visits_at_once_get_each_number_once(daemon, store):
 
 
 def test_many_pages_and_sites_at_once(new_daemon, store):
-    """In one batch there are visits of several pages, and batches of several sites are in flight together."""
+    """A batch has visits of several pages, and batches of several sites are in flight at the same time."""
     daemon = new_daemon({"sites": ["a", "b", "c"], **store.settings})
     targets = [f"/v1/hit/{site}/{page}" for site in "abc" for page in range(5)]
     visits = visit([daemon.address], 15000, connections=60, targets=targets)
@@ -182,7 +182,7 @@ def test_many_pages_and_sites_at_once(new_daemon, store):
 
 
 def test_more_pages_than_one_batch_takes(new_daemon, store):
-    """A batch has at most 500 pages; 600 visits at once are of 600 pages."""
+    """A batch has at most 500 pages. 600 visits of 600 pages arrive at once."""
     daemon = new_daemon(store.settings)
     targets = [f"/v1/hit/default/page-{i}" for i in range(600)]
     visits = visit([daemon.address], 3000, connections=600, targets=targets)
@@ -192,7 +192,7 @@ def test_more_pages_than_one_batch_takes(new_daemon, store):
 
 
 def test_instances_that_share_a_store(new_daemon, store):
-    """Two of one name, as well: it is not the name that tells them apart in the ledger."""
+    """Two of them have the same name: the ledger does not identify instances by name."""
     instances = [new_daemon(store.settings, name=name) for name in ("one", "two", "three")]
     visits = visit([instance.address for instance in instances], 9000, connections=48)
     visits.check_exact({"/count": store.total()})
@@ -205,7 +205,7 @@ def test_the_series_add_up_to_the_total(daemon, store):
 
 
 def test_numbers_go_on_where_the_store_is(new_daemon, store):
-    """Past 2^31 and 2^32, up to where Redis is exact (2^53)."""
+    """Beyond 2^31 and 2^32, up to the limit of exact numbers in Redis (2^53)."""
     daemon = new_daemon(store.settings)
     daemon.count()
     start = 2 ** 53 - 10
@@ -215,7 +215,7 @@ def test_numbers_go_on_where_the_store_is(new_daemon, store):
     assert store.total() == start + 5
 
 
-# --- what is counted stays ---
+# --- counted visits stay ---
 
 def test_counts_survive_a_restart(daemon):
     assert [daemon.count() for _ in range(5)] == [1, 2, 3, 4, 5]
@@ -225,7 +225,7 @@ def test_counts_survive_a_restart(daemon):
 
 
 def test_every_number_that_was_answered_survives_kill_9(daemon, store, visitors):
-    """Again and again, and at least once with visits in flight."""
+    """The daemon is killed again and again, at least once with visits in flight."""
     daemon.keep_port().wait_for_store()
     crowd = visitors([daemon.address], connections=48)
     rounds = 0
@@ -257,7 +257,7 @@ def test_redis_killed_and_restarted_keeps_what_was_answered(new_daemon, redis_st
 # --- the engine ---
 
 def test_visits_share_commands(daemon, store):
-    """Fewer than 1 store command per 10 visits: the engine gathers what arrives while a batch is under way."""
+    """There is less than 1 store command per 10 visits, because the engine gathers visits while a batch is in flight."""
     daemon.wait_for_store()
     before = daemon.status()["store"]["commands"]
     visits = visit([daemon.address], 20000, connections=128)
@@ -290,7 +290,7 @@ def test_the_series_in_redis_expire(new_daemon, redis_store):
 
 @pytest.mark.parametrize("off_by", [-3600, -90, 90, 3600])
 def test_a_ledger_entry_says_when_it_was_used(new_daemon, redis_store, off_by):
-    """Guards the sweep: the entry of an epoch in use never looks old, though its time is not written each time."""
+    """Guards the sweep: the entry of an epoch in use never looks old, although not every batch writes its time."""
     daemon = new_daemon(redis_store.settings)
     daemon.count()
     client = redis_store.client()
@@ -304,7 +304,7 @@ def test_a_ledger_entry_says_when_it_was_used(new_daemon, redis_store, off_by):
 def test_all_keys_of_a_site_are_in_one_slot(new_daemon, redis_store):
     new_daemon(redis_store.settings).wait_for_store().count()
     keys = redis_store.client().keys()
-    shared = [key for key in keys if key == "vc:sites" or key.startswith("vc:salt:")]  # by all sites
+    shared = [key for key in keys if key == "vc:sites" or key.startswith("vc:salt:")]  # shared by all sites
     assert len(keys) - len(shared) == 6
     assert all(key.startswith("vc:{default}:") for key in keys if key not in shared)
 
@@ -326,7 +326,7 @@ def test_several_listeners(new_daemon, directory):
 
 
 def test_threads_of_one_client(daemon):
-    """As a plain program would: a connection per visit."""
+    """Like a simple program, with a connection per visit."""
     numbers = []
     threads = [threading.Thread(target=lambda: numbers.extend(daemon.count() for _ in range(25))) for _ in range(8)]
     for thread in threads:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Two days later nobody can tell who visited: the files of the store have neither salts nor hashes of visitors.
+"""After two days visitors cannot be identified any more: the files of the store have neither salts nor hashes of visitors.
 
-The wall clock jumps; then every file below the store's directory is searched, without a further visit as well.
+The wall clock jumps. Then the test searches every file below the store's directory, also without a further visit.
 """
 
 import re
@@ -24,7 +24,7 @@ def visit_as_many(daemon):
 
 
 class Files:
-    """The files below a directory, and the secrets that they must lose."""
+    """The files below a directory, and the secrets that must vanish from them."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -37,7 +37,7 @@ class Files:
             try:
                 content = path.read_bytes() if path.is_file() and not path.is_socket() else b""
             except FileNotFoundError:
-                continue  # Redis has deleted it meanwhile
+                continue  # Redis has deleted the file meanwhile
             for name, secret in self.secrets.items():
                 if secret in content:
                     found.setdefault(name, []).append(path.name)
@@ -86,7 +86,7 @@ def test_the_files_of_sqlite_forget(new_daemon, sqlite_files, wall_clock, visits
 
 
 def test_the_files_of_sqlite_forget_after_a_reader_has_ended(new_daemon, sqlite_files, wall_clock):
-    """A reader of another process keeps the log from being truncated; visits count meanwhile, and then it is."""
+    """A reader in another process prevents the truncation of the log. Visits count meanwhile. After the reader ends, the log is truncated."""
     daemon = start_on_sqlite(new_daemon, sqlite_files, wall_clock)
     reader = sqlite3.connect(sqlite_files.directory / "visits.db", isolation_level=None)
     reader.execute("BEGIN")
@@ -111,7 +111,7 @@ def test_the_files_of_sqlite_forget_when_an_instance_comes_back(new_daemon, sqli
 # --- Redis ---
 
 def hashes_in(content):
-    """Of visitors, in an append-only file: PFADD's arguments, and the tokens of a day."""
+    """Hashes of visitors in an append-only file: arguments of PFADD, and tokens of the day."""
     return set(re.findall(rb"\$\d+\r\n([0-9a-f]{16}|\d{17,20})\r\n", content))
 
 
@@ -138,7 +138,7 @@ def rewrites(server):
 
 
 def test_the_files_of_redis_forget(new_daemon, new_redis, wall_clock):
-    """Guards: an address was found from its hash and the day's salt, both in the append-only file, long after the day."""
+    """Guards: the append-only file kept hashes and the day's salt long after the day, so that an address could be found from its hash."""
     server, daemons, files = start_on_redis(new_daemon, new_redis, wall_clock, daemons=3)
     before = rewrites(server)
     wall_clock.set_ahead(5 * DAY)
@@ -148,7 +148,7 @@ def test_the_files_of_redis_forget(new_daemon, new_redis, wall_clock):
 
 
 def test_a_salt_that_redis_has_not_deleted_yet_goes_as_well(new_daemon, new_redis, wall_clock):
-    """Guards: Redis writes a key that has expired, but that it has not deleted, into the rewritten file."""
+    """Guards: Redis writes an expired key that it has not deleted yet into the rewritten file."""
     server, _, files = start_on_redis(new_daemon, new_redis, wall_clock)
     server.client().execute_command("DEBUG", "SET-ACTIVE-EXPIRE", "0")
     files.secrets = {name: secret for name, secret in files.secrets.items() if name.startswith("vc:salt:")}
@@ -160,7 +160,7 @@ def test_a_salt_that_redis_has_not_deleted_yet_goes_as_well(new_daemon, new_redi
 def test_no_rewrite_is_asked_for(new_daemon, new_redis, wall_clock, settings, config):
     server = new_redis(environment=wall_clock.environment, config={"appendonly": "yes", **config})
     daemon = new_daemon({**RedisStore(server).settings, **settings}, environment=wall_clock.environment).wait_for_store()
-    other = new_redis(name="other", aof=True, environment=wall_clock.environment)  # had as much time, and was rewritten
+    other = new_redis(name="other", aof=True, environment=wall_clock.environment)  # it had as much time, and its file was rewritten
     new_daemon(RedisStore(other).settings, name="other", environment=wall_clock.environment).wait_for_store()
     wait_until(lambda: rewrites(other) == 1, "the first rewrite of the other server")
     wall_clock.set_ahead(5 * DAY)
@@ -185,7 +185,7 @@ def failed_scripts(server):
 
 
 def test_a_server_that_refuses_writes_for_now_is_asked_again(new_daemon, new_redis):
-    """That has nothing to do with permissions, and the store says it already."""
+    """This is not a matter of permissions, and the store has already logged it."""
     server = new_redis(aof=True, config={"min-replicas-to-write": "1"})
     daemon = new_daemon(RedisStore(server).settings).wait_for_store()
     wait_until(lambda: failed_scripts(server) > 0, "the lock is refused")

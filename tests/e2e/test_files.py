@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who may read the files of the daemon, whatever its umask; and what it says of files that everybody may read."""
+"""Which users may read the files of the daemon, with any umask; and its warnings about files that all users may read."""
 
 import os
 import stat

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a number is told as: badge, pixel, JSONP, shields.io's JSON, text; and the snippet. SQLite, as the store has no part in it."""
+"""The formats of a number: badge, pixel, JSONP, shields.io's JSON, text; and the snippet. On SQLite only, because the store does not matter here."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def counted(store):
 
 
 def texts(answer):
-    """What stands on a badge, each text once."""
+    """The texts on a badge, each once."""
     assert answer.headers["content-type"] == "image/svg+xml; charset=utf-8"
     root = xml.etree.ElementTree.fromstring(answer.body)
     assert root.tag == SVG + "svg"
@@ -124,7 +124,7 @@ def test_without_the_store_there_is_a_badge(new_daemon, directory):
 
 
 def test_pictures_are_never_kept(daemon):
-    """By image proxies such as GitHub's: neither when they count nor when they are errors."""
+    """Image proxies such as GitHub's must not cache pictures, neither counted ones nor errors."""
     for path in PICTURES:
         for answer in (daemon.fetch(path), daemon.fetch(path.replace("default", "nobody"))):
             assert answer.headers["cache-control"] == NEVER_KEEP

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The daemon stands still for longer than a visit may wait (a paused machine, SIGSTOP), with a healthy store."""
+"""The daemon is suspended for longer than the timeout of a visit (a paused machine, SIGSTOP), with a healthy store."""
 
 import pathlib
 import shutil
@@ -16,21 +16,21 @@ MAX_WAIT = {"count.max_wait": "300ms", "redis.command_timeout": "300ms"}
 
 @pytest.fixture
 def directory():
-    """In memory: on a disk one fsync may take longer than a visit waits here, and that is no freeze."""
+    """A directory in memory. On a disk one fsync may take longer than the timeout of a visit here, which would not be a freeze."""
     path = pathlib.Path(tempfile.mkdtemp(prefix="vc-", dir="/dev/shm"))
     yield path
     shutil.rmtree(path, ignore_errors=True)
 
 
 def freeze(process):
-    """The fault itself: how long it lasts is what matters."""
+    """Suspends a process for FROZEN_SECONDS. The duration is the fault, so this test has to sleep."""
     process.pause()
     time.sleep(FROZEN_SECONDS)
     process.resume()
 
 
 def freeze_under_load(daemon, visitors, total, between):
-    """`total` visits, with a freeze after `between` of them each; returns the visitors at their end and how many freezes."""
+    """Makes `total` visits with a freeze after every `between` of them. Returns the visitors and the number of freezes."""
     load = visitors([daemon.address], connections=64, total=total)
     freezes = 0
     while load.is_alive() and load.sent + between + 64 < total:
@@ -42,7 +42,7 @@ def freeze_under_load(daemon, visitors, total, between):
 
 @pytest.mark.parametrize("sites", [["default"], ["*"]], ids=["listed", "any"])
 def test_a_freeze_while_the_store_restarts_refuses_nobody(new_daemon, redis, redis_store, sites):
-    """The store was away for a moment; that the daemon stood still meanwhile does not make it longer."""
+    """The store was away for a moment. The freeze of the daemon must not make that time longer."""
     daemon = new_daemon({**redis_store.settings, **MAX_WAIT, "sites": sites}).wait_for_store()
     for number in range(1, 6):
         mark = len(daemon.log())
@@ -61,7 +61,7 @@ def test_a_freeze_while_the_store_restarts_refuses_nobody(new_daemon, redis, red
 
 @pytest.mark.parametrize("has_journal", [False, True], ids=["plain", "journal"])
 def test_a_freeze_refuses_nobody(new_daemon, store, visitors, directory, has_journal):
-    """Visits that came before the freeze wait for as long as they would have without it."""
+    """Visits from before the freeze wait as long as they would without it."""
     journal = {"journal.directory": f"{directory}/journal"} if has_journal else {}
     daemon = new_daemon({**store.settings, **MAX_WAIT, **journal}).wait_for_store()
     load, freezes = freeze_under_load(daemon, visitors, 6000, between=600)

@@ -111,7 +111,7 @@ def test_private_unless_public_or_with_the_password(new_daemon, store):
 
 
 def test_days_of_a_site_are_those_of_its_zone(new_daemon, store):
-    """One of these zones is always on another day than the other: they are 26 hours apart."""
+    """These two zones are 26 hours apart, so they always have different days."""
     daemon = new_daemon({"sites": ({"name": "early", "timezone": "Pacific/Kiritimati"}, {"name": "late", "timezone": "Etc/GMT+12"}),
                          "dashboard.public": True, **store.settings}).wait_for_store()
     last = {}

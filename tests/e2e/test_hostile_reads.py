@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What strangers' reads may cost: how much one question reads, what waits, and who is served meanwhile."""
+"""Limits of clients' reads: how much one request reads, how much memory waits, and whether others are served meanwhile."""
 
 import http.client
 import json
@@ -36,7 +36,7 @@ def visit(daemon, page="/p1"):
     return daemon.fetch(f"/v1/hit/default{page}", headers={"User-Agent": "Mozilla/5.0"})
 
 
-# How much one question reads
+# How much one request reads
 
 @pytest.mark.parametrize("kind", ["", "unique-"])
 def test_a_question_reads_at_most_3700_pages_times_days(daemon, kind):
@@ -79,7 +79,7 @@ def test_visitors_of_a_period_are_the_sum_of_its_days(daemon):
 
 
 def test_visitors_of_several_days_in_redis_are_added(new_daemon, redis_store, redis):
-    """Visitors of different days cannot be matched, even if a key has the same members."""
+    """Visitors of different days cannot be matched, even if two keys have the same members."""
     daemon = new_daemon(redis_store.settings).wait_for_store()
     today = int(time.time()) // 86400
     for ago in range(40):
@@ -90,7 +90,7 @@ def test_visitors_of_several_days_in_redis_are_added(new_daemon, redis_store, re
 
 
 def test_one_script_reads_few_keys(new_daemon, redis_store, redis):
-    """The unit tests look at each script; here Redis itself counts them, and what they read."""
+    """The unit tests check each script. Here Redis itself counts the scripts and the keys that they read."""
     daemon = new_daemon({"dashboard.public": True, **redis_store.settings}).wait_for_store()
     client = redis.client()
     client.config_resetstat()
@@ -150,7 +150,7 @@ def fill_sqlite(path, pages=100000):
 
 
 def count_beside(daemon, crowd, visits=60):
-    """Visits one after the other beside the crowd; returns how many of its answers came meanwhile."""
+    """Makes visits one after the other while the crowd reads. Returns how many answers the crowd got meanwhile."""
     before = len(crowd.statuses)
     for _ in range(visits):
         answer = visit(daemon)
@@ -160,12 +160,12 @@ def count_beside(daemon, crowd, visits=60):
 
 
 def test_visits_count_beside_readers_of_years(new_daemon, redis_store, redis):
-    """A crowd that keeps 24 large questions open costs a visit some parts of them, not all of them."""
+    """A crowd keeps 24 large requests open. A visit waits for some of their parts, not for all of them."""
     daemon = new_daemon(redis_store.settings).wait_for_store()
     with Crowd(daemon, 24, "POST", f"/v1/get/default?period={YEAR}", json.dumps(names(10))) as crowd:
         finished = count_beside(daemon, crowd)
         assert "/p1" in daemon.ctl("top").output, "operators are served as well"
-    # before, each visit waited for all 24 questions
+    # before the fix, each visit waited for all 24 requests
     assert finished < 24 * 60 / 2, finished
     assert set(crowd.statuses) <= {200, 503}
 
@@ -177,15 +177,15 @@ def test_visits_count_beside_readers_of_top_lists(new_daemon, directory):
     with Crowd(daemon, 16, "GET", "/v1/top/default?n=#", None) as crowd:
         finished = count_beside(daemon, crowd)
         assert daemon.ctl("top").status == 0
-    # before, each visit waited for all 16 lists
+    # before the fix, each visit waited for all 16 lists
     assert finished < 16 * 60 / 2, finished
     assert set(crowd.statuses) <= {200, 503}
 
 
-# What waits
+# Memory of waiting requests
 
 def test_bytes_that_wait_for_the_store_are_capped(new_daemon, redis_store, redis):
-    """A store that hangs: reads are refused with Retry-After, visits are not, and the memory has a bound."""
+    """The store hangs. Reads are refused with Retry-After, visits are not, and the memory is bounded."""
     daemon = new_daemon({"count.max_wait": "30s", **redis_store.settings}).wait_for_store()
     body = json.dumps(["/" + "x" * 480 + str(i) for i in range(100)])
     assert visit(daemon).status == 200
@@ -226,7 +226,7 @@ def memory_kib(daemon, field="VmHWM"):
 
 @pytest.mark.plain_build
 def test_clients_that_take_no_answer_hold_little_memory(new_daemon, directory):
-    """Top lists of long names: half a megabyte each, which the clients ask for and do not read."""
+    """Clients request top lists of long names, half a megabyte each, and do not read them."""
     store = SqliteStore(directory / "visits.db")
     daemon = new_daemon({"dashboard.public": True, "limits.pages": 10000000, **store.settings}).wait_for_store()
     database = sqlite3.connect(directory / "visits.db")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What clients send: right, wrong, half, and too much. SQLite, since the store has no part in it."""
+"""Correct, wrong, incomplete and too large requests. On SQLite only, because the store does not matter here."""
 
 import socket
 import struct
@@ -20,7 +20,7 @@ def store(directory):
 
 @pytest.fixture
 def daemon(new_daemon, store):
-    """Whatever a test does to it, in the end it still counts, and has counted what it answered as counted."""
+    """A daemon that must still count at the end of each test, and must have counted all visits that it answered as counted."""
     daemon = new_daemon({"http.idle_timeout": "1s", **store.settings}).wait_for_store()
     yield daemon
     before = store.total()
@@ -34,7 +34,7 @@ def request(target, method=b"GET", headers=b"", body=b"", version=b"HTTP/1.1"):
 
 
 def ask(daemon, data):
-    """The one answer to these bytes."""
+    """Sends bytes and returns the one answer."""
     (answer,) = parse_answers(talk(daemon.address, data))
     return answer
 
@@ -75,7 +75,7 @@ def test_a_page_that_is_none_is_400(daemon, store, route):
 def test_a_site_that_is_none_is_400(daemon, store, site):
     data = talk(daemon.address, request(f"/v1/hit/{site}/x"))
     assert data.startswith(b"HTTP/1.1 400 ")
-    if " " not in site:  # a blank ends the target: that is not even a request
+    if " " not in site:  # a blank ends the target, so this is not a request
         assert parse_answers(data)[0].error == "bad_site"
     assert store.totals() == {}
 
@@ -138,7 +138,7 @@ def test_head_has_the_headers_of_get_and_no_body(daemon):
 # --- headers of answers ---
 
 def test_no_answer_may_be_cached(daemon):
-    """Neither a number nor an error, by anybody between: HTTP lets a cache keep 404, 405 and 414 by itself."""
+    """No cache on the way may store a number or an error. Without our header HTTP would allow that for 404, 405 and 414."""
     for target, status in [("/count", 200), ("/count.json", 200), ("/v1/hit/default/x", 200), ("/v1/get/default/x", 200),
                            ("/", 200), ("/livez", 200), ("/readyz", 200), ("/nope", 404), ("/v1/hit/other/x", 404),
                            ("/v1/hit/default/..", 400), ("/v1/hit/default/" + "x" * 513, 414)]:
@@ -181,7 +181,7 @@ def test_a_body_of_64_kib_and_not_more(daemon, store):
         length = b"Content-Length: %d\r\n" % size
         assert ask(daemon, request("/count", b"POST", length, b"x" * size)).status == status, size
     chunks = b"1000\r\n" + b"x" * 4096 + b"\r\n"
-    for count, status in [(15, 200), (18, 413)]:  # libh2o counts the chunks' own bytes as well
+    for count, status in [(15, 200), (18, 413)]:  # libh2o counts the bytes of the chunk headers too
         answer = ask(daemon, request("/count", b"POST", b"Transfer-Encoding: chunked\r\n", chunks * count + b"0\r\n\r\n"))
         assert answer.status == status
     assert answer.error == "body_too_large"
@@ -229,7 +229,7 @@ def test_what_is_not_http_is_refused(daemon, store, data):
 # --- versions and upgrades ---
 
 def test_http_1_0(daemon):
-    """Closed after the answer unless asked otherwise."""
+    """The connection closes after the answer unless the client asks to keep it."""
     with Connection(daemon.address) as connection:
         connection.send(b"GET /count HTTP/1.0\r\n\r\n")
         assert connection.answer().number == 1
@@ -252,7 +252,7 @@ def test_a_request_of_http_1_0_needs_no_host(daemon):
 
 
 def test_http_2_is_not_spoken(daemon):
-    """libh2o 2.2 has it in the clear by default, with CVEs that the package does not patch."""
+    """libh2o 2.2 supports it without TLS by default, with CVEs that the package does not patch."""
     preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
     answer = talk(daemon.address, preface)
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -274,7 +274,7 @@ def test_pipelined_requests_are_answered_in_order_and_counted_once(daemon, store
 
 
 def test_pipelined_requests_of_all_kinds(daemon):
-    """What can be answered at once must not overtake what waits for the store."""
+    """Immediate answers must not overtake answers that wait for the store."""
     data = (request("/count") + request("/livez") + request("/nope") + request("/count", b"POST", b"Content-Length: 3\r\n", b"abc")
             + request("/v1/get/default/") + request("/v1/hit/default/..") + request("/count.json"))
     answers = parse_answers(talk(daemon.address, data))
@@ -299,13 +299,13 @@ def test_requests_in_small_pieces(daemon):
 def test_half_a_request_is_not_counted(daemon, store):
     for data in (b"GET /count HTTP/1.1\r\nHost:", b"GET /cou", b"POST /count HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc"):
         with Connection(daemon.address) as connection:
-            connection.send(data)  # and leaves
+            connection.send(data)  # and the client leaves
         assert talk(daemon.address, data) == b"", "an end of input"
     assert store.totals() == {}
 
 
 def test_half_a_request_is_not_waited_for_forever(daemon, store):
-    """http.idle_timeout, here 1 s; each of them would hold a connection."""
+    """http.idle_timeout, here 1 s, ends each half request, which would otherwise hold a connection."""
     halves = [Connection(daemon.address) for _ in range(20)]
     for half in halves:
         half.send(b"GET /count HTTP/1.1\r\nHost:")
@@ -323,7 +323,7 @@ def test_an_idle_connection_is_closed(daemon):
 
 
 def test_a_client_that_takes_no_answers_is_dropped(daemon):
-    """It asks for pages and reads nothing: neither memory nor connection may be held for it."""
+    """The client requests pages and reads no answer. It must not hold memory or a connection."""
     with Connection(daemon.address) as connection:
         connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.socket.settimeout(0.2)
@@ -334,7 +334,7 @@ def test_a_client_that_takes_no_answers_is_dropped(daemon):
 
 
 def test_clients_that_leave_before_their_answer(daemon, store):
-    """By an end and by a reset. Their visits may be counted; the others' are, and all get their own numbers."""
+    """Clients leave with an end or a reset. Their visits may count. All visits of other clients count, each with its own number."""
     for i in range(60):
         with Connection(daemon.address) as connection:
             if i % 2:
@@ -361,7 +361,7 @@ def test_many_idle_connections_keep_nobody_out(new_daemon, directory):
 
 
 def test_more_connections_than_allowed_wait(new_daemon):
-    """http.max_connections: the next one is answered when another has closed, and none is refused."""
+    """With http.max_connections the next connection is answered once another one has closed. None is refused."""
     daemon = new_daemon({"http.max_connections": 16, "http.idle_timeout": "30s"})
     held = [Connection(daemon.address) for _ in range(16)]
     wait_until(lambda: daemon.status()["connections"]["open"] == 16, "16 are open")
@@ -377,6 +377,6 @@ def test_more_connections_than_allowed_wait(new_daemon):
 
 
 def test_closed_is_told_apart():
-    """Of the harness: an answer that is cut off is an error."""
+    """A test of the harness: an answer that is cut off is an error."""
     with pytest.raises(Closed):
         parse_answers(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The journal: while the store is away nobody is refused, and what was answered is in the store exactly once afterwards.
+"""The journal: no visit is refused while the store is away. Afterwards the store has each answered visit exactly once.
 
-Answered as journaled means: on this machine's disk. So it survives kill -9 at any time, and a record is counted once,
-however often it is replayed.
+A visit that was answered as journaled is on this machine's disk. So it survives kill -9 at any time. A record counts once, even if it is replayed
+several times.
 """
 
 import signal
@@ -53,7 +53,7 @@ def wait_for_replay(daemon):
     wait_until(lambda: daemon.status()["journal"]["visits"] == 0, lambda: f"all is replayed: {daemon.status()['journal']}")
 
 
-# --- what visitors are told ---
+# --- answers to visitors ---
 
 def test_an_outage_is_answered_with_estimates_and_counted_afterwards(daemon, redis_store):
     assert [daemon.count() for _ in range(5)] == [1, 2, 3, 4, 5]
@@ -93,7 +93,7 @@ def test_ready_while_the_journal_has_room(daemon, redis_store):
 
 
 def test_a_moment_is_waited_for(daemon, redis_store):
-    """A connection that breaks, or the first one after a start, is no outage: a number is worth a moment."""
+    """A broken connection, or the first one after a start, is not an outage: visits wait a moment for their numbers."""
     for number in range(1, 6):
         assert daemon.count() == number
         redis_store.client().client_kill_filter(_type="normal", skipme=True)
@@ -103,7 +103,7 @@ def test_a_moment_is_waited_for(daemon, redis_store):
 
 
 def test_a_reload_forgets_no_site_that_was_admitted(daemon, redis_store):
-    """During an outage nobody could be asked again whether there is room for it."""
+    """During an outage the store could not be asked again whether there is room for the site."""
     assert daemon.fetch("/v1/hit/not-listed/x").json()["count"] == 1
     take_away(daemon, redis_store)
     assert daemon.ctl("reload").status == 0
@@ -111,7 +111,7 @@ def test_a_reload_forgets_no_site_that_was_admitted(daemon, redis_store):
 
 
 def test_a_visit_in_flight_goes_to_the_journal(new_daemon, settings, redis_store):
-    """Redis is frozen: the visit was sent, and nobody knows whether it was applied. It is counted once."""
+    """Redis is suspended. The visit was sent, and it is unknown whether it was applied. It counts once."""
     daemon = new_daemon({**settings, "redis.command_timeout": "2s"}).wait_for_store()
     assert daemon.count() == 1
     redis_store.server.pause()
@@ -158,7 +158,7 @@ def test_visits_of_one_turn_share_one_sync(daemon, redis_store):
 
 
 def test_with_the_embedded_store(new_daemon, directory, path):
-    """Somebody holds the database: what cannot be counted goes to the journal."""
+    """Another process locks the database. Visits that cannot be counted go to the journal."""
     store = SqliteStore(directory / "visits.db")
     daemon = new_daemon({**store.settings, **PATIENT, "journal.directory": str(path)}).wait_for_store()
     assert daemon.count() == 1
@@ -192,10 +192,10 @@ def test_kill_before_the_replay(daemon, redis_store, path):
 
 
 def test_kill_during_the_replay_and_again(new_daemon, settings, redis_store, path):
-    """As often as it takes: each record is in the store once."""
+    """Again and again until the replay is done. The store has each record once."""
     targets = [f"/v1/hit/site-{i}/page" for i in range(100)]
     daemon = new_daemon({**settings, "ledger.retain": "1h"}).wait_for_store()
-    visit([daemon.address], 100, connections=100, targets=targets)  # only the store can admit a new site
+    visit([daemon.address], 100, connections=100, targets=targets)  # because only the store can admit a new site
     take_away(daemon, redis_store)
     crowd = visit([daemon.address], 5000, connections=100, targets=targets)
     assert len(crowd.others) == 5000, str(crowd)
@@ -219,7 +219,7 @@ def test_kill_during_the_replay_and_again(new_daemon, settings, redis_store, pat
 
 
 def test_kill_after_the_replay(daemon, redis_store, path):
-    """Nothing says in the file that a record is done; the store knows it."""
+    """The file does not show that a record is done. The store knows it."""
     take_away(daemon, redis_store)
     check_journaled(daemon.fetch("/count"))
     redis_store.server.start()
@@ -233,10 +233,10 @@ def test_kill_after_the_replay(daemon, redis_store, path):
     assert redis_store.total() == 1
 
 
-# --- what is wrong in it ---
+# --- damage ---
 
 def leave_records(daemon, store, count):
-    """Each visit a record, and the daemon gone without a chance to do anything."""
+    """Journals `count` visits, a record each, and kills the daemon."""
     take_away(daemon, store)
     for _ in range(count):
         check_journaled(daemon.fetch("/count"))
@@ -328,7 +328,7 @@ def test_a_full_journal_refuses(new_daemon, settings, redis_store):
 
 
 def test_a_full_disk_refuses_and_says_so(new_daemon, settings, redis_store, directory):
-    """On a file system of its own with room for nothing more; when there is room, it is used."""
+    """The journal is on a full file system of its own. Once there is room again, it is used."""
     disk = directory / "disk"
     disk.mkdir()
     script = 'mount -t tmpfs -o size=256k none "$1" && head -c 300000 /dev/zero >"$1/fill" 2>/dev/null; shift; exec "$@"'
@@ -351,7 +351,7 @@ def test_a_full_disk_refuses_and_says_so(new_daemon, settings, redis_store, dire
 # --- the end of the process ---
 
 def test_sigterm_with_the_store_down(daemon, redis_store, path):
-    """What waits for the store goes to the journal, and the process ends in time."""
+    """Visits that wait for the store go to the journal, and the process ends in time."""
     assert daemon.count() == 1
     take_away(daemon, redis_store)
     for _ in range(3):
@@ -367,7 +367,7 @@ def test_sigterm_with_the_store_down(daemon, redis_store, path):
 
 
 def test_sigterm_with_visits_on_their_way(new_daemon, settings, redis_store, visitors, path):
-    """Redis freezes under load and SIGTERM comes: every visitor is answered, and what was promised is kept."""
+    """Redis is suspended under load, and the daemon gets SIGTERM. Every visitor is answered, and every promise holds."""
     daemon = new_daemon({**settings, "drain.timeout": "5s", "count.max_wait": "1s", "redis.command_timeout": "400ms"}).wait_for_store()
     crowd = visitors([daemon.address], connections=32)
     crowd.wait_for_more(100)
@@ -446,7 +446,7 @@ def test_replay_waits_for_the_store(heir, redis_store, path):
 
 @pytest.mark.parametrize("second", [b"rubbish", b'{"state":"almost \\"done\\""}', b'{"note":"done"}', b'{"state":1}', b'["done"]', b""])
 def test_a_replay_is_done_when_its_state_says_so(directory, path, second):
-    """Not when the word is somewhere in the answer."""
+    """The state must say so; the word elsewhere in the answer does not count."""
     path.mkdir(parents=True)
     started = b'{"directory":"x","state":"replaying","visits":1,"left":1}'
     with answering(directory / "other.sock", [started, second]):
@@ -456,7 +456,7 @@ def test_a_replay_is_done_when_its_state_says_so(directory, path, second):
 
 
 def test_a_replay_that_is_cut_short_is_taken_up(heir, daemon, redis_store, path):
-    """The heir dies, and the owner comes back: what is left is still counted once."""
+    """The heir dies, and the owner comes back. The remaining records count once."""
     heir.ctl("--timeout", "200ms", "journal", "replay", path)
     heir.kill()
     redis_store.server.start()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Starting, stopping, and what is told to the service manager meanwhile."""
+"""Starting, stopping, and the messages to the service manager."""
 
 import concurrent.futures
 import re
@@ -14,7 +14,7 @@ from harness.client import Closed
 
 COUNT = "GET /count HTTP/1.1\r\nHost: x\r\n\r\n"
 
-#: A stop ends within 5 s. What is beyond is for a busy machine.
+#: A stop ends within 5 s. The rest is for a busy machine.
 STOP_SECONDS = 8
 
 
@@ -40,7 +40,7 @@ def test_both_signals_stop(daemon, number):
 
 
 def test_idle_connections_are_closed(daemon):
-    """Not only after http.idle_timeout, as libh2o would."""
+    """At once, not only after http.idle_timeout as in libh2o."""
     idle = [Connection(daemon.address) for _ in range(10)]
     for connection in idle[5:]:
         connection.send(COUNT)
@@ -52,8 +52,8 @@ def test_idle_connections_are_closed(daemon):
 
 
 def test_a_visit_in_flight_is_answered(new_daemon, redis_store):
-    """Redis is frozen while it arrives, and back before the patience ends: the visit is counted and its answer says
-    that the connection ends."""
+    """Redis is suspended when the visit arrives, and continues before the timeout. The visit counts, and its answer announces the end of the
+    connection."""
     daemon = new_daemon({**redis_store.settings, "redis.command_timeout": "20s", "count.max_wait": "20s", "drain.timeout": "20s"})
     daemon.wait_for_store()
     redis_store.server.pause()
@@ -74,7 +74,7 @@ def test_a_visit_in_flight_is_answered(new_daemon, redis_store):
 
 
 def test_under_load_every_visit_ends_in_an_answer(daemon, store, visitors):
-    """Whoever was accepted is answered; a request that comes too late is answered as not counted, or not taken."""
+    """Every accepted request is answered. A request that comes too late is answered as not counted, or its connection is refused."""
     crowd = visitors([daemon.address], connections=64)
     crowd.wait_for_more(500)
     assert stop_and_measure(daemon) < STOP_SECONDS
@@ -95,7 +95,7 @@ def test_while_it_drains_it_takes_no_new_connections_and_is_not_ready(new_daemon
         redis_store.server.pause()
         waiting.send(COUNT)
         wait_until(lambda: daemon.status()["visits"]["waiting"] == 1, "the visit waits")
-        probe.send("GET /readyz HTTP/1.1\r\nHost: x\r\n")  # half of it: the connection is not idle
+        probe.send("GET /readyz HTTP/1.1\r\nHost: x\r\n")  # half a request: the connection is not idle
         wait_until(lambda: daemon.status()["connections"]["requests"] == 3, "both were read")
         daemon.signal(signal.SIGTERM)
         daemon.wait_for_log("drain: begins")
@@ -111,7 +111,7 @@ def test_while_it_drains_it_takes_no_new_connections_and_is_not_ready(new_daemon
 
 
 def test_with_the_store_frozen_it_stops_in_time(new_daemon, redis_store):
-    """The visits that wait are answered 503, and the process ends within drain.timeout."""
+    """Waiting visits get 503, and the process ends within drain.timeout."""
     daemon = new_daemon({**redis_store.settings, "redis.command_timeout": "60s", "count.max_wait": "60s", "drain.timeout": "1s"})
     daemon.wait_for_store()
     redis_store.server.pause()
@@ -128,7 +128,7 @@ def test_with_the_store_frozen_it_stops_in_time(new_daemon, redis_store):
 
 
 def test_the_default_of_five_seconds(new_daemon, redis_store):
-    """As it comes, with Redis frozen and a visit waiting."""
+    """The default drain.timeout, with a suspended Redis and a waiting visit."""
     daemon = new_daemon(redis_store.settings).wait_for_store()
     redis_store.server.pause()
     with Connection(daemon.address) as connection:
@@ -170,7 +170,7 @@ def test_a_second_sigterm_ends_it_now(new_daemon, redis_store):
 
 
 def test_the_sqlite_file_is_whole_after_a_stop(new_daemon, directory):
-    """Closed, so the write-ahead log is in it: it can be copied alone."""
+    """The database is closed and includes the write-ahead log, so the file can be copied alone."""
     daemon = new_daemon()
     visit([daemon.address], 100, connections=8)
     daemon.stop()
@@ -198,7 +198,7 @@ def test_busy_polling_begins_with_a_reload_and_ends_when_nothing_comes(daemon):
     visits = 50
 
     def cpu_us_of_visit():
-        """Of the loop, when visits come one by one, so far apart that it sleeps before the next one in any case."""
+        """CPU time of the loop per visit, if visits come so far apart that the loop always sleeps before the next one."""
         before = daemon.process.cpu_us()
         for _ in range(visits):
             daemon.count()
@@ -209,7 +209,7 @@ def test_busy_polling_begins_with_a_reload_and_ends_when_nothing_comes(daemon):
     daemon.write_config(count_busy_poll_us=1000)
     daemon.signal(signal.SIGHUP)
     daemon.wait_for_log("reload: done")
-    # it is awake for 1000 us after each one; on a busy machine others have a part of that time
+    # it stays awake for 1000 us after each visit; on a busy machine other processes use a part of that time
     wait_until(lambda: cpu_us_of_visit() > asleep_us + 300, "it is awake after a visit")
     wait_until(lambda: daemon.process.state() == "S", "it sleeps")
     daemon.write_config(count_busy_poll_us=1001)
@@ -241,7 +241,7 @@ def test_the_status_line_names_the_store(new_daemon, directory):
 
 
 def test_the_watchdog_is_fed_by_the_loop(new_daemon):
-    """And only by it: who does not turn the loop, does not feed."""
+    """Only the loop feeds it: a loop that does not turn sends no message."""
     daemon = new_daemon(environment={"WATCHDOG_USEC": "200000"})
     daemon.wait_for_notification("WATCHDOG=1", count=5)
     daemon.process.pause()
@@ -254,7 +254,7 @@ def test_the_watchdog_is_fed_by_the_loop(new_daemon):
 
 
 def test_the_watchdog_is_fed_while_redis_is_frozen(new_daemon, redis_store):
-    """A restart by the service manager would not help."""
+    """A restart would not help, so the watchdog must not cause one."""
     daemon = new_daemon({**redis_store.settings, "drain.timeout": "100ms"}, environment={"WATCHDOG_USEC": "200000"}).wait_for_store()
     redis_store.server.pause()
     with Connection(daemon.address) as connection:
@@ -283,7 +283,7 @@ def test_a_service_manager_that_is_gone(new_daemon, directory):
 
 @pytest.fixture
 def inherited(new_daemon):
-    """A daemon with two listening sockets that are ours, as from a .socket unit; descriptors 3 and 4."""
+    """A daemon that inherits two listening sockets from us, as from a .socket unit, on descriptors 3 and 4."""
     sockets = []
     for _ in range(2):
         listener = socket.socket()
@@ -291,7 +291,7 @@ def inherited(new_daemon):
         listener.listen(100)
         sockets.append(listener)
     first, second = (listener.fileno() for listener in sockets)
-    # as systemd does: descriptors from 3 on, and the variables that go with them
+    # as systemd does: descriptors from 3 on, and the variables that announce them
     script = f'exec 3<&{first} 4<&{second}; LISTEN_PID=$$ LISTEN_FDS=2 exec "$@"'
     if {first, second} & {3, 4}:
         pytest.fail("descriptors 3 and 4 are in use here")
@@ -302,7 +302,7 @@ def inherited(new_daemon):
 
 
 def test_sockets_that_are_handed_over_are_used(inherited):
-    """In place of http.listen, which here could not even be opened."""
+    """They replace http.listen, which could not be opened here."""
     daemon, addresses = inherited
     listeners = [listener for listener in daemon.status()["listeners"] if listener["kind"] == "visitors"]
     assert [listener["address"] for listener in listeners] == ["%s:%d" % address for address in addresses]
@@ -311,7 +311,7 @@ def test_sockets_that_are_handed_over_are_used(inherited):
 
 
 def test_a_visit_during_a_restart_waits_in_the_socket(inherited):
-    """The queue is systemd's: nobody is refused between stop and start."""
+    """systemd holds the socket's queue, so no connection is refused between stop and start."""
     daemon, addresses = inherited
     with Connection(addresses[0]) as before:
         before.send(COUNT)
@@ -355,7 +355,7 @@ def valgrind():
 @pytest.mark.slow
 @pytest.mark.plain_build
 def test_start_serve_stop_is_clean_under_valgrind(new_daemon, store, directory):
-    """No error and no leak on the way of all kinds of requests."""
+    """Requests of all kinds cause no error and no leak."""
     daemon = new_daemon({"metrics.listen": ["127.0.0.1:0"], "sites": ["default", "other"], **store.settings}, wrapper=valgrind())
     daemon.wait_for_store()
     visit([daemon.address], 500, connections=20, targets=["/count", "/v1/hit/other/x", "/v1/hit/default/y"])
@@ -378,7 +378,7 @@ def test_start_serve_stop_is_clean_under_valgrind(new_daemon, store, directory):
 @pytest.mark.slow
 @pytest.mark.plain_build
 def test_a_start_that_fails_is_clean_under_valgrind(new_daemon):
-    """Every way out of a start frees what was made."""
+    """Every failed start frees all that it created."""
     daemon = new_daemon({"http.listen": ["192.0.2.1:1"], "metrics.listen": ["192.0.2.1:2"]}, start=False, wrapper=valgrind())
     daemon.start_in_vain()
     assert "==" not in daemon.log(), daemon.log()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Server-sent events: from any instance to any client, ten a second at most, through nginx, for thousands."""
+"""Server-sent events: from any instance to any client, at most ten a second, through nginx, for thousands of clients."""
 
 import json
 import select
@@ -15,7 +15,7 @@ from harness.basics import DEADLINE
 
 
 class Stream:
-    """A client that listens; `events` are (id, data) as they come."""
+    """A client of the stream. `events` are (id, data) in the order of arrival."""
 
     def __init__(self, address, path, headers=""):
         self.socket = socket.create_connection(address, DEADLINE)
@@ -25,7 +25,7 @@ class Stream:
         self.is_closed = False
 
     def read(self, timeout=0.05):
-        """Takes what is there; False at the end."""
+        """Reads the bytes that have arrived. Returns False at the end of the stream."""
         poll = select.poll()
         poll.register(self.socket, select.POLLIN)
         if not self.is_closed and poll.poll(timeout * 1000):
@@ -98,7 +98,7 @@ def test_the_site_as_a_whole(daemon):
 
 
 def test_last_event_id(daemon):
-    """A client that comes back is told at once if the number differs, and otherwise the next one."""
+    """A client that comes back gets the number at once if it has changed, otherwise the next change."""
     for _ in range(3):
         daemon.fetch("/v1/hit/default/a")
     assert Stream(daemon.address, "/v1/live/default/a", "Last-Event-ID: 2\r\n").wait_for(3).events == [(3, {"page": "/a", "count": 3})]
@@ -179,7 +179,7 @@ def test_the_end_of_the_server_ends_the_streams(daemon):
 
 
 def test_a_slow_client_is_dropped(new_daemon, directory):
-    """It takes no byte: what is told to others is not kept for it, and in the end it is let go."""
+    """The client reads no byte. The daemon does not store events for it, and closes its connection in the end."""
     store = SqliteStore(directory / "visits.db")
     page = "/" + "x" * 500
     daemon = new_daemon({"http.idle_timeout": "1s", **store.settings}).wait_for_store()
@@ -209,7 +209,7 @@ def test_head_and_wrong_sites(daemon):
 
 @pytest.mark.plain_build
 def test_two_thousand_clients(new_daemon, redis_store):
-    """All are told the same last number; meanwhile visits go on being answered."""
+    """All clients get the same last number. Visits are answered meanwhile."""
     daemon = new_daemon({"dashboard.public": True, **redis_store.settings}).wait_for_store()
     streams = [Stream(daemon.address, f"/v1/live/default/{'ab'[n % 2]}") for n in range(2000)]
     wait_until(lambda: listeners(daemon) == 2000, "all to listen")
@@ -224,7 +224,7 @@ def test_two_thousand_clients(new_daemon, redis_store):
     while waiting and time.monotonic() < late:
         waiting = [stream for stream in waiting if b'"count":100}' not in stream.read(0).bytes]
     assert not waiting, f"{len(waiting)} were not told"
-    # a busy machine may delay a single visit; listeners would delay each of them
+    # a busy machine may delay a single visit; slow listeners would delay every visit
     assert statistics.median(took) < 1, "visits waited for the listeners"
     for stream in streams:
         stream.close()

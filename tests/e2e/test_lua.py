@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The scripts under Lua 5.4, as on Dragonfly: there a quotient is a float, and would be written as "4.0".
+"""The scripts with Lua 5.4, as on Dragonfly. There a quotient is a float, which would be written as "4.0".
 
-Redis itself has Lua 5.1, under which every other test runs.
+Redis itself has Lua 5.1, which all other tests use.
 """
 
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 
 from harness import ROOT, need_program
 
-#: A store of one site: sorted sets, hashes, strings and sets as tables, and what was written, line by line.
+#: A store of one site in Lua. Sorted sets, hashes, strings and sets are tables. It prints each reply on a line.
 STUB = r"""
 unpack = table.unpack
 local keys = {}
@@ -68,7 +68,7 @@ end
 
 
 def run_lua(calls):
-    """The answers to calls, of which each is Lua."""
+    """Runs calls, which are Lua code, and returns their answers."""
     program = need_program("lua5.4", "lua5.4")
     done = subprocess.run([program, "-"], input=STUB + calls, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
@@ -88,7 +88,7 @@ def apply(sequence, stamps, groups, count, *, pages_max=0):
 
 @pytest.mark.parametrize("pages_max", [0, 100])
 def test_visits_with_stamps(pages_max):
-    """Also where they repeat: their numbers are told, and taken out of the totals."""
+    """Repeated stamps too: the answer reports them, and the totals do not include them."""
     first = ["a" * 8 + "b" * 8 + "c" * 8 + "d" * 8, "e" * 8]
     answers = run_lua(apply(1, first, 2, 5, pages_max=pages_max) + apply(2, first, 2, 5, pages_max=pages_max))
     assert answers == ["OK 5", "OK 5 ~ 1 2 3 4 5"]

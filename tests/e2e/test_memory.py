@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Memory that a peak took comes back."""
+"""The daemon returns memory after a peak."""
 
 import pathlib
 
@@ -11,14 +11,14 @@ MIB = 1 << 20
 
 
 def resident(daemon):
-    """Of the process alone (proc(5): statm)."""
+    """The private memory of the process (proc(5): statm)."""
     _, total, shared, *_ = pathlib.Path(f"/proc/{daemon.process.pid}/statm").read_text().split()
     return (int(total) - int(shared)) * 4096
 
 
 @pytest.mark.plain_build
 def test_memory_comes_back_after_a_peak(new_daemon):
-    """Half a head of 60 KB on each of many connections. The last one stays, so that what the others took lies below it."""
+    """Sends half a head of 60 KB on each of many connections. The last one stays open, so that the memory of the others lies below its own."""
     daemon = new_daemon({"http.idle_timeout": "1h", "log.level": "debug"}).wait_for_store()
     before = resident(daemon)
     connections = [Connection(daemon.address) for _ in range(500)]

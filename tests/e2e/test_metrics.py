@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The metrics, as Prometheus's own parser reads them."""
+"""The metrics, read by Prometheus' own parser."""
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -9,7 +9,7 @@ from harness import fetch, talk, visit, wait_until
 
 @pytest.fixture
 def daemon(new_daemon, store):
-    """On Redis its settings were looked at: that adds series, a moment after the start."""
+    """A daemon that, on Redis, has checked the settings: the check adds series a moment after the start."""
     daemon = new_daemon({"metrics.listen": ["127.0.0.1:0"], "sites": ["*"], **store.settings}).wait_for_store()
     if daemon.status()["store"]["backend"] == "redis":
         wait_until(lambda: any(name == "visitcountd_store_warning" for name, _ in metrics(daemon)), "the settings are known")
@@ -17,7 +17,7 @@ def daemon(new_daemon, store):
 
 
 def parse(answer):
-    """{(name, labels): value}; and each family has a help text and a type."""
+    """Returns {(name, labels): value}. Checks that each family has a help text and a type."""
     assert answer.status == 200
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert answer.text.endswith("\n")
@@ -106,7 +106,7 @@ def test_nothing_else_on_the_metrics_listener(daemon):
 
 
 def test_what_clients_choose_is_no_label(daemon):
-    """Sites and pages, of which there may be any number, make no series."""
+    """Sites and pages may have any number, so they must not become labels."""
     before = set(metrics(daemon))
     for i in range(20):
         daemon.fetch(f"/v1/hit/site-{i}/page-{i}")

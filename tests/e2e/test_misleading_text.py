@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Pages whose names could mislead whoever reads them: they count, and are shown escaped."""
+"""Pages with names that could mislead a reader. They count, and their names are shown escaped."""
 
 import urllib.parse
 
@@ -7,9 +7,9 @@ import pytest
 
 from harness import run_ctl
 
-#: Overrides, embeddings and isolates of the direction of text.
+#: Control characters that override, embed or isolate the direction of text.
 BIDI = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
-#: Ordinary in Persian and Hebrew: joiners and marks of direction.
+#: Joiners and direction marks, which are normal in Persian and Hebrew.
 ORDINARY = ["\u200c", "\u200d", "\u200e", "\u200f"]
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """docs/openapi.yaml is the API of the real server.
 
-Each route of the server is described and the other way round. Each answer that is described, by operation, status and media type, is
-caused by a request to a real daemon and held against its schema; what the daemon answers otherwise fails the test.
+The document has each route of the server, and no other. For each described answer (operation, status and media type), a test makes a request to a
+real daemon and checks the answer against the schema. An answer that is not described fails the test.
 """
 
 import base64
@@ -47,7 +47,7 @@ class Operation:
         return f"{self.method} {self.path}"
 
     def answers(self):
-        """(status, media type) of each answer that is described; the type is None where there is no body."""
+        """(status, media type) of each described answer. The type is None if there is no body."""
         return [(status, media_type) for status, response in self.responses.items()
                 for media_type in response.get("content", {None: None})]
 
@@ -61,7 +61,7 @@ OPERATIONS = operations()
 
 
 def check(operation, answer):
-    """Holds the answer against what is described for its status; returns (status, media type)."""
+    """Checks the answer against the description of its status. Returns (status, media type)."""
     assert answer.status in operation.responses, f"{operation}: {answer} is not described"
     response = operation.responses[answer.status]
     media_type = answer.headers.get("content-type", "").partition(";")[0] or None
@@ -87,7 +87,7 @@ def validator(schema):
 # --- requests ---
 
 def target_of(operation, status):
-    """The path of a request that is to be answered with this status."""
+    """The path of a request that gets this status."""
     pages = {400: "%zz", 414: "x" * 513}
     sites = {404: "nowhere"}
     path = operation.path.replace("{site}", sites.get(status, "default")).replace("{page}", pages.get(status, "a"))
@@ -124,7 +124,7 @@ def begin_of_stream(daemon, target, headers):
 
 
 def variants(operation):
-    """(query, headers) of requests that ask for each of its media types."""
+    """(query, headers) of a request for each media type of the operation."""
     yield "", {}
     if "callback" in operation.parameters:
         yield "callback=show", {"Accept": "application/json"}
@@ -138,25 +138,25 @@ def send_all(daemon, requests):
 
 
 class Seen:
-    """The described answers that were there."""
+    """The described answers that the daemon has given so far."""
 
     def __init__(self):
         self.answers = set()
 
     def all_of(self, daemon, statuses, choose=lambda operation: True, headers=None, is_plain=False):
-        """Each operation that describes one of the statuses, at the same time, in each of its media types."""
+        """Requests each operation that describes one of the statuses, in each of its media types, all at the same time."""
         requests = [(operation, status, query, {**more, **(headers or {})})
                     for operation in OPERATIONS if choose(operation)
                     for status in statuses if status in operation.responses
                     for query, more in (variants(operation) if not is_plain else [("", {})])]
         for (operation, status, query, _), answer in zip(requests, send_all(daemon, requests)):
             if query.startswith("callback") and status >= 400:
-                continue  # a script, with status 200
+                continue  # the answer is a script with status 200
             assert answer.status == status, f"{operation}: {answer} in place of {status}"
             self.answers.add((operation, *check(operation, answer)))
 
     def any_of(self, daemon, choose):
-        """An ordinary request of each operation: whatever the answer is, it is described."""
+        """Makes an ordinary request of each operation. Every answer has to be described."""
         requests = [(operation, 200, "", {}) for operation in OPERATIONS if choose(operation)]
         for (operation, *_), answer in zip(requests, send_all(daemon, requests)):
             self.answers.add((operation, *check(operation, answer)))
@@ -173,7 +173,7 @@ def counts(operation):
 # --- tests ---
 
 def route_table():
-    """(methods, path) of each route that visitors may ask, from the source."""
+    """(methods, path) of each route for visitors, from the source."""
     sources = [path.read_text() for path in ROOT.glob("src/http/**/*.c")]
     table, = [text for text in sources if re.search(r"\bvisitor_routes = ", text)]
     names = dict(re.findall(r"#define (\w+) +\((METHOD_.*)\)", table))
@@ -182,7 +182,7 @@ def route_table():
 
 
 def described(path):
-    """A path of the document as it stands in the table: what comes after "/v1/hit/" belongs to the handler."""
+    """A path of the document in the form of the table: the handler parses the part after "/v1/hit/"."""
     return path.partition("{")[0]
 
 
@@ -193,7 +193,7 @@ def test_each_route_is_described():
 
 
 def test_each_error_code_is_described():
-    """Also by the table of docs/http-api.md. The codes that pass by the table of errors are found in the sources."""
+    """The table of docs/http-api.md describes each code too. Codes that are not in the table of errors are found in the sources."""
     codes = set(re.findall(r'^\w+_ERROR\(.*"(\w+)"', (ROOT / "src/http/request/http_errors.def").read_text(), re.MULTILINE))
     found = set()
     for path in ROOT.glob("src/http/**/*.c"):
@@ -208,7 +208,7 @@ def test_each_error_code_is_described():
 
 
 def test_the_document_is_well_formed():
-    """What OpenAPI 3.1 asks for, as far as it is used here; each reference leads somewhere, each part is used."""
+    """The document follows the parts of OpenAPI 3.1 that it uses. Each reference has a target, and each part is used."""
     assert DOCUMENT["openapi"].startswith("3.1.") and {"title", "version"} <= set(DOCUMENT["info"])
     identifiers = [item[method]["operationId"] for item in DOCUMENT["paths"].values() for method in METHODS if method in item]
     assert len(set(identifiers)) == len(identifiers)
@@ -234,7 +234,7 @@ def see_healthy(seen, new_daemon):
 
 
 def guess_until_one_waits(daemon):
-    """Until further attempts of the same network are refused; returns the connection of the one that waits."""
+    """Makes attempts until further ones of the same network are refused. Returns the connection of the attempt that waits."""
     while True:
         connection = Connection(daemon.address)
         before = sum(daemon.status()["dashboard"].values())
@@ -266,7 +266,8 @@ def has_no_stream(operation):
 
 
 def see_visits_without_an_answer(seen, new_daemon, new_redis):
-    """One after the other: of those that wait together only the first batch was sent, and the others are certainly not counted."""
+    """Makes the visits one after the other. If they waited together, only the first batch would be sent, and the other visits would be answered as
+    not counted."""
     server = new_redis(name="silent")
     daemon = new_daemon({"redis.socket": str(server.socket), "redis.command_timeout": "20s", "count.max_wait": "100ms"}, name="unsure")
     for operation in [operation for operation in OPERATIONS if 504 in operation.responses]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which pages of a site may be counted (`page_rules`): the others are refused, as a visit from a foreign origin is."""
+"""Which pages of a site may be counted (`page_rules`). Visits of other pages are refused, like visits from a foreign origin."""
 
 import pytest
 
@@ -52,7 +52,7 @@ def test_reading_is_not_refused(daemon):
 
 
 def test_sites_that_are_not_listed(new_daemon, store):
-    """A page that does not count does not make a site, either."""
+    """A visit of a page that is not allowed does not create a site either."""
     daemon = new_daemon({"sites": ["s", {"name": "*", "page_rules": ["/p/**"], "pages": 2}], **store.settings}).wait_for_store()
     assert daemon.fetch("/v1/hit/other/no").error == "page_not_counted"
     assert "other" not in daemon.ctl("sites").output.split()

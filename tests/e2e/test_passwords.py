@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The passwords of the dashboards: who they open what for, and how guessing is counted and slowed down."""
+"""The passwords of the dashboards: which dashboards each one opens, and how guesses are counted and slowed down."""
 
 import base64
 import concurrent.futures
@@ -24,7 +24,7 @@ def ask(daemon, password, network, path=PRIVATE):
 
 
 def begin(daemon, password, network, path=PRIVATE):
-    """Sends a question, of which the answer may take a while."""
+    """Sends a request. Its answer may take a while."""
     connection = Connection(daemon.address)
     connection.send(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {credentials(password)}\r\nX-Real-IP: {network}\r\n\r\n")
     return connection
@@ -46,7 +46,7 @@ def daemon(new_daemon):
 
 
 def exhaust(daemon, network, path=PRIVATE):
-    """Uses up the wrong passwords that a network has, however many of them come back meanwhile."""
+    """Uses up the budget of wrong passwords of a network, even while it refills."""
     for number in range(100):
         connection = begin(daemon, "wrong", network, path)
         wait_until(lambda: sum(daemon.status()["dashboard"].values()) > number, "it was looked at")
@@ -104,8 +104,7 @@ def test_one_attempt_of_a_network_waits(daemon):
 
 
 def test_guesses_from_everywhere_are_bounded(daemon):
-    """More wrong passwords than all networks together may send: the answers wait, no more than 64 of them, and a right
-    password does not."""
+    """There are more wrong passwords than the budget of all networks. At most 64 answers wait. A correct password does not wait."""
     connections = [begin(daemon, "wrong", f"198.51.{number}.1") for number in range(200)]
     wait_until(lambda: daemon.status()["dashboard"]["refused_attempts"] > 0, "there are too many")
     seen = daemon.status()["dashboard"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Keys of one site that do not get lost together: the site is refused, never doubled, until an operator repairs it."""
+"""Keys of one site get lost one by one. The site is refused until an operator repairs it, and no visit counts twice."""
 
 import json
 
@@ -40,7 +40,7 @@ def daemon(request, new_daemon, settings, directory):
 
 
 def dump(client, key):
-    """The key as it is now; restore() puts it back."""
+    """The key's present content, for restore()."""
     return key, client.execute_command("DUMP", key, NEVER_DECODE=True)
 
 
@@ -51,7 +51,7 @@ def restore(client, dumped):
 
 
 def check_torn(daemon, redis_store, total):
-    """Nobody is counted, and the operator is told what to do."""
+    """Checks that no visit counts and that the log tells the operator what to do."""
     for _ in range(3):
         answer = daemon.fetch("/count")
         assert answer.status == 503, answer
@@ -72,7 +72,7 @@ def repair(daemon, *arguments):
     return json.loads(done.output)
 
 
-# --- what is lost and restored ---
+# --- lost and restored keys ---
 
 def test_a_lost_ledger(daemon, redis_store, client):
     client.delete(LEDGER)
@@ -80,7 +80,7 @@ def test_a_lost_ledger(daemon, redis_store, client):
 
 
 def test_a_lost_ledger_and_a_lost_mark(daemon, redis_store, client):
-    """What is left looks like data of a version before 0.2, but not to an instance that has counted there."""
+    """The rest looks like data of a version before 0.2, but not to an instance that has counted on the site."""
     client.delete(LEDGER)
     client.zrem(HITS, MARK)
     check_torn(daemon, redis_store, 10)
@@ -126,13 +126,13 @@ def test_the_sites_total_changed_by_hand(daemon, redis_store, client):
 
 
 def test_a_page_changed_by_hand_is_no_contradiction(daemon, client):
-    """The proof is that of the site's total."""
+    """The proof covers only the site's total."""
     client.zincrby(HITS, 5, "/")
     assert daemon.count() == 16
 
 
 def test_eviction(new_daemon, redis_store, client):
-    """An eviction policy takes keys one by one, of all sites: none is doubled, none begins anew without a word."""
+    """An eviction policy removes keys of all sites one by one. No site counts twice, and none silently starts from zero."""
     sites = [f"s{number}" for number in range(8)]
     daemon = new_daemon({**redis_store.settings, **HASTY, "sites": sites}).wait_for_store()
     for site in sites:
@@ -152,7 +152,7 @@ def test_eviction(new_daemon, redis_store, client):
 
 
 def _evict(client):
-    """A command that needs memory has Redis evict what it can."""
+    """Runs a command that needs memory, so that Redis evicts keys."""
     try:
         client.set("needs", "memory")
     except Exception:  # noqa: BLE001: all is evicted
@@ -220,7 +220,7 @@ def test_sqlite_needs_no_repair(new_daemon):
 # --- other instances, and journals ---
 
 def test_every_instance_finds_out_by_itself(new_daemon, journaled, redis_store, client):
-    """One instance has retained batches, and records that were never replayed, of before the repair."""
+    """One instance has retained batches and records from before the repair. The records were never replayed."""
     one = new_daemon(journaled, name="one").wait_for_store()
     two = new_daemon(journaled, name="two").wait_for_store()
     assert [one.count(), two.count(), one.count(), two.count()] == [1, 2, 3, 4]
@@ -255,7 +255,7 @@ def test_every_instance_finds_out_by_itself(new_daemon, journaled, redis_store, 
 
 
 def check_set_aside(path):
-    """Only the records of the site that was repaired, by page."""
+    """Checks that only records of the repaired site were set aside, by page."""
     shown = run_ctl("journal", "aside", path, "--json")
     assert shown.status == 0, shown
     pages = {}
@@ -288,7 +288,7 @@ def test_a_journal_that_is_adopted(new_daemon, journaled, settings, redis_store,
 
 
 def test_visits_of_a_process_that_never_saw_the_store_count_after_an_old_repair(new_daemon, journaled, redis_store):
-    """It could not know the generation when it journaled them, but nothing of them was ever sent."""
+    """The process could not know the generation when it journaled them, but it has sent none of them."""
     daemon = new_daemon(journaled).wait_for_store()
     assert daemon.count() == 1
     repair(daemon, "--trust", "hits", "--force")
@@ -310,7 +310,7 @@ def test_visits_of_a_process_that_never_saw_the_store_count_after_an_old_repair(
 # --- versions before 0.2 ---
 
 def visit_by_old_version(client, sequence, used_at=None):
-    """What its script does: without a mark, and with an entry under an epoch of its form."""
+    """Does the same as the script of that version: writes no mark, and an entry under an epoch in the old form."""
     client.eval("redis.call('ZINCRBY', KEYS[1], 1, '') redis.call('ZINCRBY', KEYS[1], 1, '/') redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])",
                 2, HITS, LEDGER, OLD_EPOCH, f"{sequence} {sequence} {used_at or client.time()[0]} {sequence}")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How the daemon gets into a Redis: addresses, databases, passwords, access lists, TLS."""
+"""How the daemon connects to Redis: addresses, databases, passwords, access lists, TLS."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from harness.faults import HASTY, PATIENT, SHORT, check_is_away, error_to_apply
 PASSWORD = "s3cret \"quoted\" \\ pa$$word"
 WRONG = "wr0ng-pa55word"
 
-#: What the daemon needs of Redis: an access list with the commands that it uses, and what they are used for.
+#: The access list of the daemon: the commands of Redis that it uses, and their uses.
 NEEDED = {
     "evalsha": "each batch", "eval": "each batch after SCRIPT FLUSH", "script|load": "the greeting", "role": "the greeting, a failover, replicas",
     "zmscore": "apply.lua, reading", "hmget": "apply.lua, numbers of days", "zadd": "apply.lua, set, add", "hget": "series, edits", "hset": "apply.lua", "zincrby": "apply.lua", "zscore": "apply.lua",
@@ -26,7 +26,7 @@ NEEDED = {
     "pfmerge": "rename",
 }
 
-#: Those without which a visit is counted and a page read; they are needed on other ways.
+#: Commands that counting a visit and reading a page do not need. Other operations need them.
 RARE = {"role", "script|load", "eval", "hget", "zscore", "hdel", "expire", "hincrby", "pfadd", "pfcount", "publish",
         "subscribe", "unsubscribe", "ping", "zrevrange", "zscan", "smembers", "sismember", "scard", "set", "get", "zrem",
         "unlink", "pfmerge"}
@@ -70,7 +70,7 @@ def guarded(new_redis):
 
 
 def start_guarded(server):
-    """The quotes are those of redis.conf; the client has none."""
+    """The quotes belong to redis.conf; the client uses the password without them."""
     server.start(is_ready=False)
     server.password = PASSWORD
     wait_until(server.answers, "Redis answers")
@@ -133,7 +133,7 @@ def test_a_password_that_nobody_asked_for_is_said(new_daemon, redis):
 
 
 def check_secret_is_kept(daemon, secret):
-    """Not in the log, not in what the admin socket tells, not on the command line."""
+    """Checks that the secret is not in the log, in answers of the admin socket or on the command line."""
     for text in (daemon.log(), daemon.ctl("config").output, daemon.ctl("config", "--json").output, daemon.ctl("status", "--json").output,
                  daemon.ctl("metrics").output, "\n".join(daemon.notify.lines)):
         assert secret not in text
@@ -160,7 +160,7 @@ def start_with_password_file(new_daemon, server, path, password, **settings):
 
 
 def test_a_password_that_is_rotated(new_daemon, new_redis, directory):
-    """The file is read again when the server does not accept the old one: no reload, no restart."""
+    """The daemon reads the file again when the server rejects the old password, without a reload or restart."""
     server = new_redis(aof=True, password="old")
     daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
     assert daemon.count() == 1
@@ -207,7 +207,7 @@ def test_a_password_file_that_cannot_be_read_any_more(new_daemon, new_redis, dir
 
 
 def test_a_reload_goes_on_with_the_password_that_was_read_last(new_daemon, new_redis, directory):
-    """Not with the one of the start, which the server does not accept any more."""
+    """It does not use the password of the start, which the server no longer accepts."""
     server = new_redis(aof=True, password="old")
     daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
     (directory / "password").write_text("new\n")
@@ -226,7 +226,7 @@ def test_a_reload_goes_on_with_the_password_that_was_read_last(new_daemon, new_r
 
 @pytest.mark.parametrize("content", ["", "x" * 1025, "x" * 100_000, "n\0w", "n\nw", None], ids=["empty", "long", "huge", "nul", "lines", "pipe"])
 def test_a_password_file_that_is_no_good_any_more(new_daemon, new_redis, directory, content):
-    """Other options are taken over all the same, and visitors wait for nothing."""
+    """The reload applies other options anyway, and no visit waits."""
     server = new_redis(aof=True, password="old")
     daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
     if content is None:
@@ -250,7 +250,7 @@ def test_a_password_file_that_is_no_good_any_more(new_daemon, new_redis, directo
 
 
 def test_a_reload_with_another_password(new_daemon, new_redis, directory):
-    """It does not stand in the way of other options, and is used at once; one that is wrong leaves the connection as it is."""
+    """The reload applies other options too, and uses the password at once. A wrong password leaves the connection unchanged."""
     server = new_redis(aof=True, password="old", config={"user": ["other on >theirs ~* &* +@all"]})
     daemon = start_with_password_file(new_daemon, server, directory / "password", "old")
     (directory / "password").write_text("wrong\n")
@@ -267,7 +267,7 @@ def test_a_reload_with_another_password(new_daemon, new_redis, directory):
 
 
 def test_a_user_without_a_password(new_daemon, new_redis):
-    """Is not silently the default user, who may do all."""
+    """The daemon does not silently use the default user, who may do everything."""
     server = new_redis(config={"user": [f"counter on nopass resetkeys {acl(NEEDED)}", "locked on >x ~* +@all"]})
     daemon = new_daemon({"redis.socket": str(server.socket), "redis.username": "counter", **HASTY}).wait_for_store()
     assert daemon.count() == 1
@@ -285,7 +285,7 @@ def acl(commands):
 
 @pytest.fixture
 def limited(new_redis):
-    """A Redis with a user that may do what the daemon needs, and nothing else."""
+    """A Redis with a user that may use only the commands that the daemon needs."""
     return new_redis(aof=True, config={"user": [f"counter on >{WRONG} resetkeys {acl(NEEDED)}"]})
 
 
@@ -294,7 +294,7 @@ def settings_of(server, user="counter"):
 
 
 def test_the_commands_that_are_needed_suffice(new_daemon, limited):
-    """Through everything that the daemon does with Redis."""
+    """The test covers everything that the daemon does with Redis."""
     daemon = new_daemon({**settings_of(limited), "redis.wait_replicas": 1, "redis.wait_timeout": "10ms"}).wait_for_store()
     assert [daemon.count() for _ in range(3)] == [1, 2, 3]
     limited.client().script_flush()
@@ -319,7 +319,7 @@ def test_the_commands_that_are_needed_suffice(new_daemon, limited):
 
 @pytest.mark.parametrize("missing", sorted(set(NEEDED) - RARE))
 def test_each_of_them_is_needed(new_daemon, new_redis, missing):
-    """Otherwise the list in the documentation would grow for ever."""
+    """Otherwise the list in the documentation would only grow."""
     server = new_redis(config={"user": [f"counter on >{WRONG} resetkeys {acl(set(NEEDED) - {missing})}"]})
     daemon = new_daemon({**settings_of(server), "count.max_wait": SHORT, "redis.wait_replicas": 1})
     answers = [daemon.fetch(target, headers={"Idempotency-Key": target}) for target in ("/count", "/count.json", "/v1/get/default/")]
@@ -330,7 +330,7 @@ def test_each_of_them_is_needed(new_daemon, new_redis, missing):
 
 @pytest.mark.parametrize("missing", [{"role"}, {"script|load"}, {"role", "script|load", "ping"}], ids=["role", "script", "both"])
 def test_what_managed_servers_lack(new_daemon, new_redis, missing):
-    """Neither ROLE nor SCRIPT LOAD; CLIENT, INFO and CONFIG are not among the commands that are needed either."""
+    """They lack ROLE and SCRIPT LOAD. CLIENT, INFO and CONFIG are not needed either."""
     server = new_redis(config={"user": [f"counter on >{WRONG} resetkeys {acl(set(NEEDED) - missing)}"]})
     daemon = new_daemon(settings_of(server)).wait_for_store()
     assert [daemon.count() for _ in range(5)] == [1, 2, 3, 4, 5]
@@ -340,7 +340,7 @@ def test_what_managed_servers_lack(new_daemon, new_redis, missing):
 
 
 def test_commands_that_have_other_names(new_daemon, new_redis):
-    """As on Redis Enterprise, where ROLE is unknown, and behind proxies."""
+    """As on Redis Enterprise, which does not know ROLE, and behind proxies."""
     server = new_redis(config={"rename-command": ['ROLE ""', 'SCRIPT ""', 'CLIENT ""', 'CONFIG ""']})
     daemon = new_daemon({"redis.socket": str(server.socket), **HASTY}).wait_for_store()
     assert [daemon.count() for _ in range(3)] == [1, 2, 3]
@@ -356,7 +356,7 @@ def test_a_replica_without_role_is_noticed(new_daemon, new_redis):
 
 @pytest.mark.parametrize("reply", [b"-NOSCRIPT No matching script\r\n", b"-ERR unknown command 'EVALSHA'\r\n"], ids=["noscript", "unknown"])
 def test_a_server_that_never_finds_the_script(new_daemon, directory, reply):
-    """EVAL is used then, and nothing is sent twice for ever."""
+    """Then the daemon uses EVAL, and does not repeat commands forever."""
     def answer(words):
         if words[0] == "EVAL" and "vc:{default}:ledger" in words:
             return b"$4\r\nOK 7\r\n"
@@ -373,7 +373,7 @@ def test_a_server_that_never_finds_the_script(new_daemon, directory, reply):
 
 
 def test_neither_script_command(new_daemon, directory):
-    """A refusal with its reason, not a loop."""
+    """The visit is refused with the reason, without an endless loop."""
     fake = FakeRedis(directory / "fake.sock", lambda words: (b"-NOSCRIPT No matching script\r\n" if words[0] in ("EVAL", "EVALSHA")
                                                              else error_to_apply(None)(words)))
     daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY})
@@ -413,7 +413,7 @@ def test_a_user_without_permission_is_said(new_daemon, new_redis):
     def is_refused():
         answer = daemon.fetch("/count")
         assert (answer.status, answer.error) in ((503, "store_unavailable"), (504, "outcome_unknown"))
-        return answer.status == 503  # the other where an attempt is under way when the visit's patience ends
+        return answer.status == 503  # 504 if a batch is in flight when the visit times out
 
     wait_until(is_refused, "a visit is refused")
     daemon.wait_for_log("NOPERM")
@@ -467,7 +467,7 @@ def test_a_certificate_of_another_authority_is_refused(new_daemon, new_redis, ce
 
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
 def test_a_certificate_of_another_name_is_refused(new_daemon, new_redis, directory, version):
-    """Guards against anybody in the middle who has some certificate of the same authority."""
+    """Guards against an attacker in the middle with another certificate of the same authority."""
     settings, _ = tls_redis(new_redis, make_certificates(directory / "tls", "DNS:redis.example"), version=version)
     daemon = new_daemon(settings)
     wait_until(lambda: daemon.status()["store"]["connects"] or daemon.status()["store"]["last_error"], "connected or not")
@@ -476,7 +476,7 @@ def test_a_certificate_of_another_name_is_refused(new_daemon, new_redis, directo
 
 
 def test_a_certificate_for_an_address(new_daemon, new_redis, directory):
-    """With TLS 1.3: libh2o knows only names where it looks at the certificate itself, which is in TLS 1.2."""
+    """With TLS 1.3. libh2o checks the certificate itself only with TLS 1.2, and then only for names."""
     settings, _ = tls_redis(new_redis, make_certificates(directory / "tls", "IP:127.0.0.1"), version="TLSv1.3")
     daemon = new_daemon({**settings, "redis.host": "127.0.0.1"})
     wait_until(lambda: daemon.status()["store"]["connects"] or daemon.status()["store"]["last_error"], "connected or not")
@@ -506,7 +506,7 @@ def test_no_tls_to_a_port_with_it(new_daemon, new_redis, certificates):
 
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
 def test_a_server_that_wants_a_certificate(new_daemon, new_redis, certificates, version):
-    """tls-auth-clients is yes unless somebody says otherwise."""
+    """The default of tls-auth-clients is yes."""
     settings, server = tls_redis(new_redis, certificates, version=version)
     server.client().config_set("tls-auth-clients", "yes")
     daemon = new_daemon(settings)
@@ -527,7 +527,7 @@ def test_a_certificate_says_what_is_wrong_with_it(new_daemon, new_redis, directo
 
 
 def test_a_sentinel(new_daemon, new_redis, bench, directory):
-    """It keeps no data: the log says so, and not what a script begins with."""
+    """A sentinel has no data. The log says so, instead of showing the start of a script."""
     server = new_redis(port=free_port())
     port = free_port()
     path = directory / "sentinel.conf"
@@ -553,7 +553,7 @@ def test_the_address_behind_a_name(new_daemon, new_redis):
 
 @pytest.mark.parametrize("content", [None, "not a certificate\n", ""], ids=["absent", "text", "empty"])
 def test_a_file_of_authorities_that_cannot_be_read(directory, content):
-    """Known at the start, so the daemon does not run without what was asked for."""
+    """The error shows at the start, so the daemon does not run without the TLS that was configured."""
     if content is not None:
         (directory / "ca.pem").write_text(content)
     result = run_daemon("--config", "/dev/null", "--set", "redis.host=localhost", "--set", "redis.tls=true", "--set",
@@ -565,7 +565,7 @@ def test_a_file_of_authorities_that_cannot_be_read(directory, content):
 
 
 def test_the_access_list_is_the_one_in_the_documentation():
-    """Where a document shows an access list with commands, it is this one."""
+    """Every access list with commands in the documents is this one."""
     pattern = re.compile(r"-@all((?: \+[a-z|]+)+)")
     lists = {}
     for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("man/*"), *ROOT.glob("packaging/**/*.*"), *ROOT.glob("systemd/**/*.*")]:

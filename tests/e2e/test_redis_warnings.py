@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Settings and states of Redis that are going to cost numbers: said before they do."""
+"""Warnings about settings and states of Redis that may lose visits later."""
 
 import time
 
@@ -18,7 +18,7 @@ def warnings_of(daemon):
 
 
 def metric(daemon, check):
-    """0, 1, or None where it is not known."""
+    """0 or 1; None if it is not known."""
     for line in daemon.ctl("metrics").output.splitlines():
         if line.startswith(f'visitcountd_store_warning{{check="{check}"}} '):
             return int(line.split()[-1])
@@ -73,7 +73,7 @@ def test_one_line_per_connect(new_daemon, new_redis):
 
 
 def test_a_user_who_may_not_look(new_daemon, new_redis):
-    """Silent; and not asked again and again."""
+    """No warning, and no repeated questions."""
     server = new_redis(config={"user": ["counter on nopass ~* &* +@all -config -info"], "maxmemory": "100mb", "maxmemory-policy": "allkeys-lru"})
     daemon = new_daemon({**settings_of(server), "redis.username": "counter"}).wait_for_store()
     assert [daemon.count() for _ in range(3)] == [1, 2, 3]
@@ -94,7 +94,7 @@ def test_replies_in_any_shape(new_daemon, directory, reply):
 
 
 def test_a_proxy_that_hangs_up_at_config(new_daemon, directory):
-    """As some do at commands that they do not know: it is not asked for ever."""
+    """Some proxies hang up at unknown commands. The daemon stops asking."""
     def answer(words):
         if words[0] == "CONFIG":
             raise ConnectionError("hang up")
@@ -112,7 +112,7 @@ def test_a_proxy_that_hangs_up_at_config(new_daemon, directory):
 
 @pytest.mark.slow
 def test_idle_connections_that_redis_closes(new_daemon, new_redis):
-    """`timeout 1` in redis.conf: one line that says so, and the connection lives."""
+    """With `timeout 1` in redis.conf, the daemon logs one line and keeps the connection alive."""
     server = new_redis(aof=True, config={"timeout": "1"})
     daemon = new_daemon(settings_of(server)).wait_for_store()
     daemon.wait_for_log("timeout is 1 s")
@@ -125,7 +125,7 @@ def test_idle_connections_that_redis_closes(new_daemon, new_redis):
 
 @pytest.mark.slow
 def test_idle_connections_that_redis_closes_unseen(new_daemon, new_redis):
-    """A user who may not see the timeout learns it: after the second time the connection lives."""
+    """A user that may not read the timeout still learns it: after the second loss the daemon keeps the connection alive."""
     server = new_redis(aof=True, config={"timeout": "1", "user": ["counter on nopass ~* &* +@all -config"]})
     daemon = new_daemon({**settings_of(server), "redis.username": "counter"}).wait_for_store()
     wait_until(lambda: "idle connections are closed after about" in daemon.log(), "learnt", 20)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A store that is there and refuses: one site, for a reason of its own keys, or all of them.
+"""A store that is there and refuses one site, because of the site's own keys, or all sites.
 
-Other sites notice nothing of the first. Of the second, one visit at a time finds out when it is over. And what was
-answered as counted is kept for as long as the refusal lasts, since a replica that lacks it may become the master.
+A refusal of one site does not affect the others. In a refusal of all sites, one visit at a time tests whether it is over. Answered batches are
+retained during a refusal, because a replica without them may become the master.
 """
 
 import concurrent.futures
@@ -39,7 +39,7 @@ def metric(daemon, name):
 
 
 class Keys:
-    """Makes each batch of site b fail in Redis, and makes it succeed again."""
+    """Makes each batch of site b fail in Redis, and later succeed again."""
 
     def __init__(self, store):
         self.store = store
@@ -87,7 +87,7 @@ def site_b(request, directory):
 
 
 def wait_for_hopeless(daemon):
-    """Until the store has refused visits of b for so long that all but one are refused at once."""
+    """Waits until the store has refused visits of b for so long that all but one are refused at once."""
     wait_until(lambda: daemon.fetch(B).status != 200 and daemon.status()["store"].get("failing_for_s", 0) >= 1, "b is given up")
 
 
@@ -95,7 +95,7 @@ def wait_for_hopeless(daemon):
 
 @pytest.mark.parametrize("with_journal", [False, True], ids=["alone", "journal"])
 def test_others_notice_nothing_of_a_refused_site(new_daemon, site_b, journal, with_journal):
-    """Five visitors of b wait, or are refused, all the time; 14 of 14 visits of a are counted."""
+    """Five visitors of b wait or are refused all the time. All 14 visits of a are counted."""
     daemon = new_daemon({**site_b.settings(), **HASTY, **(journal if with_journal else {}), "sites": ["a", "b"]}).wait_for_store()
     assert (count(daemon, A), count(daemon, B)) == (1, 1)
     site_b.spoil()
@@ -146,7 +146,7 @@ def spoil_entries(client):
 
 
 def spoil_answers(client):
-    """What the script answers is then not what it should be, though it was not applied: a duplicate of nonsense."""
+    """Makes the script answer with a nonsensical duplicate, although the batch was not applied."""
     entries = epochs(client)
     client.hset("vc:{b}:ledger", mapping={epoch: "9 9 " + entry.split(" ", 2)[2] + " x" for epoch, entry in entries.items()})
     return lambda: client.hset("vc:{b}:ledger", mapping=entries)
@@ -174,7 +174,7 @@ def test_whatever_refuses_a_site_is_the_sites_own(new_daemon, store, spoil):
 
 
 def test_a_refused_site_leaves_places(new_daemon, store):
-    """40 visitors of b would take all places to wait in; there are two for a, for as long as b waits."""
+    """40 visitors of b would fill all places for waiting visits. Two places stay free for a while b waits."""
     daemon = new_daemon({**store.settings, "sites": ["a", "b"], "count.max_waiting": 16, "count.max_wait": "25s"}).wait_for_store()
     keys = Keys(store)
     keys.spoil()
@@ -190,7 +190,7 @@ def test_a_refused_site_leaves_places(new_daemon, store):
 
 
 def test_what_is_said_of_failing_sites(new_daemon, store):
-    """Visitors learn how many there are; their names are for the operator."""
+    """Visitors see only the number of failing sites. The operator sees their names."""
     daemon = new_daemon({**store.settings, **HASTY, "sites": ["a", "b"]}).wait_for_store()
     assert daemon.fetch("/readyz").json() == {"ready": True, "state": "ready"}
     assert (daemon.status()["store"]["failing_sites"], daemon.status()["store"]["torn_sites"]) == (0, 0)
@@ -212,7 +212,7 @@ def test_what_is_said_of_failing_sites(new_daemon, store):
 
 @pytest.mark.parametrize("sites, with_journal, is_ready", [(["b"], False, False), (["b"], True, True), (["b", "*"], False, True)])
 def test_ready_where_all_sites_are_refused(new_daemon, store, journal, sites, with_journal, is_ready):
-    """Not, unless their visits go to the journal, or there may be others."""
+    """The daemon is not ready, unless visits go to the journal or there may be further sites."""
     daemon = new_daemon({**store.settings, **HASTY, **(journal if with_journal else {}), "sites": sites}).wait_for_store()
     keys = Keys(store)
     keys.spoil()
@@ -250,7 +250,7 @@ def test_ready_while_the_store_refuses_all(new_daemon, store, journal, with_jour
 
 
 def test_a_store_that_refuses_all_is_asked_by_one(new_daemon, store):
-    """Twenty sites: after count.max_wait hardly anybody waits, and hardly anything is sent; then all count again."""
+    """With twenty sites, few visits wait and few batches are sent after count.max_wait. Then all sites count again."""
     sites = [f"site-{i}" for i in range(20)]
     targets = [f"/v1/hit/{site}/" for site in sites]
     daemon = new_daemon({**store.settings, **HASTY, "sites": sites}).wait_for_store()
@@ -270,7 +270,7 @@ def test_a_store_that_refuses_all_is_asked_by_one(new_daemon, store):
 
 
 def test_a_site_that_is_refused_while_all_are(new_daemon, store):
-    """The store recovers: a counts at once, whatever b does; and b when it is mended."""
+    """The store recovers. Site a counts at once, whatever b does. Site b counts once its keys are repaired."""
     daemon = new_daemon({**store.settings, **HASTY, "sites": ["a", "b"]}).wait_for_store()
     keys = Keys(store)
     keys.spoil()
@@ -299,7 +299,7 @@ def test_a_site_that_is_refused_while_all_are(new_daemon, store):
 
 
 def test_a_busy_database_refuses_all(new_daemon, directory):
-    """SQLite: somebody holds the file. Sites are refused together, and count again together."""
+    """On SQLite, another process locks the file. All sites are refused together, and count again together."""
     path = directory / "visits.db"
     daemon = new_daemon({"store.backend": "sqlite", "sqlite.path": str(path), **HASTY, "sites": ["a", "b"]}).wait_for_store()
     assert (count(daemon, A), count(daemon, B)) == (1, 1)
@@ -315,7 +315,7 @@ def test_a_busy_database_refuses_all(new_daemon, directory):
     assert 4 <= SqliteStore(path).total("a") + SqliteStore(path).total("b") <= status["applied"] + status["unknown"]
 
 
-# --- what is kept meanwhile ---
+# --- batches retained meanwhile ---
 
 @pytest.fixture
 def master(new_redis):
@@ -334,15 +334,15 @@ def replica(new_redis, master):
 
 @pytest.mark.parametrize("with_journal", [False, True], ids=["alone", "journal"])
 def test_what_a_cut_off_master_counted_survives_its_refusals(new_daemon, master, replica, directory, journal, with_journal):
-    """Its replica is cut off; it counts some more visits, then it answers NOREPLICAS for longer than ledger.retain; then
-    the replica is promoted. Answered as counted is what is in the store."""
+    """The replica is cut off. The master counts more visits, and then answers NOREPLICAS for longer than ledger.retain. Then the replica is promoted.
+    The store has all visits that were answered as counted."""
     address = directory / "the-master.sock"
     address.symlink_to(master.socket)
     daemon = new_daemon({"store.backend": "redis", "redis.socket": str(address), **HASTY, "ledger.retain": "1s",
                          **(journal if with_journal else {})}).wait_for_store()
     assert [daemon.count() for _ in range(5)] == [1, 2, 3, 4, 5]
     wait_until(lambda: replica.client().zscore("vc:{default}:hits", "/") == 5, "the replica has them")
-    replica.client().replicaof("127.0.0.1", free_port())  # where nobody is
+    replica.client().replicaof("127.0.0.1", free_port())  # an address without a server
     wait_until(lambda: master.client().info("replication")["connected_slaves"] == 0, "it is cut off")
     assert [daemon.count() for _ in range(7)] == [6, 7, 8, 9, 10, 11, 12]
     master.client().config_set("min-replicas-to-write", 1)
@@ -377,7 +377,7 @@ def test_visits_that_are_no_longer_protected_are_said(new_daemon, store):
 
 
 def test_a_slot_of_a_cluster_that_nobody_serves(new_daemon, new_redis):
-    """CLUSTERDOWN is an error of all sites; here only b gets it, and its visitors insist. The others count."""
+    """CLUSTERDOWN is an error of all sites, but here only b gets it. Visitors of b keep coming. The other sites count."""
     server = new_redis(config={"cluster-enabled": "yes", "cluster-require-full-coverage": "no", "cluster-port": free_port()}, port=free_port())
     client = server.client()
     missing = client.execute_command("CLUSTER", "KEYSLOT", "{b}")

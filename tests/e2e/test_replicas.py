@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A Redis that is a replica, becomes one, or is one no longer."""
+"""A Redis that is a replica, becomes one, or stops being one."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def store(redis_store):
 def replica(new_redis, redis):
     made = new_redis(name="replica", port=free_port(), config={"replicaof": f"127.0.0.1 {redis.port}"})
     wait_until(lambda: made.client().info("replication")["master_link_status"] == "up", "the replica is in step")
-    # "online" is said before the replica's first word, up to a second before it is sent anything
+    # the master reports "online" before the replica's first message, up to a second before it sends any data
     client = redis.client()
     client.set("first", "")
     assert client.wait(1, 10000) == 1, "the master thinks so too"
@@ -50,7 +50,7 @@ def test_a_replica_is_not_ready_until_promoted(new_daemon, replica, store):
 
 
 def test_a_master_that_becomes_a_replica(new_daemon, replica, store):
-    """As after a failover: READONLY is a refusal, and nothing is lost when it is the master again."""
+    """As after a failover. READONLY is a refusal, and no visit is lost when the server is the master again."""
     daemon = new_daemon({**store.settings, **PATIENT}).wait_for_store()
     assert [daemon.count(), daemon.count()] == [1, 2]
     wait_for_copy(replica, 2)
@@ -67,7 +67,7 @@ def test_a_master_that_becomes_a_replica(new_daemon, replica, store):
 
 
 def test_an_idle_link_notices_that_the_master_was_demoted(new_daemon, replica, store):
-    """Before a visit has to find out: the role is asked for every few seconds."""
+    """The link asks for the role every few seconds, so it notices before a visit fails."""
     daemon = new_daemon({**store.settings, **PATIENT}).wait_for_store()
     store.client().replicaof("127.0.0.1", replica.port)
     daemon.wait_for_store(False)
@@ -75,7 +75,7 @@ def test_an_idle_link_notices_that_the_master_was_demoted(new_daemon, replica, s
 
 
 def test_failover_to_the_replica(new_daemon, replica, store, directory):
-    """The address leads to another server afterwards. The ledger has come along: nothing is counted twice or from 1."""
+    """The address leads to another server afterwards. The replica has the ledger, so no visit counts twice and numbers go on."""
     address = directory / "the-master.sock"
     address.symlink_to(store.server.socket)
     daemon = new_daemon({"store.backend": "redis", "redis.socket": str(address), **PATIENT}).wait_for_store()
@@ -91,7 +91,7 @@ def test_failover_to_the_replica(new_daemon, replica, store, directory):
 
 
 def test_failover_to_a_replica_that_lagged(new_daemon, replica, store, directory):
-    """It does not have the last three visits: the ledger shows it, they are sent again, and the log says so."""
+    """The replica lacks the last three visits. The ledger shows that, the daemon resends them, and the log reports it."""
     address = directory / "the-master.sock"
     address.symlink_to(store.server.socket)
     daemon = new_daemon({"store.backend": "redis", "redis.socket": str(address), **PATIENT}).wait_for_store()
@@ -113,7 +113,7 @@ def test_failover_to_a_replica_that_lagged(new_daemon, replica, store, directory
 # --- redis.wait_replicas ---
 
 def check_unconfirmed(answer, have, wanted):
-    """It is counted, and nothing else is claimed."""
+    """Checks that the answer reports the visit as counted and the number of replicas."""
     assert answer.status == 200
     assert answer.headers["visitcount-status"] == f"counted; replicas={have}/{wanted}"
     body = answer.json()
@@ -152,7 +152,7 @@ def test_a_replica_that_hangs_and_comes_back(new_daemon, replica, store):
 
 
 def test_many_sites_share_a_wait(new_daemon, replica, store):
-    """While the replica is slow, sites do not queue up behind each other's timeouts."""
+    """While the replica is slow, sites do not wait for each other's timeouts."""
     targets = [f"/v1/hit/site-{i}/" for i in range(30)]
     daemon = new_daemon({**store.settings, "sites": ["*"], "redis.wait_replicas": 1, "redis.wait_timeout": "200ms"}).wait_for_store()
     visit([daemon.address], 600, connections=30, targets=targets).check_exact(
@@ -166,7 +166,7 @@ def test_many_sites_share_a_wait(new_daemon, replica, store):
 
 @pytest.mark.plain_build
 def test_the_wait_goes_out_with_the_batch(new_daemon, directory):
-    """In one write: no round trip is added. And without the option there is none."""
+    """Both go out in one write, without a further round trip. Without the option there is no WAIT."""
     chunks = []
 
     def answer(words):
@@ -188,16 +188,16 @@ def test_the_wait_goes_out_with_the_batch(new_daemon, directory):
     assert chunks.count("WAIT") == 1 and chunks.count("EVALSHA") == 2
 
 
-# --- what replicas are known to have ---
+# --- known positions of replicas ---
 
 def known_replicas(daemon):
-    """{address: …} of what the status says, once ROLE was asked after the last change."""
+    """The replicas in the status as {address: …}, after a ROLE that followed the last change."""
     return {replica["address"]: replica for replica in daemon.status()["store"].get("replicas", [])}
 
 
 @pytest.mark.slow
 def test_the_status_knows_the_replicas(new_daemon, replica, store):
-    """ROLE is asked every 15 s, also under visits. A replica that hangs is behind; one that is gone is remembered."""
+    """The link asks for ROLE every 15 s, also under load. A replica that hangs is behind. A replica that is gone stays listed."""
     address = f"127.0.0.1:{replica.port}"
     daemon = new_daemon(store.settings).wait_for_store()
     assert daemon.count() == 1

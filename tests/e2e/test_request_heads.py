@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Request heads on which two servers may disagree about where a request ends, or whom it is for: refused by us."""
+"""Request heads that two servers may read differently: where a request ends, or its host. The daemon refuses them."""
 
 import pytest
 
@@ -25,7 +25,7 @@ REFUSED = {
     "two Hosts": b"GET /count HTTP/1.1\r\nHost: x\r\nhost: x\r\n\r\n",
 }
 COUNT = b"GET /count HTTP/1.1\r\n"
-#: What libh2o would refuse itself, in plain text, or without any answer; with a word of our message.
+#: Heads that libh2o itself would refuse in plain text or without an answer, each with a word of our message.
 REFUSED_BY_LIBH2O = {
     "101 headers": (COUNT + b"Host: x\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(100)) + b"\r\n", "100 headers"),
     "200 headers": (COUNT + b"A: b\r\n" * 200 + b"\r\n", "100 headers"),
@@ -68,7 +68,7 @@ TAKEN = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_doubtful_head_is_refused(daemon, store, name):
-    """With our own error; and what follows on the connection is not taken for a request."""
+    """The daemon answers with its own error, and does not read further bytes of the connection as a request."""
     answer, = parse_answers(talk(daemon.address, REFUSED[name] + TAKEN["the usual"]))
     assert (answer.status, answer.error) == (400, "bad_request")
     assert answer.headers["connection"] == "close" and answer.headers["access-control-allow-origin"] == "*"
@@ -78,7 +78,7 @@ def test_a_doubtful_head_is_refused(daemon, store, name):
 
 @pytest.mark.parametrize("name", REFUSED_BY_LIBH2O)
 def test_a_head_that_cannot_be_parsed_is_refused_by_us(daemon, store, name):
-    """Alone, and behind a right request on the same connection."""
+    """The head comes alone, and after a correct request on the same connection."""
     head, word = REFUSED_BY_LIBH2O[name]
     for before in (b"", TAKEN["the usual"]):
         *counted, answer = parse_answers(talk(daemon.address, before + head + TAKEN["the usual"]))
@@ -100,7 +100,7 @@ def test_a_head_that_arrives_in_pieces(daemon):
 
 
 def test_a_bad_head_is_nobody_else_s(daemon):
-    """A request whose body is on its way meanwhile is answered as ever."""
+    """A request whose body is still arriving is answered as usual."""
     with Connection(daemon.address) as connection:
         connection.send(START + b"Content-Length: 2\r\n\r\na")
         for _ in range(3):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Keys and arguments of the scripts: the sender and each script mean the same by a position.
+"""Keys and arguments of the scripts: each position has the same meaning for the sender and the script.
 
-redis_scripts.h has the names in order. The C code names each key and argument that it adds, and stops if it is not at its place.
-Here the names are compared with the header of each script, and with the lines that bind KEYS and ARGV. Commands as Redis gets them
-are checked by name. So an argument that is added in one place only makes a test fail.
+redis_scripts.h has the names in order. The C code names each key and argument that it adds, and stops if it is not in its place. These tests
+compare the names with the header of each script, and with the lines that bind KEYS and ARGV. They also check real commands by name. So a test
+fails if an argument is added in only one place.
 """
 
 import re
@@ -48,7 +48,7 @@ def bound_names(source, word):
 
 
 def problems_of(script, source, table):
-    """What the table and the script mean differently."""
+    """The differences between the table and the script."""
     problems = []
     for kind, word in (("KEYS", "KEYS"), ("ARGUMENTS", "ARGV")):
         names = names_in_table(script, kind, table)
@@ -59,7 +59,7 @@ def problems_of(script, source, table):
         if [bound.get(i + 1) for i in range(len(names))] != names or len(bound) != len(names):
             problems.append(f"{word}: `local` has {bound}, the table {names}")
         beyond = {int(i) for i in re.findall(rf"\b{word}\[(\d+)\]", source)} - set(range(1, len(names) + 1))
-        if beyond - ({2} if script == "read" else set()):  # what follows its kind depends on it
+        if beyond - ({2} if script == "read" else set()):  # the meaning of the next arguments depends on this one
             problems.append(f"{word}: positions {beyond} have no name")
     return problems
 
@@ -70,7 +70,7 @@ def test_the_script_and_the_table_agree(script):
 
 
 def test_constants_of_positions():
-    """Where the keys and arguments begin that have no names."""
+    """The position of the first key or argument without a name."""
     constants = {"apply": {"BEFORE_PAGES": ("ARGUMENTS", 0), "FIRST_BUCKET": ("KEYS", 1)}, "edit": {"FIRST_DAY": ("KEYS", 1)}}
     for script, rows in constants.items():
         source = (FOLDER / f"{script}.lua").read_text()
@@ -80,7 +80,7 @@ def test_constants_of_positions():
 
 @pytest.mark.parametrize("script", [script for script in SCRIPTS if script not in ("read", "lock")])
 def test_a_change_in_one_place_is_noticed(script):
-    """In the table, in the header, or in the lines that bind positions: each alone is a problem."""
+    """A change only in the table, the header, or the lines that bind positions is a problem."""
     source = (FOLDER / f"{script}.lua").read_text()
     names = names_in_table(script, "ARGUMENTS")
     first, last = names[0], names[-1]
@@ -97,7 +97,7 @@ def test_a_change_in_one_place_is_noticed(script):
         assert problems_of(script, text, table)
 
 
-# --- commands as Redis gets them ---
+# --- real commands ---
 
 class Monitor:
     """Commands of the daemon, from MONITOR."""
@@ -119,7 +119,7 @@ class Monitor:
 
 
 def named(script, keys, arguments):
-    """Both by name; keys and arguments that have none are in lists."""
+    """Keys and arguments by name. Those without a name are in lists."""
     names, key_names = names_in_table(script, "ARGUMENTS"), names_in_table(script, "KEYS")
     assert len(arguments) >= len(names) and len(keys) >= len(key_names), (keys, arguments)
     return ({**dict(zip(key_names, keys)), **dict(zip(names, arguments))}, keys[len(key_names):], arguments[len(names):])

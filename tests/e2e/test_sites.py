@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sites with rules of their own: aliases, who may count from where, and what is not counted, in each format."""
+"""Sites with rules of their own: aliases, allowed origins, and ignored visits, in each format."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from harness import fetch
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.0"
 BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
-#: Each counting route of page /p of site s, and what finds the number in its answer; None: there is none.
+#: Each counting route of page /p of site s, and the pattern of the number in its answer; None: no number.
 FORMATS = {
     "json": ("/v1/hit/{site}/p", r'"count":(\d+)'),
     "jsonp": ("/v1/hit/{site}/p?callback=f", r'"count":(\d+)'),
@@ -105,7 +105,7 @@ JSONP_TARGETS = ("/count?callback=f", "/count.json?callback=f", "/v1/get/s/?call
 
 @pytest.mark.parametrize("target", JSONP_TARGETS)
 def test_no_callback_tells_a_number_to_a_page_that_is_not_admitted(new_daemon, target):
-    """Guards: a script tag of any page read the numbers of a site with origins, since CORS does not hold for scripts."""
+    """Guards: a script tag on any page could read the numbers of a site with origins, because CORS does not apply to scripts."""
     daemon = new_daemon({"sites": [{"name": "s", "origins": ["https://a.example"], "aliases": ["www.s"]}, "open"]}).wait_for_store()
     json = {"Accept": "application/json"}
     for _ in range(7):
@@ -124,7 +124,7 @@ def test_no_callback_tells_a_number_to_a_page_that_is_not_admitted(new_daemon, t
 
 
 def test_other_pages_embed_nothing_private(new_daemon):
-    """Cross-Origin-Resource-Policy keeps what a browser fetches with its stored password out of another site's process."""
+    """Cross-Origin-Resource-Policy keeps answers that a browser fetches with its stored password out of other sites' processes."""
     daemon = new_daemon({"sites": [{"name": "s", "dashboard": "private"}, {"name": "open", "dashboard": "public"}], "dashboard.password": "a long password",
                          "metrics.listen": ["127.0.0.1:0"]}).wait_for_store()
     password = {"Authorization": "Basic " + base64.b64encode(b"x:a long password").decode()}

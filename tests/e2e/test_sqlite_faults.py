@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The embedded store where its file is out of reach: the same promises as with Redis."""
+"""The embedded store without access to its file. The promises are the same as with Redis."""
 
 import concurrent.futures
 import sqlite3
@@ -26,7 +26,7 @@ def test_its_directory_is_made(new_daemon, directory):
 
 
 def test_a_directory_that_cannot_be_made(new_daemon, directory, path):
-    """A file is in the way (root may write anywhere else): 503, one line, and it recovers by itself."""
+    """A file has the directory's name (permissions do not stop root). Visits get 503, the log has one line, and the daemon recovers by itself."""
     (directory / "data").write_text("in the way")
     daemon = new_daemon({**settings(path), "count.max_wait": SHORT})
     daemon.wait_for_log(r"warning sqlite .*/data/visits.db: .*; retrying in \d+ ms")
@@ -67,7 +67,7 @@ def test_a_database_of_somebody_else_is_left_alone(new_daemon, path):
 
 
 def test_a_database_that_another_process_holds(new_daemon, path):
-    """Somebody works in it by hand: visits wait their time, then 503; afterwards it counts on, exactly."""
+    """Another process locks the database. Visits wait until their timeout and then get 503. Afterwards the daemon counts on without a gap."""
     daemon = new_daemon(settings(path)).wait_for_store()
     assert daemon.count() == 1
     other = sqlite3.connect(path, isolation_level=None)
@@ -96,7 +96,7 @@ def test_a_database_that_is_held_for_a_moment(new_daemon, path):
 
 
 def test_instances_with_a_file_each(new_daemon, directory):
-    """%i in the path."""
+    """The path has %i."""
     for name in ("one", "two"):
         daemon = new_daemon({"sqlite.path": f"{directory}/%i/visits.db"}, name=name)
         assert daemon.count() == 1

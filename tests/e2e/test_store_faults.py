@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Redis absent, frozen, killed, loading, full, a replica: a visit gets its number or a 503, never a number made up.
+"""Redis is absent, suspended, killed, loading, full or a replica. A visit gets its real number or a 503, never an invented number.
 
-Everywhere: answered as counted <= what the store has <= sent, less what was certainly not counted; and when the
-fault is over, the daemon counts again by itself.
+In all tests: answered as counted <= total in the store <= sent - answered as not counted. After the fault, the daemon counts again by itself.
 """
 
 import concurrent.futures
@@ -26,14 +25,14 @@ def daemon(new_daemon, store):
 
 @pytest.fixture
 def brisk(new_daemon, store):
-    """It gives a connection up whose server is frozen; its visitors wait."""
+    """A daemon that soon closes a connection to a suspended server, while its visits wait long."""
     return new_daemon({**store.settings, **HASTY, "count.max_wait": LONG}).wait_for_store()
 
 
 # --- absent, stopped, killed ---
 
 def test_without_redis_at_start(new_daemon, new_redis):
-    """It starts, is alive and not ready, and says 503; when Redis comes, it counts from 1."""
+    """The daemon starts, is alive but not ready, and answers 503. When Redis comes, it counts from 1."""
     server = new_redis(start=False)
     store = RedisStore(server)
     daemon = new_daemon({**store.settings, **HASTY})
@@ -54,7 +53,7 @@ def test_without_redis_at_start(new_daemon, new_redis):
 
 
 def test_a_visit_waits_a_moment_for_redis(new_daemon, new_redis):
-    """Within count.max_wait of a restart of Redis nobody is refused."""
+    """No visit is refused within count.max_wait of a restart of Redis."""
     server = new_redis(start=False)
     daemon = new_daemon({**RedisStore(server).settings, "count.max_wait": "20s"})
     with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -81,8 +80,7 @@ def test_redis_stops_and_comes_back(daemon, store):
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_redis_restarts_under_load(new_daemon, store, visitors, how):
-    """Default patience: it is back before anybody is refused, and whatever was in flight is resolved by the ledger:
-    exactly the numbers 1 … N."""
+    """Redis is back before any visit times out. The ledger resolves the batches in flight, so visitors get exactly the numbers 1 … N."""
     daemon = new_daemon({**store.settings, "count.max_wait": "30s"})
     crowd = visitors([daemon.address], connections=32)
     for _ in range(3):
@@ -96,7 +94,7 @@ def test_redis_restarts_under_load(new_daemon, store, visitors, how):
 
 
 def test_connections_that_break_under_load(new_daemon, store, visitors):
-    """A lost reply is sent again under its number: nobody is refused, nothing is counted twice."""
+    """A batch whose reply was lost is resent under its number. No visit is refused, and none counts twice."""
     daemon = new_daemon({**store.settings, "count.max_wait": "30s"})
     crowd = visitors([daemon.address], connections=64)
     client = store.client()
@@ -112,10 +110,10 @@ def test_connections_that_break_under_load(new_daemon, store, visitors):
     assert daemon.status()["store"]["connects"] > 5
 
 
-# --- frozen ---
+# --- suspended ---
 
 def test_a_frozen_redis_is_an_unknown_outcome(brisk, store):
-    """What was sent to it may be counted, and the answer says so; what came later certainly was not."""
+    """Visits that were sent may have been counted, and the answer says so. Later visits were not counted."""
     daemon = brisk
     daemon.count()
     store.server.pause()
@@ -152,7 +150,7 @@ def test_redis_frozen_again_and_again_under_load(brisk, store, visitors):
     crowd.finish()
     assert crowd.unknown > 0, crowd
     daemon.set_patience(LONG)
-    # a batch that nobody waits for any more is resolved all the same
+    # a batch without waiting visits is resolved too
     wait_until(lambda: daemon.count() == store.total(), "everything is applied")
     crowd.check_bounds(store.total() - 1)
 
@@ -179,7 +177,7 @@ def test_the_loop_does_not_wait_for_a_frozen_redis(daemon, store):
 
 
 def test_a_server_that_accepts_and_is_silent(new_daemon, directory):
-    """Each state of the link has an end: here it is redis.connect_timeout."""
+    """Each state of the link has a timeout, here redis.connect_timeout."""
     fake = FakeRedis(directory / "silent.sock", lambda words: None)
     daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY})
     daemon.wait_for_log(r"redis unix:.*silent.sock: greeting: no answer within 400ms; retrying")
@@ -201,7 +199,7 @@ def test_a_server_that_is_no_redis(new_daemon, directory, reply):
 
 
 def test_a_host_that_has_no_address(new_daemon):
-    """The loop does not wait for the resolver."""
+    """The resolver does not block the loop."""
     daemon = new_daemon({"redis.host": "no-such-host.invalid", **HASTY})
     assert daemon.fetch("/livez", timeout=5).status == 200
     daemon.wait_for_log(r"redis no-such-host.invalid:6379: resolv.*; retrying")
@@ -211,7 +209,7 @@ def test_a_host_that_has_no_address(new_daemon):
 # --- refused by the server ---
 
 def test_loading(new_daemon, store):
-    """A real one, slowed down: it answers LOADING for a while, with all its data on the way."""
+    """A real Redis that loads slowly. It answers LOADING until it has all its data."""
     daemon = new_daemon({**store.settings, **PATIENT}).wait_for_store()
     for _ in range(5):
         daemon.count()
@@ -236,7 +234,7 @@ def test_loading(new_daemon, store):
                                    "CLUSTERDOWN The cluster is down", "TRYAGAIN Multiple keys", "NOAUTH Authentication required.",
                                    "NOPERM this user has no permissions", "ERR Error running script", "WRONGTYPE Operation"])
 def test_an_error_means_not_executed(new_daemon, directory, error):
-    """The visit is certainly not counted, and it is not given a number."""
+    """The visit was not counted, and gets no number."""
     fake = FakeRedis(directory / "fake.sock", error_to_apply(error.encode()))
     daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY})
     check_refused(refusal(daemon))
@@ -260,8 +258,8 @@ def test_an_answer_that_is_not_understood_is_no_number(new_daemon, directory, re
 
 
 class Ledger:
-    """apply.lua in a few lines, for a server that misbehaves around it: `mood` is "silent" (applies the batch and does
-    not answer), "forgetful" (leaves this one answer out, once), "busy" (refuses it) or "well"."""
+    """apply.lua in a few lines, for a server that misbehaves. `mood` is "silent" (applies the batch and does not answer), "forgetful" (omits one
+    answer, once), "busy" (refuses the batch) or "well"."""
 
     def __init__(self, mood):
         self.mood = mood
@@ -273,10 +271,10 @@ class Ledger:
             return error_to_apply(None)(words)
         if self.mood == "busy":
             return b"-BUSY Redis is busy running a script.\r\n"
-        argv = ["", *words[3 + int(words[2]):]]  # from 1, as in apply.lua
+        argv = ["", *words[3 + int(words[2]):]]  # indices from 1, as in apply.lua
         epoch, sequence, follows = argv[1], int(argv[2]), int(argv[3])
-        count = int(argv[9])  # of pages, the site among them
-        first = 13  # the site, of pages and of hits
+        count = int(argv[9])  # number of pages, with the site
+        first = 13  # index of the site, among pages and among hits
         hits = dict(zip(argv[first + 1:first + count], map(int, argv[first + count + 1:first + 2 * count])))
         reply = self.apply(epoch, sequence, follows, hits).encode()
         if self.mood == "forgetful":
@@ -297,8 +295,8 @@ class Ledger:
 
 
 def test_a_batch_that_may_be_applied_is_not_changed(new_daemon, directory):
-    """Its answer is lost, then it is refused for a while, and whoever was in it has gone. It must be sent again as it was:
-    with another visit in it, that one would get the number of the first, and not be counted."""
+    """The answer of a batch is lost, then the batch is refused for a while, and its visits time out. It must be resent unchanged. If it had another
+    visit, that visit would get the number of the first one and would not count."""
     ledger = Ledger("silent")
     fake = FakeRedis(directory / "fake.sock", ledger)
     daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY, "count.max_wait": "5s"}).wait_for_store()
@@ -317,8 +315,8 @@ def test_a_batch_that_may_be_applied_is_not_changed(new_daemon, directory):
 
 
 def test_answers_that_moved_up_are_left_behind(new_daemon, directory):
-    """An answer is missing, and the next question's (the salt's, asked for again and again) comes in its place: so it would
-    be with all that follow on this connection, each in time. It is given up."""
+    """An answer is missing, and the next command's answer (of the repeated read of the salt) comes in its place. All later answers on this connection
+    would be shifted too, each in time. The daemon closes the connection."""
     ledger = Ledger("forgetful")
     fake = FakeRedis(directory / "fake.sock", ledger)
     daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, "redis.command_timeout": "60s",
@@ -331,7 +329,7 @@ def test_answers_that_moved_up_are_left_behind(new_daemon, directory):
 
 
 def test_out_of_memory(daemon, store):
-    """maxmemory with noeviction: 503, and exact when there is room again."""
+    """With maxmemory and noeviction visits get 503. Totals are exact when there is room again."""
     client = store.client()
     client.config_set("maxmemory-policy", "noeviction")
     assert daemon.count() == 1
@@ -350,7 +348,7 @@ def test_out_of_memory(daemon, store):
 
 
 def test_a_store_that_takes_nothing_is_said(daemon, store):
-    """Log, status and metrics have it while it lasts, and the log when it is over; at the default level."""
+    """Log, status and metrics report it while it lasts. The log reports the end too, at the default level."""
     def failing_s():
         return float(re.search(r"^visitcountd_store_failing_seconds (\S+)$", daemon.ctl("metrics").output, re.M).group(1))
 
@@ -381,11 +379,11 @@ def test_a_store_that_takes_nothing_is_said(daemon, store):
 
 
 def test_writes_switched_off_after_a_failed_save(daemon, store):
-    """MISCONF: Redis refuses writes since it cannot save."""
+    """MISCONF: Redis refuses writes because it cannot save."""
     client = store.client()
     assert daemon.count() == 1
     client.config_set("save", "3600 1")
-    (store.server.directory / "dump.rdb").mkdir()  # where the file should go
+    (store.server.directory / "dump.rdb").mkdir()  # a directory in place of the file
     client.bgsave()
     wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", "the save failed")
     daemon.set_patience(SHORT)
@@ -397,7 +395,7 @@ def test_writes_switched_off_after_a_failed_save(daemon, store):
 
 
 def test_redis_busy_with_a_script(daemon, store):
-    """BUSY, until somebody ends the script."""
+    """Redis answers BUSY until an operator ends the script."""
     client = store.client()
     assert daemon.count() == 1
     client.config_set("busy-reply-threshold", 50)
@@ -421,10 +419,10 @@ def test_too_many_clients(new_daemon, store):
     assert "max number of clients" in daemon.log()
 
 
-# --- what was in it ---
+# --- lost data ---
 
 def test_script_flush(daemon, store):
-    """The script is sent along with the batch and is there again."""
+    """The daemon sends the script with the next batch, which loads it again."""
     for number in range(1, 4):
         assert daemon.count() == number
         store.client().script_flush()
@@ -443,7 +441,7 @@ def test_script_flush_under_load(daemon, store, visitors):
 
 
 def test_what_flushall_took_is_healed_and_said(daemon, store):
-    """The ledger shows that the store went back in time: what it was told in the last minute is told to it again."""
+    """The ledger shows that the store went back in time. The daemon resends the batches of the last minute."""
     for _ in range(5):
         daemon.count()
     store.client().flushall()
@@ -457,7 +455,7 @@ def test_what_flushall_took_is_healed_and_said(daemon, store):
 
 
 def test_a_snapshot_from_before_is_healed_and_said(daemon, store):
-    """Restored to the third visit; the ledger came back with it."""
+    """Redis is restored to the state after the third visit, with the ledger of that time."""
     client = store.client(decode_responses=False)
     for _ in range(3):
         daemon.count()
@@ -473,7 +471,7 @@ def test_a_snapshot_from_before_is_healed_and_said(daemon, store):
 
 
 def test_what_is_not_kept_is_lost_and_said(new_daemon, store):
-    """Nothing is kept to heal with: the log and status say exactly how many visits are gone."""
+    """No batches are retained. Log and status report exactly how many visits are lost."""
     daemon = new_daemon({**store.settings, **PATIENT, "ledger.retain": "0s"}).wait_for_store()
     for _ in range(5):
         daemon.count()
@@ -486,7 +484,7 @@ def test_what_is_not_kept_is_lost_and_said(new_daemon, store):
 
 
 def test_a_series_that_cannot_be_written_leaves_the_totals_exact(daemon, store):
-    """Somebody put something else where the numbers of the day belong: one warning, not one per visit."""
+    """The key for the numbers of the day has another type. The daemon logs one warning, not one per visit."""
     store.client().set(store.day_key(), "not a hash")
     visits = visit([daemon.address], 500, connections=16)
     visits.check_exact({"/count": store.total()})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A store that is there but refuses one question: which sites there may be, or the salt of the day."""
+"""A store that is there but refuses one kind of request: the admission of a site, or the salt of the day."""
 
 import re
 import time
@@ -11,7 +11,7 @@ from harness import Connection, FakeRedis, wait_until
 from harness.faults import HASTY, LONG, PATIENT, SHORT, check_refused
 
 ANY_SITE = {"sites": ["*"], **HASTY}
-MAX_WAIT_S = 0.3  #: as HASTY has it
+MAX_WAIT_S = 0.3  #: as in HASTY
 
 
 def salt_key():
@@ -23,7 +23,7 @@ def metric(daemon, name):
     return float(re.search(rf"^{name} (\S+)$", text, re.MULTILINE)[1])
 
 
-#: What makes Redis refuse vc:sites and nothing else that a site needs, what undoes it, and what it says then.
+#: How to make Redis refuse only vc:sites, how to undo that, and the error of Redis.
 REFUSALS = {
     "wrong type": (lambda client: client.set("vc:sites", "x"), lambda client: client.delete("vc:sites"), "WRONGTYPE"),
     "no permission": (lambda client: client.execute_command("ACL", "SETUSER", "default", "resetkeys", "~vc:{*", "~vc:salt:*"),
@@ -34,7 +34,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("kind", REFUSALS)
 def test_a_store_that_admits_no_site(new_daemon, redis_store, kind):
-    """Its visits are refused, counted as such, and the reason is in the log, in status and in the metrics."""
+    """Visits of new sites are refused, and the statistics count the refusals. The reason is in the log, the status and the metrics."""
     refuse, undo, reason = REFUSALS[kind]
     daemon = new_daemon({"sites": ["*"], **PATIENT, **redis_store.settings}).wait_for_store()
     client = redis_store.client()
@@ -62,7 +62,7 @@ def test_a_store_that_admits_no_site(new_daemon, redis_store, kind):
 
 
 def test_a_store_that_sends_us_elsewhere(new_daemon, directory):
-    """A node of a Cluster that does not have the key."""
+    """A node of a Redis Cluster that does not have the key."""
     def answer(words):
         if words[0] == "ROLE":
             return b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
@@ -83,7 +83,7 @@ def test_a_store_that_sends_us_elsewhere(new_daemon, directory):
 
 
 def test_one_visit_at_a_time_waits_for_a_store_that_refuses(new_daemon, redis_store, visitors):
-    """The others are refused at once. The store gets one question in the time that a visit waits, however many visits come."""
+    """The others are refused at once. The store gets one request per timeout of a visit, however many visits come."""
     daemon = new_daemon({**ANY_SITE, "redis.command_timeout": "20s", **redis_store.settings}).wait_for_store()
     redis_store.client().set("vc:sites", "x")
     check_refused(daemon.fetch("/v1/hit/new/x"))
@@ -99,7 +99,7 @@ def test_one_visit_at_a_time_waits_for_a_store_that_refuses(new_daemon, redis_st
 
 
 def test_a_salt_that_cannot_be_read(new_daemon, redis_store):
-    """Visits are counted, visitors are not told apart, and the reason is where it is looked for."""
+    """Visits count, but visitors are not told apart. The reason is in the log, the status and the metrics."""
     redis_store.client().rpush(salt_key(), "x")
     daemon = new_daemon({**PATIENT, **redis_store.settings})
     wait_until(lambda: daemon.status()["store"]["available"], "connected")
@@ -115,7 +115,7 @@ def test_a_salt_that_cannot_be_read(new_daemon, redis_store):
 
 
 def test_a_salt_that_is_there_is_told_by_a_store_that_takes_nothing(new_daemon, redis_store):
-    """A restart while Redis has no memory: reading the salt writes nothing."""
+    """The daemon restarts while Redis is out of memory. Reading the salt needs no write."""
     daemon = new_daemon({**PATIENT, **redis_store.settings}).wait_for_store()
     daemon.stop()
     redis_store.client().config_set("maxmemory", 1)
@@ -125,7 +125,7 @@ def test_a_salt_that_is_there_is_told_by_a_store_that_takes_nothing(new_daemon, 
 
 @pytest.mark.parametrize("sites", [["listed"], ["*"]], ids=["listed", "any"])
 def test_a_restart_refuses_nobody(new_daemon, redis_store, visitors, sites):
-    """While the store is being connected to, the question for a site waits like a visit does."""
+    """While the daemon connects to the store, the request for a site waits like a visit."""
     daemon = new_daemon({"sites": sites, "count.max_wait": "20s", "redis.connect_timeout": "20s", **redis_store.settings})
     daemon.keep_port().wait_for_store()
     load = visitors([daemon.address], connections=32, targets=("/v1/hit/listed/a",))
@@ -155,7 +155,7 @@ def test_a_new_site_waits_for_a_store_that_comes_late(new_daemon, new_redis):
 
 @pytest.mark.parametrize("has_journal", [False, True], ids=["plain", "journal"])
 def test_a_new_site_is_refused_while_the_store_is_away(new_daemon, directory, has_journal):
-    """With a journal as well: only the store knows whether there is room for it."""
+    """With a journal too: only the store knows whether there is room for the site."""
     journal = {"journal.directory": f"{directory}/journal"} if has_journal else {}
     daemon = new_daemon({**ANY_SITE, "redis.socket": f"{directory}/nobody.sock", **journal})
     for count in range(1, 4):

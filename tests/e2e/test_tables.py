@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How to add a row: the places that ARCHITECTURE.md names suffice. Each row is added in a copy of the tree, which is then built."""
+"""Adding a row to a table needs only the places that ARCHITECTURE.md names. The test adds each row in a copy of the tree and builds it."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ import pytest
 
 from harness import BUILD, ROOT
 
-# by kind: the file and the text that gets a row in front of it, and the row
+# for each kind: the file, the text before which the row is inserted, and the row
 ROWS = [
     ("src/http/render/badge_styles.def", "STYLE(PLASTIC,", 'STYLE(TALL, "tall", 40, 0, 5, 1, 11, 0, 24, false, false, NULL)\n'),
     ("src/http/render/number_forms.def", "FORM(COMPACT,", 'FORM(WIDE, "wide", put_wide, "1 2 3 4 5")\n'),
@@ -59,7 +59,7 @@ ROWS = [
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    """A copy with the rows. It is not optimised: what the rows do does not depend on it."""
+    """A copy of the tree with the rows. It is built without optimisation, which does not affect the rows."""
     tree = tmp_path_factory.mktemp("tables") / "tree"
     names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\n")
     for name in filter(None, names):
@@ -113,7 +113,7 @@ def test_the_programs_have_the_rows(tree, new_daemon, monkeypatch):
 
 
 def test_an_option_of_redis_reaches_the_link(tree, new_daemon, redis_store, monkeypatch):
-    """By four places: its row, its field, the line that fills it, and its use."""
+    """It takes four places: its row, its field, the line that sets the field, and its use."""
     monkeypatch.setattr("harness.daemon.BUILD", tree / "build")
     daemon = new_daemon({**redis_store.settings, "redis.probe": "8s"}).wait_for_store()
     assert "probe 8000" in daemon.log()
@@ -127,7 +127,7 @@ def test_a_route_and_an_error_answer(tree, new_daemon, monkeypatch):
 
 
 def test_a_store_is_chosen_by_its_name(tree, new_daemon, monkeypatch):
-    """By two places: its row, and the function that creates it. The store itself is a file of its own."""
+    """It takes two places: its row, and the function that creates the store. The store itself is a separate file."""
     monkeypatch.setattr("harness.daemon.BUILD", tree / "build")
     daemon = new_daemon({"store.backend": "memory"}).wait_for_store()
     assert daemon.count() == 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Idempotency-Keys take room in Redis: how much, for how long, and what gives way when its memory is short."""
+"""The memory of Idempotency-Keys in Redis: how much, for how long, and which data are dropped if memory is short."""
 
 import re
 import time
@@ -9,14 +9,14 @@ import pytest
 from harness import RedisStore, fetch, wait_until
 from harness.client import Connection
 
-#: Clients of one instance may send any number of keys here: only the store is in the way.
+#: Settings without budgets: only the store limits the number of keys.
 NO_BUDGETS = {"limits.idempotency_keys": "", "limits.idempotency_keys_total": ""}
 KEY_MAX = 128
 MIB = 1 << 20
 
 
 class Flood:
-    """Visits of one client, each with a key of its own, of the greatest length, on many connections at once."""
+    """Visits of one client on many connections at once, each with a key of its own of the greatest length."""
 
     def __init__(self, daemon, connections=48):
         self.connections = [Connection(daemon.address) for _ in range(connections)]
@@ -63,7 +63,7 @@ def keys_of(client):
 
 
 def test_the_room_of_a_key(daemon, server):
-    """Sixteen bytes of hash, however long the key is; for 1 h and one bucket of half an hour at most."""
+    """A key takes sixteen bytes, however long it is. It is kept for at most 1 h and one bucket of half an hour."""
     flood = Flood(daemon)
     client = server.client(decode_responses=False)
     for _ in range(100):
@@ -80,7 +80,7 @@ def test_the_room_of_a_key(daemon, server):
 
 
 def test_keys_of_one_client_do_not_stop_the_counting(daemon, server):
-    """They fill the memory of Redis several times over. Visits without a key count on, and none is counted twice or lost."""
+    """The keys would fill the memory of Redis several times over. Visits without a key still count. No visit counts twice or is lost."""
     client = server.client()
     flood = Flood(daemon)
     honest = fetch(daemon.address, "/v1/hit/other/honest")
@@ -105,7 +105,7 @@ def test_keys_of_one_client_do_not_stop_the_counting(daemon, server):
     assert window_of(daemon) == 0 and metric(daemon, "visitcountd_idempotency_key_window_seconds") == 0
     assert int(client.zscore("vc:{s}:hits", "") or 0) == flood.counted
     assert int(client.zscore("vc:{other}:hits", "")) == statuses.count(200)
-    # more memory, and all is as before
+    # with more memory all is as before
     client.config_set("maxmemory", 100 * MIB)
     wait_until(lambda: window_of(daemon) == 3600, "the window grows")
     assert "memory is free again" in daemon.log()
@@ -115,7 +115,7 @@ def test_keys_of_one_client_do_not_stop_the_counting(daemon, server):
 
 
 def test_a_bucket_that_is_older_than_a_shorter_window(daemon, server):
-    """Memory is nearly full: buckets of all sites go that are older than half an hour; totals and newer keys stay."""
+    """Memory is nearly full. Buckets of all sites that are older than half an hour are dropped. Totals and newer keys stay."""
     client = server.client()
     now_s = int(time.time())
     for site in ("s", "other"):
@@ -126,7 +126,7 @@ def test_a_bucket_that_is_older_than_a_shorter_window(daemon, server):
     wait_until(lambda: client.smembers("vc:sites") == {"s", "other"}, "the sites are known to the store")
     used = client.info("memory")["used_memory"]
     client.config_set("maxmemory", used * 100 // 95)
-    # redis_look sees it within a minute, the first visit that is refused at once
+    # redis_look notices it within a minute, the first refused visit at once
     client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     wait_until(lambda: window_of(daemon) < 3600, "the window shrinks")
     wait_until(lambda: not [key for key in keys_of(client) if int(key.rsplit(":", 1)[1]) < now_s // 1800 - 1], "old buckets are gone")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A request that arrives again counts once, and one token on two pages is two requests; on both stores."""
+"""A request that arrives again counts once. One token on two pages means two requests. On both stores."""
 
 import collections
 import concurrent.futures
@@ -12,7 +12,7 @@ from harness import SqliteStore, fetch
 
 STAMP = "{:.3f}-{:032x}"
 
-# by which a request is known, and what a client or a proxy may write there
+# headers with the token of a request, and values that a client or a proxy may send
 TOKENS = [("X-Request-Id", "7f3c"), ("X-Request-Id", "0123456789abcdef0123456789abcdef"), ("X-Request-Id", "stamp"),
           ("Idempotency-Key", "7f3c")]
 
@@ -71,7 +71,7 @@ def test_pages_of_other_sites_and_aliases(new_daemon, store, token):
 
 
 def test_a_page_has_the_tokens_of_its_own_visits_alone(daemon):
-    """Other tokens on a page, and other visits of it, neither make nor take away a repetition."""
+    """Other tokens and other visits of a page do not change whether a visit is a repetition."""
     for number, key in enumerate(["x", "y", "z"], 1):
         assert hit(daemon, "/a", {"Idempotency-Key": key}) == ("counted", number)
     assert hit(daemon, "/b", {"Idempotency-Key": "y"}) == ("counted", 1)
@@ -82,7 +82,7 @@ def test_a_page_has_the_tokens_of_its_own_visits_alone(daemon):
 
 
 def test_a_stranger_used_the_key_before(new_daemon, store):
-    """From another address, by way of a trusted proxy; who comes later is counted on another page."""
+    """A client at another address, behind a trusted proxy, has used the key. A later client with the same key counts on another page."""
     daemon = new_daemon(store.settings).wait_for_store()
     stranger = {"Idempotency-Key": "1", "X-Real-IP": "198.51.100.7"}
     visitor = {"Idempotency-Key": "1", "X-Real-IP": "203.0.113.9"}
@@ -92,7 +92,7 @@ def test_a_stranger_used_the_key_before(new_daemon, store):
 
 
 def test_many_pages_at_once_under_one_key(daemon, store):
-    """By several clients, so that batches have visits of many pages: each page counts once, whoever is the first."""
+    """Several clients visit the pages, so that batches have visits of many pages. Each page counts once, whichever client is first."""
     pages = [f"/page-{number % 40}" for number in range(200)]
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda page: hit(daemon, page, {"Idempotency-Key": "same"}), pages))
@@ -123,7 +123,7 @@ def test_instances_share_what_they_have_seen(new_daemon, store, token):
 
 
 def test_a_file_of_the_version_before(new_daemon, directory):
-    """It has tokens without their pages: these are found on every page, as it counted them on one that is not known."""
+    """The file has tokens without their pages. The new version finds them on every page, because the page of an old visit is not known."""
     store = SqliteStore(directory / "visits.db")
     daemon = new_daemon(store.settings).wait_for_store()
     assert hit(daemon, "/a", {}) == ("counted", 1)
@@ -133,7 +133,7 @@ def test_a_file_of_the_version_before(new_daemon, directory):
     with sqlite3.connect(store.path) as connection:
         connection.executemany("INSERT INTO seen VALUES ('default', ?, ?, ?, ?)", [
             (window_s, token, now_s, now_s + 3600) for window_s, token in ((15, b"7f3c"), (3600, b"order-17"), (20, bits))])
-        connection.execute("DROP INDEX old_tokens")  # which that version did not make
+        connection.execute("DROP INDEX old_tokens")  # that version did not create this index
     connection.close()
     daemon.start().wait_for_store()
     for page in ("/a", "/b"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Visitors: who is told apart, for how long, and that nothing of them is kept: neither address nor user agent."""
+"""Visitors: which ones the daemon tells apart, and for how long. It stores neither their addresses nor their user agents."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def wait_for_salt(daemon):
 
 
 def start(new_daemon, store, settings, **arguments):
-    """A daemon that knows the salt of the day."""
+    """Starts a daemon and waits until it has the salt of the day."""
     daemon = new_daemon({**store.settings, **settings}, **arguments)
     wait_for_salt(daemon)
     return daemon
@@ -74,7 +74,7 @@ def test_instances_agree(new_daemon, redis_store):
     assert status_of(visit(other, "192.0.2.9")) == "counted"
     assert status_of(visit(one, "192.0.2.9")) == "ignored; reason=returning-visitor"
     one.stop()
-    one.start()  # what it knew is gone; what the store knows is not
+    one.start()  # its own memory is lost, but the store knows the visitor
     wait_for_salt(one)
     assert status_of(visit(one)) == "ignored; reason=returning-visitor"
     assert redis_store.total("s", "/p") == 2
@@ -97,12 +97,12 @@ def test_who_comes_to_an_instance_that_is_ready_is_told_apart(new_daemon, store)
     assert status_of(visit(daemon)) == "ignored; reason=returning-visitor"
 
 
-# --- what is kept ---
+# --- stored data ---
 
 ADDRESSES = ["203.0.113.201", "198.51.100.202", "2001:db8:aaaa:bbbb::203"]
 AGENTS = ["Firefox-Unmistakable/204", "Chrome-Unmistakable/205"]
 
-#: Forms in which an address or a user agent could be kept.
+#: Forms in which an address or a user agent could be stored.
 TRACES = [text.encode() for text in ADDRESSES + AGENTS + ["Unmistakable"]] + [
     bytes([203, 0, 113, 201]), bytes([198, 51, 100, 202]), b"2001:0db8:aaaa:bbbb",
     bytes.fromhex("20010db8aaaabbbb"), b"cb0071c9", b"c63364ca", b"20010db8aaaabbbb"]
@@ -113,7 +113,7 @@ def traces_in(data):
 
 
 def everything_in(value):
-    """All bytes in what a Redis command answered."""
+    """All bytes in the answer of a Redis command."""
     if isinstance(value, bytes):
         return value
     if isinstance(value, (list, tuple, set)):
@@ -124,7 +124,7 @@ def everything_in(value):
 
 
 def dump_redis(server):
-    """Each key with its value, as the commands of its type show it, and as DUMP does: a HyperLogLog is in it as it is."""
+    """Each key with its value, from the commands of its type and from DUMP, which has the raw bytes of a HyperLogLog."""
     client = server.client(decode_responses=False)
     readers = {b"string": client.get, b"hash": client.hgetall, b"set": client.smembers,
                b"zset": lambda key: client.zrange(key, 0, -1, withscores=True), b"list": lambda key: client.lrange(key, 0, -1)}
@@ -140,7 +140,7 @@ def visit_in_all_ways(daemon):
 
 
 def check_files(directory):
-    """Nothing in the log, the journal, the database or anything else that the daemon wrote."""
+    """Checks that no file of the daemon has a trace: log, journal, database and all others."""
     files = [path for path in directory.rglob("*") if path.is_file()]
     assert any(path.name.endswith(".log") or "log" in path.name for path in files), files
     for path in files:
@@ -180,7 +180,7 @@ def test_nothing_of_visitors_is_kept_with_sqlite(new_daemon, bench):
 
 
 def test_the_salt_is_not_shown(new_daemon, redis_store):
-    """Neither by a command of the admin socket nor in the log, whatever its level."""
+    """No command of the admin socket and no level of the log shows it."""
     daemon = start(new_daemon, redis_store, {**UNIQUE, "log.level": "debug"})
     visit(daemon)
     client = redis_store.client()
@@ -194,7 +194,7 @@ def test_the_salt_is_not_shown(new_daemon, redis_store):
         assert salt not in shown and salt[:16] not in shown
 
 
-# --- made-up sites ---
+# --- invented sites ---
 
 def known_sites(store):
     if store.name == "redis":
@@ -211,11 +211,11 @@ def test_sites_are_admitted_up_to_the_limit(new_daemon, store):
     assert visit(daemon).status == 200
     answers = [fetch(daemon.address, f"/v1/hit/made-up-{i}/p") for i in range(20)]
     admitted = [answer.json()["site"] for answer in answers if answer.status == 200]
-    assert admitted == [f"made-up-{i}" for i in range(4)]  # with the one of before
+    assert admitted == [f"made-up-{i}" for i in range(4)]  # with the earlier one
     for answer in answers[4:]:
         assert answer.status == 403 and answer.error == "too_many_sites"
         assert answer.headers["visitcount-status"] == "refused; reason=too-many-sites"
-    assert fetch(daemon.address, "/v1/hit/listed/p").status == 200  # whatever the flood
+    assert fetch(daemon.address, "/v1/hit/listed/p").status == 200  # even in the flood
     assert fetch(daemon.address, "/v1/hit/made-up-2/p").json()["count"] == 2
     wait_until(lambda: "listed" in known_sites(store), "the listed site is on the list")
     assert known_sites(store) == {"s", "listed", *admitted}
@@ -254,7 +254,7 @@ def test_pages_are_limited(new_daemon, store):
 
 
 class MadeUp(Visitors):
-    """Visitors who make up a new target for each visit."""
+    """Visitors who invent a new target for each visit."""
 
     def __init__(self, addresses, make_target, **arguments):
         super().__init__(addresses, **arguments)
@@ -280,20 +280,20 @@ def memory_of(daemon):
 
 
 def size_of(store):
-    """Bytes that its data takes, without what a database keeps free for later."""
+    """The size of its data in bytes, without the free space of a database."""
     if store.name == "redis":
         return store.client().info("memory")["used_memory_dataset"]
     return sum(path.stat().st_size for path in pathlib.Path(store.path).parent.glob("visits.db*"))
 
 
-#: Names that are made up in the flood; FLOOD=1000000 for more.
+#: The number of invented names in the flood; FLOOD=1000000 for more.
 FLOOD = int(os.environ.get("FLOOD", "100000"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sites", "pages"])
 def test_a_flood_of_made_up_names_cannot_fill_the_store(new_daemon, store, kind):
-    """Of many names a handful gets in; neither store nor daemon grows by the others."""
+    """Only `limit` of many names are admitted. The others make neither the store nor the daemon grow."""
     limit = 100
     daemon = new_daemon({**store.settings, "sites": ["*", "s"], "limits.sites": limit, "limits.pages": limit,
                          "ledger.retain_max": "1MiB"}).wait_for_store()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An instance while the machine's wall clock is set, forwards or back: no duration may depend on it."""
+"""An instance while the machine's wall clock is set forwards or back. No duration may depend on it."""
 
 from datetime import datetime, timezone
 
@@ -8,7 +8,7 @@ import pytest
 from harness import Connection, fetch, free_port, wait_until
 from harness.wall_clock import DAY, HOUR
 
-#: What a client may have sent, or not, when it falls silent.
+#: What a client has sent before it falls silent.
 HALVES = {
     "nothing": b"",
     "half a line": b"GET /cou",
@@ -24,7 +24,7 @@ STEPS = pytest.mark.parametrize("step_s", [-HOUR, -400 * DAY, HOUR, 400 * DAY], 
 
 @pytest.fixture
 def daemon(new_daemon, store, wall_clock):
-    """With the shortest patience; metrics and the admin socket have the same."""
+    """A daemon with the shortest idle timeout, also for metrics and the admin socket."""
     return new_daemon({"http.idle_timeout": "1s", "dashboard.public": True, "metrics.listen": [f"127.0.0.1:{free_port()}"],
                        **store.settings}, environment=wall_clock.environment).wait_for_store()
 
@@ -34,7 +34,7 @@ def today(wall_clock):
 
 
 def test_the_daemon_has_the_clock_of_the_test(daemon, wall_clock):
-    """The other tests rest on this: the shim is loaded, and a change counts at once."""
+    """The other tests depend on this: the shim is loaded, and a change takes effect at once."""
     for ahead_s in (0, 500 * DAY, -30 * DAY - 0.25):
         wall_clock.set_ahead(ahead_s)
         before = today(wall_clock)
@@ -44,7 +44,7 @@ def test_the_daemon_has_the_clock_of_the_test(daemon, wall_clock):
 
 @STEPS
 def test_silent_connections_are_closed_all_the_same(daemon, store, wall_clock, step_s):
-    """libh2o's own timers would wait until the clock has come as far again."""
+    """libh2o's own timers would wait until the clock has reached the old time again."""
     addresses = [daemon.address, str(daemon.admin_socket), daemon.addresses("metrics")[0]]
     silent = [Connection(address) for address in addresses for _ in HALVES]
     for connection, half in zip(silent, list(HALVES.values()) * len(addresses)):
@@ -60,7 +60,7 @@ def test_silent_connections_are_closed_all_the_same(daemon, store, wall_clock, s
 
 
 def test_half_requests_keep_nobody_out(new_daemon, store, wall_clock):
-    """As many as http.max_connections: the next visitor waits no longer than for their end."""
+    """http.max_connections half requests are open. The next visitor waits only until they time out."""
     daemon = new_daemon({"http.idle_timeout": "1s", "http.max_connections": 100, **store.settings},
                         environment=wall_clock.environment).wait_for_store()
     halves = [Connection(daemon.address) for _ in range(100)]
@@ -84,7 +84,7 @@ def test_a_client_that_takes_no_answers_is_dropped(daemon, wall_clock):
 
 @STEPS
 def test_who_is_served_notices_nothing(new_daemon, redis_store, wall_clock, step_s):
-    """Half a request that goes on, a visit that waits for its number, a connection that is kept, and a stream."""
+    """A half request that continues, a visit that waits for its number, a kept connection, and a stream are not affected."""
     daemon = new_daemon({"http.idle_timeout": "30s", "count.max_wait": "20s", "redis.command_timeout": "20s", **redis_store.settings},
                         environment=wall_clock.environment).wait_for_store()
     half, waiting, kept, stream = [Connection(daemon.address) for _ in range(4)]
@@ -110,7 +110,7 @@ def test_who_is_served_notices_nothing(new_daemon, redis_store, wall_clock, step
 
 @STEPS
 def test_long_answers_are_whole(daemon, wall_clock, step_s):
-    """The clock is set while they are on their way."""
+    """The clock is set while the daemon sends them."""
     with Connection(daemon.address) as connection:
         for i in range(20):
             connection.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
@@ -133,7 +133,7 @@ def test_a_drain_ends_in_time(daemon, wall_clock, step_s):
 
 @STEPS
 def test_the_rate_of_a_client_is_by_time_that_passes(new_daemon, store, wall_clock, step_s):
-    """A limit of one visit an hour neither ends nor begins anew when the clock is set."""
+    """Setting the clock neither ends nor restarts a limit of one visit an hour."""
     daemon = new_daemon({"limits.rate": "1/1h", **store.settings}, environment=wall_clock.environment).wait_for_store()
     assert daemon.count() == 1
     wall_clock.set_ahead(step_s)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A name with several addresses, of which one leads to the master. Only the process that wrapper() runs knows the name."""
+"""A name with several addresses, one of them the master's. Only the process that wrapper() runs knows the name."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ SCRIPT = 'mount --bind "$1" /etc/hosts; shift; exec "$@"'
 
 
 class Drop:
-    """An address where packets are dropped: its queue of connections is full, and nobody takes one."""
+    """An address where packets are dropped: its queue of connections is full, and no connection is accepted."""
 
     def __init__(self, address):
         self.listener = socket.socket()
@@ -37,8 +37,7 @@ class Drop:
 
 
 class Addresses:
-    """`count` addresses with a proxy each. States are "master", "replica", "refuses", "hangs" (nothing is answered), "drops"
-    (nothing is accepted)."""
+    """`count` addresses with a proxy each. States are "master", "replica", "refuses", "hangs" (no answers), "drops" (no connections)."""
 
     def __init__(self, directory, servers, count, *, seed):
         self.servers = servers
@@ -58,7 +57,7 @@ class Addresses:
 
     @staticmethod
     def wrapper(hosts):
-        """A view of /etc/hosts of its own, for which a user needs a namespace of its own."""
+        """The command before a program that gets its own view of /etc/hosts. Without root this needs a user namespace."""
         flags = "-m" if os.getuid() == 0 else "-rm"
         return [need_program("unshare", "util-linux"), flags, "sh", "-c", SCRIPT, "sh", hosts]
 
@@ -79,7 +78,7 @@ class Addresses:
             proxy.finish()
 
     def set(self, states):
-        """Ends all connections."""
+        """Sets the states of all addresses and ends all connections."""
         self.states = list(states)
         for proxy in self.proxies:
             proxy.refuse("close")
@@ -94,7 +93,7 @@ class Addresses:
         self.lead()
 
     def lead(self):
-        """Connections to come go to the master and the replica of now."""
+        """New connections go to the present master and replica."""
         for proxy, state in zip(self.proxies, self.states):
             if state == "hangs":
                 proxy.set("both", hole=True)

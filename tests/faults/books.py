@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The books of a storm: what the visitors were told, compared with what the store has, page by page of each site."""
+"""The books of a storm: compares the answers that visitors got with the totals in the store, page by page of each site."""
 
 import collections
 
@@ -7,24 +7,24 @@ from harness import RedisStore
 
 from plan import SITES, TORN
 
-#: Pages of one group of visitors that are told, at most.
+#: At most so many pages of one group of visitors are reported.
 TOLD_MAX = 3
 
 
 def is_visitors(page):
-    """Not a mark of the store's, nor a page of the storm's own questions."""
+    """Whether a page is one of the visitors: not a mark of the store, and not a page that the storm itself visits."""
     return page.startswith("/") and not page.startswith("/flush/")
 
 
 class Books:
-    """What a key had that was lost and not put back is added to what is there in the end."""
+    """If a key was lost and not restored, its content is added to the final content of the store."""
 
     def __init__(self, problems):
         self.problems = problems
         self.lost_totals = collections.Counter()    # (site, page): visits
         self.lost_history = collections.Counter()   # (site, "day" or "hour"): visits
-        self.aside = collections.Counter()          # (site, page): journaled visits that may have been counted
-        self.told = collections.Counter()           # by group of visitors
+        self.aside = collections.Counter()          # (site, page): journaled visits that were set aside
+        self.told = collections.Counter()           # reported pages, by group of visitors
         self.counted = self.doubtful = self.stored = self.losses = self.doubles = 0
 
     def lose(self, site, totals):
@@ -38,13 +38,13 @@ class Books:
         self.lost_history[site, kind] += sum(int(number) for page, number in numbers.items() if page.startswith("/"))
 
     def set_aside(self, journal):
-        """`visitcountctl journal aside --json` of an instance: what was journaled before its site was repaired is not
-        replayed. An operator decides about it."""
+        """Adds the output of `visitcountctl journal aside --json` of an instance. Records from before the repair of their site are not replayed; an
+        operator decides about them."""
         for record in journal["records"]:
             self.aside[record["site"], record["page"]] += record["visits"]
 
     def compare(self, server, pages):
-        """`pages`: what the visitors were told, (counted, doubtful) by (site, page)."""
+        """`pages`: the answers that visitors got, as (counted, doubtful) by (site, page)."""
         totals = collections.Counter(RedisStore(server).totals())
         totals.update(self.lost_totals)
         for site, page in set(totals) | set(pages):
@@ -69,13 +69,13 @@ class Books:
                                  f"{self.aside[site, page]} set aside")
 
     def judge_aside(self):
-        """Only the site that was repaired has any."""
+        """Only the repaired site may have records that were set aside."""
         others = {site for site, _ in self.aside} - {TORN}
         if others:
             self.problems.append(f"visits of {others} are set aside, though these sites were not repaired")
 
     def judge_history(self, server, site, total):
-        """By day and by hour it is the same as in total."""
+        """The sums by day and by hour must equal the total."""
         day, hour = (number + self.lost_history[site, kind]
                      for kind, number in zip(("day", "hour"), RedisStore(server).series_totals(site)))
         if not day == hour == total:

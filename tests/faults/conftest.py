@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of this directory share. The parts and their fixtures are those of tests/e2e."""
+"""Fixtures of this directory. The harness and its fixtures come from tests/e2e."""
 
 import pathlib
 import sys
@@ -18,7 +18,7 @@ from servers import Servers  # noqa: E402
 
 @pytest.fixture
 def new_proxy():
-    """new_proxy(target) is a Proxy that runs; it ends with the test."""
+    """new_proxy(target) returns a running Proxy, which ends with the test."""
     made = []
 
     def make(target, **arguments):
@@ -44,7 +44,7 @@ def pair(new_redis, new_proxy):
 
 @pytest.fixture
 def servers(directory):
-    """A master, and a replica that has all of it."""
+    """A master, and a replica with all its data."""
     made = Servers(directory, fsync="everysec", seed=1)
     made.start()
     yield made

@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * crowd: many visitors who write down what they were answered, for tests/faults/chaos.
+ * crowd: many visitors who record every answer, for tests/faults/chaos.
  *
- *     crowd GROUP...      GROUP: key=value,…  see parse_group()
+ *     crowd [pace=MS] GROUP...      GROUP: key=value,…  see parse_group()
  *
- * Each connection sends a visit, takes the answer, goes on. Whatever happens, each visit that was
- * sent ends as counted (with a number), refused (certainly not counted) or doubtful (no answer, or
- * one that says so). Most have a page of their own, so that one visit too few or too many cannot
- * hide behind another: connection C counts /own/GROUP/C/1 until a visit is doubtful, and from then
- * on /own/GROUP/C/2. Its numbers must be 1, 2, 3 …
+ * Each connection sends a visit, reads the answer and goes on; with `pace`, after that time. Each
+ * visit ends as counted (with a number), refused (not counted) or doubtful (no answer, or the
+ * answer `unknown`). Most connections have a page of their own, so that a missing visit cannot
+ * cancel out an extra one. Connection C counts /own/GROUP/C/1 until a visit is doubtful, and from
+ * then on /own/GROUP/C/2. Its numbers must be 1, 2, 3 …
  *
- * A group with `key` sends an Idempotency-Key and asks again under the same key until the visit is
- * counted; then nothing is doubtful. One with `stamp` sends an X-Request-Id as nginx makes it, and
- * never asks again. With `twin` each key or stamp goes to two pages, which are two visits.
+ * A group with `key` sends an Idempotency-Key and repeats the visit under the same key until it is
+ * counted. Then no visit is doubtful. A group with `stamp` sends an X-Request-Id as nginx makes it,
+ * and never repeats. With `twin` each key or stamp goes to two pages, which are two visits.
  *
  * Standard input: "stop", or its end: no further visits. "forgot SITE": the store has lost keys of
- * the site; of each page as many visits are doubtful as attempts until now had no answer.
+ * the site. Then each attempt without an answer until now makes one visit of its page doubtful.
  * "only SITE": visitors of other sites pause, until "all".
  *
- * Standard output: ten times a second the groups and a line "at COUNTED SENT"; at the end what was
- * found, for chaos to compare with the store:
+ * Standard output: ten times a second the groups and a line "at COUNTED SENT"; at the end the
+ * results, which chaos compares with the store:
  *     page GROUP SITE PAGE COUNTED DOUBTFUL
  *     group NAME COUNTED REFUSED DOUBTFUL JOURNALED REPEATED DISORDERED
  *     all SENT TWICE HUNG LONGEST_REFUSAL_MS LONGEST_WAIT_MS
- *     refusal CODE TEXT        the longest so far has ended; what it was told last
+ *     refusal CODE TEXT        the longest refusal so far has ended, with this last reason
  *     wait TEXT                the longest wait for an answer so far
- *     disordered GROUP TEXT    the first number of a group that is not the one that follows
- *     other TEXT               an answer that is none of the above
+ *     disordered GROUP TEXT    the first number of a group that is out of order
+ *     other TEXT               an unexpected answer
  */
 #include "crowd.h"
 
@@ -54,10 +54,11 @@ static struct visitor *visitors;
 static int visitor_count;
 static struct visitor *first_paused, **last_paused = &first_paused;
 static int poll_fd;
-static int run; /* makes keys those of this run */
+static int run; /* makes the keys of this run unique */
 static bool is_stopping;
 static int open_visitors;
-static char only_site[sizeof(groups[0].site)]; /* whose visitors do not pause; empty: all sites */
+static uint64_t pace_ms; /* the same for all visitors, so they go on in the order of their pauses */
+static char only_site[sizeof(groups[0].site)]; /* of visitors that go on; empty: all */
 
 static uint64_t clock_ms(clockid_t clock)
 {
@@ -83,7 +84,7 @@ void crowd_fail(const char *what)
 static void pause_visitor(struct visitor *visitor)
 {
     visitor->state = PAUSED;
-    visitor->resume_at_ms = crowd_now_ms() + PAUSE_MS;
+    visitor->resume_at_ms = crowd_now_ms() + PAUSE_MS + pace_ms;
     visitor->next_paused = NULL;
     *last_paused = visitor;
     last_paused = &visitor->next_paused;
@@ -135,7 +136,7 @@ static void connect_visitor(struct visitor *visitor)
     watch(visitor, EPOLL_CTL_ADD, EPOLLOUT);
 }
 
-/* the header by which a visit is known again; empty where the group has none */
+/* the header with the token of a visit; empty if the group has none */
 static void format_token(struct visitor *visitor, char *header, size_t size)
 {
     const struct group *group = visitor->group;
@@ -178,7 +179,7 @@ static void send_visit(struct visitor *visitor)
                       group->method, group->site, page, token,
                       group->method[0] == 'P' ? "Content-Length: 0\r\n" : "");
     if (send(visitor->fd, request, (size_t)length, MSG_NOSIGNAL) != length) {
-        /* it was closed before a byte went out */
+        /* the connection was closed before a byte was sent */
         close_visitor(visitor);
         pause_visitor(visitor);
         return;
@@ -199,7 +200,7 @@ static void take_answer(struct visitor *visitor)
     if (closes) {
         close_visitor(visitor);
     }
-    if (!goes_on) {
+    if (!goes_on || pace_ms != 0) {
         pause_visitor(visitor);
     } else if (closes) {
         connect_visitor(visitor);
@@ -238,7 +239,7 @@ static void on_readable(struct visitor *visitor)
     visitor->length += (size_t)got;
     visitor->received[visitor->length] = '\0';
     if (visitor->state != WAITING) {
-        answer_note_other(visitor->received); /* an answer that nothing asked for */
+        answer_note_other(visitor->received); /* an answer without a request */
         on_broken(visitor);
         return;
     }
@@ -316,7 +317,7 @@ static void obey(const char *order)
     }
 }
 
-/* whole lines; each is written at once, so none is cut */
+/* reads whole lines; each is written at once, so none is cut */
 static void read_orders(void)
 {
     char orders[1024];
@@ -353,7 +354,7 @@ static void turn(void)
     resume_paused(crowd_now_ms());
 }
 
-/* --- the whole --- */
+/* --- main --- */
 
 static void parse_word(struct group *group, const char *name, const char *value)
 {
@@ -432,14 +433,18 @@ int main(int argc, char **argv)
     uint64_t reported_at_ms = 0;
 
     if (argc < 2 || argc - 1 > GROUPS_MAX) {
-        fprintf(stderr, "usage: crowd GROUP...\n");
+        fprintf(stderr, "usage: crowd [pace=MS] GROUP...\n");
         return 64;
     }
     run = (int)getpid();
     poll_fd = epoll_create1(EPOLL_CLOEXEC);
     fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
     for (int i = 1; i < argc; i++) {
-        parse_group(argv[i]);
+        if (strncmp(argv[i], "pace=", 5) == 0) {
+            pace_ms = strtoull(argv[i] + 5, NULL, 10);
+        } else {
+            parse_group(argv[i]);
+        }
     }
     create_visitors();
     while (open_visitors > 0) {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The visitors of a storm: crowd.c as a child, and what it found."""
+"""The visitors of a storm: runs crowd.c as a child process and reads its results."""
 
 import subprocess
 import threading
@@ -9,26 +9,26 @@ from harness.process import clean_environment
 
 PROGRAM = BUILD / "tests" / "faults" / "crowd"
 
-#: Of each group.
+#: The numbers of each group.
 NUMBERS = ("counted", "refused", "doubtful", "journaled", "repeated", "disordered")
 
 
 class Crowd:
-    """The visitors: crowd.c as a child, and what it found."""
+    """The visitors: crowd.c as a child process, and its results."""
 
-    def __init__(self, groups, directory, note):
+    def __init__(self, groups, directory, note, pace_ms=0):
         self.note = note
-        words = [",".join(f"{name}={value}" for name, value in group.items()) for group in groups]
+        words = [f"pace={pace_ms}"] + [",".join(f"{name}={value}" for name, value in group.items()) for group in groups]
         self.sites = {group["name"]: group["site"] for group in groups}
         self.child = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", str(PROGRAM), *words], text=True,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=clean_environment(), bufsize=1,
                                       stderr=open(directory / "crowd.log", "w", encoding="utf-8"))
         self.counted = 0
         self.sent = 0
-        self.reports = 0    # how often all groups were told
+        self.reports = 0    # number of reports of all groups
         self.pages = {}     # (site, page): [counted, doubtful]
         self.groups = {name: dict.fromkeys(NUMBERS, 0) for name in self.sites}
-        self.disordered = {}  # group: the first that was seen
+        self.disordered = {}  # group: the first wrong number
         self.others = []
         self.twice = self.hung = self.longest_refusal_ms = self.longest_wait_ms = 0
         self.longest_refused_with = None
@@ -69,18 +69,18 @@ class Crowd:
         self.order("stop")
 
     def forget_keys(self, site):
-        """The store has lost keys of requests that a site has seen."""
+        """The store has lost tokens of requests of a site."""
         self.order(f"forgot {site}")
 
     def only(self, site):
-        """The visitors of the other sites pause, until all()."""
+        """Pauses the visitors of the other sites until all()."""
         self.order(f"only {site}")
 
     def all(self):
         self.order("all")
 
     def finish(self, deadline):
-        """Waits until every visit has come to an end."""
+        """Waits until every visit has ended."""
         try:
             self.child.wait(deadline)
         except subprocess.TimeoutExpired:
@@ -94,19 +94,19 @@ class Crowd:
             self.child.wait()
 
     def sum(self, name, site=None):
-        """Of all groups, or of those of a site."""
+        """A number's sum over all groups, or over those of a site."""
         return sum(group[name] for key, group in self.groups.items() if site in (None, self.sites[key]))
 
 
 class Calm:
-    """Whether for half a second each group of some sites was counted, and no visit of theirs refused or journaled."""
+    """True once, for half a second, each group of some sites had counted visits, and none that was refused or journaled."""
 
     REPORTS = 5
 
     def __init__(self, crowd, sites):
         self.crowd = crowd
         self.names = [name for name, site in crowd.sites.items() if site in sites]
-        self.worst = None  # the group for which it was begun again
+        self.worst = None  # the group that made the half second start again
         self.begin()
 
     def begin(self):

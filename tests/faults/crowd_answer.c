@@ -18,7 +18,7 @@ static bool has_code(const char *body, const char *code)
     return strstr(body, text) != NULL;
 }
 
-/* the code of a promise that the visit was not counted, or NULL; behind nginx it alone is none */
+/* the code of a definite refusal, or NULL; the code alone is not definite behind nginx */
 static const char *find_refusal(const char *outcome, const char *body)
 {
     static const char *const codes[] = {"store_unavailable", "overloaded", "shutting_down",
@@ -85,7 +85,10 @@ static const char *find_header(const char *head, const char *name)
     return NULL;
 }
 
-/* what nginx corrects has chunks in place of a length; SIZE_MAX while the last one is not there */
+/*
+ * An answer that nginx has rewritten has chunks instead of a length. Returns SIZE_MAX until the
+ * last chunk is there.
+ */
 static size_t find_length(const char *length_text, const char *body)
 {
     static const char last[] = "\r\n0\r\n\r\n";

@@ -7,7 +7,7 @@
 
 /* a page of all connections, whose numbers must be different */
 struct shared {
-    const char *site; /* NULL: is not used */
+    const char *site; /* NULL: not in use */
     uint64_t counted;
     uint64_t doubtful;
     unsigned char *given; /* by number */
@@ -90,7 +90,7 @@ static void note_shared_number(struct shared *page, uint64_t number)
     }
 }
 
-/* --- what became of a visit --- */
+/* --- outcomes of a visit --- */
 
 static void end_visit(struct visitor *visitor)
 {
@@ -99,7 +99,7 @@ static void end_visit(struct visitor *visitor)
     visitor->visit++;
 }
 
-/* the page may have one more than was answered */
+/* the store may have one more visit of the page than was answered */
 static void end_doubtful(struct visitor *visitor)
 {
     if (visitor->group->shared != 0) {
@@ -114,7 +114,7 @@ void book_doubtful(struct visitor *visitor)
     visitor->group->doubtful++;
     if (!visitor->group->has_key) {
         end_doubtful(visitor);
-    } else { /* it is asked again, under the same key */
+    } else { /* the visit is repeated under the same key */
         struct side *side = &visitor->sides[book_side(visitor)];
 
         side->unsettled++;
@@ -130,7 +130,7 @@ void book_refused(struct visitor *visitor, const char *code)
         visitor->refused_since_ms = visitor->sent_at_ms;
     }
     if (visitor->group->has_key) {
-        return; /* an earlier attempt may have been counted: it is asked again */
+        return; /* an earlier attempt may have been counted, so it is repeated */
     }
     end_visit(visitor);
 }
@@ -201,7 +201,7 @@ void book_forget_keys(struct visitor *visitor)
     }
     visitor->is_forgotten = visitor->is_open;
     visitor->is_unordered |=
-        visitor->group->has_key; /* the number of a visit that was counted twice is one too high */
+        visitor->group->has_key; /* after a visit that counted twice the numbers are one too high */
 }
 
 /* --- results --- */

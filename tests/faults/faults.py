@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The faults of a storm, by family. Each fault is a generator, which yields how many seconds it wants to wait, or for what.
+"""The faults of a storm, by family. Each fault is a generator. It yields the seconds or the condition that it wants to wait for.
 
     faults_of(storm)["redis"].begin(fault)
 """
@@ -12,7 +12,7 @@ from plan import NAMED
 from site_faults import SiteFaults
 from store_faults import Faults, RedisFaults, RefusalFaults
 
-#: Seconds after which an instance has to have found the address that leads to the master.
+#: Seconds within which an instance has to find the master's address.
 FIND_MAX_S = 15
 
 
@@ -46,7 +46,7 @@ class LinkFaults(Faults):
 
 class AddressFaults(Faults):
     def list(self, fault):
-        """Another address of the name leads to the master. The instance has to find it."""
+        """Another address of the name becomes the master's. The instance has to find it."""
         storm = self.storm
         storm.addresses.set(fault.arguments["states"])
         yield fault.seconds
@@ -57,7 +57,7 @@ class AddressFaults(Faults):
             nonlocal since, is_found
             is_found = storm.answers(NAMED, storm.flush_page(NAMED))
             if f"instance {NAMED}" in storm.under_way or not storm.answers(0, storm.flush_page(0)):
-                since = time.monotonic()  # it does not run, or there is nothing to be found
+                since = time.monotonic()  # the instance does not run, or no address is the master's
             return is_found or time.monotonic() - since > FIND_MAX_S
 
         yield has_ended
@@ -123,7 +123,7 @@ class NginxFaults(Faults):
 
 
 def faults_of(storm):
-    """By family: see plan.py."""
+    """The faults by family: see plan.py."""
     return {"link": LinkFaults(storm), "address": AddressFaults(storm), "redis": RedisFaults(storm),
             "refusal": RefusalFaults(storm), "site": SiteFaults(storm), "instance": InstanceFaults(storm),
             "clock": ClockFaults(storm), "nginx": NginxFaults(storm)}

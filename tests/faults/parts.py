@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Stores that forget: a Redis that is set back to an earlier state, and a pair of which one lags."""
+"""Stores that lose data: a Redis that goes back to an earlier state, and a master with a replica that lags."""
 
 import shutil
 import time
@@ -9,13 +9,13 @@ from harness import Redis, RedisStore, free_port, wait_until
 
 
 def pass_seconds(seconds, meanwhile=lambda: None):
-    """Where time itself is what is tested: there is nothing else to wait for."""
+    """Waits for a time. Only for tests of time itself, which have no event to wait for."""
     end = time.monotonic() + seconds
     wait_until(lambda: (meanwhile(), time.monotonic() > end)[1], f"{seconds} s are over")
 
 
 def content_of(path):
-    """b"" of a file that a rewrite has just replaced."""
+    """The bytes of a file; b"" if a rewrite has just replaced it."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -23,11 +23,10 @@ def content_of(path):
 
 
 class RollbackRedis(Redis):
-    """Its last seconds can be made to be lost, for certain.
+    """A Redis whose last seconds can be lost on command.
 
-    With `appendfsync everysec`, what Redis answered in the last second may be lost when the machine stops. A test
-    cannot stop the machine, so it copies the data directory and later puts the copy in its place: that is what the
-    disk would have had.
+    With `appendfsync everysec`, Redis may lose what it answered in the last second if the machine stops. A test cannot stop the machine. So it
+    copies the data directory and later restores the copy, which has the same content as the disk would have.
     """
 
     def __init__(self, directory, *, name="redis", config=None, **arguments):
@@ -38,18 +37,18 @@ class RollbackRedis(Redis):
         self.copy = self.directory / "copy"
 
     def mark(self):
-        """A mark in the file, behind all that was answered until now. With everysec Redis may answer up to two seconds
-        before it writes: while an fsync is under way it does not wait for it."""
+        """Writes a mark to the file after all earlier answers, and returns it. With everysec, Redis may answer up to two seconds before it writes,
+        because it does not wait for a running fsync."""
         mark = uuid.uuid4().hex
         self.client().set("mark", mark)
         return mark
 
     def has_written(self, mark, data=None):
-        """Whether the mark, and so all before it, is in the file."""
+        """Whether the file has the mark, and so all earlier writes."""
         return any(mark.encode() in content_of(path) for path in (data or self.data).glob("*.aof"))
 
     def take_copy(self):
-        """Remembers what it has answered until now, of one moment."""
+        """Copies the state at one moment, with all earlier answers."""
         mark = self.mark()
         wait_until(lambda: self.copy_if_written(mark), "what was answered is in the file")
 
@@ -63,15 +62,15 @@ class RollbackRedis(Redis):
         return self.has_written(mark, self.copy)
 
     def lose_since_copy(self):
-        """kill -9, and all that was written since take_copy() never reached the disk. It does not run afterwards."""
+        """Kills Redis with -9 and restores the copy of take_copy(), as if later writes had never reached the disk. Redis does not run afterwards."""
         self.kill()
         shutil.rmtree(self.data)
         shutil.copytree(self.copy, self.data)
 
 
 class Pair:
-    """A master and a replica of it, whose replication link is a proxy; and a proxy by which the daemon reaches one of
-    them, as a name or an address that moves at a failover."""
+    """A master and a replica with a proxy on the replication link. Another proxy leads the daemon to one of them, like a name or an address that
+    moves at a failover."""
 
     def __init__(self, new_redis, new_proxy):
         self.servers = [new_redis(name=name, port=free_port(), config={"repl-diskless-sync-delay": 0, "repl-timeout": 3600})
@@ -100,7 +99,7 @@ class Pair:
         self.replication.set("down", hole=True)
 
     def fail_over(self, *, to, how="close"):
-        """The daemon is led to the other server, which is a master from now on; the other one does not notice."""
+        """Makes the server `to` a master and leads the daemon to it. The other server does not notice."""
         self.active = to
         self.servers[to].client().replicaof("NO", "ONE")
         self.front.switch(("127.0.0.1", self.servers[to].port))
@@ -108,9 +107,9 @@ class Pair:
 
 
 def link_settings(proxy, **settings):
-    """What makes a daemon reach its store by the proxy."""
+    """Settings with which a daemon reaches its store through the proxy."""
     return {"store.backend": "redis", "redis.host": proxy.address[0], "redis.port": proxy.address[1], **settings}
 
 
-#: Nobody is refused while a test plays with the store.
+#: Timeouts so long that no visit is refused while a test plays with the store.
 PATIENT = {"count.max_wait": "60s", "redis.command_timeout": "20s", "redis.connect_timeout": "20s"}

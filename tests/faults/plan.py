@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which faults a storm consists of: all of it follows from the seed."""
+"""The faults of a storm. All of them follow from the seed."""
 
 import dataclasses
 import random
@@ -9,21 +9,21 @@ INSTANCES = 3
 #: The sites of a storm. The first one keeps all its keys; each of the others loses some, or has keys of a wrong type.
 SITES = HEALTHY, REFUSED, TORN, SET_BACK, FORGETFUL = ("default", "refused", "torn", "set-back", "forgetful")
 
-#: The instance that reaches Redis by a name with several addresses, and how many these are.
+#: The instance that reaches Redis by a name with several addresses, and the number of addresses.
 NAMED = 2
 ADDRESSES = 3
 
-#: `ledger.retain` of the instances, in seconds: longer than any rollback takes, shorter than a long refusal.
+#: `ledger.retain` of the instances, in seconds. It is longer than any rollback, and shorter than a long refusal.
 RETAIN_S = 6
 
 
 @dataclasses.dataclass
 class Fault:
     kind: str
-    family: str          #: which class of faults knows what to do
-    lane: str            #: what it happens to; of faults of one lane only one is under way at a time
-    index: int = 0       #: which link or instance
-    seconds: float = 0   #: how long it lasts
+    family: str          #: which class of faults handles it
+    lane: str            #: what it strikes; each lane has at most one fault at a time
+    index: int = 0       #: the number of the link or instance
+    seconds: float = 0   #: its duration
     arguments: dict = dataclasses.field(default_factory=dict)
 
     @property
@@ -40,7 +40,7 @@ def draw_direction(draw):
 
 
 def draw_position(draw):
-    """A byte of a command or answer: most are short, and both ends matter."""
+    """Draws a position in a command or answer. Most of these are short, and both ends matter."""
     return draw.choice([draw.randrange(30), draw.randrange(600), draw.randrange(8000)])
 
 
@@ -77,8 +77,7 @@ def redis_fault(draw):
 
 
 def draw_failover(draw):
-    """Whether the old master becomes a replica before the instances are led to the new one, while they are, or after; and
-    how the links to it end."""
+    """Draws when the old master becomes a replica: before, while or after the instances move to the new one. And how the links to it end."""
     return {"demotion": draw.choice(["before", "while", "after"]), "how": draw.choice(["close", "reset"])}
 
 
@@ -90,8 +89,7 @@ def refusal_fault(draw):
 
 
 def site_fault(draw):
-    """Keys of one site that are lost, or have a wrong type. Some of them have the world to themselves, and then the other
-    sites have to be counted all the time."""
+    """Keys of one site get lost or have a wrong type. Some of these faults strike alone; then the other sites have to be counted all the time."""
     is_alone = draw.random() < 0.4
     mending = draw.choice(["repair", "put back"])
     return draw.choice([
@@ -107,7 +105,7 @@ def site_fault(draw):
 
 
 def address_fault(draw):
-    """Which of the addresses leads to the master, and how the others are no use."""
+    """Draws which address is the master's, and how the others fail."""
     good = draw.randrange(ADDRESSES)
     return "list", 0.5, {"states": [
         "master" if index == good else draw.choice(["refuses", "hangs", "drops", "replica"]) for index in range(ADDRESSES)]}
@@ -118,8 +116,7 @@ def instance_fault(draw):
 
 
 def clock_fault(draw):
-    """The wall clock of an instance is set, and set back. Clocks that differ by less than half an hour are within what
-    keys of visits take."""
+    """Sets the wall clock of an instance, and sets it back. Tokens tolerate clocks that differ by less than half an hour."""
     return "jump", 1.0, {"ahead": round(draw.choice([-1, 1]) * draw.choice([3, 60, 1700]) * draw.uniform(0.5, 1))}
 
 
@@ -127,7 +124,7 @@ def nginx_fault(draw):
     return draw.choice([("kill", 0.1, {}), ("stop", 0.8, {}), ("reload", 0.0, {})])
 
 
-#: family: (how many of a hundred, what draws a fault, lane). What changes the state of the store has one lane.
+#: family: (how many of a hundred, the function that draws a fault, lane). Faults that change the state of the store share a lane.
 FAMILIES = {
     "link": (45, link_fault, "link"),
     "redis": (14, redis_fault, "redis"),
@@ -152,8 +149,8 @@ def draw_fault(draw, families):
 
 
 def draw_plan(seed, count, *, has_nginx=True, only=()):
-    """`count` faults: most happen to links, since that is where there are most kinds and most moments. With `only`, those
-    whose name has one of these words in it."""
+    """Draws `count` faults. Most strike links, because links have most kinds of faults. With `only`, the plan has only faults whose name contains one
+    of these words."""
     draw = random.Random(seed)
     families = [family for family in FAMILIES if family != "nginx" or has_nginx]
     plan = []

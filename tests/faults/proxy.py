@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""A proxy that stands between the daemon and Redis and does to their bytes what networks do.
+"""A proxy between the daemon and Redis that treats their bytes like a bad network.
 
     proxy = Proxy("/run/redis.sock", seed=7).start()     # listens on proxy.address, a TCP port
     proxy.set("up", cut_after=17)                        # what goes to Redis; "down": what comes back; "both"
     proxy.clear()                                        # a good network again
 
-It runs a thread with an event loop of its own; every method may be called from the test's thread and has taken
-effect when it returns. All that is random is drawn from the seed.
+It runs a thread with its own event loop. The test's thread may call every method, which has taken effect when it returns. All random numbers come
+from the seed.
 """
 
 import asyncio
@@ -21,27 +21,27 @@ import time
 
 CHUNK = 65536
 
-#: Between two slices, so that the kernel does not put them together again.
+#: The pause between two slices, so that the kernel does not join them.
 SLICE_PAUSE = 0.0002
 
-#: How a connection may end: an orderly end, or RST (SO_LINGER 0).
+#: How a connection ends: in order, or with RST (SO_LINGER 0).
 CLOSE, RESET = "close", "reset"
 
-#: Ends a test that hangs inside the proxy's thread, which only a defect of the proxy can cause.
+#: The timeout of a call to the proxy's thread. Only a defect of the proxy can exceed it.
 PATIENCE = 30
 
 
 @dataclasses.dataclass
 class Faults:
-    """What happens to the bytes of one direction of one connection."""
+    """The faults of one direction of one connection."""
 
-    delay: float = 0        #: seconds that bytes are under way; their order is kept
-    jitter: float = 0       #: up to so many more, drawn for each chunk
-    slice: int = 0          #: bytes written at a time; 0: as they come
+    delay: float = 0        #: latency of bytes in seconds; their order is kept
+    jitter: float = 0       #: additional latency up to this, drawn for each chunk
+    slice: int = 0          #: bytes written at a time; 0: as they arrive
     rate: float = 0         #: bytes per second; 0: no limit
-    hole: bool = False      #: swallowed, and so is the end of the connection
-    hold: bool = False      #: kept until clear(), which delivers them, or until the connection is cut
-    cut_after: int = -1     #: bytes after which the connection ends; -1: it does not
+    hole: bool = False      #: bytes, and the end of the connection, are swallowed
+    hold: bool = False      #: bytes are held until clear(), which delivers them, or until the connection is cut
+    cut_after: int = -1     #: the connection ends after so many bytes; -1: never
     cut_how: str = CLOSE
 
     def is_none(self):
@@ -53,7 +53,7 @@ NONE = Faults()
 
 @dataclasses.dataclass
 class Connect:
-    """An attempt of the daemon to connect, as the proxy saw it."""
+    """An attempt of the daemon to connect."""
 
     at: float                  # time.monotonic()
     was_refused: bool = False
@@ -61,7 +61,7 @@ class Connect:
 
 
 class Pipe:
-    """One direction of a connection: what comes from `source` goes to `sink`, as `faults` let it."""
+    """One direction of a connection: passes bytes from `source` to `sink`, with `faults`."""
 
     def __init__(self, connection, source, sink, faults):
         self.connection = connection
@@ -70,9 +70,9 @@ class Pipe:
         self.faults = faults
         self.queue = collections.deque()  # (when it is due, bytes); b"" is the end
         self.changed = asyncio.Event()
-        self.taken = 0                    # bytes that came
-        self.passed = 0                   # bytes that went on
-        self.is_idle = True               # nothing is queued or being written
+        self.taken = 0                    # bytes that arrived
+        self.passed = 0                   # bytes that were passed on
+        self.is_idle = True               # no bytes are queued or being written
         self.is_over = False
         self.end_was_swallowed = False
 
@@ -150,7 +150,7 @@ class Pipe:
         return data[:size], data[size:]
 
     async def send_piece(self, piece):
-        with contextlib.suppress(OSError):  # the other side has gone: its end is on its way to here
+        with contextlib.suppress(OSError):  # the other side is gone, and its end arrives soon
             await asyncio.get_running_loop().sock_sendall(self.sink, piece)
 
     def count(self, piece):
@@ -212,13 +212,13 @@ class Connection:
 
 
 class Proxy:
-    """Listens on `address` (a TCP port of its own unless given) and passes connections on to `target`."""
+    """Listens on `address` (by default a TCP port of its own) and passes connections on to `target`."""
 
     def __init__(self, target, *, address=("127.0.0.1", 0), seed=0):
         self.target = normal(target)
         self.address = address
         self.random = random.Random(seed)
-        self.faults = {"up": Faults(), "down": Faults()}  # of connections to come
+        self.faults = {"up": Faults(), "down": Faults()}  # of new connections
         self.connections = []
         self.connects = []
         self.refusing = None
@@ -246,14 +246,14 @@ class Proxy:
         self.loop.close()
 
     def set(self, direction, scope="all", **faults):
-        """Replaces what happens in a direction ("up" to Redis, "down" from it, "both").
+        """Replaces the faults of a direction ("up" to Redis, "down" from it, "both").
 
-        `scope`: the connections that are there ("present"), those to come ("future"), or "all".
+        `scope`: existing connections ("present"), new ones ("future"), or "all".
         """
         self.call(self.set_now, direction, scope, faults)
 
     def clear(self):
-        """A good network again; what was held back is delivered."""
+        """Ends all faults, and delivers bytes that were held."""
         self.set("both")
         self.call(self.accept_now)
 
@@ -262,23 +262,23 @@ class Proxy:
         self.call(self.end_all, how)
 
     def refuse(self, how=RESET):
-        """From now on connections are refused: accepted and reset, or with CLOSE by nobody listening."""
+        """Refuses connections from now on: accepts and resets them, or with CLOSE stops listening."""
         self.call(self.refuse_now, how)
 
     def accept(self):
         self.call(self.accept_now)
 
     def switch(self, target):
-        """Connections to come go to another server; those that are there stay with theirs."""
+        """New connections go to another server. Existing ones stay."""
         self.call(setattr, self, "target", normal(target))
 
     def passed(self, direction):
-        """Bytes that went through the present connections."""
+        """Bytes that the present connections passed on."""
         return self.call(lambda: sum(connection.pipes[direction].passed for connection in self.connections
                                      if connection.pipes))
 
     def taken(self, direction):
-        """Bytes that came, whether they went through or not."""
+        """Bytes that arrived, whether they were passed on or not."""
         return self.call(lambda: sum(connection.pipes[direction].taken for connection in self.connections
                                      if connection.pipes))
 
@@ -291,7 +291,7 @@ class Proxy:
     def call(self, function, *arguments):
         async def run():
             result = function(*arguments)
-            for _ in range(4):  # what it started has begun, what it cancelled has ended and is closed
+            for _ in range(4):  # after these turns, new tasks have begun, and cancelled ones have ended and closed
                 await asyncio.sleep(0)
             return result
         return asyncio.run_coroutine_threadsafe(run(), self.loop).result(PATIENCE)
@@ -357,7 +357,7 @@ class Proxy:
             self.begin_accepting()
 
     def close_later(self, side):
-        """When the tasks that wait for it have let go of it."""
+        """Closes a side once the tasks that wait for it have released it."""
         self.loop.call_soon(self.loop.call_soon, side.close)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The servers of a storm: a master that can be set back, and a replica that can be held back and become the master."""
+"""The servers of a storm: a master that can go back to an earlier state, and a replica that can lag and become the master."""
 
 import contextlib
 import threading
@@ -11,7 +11,7 @@ from harness import free_ports, wait_until
 from parts import RollbackRedis
 from proxy import Proxy
 
-#: Copies keys to another database of the server, which takes a fraction of what it would take to bring them here.
+#: Copies keys to another database of the server. That takes a fraction of the time of reading them here.
 KEEP = """
 redis.call('SELECT', 1)
 redis.call('FLUSHDB')
@@ -37,12 +37,12 @@ NO_FILE = "not-a-file"
 
 
 def keep_state(server, pattern):
-    """Remembers the keys of some names, all of one moment."""
+    """Saves the keys that match a pattern, all at one moment."""
     server.client().eval(KEEP, 1, pattern)
 
 
 def restore_state(server, pattern):
-    """The keys of these names are those that were remembered, and no others."""
+    """Restores the saved keys, and deletes other keys that match the pattern."""
     server.client().eval(RESTORE, 1, pattern)
 
 
@@ -50,7 +50,7 @@ class Servers:
     """Two servers. The replica's link to its master is a proxy."""
 
     def __init__(self, directory, *, fsync, seed):
-        # a replica that lags on a busy machine is not cut off: it would begin from the start, and never catch up
+        # a replica that lags on a busy machine is not cut off: otherwise it would start again and never catch up
         config = {"appendfsync": fsync, "repl-diskless-sync-delay": 0, "min-replicas-max-lag": 1,
                   "client-output-buffer-limit": "replica 0 0 0", "repl-backlog-size": "64mb",
                   "enable-protected-configs": "yes", "busy-reply-threshold": 50}
@@ -69,7 +69,7 @@ class Servers:
 
     @property
     def address(self):
-        """Of the master."""
+        """The address of the master."""
         return ("127.0.0.1", self.master.port)
 
     def start(self):
@@ -89,28 +89,28 @@ class Servers:
         self.replica.client().replicaof(*self.replication.address)
 
     def is_in_step(self):
-        """Whether the replica has what the master had when this was asked."""
+        """Whether the replica has all that the master had at the time of the call."""
         before = self.master.client().info("replication")["master_repl_offset"]
         replica = self.replica.client().info("replication")
         return replica.get("master_link_status") == "up" and replica["slave_repl_offset"] >= before
 
     def hold_back(self):
-        """The replica gets nothing more, nor is it heard."""
+        """Blocks the replication link in both directions."""
         self.replication.set("both", "present", hold=True)
 
     def join(self):
-        """The replica gets what it lacks."""
+        """Opens the replication link, so that the replica catches up."""
         self.replication.clear()
 
     def promote(self):
-        """The replica becomes a master. The old one does not notice."""
+        """Makes the replica a master. The old master does not notice."""
         self.replica.client().replicaof("NO", "ONE")
         self.active = 1 - self.active
         self.replication.switch(self.address)
         self.replication.cut()
 
     def demote(self):
-        """The old master becomes a replica of the new one."""
+        """Makes the old master a replica of the new one."""
         self.follow()
 
     # --- errors of a whole server ---
@@ -122,7 +122,7 @@ class Servers:
         server.client().config_set("min-replicas-to-write", 0)
 
     def refuse_readonly(self, server):
-        """A replica of nobody who answers."""
+        """Makes the server a replica of an address that does not answer."""
         server.client().replicaof("127.0.0.1", 1)
 
     def accept_readonly(self, server):
@@ -135,14 +135,14 @@ class Servers:
         server.client().config_set("maxmemory", 0)
 
     def refuse_misconf(self, server):
-        """A snapshot that cannot be written."""
+        """Makes snapshots fail."""
         server.client().config_set("dbfilename", NO_FILE)
         server.client().config_set("save", "3600 1")
         wait_until(lambda: self.begins_snapshot(server), "a snapshot begins")
 
     @staticmethod
     def begins_snapshot(server):
-        """Not while another one is made, as for a replica."""
+        """Starts a snapshot, or schedules it after the running one, as one for a replica."""
         with contextlib.suppress(client_library.ResponseError):
             return server.client().bgsave(schedule=True)
 
@@ -151,7 +151,7 @@ class Servers:
         server.client().config_set("save", "")
 
     def refuse_busy(self, server):
-        """A script that does not end by itself."""
+        """Runs a script that does not end by itself."""
         def run():
             with contextlib.suppress(client_library.RedisError):
                 server.client().eval("while true do end", 0)
@@ -159,7 +159,7 @@ class Servers:
         self.endless.start()
 
     def accept_busy(self, server):
-        """Ends the script, also where it has not begun yet."""
+        """Ends the script, also if it has not begun yet."""
         while self.endless.is_alive():
             with contextlib.suppress(client_library.RedisError):
                 server.client().script_kill()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What happens to the keys of one site in a storm. The other sites have to notice nothing."""
+"""Faults of the keys of one site in a storm. They must not affect the other sites."""
 
 import random
 import time
@@ -9,13 +9,13 @@ from plan import FORGETFUL, INSTANCES, REFUSED, SET_BACK, SITES, TORN
 from site_keys import break_key, keys_of, lose_key, mend_key, put_back, site_key
 from store_faults import StoreFaults
 
-#: Seconds after which the visits of the other sites have to be counted without a refusal.
+#: Seconds within which visits of the other sites have to be counted without a refusal.
 OTHERS_MAX_S = 5
 
-#: Seconds between visits of the other sites where there are few: longer than a visit waits.
+#: Seconds between visits of the other sites while these are few: longer than the timeout of a visit.
 A_FEW_S = 0.7
 
-#: Seconds after which every instance has to have noticed that a site is torn.
+#: Seconds within which every instance has to notice that a site is torn.
 NOTICE_MAX_S = 60
 
 
@@ -23,22 +23,22 @@ class SiteFaults(StoreFaults):
     # --- the other sites ---
 
     def wait_for(self, condition, seconds):
-        """Waits until a condition holds, but no longer than some seconds."""
+        """Waits for a condition, at most `seconds`."""
         end = time.monotonic() + seconds
         yield lambda: condition() or time.monotonic() > end
 
     def begin_alone(self, fault):
-        """No other fault is under way, and all sites are counted."""
+        """Waits until no other fault is active and all sites are counted."""
         if fault.arguments["is_alone"]:
             self.storm.wants_calm = True
             yield lambda: len(self.storm.under_way) == 1
             yield self.storm.all_looked
             calm = Calm(self.storm.crowd, SITES)
             yield from self.wait_for(calm, 30)
-            fault.arguments["is_alone"] = calm()  # else this machine is too busy to tell anything from refusals
+            fault.arguments["is_alone"] = calm()  # otherwise this machine is too busy to judge refusals
 
     def check_others(self, fault, site):
-        """While a site is refused, the others are counted: few visits among many of the refused site, and as many as usual."""
+        """While a site is refused, the others have to be counted: with few visits next to many of the refused site, and with as many as usual."""
         if fault.arguments["is_alone"]:
             self.storm.judged += 1
             yield from self.check_a_few(fault, site)
@@ -91,9 +91,9 @@ class SiteFaults(StoreFaults):
     # --- one of two keys that prove each other ---
 
     def tear(self, fault, rest):
-        """A key is lost. All instances refuse the site until it is repaired, or the key is put back.
+        """A key is lost. All instances refuse the site until the site is repaired or the key is restored.
 
-        Each has to refuse it once: other faults may end one of them while the last one finds out.
+        Each instance has to refuse it once, not all at the same time: another fault may end one before the last one notices.
         """
         storm, key = self.storm, site_key(TORN, rest)
         yield from self.begin_alone(fault)
@@ -125,14 +125,14 @@ class SiteFaults(StoreFaults):
     def lost_totals(self, fault):
         return self.tear(fault, "hits")
 
-    # --- what cannot be told from a rollback, and what is not proven ---
+    # --- losses that look like a rollback, and keys without a proof ---
 
     def roll_back(self, fault):
         """All keys of one site go back together, and no other key."""
         yield from self.roll_back_keys(fault, site_key(SET_BACK, "*"))
 
     def lost_tokens(self, fault):
-        """Some or all of them: an attempt without an answer may be counted beside the one that follows."""
+        """Some or all tokens are lost. Then an attempt without an answer and its repetition may both count."""
         keys = keys_of(self.storm.redis, FORGETFUL, "seen", "stamps")
         draw = random.Random(fault.arguments["share"])
         lost = [key for key in keys if draw.random() < fault.arguments["share"]] or keys[-1:]
@@ -142,7 +142,7 @@ class SiteFaults(StoreFaults):
         yield 0
 
     def lost_day(self, fault):
-        """Or the hour: totals are not concerned."""
+        """Numbers of a day or an hour are lost. Totals stay."""
         for key in keys_of(self.storm.redis, FORGETFUL, fault.arguments["kind"]):
             _, content = lose_key(self.storm.redis, key)
             self.storm.books.lose_history(FORGETFUL, fault.arguments["kind"], content)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What can happen to single keys of a site in Redis, each in one step, so that no batch comes between."""
+"""Faults of single keys of a site in Redis. Each is one step, so that no batch comes in between."""
 
 BREAK = """
 redis.call('RENAME', KEYS[1], KEYS[2])
@@ -33,7 +33,7 @@ def aside(key):
 
 
 def break_key(server, key):
-    """It has a wrong type until mend_key()."""
+    """Gives the key a wrong type until mend_key()."""
     server.client().eval(BREAK, 2, key, aside(key))
 
 
@@ -42,7 +42,7 @@ def mend_key(server, key):
 
 
 def lose_key(server, key):
-    """Returns what put_back() takes, and what the key had: numbers by page, or fields of a hash."""
+    """Deletes the key. Returns the argument for put_back(), and the key's content: numbers by page, or fields of a hash."""
     kept, content = server.client(decode_responses=False).eval(LOSE, 1, key)
     return kept, {name.decode(): value.decode(errors="replace") for name, value in zip(content[::2], content[1::2])}
 
@@ -52,5 +52,5 @@ def put_back(server, key, kept):
 
 
 def keys_of(server, site, *kinds):
-    """The names of a site's keys of some kinds, in order."""
+    """The sorted names of a site's keys of some kinds."""
     return sorted(key for kind in kinds for key in server.client().keys(site_key(site, f"{kind}:*")))

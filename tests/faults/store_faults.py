@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What happens to the store of a storm: it ends, stands still, goes back in time, refuses, or is another server."""
+"""Faults of the store of a storm: it ends, is suspended, goes back in time, refuses, or fails over."""
 
 import time
 
@@ -7,7 +7,7 @@ from plan import RETAIN_S
 from servers import keep_state, restore_state
 
 
-#: How often it is tried to go back by little enough.
+#: How often a rollback is tried until it loses little enough.
 TRIES = 3
 
 
@@ -24,11 +24,10 @@ class Faults:
 
 
 class StoreFaults(Faults):
-    """What sets the store back, or changes which server it is."""
+    """Faults that set the store back or change the master."""
 
     def leave_instances_alone(self):
-        """No instance ends until all have healed: one that is gone cannot send again what it had been answered, which is
-        where the promise ends."""
+        """No instance may end until all have resent. An instance that is gone cannot resend its answered batches, so the promise ends there."""
         storm = self.storm
         storm.rolling_back = True
         yield lambda: not any(lane.startswith("instance") for lane in storm.under_way)
@@ -44,8 +43,8 @@ class StoreFaults(Faults):
         yield self.storm.redis.answers
 
     def roll_back_to(self, fault, keep, restore):
-        """What `keep` remembers is there again `seconds` later. On a machine that is too busy for that it is left out: more
-        would be lost than is retained."""
+        """Saves the state with `keep` and restores it `seconds` later. If the machine is too busy, the fault is left out, because the store would
+        lose more than instances retain."""
         yield from self.leave_instances_alone()
         for _ in range(TRIES):
             kept_at = time.monotonic()
@@ -58,14 +57,14 @@ class StoreFaults(Faults):
         yield from self.wait_until_all_looked()
 
     def roll_back_keys(self, fault, pattern):
-        """While it runs: no connection ends."""
+        """Restores keys while Redis runs, so that no connection ends."""
         def restore():
             restore_state(self.storm.redis, pattern)
             yield 0
         return self.roll_back_to(fault, lambda: keep_state(self.storm.redis, pattern), restore)
 
     def fail_over(self, fault):
-        """To a replica that lacks the visits of `seconds`."""
+        """Fails over to a replica that lacks the visits of `seconds`."""
         yield from self.leave_instances_alone()
         yield self.storm.servers.is_in_step
         self.storm.servers.hold_back()
@@ -73,7 +72,7 @@ class StoreFaults(Faults):
         yield from self.promote(fault)
 
     def promote(self, fault):
-        """Before all instances are led to the new master, some may go on with the old one."""
+        """Promotes the replica. Until all instances are led to the new master, some may go on with the old one."""
         storm, demotion = self.storm, fault.arguments["demotion"]
         storm.servers.promote()
         if demotion == "before":
@@ -90,7 +89,7 @@ class StoreFaults(Faults):
 
 class RedisFaults(StoreFaults):
     def kill(self, fault):
-        """With `always` this loses nothing that was answered; with `everysec` it may."""
+        """Kills Redis. With `everysec` it may lose answered visits, with `always` it loses none."""
         if self.storm.fsync == "everysec":
             yield from self.leave_instances_alone()
         self.storm.redis.kill()
@@ -112,7 +111,7 @@ class RedisFaults(StoreFaults):
         return self.roll_back_to(fault, self.storm.redis.take_copy, restore)
 
     def roll_back_unnoticed(self, fault):
-        """Somebody puts an earlier state into its place."""
+        """Restores an earlier state without a sign of it."""
         return self.roll_back_keys(fault, "vc:*")
 
     def end_connections(self, _fault):
@@ -139,12 +138,12 @@ class RefusalFaults(StoreFaults):
             yield from self.leave_instances_alone()
             yield storm.servers.is_in_step
             storm.servers.hold_back()
-            yield fault.seconds / 20  # so much the replica lacks
+            yield fault.seconds / 20  # the replica lacks the writes of this time
         getattr(storm.servers, f"refuse_{name}")(server)
         yield fault.seconds
         if is_long:
             yield from self.promote(fault)
-        if not is_long or fault.kind != "readonly":  # what was the master is a replica now
+        if not is_long or fault.kind != "readonly":  # the old master is a replica now
             getattr(storm.servers, f"accept_{name}")(server)
         if is_held_back and not is_long:
             storm.servers.join()

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""A storm: faults of all parts at once, under the load of visitors who write down every answer; then the count.
+"""A storm: faults of all parts at once, under the load of visitors who record every answer. Then the count.
 
     replica <- proxy <- Redis <- proxy <- instance <- nginx <- visitors
                               <- proxy <- instance <-          visitors
                               <- proxy <- instance <-
                               <- proxy <-  (by a name with several addresses)
 
-The invariant: what was answered as counted is in the store, once; what was answered as refused is not; and of the
-rest each visit is there at most once.
+The invariant: the store has each visit that was answered as counted, once. It has no visit that was answered as refused. It has every other visit
+at most once.
 """
 
 import collections
@@ -30,23 +30,23 @@ from plan import ADDRESSES, FORGETFUL, HEALTHY, INSTANCES, NAMED, REFUSED, RETAI
 from proxy import Proxy
 from servers import Servers
 
-#: Little patience, so that a fault of a second is a long one.
+#: Short timeouts, so that a fault of a second is a long one.
 HASTY = {"count.max_wait": "500ms", "redis.command_timeout": "400ms", "redis.connect_timeout": "300ms",
          "ledger.retain": f"{RETAIN_S}s", "ledger.retain_max": "512MiB"}
 
-#: Faults that are under way at once, at most.
+#: The most faults at a time.
 AT_ONCE = 5
 
-#: A fault begins at the latest so many seconds after the one before, however few visits were counted meanwhile.
+#: A fault begins at most so many seconds after the last one, however few visits were counted meanwhile.
 PAUSE_MAX = 1.0
 
-#: Seconds after which what a fault waits for is taken as not happening.
+#: Seconds after which the condition that a fault waits for counts as failed.
 STUCK_MAX_S = 240
 
-#: What the append-only file may grow to before it is rewritten: it is copied and loaded all the time.
+#: The size at which the append-only file is rewritten. It is small, because the file is often copied and loaded.
 AOF_BYTES_MAX = 8 << 20
 
-#: Longest that a visitor may wait for an answer: the longest fault, twice, and what a busy machine takes.
+#: The longest time that a visitor may wait for an answer: the longest fault, twice, and time for a busy machine.
 WAIT_MAX_MS = 15000
 
 
@@ -61,13 +61,13 @@ class Storm:
         self.connections = connections
         self.only = only
         self.say = say
-        self.under_way = {}            # lane: [fault, generator, when or on what it goes on, since when]
+        self.under_way = {}            # lane: [fault, generator, time or condition to go on, since when]
         self.kinds = collections.Counter()
         self.trace = open(self.directory / "trace", "w", encoding="utf-8")
         self.started_at = time.monotonic()
-        self.rolling_back = False      # instances are left alone
+        self.rolling_back = False      # no instance may end
         self.wants_calm = False        # no fault begins
-        self.judged = 0                # how often the other sites were looked at while one was refused
+        self.judged = 0                # number of checks of the other sites while one was refused
         self.problems = []
         self.books = Books(self.problems)
         self.faults = faults_of(self)
@@ -91,7 +91,7 @@ class Storm:
         return self.servers.master
 
     def proxy(self, index):
-        """By which an instance reaches the master now."""
+        """The proxy through which an instance reaches the master now."""
         return self.addresses.good if index == NAMED else self.proxies[index]
 
     def start(self):
@@ -118,7 +118,7 @@ class Storm:
         return {"journal.directory": f"{self.directory}/journal-%i"} if self.has_journal else {}
 
     def lead(self, index, how):
-        """An instance reaches the master of now, and loses its connections."""
+        """Leads an instance to the present master and ends its connections."""
         if index == NAMED:
             self.addresses.lead()
         else:
@@ -126,8 +126,8 @@ class Storm:
         self.proxy(index).cut(how)
 
     def groups(self):
-        """Half of the visitors by nginx, half straight to an instance; some with a key, a few on pages of all. Half of them
-        visit the site that keeps its keys."""
+        """Half of the visitors connect through nginx, half directly to an instance. Some send a key, a few visit shared pages. Half of them visit the
+        site that keeps its keys."""
         groups = []
 
         def add(name, port, parts, site=HEALTHY, **settings):
@@ -156,7 +156,7 @@ class Storm:
         return [{"connections": max(1, round(share * group.pop("parts"))), **group} for group in groups]
 
     def finish(self):
-        """Ends all that was started."""
+        """Ends all processes of the storm."""
         if self.crowd is not None:
             self.crowd.kill()
         for part in [self.nginx, *self.instances]:
@@ -168,14 +168,14 @@ class Storm:
                 part.finish()
         self.trace.close()
 
-    # --- what faults ask ---
+    # --- questions of faults ---
 
     def flush_page(self, index, site=HEALTHY):
-        """A page of the storm's own, which is not in the books."""
+        """A page that only the storm visits, and that is not in the books."""
         return f"/v1/hit/{site}/flush/{index}"
 
     def ask(self, index, target):
-        """The status of an instance's answer; None while it stands still or does not answer."""
+        """The status of an instance's answer; None if it is suspended or does not answer."""
         process = self.instances[index].process
         if process.is_paused or not process.is_running():
             return None
@@ -185,11 +185,11 @@ class Storm:
             return None
 
     def answers(self, index, target):
-        """With 200: a visit that went to the journal shows nothing."""
+        """Whether the answer is 200. A visit that went to the journal proves nothing."""
         return self.ask(index, target) == 200
 
     def all_looked(self):
-        """Whether each instance has counted a visit of each site in the store of now, and sent again what that lacked."""
+        """Whether each instance has counted a visit of each site in the present store, and has resent all that it lacked."""
         return all(all(self.answers(index, self.flush_page(index, site)) for site in SITES) and not self.is_healing(index)
                    for index in range(INSTANCES))
 
@@ -204,13 +204,13 @@ class Storm:
         return self.ask(index, self.flush_page(index, TORN)) == 503
 
     def has_repaired(self, site, trust):
-        """An operator says which of a torn site's keys is right, again until it is done: the link may break while it is."""
+        """Repairs a torn site with the key that the operator trusts. Returns whether it worked; the link may break meanwhile."""
         result = self.instances[0].ctl("repair", site, "--trust", trust)
         self.note(f"repair {site} --trust {trust}: {result.output.strip()} {result.errors.strip()}")
         return result.status == 0 or self.answers(0, self.flush_page(0, site))
 
     def rewrite(self):
-        """The append-only file becomes short again, while everything else goes on. Next time, if a fault is in the way."""
+        """Rewrites the append-only file while everything else goes on. If a fault prevents it, the next call does it."""
         client = self.redis.client()
         try:
             if client.info("persistence")["aof_rewrite_in_progress"] == 0:
@@ -241,7 +241,7 @@ class Storm:
             time.sleep(0.002)
 
     def next_fault(self):
-        """The first of the plan that can begin now."""
+        """The first fault of the plan that can begin now."""
         if len(self.under_way) < AT_ONCE and not self.wants_calm:
             for fault in self.plan:
                 if fault.lane not in self.under_way and not (self.rolling_back and fault.lane.startswith("instance")):
@@ -278,7 +278,7 @@ class Storm:
             raise RuntimeError(f"{lane}: {failure}") from failure
 
     def check_parts(self):
-        """Nothing ends that was not ended here, and the files stay small."""
+        """Checks that no part has ended by itself, and keeps the files small."""
         if self.crowd.child.poll() is not None:
             raise RuntimeError(f"the visitors have gone: {(self.directory / 'crowd.log').read_text()}")
         for index, daemon in enumerate(self.instances):
@@ -288,7 +288,7 @@ class Storm:
             self.rewrite()
 
     def aof_bytes(self):
-        """Of what was added since the last time it was rewritten."""
+        """The bytes added since the last rewrite."""
         newest = max(self.redis.data.glob("*.incr.aof"), key=lambda path: int(path.name.split(".")[-3]), default=None)
         return newest.stat().st_size if newest is not None else 0
 
@@ -300,7 +300,7 @@ class Storm:
     # --- the count ---
 
     def settle(self):
-        """No faults, no visitors: all that is under way comes to its end."""
+        """Ends all faults and visitors, and waits until all work is done."""
         for index in range(INSTANCES):
             self.proxy(index).clear()
         self.crowd.stop()
@@ -314,7 +314,7 @@ class Storm:
                    "nothing is left in the proxies")
 
     def wait_for_replay(self, daemon):
-        """Tens of thousands of records may be left: what matters is that they become fewer."""
+        """Waits for the replay of the journal. Tens of thousands of records may be left, so it only checks that they become fewer."""
         def left():
             return daemon.status().get("journal", {"records": 0})["records"]
 
@@ -324,7 +324,7 @@ class Storm:
             records = left()
 
     def count(self):
-        """Compares what the visitors were told with what the store has."""
+        """Compares the answers of the visitors with the store."""
         for daemon in self.instances if self.has_journal else []:
             result = run_ctl("--json", "journal", "aside", self.directory / f"journal-{daemon.name}")
             self.books.set_aside(result.json())
@@ -350,9 +350,9 @@ class Storm:
             self.problems.append(f"instances say that {lost} visits are lost")
 
     def judge_numbers(self):
-        """While one instance has not yet healed what the store lost, another gives numbers out that were given before: the
-        numbers of a page are in order as far as they come from one instance. After totals are lost they begin anew,
-        and a visit whose token was lost may be counted twice."""
+        """Checks the order of numbers. Until an instance has resent what the store lost, another instance may give out numbers a second time. So
+        after a rollback only numbers from one instance are in order. After lost totals, numbers start again. A visit whose token was lost may
+        count twice."""
         crowd = self.crowd
         was_rolled_back = any("roll back" in kind or "fail over" in kind for kind in self.kinds)
         if crowd.twice and not was_rolled_back:
@@ -364,7 +364,7 @@ class Storm:
     # --- the report ---
 
     def options(self):
-        """What makes tests/faults/chaos do the same, besides the seed."""
+        """The options of tests/faults/chaos that repeat this storm, without the seed."""
         return (f"--faults {self.fault_count} --visits {self.visits} --connections {self.connections}"
                 f"{'' if self.has_nginx else ' --direct'}{' --journal yes' if self.has_journal else ' --journal no'}"
                 f"{''.join(f' --only {words!r}' for words in self.only)}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The name of the store has several addresses, and one of them leads to the master: it is found, wherever it stands."""
+"""The name of the store has several addresses, one of them the master's. The daemon finds it in any position."""
 
 import pytest
 
@@ -8,10 +8,10 @@ from harness import wait_until
 from addresses import Addresses
 from parts import PATIENT
 
-#: What an address may be besides the master's.
+#: States of an address that is not the master's.
 NO_USE = ["refuses", "hangs", "drops", "replica"]
 
-#: Attempts that take no longer than this.
+#: Short timeouts of an attempt.
 QUICK = {**PATIENT, "redis.connect_timeout": "200ms", "redis.command_timeout": "300ms"}
 
 
@@ -32,7 +32,7 @@ def make_daemon(new_daemon, addresses):
 
 @pytest.mark.parametrize("state", NO_USE)
 def test_the_last_address_is_the_masters(make_daemon, addresses, state):
-    """From the start; log and status name it."""
+    """The daemon finds it at the start; log and status name it."""
     addresses.set([state, state, "master"])
     daemon = make_daemon()
     daemon.wait_for_store()
@@ -44,7 +44,7 @@ def test_the_last_address_is_the_masters(make_daemon, addresses, state):
 
 @pytest.mark.parametrize("state", NO_USE)
 def test_another_address_becomes_the_masters(make_daemon, addresses, state):
-    """While it runs, again and again."""
+    """The master's address changes again and again while the daemon runs."""
     daemon = make_daemon().wait_for_store()
     visits = 0
     for good in (1, 0, 2, 1):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a storm finds wrong in its books, and which faults it consists of."""
+"""The errors that a storm finds in its books, and the plan of its faults."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def books():
 
 @pytest.fixture
 def put(redis):
-    """put(site, page, total) is a page whose days and hours agree with its total."""
+    """put(site, page, total) writes a page whose days and hours agree with its total."""
     client = redis.client()
 
     def make(site, page, total):
@@ -33,13 +33,13 @@ def put(redis):
 ])
 def test_a_page(books, redis, put, counted, doubtful, stored, losses, doubles):
     put(HEALTHY, "/own/a/1/1", stored)
-    put(HEALTHY, "/flush/1", 7)  # the storm's own
+    put(HEALTHY, "/flush/1", 7)  # a page of the storm itself
     books.compare(redis, {(HEALTHY, "/own/a/1/1"): (counted, doubtful)} if counted else {})
     assert (books.losses, books.doubles, len(books.problems)) == (losses, doubles, losses + doubles)
 
 
 def test_the_same_page_of_two_sites(books, redis, put):
-    """What one has too many does not make up for what the other lacks."""
+    """An extra visit of one site does not cancel out a missing one of another."""
     put(HEALTHY, "/own/a/1/1", 4)
     put(TORN, "/own/a/1/1", 2)
     books.compare(redis, {(HEALTHY, "/own/a/1/1"): (3, 0), (TORN, "/own/a/1/1"): (3, 0)})
@@ -90,7 +90,7 @@ def test_a_plan_follows_from_its_seed():
 
 
 def test_a_long_plan_has_all_kinds():
-    """Of a thousand faults each kind strikes some times, those that take long a few times."""
+    """In a plan of a thousand faults each kind occurs several times; kinds that take long occur a few times."""
     for seed in (1, 2, 3):
         names = [fault.name for fault in draw_plan(seed, 1000)]
         assert {name.split()[0] for name in names} == set(FAMILIES)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A short storm in each test run; `make chaos` is the long one. See storm.py for what is checked."""
+"""A short storm in each test run. `make chaos` runs the long one. storm.py lists the checks."""
 
 import os
 import pathlib
@@ -34,15 +34,15 @@ def check(directory, seed, **arguments):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [30, 71])
 def test_a_storm(directory, seed):
-    """Behind nginx and straight to the instances; with AOF `always` and `everysec`. The seeds are some whose plans have
-    most kinds, and none of those that take long: each of these has a test of its own."""
+    """Visitors come through nginx and directly; the AOF has `always` and `everysec`. The plans of these seeds have most kinds of faults, but none
+    that takes long. Those have tests of their own."""
     check(directory, seed, faults=50, visits=50000)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [48, 59])
 def test_a_storm_with_journals(directory, seed):
-    """Nobody is refused, but of a torn site; instances that are killed are started again on their journal."""
+    """Only visits of a torn site are refused. Killed instances start again with their journal."""
     storm = check(directory, seed, faults=50, visits=50000, has_journal=True)
     assert storm.crowd.sum("journaled") > 0
     assert storm.crowd.sum("refused") == storm.crowd.sum("refused", TORN)
@@ -54,7 +54,7 @@ def test_a_storm_without_nginx(directory):
 
 
 def stat_of(pid):
-    """(name, state) by proc(5); None where there is no such process."""
+    """(name, state) by proc(5); None if there is no such process."""
     try:
         name, _, rest = pathlib.Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(") ")
         return name, rest[0]
@@ -77,7 +77,7 @@ def is_running(pid):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_storm_that_is_cut_short_leaves_no_process_behind(directory, number):
-    """Nor workers of nginx, whose master is killed with the storm."""
+    """No workers of nginx either, whose master is killed with the storm."""
     def all_parts():
         found = processes_below(storm.pid)
         names = list(found.values())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Instances that end and are replaced, while visitors come."""
+"""Instances that end and are replaced under load."""
 
 import concurrent.futures
 import signal
@@ -19,7 +19,7 @@ def store(redis):
 
 @pytest.fixture
 def fleet(new_daemon, store, directory):
-    """Three instances on ports that they keep, and on unix sockets."""
+    """Three instances on fixed ports and on unix sockets."""
     return [new_daemon({**store.settings, "http.listen": [f"127.0.0.1:{port}", f"unix:{directory}/%i.sock"]},
                        name=f"i{number}").wait_for_store()
             for number, port in enumerate(free_ports(3))]
@@ -35,12 +35,12 @@ def restart_each(fleet, crowd, rounds):
         for daemon in fleet:
             crowd.wait_for_more(500)
             daemon.stop()
-            crowd.wait_for_more(200)  # the others carry on
+            crowd.wait_for_more(200)  # the other instances go on
             daemon.start()
 
 
 def test_rolling_restart_behind_nginx(fleet, nginx, store, visitors):
-    """No failed request, no number twice, none missing."""
+    """No request fails. Each number is given once and none is missing."""
     crowd = visitors([nginx.address], connections=48)
     restart_each(fleet, crowd, 2)
     crowd.wait_for_more(500)
@@ -51,8 +51,8 @@ def test_rolling_restart_behind_nginx(fleet, nginx, store, visitors):
 
 
 def test_rolling_restart_of_instances_themselves(fleet, store, visitors):
-    """Without a proxy a visitor sees connections that end, and finds nobody for a moment; but each number is given
-    once, and none is missing among those that were answered or broke off."""
+    """Without a proxy, visitors see connections end, and for a moment no instance listens. But each number is given once. None is missing among the
+    visits that were answered or broke off."""
     crowd = visitors([daemon.address for daemon in fleet], connections=48)
     restart_each(fleet, crowd, 2)
     crowd.wait_for_more(500)
@@ -62,7 +62,7 @@ def test_rolling_restart_of_instances_themselves(fleet, store, visitors):
 
 
 def test_kill_each_behind_nginx(fleet, nginx, store, visitors):
-    """kill -9 instead: nginx repeats what it got no answer to, under the same X-Request-Id, and it counts once."""
+    """With kill -9, nginx repeats requests without an answer under the same X-Request-Id. They count once."""
     crowd = visitors([nginx.address], connections=48)
     for daemon in fleet * 2:
         crowd.wait_for_more(500)
@@ -80,8 +80,8 @@ def test_kill_each_behind_nginx(fleet, nginx, store, visitors):
 # --- the end while the store is away ---
 
 def end_in_time(daemon):
-    """SIGTERM: it ends by itself, with status 0, within drain.timeout (5 s) and what a busy machine takes: less than half of
-    count.max_wait, which is what the visitors would wait otherwise."""
+    """Sends SIGTERM. The daemon has to end by itself with status 0, within drain.timeout (5 s) and some time for a busy machine. That is less than
+    half of count.max_wait, which visitors would wait otherwise."""
     start = time.monotonic()
     daemon.signal(signal.SIGTERM)
     assert daemon.process.wait() == 0
@@ -90,7 +90,7 @@ def end_in_time(daemon):
 
 @pytest.mark.parametrize("how", ["killed", "frozen", "black hole"])
 def test_end_while_the_store_is_away(new_daemon, new_proxy, redis, store, visitors, how):
-    """Within five seconds; every visitor is answered, and nothing that was answered as counted is lost."""
+    """It ends within five seconds. Every visitor gets an answer, and no visit that was answered as counted is lost."""
     proxy = new_proxy(redis.socket)
     daemon = new_daemon({**link_settings(proxy), "count.max_wait": "20s"}).wait_for_store()
     crowd = visitors([daemon.address], connections=32)
@@ -116,14 +116,14 @@ def test_end_while_the_store_is_away(new_daemon, new_proxy, redis, store, visito
 
 
 def check_after_the_end(crowd, store):
-    # what a frozen store had received may be applied a moment later
+    # a store that was suspended may apply received commands a moment later
     client = store.client()
     wait_until(lambda: len(client.client_list(_type="normal")) <= 1, "the last command was read")
     crowd.check_bounds(store.total())
 
 
 def test_end_while_the_store_comes_back(new_daemon, redis, store, visitors):
-    """What waits when the end begins is still counted, if the store is back in time."""
+    """Visits that wait when the drain begins are counted if the store is back in time."""
     daemon = new_daemon({**store.settings, "count.max_wait": "20s"}).wait_for_store()
     crowd = visitors([daemon.address], connections=32)
     crowd.wait_for_more(500)
@@ -142,7 +142,7 @@ def test_end_while_the_store_comes_back(new_daemon, redis, store, visitors):
 
 
 def test_end_while_it_heals(new_daemon, new_rollback_redis, new_proxy):
-    """What the store lacks is sent before the end."""
+    """The daemon resends all that the store lacks before it ends."""
     redis = new_rollback_redis(name="forgetful")
     proxy = new_proxy(redis.socket)
     daemon = new_daemon(link_settings(proxy)).wait_for_store()

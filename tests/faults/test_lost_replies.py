@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The link is lost after a batch was sent and before its answer: the batch is sent again, and counts once.
+"""The link is lost after a batch was sent and before its answer. The batch is sent again and counts once.
 
-Who has patience gets the number that follows the last one, each exactly once; nobody's number is skipped.
+With a long timeout every visitor gets the next number. No number is given twice or skipped.
 """
 
 import random
@@ -32,7 +32,7 @@ def daemon(new_daemon, proxy):
 
 
 class Group:
-    """A few visitors who come at the same moment."""
+    """A few visitors who send their visits at the same moment."""
 
     def __init__(self, daemon, size=4):
         self.connections = [Connection(daemon.address) for _ in range(size)]
@@ -43,7 +43,7 @@ class Group:
             connection.send(REQUEST)
 
     def take(self):
-        """Their numbers are the next ones, each given once."""
+        """Checks that their numbers are the next ones, each given once."""
         numbers = sorted(connection.answer().number for connection in self.connections)
         expected = list(range(self.total + 1, self.total + len(numbers) + 1))
         assert numbers == expected
@@ -55,7 +55,7 @@ class Group:
 
 
 def length_of_one(proxy, group, direction):
-    """Bytes of a command, or of its answer."""
+    """The length of a command or of its answer, in bytes."""
     group.visit()
     lengths = []
     for _ in range(5):
@@ -71,7 +71,7 @@ def length_of_one(proxy, group, direction):
 
 @pytest.mark.parametrize("direction", ["up", "down"])
 def test_cut_at_every_byte(daemon, store, proxy, direction):
-    """Of the command ("up"), or of its answer ("down")."""
+    """Cuts the command ("up") or its answer ("down")."""
     draw = random.Random(direction)
     group = Group(daemon)
     length = length_of_one(proxy, group, direction)
@@ -83,13 +83,13 @@ def test_cut_at_every_byte(daemon, store, proxy, direction):
     assert len(proxy.connects) - connects >= length, "a cut that did not happen shows nothing"
     batches = daemon.status()["batches"]
     assert batches["resent"] >= length - 1
-    # of an answer that is cut, the batch was applied; of a command, only when it was cut at its very end
+    # if the answer was cut, the batch was applied; if the command was cut, only at its very end
     assert batches["duplicates"] >= (length - 1 if direction == "down" else 0)
     assert batches["gaps"] == 0
 
 
 def test_cut_in_the_greeting(daemon, store, proxy):
-    """Anywhere before the link is ready, again and again: the visit waits."""
+    """The link is cut again and again before it is ready. The visit waits."""
     draw = random.Random(5)
     group = Group(daemon)
     group.visit()
@@ -107,7 +107,7 @@ def test_cut_in_the_greeting(daemon, store, proxy):
 
 
 def test_cut_anywhere_under_load(daemon, store, proxy, visitors):
-    """The batches are of any size, and of many pages."""
+    """With batches of any size and with many pages."""
     draw = random.Random(11)
     targets = ["/count", *(f"/v1/hit/default/{page}" for page in range(12))]
     crowd = visitors([daemon.address], connections=64, targets=targets)
@@ -131,7 +131,7 @@ def test_cut_anywhere_under_load(daemon, store, proxy, visitors):
 
 @pytest.mark.parametrize("direction", ["up", "down", "both"])
 def test_silence(new_daemon, store, proxy, direction):
-    """A black hole, and half of one: the answer does not come, the link is given up, the batch is sent again."""
+    """A black hole in one direction or both: no answer arrives, so the daemon closes the link and sends the batch again."""
     daemon = new_daemon({**link_settings(proxy), **PATIENT, "redis.command_timeout": "200ms"}).wait_for_store()
     group = Group(daemon)
     for _ in range(5):
@@ -147,13 +147,13 @@ def test_silence(new_daemon, store, proxy, direction):
 
 @pytest.mark.parametrize("direction", ["up", "both"])
 def test_a_command_that_arrives_late(new_daemon, store, proxy, direction):
-    """After the same batch was sent again by another connection, and after many that follow it: it is not applied."""
+    """It arrives after another connection has sent the same batch again, and many later ones. It is not applied."""
     daemon = new_daemon({**link_settings(proxy), **PATIENT, "redis.command_timeout": "200ms"}).wait_for_store()
     group = Group(daemon)
     for following in (0, 1, 5):
         group.visit()
         proxy.set(direction, "present", hold=True)
-        group.visit()  # by the next connection
+        group.visit()  # over the next connection
         for _ in range(following):
             group.visit()
         commands = store.client().info("commandstats")["cmdstat_evalsha"]["calls"]
@@ -165,7 +165,7 @@ def test_a_command_that_arrives_late(new_daemon, store, proxy, direction):
 
 
 def test_silence_for_longer_than_anybody_waits(new_daemon, store, proxy, visitors):
-    """Each visitor is told what is true of its visit: counted, not counted, or not known."""
+    """Each visitor gets the true outcome of its visit: counted, not counted, or unknown."""
     daemon = new_daemon({**link_settings(proxy), "count.max_wait": "300ms", "redis.command_timeout": "200ms",
                          "redis.connect_timeout": "200ms"}).wait_for_store()
     crowd = visitors([daemon.address], connections=32)
@@ -208,7 +208,7 @@ def gaps_between(connects):
 
 
 def test_one_attempt_at_a_time_with_growing_pauses(daemon, proxy):
-    """Backoff: at most 50 ms, 100 ms, 200 ms … before an attempt, and drawn, so that instances do not come together."""
+    """The back-off before an attempt is at most 50 ms, 100 ms, 200 ms … It is random, so that instances do not connect at the same time."""
     first = len(proxy.connects)
     proxy.refuse()
     proxy.cut()
@@ -225,7 +225,7 @@ def test_one_attempt_at_a_time_with_growing_pauses(daemon, proxy):
 
 
 def test_pauses_are_drawn_evenly(daemon, proxy):
-    """Full jitter: the first pause is anything up to 50 ms, also next to nothing."""
+    """Full jitter: the first pause is any time up to 50 ms, also almost none."""
     group = Group(daemon, 1)
     group.visit()
     first = len(proxy.connects)
@@ -234,13 +234,13 @@ def test_pauses_are_drawn_evenly(daemon, proxy):
         group.visit()
     pauses = sorted(gaps_between(proxy.connects[first - 1:]))
     assert len(pauses) == 60
-    # this machine may add to a pause, but takes nothing off
+    # this machine may make a pause longer, but never shorter
     assert pauses[6] < 0.025 and pauses[30] > 0.010, pauses
     assert pauses[6] < pauses[53] / 1.5, pauses
 
 
 def test_a_hundred_quick_losses_do_not_leak(daemon, store, proxy):
-    """Each connection that was given up is closed."""
+    """Each abandoned connection is closed."""
     group = Group(daemon, 2)
     for _ in range(100):
         proxy.cut("reset")

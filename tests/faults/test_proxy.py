@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The proxy does what it says: otherwise the tests that use it show nothing."""
+"""Tests of the proxy itself: without them, the tests that use it would prove nothing."""
 
 import socket
 import threading
@@ -11,7 +11,7 @@ from harness import wait_until
 
 
 class Echo:
-    """Sends back what it gets, and remembers it."""
+    """Returns all bytes that it receives, and records them."""
 
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -169,7 +169,7 @@ def test_black_hole(connection, echo, proxy, direction, arrived):
 
 @pytest.mark.parametrize("direction, arrived", [("up", b"!"), ("down", b"!abc")])
 def test_held_back_and_delivered(connection, echo, proxy, direction, arrived):
-    """Also after its sender has gone: the end comes after it."""
+    """Held bytes arrive even after their sender has gone. The end of the connection comes after them."""
     proxy.set(direction, hold=True)
     connection.sendall(b"abc")
     wait_until(lambda: proxy.taken("up") == 4 and (direction == "up" or proxy.taken("down") == 4), "it is in the proxy")

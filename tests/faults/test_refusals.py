@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A server that answers each write with an error: nothing that was answered before is forgotten meanwhile, however long it
-lasts, since the server that comes after may lack it."""
+"""A server answers each write with an error. Instances retain all answered batches during the refusal, however long it lasts, because the next master
+may lack them."""
 
 import pytest
 
@@ -18,13 +18,13 @@ def front(new_proxy, servers):
 
 
 def has_refused(daemon):
-    """Whether the store refuses a visit, which comes for that."""
+    """Makes a visit and returns whether the store refuses it."""
     return daemon.fetch("/v1/hit/default/probe").status == 503
 
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_refused_for_longer_than_is_retained_then_failed_over(new_daemon, servers, front, name):
-    """The replica lacks visits that were answered. When it becomes the master they are sent again."""
+    """The replica lacks answered visits. When it becomes the master, the instance resends them."""
     daemon = new_daemon({**link_settings(front), "count.max_wait": "100ms", "ledger.retain": "1s"}).wait_for_store()
     for _ in range(10):
         daemon.count()
@@ -48,7 +48,7 @@ def test_refused_for_longer_than_is_retained_then_failed_over(new_daemon, server
 
 @pytest.mark.parametrize("name", [*REFUSALS, "busy"])
 def test_refused_for_a_while_under_load(new_daemon, servers, front, visitors, name):
-    """Who waits is counted when it is over, once."""
+    """Waiting visits are counted once when the refusal is over."""
     daemon = new_daemon({**link_settings(front), **PATIENT}).wait_for_store()
     crowd = visitors([daemon.address], connections=16, targets=["/count", "/v1/hit/default/a"])
     for _ in range(2):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A request that arrives several times, because a proxy or a client got no answer, counts once, and who asks gets its
-number. The instances here count a visit and then break before they can say so."""
+"""A proxy or a client repeats a request that got no answer. It counts once, and the client gets its number. The instances here count a visit and then
+fail before they answer."""
 
 import concurrent.futures
 import time
@@ -40,13 +40,13 @@ def nginx(new_nginx, fleet):
 
 @pytest.fixture
 def ask():
-    """ask(address, …) is a request under way; result() is its answer."""
+    """ask(address, …) starts a request; result() returns its answer."""
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         yield lambda *arguments, **named: pool.submit(fetch, *arguments, **named)
 
 
 def the_one_that_waits(fleet):
-    """The instance that has the visit, which the store has applied and not answered."""
+    """The instance with the visit that the store has applied but not answered."""
     def find():
         running = [daemon for daemon in fleet if daemon.process.is_running()]
         return [daemon for daemon in running if daemon.status()["visits"]["waiting"] == 1]
@@ -59,7 +59,7 @@ def wait_for_batches(store, count):
 
 
 def test_two_instances_count_and_die(fleet, links, nginx, store, ask):
-    """nginx repeats a GET on the second and the third. Without tokens this would count three times."""
+    """nginx repeats a GET at the second and at the third instance. Without tokens this would count three times."""
     for link in links:
         link.set("down", hold=True)
     visit = ask(nginx.address, "/count.json")
@@ -78,7 +78,7 @@ def test_two_instances_count_and_die(fleet, links, nginx, store, ask):
 
 
 def test_a_repetition_of_nginx_and_another_page_under_one_key(fleet, links, nginx, store, ask):
-    """The instance that counted a page dies before it says so; nginx asks another one, and that finds the page's own token."""
+    """The instance that counted a page dies before it answers. nginx asks another one, which finds the page's own token."""
     key = {"headers": {"Idempotency-Key": "order-17"}}
     other = fetch(fleet[1].address, "/v1/hit/default/other", **key)
     assert (other.json()["count"], other.headers["visitcount-status"]) == (1, "counted")
@@ -115,7 +115,7 @@ def test_a_post_is_not_repeated_by_nginx_but_by_who_sent_it(fleet, links, nginx,
 
 
 def test_a_client_asks_again_elsewhere_before_the_first_attempt_is_settled(fleet, links, store, ask):
-    """The first attempt is on its way to the store, not lost: whichever arrives first counts, the other one does not."""
+    """The first attempt is on its way to the store, not lost. Whichever attempt arrives first counts, the other one does not."""
     links[0].set("up", "present", hold=True)
     first = ask(fleet[0].address, "/count.json", headers={"Idempotency-Key": "abc"})
     wait_until(lambda: fleet[0].status()["visits"]["waiting"] == 1, "the first attempt waits")
@@ -130,9 +130,8 @@ def test_a_client_asks_again_elsewhere_before_the_first_attempt_is_settled(fleet
 @pytest.mark.parametrize("header, value, window_s, stretch_s", [
     ("X-Request-Id", "0123456789abcdef", 15, 60), ("X-Request-Id", "{:.3f}-{:032x}", 20, 1), ("Idempotency-Key", "order-17", 3600, 3600)])
 def test_an_attempt_waits_in_a_journal(new_daemon, links, store, directory, header, value, window_s, stretch_s):
-    """Its instance dies before it answers, or its answer is lost, and another one counts the next attempt. The first
-    must not count beside it when it is replayed, much later than requests are remembered without journals. A visit of
-    another page under the same token does not stand for either."""
+    """Its instance dies before it answers, or its answer is lost, and another instance counts the next attempt. The first attempt is replayed much
+    later than the window, and must not count too. A visit of another page under the same token is a visit of its own."""
     settings = {**PATIENT, "journal.directory": f"{directory}/%i"}
     first, second = (new_daemon({**link_settings(link), **settings}, name=name).wait_for_store()
                      for name, link in zip("ab", links))
@@ -148,7 +147,7 @@ def test_an_attempt_waits_in_a_journal(new_daemon, links, store, directory, head
         answer = second.fetch(page, **attempt)
         assert (answer.json()["count"], answer.headers["visitcount-status"]) == (1, "counted"), page
     (bucket,) = store.client().keys("vc:{default}:seen:*") + store.client().keys("vc:{default}:stamps:*")
-    lifetime_s = stretch_s + 3 * window_s + 600  # its stretch, three windows, and journal.keep_tokens
+    lifetime_s = stretch_s + 3 * window_s + 600  # the bucket's length, three windows, and journal.keep_tokens
     assert lifetime_s - 5 <= store.client().ttl(bucket) <= lifetime_s
     links[0].clear()
     first.start().wait_for_store()
@@ -159,7 +158,7 @@ def test_an_attempt_waits_in_a_journal(new_daemon, links, store, directory, head
 
 @pytest.mark.parametrize("settings", [{"count.max_wait": "500ms", "redis.command_timeout": "400ms", "redis.connect_timeout": "400ms"}])
 def test_who_is_told_not_counted_was_not_counted(fleet, links, nginx, store, ask):
-    """Also by way of nginx: one instance counts and does not get to know."""
+    """Also through nginx: one instance sends the visit and never learns that it was counted."""
     for link in links:
         link.set("down", hold=True)
     visit = ask(nginx.address, "/count.json")
@@ -176,8 +175,7 @@ def test_who_is_told_not_counted_was_not_counted(fleet, links, nginx, store, ask
 
 @pytest.mark.parametrize("settings", [{"count.max_wait": "500ms", "redis.command_timeout": "400ms", "redis.connect_timeout": "400ms"}])
 def test_who_is_told_not_counted_was_not_counted_when_an_instance_dies(fleet, links, nginx, store, ask):
-    """The first one dies; the next one is asked, and refuses. What nginx passes on must not be a promise that the visit
-    was not counted."""
+    """The first instance dies. nginx asks the next one, which refuses. The answer of nginx must not promise that the visit was not counted."""
     for link in links:
         link.set("down", hold=True)
     visit = ask(nginx.address, "/count.json")

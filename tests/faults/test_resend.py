@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The store comes back without what it had acknowledged: the instance sends it again, and says so.
+"""The store comes back without batches that it had acknowledged. The instance resends them and reports it.
 
-Afterwards the total is what was answered, as if nothing had happened; where it cannot be, it is said exactly what is
-missing. The Redis is real, and what it loses is lost for certain.
+Afterwards the total equals the answers, as if no loss had happened. If a resend is impossible, the report says exactly how much is missing. The
+Redis is real, and its losses are certain.
 """
 
 import pytest
@@ -13,7 +13,7 @@ from parts import PATIENT, link_settings, pass_seconds
 
 
 def check_settled(daemon, store, crowd):
-    """All is in the store as it was answered, once."""
+    """Checks that the store has all answered visits, once."""
     wait_until(lambda: daemon.status()["visits"]["waiting"] == 0, "nobody waits")
     crowd.check_exact({target: store.total(page=page_of(target)) for target in crowd.numbers})
 
@@ -22,12 +22,12 @@ def page_of(target):
     return "/" if target == "/count" else target[len("/v1/hit/default"):]
 
 
-#: How status calls them.
+#: The names in the status.
 LONG = {"healed": "healed_visits", "lost": "lost_visits"}
 
 
 def batches(daemon, *names):
-    """Numbers of `visitcountctl status --json`."""
+    """Numbers from `visitcountctl status --json`."""
     result = daemon.ctl("status", "--json")
     assert result.status == 0, result
     numbers = result.json()["batches"]
@@ -59,7 +59,7 @@ def daemon(new_daemon, store):
 
 
 def lose(daemon, redis, visits):
-    """`visits` that were answered are gone when Redis is back."""
+    """Redis comes back without the last `visits` answered visits."""
     redis.take_copy()
     for _ in range(visits):
         daemon.count()
@@ -67,7 +67,7 @@ def lose(daemon, redis, visits):
 
 
 def test_visits_that_a_crash_took_are_there_again(daemon, redis, store):
-    """Also when no further visit comes: the store is asked where it is as soon as it is back."""
+    """Also without further visits: the instance checks the ledger as soon as the store is back."""
     for number in range(1, 6):
         assert daemon.count() == number
     lose(daemon, redis, 7)
@@ -83,7 +83,7 @@ def test_visits_that_a_crash_took_are_there_again(daemon, redis, store):
 
 
 def test_crashes_under_load(daemon, redis, store, visitors):
-    """Several times, with visits under way, of several pages; nobody is refused, and nobody's number is given again."""
+    """Redis crashes several times under visits of several pages. No visit is refused, and no number is given twice."""
     targets = ["/count", "/v1/hit/default/a", "/v1/hit/default/b"]
     crowd = visitors([daemon.address], connections=48, targets=targets)
     for _ in range(6):
@@ -106,7 +106,7 @@ def test_three_instances_heal_each_their_own(new_daemon, redis, store, visitors)
     idle = new_daemon({**store.settings, **PATIENT}, name="idle").wait_for_store()
     crowd.wait_for_more(200)
     redis.take_copy()
-    before = idle.count()  # it has answered one visit that will be lost, and no other comes
+    before = idle.count()  # it has one answered visit that will be lost, and gets no other
     crowd.wait_for_more(400)
     redis.lose_since_copy()
     redis.start()
@@ -120,7 +120,7 @@ def test_three_instances_heal_each_their_own(new_daemon, redis, store, visitors)
 
 
 def test_the_hour_of_a_visit_stays_with_it(daemon, redis, store):
-    """Numbers by day and hour heal as well."""
+    """A resend also restores numbers by day and hour."""
     daemon.count()
     lose(daemon, redis, 5)
     redis.start()
@@ -129,7 +129,7 @@ def test_the_hour_of_a_visit_stays_with_it(daemon, redis, store):
 
 
 def test_a_second_crash_while_it_is_healed(new_daemon, redis, store, new_proxy):
-    """Between two batches that are sent again. Those that were healed are lost once more, and healed once more."""
+    """The second crash strikes between two resends. The resent batches are lost again and resent again."""
     proxy = new_proxy(redis.socket)
     daemon = new_daemon({**link_settings(proxy), **PATIENT}).wait_for_store()
     daemon.count()
@@ -146,8 +146,8 @@ def test_a_second_crash_while_it_is_healed(new_daemon, redis, store, new_proxy):
 
 
 def test_an_outage_longer_than_visits_are_kept(new_daemon, redis, store):
-    """ledger.retain counts while the store is there: what it acknowledged just before it went away is what it may
-    come back without, however long it was away."""
+    """The time of ledger.retain passes only while the store is there. The store may come back without the last acknowledged batches, however long it
+    was away."""
     daemon = new_daemon({**store.settings, **PATIENT, "ledger.retain": "1s"}, name="short").wait_for_store()
     daemon.count()
     lose(daemon, redis, 5)
@@ -158,7 +158,7 @@ def test_an_outage_longer_than_visits_are_kept(new_daemon, redis, store):
 
 
 def test_what_was_healed_is_kept_as_if_it_were_new(new_daemon, store):
-    """A store that lost it once may lose it again: ledger.retain counts from when the store acknowledged it last."""
+    """A store that lost a batch once may lose it again. So ledger.retain counts from the last acknowledgement."""
     daemon = new_daemon({**store.settings, **PATIENT, "ledger.retain": "4s"}).wait_for_store()
     for _ in range(5):
         daemon.count()
@@ -172,8 +172,7 @@ def test_what_was_healed_is_kept_as_if_it_were_new(new_daemon, store):
 
 
 def test_links_that_break_while_it_heals(new_daemon, store, new_proxy, redis):
-    """At any byte of the answers to what is sent again: nothing is counted twice, and status says exactly how many
-    visits were healed."""
+    """The link is cut at any byte of the answers to resends. No visit counts twice, and status reports exactly how many visits were resent."""
     proxy = new_proxy(redis.socket)
     daemon = new_daemon({**link_settings(proxy), **PATIENT}).wait_for_store()
     visits = 0
@@ -197,7 +196,7 @@ def test_links_that_break_while_it_heals(new_daemon, store, new_proxy, redis):
 
 
 def test_a_crash_in_the_middle_of_a_transaction(daemon, redis, store):
-    """The append-only file ends inside of the last batch. Half of it must not come back at a later start."""
+    """The append-only file ends inside the last batch. Half of that batch must not come back at a later start."""
     for page in "abc":
         assert daemon.fetch(f"/v1/hit/default/{page}").json()["count"] == 1
     redis.take_copy()
@@ -221,13 +220,13 @@ def test_a_crash_in_the_middle_of_a_transaction(daemon, redis, store):
     assert batches(daemon, "healed", "lost") == (1, 0)
 
 
-# --- what cannot be healed ---
+# --- losses without a resend ---
 
 def test_flushall_without_retained_visits_says_what_is_lost(new_daemon, store):
     daemon = new_daemon({**store.settings, **PATIENT, "ledger.retain": "0ms"}).wait_for_store()
     for number in range(1, 8):
         assert daemon.count() == number
-    pass_seconds(1.5)  # what is not kept goes within a second
+    pass_seconds(1.5)  # batches that are too old are dropped within a second
     store.client().flushall()
     assert daemon.count() == 1
     assert daemon.count() == 2
@@ -253,7 +252,7 @@ def test_flushall_is_healed_as_far_as_visits_are_kept(new_daemon, store):
 
 
 def test_flushall_within_what_is_kept(daemon, store, visitors):
-    """Somebody empties the store under load: all of it is there again."""
+    """An operator empties the store under load. A resend restores all visits."""
     crowd = visitors([daemon.address], connections=16)
     for _ in range(3):
         crowd.wait_for_more(300)
@@ -282,8 +281,8 @@ def test_failover_to_a_replica_that_was_held_back(new_daemon, pair):
 
 
 def test_failover_under_load_and_back_and_forth(new_daemon, pair, visitors):
-    """The masters that were left do not notice, keep what they have, and lag behind when they are the master again:
-    as when a network is parted and joined, and each side had elected one."""
+    """The abandoned masters do not notice and keep their data. They lag when they become the master again, as in a split network with a master on
+    each side."""
     daemon = new_daemon({**pair.settings, **PATIENT}).wait_for_store()
     crowd = visitors([daemon.address], connections=32, targets=["/count", "/v1/hit/default/a"])
     crowd.wait_for_more(200)
@@ -296,7 +295,7 @@ def test_failover_under_load_and_back_and_forth(new_daemon, pair, visitors):
     crowd.finish()
     check_settled(daemon, pair.store(), crowd)
     assert batches(daemon, "lost") == (0,)
-    # and the other one, once it is led there, as well
+    # and the other master too, once the daemon is led there
     pair.fail_over(to=0)
     wait_until(lambda: all(pair.store().total(page=page_of(target)) == len(crowd.numbers[target])
                            for target in crowd.numbers), "the other one has it all, too")
@@ -304,8 +303,8 @@ def test_failover_under_load_and_back_and_forth(new_daemon, pair, visitors):
 
 
 def test_failover_with_an_answer_on_its_way(new_daemon, pair):
-    """The old master has applied a batch whose answer was lost; the new one lags and gets it after what it lacks. Back
-    at the old one it must not be applied again, nor may another be taken for it."""
+    """The old master has applied a batch whose answer was lost. The new one lags, and gets the batch after the missing ones. Back at the old master
+    the batch must not be applied again, and no other batch may be mistaken for it."""
     daemon = new_daemon({**pair.settings, **PATIENT, "redis.command_timeout": "300ms"}).wait_for_store()
     for _ in range(5):
         daemon.count()
@@ -315,7 +314,7 @@ def test_failover_with_an_answer_on_its_way(new_daemon, pair):
     pair.front.set("down", hole=True)
     visits = pending_visits(daemon, 3)
     wait_until(lambda: pair.store(0).total() > 10, "the old master has applied what it got")
-    pair.front.set("down", "future")  # the connection that is there is cut without its answer
+    pair.front.set("down", "future")  # the present connection is cut without its answer
     pair.fail_over(to=1)
     assert sorted(visit.result(30) for visit in visits) == [11, 12, 13]
     assert pair.store(1).total() == 13
@@ -334,10 +333,9 @@ def pending_visits(daemon, count, function=None):
 
 
 def test_a_batch_that_may_have_been_applied_never_changes(new_daemon, pair):
-    """Not even when a gap proves that the store which says so has not applied it: another one may have, and may come
-    back. Here visitors lose patience while the new master is healed. If they were taken out of the batch and told
-    "certainly not counted", the old master, which had applied it with them, would prove that wrong; and it would take
-    the next batch under the same number for that one, and lose it."""
+    """Not even if a gap proves that this store has not applied it: another store may have, and may come back. Here visits time out during the resend
+    to the new master. Suppose they were removed from the batch and answered as not counted. But the old master had applied the batch with them, so
+    the answers would be wrong. And it would treat the next batch under the same number as a duplicate, and lose it."""
     daemon = new_daemon({**pair.settings, "count.max_wait": "1500ms", "redis.command_timeout": "300ms",
                          "redis.connect_timeout": "2s"}).wait_for_store()
     for _ in range(5):
@@ -349,8 +347,8 @@ def test_a_batch_that_may_have_been_applied_never_changes(new_daemon, pair):
     visits = pending_visits(daemon, 3, daemon.fetch)
     wait_until(lambda: pair.store(0).total() > 25, "the old master has applied what it got")
     applied = pair.store(0).total() - 25
-    pair.front.set("both", "future", delay=0.1)  # the connection that is there is cut without its answer
-    pair.fail_over(to=1)  # healing takes twenty slow round trips, longer than anybody waits
+    pair.front.set("both", "future", delay=0.1)  # the present connection is cut without its answer
+    pair.fail_over(to=1)  # the resend takes twenty slow round trips, longer than any visit waits
     answers = [visit.result(30) for visit in visits]
     unknown = sum(answer.status == 504 and answer.error == "outcome_unknown" for answer in answers)
     refused = sum(answer.status == 503 and answer.error == "store_unavailable" for answer in answers)

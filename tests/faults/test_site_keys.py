@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Keys of one site in Redis are lost, or have a wrong type. The site is refused and not counted double; the other sites notice
-nothing."""
+"""Keys of one site in Redis are lost, or have a wrong type. The site is refused and no visit counts twice. The other sites are not affected."""
 
 import pytest
 
@@ -31,8 +30,8 @@ def count(daemon, site):
 
 @pytest.mark.parametrize("rest", PROVEN)
 def test_a_site_that_is_refused_takes_no_other_down(new_instance, redis, store, visitors, rest):
-    """Five visitors of b wait all the time. A visitor of a comes now and then, after a pause that is longer than a visit
-    waits: then nothing has told the instance that the store takes batches."""
+    """Five visitors of b wait all the time. A visitor of a comes now and then, after a pause longer than the timeout of a visit. By then no recent
+    answer has shown the instance that the store applies batches."""
     daemon = new_instance(**{"count.max_wait": "300ms"})
     assert [count(daemon, site).json()["count"] for site in "ab"] == [1, 1]
     break_key(redis, site_key("b", rest))
@@ -52,7 +51,7 @@ def test_a_site_that_is_refused_takes_no_other_down(new_instance, redis, store, 
 
 @pytest.mark.parametrize("rest", PROVEN)
 def test_one_of_two_keys_is_lost_and_put_back(new_instance, redis, store, rest):
-    """No visit is counted while one key is missing, by no instance; each of those that are answered once it is back."""
+    """No instance counts a visit while a key is missing. Once the key is back, each answered visit counts."""
     daemons = [new_instance(name, **{"count.max_wait": "200ms"}) for name in "xy"]
     for number in range(1, 11):
         assert count(daemons[number % 2], "b").json()["count"] == number
@@ -70,7 +69,7 @@ def test_one_of_two_keys_is_lost_and_put_back(new_instance, redis, store, rest):
 
 @pytest.mark.parametrize("rest, trust, expected", [("ledger", "hits", 11), ("hits", "0", 1)])
 def test_one_of_two_keys_is_lost_and_the_site_repaired(new_instance, redis, store, rest, trust, expected):
-    """What was retained before is not sent again: it is in what the operator trusts, or is not wanted."""
+    """Retained batches are not resent: either the key that the operator trusts has them, or the operator does not want them."""
     daemons = [new_instance(name, **{"count.max_wait": "200ms"}) for name in "xy"]
     for number in range(1, 11):
         assert count(daemons[number % 2], "b").json()["count"] == number
@@ -86,7 +85,7 @@ def test_one_of_two_keys_is_lost_and_the_site_repaired(new_instance, redis, stor
 
 
 def test_both_keys_are_lost(new_instance, redis, store):
-    """The site went back to its beginning, with all that is retained to heal it."""
+    """The site went back to its beginning. The retained batches restore all of it."""
     daemon = new_instance(**PATIENT)
     for number in range(1, 11):
         assert count(daemon, "b").json()["count"] == number

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as a config file: they are loaded, or refused with at least one line and nothing but
- * whole lines. What was loaded is printed and compared with itself.
+ * Any bytes as a config file. They are either loaded or refused with at least one whole line and no
+ * part of one. A loaded config is printed and compared with itself.
  */
 #include "config/config.h"
+#include "fuzz.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -12,20 +13,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 const char *__lsan_default_suppressions(void);
 
-/* libconfig 1.5 loses a string that stands where none may */
+/* libconfig 1.5 leaks a string in a place where no string is allowed */
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libconfig.so";
-}
-
-static void check_that(bool is_so)
-{
-    if (!is_so) {
-        abort();
-    }
 }
 
 /** Whether the text is one or more lines of printable bytes or UTF-8. */

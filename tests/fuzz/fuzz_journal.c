@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as what stands in a journal: as the payload of a record, as such a payload under a
- * checksum that is right, and as a whole segment. What is read is written again as the same bytes;
- * of a segment each byte is in a record that is told, or behind a damage that is told; and an
- * instance that starts on it changes nothing but a torn tail.
+ * Any bytes in a journal: as the payload of a record, as a payload with a correct checksum, and as
+ * a whole segment. A record that was read encodes to the same bytes again. Each byte of a segment
+ * belongs to a reported record or comes after a reported damage. An instance that starts with the
+ * segment changes only a torn tail.
  */
 #include "base/crc32c.h"
 #include "base/log.h"
 #include "journal/journal_inspect.h"
 #include "journal/journal_recover.h"
 #include "journal/journal_segment.h"
+#include "fuzz.h"
 
 #include <endian.h>
 #include <stdbool.h>
@@ -21,17 +22,8 @@
 
 #define SEGMENT "00000001.journal"
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
-
 static char directory[512];
 static char path[sizeof(directory) + sizeof(SEGMENT)];
-
-static void check_that(bool is_so)
-{
-    if (!is_so) {
-        abort();
-    }
-}
 
 static bool is_same(const struct buf *left, const struct buf *right)
 {
@@ -68,7 +60,7 @@ static void write_segment(const struct buf *bytes)
     check_that(fclose(file) == 0);
 }
 
-/* whether there is a segment; appends its bytes */
+/* returns whether there is a segment, and appends its bytes */
 static bool read_segment(struct buf *bytes)
 {
     FILE *file = fopen(path, "rb");
@@ -85,14 +77,14 @@ static bool read_segment(struct buf *bytes)
     return true;
 }
 
-/* --- what is told of a segment --- */
+/* --- the report of a segment --- */
 
 struct told {
     const struct buf *bytes;
-    struct buf records;   /* all that were told, as they are written */
-    uint64_t next;        /* where the next thing to be told begins, */
-    bool is_after_damage; /* or behind that */
-    uint64_t good_length; /* up to what was told last, unless that is a record */
+    struct buf records;   /* the encoding of all reported records */
+    uint64_t next;        /* where the next record or damage must begin, */
+    bool is_after_damage; /* or after that place */
+    uint64_t good_length; /* up to the last damage, or with the last record */
     size_t torn;
     size_t damaged;
 };
@@ -127,7 +119,7 @@ static void on_damage(void *data, const struct journal_position *position, const
     struct told *told = data;
 
     check_position(told, position);
-    check_that(told->torn == 0); /* nothing is behind it */
+    check_that(told->torn == 0); /* a torn tail is the last */
     if (strstr(damage, "an interrupted write") != NULL) {
         told->torn++;
     } else {
@@ -156,9 +148,9 @@ static struct told inspect(const struct buf *bytes)
     return told;
 }
 
-/* --- a start on it --- */
+/* --- an instance that starts with it --- */
 
-/* damage is refused in one line, and left as it is */
+/* damage is refused with one line, and the segment stays unchanged */
 static void check_refused(const struct buf *before, const struct buf *errors)
 {
     struct buf after = BUF_EMPTY;
@@ -170,7 +162,7 @@ static void check_refused(const struct buf *before, const struct buf *errors)
     buf_finish(&after);
 }
 
-/* all good records are there, and nothing else */
+/* the segment has all good records and nothing else */
 static void check_recovered(const struct told *before, size_t segments)
 {
     struct buf after = BUF_EMPTY;
@@ -188,7 +180,7 @@ static void check_recovered(const struct told *before, size_t segments)
     buf_finish(&after);
 }
 
-/* what was told, without the records */
+/* returns the report of the segment, without its records */
 static struct told take_segment(const struct buf *bytes)
 {
     struct buf errors = BUF_EMPTY;
@@ -227,7 +219,7 @@ static void put_good_record(struct buf *out)
     sealed_batch_destroy(record.sealed_batch);
 }
 
-/* what is torn is no longer that once a good record is behind it */
+/* a torn record with a good record after it is damaged, not torn */
 static void take_end(const struct buf *torn)
 {
     struct buf bytes = BUF_EMPTY;
@@ -241,8 +233,8 @@ static void take_end(const struct buf *torn)
 /* --- a payload --- */
 
 /*
- * In a segment that is right but for what it says, if that. No interrupted write has a checksum
- * that matches.
+ * The payload in a segment whose header and checksum are correct. An interrupted write never has a
+ * matching checksum.
  */
 static void take_checked(const struct buf *payload, bool is_understood)
 {
@@ -262,7 +254,7 @@ static void take_checked(const struct buf *payload, bool is_understood)
     buf_finish(&bytes);
 }
 
-/* whether it is a record's */
+/* returns whether it is the payload of a record */
 static bool take_payload(const struct buf *payload)
 {
     struct journal_record record;
@@ -288,7 +280,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         make_directory();
     }
     buf_append(&input, bytes, length);
-    buf_reserve(&input, 1); /* an empty one has memory too */
+    buf_reserve(&input, 1); /* an empty input has memory too */
     take_checked(&input, take_payload(&input));
     if (take_segment(&input).torn != 0) {
         take_end(&input);

@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as the query of a badge, and as the name of a script's function. What is drawn is one
- * SVG document: tags and attributes of ours only, valid UTF-8, no character that XML forbids.
+ * Any bytes as the query of a badge, and as the name of a script's function. The result is one SVG
+ * document with only our tags and attributes. It is valid UTF-8 and has no character that XML
+ * forbids.
  */
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "http/render/style.h"
 #include "http/render/font.h"
 #include "http/render/format.h"
+#include "fuzz.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
-
-static void check_that(bool is_so)
-{
-    if (!is_so) {
-        abort();
-    }
-}
 
 /** Each "<" begins one of our tags, and in each tag the quotes are even. */
 static void check_tags(const char *svg)

@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as what a visitor's request says: the first line is the request target, the rest the
- * value of its Accept header. A page that is taken has a key in its one form, and the JSON that
- * shows it is text without control characters.
+ * Any bytes as a visitor's request. The first line is the request target, the rest is the value of
+ * its Accept header. An accepted page has a key in its one form. The JSON with the key is text
+ * without control characters.
  */
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "http/visit/page_key.h"
 #include "http/render/render.h"
 #include "http/routes/routes.h"
+#include "fuzz.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
-
-static void check_that(bool is_so)
-{
-    if (!is_so) {
-        abort();
-    }
-}
 
 static void check_text(const char *bytes, size_t length)
 {
@@ -54,7 +46,7 @@ static void check_segments(const struct page_key *key)
     }
 }
 
-/** The key of a key, encoded as a client would, is itself. */
+/** A key that is encoded as by a client gives the same key again. */
 static void check_stable(const struct page_key *key)
 {
     struct buf path = BUF_EMPTY;

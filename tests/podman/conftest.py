@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The tests of this directory are steps of one story: when a step fails, those after it say so instead of failing too."""
+"""The tests of this directory are steps of one story. After a failed step, the later ones report that instead of failing too."""
 
 import pytest
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The pods of packaging/podman, played by the real podman: images, counting through nginx, health, hardening, replay,
-another number of instances, and down.
+"""The pods of packaging/podman with the real podman: images, counting through nginx, health, hardening, replay, another number of instances, and
+down.
 
-Everything gets a name of its own (visitcountd-test-…), except port 5002, which is the point of the nginx pod. Without
-systemd podman runs no health checks by itself; the tests run each one by `podman healthcheck run`, which is what the timer does.
+All pods, volumes and images get names of their own (visitcountd-test-…). Only port 5002 is fixed, because the nginx pod publishes it. Without
+systemd podman runs no health checks by itself. The tests run each check with `podman healthcheck run`, as the timer does.
 """
 
 import concurrent.futures
@@ -43,7 +43,7 @@ def skip(reason):
 
 
 def wait_for(condition, what, seconds=60):
-    """The one place that waits: returns the first true value of `condition` or fails after `seconds`."""
+    """The only function that waits. Returns the first true value of `condition` or fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -112,7 +112,7 @@ def test_every_container_is_unprivileged_and_its_root_is_read_only():
 
 
 def test_every_pod_has_a_health_check_and_a_second_container():
-    """podman 4.3 may stop a pod for good whose only container fails its health check (a race, seen)."""
+    """If the only container of a pod fails its health check, podman 4.3 may stop the pod for good (an observed race)."""
     for pod in documents(generate("3").stdout, "Pod"):
         worker, keeper = pod["spec"]["containers"]
         assert keeper["name"] == "keeper"
@@ -122,7 +122,7 @@ def test_every_pod_has_a_health_check_and_a_second_container():
 
 
 def test_no_two_pods_share_a_volume():
-    """podman 4.3 makes one volume of all emptyDir volumes of one name."""
+    """podman 4.3 uses one volume for all emptyDir volumes of the same name."""
     volumes = [volume["name"] for pod in documents(generate("5").stdout, "Pod")
                for volume in pod["spec"]["volumes"] if "emptyDir" in volume]
     assert len(volumes) == 6 and len(set(volumes)) == 6
@@ -145,7 +145,7 @@ def test_the_quadlet_unit_plays_this_file():
 
 
 class Pods:
-    """A whole visitcountd under a name of its own."""
+    """All pods of a visitcountd under a name of its own."""
 
     def __init__(self, directory):
         self.name = f"visitcountd-test-{secrets.token_hex(3)}"
@@ -185,7 +185,7 @@ class Pods:
         return [f"{self.name}-{i}" for i in range(1, self.instances + 1)]
 
     def container(self, pod):
-        """The container of a pod that does the work."""
+        """The main container of a pod."""
         role = pod.removeprefix(f"{self.name}-")
         return f"{pod}-{role if role in ('redis', 'nginx') else 'visitcountd'}"
 
@@ -214,7 +214,7 @@ class Pods:
         return int(podman("inspect", "--format", "{{.State.Pid}}", container).stdout)
 
     def remove(self):
-        """Whatever a failed test left."""
+        """Removes all that a failed test left."""
         for pod in self.running():
             podman("pod", "stop", "--time", "2", pod, check=False)
             podman("pod", "rm", "--force", pod, check=False)
@@ -242,14 +242,14 @@ def get(path, **headers):
 
 
 def count():
-    """One visit through nginx; its number."""
+    """Makes one visit through nginx. Returns its number."""
     status, body = get("/count.json")
     assert status == 200, body
     return json.loads(body)["count"]
 
 
 class Visitors:
-    """Counts visits from some threads until the block ends."""
+    """Makes visits from some threads until the block ends."""
 
     def __init__(self, threads):
         self.numbers = []
@@ -277,7 +277,7 @@ class Visitors:
 
 
 def wait_until_counting():
-    """Until /readyz says 200 behind nginx, which counts nothing."""
+    """Waits until /readyz is 200 behind nginx. /readyz does not count."""
     wait_for(lambda: get("/readyz")[0] == 200, "an instance behind nginx is ready")
 
 
@@ -453,7 +453,7 @@ class TestThePods:
 
     def test_five_instances_all_serve(self, pods):
         before = count()
-        pods.down()  # by the file that was played: podman 4.3 removes nothing if one pod of the file is missing
+        pods.down()  # with the file that was played: podman 4.3 removes no pod if one pod of the file is missing
         pods.write(5)
         pods.play()
         wait_until_counting()

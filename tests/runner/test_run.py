@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""tests/run with suites of these tests: order, counts, failures, limits, and that nothing is left running."""
+"""tests/run with small suites: order, counts, failures, limits. No process stays behind."""
 
 import os
 import pathlib
@@ -33,7 +33,7 @@ class Runner:
         self.process = None
 
     def start(self, suites, *arguments, **environment):
-        """`suites` are the lines of a list; `$D` in a command is the test's directory."""
+        """Starts tests/run. `suites` are the lines of a list. `$D` in a command is the test's directory."""
         (self.directory / "list.py").write_text(HEADER + suites + "\n]\n")
         self.process = subprocess.Popen(
             [ROOT / "tests/run", "--suites", self.directory / "list.py", "--log", self.directory / "log", *arguments],
@@ -42,7 +42,7 @@ class Runner:
         return self
 
     def finish(self):
-        """Its exit status and its lines."""
+        """Waits for the end. Returns the exit status and the lines of output."""
         output, _ = self.process.communicate(timeout=DEADLINE)
         return self.process.returncode, output.splitlines()
 
@@ -50,7 +50,7 @@ class Runner:
         return self.start(*arguments, **environment).finish()
 
     def wait_for(self, name):
-        """Until a suite has made this file; its content."""
+        """Waits until a suite has created this file. Returns its content."""
         path = self.directory / name
         wait_until(lambda: path.exists() and path.read_text().strip(), f"{name} is there")
         return path.read_text().strip()
@@ -73,7 +73,7 @@ def runner(tmp_path):
 
 
 def test_suites_run_side_by_side(runner):
-    """Each waits for the other one's file, so neither could end alone."""
+    """Each suite waits for the other one's file, so neither could end alone."""
     status, lines = runner.run(
         'Suite("one", 1, "touch $D/one; until [ -e $D/two ]; do sleep 0.01; done"),'
         'Suite("two", 1, "touch $D/two; until [ -e $D/one ]; do sleep 0.01; done"),', "--lanes", "2")
@@ -89,7 +89,7 @@ def test_one_lane_runs_one_at_a_time_longest_first(runner):
 
 
 def test_a_suite_waits_for_what_it_needs(runner):
-    """The chain is longer than the suite that is longest, so it begins first."""
+    """The chain takes longer than the longest suite, so it begins first."""
     status, lines = runner.run(
         'Suite("use", 8, "test -e $D/built", needs=("make",)), Suite("make", 3, "touch $D/built; echo make >>$D/order"),'
         'Suite("other", 10, "echo other >>$D/order"),', "--lanes", "1")
@@ -111,7 +111,7 @@ def test_suites_that_hold_the_same_are_apart(runner):
 
 
 def test_two_builds_in_one_directory_are_apart(runner):
-    """build() of tests/suites.py, with a make that notices another one."""
+    """Tests build() of tests/suites.py with a make that notices another make."""
     (runner.directory / "bin").mkdir()
     make = runner.directory / "bin/make"
     make.write_text('#!/bin/sh\nmkdir $D/busy && sleep 0.1 && rmdir $D/busy\n')
@@ -152,7 +152,7 @@ def test_what_cmocka_and_the_mutants_count(runner):
 
 
 def test_a_suite_that_is_killed_has_failed(runner):
-    """Also when all tests that it had counted had passed."""
+    """It has failed even if all tests that it counted have passed."""
     status, lines = runner.run('Suite("some", 1, "echo 3 passed in 1.0s; kill -KILL $$"),')
     assert (status, lines[-1]) == (1, "3 passed, 1 failed, 0 skipped")
     assert any("some was ended by SIGKILL" in line for line in lines)
@@ -168,7 +168,7 @@ def test_what_runs_at_the_limit_is_ended_and_the_rest_has_failed(runner):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_an_interrupt_ends_all_processes(runner, number):
-    """The tests end first, so that they tidy up: here by a trap."""
+    """The tests end first, so that they can clean up, here with a trap."""
     suite = "trap 'touch $D/tidy-{0}; exit 1' INT; setsid sleep 1000 & echo $! >$D/pid-{0}; while true; do sleep 0.05; done"
     runner.start("".join(f'Suite("{name}", 1, "{suite.format(name)}"),' for name in "ab"), "--lanes", "2")
     pids = [runner.wait_for(f"pid-{name}") for name in "ab"]
@@ -198,7 +198,7 @@ def test_each_suite_of_the_repository_has_what_it_needs():
 
 
 def test_processes_do_not_share_ports(tmp_path):
-    """Each process that chooses ports has a block of its own for as long as it runs."""
+    """Each process that chooses ports has a block of its own while it runs."""
     script = (f"import sys; sys.path.append({str(ROOT / 'tests')!r}); import ports\n"
               "print(*ports.free_ports(3), *[ports.free_port() for _ in range(300)], flush=True); sys.stdin.read()")
     children = [subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(12)]

@@ -15,16 +15,16 @@ struct request {
     bool is_promised;
     bool is_possible;
     bool is_at_risk;
-    bool is_old;        /* tried before the last repair of its site */
-    bool was_possible;  /* or promised, before that */
+    bool is_old;        /* it was tried before the last repair of its site */
+    bool was_possible;  /* it was possible or promised before that repair */
     bool was_blind;     /* journaled by an instance that may not have known the site's generation */
     unsigned instances; /* bits: where it was tried */
     unsigned hours;     /* bits: when */
 };
 
-/* what is true of a page, or of a site's hour */
+/* bounds of the total of a page, or of an hour of a site */
 struct bounds {
-    uint64_t promised; /* surely there */
+    uint64_t promised; /* the store must have them */
     uint64_t most;
 };
 
@@ -36,9 +36,9 @@ static struct {
     uint64_t hours[SIM_HOURS_MAX];
     uint64_t repaired[SIM_PAGES_MAX];                    /* totals that operators put in */
     uint64_t repaired_at_ms[SIM_SITES_MAX];              /* 0: never */
-    bool is_heard[ORACLE_INSTANCES][SIM_SITES_MAX];      /* the last repair, by the instance */
+    bool is_heard[ORACLE_INSTANCES][SIM_SITES_MAX];      /* the instance knows of the last repair */
     bool is_acquainted[ORACLE_INSTANCES][SIM_SITES_MAX]; /* the instance has had an answer */
-    bool was_blind[ORACLE_INSTANCES][SIM_SITES_MAX];     /* and visits before that */
+    bool was_blind[ORACLE_INSTANCES][SIM_SITES_MAX];     /* and had visits before that */
     uint64_t sent[SIM_PAGES_MAX];
     uint64_t latest[ORACLE_INSTANCES][ORACLE_SHARED_PAGES];
     bool given[ORACLE_SHARED_PAGES][ORACLE_REQUESTS_MAX + 1]; /* by number */
@@ -121,7 +121,7 @@ static void judge_number(size_t page, size_t instance, uint64_t number, uint64_t
     *latest = number;
 }
 
-/* what was tried before a repair may be part of what the operator put in */
+/* a visit that was tried before a repair may be part of the operator's totals */
 static void promise(struct request *request, bool is_sure)
 {
     if (is_sure && !request->is_old) {
@@ -131,8 +131,10 @@ static void promise(struct request *request, bool is_sure)
     }
 }
 
-/* whether what the instance writes into its journal will be sent: not if it is of a generation that
- * has ended without its knowledge */
+/*
+ * whether the instance will send what it journals now: not if the generation has ended and the
+ * instance does not know of it
+ */
 static bool may_journal(const struct request *request, size_t instance)
 {
     return oracle.repaired_at_ms[request->site] == 0 || oracle.is_heard[instance][request->site];
@@ -242,7 +244,7 @@ void oracle_applied(const struct sim_database *database, const struct store_batc
 
 /* --- at the end --- */
 
-/* `is_all_of_it`: the request can be nowhere else */
+/* `is_all_of_it`: the request cannot be in the bounds of another hour */
 static void add(struct bounds *bounds, const struct request *request, bool is_all_of_it)
 {
     if (request->is_promised || request->is_possible) {
@@ -253,7 +255,7 @@ static void add(struct bounds *bounds, const struct request *request, bool is_al
     }
 }
 
-/* returns what is missing */
+/* returns how many promised visits are missing */
 static uint64_t judge(const char *what, size_t number, const struct bounds *bounds, uint64_t total)
 {
     if (total > bounds->most) {
@@ -286,7 +288,7 @@ static uint64_t judge_pages(const struct sim_database *database)
         const struct request *request = &oracle.requests[i];
 
         add(&pages[request->page], request, true);
-        /* it was never sent before the repair, so it may go on */
+        /* it was never sent before the repair, so it may still be counted */
         pages[request->page].most +=
             request->is_old && request->was_blind && !request->is_promised && !request->is_possible
                 ? 1

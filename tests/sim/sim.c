@@ -5,9 +5,9 @@
  *     sim [--first N] [--seeds N] [--wrong N] [--seed N] [--without KIND]... [--verbose]
  *
  * --seeds N runs seeds 1 to N, by default 1000, or as many from --first on; --seed N only that one.
- * Each wrong run is named with what was wrong and the command that repeats it; the status is then
- * 1, and it ends after --wrong of them, by default 10. --without leaves a kind of faults out:
- * refusals, replicas, keys, clocks, tokens, calm or upgrades. It tells which kind a wrong run
+ * For each wrong run it prints the violation and the command that repeats the run. The exit status
+ * is then 1. It stops after --wrong of them, by default 10. --without leaves a kind of faults out:
+ * refusals, replicas, keys, clocks, tokens, calm or upgrades. This shows which kind a wrong run
  * needs.
  */
 #include "sim_clock.h"
@@ -27,7 +27,7 @@
 static const char *program;
 static uint64_t current_seed;
 
-/* a contract was broken in the middle of a run */
+/* an assertion failed in the middle of a run */
 static void on_abort(int signal)
 {
     char text[512];
@@ -41,7 +41,10 @@ static void on_abort(int signal)
     }
 }
 
-/* the map draws its secret once in a process: here, or the first run would be another one */
+/*
+ * The map draws its secret once per process. It does so here, because otherwise the first run would
+ * draw other numbers than a repetition of it.
+ */
 static void settle_process_state(void)
 {
     struct map map;

@@ -72,7 +72,7 @@ static struct token_row row_of(const struct store_batch *batch, const struct sto
     return row;
 }
 
-/* as it is kept: with its page */
+/* the key that the store keeps: the token with its page */
 static uint64_t key_of(const struct store_batch *batch, const struct store_token *token)
 {
     const struct store_entry *entry = &batch->entries[token->entry];
@@ -82,7 +82,7 @@ static uint64_t key_of(const struct store_batch *batch, const struct store_token
     return hash(key.bytes, key.length);
 }
 
-/* whether a token is in a bucket that its window reaches from the batch's time */
+/* whether a token is in a bucket within its window around the batch's time */
 static bool is_kept(const struct sim_database *database, const struct store_batch *batch,
                     const struct token_row *token)
 {
@@ -103,7 +103,10 @@ static bool is_kept(const struct sim_database *database, const struct store_batc
     return false;
 }
 
-/* whether a token was seen before, in its own form, and in that of before 0.2; else it is kept */
+/*
+ * Returns whether a token was seen before, in its own form or in the form of versions before 0.2.
+ * If not, keeps it.
+ */
 static bool see(struct sim_database *database, const struct store_batch *batch,
                 const struct store_token *token, enum sim_version version)
 {
@@ -210,7 +213,7 @@ static void repeat_answer(const struct sim_database *database, const struct stor
     if (row->at.sequence == batch->sequence) {
         if (row->at.visits != batch->visits || row->answer->entry_count != batch->entry_count ||
             row->answer->token_count <
-                batch->token_count) { /* what was refused has none any more */
+                batch->token_count) { /* refused entries have no tokens any more */
             oracle_accuse("number %llu of %.4s stands for other visits than before: now %llu "
                           "visits of %zu pages with %zu tokens, then %llu, %zu and %zu",
                           (unsigned long long)batch->sequence, batch->epoch,
@@ -261,7 +264,7 @@ bool sim_database_would_write(const struct sim_database *database, const struct 
            sim_database_position(database, batch->site, batch->epoch).sequence == batch->follows;
 }
 
-/* both keys get what proves the other one */
+/* writes into each key the proof of the other one */
 static void prove(struct sim_database *database, const struct store_batch *batch,
                   uint64_t old_at_ms)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * sim_clock: time and chance of the simulation, both of which come from the seed alone. It takes
- * the place of base/clock.c, and of getrandom(2), on which base/ draws.
+ * sim_clock: time and chance of the simulation. Both depend only on the seed. It replaces
+ * base/clock.c, and getrandom(2), which base/ uses.
  */
 #ifndef VISITCOUNTD_TESTS_SIM_CLOCK_H
 #define VISITCOUNTD_TESTS_SIM_CLOCK_H
@@ -16,17 +16,20 @@ void sim_clock_begin(uint64_t seed);
 void sim_clock_advance_to(uint64_t now_ms);
 
 /**
- * Sets by how much the wall clock is wrong from here on: that of the instance whose code runs, as
- * an administrator or a wrong time server would set it.
+ * Sets the error of the wall clock of the instance whose code runs from here on. An administrator
+ * or a wrong time server would set it like that.
  */
 void sim_clock_use(int64_t wall_off_ms);
 
-/** The scenario's chance, which is apart from what getrandom(2) gives to the code under test. */
+/**
+ * The scenario's random numbers. They are separate from those that getrandom(2) gives to the code
+ * under test.
+ */
 uint64_t sim_draw(uint64_t below);                        /* 0 … below - 1 */
 uint64_t sim_draw_between(uint64_t least, uint64_t most); /* both included */
 bool sim_chance(unsigned per_mille);
 
-/** From `least` to `most`, small values as likely as large ones by their magnitude. */
+/** From `least` to `most`; each magnitude is equally likely. */
 uint64_t sim_draw_skewed(uint64_t least, uint64_t most);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * sim_database_inside: the rows of a simulated server, shared by sim_database.c (rows and copies),
- * sim_keys.c (keys that get lost, and their repair) and sim_apply.c (the rules of apply.lua).
- * Nobody else includes it.
+ * sim_keys.c (keys that get lost, and their repair) and sim_apply.c (the rules of apply.lua). No
+ * other file includes it.
  */
 #ifndef VISITCOUNTD_TESTS_SIM_DATABASE_INSIDE_H
 #define VISITCOUNTD_TESTS_SIM_DATABASE_INSIDE_H
@@ -32,9 +32,9 @@ struct ledger_row {
 /** A member of a bucket. */
 struct token_row {
     uint32_t site;
-    uint64_t key; /* a hash of what is kept */
+    uint64_t key; /* a hash of the stored token */
     uint64_t bucket;
-    uint64_t until_ms; /* on the monotonic clock; not known any more from then on */
+    uint64_t until_ms; /* on the monotonic clock; it expires then */
     enum store_window window;
 };
 
@@ -42,8 +42,8 @@ struct token_row {
 struct sim_mark {
     bool is_there;
     uint64_t generation;
-    uint64_t total;     /* of the site; in the ledger only: hits has the total itself */
-    uint64_t old_at_ms; /* likewise: when a version before 0.2 wrote last; 0: never */
+    uint64_t total;     /* of the site. Only the ledger has it, because hits has the total itself */
+    uint64_t old_at_ms; /* only in the ledger: when a version before 0.2 wrote last; 0: never */
 };
 
 struct sim_site {
@@ -60,7 +60,7 @@ struct sim_database {
     uint64_t hours[SIM_SITES_MAX][SIM_HOURS_MAX];
     struct sim_site sites[SIM_SITES_MAX];
     uint32_t totals[SIM_PAGES_MAX];
-    struct ledger_row ledger[EPOCHS_MAX]; /* as many as there are are copied */
+    struct ledger_row ledger[EPOCHS_MAX]; /* a copy copies only the rows in use */
     struct token_row tokens[TOKENS_MAX];
 };
 
@@ -68,18 +68,17 @@ struct sim_database {
 const struct ledger_row *sim_find_row(const struct sim_database *database, size_t site,
                                       const char *epoch);
 
-/** Whether an epoch is one of a version before 0.2. */
+/** Whether a version before 0.2 made the epoch. */
 bool sim_is_old_epoch(const char *epoch);
 
 /**
- * Whether the keys of a site prove each other, as examine() in proof.lua. `expects_mark`: as in
- * struct store_batch. `ret_old_at_ms`: when a version before 0.2 was last seen writing, 0 for
- * never.
+ * Whether the keys of a site prove each other, like examine() in proof.lua. `expects_mark` is that
+ * of struct store_batch. `*ret_old_at_ms` is when a version before 0.2 last wrote, or 0.
  */
 bool sim_examine(const struct sim_database *database, size_t site, bool expects_mark,
                  uint64_t *ret_old_at_ms);
 
-/** Frees an answer that nobody uses any more. NULL is allowed. */
+/** Releases one use of an answer, and frees it after the last one. NULL is allowed. */
 void sim_let_answer_go(struct kept_answer *kept);
 
 #endif

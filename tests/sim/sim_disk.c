@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 struct disk {
-    struct list submitted; /* the first one is worked at until `at_ms` */
-    struct list worked;    /* and told at `at_ms` */
+    struct list submitted; /* jobs to do; the work of the first one takes until `at_ms` */
+    struct list worked;    /* jobs that are done; the first one reports at `at_ms` */
     uint64_t at_ms;
     uint64_t latency_ms;
 };

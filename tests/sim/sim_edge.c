@@ -8,14 +8,14 @@
 
 #define MS_PER_S 1000
 
-/* the store has to get a repetition within the window; this is the way of both requests there */
+/* The store has to get a repetition within the window. This is the latency of both requests. */
 #define WAY_MS 2000
 
-/* after this, no store keeps the token: README says so */
+/* after this time no store keeps the token, as README says */
 #define KEPT_MS \
     ((uint64_t)MS_PER_S * (STORE_WINDOW_CLIENT_S + TOKEN_BUCKET_CLIENT_S + SIM_KEEP_TOKENS_S))
 
-/* lets time pass in a quiet world, at once */
+/* moves the time of a quiet world to `at_ms` */
 static void rest_until(struct world *world, uint64_t at_ms)
 {
     sim_clock_advance_to(at_ms);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * sim_edge: a client's token at the edge of its window, in a quiet world: it is repeated just
- * inside, at any instance, and is known; long after that it is forgotten, and counts anew.
+ * sim_edge: a client's token at the edge of its window, in a quiet world. A repetition just inside
+ * the window is recognised at any instance. Long after the window the token has expired, and a new
+ * visit counts.
  */
 #ifndef VISITCOUNTD_TESTS_SIM_EDGE_H
 #define VISITCOUNTD_TESTS_SIM_EDGE_H

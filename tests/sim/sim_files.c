@@ -18,21 +18,21 @@
 
 #define FILES_MAX       256
 #define DESCRIPTORS_MAX 32
-#define DESCRIPTOR_BASE 1000 /* so that none is taken for one of the process */
+#define DESCRIPTOR_BASE 1000 /* so that none equals a descriptor of the process */
 
-/* a file: what is seen, and what is on the disk */
+/* a file: the bytes that reads return, and the bytes on the disk */
 struct content {
     char *bytes;
     size_t length;
     char *durable;
     size_t durable_length;
-    size_t spoiled_from; /* bytes from here on were given up by a fsync that failed */
+    size_t spoiled_from; /* a failed fsync has dropped the bytes from here on */
 };
 
 struct name {
     char text[32];
-    struct content *content; /* as it is seen; NULL: it is not */
-    struct content *durable; /* what it stands for on the disk; NULL: nothing */
+    struct content *content; /* what open() finds; NULL: no such file */
+    struct content *durable; /* what the name refers to on the disk; NULL: nothing */
 };
 
 struct sim_files {
@@ -166,7 +166,7 @@ static uint64_t used_bytes(const struct sim_files *files)
 
 /* --- crashes --- */
 
-/* as long as `length`, with zeros where nothing was */
+/* changes the length to `to`; new bytes are zero */
 static void resize(char **bytes, size_t *length, size_t to)
 {
     *bytes = realloc(*bytes, to + 1);
@@ -191,7 +191,7 @@ static void write_back(struct content *content)
     }
 }
 
-/* a part of what was appended since the last fsync, or a truncation, may have reached the disk */
+/* bytes appended since the last fsync, or a truncation, may have reached the disk in part */
 static void tear(struct content *content)
 {
     size_t synced = content->durable_length;
@@ -215,7 +215,7 @@ static void tear(struct content *content)
     content->spoiled_from = SIZE_MAX;
 }
 
-/* what a fsync gave up is read from the disk again, or stays in memory to be written once more */
+/* bytes that a fsync dropped are read from the disk again, or stay in memory for another write */
 static void forget_spoiled(struct content *content)
 {
     if (content->spoiled_from < content->length && sim_chance(500)) {
@@ -264,7 +264,7 @@ static int fail(int error)
     return -1;
 }
 
-/* whether a call that changes the disk is still made */
+/* whether the owner lives, so that a call may change the disk */
 static bool is_alive(struct sim_files *files)
 {
     if (files->is_dying && files->calls_left != 0) {
@@ -280,7 +280,7 @@ static struct descriptor *descriptor_of(int fd)
 
     if (fd < DESCRIPTOR_BASE || fd >= DESCRIPTOR_BASE + DESCRIPTORS_MAX ||
         descriptor->files == NULL) {
-        abort(); /* one that was closed, or was never given */
+        abort(); /* closed, or never opened */
     }
     return descriptor;
 }
@@ -409,7 +409,7 @@ ssize_t __wrap_pwrite(int fd, const void *bytes, size_t length, off_t offset)
     if (error != 0 && sim_chance(500)) {
         return fail(error);
     }
-    /* what fails, or is called short, may have been written in part */
+    /* a write that fails or returns a short count may have written a part */
     some = some != 0 && sim_chance(100) ? 1 + sim_draw(some) : some;
     if ((size_t)offset + some > content->length) {
         resize(&content->bytes, &content->length, (size_t)offset + some);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * sim_heed: whether an instance can know in time that the store refuses.
+ * sim_heed: whether an instance can learn in time that the store refuses batches.
  *
- * An instance keeps its answered batches while the store refuses. It knows that the store refuses
- * once a batch was refused. Until then the time for which it keeps batches goes on. Where nobody
- * visits in that time, it drops batches that the store may lose, and that is no mistake: the
- * refusal was *missed*.
+ * An instance keeps its answered batches while the store refuses. It learns of the refusal when the
+ * store refuses one of its batches. Until then its retention time goes on. Without visits in that
+ * time, it drops batches that the store may lose. This is correct: the instance *missed* the
+ * refusal.
  */
 #ifndef VISITCOUNTD_TESTS_SIM_HEED_H
 #define VISITCOUNTD_TESTS_SIM_HEED_H
@@ -17,23 +17,26 @@
 
 #define SIM_ALL_SITES ((1U << SIM_SITES_MAX) - 1)
 
-/** By site. Zero is the state of a store that refuses nothing. */
+/** One entry per site. Zero is the state of a store that refuses nothing. */
 struct sim_heed {
     bool is_refused[SIM_SITES_MAX];
     bool is_missed[SIM_SITES_MAX];
-    uint64_t unknown_since_ms[SIM_SITES_MAX]; /* 0: it is known, or the link is away */
+    uint64_t unknown_since_ms[SIM_SITES_MAX]; /* 0: the refusal is known, or there is no link */
 };
 
-/** The store refuses `sites`, which are bits, from here on; `is_linked`: there is a link to it. */
+/** The store refuses `sites` (bits) from here on. `is_linked`: there is a link to it. */
 void sim_heed_begin(struct sim_heed *heed, unsigned sites, bool is_linked);
 
-/** A refusal of `sites` was answered. It was missed if it was unknown for `within_ms`. */
+/**
+ * The store has answered a batch with a refusal of `sites`. If the refusal was unknown for more
+ * than `within_ms`, it was missed.
+ */
 void sim_heed_hear(struct sim_heed *heed, unsigned sites, uint64_t within_ms);
 
-/** A batch of `sites` was answered as applied, or the link is new: the refusal is unknown again. */
+/** The store applied a batch of `sites`, or the link is new: the refusal is unknown again. */
 void sim_heed_forget(struct sim_heed *heed, unsigned sites);
 
-/** The store refuses nothing any more. What was missed is known until it refuses again. */
+/** The store refuses nothing any more. `is_missed` stays until the next refusal. */
 void sim_heed_end(struct sim_heed *heed, uint64_t within_ms);
 
 #endif

@@ -27,7 +27,7 @@ bool sim_instance_is_up(const struct sim_instance *instance)
     return instance->engine != NULL;
 }
 
-/* takes a record over, as the engine does, and says so */
+/* takes a record over as the engine does, and logs it */
 static struct journal_entry *on_record(void *data, struct journal_record *record)
 {
     sim_say("journal: batch %llu of %s (%.4s), %zu pages, %zu tokens",
@@ -79,7 +79,7 @@ void sim_instance_start(struct sim_instance *instance, struct sim_node *node, bo
     }
 }
 
-/* what it says of itself is what it told its visitors */
+/* the statistics agree with the answers that the visitors got */
 static void judge_stats(struct sim_instance *instance)
 {
     const struct stats *stats = engine_stats(instance->engine);
@@ -97,7 +97,10 @@ static void judge_stats(struct sim_instance *instance)
     }
 }
 
-/* as the daemon does it; of one that was killed nothing leaves, and its disk is dead */
+/*
+ * Destroys the parts in the order of the daemon. If the instance was killed, its answers reach no
+ * visitor and its disk is dead.
+ */
 static void destroy_parts(struct sim_instance *instance)
 {
     engine_abandon(instance->engine);
@@ -124,7 +127,7 @@ void sim_instance_stop(struct sim_instance *instance, enum sim_death death)
     sim_say("instance %zu %s", instance->number, names[death]);
     sim_instance_enter(instance);
     if (death == SIM_ENDS) {
-        sim_files_live_on(instance->files); /* it was quicker */
+        sim_files_live_on(instance->files); /* it ends before the planned death */
     } else {
         instance->is_gone = true;
         if (!sim_files_is_dead(instance->files)) {

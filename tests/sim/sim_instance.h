@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * sim_instance: one daemon of the simulation: a loop, a way to the store, the engine and, where it
- * has one, a journal on a disk; and how it is started, ended and killed.
+ * sim_instance: one daemon of the simulation. It has a loop, a link to the store, the engine, and
+ * perhaps a journal on a disk. The module starts, ends and kills it.
  */
 #ifndef VISITCOUNTD_TESTS_SIM_INSTANCE_H
 #define VISITCOUNTD_TESTS_SIM_INSTANCE_H
@@ -16,7 +16,7 @@
 
 #define SIM_NEVER UINT64_MAX
 
-/** What instances of a run have in common, and what all of them did, by the end. */
+/** What the instances of a run have in common. */
 struct sim_instances {
     struct engine_options options;
     bool has_journal;
@@ -28,9 +28,9 @@ struct sim_instances {
 };
 
 enum sim_death {
-    SIM_ENDS,           /* in order; what waits is answered */
-    SIM_IS_KILLED,      /* the process: what it had written is there */
-    SIM_LOSES_ITS_POWER /* the machine: what it had not synced may be gone */
+    SIM_ENDS,           /* an orderly end; waiting visits are answered */
+    SIM_IS_KILLED,      /* the process dies; written bytes stay */
+    SIM_LOSES_ITS_POWER /* the machine dies; bytes that were not synced may be lost */
 };
 
 struct sim_instance {
@@ -44,45 +44,45 @@ struct sim_instance {
     struct engine *engine;
     struct journal *journal;
 
-    bool may_lose;               /* it could not know of a refusal in time */
-    bool is_gone;                /* its answers do not leave any more */
+    bool may_lose;               /* it missed a refusal, see sim_heed.h */
+    bool is_gone;                /* it was killed: its answers reach no visitor */
     unsigned generation;         /* how often it was started */
-    enum sim_death death;        /* that comes when sim_files_is_dead() */
-    uint64_t stalled_until_ms;   /* it does not run */
-    int64_t wall_off_ms;         /* of its wall clock */
-    enum sim_version version;    /* with which it is started next */
-    uint64_t upgraded_at_ms;     /* when another version comes */
-    uint64_t ends_at_ms;         /* of whatever a fault began */
-    uint64_t disk_mended_at_ms;  /* until then it is bad */
+    enum sim_death death;        /* how it stops once sim_files_is_dead() */
+    uint64_t stalled_until_ms;   /* it does not run until then */
+    int64_t wall_off_ms;         /* the error of its wall clock */
+    enum sim_version version;    /* that it runs from the next start on */
+    uint64_t upgraded_at_ms;     /* when it changes to the new version */
+    uint64_t ends_at_ms;         /* when the present fault ends */
+    uint64_t disk_mended_at_ms;  /* the disk is bad until then */
     uint64_t taken, turned_away; /* since it was started */
     uint64_t told[VISIT_UNKNOWN + 1];
-    uint64_t lost; /* visits of which its engines said so */
+    uint64_t lost; /* visits that its earlier engines reported as lost */
 };
 
-/** Its code runs from here on, with its clock and as its version. */
+/** Selects the instance whose code runs from here on: its files, its clock and its version. */
 void sim_instance_enter(const struct sim_instance *instance);
 
-/** Starts it on `node`. Accuses when its journal is refused. */
+/** Starts it on `node`. Records a violation if the journal cannot be opened. */
 void sim_instance_start(struct sim_instance *instance, struct sim_node *node, bool available);
 
 bool sim_instance_is_up(const struct sim_instance *instance);
 
-/** It goes, in one way or another. */
+/** Stops it as `death` says. */
 void sim_instance_stop(struct sim_instance *instance, enum sim_death death);
 
-/** When something of it is due. */
+/** When its next event is due. */
 uint64_t sim_instance_next_ms(const struct sim_instance *instance);
 
-/** Does what is due; it may die of it, when its disk was told so. */
+/** Handles all events that are due. It may die meanwhile, see sim_files_die_after(). */
 void sim_instance_run_due(struct sim_instance *instance);
 
 /**
- * Records that could not be set aside when that was due: they wait for the next write, or the next
+ * The number of records that could not be set aside yet. They wait for the next write or the next
  * start.
  */
 uint64_t sim_instance_waiting_asides(const struct sim_instance *instance);
 
-/** Whether nothing is left to be done: all was answered, resent and replayed. */
+/** Whether no work is left: everything is answered, resent and replayed. */
 bool sim_instance_is_done(const struct sim_instance *instance);
 
 #endif

@@ -62,7 +62,7 @@ void sim_database_lose(struct sim_database *database, size_t site, unsigned keys
         own->hits = (struct sim_mark){0};
     }
     if ((keys & SIM_MARK) != 0) {
-        own->hits.is_there = false; /* a repair learns the generation from an instance */
+        own->hits.is_there = false; /* a repair takes the generation from an instance */
     }
     if ((keys & SIM_LEDGER) != 0) {
         drop_rows(database, site);
@@ -89,7 +89,7 @@ void sim_database_restore(struct sim_database *database, size_t site, unsigned k
         copy_rows(database, site, from);
         own->ledger = old->ledger;
     }
-    if (keys == (SIM_HITS | SIM_LEDGER)) { /* the site as a whole */
+    if (keys == (SIM_HITS | SIM_LEDGER)) { /* both keys: the whole site is restored */
         memcpy(database->hours[site], from->hours[site], sizeof(database->hours[site]));
         restore_tokens(database, site, from);
     }

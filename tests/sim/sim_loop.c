@@ -31,7 +31,7 @@ struct loop *loop_create(void)
 void loop_destroy(struct loop *loop)
 {
     if (loop != NULL && (!list_is_empty(&loop->timers) || !list_is_empty(&loop->tasks))) {
-        abort(); /* who started them has not stopped them */
+        abort(); /* their owner has not stopped them */
     }
     free(loop);
 }
@@ -48,7 +48,7 @@ uint64_t loop_now_ms(const struct loop *loop)
     return clock_monotonic_ms();
 }
 
-/* nothing stops a simulated process for a while */
+/* a simulated process is never suspended */
 uint64_t loop_lost_ms(const struct loop *loop)
 {
     (void)loop;

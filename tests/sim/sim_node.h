@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
- * sim_node: a server of the store: what it keeps, what it refuses, and what its replicas have.
- */
+/** sim_node: a server of the store: its data, its refusals, and how far its replicas are. */
 #ifndef VISITCOUNTD_TESTS_SIM_NODE_H
 #define VISITCOUNTD_TESTS_SIM_NODE_H
 
@@ -13,11 +11,14 @@
 
 struct sim_node {
     struct sim_database *database;
-    unsigned incarnation; /* one more after each crash: what was on its way to it is gone */
-    bool refuses;         /* every batch, by an error of the server */
-    bool refuses_reads;   /* and every question for the ledger */
-    unsigned refused;     /* bits: sites whose own keys are the error */
-    /** What was answered before is on every replica; UINT64_MAX: none, or it does not tell. */
+    unsigned incarnation; /* grows with each crash, which loses requests under way */
+    bool refuses;         /* refuses every batch with an error of the server */
+    bool refuses_reads;   /* and refuses every question for the ledger */
+    unsigned refused;     /* bits: refused sites, with an error of their own keys */
+    /**
+     * Every replica has all that was answered before. UINT64_MAX: no replicas, or it does not
+     * report them.
+     */
     uint64_t replicated_before_ms;
 };
 

@@ -4,10 +4,13 @@
 #include "sim_log.h"
 #include "sim_world_inside.h"
 
-/* until a master that was replaced is a replica of the new one */
+/* the longest time until a replaced master is a replica of the new one */
 #define REJOIN_MAX_MS 10000
 
-/* for how long a replica is cut off while its master goes on: longer than batches are retained */
+/*
+ * The longest time that a replica is cut off while its master goes on. It is longer than the
+ * retention time of batches.
+ */
 #define CUT_MAX_MS 30000
 
 static bool is_replicated(const struct world *world)
@@ -20,7 +23,7 @@ static struct sim_node *node_of(struct world *world, const struct sim_replica *r
     return &world->nodes[replica - world->replicas];
 }
 
-/* what was answered before is on each replica that the master waits for */
+/* all batches answered before the time set here are on each replica that the master waits for */
 static void note_synced(struct world *world)
 {
     uint64_t before_ms = UINT64_MAX;
@@ -131,8 +134,8 @@ void sim_replicas_promote(struct world *world)
 }
 
 /*
- * The master is alone: it goes on for a while, and then it refuses, as with min-replicas-to-write.
- * If it tells nothing of replicas, that is soon.
+ * Cuts off all replicas. The master goes on for a while and then refuses, as with
+ * min-replicas-to-write. If it does not report its replicas, it refuses soon.
  */
 static void isolate_master(struct world *world)
 {
@@ -164,14 +167,14 @@ void sim_replicas_strike(struct world *world)
         return;
     }
     if (has_heir(world) && sim_chance(800)) {
-        return; /* the longer the master goes on without it, the more it lacks */
+        return; /* the longer the heir stays cut off, the more batches it lacks */
     }
     if (!is_refusing && world->weather.refusal_ms != 0 && sim_chance(400)) {
         isolate_master(world);
     } else if (replica->is_attached && world->weather.tells_replicas && sim_chance(500)) {
         cut(world, replica, clock_monotonic_ms() + sim_draw_between(1000, CUT_MAX_MS));
         replica->is_heir = sim_chance(500);
-    } else if (replica->is_attached || sim_chance(100)) { /* who is cut off stays so for a while */
+    } else if (replica->is_attached || sim_chance(100)) { /* a replica stays cut off for a while */
         promote(world, replica);
     }
 }
@@ -196,7 +199,7 @@ uint64_t sim_replicas_next_ms(const struct world *world)
     return next_ms;
 }
 
-/* where nobody is told what replicas have, they are cut off only while the master refuses */
+/* if the master does not report its replicas, they are cut off only around a refusal */
 static bool is_cut_in_vain(const struct world *world, const struct sim_replica *replica)
 {
     return replica->is_replica && !replica->is_attached && !world->weather.tells_replicas &&

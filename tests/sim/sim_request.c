@@ -85,8 +85,9 @@ static bool is_site_refused(const struct sim_request *request)
 }
 
 /*
- * Only an instance that has counted on a site knows that its marks are gone. If another one comes
- * first, batches may count twice: a limit that docs/guarantees.md names. The others wait here.
+ * Only an instance that has counted on a site knows that the site has lost its marks. If another
+ * instance comes first, batches may count twice. docs/guarantees.md names this limit. Here the
+ * other instances wait.
  */
 static bool is_beyond_the_guarantee(const struct sim_request *request)
 {
@@ -145,7 +146,7 @@ void sim_request_read(const struct sim_request *request, struct store_ledger *re
     }
 }
 
-/* executes what nobody waits for, unless its server crashed since */
+/* executes a request whose caller is gone, unless the server has crashed since */
 static void execute_late(struct sim_request *request)
 {
     static struct sim_answer answer;

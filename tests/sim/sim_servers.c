@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-/* how often a server's memory reaches its disk */
+/* how often a server writes its memory to its disk */
 #define EVERYSEC_MS 1000
 
-/* until it turns out after a refusal that the store had lost something before: see HEED_MS */
+/* how long after a refusal the store may still go back: see HEED_MS */
 #define GO_BACK_MAX_MS 2500
 
 /* --- links --- */
@@ -53,7 +53,7 @@ static void tell_refusal(struct world *world, unsigned sites)
     }
 }
 
-/* where they may last long, half of them last longer than batches are retained */
+/* if refusals may last long, half of them last longer than the retention time of batches */
 static uint64_t draw_refusal_ms(const struct world *world)
 {
     uint64_t most_ms = world->weather.refusal_ms;
@@ -126,7 +126,7 @@ static void crash(struct world *world, uint64_t most_ms)
     sim_servers_cut_all_off(world, most_ms);
 }
 
-/* a disk that takes nothing is why the server refuses: then nothing reaches it */
+/* The server refuses because its disk takes no writes. So there is no snapshot during a refusal. */
 static void take_snapshot(struct world *world)
 {
     if (world->weather.climate != SIM_CRASHING ||
@@ -138,7 +138,7 @@ static void take_snapshot(struct world *world)
                                 : SIM_NEVER;
 }
 
-/* the other server takes over: as it was, or as a replica that caught up */
+/* the other server takes over, either with its old data or as a replica that has caught up */
 static void fail_over(struct world *world)
 {
     struct sim_node *before = world->active;
@@ -154,7 +154,7 @@ static void fail_over(struct world *world)
         sim_servers_cut_all_off(world, 1000);
         return;
     }
-    /* some do not notice, or are told by and by */
+    /* only some instances move to it now; the others move later or not at all */
     for (size_t i = 0; i < world->instance_count; i++) {
         if (sim_instance_is_up(&world->instances[i]) && sim_chance(500)) {
             sim_store_set_node(world->instances[i].store, world->active);
@@ -206,7 +206,7 @@ void sim_servers_strike(struct world *world)
 
 /* --- time --- */
 
-/* a site that was refused because its keys were broken gets older ones */
+/* The site was refused because its keys were broken. It gets older keys. */
 static void restore_sites(struct world *world, unsigned sites)
 {
     sim_servers_go_back(world);
@@ -220,7 +220,7 @@ static void restore_sites(struct world *world, unsigned sites)
     sim_servers_cut_all_off(world, 1000);
 }
 
-/* right after a refusal, or a bit later, the store may have gone back */
+/* the store may go back right after a refusal, or a bit later */
 static void let_refusal_end(struct world *world)
 {
     bool goes_back = world->active->refuses && sim_chance(700);

@@ -4,10 +4,10 @@
 #include "sim_log.h"
 #include "sim_world_inside.h"
 
-/* until an operator repairs a torn site */
+/* the longest time until an operator repairs a torn site */
 #define REPAIR_MAX_MS 15000
 
-/* in a calm run all else is as it should be for the other sites */
+/* in a calm run faults strike only site 0 */
 static size_t draw_site(const struct world *world)
 {
     return world->weather.is_calm ? 0 : sim_draw(world->site_count);
@@ -32,7 +32,7 @@ static void lose_key(struct world *world, size_t site)
         key == SIM_LEDGER && sim_database_has_pages(database, site) && sim_chance(300);
 
     if (sim_database_is_torn(database, site)) {
-        return; /* with the other key as well it would be a site that went back by any time */
+        return; /* losing both keys would be a rollback to any time */
     }
     if (sim_chance(600)) {
         sim_say("site %zu loses %s%s", site, name, takes_mark ? " and its mark" : "");
@@ -72,7 +72,10 @@ void sim_sites_strike(struct world *world)
     }
 }
 
-/* not while the store takes nothing; what is not torn any more, since it went back, needs none */
+/*
+ * Repairs a site. While the store refuses batches, the repair waits. A site that went back may no
+ * longer be torn, and needs no repair.
+ */
 static void repair(struct world *world, size_t site)
 {
     if (world->active->refuses) {

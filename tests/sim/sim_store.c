@@ -14,25 +14,25 @@ enum fate {
     FATE_REFUSED,
     FATE_REPLY_LOST,
     FATE_REQUEST_LOST,
-    FATE_LATE, /* the caller is told that nobody knows, and then it is executed */
+    FATE_LATE, /* the caller gets `unknown`; the server executes it later */
     FATE_TWICE /* executed and answered, and executed again later */
 };
 
-/* how old may be what is known of the replicas */
+/* how old the instance's knowledge of the replicas may be */
 #define REPLICAS_ASKED_MS 1000
 
 struct call {
     struct list link;
-    struct sim_request *request; /* NULL once it was executed, or lost */
+    struct sim_request *request; /* NULL once it was executed or lost */
     store_on_applied on_applied;
-    store_on_ledger on_ledger; /* one of the two */
+    store_on_ledger on_ledger; /* exactly one of the two callbacks is set */
     void *data;
     char epoch[STORE_EPOCH_LENGTH + 1];
     unsigned site; /* a bit */
     enum fate fate;
     uint64_t answer_at_ms;
     uint64_t executed_at_ms;
-    struct sim_answer *answer; /* once it was executed */
+    struct sim_answer *answer; /* set once the call was executed */
     struct store_applied applied;
     struct store_ledger ledger;
 };
@@ -44,11 +44,11 @@ struct sim_store {
     bool available;
     bool refuses;
     enum sim_version version;
-    unsigned has_counted; /* bits: sites of which it was told that a batch was counted */
-    unsigned knows_old;   /* bits: sites of which it was told that an older version wrote */
+    unsigned has_counted; /* bits: sites that have counted a batch, as an answer said */
+    unsigned knows_old;   /* bits: sites that an older version writes to, as an answer said */
     struct sim_store_weather weather;
     struct sim_heed heed;
-    uint64_t asked_at_ms; /* what the replicas have; 0: not yet */
+    uint64_t asked_at_ms; /* when it last asked how far the replicas are; 0: not yet */
     uint64_t replicated_before_ms;
     struct list calls; /* open */
     struct list late;  /* requests of calls that have ended */
@@ -169,19 +169,19 @@ static void execute(struct sim_store *store, struct call *call)
         sim_request_read(request, &call->ledger);
         sim_request_destroy(request);
     } else {
-        call->answer = malloc(sizeof(*call->answer)); /* large, and written before it is read */
+        call->answer = malloc(sizeof(*call->answer)); /* large; written before it is read */
         if (call->answer == NULL) {
             abort();
         }
         call->executed_at_ms = clock_monotonic_ms();
         sim_request_apply(request, call->answer, &call->applied);
-        /* who repeats a request in between does so for want of an answer, not after a refusal */
+        /* a proxy on the link repeats a request that got no answer, never one that was refused */
         sim_request_leave(request, &store->late,
                           call->fate == FATE_TWICE && call->applied.outcome == STORE_OK);
     }
 }
 
-/* what the instance hears of refusals */
+/* records what the instance learns from an answer */
 static void note_heard(struct sim_store *store, const struct call *call)
 {
     bool is_batch = call->on_applied != NULL;
@@ -205,7 +205,7 @@ static void note_heard(struct sim_store *store, const struct call *call)
     }
 }
 
-/* ends the call with what was answered, where that arrives, else with `outcome` */
+/* ends the call with the store's answer if `outcome` is STORE_OK, otherwise with `outcome` */
 static void end_call(struct sim_store *store, struct call *call, enum store_outcome outcome)
 {
     const char *reason = outcome == STORE_REFUSED ? "not now" : "nobody knows";
@@ -240,7 +240,7 @@ static void answer(struct sim_store *store, struct call *call)
                                           : STORE_UNKNOWN);
 }
 
-/* whether the call's request has yet to arrive somewhere before its caller is told */
+/* whether the call's request has to arrive before its caller gets an answer */
 static bool is_under_way(const struct call *call)
 {
     return call->request != NULL && call->fate != FATE_LATE;
@@ -380,7 +380,10 @@ bool sim_store_is_available(const struct sim_store *store)
 
 /* --- the store itself --- */
 
-/* the server is asked now and then, as long as there is a link; before, nothing is known */
+/*
+ * The instance asks the server now and then while there is a link. Before the first time it knows
+ * nothing of the replicas.
+ */
 static void health(struct store *base, struct store_health *ret_health)
 {
     struct sim_store *store = sim_of(base);

@@ -7,10 +7,10 @@
 #define MS_PER_HOUR INT64_C(3600000)
 #define MS_PER_DAY  (24 * MS_PER_HOUR)
 
-/* one stall does not follow the other, so that patience has a limit */
+/* the pause between two stalls, which bounds how late a visit may be answered */
 #define STALL_PAUSE_MS 20000
 
-/* each makes an hour or two more that a run sees */
+/* each jump adds an hour or two to those of SIM_HOURS_MAX */
 #define JUMPS_MAX 10
 
 static void die(struct world *world, struct sim_instance *instance)
@@ -18,7 +18,7 @@ static void die(struct world *world, struct sim_instance *instance)
     instance->death = sim_chance(500) ? SIM_IS_KILLED : SIM_LOSES_ITS_POWER;
     world->tally->deaths++;
     if (sim_chance(500)) {
-        /* in the middle of what it writes next, if it writes */
+        /* it dies in the middle of its next writes, if there are any */
         sim_files_die_after(instance->files, (unsigned)sim_draw(8));
         return;
     }
@@ -57,7 +57,7 @@ void sim_strikes_instance(struct world *world, struct sim_instance *instance)
     const struct sim_weather *weather = &world->weather;
 
     if (!sim_instance_is_up(instance) || instance->ends_at_ms != SIM_NEVER) {
-        return; /* one thing at a time */
+        return; /* an instance has one fault at a time */
     }
     switch (sim_draw(7)) {
     case 0:
@@ -94,7 +94,7 @@ void sim_strikes_mend(struct world *world, struct sim_instance *instance)
 {
     instance->ends_at_ms = SIM_NEVER;
     if (!sim_instance_is_up(instance)) {
-        sim_strikes_mend_disk(instance); /* it does not start on a bad one */
+        sim_strikes_mend_disk(instance); /* the journal does not open on a bad disk */
         sim_instance_start(instance, world->active, world->is_quiet || sim_chance(800));
         if (sim_instance_is_up(instance) && !sim_store_is_available(instance->store)) {
             instance->ends_at_ms = clock_monotonic_ms() + sim_draw_skewed(1, 3000);
@@ -133,7 +133,7 @@ void sim_strikes_clock(struct world *world, struct sim_instance *instance)
     }
 }
 
-/* one of them may write beside the others for long */
+/* an old instance may write next to new ones for a long time */
 void sim_strikes_begin_old(struct world *world, struct sim_instance *instance)
 {
     if (world->weather.upgrades) {

@@ -15,7 +15,10 @@
 #define ATTEMPTS_MAX (2 * ORACLE_REQUESTS_MAX)
 #define RETRIES_MAX  256
 
-/* the proxy does not repeat what is older: with what a batch waits, less than the window */
+/*
+ * The proxy does not repeat older requests. Together with the time that a batch waits, this is less
+ * than the window.
+ */
 #define REPEAT_MAX_MS 8000
 
 struct attempt {
@@ -28,13 +31,13 @@ struct attempt {
     char token[24];
 };
 
-/* what is the same for all attempts of a request */
+/* a request: what its attempts have in common */
 struct asked {
     size_t site;
     size_t page;
     bool has_token;
-    bool is_new; /* it was tried at an instance of now, */
-    bool is_old; /* and at one of an older version */
+    bool is_new; /* it was tried at an instance of the new version */
+    bool is_old; /* it was tried at an instance of an older version */
     bool was_counted;
     bool is_of_client; /* the token is a client's, not a proxy's */
     enum visit_status status;
@@ -110,7 +113,7 @@ static void judge_patience(const struct attempt *attempt)
     }
 }
 
-/* where only site 0 is ill, visits of the others do not notice it */
+/* if faults strike only site 0, visits of the other sites are counted */
 static void judge_calm(const struct attempt *attempt, const struct visit_answer *answer)
 {
     const struct sim_traffic *traffic = attempt->traffic;
@@ -158,7 +161,7 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
         plan_retry(attempt->traffic, attempt->request, instance->number);
     }
     if (!attempt->traffic->is_over && !instance->is_gone && sim_chance(30)) {
-        ask(attempt->traffic, instance); /* the client's next request was there already */
+        ask(attempt->traffic, instance); /* the client's next request has already arrived */
     }
 }
 
@@ -214,7 +217,10 @@ static void try_at(struct sim_traffic *traffic, size_t request, struct sim_insta
     oracle_attempt(request, instance->number, oracle_hour(clock_wall_ms() / MS_PER_HOUR));
 }
 
-/* an instance that can be reached, another one than `other` if there is a choice; or NULL */
+/*
+ * returns an instance that can be reached, if possible another one than `other`; NULL if there is
+ * none
+ */
 static struct sim_instance *choose_instance(struct sim_traffic *traffic, size_t other)
 {
     size_t count = traffic->options.instance_count;
@@ -234,7 +240,7 @@ static struct sim_instance *choose_instance(struct sim_traffic *traffic, size_t 
     return found;
 }
 
-/* whether a request of the page has the token: then another one would be its repetition */
+/* whether a request of the page has the token, so that another one would be its repetition */
 static bool is_taken(const struct sim_traffic *traffic, size_t token, size_t page)
 {
     for (size_t i = 0; i < traffic->request_count; i++) {
@@ -246,7 +252,7 @@ static bool is_taken(const struct sim_traffic *traffic, size_t token, size_t pag
     return false;
 }
 
-/* a client that uses one key for all that it does, or a stranger with the same one */
+/* a client that uses one token for everything, or two clients with the same token */
 static void share_token(struct sim_traffic *traffic, struct asked *asked)
 {
     size_t other = sim_draw(traffic->request_count + 1);
@@ -295,9 +301,10 @@ static void arrive(struct sim_traffic *traffic)
 }
 
 /*
- * An older version does not know the form in which this one keeps tokens. So nothing goes back to
- * it, and what it has yet to apply, to replay or to resend is not tried elsewhere. This version
- * looks for the older form only after an answer has said that an older version writes.
+ * An older version does not know the form in which this version keeps tokens. So a request never
+ * goes back to an older version. Visits that an older version still has to apply, replay or resend
+ * are not tried elsewhere. This version looks for the older form only after an answer has said that
+ * an older version writes.
  */
 static bool may_repeat_at(const struct sim_traffic *traffic, const struct asked *asked,
                           const struct sim_instance *instance)

@@ -19,7 +19,7 @@ void sim_version_use(enum sim_version new_version)
     version = new_version;
 }
 
-/* where a generation would be, there are random digits as well */
+/* makes the digits of the generation random too */
 static void make_old(struct ledger *ledger)
 {
     static const char digits[] = "0123456789abcdef";

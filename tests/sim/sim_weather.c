@@ -4,20 +4,23 @@
 #include "oracle.h"
 #include "sim_clock.h"
 
-/* how late the engine may look whether a visit's patience ended */
+/* how late the engine may notice that a visit has timed out */
 #define EXPIRE_MS 50
 
-/* a process that is started again, or a machine: with all else less than tokens are kept */
+/*
+ * How long an instance is away: a process restarts soon, a machine late. With all other delays,
+ * both are shorter than the lifetime of tokens.
+ */
 #define ABSENCE_SHORT_MS 2000
 #define ABSENCE_LONG_MS  (UINT64_C(500) * SIM_KEEP_TOKENS_S)
 
-/* what a store may lose of the time before it refuses, and the way of an answer */
+/* the time before a refusal that a store may lose, and the latency of an answer */
 #define HEED_MS 3000
 
-/* in a run that lasts longer than that, visitors come less often */
+/* in longer runs visitors come less often */
 #define LONG_STORM_MS 25000
 
-/* requests at once in a calm run, of which max_waiting takes several */
+/* requests at once in a calm run; max_waiting has room for several such crowds */
 #define CALM_CROWD_MAX 8
 
 /* longer than any run */
@@ -30,7 +33,7 @@ void sim_weather_leave_out(unsigned kinds)
     left_out = kinds;
 }
 
-/* in some runs nothing of a kind happens, in some it is nearly all that happens */
+/* some runs have no fault of a kind, others have almost no other */
 static unsigned draw_chance(unsigned most)
 {
     return sim_chance(300) ? 0 : (unsigned)sim_draw_skewed(0, most);
@@ -49,7 +52,7 @@ static void draw_network(struct sim_store_weather *weather)
 
 static void draw_disk(struct sim_files_weather *weather)
 {
-    if (sim_chance(150)) { /* a wreck: not even the mending works */
+    if (sim_chance(150)) { /* a disk so bad that repairs fail too */
         *weather = (struct sim_files_weather){300, 500, 800, UINT64_MAX};
         return;
     }
@@ -59,7 +62,7 @@ static void draw_disk(struct sim_files_weather *weather)
     weather->room_bytes = sim_chance(300) ? sim_draw_skewed(16, 20000) : UINT64_MAX;
 }
 
-/* for how long batches are retained, against how far the store goes back */
+/* draws how long batches are retained, according to how far the store goes back */
 static void draw_retention(struct sim_weather *weather, struct sim_instances *common)
 {
     struct engine_options *options = &common->options;
@@ -97,7 +100,10 @@ static void draw_traffic(const struct sim_weather *weather, struct sim_instances
     traffic->shares_tokens =
         sim_chance(500) && !weather->upgrades && (left_out & SIM_KIND_TOKENS) == 0 ? 200 : 0;
     traffic->shared_pages = sim_chance(500) ? sim_draw_between(1, ORACLE_SHARED_PAGES) : 0;
-    /* room is a matter of when: it is judged only where what was refused once stays so */
+    /*
+     * Whether a page has room depends on the order of visits. So there is a limit only in runs in
+     * which a refused page stays refused.
+     */
     traffic->pages_max = weather->climate == SIM_STEADY && sim_chance(300)
                              ? sim_draw_skewed(1, traffic->shared_pages != 0 ? 10 : 300)
                              : 0;
@@ -108,12 +114,12 @@ static void draw_traffic(const struct sim_weather *weather, struct sim_instances
     traffic->with_token = sim_chance(300) ? 0 : 100 + (unsigned)sim_draw(900);
     traffic->patience_ms = common->options.max_wait_ms + EXPIRE_MS + weather->stall_ms;
     if (common->has_journal) {
-        /* what is written already, what is written next, and work and answer take time each */
+        /* the write under way, the next write, and the work and the report of each take time */
         traffic->patience_ms += 6 * (common->disk_latency_ms + 1) + weather->stall_ms;
     }
 }
 
-/* refusals of a minute are longer than batches are retained */
+/* a refusal of a minute is longer than the retention time of batches */
 static void draw_refusals(struct sim_weather *weather)
 {
     if (sim_chance(400)) {
@@ -138,7 +144,7 @@ static void draw_replicas(struct sim_weather *weather)
     }
 }
 
-/* all is as it should be, but for site 0: the others must not notice anything of that */
+/* leaves only faults of site 0, which must not affect the other sites */
 static void calm_down(struct sim_weather *weather, struct sim_instances *common)
 {
     weather->stall_ms = 0;
@@ -196,10 +202,10 @@ void sim_weather_draw(struct sim_weather *weather, struct sim_instances *common,
         calm_down(weather, common);
     }
     leave_out(weather);
-    if (weather->upgrades) { /* an older version proves nothing, and knows tokens without pages */
+    if (weather->upgrades) { /* an old version writes no proof, and tokens without pages */
         weather->loses_keys = false;
     }
-    if (weather->climate == SIM_COPIED) { /* copies of before a repair would come back */
+    if (weather->climate == SIM_COPIED) { /* a copy from before a repair would come back */
         weather->loses_keys = false;
     }
     draw_traffic(weather, common, traffic);

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* longer than anything takes in a world without faults, the longest backoff included */
+/* longer than any work takes in a world without faults, including the longest back-off */
 #define QUIET_MAX_MS 60000
 
-/* so many things do not happen at one moment */
+/* more steps than a run needs at one moment */
 #define STEPS_MAX 20000
 
 static struct sim_instance *draw_instance(struct world *world)
@@ -19,7 +19,7 @@ static struct sim_instance *draw_instance(struct world *world)
     return &world->instances[sim_draw(world->instance_count)];
 }
 
-/* what happens in a calm run happens to site 0 */
+/* draws a fault; in a calm run only site 0 has faults */
 static void strike(struct world *world)
 {
     const struct sim_weather *weather = &world->weather;
@@ -28,7 +28,7 @@ static void strike(struct world *world)
 
     world->fault_at_ms = clock_monotonic_ms() + sim_draw_skewed(1, weather->fault_ms);
     if (is_refusing && weather->is_lasting && sim_chance(900)) {
-        return; /* a link that breaks makes instances keep what the refusal alone has to */
+        return; /* a broken link alone would make instances retain batches */
     }
     if (what == 0 && weather->sets_wall) {
         sim_strikes_clock(world, draw_instance(world));
@@ -61,7 +61,7 @@ static uint64_t next_event_ms(const struct world *world)
     return next_ms > clock_monotonic_ms() ? next_ms : clock_monotonic_ms();
 }
 
-/* one moment: what is due happens, in an order that does not matter to anybody */
+/* handles the events that are due at one moment; their order does not matter */
 static void step(struct world *world)
 {
     uint64_t now_ms = next_event_ms(world);
@@ -114,7 +114,7 @@ void sim_world_settle(struct world *world)
     }
 }
 
-/* every link breaks, and is mended: each instance looks at what the store has */
+/* breaks and restores every link, so that each instance compares its ledger with the store */
 static void reconnect_all(struct world *world)
 {
     static const struct sim_store_weather good = {.latency_ms = 5, .timeout_ms = 1000};
@@ -199,7 +199,7 @@ static void add_stats(struct sim_tally *tally, const struct stats *stats)
     tally->lost += stats->lost;
 }
 
-/* ends what is there, and lets the oracle look at each copy of the store */
+/* lets the oracle judge the lost visits, and each copy of the store */
 static void judge(struct world *world)
 {
     bool is_steady = world->weather.climate == SIM_STEADY && !world->weather.loses_keys;
@@ -220,7 +220,7 @@ static void judge(struct world *world)
         }
     }
     for (size_t i = 0; i < SIM_NODES; i++) {
-        /* where too little is kept, what is lost is found when the next batch is sent, if one is */
+        /* if batches are retained for too short a time, a loss shows only with the next batch */
         oracle_judge(world->nodes[i].database, &world->nodes[i] == world->active && !may_lose);
     }
 }

@@ -2,7 +2,7 @@
 /**
  * sim_world_inside: the world, shared by sim_world.c (time and the run), sim_servers.c (what
  * happens to the store), sim_replicas.c (its replicas), sim_sites.c (what happens to single sites)
- * and sim_strikes.c (what happens to instances). Nobody else includes it.
+ * and sim_strikes.c (what happens to instances). No other file includes it.
  */
 #ifndef VISITCOUNTD_TESTS_SIM_WORLD_INSIDE_H
 #define VISITCOUNTD_TESTS_SIM_WORLD_INSIDE_H
@@ -14,13 +14,13 @@
 
 #define SIM_NODES 3
 
-/** What a node is beside the one that is active. */
+/** A node that is not the active one. */
 struct sim_replica {
     bool is_replica;     /* it may take over */
-    bool is_attached;    /* and gets what the master does */
-    bool is_known;       /* to the master, which waits for it */
-    bool is_heir;        /* it is cut off, and takes over at `copy_at_ms` */
-    uint64_t copy_at_ms; /* when it gets it next; when it is attached, if it is not */
+    bool is_attached;    /* it gets the writes of the master */
+    bool is_known;       /* the master knows it and waits for it */
+    bool is_heir;        /* it is cut off and takes over at `copy_at_ms` */
+    uint64_t copy_at_ms; /* its next copy; when it is not attached, the time at which it will be */
     uint64_t synced_at_ms;
     uint64_t gone_at_ms;
 };
@@ -31,25 +31,24 @@ struct world {
     struct sim_node nodes[SIM_NODES];
     struct sim_replica replicas[SIM_NODES];
     struct sim_node *active;       /* the one that instances connect to */
-    struct sim_database *snapshot; /* what the active one goes back to */
-    uint64_t snapshot_at_ms;       /* the next */
+    struct sim_database *snapshot; /* the state to which a crash takes the active node back */
+    uint64_t snapshot_at_ms;       /* time of the next one */
     /*
-     * An old copy, of which keys are restored. It is of the same history: a key of another one
-     * could have the same total by chance, which proves then what is not so.
+     * An old copy, from which single keys are restored. It belongs to the same history. A key from
+     * another history could have the same total by chance and pass the proof.
      */
     struct sim_database *backup;
-    uint64_t refuses_at_ms; /* a refusal that was decided begins */
+    uint64_t refuses_at_ms; /* when a planned refusal begins */
     uint64_t refusal_ends_at_ms;
-    uint64_t
-        goes_back_at_ms;   /* after a refusal; until then no copy gets what the active one does */
-    unsigned backup_sites; /* bits: that go back to the backup when the refusal ends */
+    uint64_t goes_back_at_ms; /* after a refusal; until then copies get no writes */
+    unsigned backup_sites;    /* bits: sites that go back to the backup when the refusal ends */
     uint64_t repair_at_ms[SIM_SITES_MAX];
     struct sim_instance instances[ORACLE_INSTANCES];
     size_t instance_count;
     size_t site_count;
     struct sim_traffic *traffic;
     bool is_quiet;
-    bool may_lose; /* a replica took over that nobody waited for any more */
+    bool may_lose; /* a replica took over that the master no longer waited for */
     unsigned jumps;
     uint64_t fault_at_ms;
     unsigned steps; /* since the clock moved */
@@ -58,7 +57,7 @@ struct world {
 
 /* --- sim_world.c --- */
 
-/** Goes on until all has its answer; in a world that is quiet. */
+/** Runs a quiet world until all work is done. */
 void sim_world_settle(struct world *world);
 
 /* --- sim_servers.c --- */
@@ -67,25 +66,33 @@ void sim_world_settle(struct world *world);
 void sim_servers_create(struct world *world);
 void sim_servers_destroy(struct world *world);
 
-/** When something is due at the servers, and does what is due. */
+/** When the next event of the servers is due; and handles the events that are due. */
 uint64_t sim_servers_next_ms(const struct world *world);
 void sim_servers_run_due(struct world *world);
 
-/** Something happens to the store. */
+/** Draws a fault of the store. */
 void sim_servers_strike(struct world *world);
 
-/** All is mended. */
+/** Ends all faults of the store. */
 void sim_servers_mend(struct world *world);
 
-/** The link of an instance, or of all, breaks; behind it is `node`, or the active one. */
+/**
+ * Breaks the link of one instance or of all, for at most `most_ms`. It comes back with `node`, or
+ * with the active node.
+ */
 void sim_servers_cut_off(struct world *world, struct sim_instance *instance, struct sim_node *node,
                          uint64_t most_ms);
 void sim_servers_cut_all_off(struct world *world, uint64_t most_ms);
 
-/** The store goes back in time: who could not know of a refusal has not kept what that takes. */
+/**
+ * The store goes back in time. An instance that missed a refusal may have dropped batches that are
+ * needed now.
+ */
 void sim_servers_go_back(struct world *world);
 
-/** The active one refuses sites, which are bits, or all of them as a server; or nothing any more.
+/**
+ * The active node refuses `sites` (bits), or all sites with an error of the server; or refuses
+ * nothing any more.
  */
 void sim_servers_refuse(struct world *world, unsigned sites);
 void sim_servers_end_refusal(struct world *world);
@@ -96,38 +103,38 @@ void sim_replicas_create(struct world *world);
 uint64_t sim_replicas_next_ms(const struct world *world);
 void sim_replicas_run_due(struct world *world);
 
-/** Something happens to replicas. */
+/** Draws a fault of the replicas. */
 void sim_replicas_strike(struct world *world);
 
-/** One of them takes over, which may be one that lags. */
+/** A replica takes over, perhaps one that lags. */
 void sim_replicas_promote(struct world *world);
 
-/** All of them have what the master has. */
+/** Gives all replicas the master's data. */
 void sim_replicas_sync_all(struct world *world);
 
 /* --- sim_sites.c --- */
 
-/** Something happens to a site: a key is lost, or the store refuses it. */
+/** Draws a fault of a site: it loses a key, or the store refuses it. */
 void sim_sites_strike(struct world *world);
 
 uint64_t sim_sites_next_ms(const struct world *world);
 void sim_sites_run_due(struct world *world);
 
-/** Torn sites are repaired now. */
+/** Repairs all torn sites now. */
 void sim_sites_repair_all(struct world *world);
 
 /* --- sim_strikes.c --- */
 
-/** Something happens to an instance, or to its disk or clock. */
+/** Draws a fault of an instance, of its disk or of its clock. */
 void sim_strikes_instance(struct world *world, struct sim_instance *instance);
 void sim_strikes_disk(struct world *world, struct sim_instance *instance);
 void sim_strikes_clock(struct world *world, struct sim_instance *instance);
 
-/** In some runs instances begin as ones of an older version; they are replaced one by one. */
+/** In some runs instances begin with an older version, and are upgraded one by one. */
 void sim_strikes_begin_old(struct world *world, struct sim_instance *instance);
 void sim_strikes_upgrade(struct world *world, struct sim_instance *instance);
 
-/** What had begun is over. */
+/** Ends a fault. */
 void sim_strikes_mend_disk(struct sim_instance *instance);
 void sim_strikes_mend(struct world *world, struct sim_instance *instance);
 

@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def directory():
-    """Short: the path of a unix socket has at most 107 bytes."""
+    """A directory with a short path, because the path of a unix socket has at most 107 bytes."""
     path = pathlib.Path(tempfile.mkdtemp(prefix="stack-"))
     yield path
     shutil.rmtree(path, ignore_errors=True)

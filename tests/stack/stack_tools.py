@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of this directory share."""
+"""Tools of the tests in this directory."""
 
 import os
 import pathlib
@@ -32,7 +32,7 @@ def program(name, package):
 
 
 def wait_for(condition, what, seconds=60):
-    """The one place that waits: returns the first true value of `condition`, fails after `seconds`."""
+    """The only function that waits. Returns the first true value of `condition` or fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()

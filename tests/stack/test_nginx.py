@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""etc/nginx/visitcountd.conf as it is, in front of instances that misbehave in chosen ways: on unix sockets, as they are
-shipped, and on ports, as those of other machines are."""
+"""The shipped etc/nginx/visitcountd.conf in front of instances with chosen faults. The instances are on unix sockets, as shipped, and on ports, as on
+other machines."""
 
 import collections
 import contextlib
@@ -24,18 +24,18 @@ import pytest
 from stack_tools import NGINX_FILES, free_ports, program, wait_for
 
 LISTEN = "listen 5002;"
-#: Of an instance while others stand by: so few that the test sends them long before nginx gives the first one up.
+#: The limit of an instance while others stand by. It is so low that the test reaches it long before nginx gives up the first instance.
 MAX_CONNS = 8
 
 REFUSED_BY_ALL, MAY_BE_COUNTED = "refused; reason=store-unavailable", "unknown; reason=broken-off"
 
-#: Bodies that go with them, the first as an instance sends it.
+#: Bodies of these answers. An instance sends the first one.
 REFUSAL = b'{"error":{"code":"store_unavailable","message":"the store is not available; this visit was not counted"}}\n'
 DOUBT = REFUSAL.replace(b"was not counted", b"may be counted, by an instance that broke off")
 
 
 class Instance:
-    """Stands in for visitcountd on a port or on the path of a unix socket: notes each request and answers as told."""
+    """A fake instance on a port or a unix socket. It records each request and gives the answer that the test chooses."""
 
     def __init__(self, address):
         self.address = address
@@ -69,11 +69,11 @@ class Instance:
         return Handler
 
     def name(self):
-        """In nginx's list."""
+        """The name in nginx's list."""
         return f"127.0.0.1:{self.address}" if isinstance(self.address, int) else f"unix:{self.address}"
 
     def stop(self):
-        """As after a kill -9, a unix socket's file stays."""
+        """Stops as after kill -9: the file of a unix socket stays."""
         self.lingering.set()
         self.server.shutdown()
         self.server.server_close()
@@ -99,7 +99,7 @@ def answer_503(_, request):
 
 
 def break_off(_, request):
-    """Closes after the request was read: it may have been counted."""
+    """Closes the connection after it has read the request, so the visit may have been counted."""
     request.close_connection = True
     request.connection.shutdown(socket.SHUT_RDWR)
 
@@ -115,11 +115,11 @@ def send_one_event_and_linger(instance, request):
 
 
 class Nginx:
-    """A real nginx with Debian's layout: conf.d/*.conf is in the http context, the list beside nginx.conf."""
+    """A real nginx with Debian's layout: conf.d/*.conf is in the http context, the list is next to nginx.conf."""
 
     def __init__(self, directory, port, instances, *, stands_by=False, text=None):
-        """`stands_by`: with the list's second proposal, where the first instance serves and the others stand by. `text`: of
-        visitcountd.conf, where it is not as it is shipped."""
+        """`stands_by` selects the second variant of the list: the first instance serves and the others stand by. `text` replaces the shipped
+        visitcountd.conf."""
         self.directory = directory
         self.port = port
         (directory / "conf.d").mkdir()
@@ -172,7 +172,7 @@ def nginx_command(directory):
 
 def write_main_conf(directory):
     temporary = "".join(f"{kind}_temp_path {kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    user = "user root; " if os.geteuid() == 0 else ""  # who is let into the directory
+    user = "user root; " if os.geteuid() == 0 else ""  # the user that may enter the directory
     (directory / "nginx.conf").write_text(
         f"{user}worker_processes 2; pid nginx.pid; error_log error.log;\nevents {{ worker_connections 768; }}\n"
         f"http {{ {temporary} include conf.d/*.conf; }}\n")
@@ -217,7 +217,7 @@ def test_the_files_as_they_are_pass_nginx_t(tmp_path):
 
 
 def test_the_block_for_tls_works_once_it_is_uncommented(tmp_path, instances):
-    """By the command that the file names; certificate and port are the test's."""
+    """The test runs the command in the file, with its own certificate and port."""
     port, plain = free_ports(2)
     subprocess.run([program("openssl", "openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                     "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", tmp_path / "key.pem",
@@ -245,7 +245,7 @@ def test_the_block_for_tls_works_once_it_is_uncommented(tmp_path, instances):
 
 
 def test_idle_connections_are_closed_before_the_daemon_closes_them():
-    """Longer than the daemon's 10 s, and a request is sent on a connection that is just being closed."""
+    """If nginx kept them for longer than the daemon's 10 s, it could send a request on a connection that is just closing."""
     upstream = re.search(r"upstream visitcountd \{(.*?)\n\}", (NGINX_FILES / "visitcountd.conf").read_text(), re.S)
     seconds = int(re.search(r"^\s*keepalive_timeout (\d+)s;", upstream[1], re.M)[1])
     assert seconds < 10
@@ -285,7 +285,7 @@ def test_connections_to_the_instances_are_kept(nginx, instances):
         instance.answer = answer_and_note
     for _ in range(60):
         nginx.request("GET", "/count")
-    # At most one for each of two workers and three instances.
+    # At most one connection for each pair of two workers and three instances.
     assert sum(peers.values()) == 60 and len(peers) <= 6
 
 
@@ -308,7 +308,7 @@ def test_one_serves_while_the_others_stand_by(standby, instances):
         assert standby.request("GET", "/count").status == 200
     assert len(seen(instances[1:])) == 20
     instances[0].stop()
-    instances[0].answer = break_off  # on connections that are kept
+    instances[0].answer = break_off  # on kept connections
     for _ in range(20):
         assert standby.request("GET", "/count").status == 200
     assert len(seen(instances[1:])) == 40
@@ -340,7 +340,7 @@ def test_an_instance_whose_queue_is_full_is_passed_over_at_once(nginx, instances
             began = time.monotonic()
             assert nginx.request("GET", "/count").status == 200
             took.append(time.monotonic() - began)
-    # Two of three requests meet a full queue first. On a busy machine a single request may be slow, but not most of them.
+    # Two of three requests first reach an instance with a full queue. On a busy machine a single request may be slow, but not most of them.
     assert statistics.median(took) < connect_timeout_s(), took
     assert len(instances[2].requests) == 20
 
@@ -350,7 +350,7 @@ def connect_timeout_s():
 
 
 def fill_queue(path, stack):
-    """A listener that accepts nobody, with as many connections as it takes."""
+    """A listener that accepts no connection, with a full queue."""
     listener = stack.enter_context(socket.socket(socket.AF_UNIX))
     listener.bind(str(path))
     listener.listen(1)
@@ -370,7 +370,7 @@ def test_after_503_another_instance_is_asked_with_the_same_request_id(nginx, ins
 
 
 def test_without_a_store_everybody_gets_the_daemon_s_own_503(nginx, instances):
-    """With max_fails above 0 nginx would put all instances aside and answer 502 by itself."""
+    """With max_fails above 0 nginx would disable all instances and answer 502 by itself."""
     for instance in instances:
         instance.answer = answer_503
     for _ in range(30):
@@ -380,7 +380,7 @@ def test_without_a_store_everybody_gets_the_daemon_s_own_503(nginx, instances):
 
 
 def test_a_refusal_after_an_attempt_that_broke_off_is_no_promise(nginx, instances):
-    """The first may have counted the visit, whatever the second says of itself."""
+    """The first instance may have counted the visit, whatever the second one answers."""
     for instance in instances:
         instance.answer = answer_503
     assert nginx.request("GET", "/count").headers["Visitcount-Status"] == REFUSED_BY_ALL

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""packaging/stack/stack, the script behind `make stack`: real Redis, real instances, real nginx, in a directory and on
-ports of the test's own."""
+"""packaging/stack/stack, the script of `make stack`: real Redis, instances and nginx, in the test's own directory and on its own ports."""
 
 import collections
 import concurrent.futures
@@ -52,7 +51,7 @@ class Stack:
         return self
 
     def start(self):
-        """Returns what it printed: once it prints how to end it, everything answers."""
+        """Starts the stack and returns its output. Once it prints how to end it, all servers answer."""
         self.launch()
         lines = []
         for line in self.process.stdout:
@@ -86,7 +85,7 @@ class Stack:
         return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
     def processes(self):
-        """Everything that runs out of this directory or was started with it on the command line."""
+        """All processes that run in this directory or have it on the command line."""
         found = {}
         for entry in pathlib.Path("/proc").iterdir():
             if entry.name.isdigit():
@@ -109,7 +108,7 @@ def command_line(entry):
 
 @pytest.fixture
 def new_stack(directory):
-    """Makes stacks and ends the ones that are still running."""
+    """Creates stacks, and ends those that still run."""
     made = []
 
     def make(path=directory, **arguments):
@@ -176,7 +175,7 @@ def test_each_visit_gets_a_number_of_its_own(stack):
 
 
 def test_nginx_asks_over_unix_sockets(stack):
-    """Also as root, whose nginx would otherwise not be let into the directory."""
+    """Also as root, whose nginx could otherwise not enter the directory."""
     stack.start()
     stack.directory.chmod(0o700)
     assert [stack.count() for _ in range(6)] == [1, 2, 3, 4, 5, 6]
@@ -223,7 +222,7 @@ def test_the_environment_of_a_container_does_not_lead_it_astray(new_stack):
 
 
 def test_it_needs_no_root(new_stack, directory):
-    """As root, the one test that runs as somebody else: from a copy, since this tree may be in a directory of root's."""
+    """As root, this is the only test that runs as another user. It uses a copy, because this tree may be in a directory of root."""
     uid = NOBODY if os.getuid() == 0 else None
     tree = directory / "tree"
     for part in ("packaging/stack", "etc/nginx"):

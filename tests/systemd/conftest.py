@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A failure here is explained in the machine's journal: it is shown with it."""
+"""A failure shows the machine's journal, which has the reason."""
 
 import pytest
 

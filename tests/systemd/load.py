@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""load.py CONNECTIONS: visits /count.json through nginx from inside the machine until its standard input ends, then
-prints what it got: {"numbers": […], "failures": {"what": how often}}. Prints "going" once every connection had an answer."""
+"""load.py CONNECTIONS: visits /count.json through nginx from inside the machine. It prints "going" once every connection has had an answer. When its
+standard input ends, it prints the result: {"numbers": […], "failures": {"error": count}}."""
 
 import asyncio
 import collections
@@ -20,7 +20,7 @@ async def read_chunks(reader):
 
 
 async def read_answer(reader):
-    """Its status, headers and body, which nginx sends in chunks where it corrects it."""
+    """Reads an answer: status, headers and body. nginx sends a body in chunks if it has rewritten it."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
     headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
     if headers.get("transfer-encoding") == "chunked":
@@ -39,7 +39,7 @@ class Load:
         self.stopping = False
 
     async def visit(self, reader, writer):
-        """One visit; returns whether the connection can be used again."""
+        """Makes one visit. Returns whether the connection can be used again."""
         writer.write(REQUEST)
         status, headers, body = await read_answer(reader)
         if status == "200":
@@ -61,7 +61,7 @@ class Load:
                 writer.close()
             except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError) as error:
                 self.failures[repr(error)] += 1
-                await asyncio.sleep(0.01)  # a listener that is closed: not a busy loop
+                await asyncio.sleep(0.01)  # avoids a busy loop while a listener is closed
 
     def note_first(self, first):
         self.answered_first += first

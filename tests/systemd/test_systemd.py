@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The units of systemd/ under a real systemd, PID 1 of a container made from Debian packages: visitcountd as `make install`
-lays it down, Redis and nginx as Debian ships them, configured as docs/deploy-systemd.md says."""
+"""The units of systemd/ under a real systemd, which is PID 1 of a container made from Debian packages. visitcountd is installed with `make install`.
+Redis and nginx are Debian's, with the configuration of docs/deploy-systemd.md."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def skip(reason):
 
 
 def wait_for(condition, what, seconds=60):
-    """The one place that waits: returns the first true value of `condition`, fails after `seconds`."""
+    """The only function that waits. Returns the first true value of `condition` or fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -56,13 +56,13 @@ def podman(*arguments, **options):
 
 
 class Machine:
-    """A Debian with systemd in it."""
+    """A Debian container with systemd."""
 
     def __init__(self):
         self.name = f"visitcountd-test-systemd-{secrets.token_hex(3)}"
 
     def boot(self):
-        # Everything happens on the loopback interface of the machine.
+        # All servers use only the loopback interface of the machine.
         podman("run", "--detach", "--systemd=always", "--network=none", "--name", self.name, f"localhost/{BASE}",
                "/lib/systemd/systemd")
         self.wait_for_boot()
@@ -123,19 +123,19 @@ class Machine:
         return self.run(f"journalctl --no-pager --output=cat --unit={unit}").stdout
 
     def connections(self):
-        """How many an instance has: over its unix socket, and over its port (proc(5))."""
+        """The number of connections of an instance: over its unix socket, and over its port (proc(5))."""
         script = ("awk '$6 == \"03\" && $8 ~ /^\\/run\\/visitcountd\\/http-/' /proc/net/unix | wc -l; "
                   "awk '$4 == \"01\" && $3 ~ /:1F9[1-9]$/' /proc/net/tcp | wc -l")
         return [int(count) for count in self.run(script).stdout.split()]
 
     def total(self):
-        """What the store says, asked without the daemon."""
+        """The total in the store, read without the daemon."""
         keys = self.run("redis-cli zscore 'vc:{default}:hits' /").stdout.strip()
         return int(float(keys or 0))
 
 
 class Load:
-    """Visits through nginx for as long as the block lasts."""
+    """Makes visits through nginx until the block ends."""
 
     def __init__(self, machine, connections=24):
         self.machine = machine
@@ -184,7 +184,7 @@ def booted(installed):
 
 @pytest.fixture
 def machine(booted):
-    """Three instances on an empty Redis; what a test changed is undone."""
+    """Three instances on an empty Redis. Undoes the changes of earlier tests."""
     booted.run("systemctl start redis-server nginx && redis-cli flushall >/dev/null")
     booted.write(CONFIG, ON_REDIS)
     booted.run("systemctl start visitcountd.target")
@@ -272,7 +272,7 @@ def test_members_of_the_group_cannot_read_the_configuration(machine):
 
 
 def test_the_files_of_the_state_directory(machine):
-    """The database is for the daemon alone; the journal is for the members of its group as well."""
+    """Only the daemon may read the database. Members of its group may also read the journal."""
     machine.write(CONFIG, 'journal: { directory = "/var/lib/visitcountd/journal/%i"; };\n')
     machine.run("systemctl restart visitcountd.target")
     assert machine.count(8081) == 1
@@ -287,7 +287,7 @@ def test_the_files_of_the_state_directory(machine):
 
 def test_a_reload_takes_over_the_new_configuration(machine):
     pid = machine.show("visitcountd@1", "MainPID")
-    for site in ("first", "second"):  # the second one through a sandbox that the first one had entered
+    for site in ("first", "second"):  # the second reload runs in a sandbox that the first one has entered already
         machine.write(CONFIG, ON_REDIS + f'sites = ["{site}"];\n')
         machine.run("systemctl reload visitcountd@1")
         assert machine.fetch(f"/v1/hit/{site}/page", port=8081)[0] == 200
@@ -312,7 +312,7 @@ def test_with_a_wrong_configuration_it_does_not_start_and_is_not_tried_again(mac
     assert machine.state("visitcountd@1") == "failed"
     assert machine.show("visitcountd@1", "ExecMainStatus") == "78"
     assert machine.show("visitcountd@1", "NRestarts") == "0"
-    # Visitors go on reaching the others, and the listener that leads nowhere closes.
+    # Visitors still reach the other instances, and the listener without an instance closes.
     assert [machine.count() for _ in range(5)] == [1, 2, 3, 4, 5]
     with Load(machine) as load:
         wait_for(lambda: machine.state("visitcountd@1.socket") == "failed", "the listener gave up")
@@ -338,7 +338,7 @@ def test_a_restart_under_load_loses_no_visit(machine, unit):
 
 def test_stopping_under_load_takes_less_than_five_seconds_and_the_last_number_is_kept(machine):
     with Load(machine) as load:
-        # measured inside: podman's own start is not part of it
+        # measured inside the container, without the start of podman
         script = "began=$(date +%s%N); systemctl stop visitcountd.target; echo $(($(date +%s%N) - began))"
         seconds = int(machine.run(script).stdout) / 1e9
         states = [machine.state(f"visitcountd@{i}.{kind}") for i in (1, 2, 3) for kind in ("service", "socket")]
@@ -369,7 +369,7 @@ def test_one_instance_that_was_stopped_stays_stopped_while_visitors_come(machine
 
 
 def test_kill_9_under_load_loses_and_doubles_no_visit(machine):
-    """What it had in hand nginx asks of another, under the same id; what comes meanwhile waits, or goes to the others."""
+    """nginx repeats the requests in flight at another instance under the same id. New requests wait or go to the others."""
     with Load(machine) as load:
         for restarts in ("1", "2", "3"):
             machine.run("systemctl kill --signal=KILL visitcountd@2")
@@ -412,7 +412,7 @@ def test_it_runs_without_redis_says_so_and_recovers(machine):
 
 
 def test_the_journal_carries_an_outage_of_redis(machine):
-    """In the state directory, inside of the sandbox: nobody is refused, kill -9 or not, and all is in the store afterwards."""
+    """The journal is in the state directory, inside the sandbox. No visit is refused, even with kill -9. Afterwards the store has all visits."""
     machine.write(CONFIG, ON_REDIS + 'journal: { directory = "/var/lib/visitcountd/journal/%i"; };\n')
     machine.run("systemctl restart visitcountd.target")
     assert machine.count(8081) == 1

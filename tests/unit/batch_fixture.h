@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * batch_fixture: a batch of visits that are letters: "aba" is a visit of the page "a", one of "b"
- * and one more of "a".
+ * batch_fixture: a batch of visits, written as letters. "aba" is a visit of the page "a", one of
+ * "b" and a second one of "a".
  */
 #ifndef VISITCOUNTD_TESTS_BATCH_FIXTURE_H
 #define VISITCOUNTD_TESTS_BATCH_FIXTURE_H
@@ -29,7 +29,7 @@
 struct fixture {
     struct batch *batch;
     struct visit visits[VISITS_MAX];
-    uint64_t numbers[VISITS_MAX]; /* 0 as long as there is no answer */
+    uint64_t numbers[VISITS_MAX]; /* 0 until there is an answer */
     bool duplicates[VISITS_MAX];
     size_t count;
 };
@@ -53,7 +53,7 @@ static inline int teardown(void **state)
     return 0;
 }
 
-/* `leaving` has an x where a visit's patience ends at LEAVES_MS; NULL: nowhere */
+/* adds visits; those with an x in `leaving` time out at LEAVES_MS; NULL: none does */
 static inline void add(struct fixture *fixture, const char *pages, const char *leaving)
 {
     for (size_t i = 0; pages[i] != '\0'; i++) {
@@ -65,7 +65,7 @@ static inline void add(struct fixture *fixture, const char *pages, const char *l
     }
 }
 
-/* how many left; their order is that of their pages, then of their arrival */
+/* Returns how many visits timed out. Checks their order: by page, then by arrival. */
 static inline size_t expire(struct fixture *fixture, uint64_t now_ms)
 {
     struct list expired;
@@ -111,13 +111,13 @@ static inline void answer_with(struct fixture *fixture, const uint64_t *totals,
     }
 }
 
-/* of a batch without tokens */
+/* answers a batch without tokens */
 static inline void answer(struct fixture *fixture, const uint64_t *totals)
 {
     answer_with(fixture, totals, (const bool[1]){false});
 }
 
-/* what would be sent, as "a2 b1" */
+/* compares the content to send, as "a2 b1" */
 static inline void assert_content(struct fixture *fixture, const char *expected)
 {
     const struct sealed_batch *sealed_batch = batch_seal(fixture->batch);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * config_fixture: loads a config from texts for the tests of config/. Every test runs in an empty
- * directory of its own, in which "test.conf" is the file and nothing else of the machine is read.
+ * directory of its own. It reads the file "test.conf" there, and no other file of the machine.
  */
 #ifndef VISITCOUNTD_TESTS_CONFIG_FIXTURE_H
 #define VISITCOUNTD_TESTS_CONFIG_FIXTURE_H
@@ -21,7 +21,7 @@
 
 #define GIVEN_MAX 8
 
-/** What an operator gives; lists end with NULL. */
+/** The input of an operator. Lists end with NULL. */
 struct given {
     const char *file; /* text of test.conf */
     const char *environment[GIVEN_MAX];
@@ -61,7 +61,7 @@ static inline void write_text(const char *name, const char *text)
     write_file(name, text, strlen(text));
 }
 
-/** Loads what is given; `errors` is never without a NUL afterwards. */
+/** Loads `given`. Afterwards `errors` ends with a NUL. */
 static inline struct config *load(const struct given *given, struct buf *errors)
 {
     struct config_request request = {
@@ -80,7 +80,7 @@ static inline struct config *load(const struct given *given, struct buf *errors)
     return config;
 }
 
-/** Loads what is right; the caller unloads the result. */
+/** Loads a correct config. The caller unloads the result. */
 static inline struct config *load_right(const struct given *given)
 {
     struct buf errors = BUF_EMPTY;
@@ -94,7 +94,7 @@ static inline struct config *load_right(const struct given *given)
     return config;
 }
 
-/** Loads what is wrong and compares all errors with `expected`. */
+/** Loads a wrong config and compares all errors with `expected`. */
 static inline void load_wrong(const struct given *given, const char *expected)
 {
     struct buf errors = BUF_EMPTY;

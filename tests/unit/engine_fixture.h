@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * engine_fixture: an engine on a store whose answers the test decides, at a time that the test
- * decides; and the steps of which the tests of the engine are made.
+ * engine_fixture: an engine on a fake store with a fake clock, and the steps of the engine's tests.
+ * The test decides the store's answers and the time.
  */
 #ifndef VISITCOUNTD_TESTS_ENGINE_FIXTURE_H
 #define VISITCOUNTD_TESTS_ENGINE_FIXTURE_H
@@ -31,15 +31,15 @@
 #define MAX_WAITING 1000
 #define RETAIN_MS   60000
 
-/* what can only be dropped by age */
+/* so much room that batches are dropped only by age */
 #define RETAIN_MAX_BYTES (1 << 20)
 
 #define LEDGER_TTL_MS (7 * UINT64_C(86400000))
 
-/* the engine looks this often whether a visit's patience ended */
+/* how often the engine looks for visits that have timed out */
 #define EXPIRE_MS 50
 
-/* the longest first and the longest possible delay before a batch is sent again, and a turn */
+/* the longest first delay and the longest delay before a resend, each with a turn */
 #define FIRST_RETRY_MS 60
 #define LAST_RETRY_MS  5010
 
@@ -56,7 +56,7 @@ struct test_visit {
     enum visit_status status;
     uint64_t number;
     uint64_t uniques;
-    size_t rank; /* of the answer, among all */
+    size_t rank; /* position of its answer among all answers */
     char token[STORE_TOKEN_MAX];
 };
 
@@ -68,7 +68,7 @@ struct fixture {
     struct test_visit visits[VISITS_MAX];
     size_t count;
     size_t answered;
-    void (*on_answer)(struct fixture *fixture); /* what a test does inside of an answer */
+    void (*on_answer)(struct fixture *fixture); /* what a test does inside an answer */
 };
 
 static const struct engine_options default_options = {.max_wait_ms = MAX_WAIT_MS,
@@ -143,14 +143,14 @@ static inline void on_answer(struct visit *visit, const struct visit_answer *ans
     own->number = answer->count;
     own->uniques = answer->uniques;
     own->rank = own->fixture->answered++;
-    memset(visit, 0xa5, sizeof(*visit)); /* the caller's again, who may free it */
+    memset(visit, 0xa5, sizeof(*visit)); /* the caller owns it again and may free it */
     memset(own->token, 0xa5, sizeof(own->token));
     if (own->fixture->on_answer != NULL) {
         own->fixture->on_answer(own->fixture);
     }
 }
 
-/* changes patience and room, and nothing else */
+/* changes only how long visits wait and how many may wait */
 static inline void set_limits(struct fixture *fixture, uint64_t max_wait_ms, uint64_t max_waiting)
 {
     struct engine_options options = default_options;
@@ -160,7 +160,7 @@ static inline void set_limits(struct fixture *fixture, uint64_t max_wait_ms, uin
     engine_configure(fixture->engine, &options);
 }
 
-/* a visit that may be refused; it counts as one of the fixture's only when it is taken */
+/* a visit that may be refused; only an accepted visit stays in the fixture */
 static inline int try_visit(struct fixture *fixture, const char *site, const char *page)
 {
     struct test_visit *own = &fixture->visits[fixture->count];
@@ -237,7 +237,7 @@ static inline void restart_store(struct fixture *fixture, enum fake_fate fate)
     turn(fixture);
 }
 
-/* the one open call asks the store where it is */
+/* ends the one open call, which reads the ledger */
 static inline void end_check(struct fixture *fixture, enum fake_fate fate)
 {
     assert_int_equal(sent(fixture)->kind, FAKE_LEDGER);
@@ -245,7 +245,7 @@ static inline void end_check(struct fixture *fixture, enum fake_fate fate)
     turn(fixture);
 }
 
-/* what follows a call that is not answered: it is sent again, and awaited here */
+/* waits until a batch without an answer is sent again */
 static inline void wait_for_resend(struct fixture *fixture)
 {
     assert_int_equal(fake_store_open_count(fixture->store), 0);
@@ -258,7 +258,7 @@ static inline void wait_for_resend(struct fixture *fixture)
     sent(fixture);
 }
 
-/* one visit counted from end to end */
+/* counts one visit from end to end */
 static inline void count_one(struct fixture *fixture, const char *page, uint64_t number)
 {
     size_t i = visit(fixture, page);
@@ -293,7 +293,7 @@ static inline void count_one(struct fixture *fixture, const char *page, uint64_t
 
 #define assert_waiting(fixture, i) assert_false((fixture)->visits[i].is_answered)
 
-/* what was sent is one page and its hits */
+/* the batch in flight has one page with these hits */
 #define assert_sent(fixture, expected_sequence, page, hits)                    \
     do {                                                                       \
         assert_int_equal(sent(fixture)->batch.sequence, expected_sequence);    \
@@ -303,7 +303,7 @@ static inline void count_one(struct fixture *fixture, const char *page, uint64_t
 
 /* --- a store that goes back in time --- */
 
-/* what the store has of "/" of the default site */
+/* the store's total of "/" on the default site */
 static inline uint64_t total(const struct fixture *fixture)
 {
     return fake_database_total(fixture->database, "default", "/");
@@ -335,7 +335,7 @@ static inline void go_back(struct fixture *fixture, struct fake_database *copy)
     fake_database_destroy(copy);
 }
 
-/* what is sent is `hits` of "/" under `sequence`, behind `after`; it is answered */
+/* asserts that the engine resends `hits` of "/" under `sequence` after `after`, and answers it */
 #define resend(fixture, sequence, after, hits)                 \
     do {                                                       \
         assert_sent(fixture, sequence, "/", hits);             \
@@ -344,7 +344,7 @@ static inline void go_back(struct fixture *fixture, struct fake_database *copy)
         turn(fixture);                                         \
     } while (0)
 
-/* ends the one open call and returns what was logged meanwhile, from warnings on */
+/* ends the one open call and returns the warnings and errors logged meanwhile */
 static inline const char *log_of_end(struct fixture *fixture)
 {
     const char *log;

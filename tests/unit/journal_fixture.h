@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * journal_fixture: a journal in a directory of its own, records for it, and what they became.
+ * journal_fixture: a journal in a directory of its own, records for it, and notes of how each
+ * record ended.
  */
 #ifndef VISITCOUNTD_TESTS_JOURNAL_FIXTURE_H
 #define VISITCOUNTD_TESTS_JOURNAL_FIXTURE_H
@@ -33,9 +34,9 @@ struct fixture {
     uint64_t max_size_bytes;
     struct buf errors;  /* of the last journal_open() */
     struct list left;   /* notes of records that journal_open() found */
-    uint64_t left_next; /* the sequence that the next one must have; 0: any */
+    uint64_t left_next; /* the expected sequence of the next one; 0: any */
     uint64_t ended;     /* on_written calls */
-    uint64_t wanted;    /* how many of these stop the loop */
+    uint64_t wanted;    /* the loop stops after this many of them */
     struct loop_timer patience;
     bool ran_out;
 };
@@ -46,7 +47,7 @@ struct note {
     struct list link;
     struct fixture *fixture;
     uint64_t sequence;
-    struct journal_record record; /* of those that were left; its sealed batch is the note's */
+    struct journal_record record; /* of records that were left; the note owns its sealed batch */
     int ended;
     int error;
 };
@@ -93,7 +94,7 @@ static inline void path_of(const struct fixture *fixture, const char *name, char
     snprintf(path, 512, "%s/%s", fixture->directory, name);
 }
 
-/* how many files there are in the directory; removes them when told so */
+/* counts the files in the directory; removes them if `remove_them` is set */
 static inline size_t count_files(const struct fixture *fixture, bool remove_them)
 {
     DIR *directory = opendir(fixture->directory);
@@ -158,7 +159,7 @@ static inline struct journal_entry *on_left(void *data, struct journal_record *r
     return &note->entry;
 }
 
-/* opens the journal; whether it is open */
+/* tries to open the journal; returns whether it is open */
 static inline bool try_open(struct fixture *fixture)
 {
     struct journal_options options = {fixture->directory, fixture->max_size_bytes};
@@ -288,7 +289,7 @@ static inline void append(struct fixture *fixture, struct note *note, uint64_t s
     append_record(fixture, note, make_record(sequence));
 }
 
-/* appends one record and waits for its end, which is returned */
+/* appends one record, waits for its end and returns the result */
 static inline int append_and_wait(struct fixture *fixture, struct note *note, uint64_t sequence)
 {
     append(fixture, note, sequence);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * parts_fixture: sites of which only the lower parts of the engine exist, waiting_visits and
- * breaker, at a time that the test decides.
+ * parts_fixture: sites with only the lower parts of the engine, waiting_visits and breaker. The
+ * test decides the time.
  */
 #ifndef VISITCOUNTD_TESTS_PARTS_FIXTURE_H
 #define VISITCOUNTD_TESTS_PARTS_FIXTURE_H
@@ -35,7 +35,7 @@ struct part_site {
     struct site_breaker breaker;
     struct lane_breaker live;
     struct lane_breaker older; /* a lane of an earlier run */
-    bool may_wait;             /* what on_look() returns */
+    bool may_wait;             /* on_look() returns it */
     unsigned looks;            /* how often it was called */
 };
 
@@ -127,7 +127,7 @@ static inline int teardown(void **state)
     return 0;
 }
 
-/* an answer of the store that is a refusal */
+/* a refusal by the store */
 static inline struct session_end refusal(enum store_scope scope, bool is_torn)
 {
     return (struct session_end){

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * redis_link_fixture: a link to a server that the test plays, at a time that the test decides; and
- * the steps of which the tests of the link are made.
+ * redis_link_fixture: a link to a fake server with a fake clock, and the steps of the link's tests.
+ * The test decides the server's answers and the time.
  */
 #ifndef VISITCOUNTD_TESTS_REDIS_LINK_FIXTURE_H
 #define VISITCOUNTD_TESTS_REDIS_LINK_FIXTURE_H
@@ -39,7 +39,7 @@
 struct test_call {
     struct redis_call call;
     struct fixture *fixture;
-    int ends; /* of on_reply: 1 in the end */
+    int ends; /* calls of on_reply: 1 in the end */
     bool has_reply;
     char text[256]; /* of the reply, or the reason why there is none */
 };
@@ -53,12 +53,12 @@ struct fixture {
     int changes; /* calls of on_change */
     struct test_call calls[CALLS_MAX];
     size_t call_count;
-    void (*on_reply)(struct fixture *fixture); /* what a test does inside of a reply */
+    void (*on_reply)(struct fixture *fixture); /* what a test does inside a reply */
 };
 
 /*
- * A loop of which a look-up was cancelled is never freed; this is where it stays reachable for
- * those who look for leaks.
+ * A loop with a cancelled look-up is never freed. This array keeps it reachable, so that leak
+ * checkers do not report it.
  */
 static struct loop *volatile loops[64];
 static size_t loop_count;
@@ -141,7 +141,7 @@ static inline void create_link(struct fixture *fixture)
     assert_int_equal(fixture->changes, 0); /* never from inside the call */
 }
 
-/* a new connection arrives at the server, after the longest delay at most */
+/* waits for a new connection at the server, at most the longest delay */
 static inline void accept_link(struct fixture *fixture)
 {
     for (uint64_t ms = 0; !fake_redis_accept(&fixture->redis); ms += 5) {
@@ -170,7 +170,7 @@ static inline void send_reply(struct fixture *fixture, const char *reply)
     turn(fixture);
 }
 
-/* the greeting of a link without password and database, and its answers */
+/* the number of commands in the greeting of a link without password and database */
 #define GREETING 4
 
 static const char *const greeting_commands[GREETING] = {
@@ -194,7 +194,7 @@ static inline void expect_greeting(struct fixture *fixture)
     expect_no_command(fixture);
 }
 
-/* from the arrival of the connection to the link being ready */
+/* accepts the connection and answers the greeting; then the link is ready */
 static inline void greet(struct fixture *fixture)
 {
     accept_link(fixture);
@@ -230,7 +230,7 @@ static inline void on_reply(struct redis_call *call, const struct redisReply *re
     } else if (reply->str != NULL) {
         snprintf(own->text, sizeof(own->text), "%s", reply->str);
     }
-    memset(call, 0xa5, sizeof(*call)); /* the owner's again, who may free it */
+    memset(call, 0xa5, sizeof(*call)); /* the owner may free it now */
     if (fixture->on_reply != NULL) {
         fixture->on_reply(fixture);
     }
@@ -268,7 +268,7 @@ static inline size_t send_command(struct fixture *fixture, const char *command)
         assert_string_equal((fixture)->calls[i].text, expected); \
     } while (0)
 
-/* ended without a reply; the reason contains `expected` */
+/* the call ended without a reply, and the reason contains `expected` */
 #define assert_lost(fixture, i, expected)                    \
     do {                                                     \
         assert_int_equal((fixture)->calls[i].ends, 1);       \

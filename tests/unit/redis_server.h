@@ -32,7 +32,7 @@ static inline bool redis_server_is_installed(void)
     return system("command -v redis-server >/dev/null 2>&1") == 0;
 }
 
-/* whether the server answers; it has no file to wait for that says so */
+/* whether the server answers; no file shows that */
 static inline bool redis_server_answers(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -48,7 +48,7 @@ static inline bool redis_server_answers(const char *path)
     return answers;
 }
 
-/* starts a server that keeps nothing, and waits until it answers */
+/* starts a server without persistence, and waits until it answers */
 static inline pid_t redis_server_start(const char *directory, const char *path)
 {
     uint64_t give_up_at_ms = clock_monotonic_ms() + REDIS_SERVER_PATIENCE_MS;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * sqlite_fixture: a second look at the file of a SQLite store, beside store_fixture.h.
+ * sqlite_fixture: a second connection to the file of a SQLite store, in addition to
+ * store_fixture.h.
  */
 #ifndef VISITCOUNTD_TESTS_UNIT_SQLITE_FIXTURE_H
 #define VISITCOUNTD_TESTS_UNIT_SQLITE_FIXTURE_H
@@ -33,7 +34,7 @@ static inline void change(struct fixture *fixture, const char *sql)
     sqlite3_close(db);
 }
 
-/* the one number that the query gives */
+/* returns the one number that the query yields */
 static inline int64_t ask(struct fixture *fixture, const char *sql)
 {
     sqlite3 *db = open_file(fixture);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * store_fixture: what the tests of stores have in common: a directory of their own, a loop, a store
- * in it on one of the two backends, and the store's calls as functions that wait for the answer.
+ * store_fixture: common to the tests of stores. It has a directory, a loop, a store on one of the
+ * two backends, and functions that make a call and wait for its answer.
  *
  * setup_sqlite() and setup_redis() make a `struct fixture` without a store; open_store() opens it.
  * One Redis server is started per fixture, on a unix socket in the directory.
@@ -28,12 +28,12 @@
 
 #include <cmocka.h>
 
-/* longer than anything here takes, also under valgrind: who waits that long waits in vain */
+/* longer than any step here takes, also under valgrind: a wait of that length has failed */
 #define PATIENCE_MS 60000
 
 #define PAGES_MAX  500
 #define TOKENS_MAX 1000
-/* this one, since a store may drop old ones at any time */
+/* the current hour, because a store may drop old ones at any time */
 #define HOUR (clock_wall_ms() / 3600000)
 #define DAY  (HOUR / 24)
 
@@ -45,7 +45,7 @@ struct fixture;
 struct backend {
     const char *name;
     struct store *(*create)(struct fixture *fixture);
-    void (*take_away)(struct fixture *fixture); /* so that a store that opens finds nothing */
+    void (*take_away)(struct fixture *fixture); /* so that opening the store fails */
     void (*bring_back)(struct fixture *fixture);
 };
 
@@ -55,7 +55,7 @@ struct fixture {
     char path[96]; /* of the database, or of the server's socket */
     uint64_t ledger_ttl_ms;
     uint64_t keep_tokens_ms;
-    uint64_t series_days; /* how long numbers by day are kept, and those by hour */
+    uint64_t series_days; /* how long numbers by day are kept; the next field: numbers by hour */
     uint64_t series_hours_days;
     pid_t server;
 
@@ -212,7 +212,7 @@ static inline struct answer apply_batch(struct fixture *fixture, const struct st
     return answer;
 }
 
-/* a batch as it comes after the one before, in which each batch of the epoch had `visits` */
+/* the batch with this sequence in an epoch whose batches have `visits` visits each */
 static inline struct store_batch batch_of(const char *epoch, uint64_t sequence, uint64_t visits,
                                           const struct store_entry *entries, size_t count)
 {
@@ -299,7 +299,7 @@ static inline uint64_t ledger_of(struct fixture *fixture, const char *epoch)
     return position_of(fixture, epoch).sequence;
 }
 
-/* sequence of EPOCH_A, one more with each batch of a test */
+/* the next sequence of EPOCH_A in this test */
 static inline uint64_t next_sequence(struct fixture *fixture)
 {
     return ledger_of(fixture, EPOCH_A) + 1;
@@ -365,7 +365,7 @@ static inline struct store *create_sqlite(struct fixture *fixture)
                                            fixture->series_hours_days * UINT64_C(86400000)});
 }
 
-/* a file where the database's directory belongs; unlike permissions this stops root, too */
+/* puts a file in the place of the database's directory; unlike permissions, this stops root too */
 static inline void take_sqlite_away(struct fixture *fixture)
 {
     char directory[128];
@@ -451,7 +451,7 @@ static inline int setup_sqlite(void **state)
     return 0;
 }
 
-/* 0 with *state NULL: to be skipped */
+/* returns 0 with *state NULL if the test has to be skipped */
 static inline int setup_redis(void **state)
 {
     struct fixture *fixture;
@@ -467,7 +467,7 @@ static inline int setup_redis(void **state)
     return 0;
 }
 
-/* a loop and a store, of which nothing is known yet */
+/* creates a loop and a store that has not reported its state yet */
 static inline void create_store(struct fixture *fixture)
 {
     fixture->loop = loop_create();
@@ -521,7 +521,7 @@ static inline int teardown(void **state)
     return 0;
 }
 
-/* the fixture of a test, with an open store; skips the test where there is none to be had */
+/* the fixture of a test, with an open store; skips the test if there is no store */
 static inline struct fixture *bare_fixture(void **state)
 {
     if (*state == NULL) {

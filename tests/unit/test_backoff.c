@@ -15,7 +15,7 @@
 
 #define DRAWS 2000
 
-/* the longest of many delays that the same failure leads to */
+/* the longest of many delays after the same failure */
 static uint64_t longest_delay_ms(const struct backoff *backoff)
 {
     uint64_t longest = 0;
@@ -30,7 +30,10 @@ static uint64_t longest_delay_ms(const struct backoff *backoff)
     return longest;
 }
 
-/* the limit of the next delay, which is reached, or nearly: chance of a miss below 1e-40 */
+/*
+ * Checks the limit of the next delay. The longest delay comes close to it; the chance of a miss is
+ * below 1e-40.
+ */
 static void check_limit(const struct backoff *backoff, uint64_t limit_ms)
 {
     uint64_t longest_ms = longest_delay_ms(backoff);
@@ -62,7 +65,7 @@ static void test_limits_double_up_to_half_a_second_and_after_a_minute_to_five(vo
     fake_clock_release();
 }
 
-/* many failures in the first minute do not make the first delay after it the longest */
+/* guards: many failures in the first minute made the first delay after it the longest */
 static void test_the_limit_grows_slowly_after_the_first_minute(void **state)
 {
     struct backoff backoff = {0};
@@ -123,7 +126,7 @@ static void test_delays_are_spread_evenly(void **state)
 
 static void test_random_bytes_fills_all_of_it(void **state)
 {
-    /* more than getrandom(2) gives at once when it is interrupted, and with a tail */
+    /* more than an interrupted getrandom(2) returns at once, and a length with a remainder */
     size_t length = 3 * 1024 * 1024 + 7;
     unsigned char *bytes = calloc(1, length + 1);
     unsigned seen[256] = {0};

@@ -203,7 +203,7 @@ static void test_texts_are_cleaned(void **state)
                 "a\xc3",
                 "\ufffd"
                 "a\ufffd");
-    expect_text("<script>", "<script>"); /* it is escaped where it is drawn */
+    expect_text("<script>", "<script>"); /* the renderer escapes it */
     expect_text("\u4e2d\U0001f600", "\u4e2d\U0001f600");
 }
 
@@ -317,7 +317,7 @@ static void test_without_a_label_the_message_stands_alone(void **state)
     free(svg);
 }
 
-/** Whatever the label is, it stays text: no markup, and no way out of an attribute. */
+/** Every label stays text: it adds no markup and cannot leave an attribute. */
 static void test_labels_cannot_break_out(void **state)
 {
     static const char *const labels[] = {
@@ -403,13 +403,13 @@ static void test_wrong_parameters_are_named(void **state)
         if (wrong == NULL || strncmp(wrong, queries[i], name) != 0 || wrong[name] != ' ') {
             fail_msg("%s: \"%s\"", queries[i], wrong != NULL ? wrong : "");
         }
-        /* errors are badges, too, and need a look */
+        /* errors are badges too, and need a style */
         assert_int_equal(style.badge.rgb, BADGE_BLUE);
     }
     h2o_mem_clear_pool(&pool);
 }
 
-/* the message has the names of the table */
+/* the message lists the names of the table */
 static void test_a_wrong_name_is_answered_with_the_right_ones(void **state)
 {
     h2o_mem_pool_t pool;

@@ -16,7 +16,7 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-/* a text of C with NUL bytes in it, and its length */
+/* a string literal, which may contain NUL bytes, and its length */
 #define BYTES(literal) literal, sizeof(literal) - 1
 
 /* buf */
@@ -160,7 +160,7 @@ static void sequences_of_utf8(void **state)
         {BYTES("\0"), 1},
         {BYTES("a\xff"), 1},
         {BYTES("\x7f"), 1},
-        {BYTES("\x80"), 0},     /* a continuation alone */
+        {BYTES("\x80"), 0},     /* only a continuation byte */
         {BYTES("\xc0\x80"), 0}, /* overlong NUL */
         {BYTES("\xc1\xbf"), 0}, /* overlong */
         {BYTES("\xc2\x80"), 2}, /* U+0080 */
@@ -278,7 +278,7 @@ static void all_members_move_behind_those_of_another_list(void **state)
 
 /* log */
 
-/** What `write` puts on standard error; the caller frees it. */
+/** The output of `write` on standard error. The caller frees it. */
 static char *capture(void (*write)(void))
 {
     FILE *file = tmpfile();
@@ -379,7 +379,7 @@ static void clocks_agree_on_their_units(void **state)
     (void)state;
     assert_in_range(ms, us / 1000, us / 1000 + 60000);
     assert_true(clock_monotonic_us() >= us);
-    assert_true(clock_wall_ms() > UINT64_C(1700000000000)); /* in 2023 */
+    assert_true(clock_wall_ms() > UINT64_C(1700000000000)); /* a time in 2023 */
     assert_true(clock_wall_ms() < UINT64_C(10000000000000));
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* How visits gather in a batch, get their numbers, and leave. */
+/* How visits join a batch, get their numbers, and time out. */
 #include "batch_fixture.h"
 
 /* --- numbers --- */
 
 static void test_numbers_in_order_of_arrival(void **state)
 {
-    /* totals: of the pages in the order of their first visit, after the batch */
+    /* totals: after the batch, of the pages in the order of their first visit */
     static const struct {
         const char *pages;
         const char *content;
@@ -44,8 +44,8 @@ static void test_numbers_in_order_of_arrival(void **state)
 static void test_who_leaves_and_who_stays(void **state)
 {
     /*
-     * x: leaves. An open batch loses its hit. A sealed one stays unchanged, and its number is not
-     * used.
+     * x: the visit times out. An open batch loses its hit. A sealed batch stays unchanged, and the
+     * visit's number is not used.
      */
     static const struct {
         const char *pages;
@@ -105,7 +105,7 @@ static void test_an_open_batch_that_all_left_is_empty(void **state)
     assert_true(batch_is_empty(fixture->batch));
 }
 
-/* guards the page that the last visit was of: it may be gone by the next one */
+/* guards: the batch remembered the page of the last visit after all visits of that page had left */
 static void test_a_page_that_all_left_comes_back(void **state)
 {
     struct fixture *fixture = *state;
@@ -129,7 +129,7 @@ static void test_a_sealed_batch_that_all_left_is_not_empty(void **state)
     answer(fixture, (uint64_t[]){1, 1});
 }
 
-/* the end of a drain: UINT64_MAX is after every deadline */
+/* as at the end of a drain: UINT64_MAX is after every deadline */
 static void test_everybody_can_be_made_to_leave(void **state)
 {
     struct fixture *fixture = *state;
@@ -170,7 +170,7 @@ static void test_takes_visits_of_its_hour(void **state)
     batch_destroy(last);
 }
 
-/* a local day ends in the middle of an hour where a zone is half an hour off */
+/* in a time zone with half hours, a local day ends in the middle of an hour */
 static void test_takes_visits_of_its_day(void **state)
 {
     struct fixture *fixture = *state;
@@ -179,7 +179,7 @@ static void test_takes_visits_of_its_day(void **state)
     assert_false(batch_takes(fixture->batch, SECOND + 1, DAY - 1));
 }
 
-/* visits of "abab…", each of another visitor, until there is no more room */
+/* adds visits of "abab…", each by another visitor, until the batch is full */
 static void test_takes_a_bounded_number_of_visitors(void **state)
 {
     struct fixture *fixture = *state;
@@ -196,7 +196,7 @@ static void test_takes_a_bounded_number_of_visitors(void **state)
     assert_false(batch_takes(fixture->batch, SECOND, DAY));
     content = &batch_seal(fixture->batch)->content;
     assert_int_equal(content->visitor_count, BATCH_VISITORS_MAX);
-    for (size_t i = 0; i < BATCH_VISITORS_MAX; i++) { /* page by page */
+    for (size_t i = 0; i < BATCH_VISITORS_MAX; i++) { /* sorted by page */
         assert_int_equal(content->visitors[i].entry, i < BATCH_VISITORS_MAX / 2 ? 0 : 1);
         assert_int_equal((content->visitors[i].hash - 1) % 2, content->visitors[i].entry);
     }
@@ -241,8 +241,8 @@ static void test_a_reopened_batch_lets_visits_take_their_hits_along(void **state
 }
 
 /*
- * A visit that left while the batch was on its way was told that it may have been counted. When the
- * batch comes back as certainly refused, it is not sent again.
+ * A visit that times out while its batch is in flight is answered as unknown. If the store then
+ * refuses the batch, the visit is not sent again.
  */
 static void test_a_visit_that_left_in_flight_is_not_sent_again(void **state)
 {
@@ -299,7 +299,7 @@ static void test_page_names_are_compared_whole(void **state)
         batch_add(fixture->batch, pages[i], strlen(pages[i]), &fixture->visits[i]);
     }
     batch_add(fixture->batch, longest, STORE_PAGE_MAX, &fixture->visits[VISITS_MAX - 1]);
-    memset(longest, 'y', STORE_PAGE_MAX); /* the name is the batch's own */
+    memset(longest, 'y', STORE_PAGE_MAX); /* the batch has copied the name */
     entries = batch_seal(fixture->batch)->content.entries;
     assert_int_equal(fixture->batch->sealed_batch->content.entry_count, 7);
     assert_string_equal(entries[0].page, "/");

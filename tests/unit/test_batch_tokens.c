@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What tokens travel with a batch, and the numbers when some of its visits were seen before. */
+/* Which tokens a batch sends, and the numbers if the store has seen some of its visits before. */
 #include "batch_fixture.h"
 
-/* as add(); `tokens` names each visit's token by a letter, "." is none */
+/* like add(); `tokens` has a letter for each visit's token; "." is none */
 static void add_tokens(struct fixture *fixture, const char *pages, const char *tokens,
                        const char *leaving)
 {
@@ -17,7 +17,7 @@ static void add_tokens(struct fixture *fixture, const char *pages, const char *t
     add(fixture, pages, leaving);
 }
 
-/* what is sent beside the pages, as "0x 1y": the entry that a token is of, and the token */
+/* compares the tokens of the sealed batch, as "0x 1y": the entry of a token, and the token */
 static void assert_tokens(struct fixture *fixture, const char *expected)
 {
     const struct store_batch *content = &batch_seal(fixture->batch)->content;
@@ -36,7 +36,7 @@ static void assert_tokens(struct fixture *fixture, const char *expected)
     assert_string_equal(text, expected);
 }
 
-/* "x" where the store had seen a token of those sent; a letter for each of them */
+/* `repeated` has a letter for each token of the batch: "x" if the store has seen it before */
 static void answer_duplicates(struct fixture *fixture, const uint64_t *totals, const char *repeated)
 {
     bool flags[VISITS_MAX];
@@ -50,12 +50,12 @@ static void answer_duplicates(struct fixture *fixture, const uint64_t *totals, c
 
 static void test_repetitions_have_no_number_of_their_own(void **state)
 {
-    /* totals: after the batch, in which repetitions were not counted again */
+    /* totals: after the batch, without its repetitions */
     static const struct {
         const char *pages;
         const char *tokens;
         const char *sent;
-        const char *repeated; /* of what was sent */
+        const char *repeated; /* a letter for each token that was sent */
         uint64_t totals[3];
         uint64_t numbers[8];
         bool is_duplicate[8];
@@ -105,7 +105,7 @@ static void test_repetitions_have_no_number_of_their_own(void **state)
     }
 }
 
-/* x: leaves, before it is sent, or with `sealed` after that */
+/* x: the visit times out, before the batch is sent or, with `sealed`, after that */
 static void test_tokens_of_visits_that_left(void **state)
 {
     static const struct {
@@ -188,7 +188,8 @@ static void test_takes_a_bounded_number_of_tokens(void **state)
     free(visits);
 }
 
-/* a token is the caller's, who takes it along when he goes; what was sent may be sent again later
+/*
+ * The caller owns a token and may free it. The batch may be sent again later, so it needs a copy.
  */
 static void test_tokens_are_copied(void **state)
 {
@@ -217,7 +218,7 @@ static void test_tokens_are_copied(void **state)
 /* --- against a model --- */
 
 struct model {
-    size_t entries[4]; /* of the pages a to d, or SIZE_MAX */
+    size_t entries[4]; /* entries of the pages a to d, or SIZE_MAX */
     size_t entry_count;
     uint64_t totals[4]; /* by page */
     size_t pages[VISITS_MAX];
@@ -231,7 +232,7 @@ static uint64_t draw(uint64_t *seed, uint64_t limit)
     return (*seed >> 33) % limit;
 }
 
-/* adds visits one after the other and counts them as the store will */
+/* adds visits one after the other and counts them like the store */
 static void add_random(struct fixture *fixture, struct model *model, uint64_t *seed)
 {
     static const char letters[] = "abcd";
@@ -256,7 +257,8 @@ static void add_random(struct fixture *fixture, struct model *model, uint64_t *s
     }
 }
 
-/* what the store answers: totals by entry; for each token, by entry and arrival, whether it repeats
+/*
+ * the store's answer: totals by entry, and whether each token is a repetition, by entry and arrival
  */
 static void answer_model(struct fixture *fixture, const struct model *model)
 {

@@ -264,7 +264,7 @@ static void test_verdicts_are_remembered(void **state)
     bots_destroy(bots);
 }
 
-/** Verdicts stay right however many there are: far more than are remembered. */
+/** Verdicts stay right for many more user agents than the cache has room for. */
 static void test_a_flood_of_user_agents(void **state)
 {
     struct bots *bots = bots_create(NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The breakers by themselves; what the engine makes of them is in test_engine_scope.c. */
+/* The breakers by themselves. test_engine_scope.c tests how the engine uses them. */
 #include "parts_fixture.h"
 
 static bool is_closed(const struct parts *parts, size_t site)
@@ -18,7 +18,7 @@ static void pass(uint64_t ms)
     fake_clock_advance(ms);
 }
 
-/* brings about what a letter stands for; all of it at site 0 */
+/* does the step of a letter, at site 0 */
 static void do_step(struct parts *parts, char what)
 {
     struct part_site *site = &parts->sites[0];
@@ -46,7 +46,7 @@ static void do_step(struct parts *parts, char what)
         breaker_note_applied(&site->live, true); /* written */
         break;
     case 'd':
-        breaker_note_applied(&site->live, false); /* a duplicate, or an answer of that kind */
+        breaker_note_applied(&site->live, false); /* an answer without a write */
         break;
     case '+':
         wait_in(site, site->visits.count + 1);
@@ -62,7 +62,7 @@ static void do_step(struct parts *parts, char what)
     }
 }
 
-/* undoes all: the store is back and takes all sites */
+/* undoes all steps: the store is back and accepts all sites */
 static void calm(struct parts *parts)
 {
     breaker_note_applied(&parts->sites[0].older, true);
@@ -79,7 +79,7 @@ static void test_when_a_breaker_opens_and_closes(void **state)
 {
     static const struct {
         const char *steps;
-        const char *site;  /* closed, open, or half open: neither */
+        const char *site;  /* closed, open, or half: half open */
         const char *other; /* another site */
     } cases[] = {
         {"", "closed", "closed"},
@@ -93,17 +93,17 @@ static void test_when_a_breaker_opens_and_closes(void **state)
         {"r", "half", "closed"},
         {"r+.", "half", "closed"},
         {"r+.,", "open", "closed"},
-        {"r.,", "half", "closed"}, /* the next visit tests whether it is still refused */
+        {"r.,", "half", "closed"}, /* the next visit tests whether the site is still refused */
         {"r+.,W", "closed", "closed"},
         {"r+.,d", "closed", "closed"},
         {"r+.,b", "closed", "closed"},
-        {"o+.,", "closed", "closed"}, /* a lane of an earlier run says nothing of new visits */
+        {"o+.,", "closed", "closed"}, /* a lane of an earlier run does not affect new visits */
         /* all sites are refused */
         {"R", "half", "half"},
         {"R+.", "half", "half"},
         {"R+.,", "open", "open"},
         {"R.,", "half", "half"},
-        {"R+.,d", "open", "open"}, /* only a write proves that it takes visits again */
+        {"R+.,d", "open", "open"}, /* only a write proves that the store accepts visits again */
         {"R+.,W", "closed", "closed"},
         {"R+.,b", "closed", "closed"},
         /* a visit of a site that is refused alone tests nothing for the other sites */
@@ -145,13 +145,13 @@ static void test_a_refused_site_tests_no_store_that_refuses_all(void **state)
     refuse(&parts->sites[2].live, STORE_SCOPE_SERVER);
     pass(MAX_WAIT_MS);
     wait_in(&parts->sites[1], 1);
-    assert_true(is_open(parts, 0)); /* any visit that waits is enough to refuse it */
+    assert_true(is_open(parts, 0)); /* one waiting visit is enough to refuse others */
     assert_false(is_open(parts, 2));
     wait_in(&parts->sites[1], 0);
     assert_false(is_open(parts, 0));
 }
 
-/* Guards: of many sites the one that was tried in vain kept its turn, and no other was tried. */
+/* Guards: a site whose attempt had failed kept its turn, and no other site was tried. */
 static void test_a_site_that_was_tried_in_vain_gives_way(void **state)
 {
     struct parts *parts = *state;
@@ -169,7 +169,10 @@ static void test_a_site_that_was_tried_in_vain_gives_way(void **state)
 
 static void test_an_error_of_all_sites_may_be_the_sites_own(void **state)
 {
-    /* R: site 0 gets an error of all sites; W, w: site 1, site 0 is written; m: a minute passes */
+    /*
+     * R: site 0 gets an error of all sites; W: site 1 is written; w: site 0 is written; m: a minute
+     * passes
+     */
     static const struct {
         const char *steps;
         enum store_scope scope; /* of the last error */
@@ -204,11 +207,11 @@ static void test_visits_that_wait_for_one_end_time_out_together(void **state)
 {
     static const struct {
         const char *steps;
-        uint64_t passed_ms; /* since the beginning of what the steps begin */
+        uint64_t passed_ms; /* since the steps */
         uint64_t waits_ms;
     } cases[] = {
         {"", 400, MAX_WAIT_MS},        {"a", 400, MAX_WAIT_MS - 400},
-        {"R", 400, MAX_WAIT_MS - 400}, {"R", MAX_WAIT_MS, MAX_WAIT_MS}, /* the visit that tests */
+        {"R", 400, MAX_WAIT_MS - 400}, {"R", MAX_WAIT_MS, MAX_WAIT_MS}, /* tests the store */
         {"r", 400, MAX_WAIT_MS - 400}, {"r", MAX_WAIT_MS, MAX_WAIT_MS},
         {"o", 400, MAX_WAIT_MS},
     };
@@ -241,7 +244,7 @@ static void test_a_pause_is_no_time_of_the_store(void **state)
     assert_int_equal(away_ms, clock_monotonic_ms());
     loop_turn(parts->loop, 4);
     loop_patience_ms(parts->loop);
-    pass(5000); /* the loop did not sleep: the process stood still */
+    pass(5000); /* the loop did not sleep: the process was suspended */
     loop_patience_ms(parts->loop);
     assert_int_equal(loop_lost_ms(parts->loop), lost_ms + 5000);
     assert_int_equal(breaker_away_since_ms(&parts->breaker), away_ms + 5000);
@@ -256,11 +259,11 @@ static void test_how_long_the_store_has_worked(void **state)
         bool has_worked;
         bool has_site_worked;
     } cases[] = {
-        {"", 99, false, true}, /* it is not known for longer */
+        {"", 99, false, true}, /* the breaker knows no more than 99 ms */
         {"", 100, true, true},    {"a", 100, false, true},
         {"ab", 99, false, true},  {"ab", 100, true, true},
         {"R", 100, false, true},  {"Rd", 100, false, true},
-        {"Rb", 100, false, true}, /* until it writes something */
+        {"Rb", 100, false, true}, /* not until the store writes something */
         {"RW", 99, false, true},  {"RW", 100, true, true},
         {"r", 100, true, false},  {"rb", 100, true, false},
         {"o", 100, true, false},  {"od", 100, true, false}, /* another lane was answered */
@@ -302,13 +305,13 @@ static void test_torn_sites_are_listed(void **state)
     assert_int_equal(breaker_torn_count(&parts->breaker), 2);
     breaker_list_torn(&parts->breaker, add_name, names);
     assert_string_equal(names, "three one ");
-    breaker_note_applied(&parts->sites[2].live, false); /* repaired */
+    breaker_note_applied(&parts->sites[2].live, false); /* after a repair */
     assert_false(breaker_is_torn(&parts->sites[2].breaker));
     assert_true(breaker_is_torn(&parts->sites[0].breaker));
     assert_int_equal(breaker_torn_count(&parts->breaker), 1);
 }
 
-/* Guards: what is left of a lane keeps its site refused. */
+/* Guards: a lane that had ended kept its site refused. */
 static void test_a_lane_that_ends_is_no_longer_refused(void **state)
 {
     struct parts *parts = *state;

@@ -21,7 +21,7 @@ static h2o_iovec_t text(const char *string)
 
 /* Headers */
 
-/** A request of libh2o with nothing but headers: "name: value" each, NULL at the end. */
+/** Reads the headers of a libh2o request. Each line is "name: value"; NULL ends them. */
 static void take(const char *const *lines, struct request_headers *ret_headers)
 {
     static h2o_iovec_t names[HEADERS_MAX];
@@ -137,7 +137,7 @@ static void check(const struct row *row)
     memset(&other, 0x5a, sizeof(other));
     source = client_find(&trusted, &evidence, &address);
     assert_int_equal(client_find(&trusted, &evidence, &other), source);
-    assert_memory_equal(&address, &other, sizeof(other)); /* it is set in each case */
+    assert_memory_equal(&address, &other, sizeof(other)); /* the address is always set */
     if (source != row->source) {
         fail_msg("%s, %s, %s: %s", row->peer, row->real_ip, row->forwarded_for,
                  client_source_text(source));
@@ -150,7 +150,7 @@ static void check(const struct row *row)
 static void test_addresses(void **state)
 {
     static const struct row rows[] = {
-        /* nobody has to be believed */
+        /* untrusted peers: their headers are ignored */
         {"192.0.2.1", NULL, NULL, CLIENT_UNTRUSTED, "192.0.2.1"},
         {"192.0.2.1", "198.51.100.1", "198.51.100.2", CLIENT_UNTRUSTED, "192.0.2.1"},
         {"2001:db9::1", "198.51.100.1", NULL, CLIENT_UNTRUSTED, "2001:db9::1"},
@@ -161,8 +161,8 @@ static void test_addresses(void **state)
         {"10.0.0.1", "[2001:db9::5]:443", NULL, CLIENT_REAL_IP, "2001:db9::5"},
         {"10.0.0.1", "198.51.100.1:5000", NULL, CLIENT_REAL_IP, "198.51.100.1"},
         {NULL, "198.51.100.1", NULL, CLIENT_REAL_IP, "198.51.100.1"},
-        {"10.0.0.1", "10.9.9.9", NULL, CLIENT_REAL_IP, "10.9.9.9"}, /* it says who it is */
-        /* X-Forwarded-For, where X-Real-IP is of no use */
+        {"10.0.0.1", "10.9.9.9", NULL, CLIENT_REAL_IP, "10.9.9.9"}, /* may be trusted */
+        /* X-Forwarded-For, if X-Real-IP is missing or invalid */
         {"10.0.0.1", "nobody", "198.51.100.2", CLIENT_FORWARDED_FOR, "198.51.100.2"},
         {"10.0.0.1", "", "1.1.1.1, 198.51.100.2", CLIENT_FORWARDED_FOR, "198.51.100.2"},
         {"10.0.0.1", NULL, "198.51.100.2, 10.0.0.2 ,10.0.0.3", CLIENT_FORWARDED_FOR,
@@ -171,7 +171,7 @@ static void test_addresses(void **state)
          "198.51.100.2"},
         {"10.0.0.1", NULL, "10.0.0.9, 10.0.0.2", CLIENT_FIRST_HOP, "10.0.0.9"},
         {"10.0.0.1", NULL, "unknown, 10.0.0.2", CLIENT_FIRST_HOP, "10.0.0.2"},
-        /* empty elements count for nothing (RFC 9110, 5.6.1) */
+        /* empty elements are ignored (RFC 9110, 5.6.1) */
         {"10.0.0.1", NULL, "6.6.6.6, , 10.0.0.2", CLIENT_FORWARDED_FOR, "6.6.6.6"},
         {"10.0.0.1", NULL, "6.6.6.6,", CLIENT_FORWARDED_FOR, "6.6.6.6"},
         {"10.0.0.1", NULL, ",198.51.100.2,, \t, 10.0.0.2, ,", CLIENT_FORWARDED_FOR, "198.51.100.2"},
@@ -185,7 +185,7 @@ static void test_addresses(void **state)
         {"10.0.0.1", NULL, "\"", CLIENT_SILENT, "10.0.0.1"},
         {"10.0.0.1", "\"198.51.100.1\"", NULL, CLIENT_REAL_IP, "198.51.100.1"},
         {NULL, NULL, "198.51.100.2", CLIENT_FORWARDED_FOR, "198.51.100.2"},
-        /* nothing is said */
+        /* no header names a client */
         {"10.0.0.1", NULL, NULL, CLIENT_SILENT, "10.0.0.1"},
         {"10.0.0.1", "x", "y", CLIENT_SILENT, "10.0.0.1"},
         {NULL, NULL, NULL, CLIENT_UNKNOWN, NULL},
@@ -198,7 +198,7 @@ static void test_addresses(void **state)
     }
 }
 
-/** However a client fills the header in, it decides nothing: the proxy's word is the last one. */
+/** A client cannot choose its address with a header: the entry that the proxy appends decides. */
 static void test_a_client_cannot_choose_its_address(void **state)
 {
     static const char *const begins[] = {

@@ -224,7 +224,7 @@ static void the_address_of_redis(void **state)
     }
 }
 
-/** Loads and compares the password and where it is from. */
+/** Loads and compares the password and its source. */
 static void check_password(const struct given *given, const char *password, const char *source)
 {
     struct config *config = load_right(given);
@@ -263,7 +263,7 @@ static void the_file_of_a_secret_is_beside_the_config_that_names_it(void **state
                    "sub/secret (sub/redis.conf:1)");
 }
 
-/* a reload of a running daemon: `current` is what it has */
+/* a reload of a running daemon with the config `current` */
 static struct config *load_again(const struct config *current, char **environment,
                                  struct buf *warnings, struct buf *errors)
 {
@@ -307,7 +307,7 @@ static void a_secret_whose_file_is_gone_is_kept_on_reload(void **state)
         assert_non_null(strstr(warnings.bytes, files[i]));
         assert_non_null(strstr(warnings.bytes, "No such file or directory; the secret that was "
                                                "read before is kept\n"));
-        /* a file that was never read is a mistake */
+        /* a missing file that was never read is an error */
         assert_null(load_again(current, by_other, &warnings, &errors));
         assert_non_null(strstr(errors.bytes, "other: No such file"));
         config_unload(current);
@@ -415,7 +415,7 @@ static void printed_values_have_sources_and_no_secrets(void **state)
     config_unload(config);
 }
 
-/** Takes the "#" off the lines of options in the reference file. */
+/** Removes the "#" from the lines of options in the reference file. */
 static char *uncomment(const char *text)
 {
     struct buf out = BUF_EMPTY;
@@ -515,7 +515,7 @@ static void rows_fit_the_names_made_of_them(void **state)
     }
 }
 
-/* The default file is looked at in a process with an /etc of its own. */
+/* The default file is read in a process with an /etc of its own. */
 
 static int load_default_file(void)
 {

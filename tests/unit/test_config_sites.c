@@ -102,7 +102,7 @@ static void test_the_environment_gives_names(void **state)
     config_unload(config);
 }
 
-/** What is printed may be read again, and is the same then. */
+/** The printed config can be loaded again and has the same content. */
 static void test_printed_groups_are_read_again(void **state)
 {
     struct config *config = load_right(&(struct given){.file = GROUPS});
@@ -217,7 +217,7 @@ static void test_names_belong_to_one_site(void **state)
     }
 }
 
-/** Groups are for lists of sites only. */
+/** Groups are allowed only in lists of sites. */
 static void test_groups_elsewhere(void **state)
 {
     (void)state;
@@ -356,7 +356,7 @@ static void test_short_passwords_are_warned_of(void **state)
     struct buf out = BUF_EMPTY;
 
     (void)state;
-    assert_int_equal(chmod("test.conf", 0600), 0); /* else there is a warning of that as well */
+    assert_int_equal(chmod("test.conf", 0600), 0); /* otherwise there is a warning of that too */
     config_list_warnings(config, &out);
     assert_string_equal(
         out.bytes,

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-/* RFC 3720, appendix B.4, which shows the checksums with their bytes in the order of the wire */
+/* RFC 3720, appendix B.4; it shows the checksums in the byte order of the wire */
 static void test_examples_of_rfc_3720(void **state)
 {
     static const unsigned char read_command[48] = {

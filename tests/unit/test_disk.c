@@ -19,10 +19,10 @@ struct fixture {
     struct loop_timer patience;
     bool ran_out;
     pthread_t loop_thread;
-    int worked; /* written by the disk thread only, until it has ended */
+    int worked; /* only the disk thread writes it, until that thread has ended */
     int done;
-    int wanted; /* how many have to be done before the loop stops */
-    sem_t go;   /* for jobs that wait until the test lets them go on */
+    int wanted; /* the loop stops after this many jobs */
+    sem_t go;   /* some jobs wait for it until the test continues them */
 };
 
 struct numbered_job {
@@ -132,7 +132,7 @@ static void test_jobs_run_in_order_on_another_thread(void **state)
     for (int i = 0; i < JOBS; i++) {
         submit(fixture, &jobs[i]);
     }
-    assert_int_equal(fixture->done, 0); /* only in the loop */
+    assert_int_equal(fixture->done, 0); /* `done` runs only in the loop */
     run_loop(fixture, JOBS);
     for (int i = 0; i < JOBS; i++) {
         assert_int_equal(jobs[i].number_worked, i);
@@ -158,7 +158,7 @@ struct ticking {
     int count;
 };
 
-/* lets the job go after some turns of the loop */
+/* continues the job after some turns of the loop */
 static void on_tick(struct loop_timer *timer)
 {
     struct ticking *ticking = container_of(timer, struct ticking, timer);
@@ -204,7 +204,7 @@ static void test_destroy_finishes_all_jobs(void **state)
 
 static void test_destroy_without_jobs(void **state)
 {
-    (void)state; /* by the teardown */
+    (void)state; /* the teardown destroys the fixture */
     disk_destroy(NULL);
 }
 

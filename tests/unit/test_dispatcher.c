@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The dispatcher by itself; what the engine sends is in test_engine*.c. */
+/* The dispatcher by itself. test_engine*.c test what the engine sends. */
 #include "parts_fixture.h"
 
 #include "count/dispatcher.h"
@@ -9,7 +9,7 @@
 
 #define LANES 3
 
-/* the longest delay after the first refusal, and that of all */
+/* the longest delay after the first refusal, and after any refusal */
 #define FIRST_RETRY_MS (BACKOFF_FIRST_MS + 10)
 #define CAP_MS         (MAX_WAIT_MS / 4)
 
@@ -24,9 +24,9 @@ struct bench {
     struct fake_database *database;
     struct fake_store *store;
     struct dispatcher dispatcher;
-    struct test_lane lanes[LANES]; /* each of the site of the same number */
+    struct test_lane lanes[LANES]; /* lane i belongs to site i */
     unsigned flushes;
-    char trace[64]; /* the lanes that were taken, by number; w: from the unwritten ones */
+    char trace[64]; /* the numbers of the lanes that were taken; w: from the unwritten ones */
 };
 
 static struct bench *bench_of(struct dispatcher_lane *lane)
@@ -66,7 +66,7 @@ static void on_flush(struct loop_task *task)
     }
 }
 
-/* comes when the session is gone: only the call is left to be freed */
+/* The session is gone by now. Only the call has to be freed. */
 static void on_applied(void *data, const struct store_applied *applied)
 {
     struct session_end end;
@@ -119,7 +119,7 @@ static int teardown_bench(void **state)
     return 0;
 }
 
-/* gives a lane something to send */
+/* gives a lane a batch to send */
 static struct dispatcher_lane *fill(struct bench *bench, size_t i)
 {
     struct test_lane *lane = &bench->lanes[i];
@@ -130,7 +130,7 @@ static struct dispatcher_lane *fill(struct bench *bench, size_t i)
     return &lane->dispatch;
 }
 
-/* what was taken since the last time */
+/* compares the lanes that were taken since the last time */
 #define assert_taken(bench, expected)                  \
     do {                                               \
         loop_turn((bench)->parts->loop, 4);            \
@@ -154,7 +154,7 @@ static void note_store(struct bench *bench, bool is_available)
     }
 }
 
-/* waits until something was taken, at most `most_ms`; returns how long that took */
+/* waits until a lane was taken, at most `most_ms`; returns how long that took */
 static uint64_t wait_for_flush(struct bench *bench, uint64_t most_ms)
 {
     uint64_t begin_ms = clock_monotonic_ms();
@@ -234,7 +234,7 @@ static void test_a_refused_site_has_a_delay_of_its_own(void **state)
     assert_in_range(wait_for_flush(bench, FIRST_RETRY_MS), 1, FIRST_RETRY_MS);
     assert_taken(bench, "0");
     assert_false(dispatcher_is_delayed(&bench->lanes[0].dispatch));
-    /* so that a visit that waits for max_wait_ms sees several attempts */
+    /* so that there are several attempts within max_wait_ms */
     for (int i = 0; i < 20; i++) {
         dispatcher_note_refusal(&bench->lanes[0].dispatch, STORE_SCOPE_SITE);
         delay_ms = wait_for_flush(bench, CAP_MS + 10);
@@ -266,19 +266,19 @@ static void test_of_a_store_that_refuses_all_one_lane_is_tried(void **state)
     }
     refuse_all(bench, 1); /* rests longest */
     dispatcher_make_ready(&bench->lanes[0].dispatch);
-    dispatcher_make_ready(&bench->lanes[1].dispatch); /* it rests already */
+    dispatcher_make_ready(&bench->lanes[1].dispatch); /* this lane rests already */
     dispatcher_make_ready(&bench->lanes[2].dispatch);
-    assert_taken(bench, "0z2z"); /* nobody is tried before the delay is over */
+    assert_taken(bench, "0z2z"); /* no lane is tried before the delay is over */
     wait_for_flush(bench, FIRST_RETRY_MS);
     assert_taken(bench, "1");
     dispatcher_make_ready(&bench->lanes[0].dispatch);
     assert_taken(bench, "");
-    refuse_all(bench, 1); /* once more: then the next one */
+    refuse_all(bench, 1); /* after another refusal the next lane is tried */
     wait_for_flush(bench, 2 * FIRST_RETRY_MS);
     assert_taken(bench, "0");
     breaker_note_applied(&bench->parts->sites[0].live, true);
     dispatcher_note_success(&bench->lanes[0].dispatch);
-    assert_taken(bench, "210"); /* those that rested, and then what it still has */
+    assert_taken(bench, "210"); /* the lanes that rested, then the rest of lane 0 */
 }
 
 static void test_a_probe_that_does_not_send_passes_its_turn_on(void **state)
@@ -297,7 +297,7 @@ static void test_a_probe_that_does_not_send_passes_its_turn_on(void **state)
     dispatcher_release_probe(&bench->lanes[0].dispatch);
     assert_taken(bench, "2");
     assert_true(list_is_empty(&bench->lanes[1].dispatch.queue));
-    dispatcher_finish_lane(&bench->lanes[2].dispatch); /* a probe that is gone keeps nobody back */
+    dispatcher_finish_lane(&bench->lanes[2].dispatch); /* without the probe the others may send */
     assert_true(dispatcher_may_send(&bench->lanes[1].dispatch));
     assert_false(dispatcher_may_send(&bench->lanes[0].dispatch));
 }
@@ -310,10 +310,10 @@ static void test_a_store_that_comes_back_wakes_all(void **state)
     for (size_t i = 0; i < LANES; i++) {
         dispatcher_note_refusal(fill(bench, i), STORE_SCOPE_SERVER);
     }
-    assert_true(dispatcher_may_send(&bench->lanes[0].dispatch)); /* away is not refusing */
+    assert_true(dispatcher_may_send(&bench->lanes[0].dispatch)); /* away, but no refusal */
     dispatcher_make_ready(&bench->lanes[0].dispatch);
     loop_advance(bench->parts->loop, 10000, 100);
-    assert_taken(bench, ""); /* no timer wakes them */
+    assert_taken(bench, ""); /* no timer wakes the lanes */
     note_store(bench, true);
     assert_taken(bench, "012");
     dispatcher_note_refusal(&bench->lanes[1].dispatch, STORE_SCOPE_SITE);

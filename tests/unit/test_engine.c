@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How visits become batches and numbers; its limits, and its end. */
+/* How visits become batches and numbers; the engine's limits, and its end. */
 #include "engine_fixture.h"
 
 /* --- gathering --- */
@@ -51,7 +51,7 @@ static void test_one_batch_of_a_site_is_in_flight(void **state)
     }
     end(fixture, FAKE_DONE);
     assert_counted(fixture, first, 1);
-    loop_turn(fixture->loop, 2); /* without a delay but for one turn more, for those who may join */
+    loop_turn(fixture->loop, 2); /* no delay but one more turn, so that others may join */
     assert_sent(fixture, 2, "/", 10);
     end(fixture, FAKE_DONE);
     for (size_t i = 1; i <= 10; i++) {
@@ -79,7 +79,7 @@ static void test_visits_wait_one_turn_for_others(void **state)
     loop_turn(fixture->loop, 1);
     assert_int_equal(fake_store_open_count(fixture->store), 0);
     visit(fixture, "/");
-    loop_turn(fixture->loop, 1); /* however many come */
+    loop_turn(fixture->loop, 1); /* as many as arrive */
     assert_sent(fixture, 1, "/", 3);
     end(fixture, FAKE_DONE);
 }
@@ -112,7 +112,7 @@ static void test_sites_do_not_wait_for_each_other(void **state)
 
 static void test_numbers_of_each_page_in_order_of_arrival(void **state)
 {
-    /* letters are pages; totals that others had counted before; the numbers to come */
+    /* letters are pages; `before`: totals by other instances; `numbers`: the expected ones */
     static const struct {
         const char *pages;
         uint64_t before[3]; /* of a, b, c */
@@ -154,7 +154,7 @@ static void test_another_instance_counts_in_between(void **state)
     fake_database_set(fixture->database, "default", "/", 50);
     visit(fixture, "/");
     turn(fixture);
-    fake_database_set(fixture->database, "default", "/", 60); /* while it is in flight */
+    fake_database_set(fixture->database, "default", "/", 60); /* while the batch is in flight */
     end(fixture, FAKE_DONE);
     assert_counted(fixture, 1, 61);
 }
@@ -208,7 +208,7 @@ static void test_a_new_hour_begins_a_new_batch(void **state)
     }
 }
 
-/* the hour is that of the visit, however late it is sent */
+/* a batch keeps the hour of its visits, even if it is sent much later */
 static void test_a_batch_keeps_its_hour(void **state)
 {
     struct fixture *fixture = *state;
@@ -374,7 +374,7 @@ static void test_abandon_answers_everybody_now(void **state)
     assert_uncounted(fixture, elsewhere, VISIT_REFUSED);
     assert_int_equal(try_visit(fixture, "default", "/"), -ESHUTDOWN);
     turn(fixture);
-    end(fixture, FAKE_DONE); /* the late answer finds nobody */
+    end(fixture, FAKE_DONE); /* no visit waits for the late answer */
     turn(fixture);
     assert_int_equal(fake_store_open_count(fixture->store), 0);
     assert_int_equal(fake_database_total(fixture->database, "default", "/"), 1);
@@ -409,7 +409,7 @@ static void test_destroy_at_any_time(void **state)
         engine_destroy(fixture->engine);
         assert_true(fixture->visits[first].is_answered);
         assert_uncounted(fixture, waiting, VISIT_REFUSED);
-        fake_store_end_all(fixture->store, FAKE_DONE); /* late, to an engine that is gone */
+        fake_store_end_all(fixture->store, FAKE_DONE); /* answers to an engine that is gone */
         turn(fixture);
         if (!fixture->store->available) {
             fake_store_come_back(fixture->store);
@@ -434,7 +434,7 @@ static void test_the_store_goes_first_with_calls_open(void **state)
     assert_uncounted(fixture, 0, VISIT_UNKNOWN);
 }
 
-/* --- numbers about itself --- */
+/* --- statistics --- */
 
 static void test_each_visit_is_in_one_number(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The engine with two copies of the store that take turns, at random. */
+/* The engine with two copies of the store that take turns at random. */
 #include "engine_fixture.h"
 
 #define COPIES 2
@@ -12,7 +12,7 @@ static uint64_t draw(uint64_t *seed, uint64_t limit)
     return (*seed >> 33) % limit;
 }
 
-/* each visit is of a page of its own, so that one that is applied twice shows */
+/* each visit has a page of its own, so that a visit that is applied twice shows */
 static void check_pages(struct fixture *fixture, const struct fake_database *copy)
 {
     char page[24];
@@ -23,7 +23,7 @@ static void check_pages(struct fixture *fixture, const struct fake_database *cop
     }
 }
 
-/* one of the copies may take over what the other has, as a replica that caught up */
+/* the next copy may first get the data of the other one, like a replica that has caught up */
 static void fail_over(struct fixture *fixture, struct fake_database *copies[COPIES], uint64_t *seed)
 {
     uint64_t to = draw(seed, COPIES);
@@ -49,7 +49,7 @@ static void step(struct fixture *fixture, struct fake_database *copies[COPIES], 
 
     if (what == 0) {
         fail_over(fixture, copies, seed);
-    } else if (what == 1) { /* without a sign of it */
+    } else if (what == 1) { /* a failover that the engine cannot notice */
         fixture->database = copies[draw(seed, COPIES)];
         fixture->store->database = fixture->database;
     } else if (what < 12) {
@@ -63,7 +63,7 @@ static void step(struct fixture *fixture, struct fake_database *copies[COPIES], 
     advance(fixture, 5);
 }
 
-/* answers all until nothing is left to do */
+/* answers all calls until the engine is idle */
 static void settle(struct fixture *fixture)
 {
     for (int i = 0; i < 20000 && !engine_is_idle(fixture->engine); i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the engine does when the store refuses, or does not say. */
+/* What the engine does if the store refuses a batch or gives no answer. */
 #include "engine_fixture.h"
 
 /* --- refused --- */
@@ -82,7 +82,7 @@ static void test_a_batch_that_all_left_is_not_sent(void **state)
     assert_int_equal(fake_store_open_count(fixture->store), 0);
     i = visit(fixture, "/");
     turn(fixture);
-    assert_sent(fixture, 1, "/", 1); /* the number was not used up */
+    assert_sent(fixture, 1, "/", 1); /* under the same number */
     end(fixture, FAKE_DONE);
     assert_counted(fixture, i, 1);
 }
@@ -108,7 +108,9 @@ static void test_new_visits_follow_a_refused_batch(void **state)
     assert_counted(fixture, 2, 1);
 }
 
-/* a store that refuses at once must be asked with pauses, not as fast as the loop turns */
+/*
+ * guards: the engine asked a store that refuses at once in every turn of the loop, without pauses
+ */
 static void test_attempts_keep_a_distance(void **state)
 {
     struct fixture *fixture = *state;
@@ -126,7 +128,7 @@ static void test_attempts_keep_a_distance(void **state)
         wait_for_resend(fixture);
     }
     end(fixture, FAKE_DONE);
-    /* and after a success the delay is a short one again */
+    /* after a success the delay is short again */
     visit(fixture, "/");
     turn(fixture);
     end(fixture, FAKE_REFUSED);
@@ -136,13 +138,13 @@ static void test_attempts_keep_a_distance(void **state)
 
 /* --- unknown --- */
 
-/* what can happen to a batch before the store at last says what became of it */
+/* different faults strike a batch before the store answers it */
 static void test_a_batch_is_counted_once_whatever_happens(void **state)
 {
     static const struct {
         enum fake_fate fates[4]; /* the last of them is FAKE_DONE */
         size_t count;
-        bool is_duplicate; /* when it is answered */
+        bool is_duplicate; /* in the last answer */
     } rows[] = {
         {{FAKE_REPLY_LOST, FAKE_DONE}, 2, true},
         {{FAKE_REQUEST_LOST, FAKE_DONE}, 2, false},
@@ -166,7 +168,7 @@ static void test_a_batch_is_counted_once_whatever_happens(void **state)
         for (size_t j = 0; j < meanwhile; j++) {
             assert_sent(fixture, 2 * i + 1, "/", 2);
             end(fixture, rows[i].fates[j]);
-            visit(fixture, "/"); /* joins nothing that was sent */
+            visit(fixture, "/"); /* joins no batch that was sent */
             wait_for_resend(fixture);
         }
         assert_sent(fixture, 2 * i + 1, "/", 2);
@@ -186,8 +188,8 @@ static void test_a_batch_is_counted_once_whatever_happens(void **state)
 }
 
 /*
- * Guards the totals of a duplicate: they are those of the time when the batch was applied, not what
- * another instance has made of them since.
+ * Guards the totals of a duplicate: they must be those of the time when the batch was applied.
+ * Another instance may have changed the totals since.
  */
 static void test_a_duplicate_has_the_numbers_of_its_time(void **state)
 {
@@ -228,7 +230,7 @@ static void test_who_leaves_a_doubtful_batch_may_have_been_counted(void **state)
     assert_waiting(fixture, late);
     end(fixture, FAKE_REFUSED);
     wait_for_resend(fixture);
-    assert_sent(fixture, 2, "/", 2); /* unchanged: the first time may have succeeded; it did */
+    assert_sent(fixture, 2, "/", 2); /* unchanged: the first attempt may have succeeded, and did */
     end(fixture, FAKE_DONE);
     assert_counted(fixture, late, 3);
     assert_int_equal(fake_database_total(fixture->database, "default", "/"), 3);
@@ -282,7 +284,7 @@ static void test_patience_ends_while_the_store_is_silent(void **state)
     advance(fixture, 2 * EXPIRE_MS);
     assert_uncounted(fixture, sent_one, VISIT_UNKNOWN);
     assert_uncounted(fixture, gathered, VISIT_REFUSED);
-    end(fixture, FAKE_DONE); /* nobody listens any more */
+    end(fixture, FAKE_DONE); /* no visit waits for this answer */
     assert_int_equal(fake_database_total(fixture->database, "default", "/"), 1);
     count_one(fixture, "/", 2);
 }

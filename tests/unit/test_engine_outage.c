@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the engine does while the store is away, or takes nothing. */
+/* What the engine does while the store is away or refuses all batches. */
 #include "engine_fixture.h"
 
 /* --- the store is away --- */
@@ -26,7 +26,7 @@ static void test_a_long_outage_refuses_at_once(void **state)
     size_t second;
 
     advance(fixture, MAX_WAIT_MS / 2);
-    second = visit(fixture, "/"); /* waits for the rest of the store's time, not for all of its */
+    second = visit(fixture, "/"); /* waits only until the first one times out */
     advance(fixture, MAX_WAIT_MS / 2 + EXPIRE_MS);
     assert_uncounted(fixture, first, VISIT_REFUSED);
     assert_uncounted(fixture, second, VISIT_REFUSED);
@@ -55,7 +55,7 @@ static void test_an_outage_leaves_a_batch_in_doubt(void **state)
         assert_int_equal(fake_store_open_count(fixture->store), 0);
         fake_store_come_back(fixture->store);
         loop_turn(fixture->loop, 2);
-        if (i != 0) { /* what was answered before may be missing now: this is asked first */
+        if (i != 0) { /* answered batches may be missing now, so a check comes first */
             end_check(fixture, FAKE_DONE);
         }
         assert_sent(fixture, 2 * i + 1, "/", 1);
@@ -107,7 +107,7 @@ static void test_a_store_that_comes_and_goes(void **state)
     turn(fixture);
     end(fixture, FAKE_DONE);
     assert_counted(fixture, i, 1);
-    advance(fixture, LAST_RETRY_MS); /* no timer is left that would send something again */
+    advance(fixture, LAST_RETRY_MS); /* no timer is left that sends a batch again */
     assert_int_equal(fake_store_open_count(fixture->store), 0);
 }
 
@@ -128,9 +128,9 @@ static void test_refused_before_the_store_went_away(void **state)
     assert_counted(fixture, i, 1);
 }
 
-/* --- the store is there, but takes nothing --- */
+/* --- the store is there, but refuses all batches --- */
 
-/* ends all calls as `fate` says for `ms` */
+/* ends all calls with `fate` for `ms` */
 static void end_all_for(struct fixture *fixture, enum fake_fate fate, uint64_t ms)
 {
     for (uint64_t passed = 0; passed < ms; passed += 5) {
@@ -146,7 +146,7 @@ static void refuse_for(struct fixture *fixture, uint64_t ms)
     end_all_for(fixture, FAKE_REFUSED, ms);
 }
 
-/* one visit after the other, each let through alone, until one is sent; returns its index */
+/* makes one visit after the other until one is sent; returns its index */
 static size_t probe(struct fixture *fixture)
 {
     size_t i = visit(fixture, "/");
@@ -178,7 +178,7 @@ static void test_a_failing_store_is_tried_with_one_visit_at_a_time(void **state)
     i = probe(fixture);
     end(fixture, FAKE_DONE);
     assert_counted(fixture, i, 1);
-    visit(fixture, "/"); /* the way is free for all */
+    visit(fixture, "/"); /* all visits may pass now */
     visit(fixture, "/");
     turn(fixture);
     end(fixture, FAKE_DONE);
@@ -208,7 +208,7 @@ static void test_a_short_failure_refuses_nobody(void **state)
     }
 }
 
-/* --- what is said of it --- */
+/* --- the log --- */
 
 #define PATIENCE_MS 600000
 
@@ -222,7 +222,7 @@ static const char *log_of_refusals(struct fixture *fixture, uint64_t ms)
     return log_capture_end();
 }
 
-/* takes what comes for as long as a retry may take; returns what was logged meanwhile */
+/* applies all batches for as long as a retry may take; returns what was logged meanwhile */
 static const char *log_of_recovery(struct fixture *fixture)
 {
     log_set_level(LOG_LEVEL_INFO);
@@ -279,7 +279,7 @@ static void test_nothing_is_said_of_a_short_failure(void **state)
     assert_false(engine_longest_stall(fixture->engine, &stall));
 }
 
-/* its visits were refused, and nobody comes to find out */
+/* Its visits were refused. No further visits test whether the store still refuses. */
 static void test_a_failure_is_known_for_a_minute(void **state)
 {
     struct fixture *fixture = *state;
@@ -296,7 +296,7 @@ static void test_a_failure_is_known_for_a_minute(void **state)
     assert_string_equal(log_capture_end(), "");
 }
 
-/* guards: the visits of one site that are taken must not hide that another's are not */
+/* guards: the accepted visits of one site hid that another site's visits were refused */
 static void test_one_site_that_is_not_taken_is_warned_of(void **state)
 {
     struct fixture *fixture = *state;
@@ -344,7 +344,7 @@ static void test_sites_that_are_not_taken_are_warned_of_in_turn(void **state)
     assert_int_equal(count_in_text(log, "site two: takes batches again"), 1);
 }
 
-/* that is said where the connection is lost */
+/* the loss of the connection is logged elsewhere */
 static void test_a_store_that_is_away_is_not_said_to_take_no_batches(void **state)
 {
     struct fixture *fixture = *state;
@@ -357,7 +357,7 @@ static void test_a_store_that_is_away_is_not_said_to_take_no_batches(void **stat
     assert_string_equal(log_of_refusals(fixture, 120000), "");
     assert_false(engine_longest_stall(fixture->engine, &stall));
     fake_store_come_back(fixture->store);
-    assert_string_equal(log_of_refusals(fixture, 500), ""); /* its time begins when it is back */
+    assert_string_equal(log_of_refusals(fixture, 500), ""); /* the time starts when it is back */
     assert_string_equal(log_of_recovery(fixture), "");
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A site that an operator repaired: what was sent before is not sent again, all else goes on. */
+/*
+ * A site that an operator repaired. Batches sent before the repair are not sent again. All others
+ * go on.
+ */
 #include "engine_fixture.h"
 
 #include "journal/journal.h"
@@ -9,7 +12,7 @@
 #include <ftw.h>
 #include <unistd.h>
 
-/* longer than what is waited for before visits go to the journal */
+/* longer than the time after which visits go to the journal */
 #define MOMENT_MS 300
 
 static bool is_of_generation(const struct fake_call *call, unsigned long long generation)
@@ -87,7 +90,7 @@ static void test_a_batch_in_doubt_is_not_sent_again(void **state)
     assert_int_equal(engine_stats(fixture->engine)->outdated, 1);
 }
 
-/* also where the store is only asked where it is */
+/* the check of the ledger also reports the new generation */
 static void test_a_check_finds_out(void **state)
 {
     struct fixture *fixture = *state;
@@ -119,7 +122,7 @@ static void test_a_repair_by_this_instance_is_known_at_once(void **state)
     assert_int_equal(total(fixture), 2);
     visit_site(fixture, "other", "/");
     turn(fixture);
-    assert_true(is_of_generation(sent(fixture), 0)); /* of another site nothing is known */
+    assert_true(is_of_generation(sent(fixture), 0)); /* not known for another site */
     end(fixture, FAKE_DONE);
     turn(fixture);
     end(fixture, FAKE_DONE);
@@ -173,7 +176,7 @@ static void finish(struct fixture *fixture, struct bench *bench)
     nftw(bench->directory, remove_one, 4, FTW_DEPTH | FTW_PHYS);
 }
 
-/* another process, with what the one before left on the disk */
+/* starts another process with the journal of the one before */
 static void restart_process(struct fixture *fixture, struct bench *bench)
 {
     engine_abandon(fixture->engine);
@@ -207,7 +210,7 @@ static void journal_visit(struct fixture *fixture, const char *page)
     assert_int_equal(fixture->visits[i].status, VISIT_JOURNALED);
 }
 
-/* until the disk has done what it was told */
+/* waits until the disk thread has set `visits` aside */
 static void wait_for_aside(struct fixture *fixture, const struct bench *bench, uint64_t visits)
 {
     for (int i = 0; i < 100000 && journal_status(bench->journal)->aside_visits != visits; i++) {
@@ -304,7 +307,7 @@ static void test_records_of_an_earlier_run_are_set_aside(void **state)
     finish(fixture, &bench);
 }
 
-/* the generation could not be known, and nothing of it was ever sent */
+/* the process could not know the generation, and has sent no batch of it */
 static void test_records_of_a_process_that_never_saw_the_store_go_on(void **state)
 {
     struct fixture *fixture = *state;
@@ -317,7 +320,7 @@ static void test_records_of_a_process_that_never_saw_the_store_go_on(void **stat
         journal_visit(fixture, "/");
     }
     fake_store_come_back(fixture->store);
-    for (int i = 0; i < 4; i++) { /* outdated, and then one after the other */
+    for (int i = 0; i < 4; i++) { /* first outdated, then one after the other */
         turn(fixture);
         end(fixture, FAKE_DONE);
     }
@@ -327,7 +330,7 @@ static void test_records_of_a_process_that_never_saw_the_store_go_on(void **stat
     finish(fixture, &bench);
 }
 
-/* what was sent of them, and not answered, is in doubt all the same */
+/* a record that was sent without an answer is in doubt anyway */
 static void test_a_blind_process_sets_aside_what_is_in_doubt(void **state)
 {
     struct fixture *fixture = *state;
@@ -351,7 +354,7 @@ static void test_a_blind_process_sets_aside_what_is_in_doubt(void **state)
     finish(fixture, &bench);
 }
 
-/* a batch in doubt whose record is on its way: set aside as soon as it is written */
+/* The record of a batch in doubt is being written. It is set aside once it is written. */
 static void test_a_record_that_is_on_its_way_is_set_aside(void **state)
 {
     struct fixture *fixture = *state;
@@ -363,7 +366,7 @@ static void test_a_record_that_is_on_its_way_is_set_aside(void **state)
     turn(fixture);
     end(fixture, FAKE_REPLY_LOST);
     fixture->store->generation = 1;
-    fixture->visits[i].visit.deadline_ms = 0; /* its patience ends now: to the journal */
+    fixture->visits[i].visit.deadline_ms = 0; /* it times out now: to the journal */
     advance(fixture, EXPIRE_MS);
     if (fake_store_open_count(fixture->store) == 0) {
         wait_for_resend(fixture);

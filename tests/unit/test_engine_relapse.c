@@ -55,7 +55,7 @@ static void test_the_store_goes_back_again_while_it_is_resent_to(void **state)
     assert_true(engine_is_idle(fixture->engine));
 }
 
-/* guards against a store that is further than the last time: it has what would be sent to it */
+/* guards: the store is further ahead than the last time, and already has the batches to resend */
 static void test_the_store_comes_back_further_than_it_was(void **state)
 {
     struct fixture *fixture = *state;
@@ -76,12 +76,14 @@ static void test_the_store_comes_back_further_than_it_was(void **state)
     count_one(fixture, "/", 16);
 }
 
-/* the answer to a resend is lost, and the store says that it has the batch: it counts as resent */
+/*
+ * The answer to a resend is lost. The store reports that it has the batch, so it counts as resent.
+ */
 static void test_what_arrived_without_an_answer_is_resent(void **state)
 {
     static const struct {
         enum fake_fate fate;
-        uint64_t missing; /* the sealed batch that is sent next, of 2 and 3 */
+        uint64_t missing; /* the batch that is sent next: 2 or 3 */
     } rows[] = {{FAKE_REPLY_LOST, 3}, {FAKE_REQUEST_LOST, 2}};
     struct fixture *fixture = *state;
 
@@ -103,7 +105,7 @@ static void test_what_arrived_without_an_answer_is_resent(void **state)
     }
 }
 
-/* guards against forgetting, during a long outage, what a crash at its beginning took */
+/* guards: during a long outage the engine dropped batches that a crash at its beginning had lost */
 static void test_an_outage_does_not_count_as_time_to_forget(void **state)
 {
     struct fixture *fixture = *state;
@@ -112,7 +114,7 @@ static void test_an_outage_does_not_count_as_time_to_forget(void **state)
     fake_store_go_away(fixture->store, FAKE_REQUEST_LOST);
     advance(fixture, 3 * RETAIN_MS);
     fake_store_come_back(fixture->store);
-    advance(fixture, 2000); /* nor does the time until it has said where it is */
+    advance(fixture, 2000); /* nor does the time until the check is answered */
     end_check(fixture, FAKE_DONE);
     resend(fixture, 2, 1, 2);
     assert_int_equal(total(fixture), 3);
@@ -158,7 +160,7 @@ static void test_destroy_and_abandon_while_it_resends(void **state)
         if (i >= 2) {
             end_check(fixture, FAKE_DONE);
         }
-        if (i >= 4) { /* sent, and not answered */
+        if (i >= 4) { /* sent but not answered */
             end(fixture, FAKE_REPLY_LOST);
         }
         visit(fixture, "/");
@@ -167,7 +169,7 @@ static void test_destroy_and_abandon_while_it_resends(void **state)
         }
         engine_destroy(fixture->engine);
         assert_uncounted(fixture, fixture->count - 1, VISIT_REFUSED);
-        fake_store_end_all(fixture->store, FAKE_DONE); /* to an engine that is gone */
+        fake_store_end_all(fixture->store, FAKE_DONE); /* answers to an engine that is gone */
         turn(fixture);
         assert_int_equal(fake_store_open_count(fixture->store), 0);
         fixture->engine = engine_create(fixture->loop, &fixture->store->store, &default_options);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the engine does when the store went back in time: it sends again what is missing there. */
+/*
+ * What the engine does if the store went back in time: it resends the batches that the store lost.
+ */
 #include "engine_fixture.h"
 
 /* --- found out by a batch --- */
@@ -22,7 +24,7 @@ static void test_lost_batches_are_sent_again_before_new_ones(void **state)
     log = log_of_end(fixture);
     assert_non_null(strstr(log, "site default went back in time; sending 12 visits in 3 batches"));
     assert_int_equal(count_in_text(log, "\n"), 1);
-    loop_turn(fixture->loop, 1); /* at once: it was certainly not applied */
+    loop_turn(fixture->loop, 1); /* at once: it was not applied */
     assert_string_equal(sent(fixture)->batch.epoch, epoch);
     resend(fixture, 3, 2, 3);
     resend(fixture, 4, 3, 4);
@@ -54,7 +56,7 @@ static void test_visits_that_arrive_while_it_resends(void **state)
         visit(fixture, "/");
         resend(fixture, sequence, sequence - 1, sequence);
     }
-    /* the one that found out left alone; the others had no batch to join but the next */
+    /* The visit that found the gap left alone. The others joined the next batch. */
     assert_sent(fixture, 4, "/", 1);
     end(fixture, FAKE_DONE);
     turn(fixture);
@@ -65,7 +67,7 @@ static void test_visits_that_arrive_while_it_resends(void **state)
     }
 }
 
-/* visits of the batch that met the gap may still time out; then they are not counted */
+/* Visits of the batch that met the gap may still time out. Then they are not counted. */
 static void test_patience_ends_while_it_resends(void **state)
 {
     struct fixture *fixture = *state;
@@ -117,7 +119,7 @@ static void test_a_gap_settles_a_doubtful_batch(void **state)
     }
 }
 
-/* an older copy, but not older than what we know: the doubtful batch is simply not in it */
+/* the store is an older copy, which lacks only the batch in doubt */
 static void test_only_the_doubtful_batch_was_lost(void **state)
 {
     struct fixture *fixture = *state;
@@ -143,7 +145,7 @@ static struct fake_call *call_of(const struct fixture *fixture, const char *site
     return NULL;
 }
 
-/* guards against a site without visits that is never resent to, since no link was lost */
+/* guards: a site without visits never got a resend, because the link was not lost */
 static void test_a_gap_of_one_site_is_looked_for_in_all(void **state)
 {
     struct fixture *fixture = *state;
@@ -249,7 +251,7 @@ static void test_a_store_that_comes_back_whole_is_only_asked(void **state)
     count_one(fixture, "/", 7);
 }
 
-/* visits wait for the check: they must not be sent to a store that may need a resend first */
+/* Visits wait for the check: the store may need a resend first. */
 static void test_visits_wait_for_the_check(void **state)
 {
     static const enum fake_fate rows[] = {FAKE_REFUSED, FAKE_REQUEST_LOST, FAKE_DONE};
@@ -273,7 +275,7 @@ static void test_visits_wait_for_the_check(void **state)
     assert_counted(fixture, next, 4);
 }
 
-/* the batch that was in flight when the store went is behind what must be resent */
+/* a batch that was in flight when the store went away follows the batches to resend */
 static void test_a_doubtful_batch_waits_for_the_check(void **state)
 {
     static const enum fake_fate rows[] = {FAKE_REPLY_LOST, FAKE_REQUEST_LOST, FAKE_LATE};
@@ -303,7 +305,7 @@ static void test_nothing_is_asked_where_nothing_is_kept(void **state)
 {
     struct fixture *fixture = *state;
 
-    restart_store(fixture, FAKE_REQUEST_LOST); /* nothing was sent yet */
+    restart_store(fixture, FAKE_REQUEST_LOST); /* no batch was sent yet */
     assert_int_equal(fake_store_open_count(fixture->store), 0);
     count_one(fixture, "/", 1);
     advance(fixture, RETAIN_MS + 2000);

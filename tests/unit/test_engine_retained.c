@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the engine keeps to resend: what, for how long, and under which epoch. */
+/* Which batches the engine retains for a resend, for how long, and under which epoch. */
 #include "engine_fixture.h"
 
-/* --- what is no longer kept --- */
+/* --- batches that were dropped --- */
 
 static void test_what_is_no_longer_kept_is_lost_and_said(void **state)
 {
@@ -68,7 +68,7 @@ static void test_what_is_kept_is_bounded_in_memory(void **state)
     for (uint64_t i = 1; i <= 40; i++) {
         count_one(fixture, page, i);
     }
-    advance(fixture, 2000); /* well within the time for which it would be kept */
+    advance(fixture, 2000); /* much less than the retention time */
     go_back(fixture, fake_database_create());
     restart_store(fixture, FAKE_REQUEST_LOST);
     assert_non_null(strstr(log_of_end(fixture), "are lost"));
@@ -109,7 +109,7 @@ static void refuse_at(struct fixture *fixture, const char *site, enum fake_fate 
     }
 }
 
-/* the store comes back empty; returns its number of "/" once everything was resent */
+/* the store comes back empty; returns its total of "/" after all resends */
 static uint64_t resent_at(struct fixture *fixture, const char *site)
 {
     go_back(fixture, fake_database_create());
@@ -122,8 +122,8 @@ static uint64_t resent_at(struct fixture *fixture, const char *site)
 }
 
 /*
- * Guards: a master that lost its replicas refused for longer than ledger.retain, then a replica was
- * promoted: what it lacked was no longer kept.
+ * Guards: a master that had lost its replicas refused for longer than ledger.retain. Then a replica
+ * was promoted. The batches that it lacked were no longer retained.
  */
 static void test_time_stands_while_the_store_refuses_all_sites(void **state)
 {
@@ -137,7 +137,7 @@ static void test_time_stands_while_the_store_refuses_all_sites(void **state)
     assert_int_equal(engine_stats(fixture->engine)->lost, 0);
 }
 
-/* nobody comes who would find out whether it still refuses, and the connection is lost once */
+/* No visit tests whether the store still refuses. The connection is lost once. */
 static void test_time_stands_until_the_store_takes_something(void **state)
 {
     struct fixture *fixture = *state;
@@ -146,7 +146,7 @@ static void test_time_stands_until_the_store_takes_something(void **state)
     refuse_at(fixture, "two", FAKE_REFUSED_ALL, 1000);
     advance(fixture, RETAIN_MS);
     restart_store(fixture, FAKE_REQUEST_LOST);
-    fake_store_end_all(fixture->store, FAKE_DONE); /* where it is can be read all the time */
+    fake_store_end_all(fixture->store, FAKE_DONE); /* reads of the ledger succeed all the time */
     loop_advance(fixture->loop, 2 * RETAIN_MS, 100);
     assert_int_equal(resent_at(fixture, "one"), 1);
 }
@@ -175,7 +175,7 @@ static void test_time_stands_for_the_site_that_is_refused(void **state)
     count_at(fixture, "sound");
     refuse_at(fixture, "broken", FAKE_REFUSED, RETAIN_MS + 5000);
     assert_int_equal(resent_at(fixture, "broken"), 1);
-    assert_int_equal(fake_database_total(fixture->database, "sound", "/"), 0); /* forgotten */
+    assert_int_equal(fake_database_total(fixture->database, "sound", "/"), 0); /* dropped */
 }
 
 /* --- until the replicas have it --- */
@@ -203,7 +203,7 @@ static void test_what_the_replicas_have_is_kept_for_its_time(void **state)
     assert_int_equal(resent_at(fixture, "default"), 1);
 }
 
-/* by then the store has swept the epoch, and would count what is sent again */
+/* by then the store has swept the epoch, and would count a resend twice */
 static void test_nothing_is_kept_for_longer_than_the_ledger(void **state)
 {
     struct fixture *fixture = *state;
@@ -218,7 +218,7 @@ static void test_nothing_is_kept_for_longer_than_the_ledger(void **state)
 
 /* --- when there is no room --- */
 
-/* counts batches of two visits of a long page until the oldest go; returns what is logged */
+/* counts batches of two visits of a long page until the oldest are dropped; returns the log */
 static const char *log_of_filling(struct fixture *fixture, uint64_t batches)
 {
     char page[STORE_PAGE_MAX + 1];
@@ -300,12 +300,12 @@ static void test_what_all_sites_keep_is_bounded(void **state)
     assert_non_null(
         strstr(log_capture_end(), "site large: ledger.retain_total, 20KiB, is reached"));
     assert_in_range(engine_retained_bytes(fixture->engine), 18 * 1024, options.retain_total_bytes);
-    visit_of(fixture, "small", 1); /* a small site keeps all it has */
+    visit_of(fixture, "small", 1); /* a small site keeps all its batches */
     assert_true(3 * small_bytes / 2 < 10 * 1024);
     assert_in_range(engine_stats(fixture->engine)->unprotected, 200, 300);
 }
 
-/* --- what is sent again is what was sent --- */
+/* --- the content of a resend --- */
 
 static void test_what_is_resent_is_complete(void **state)
 {
@@ -324,7 +324,7 @@ static void test_what_is_resent_is_complete(void **state)
     restart_store(fixture, FAKE_REQUEST_LOST);
     end_check(fixture, FAKE_DONE);
     batch = &sent(fixture)->batch;
-    assert_int_equal(batch->hour, 500000); /* of the visits, not of the resend */
+    assert_int_equal(batch->hour, 500000); /* that of the visits, not of the resend */
     assert_int_equal(batch->second, 500000 * 3600 + 3599);
     assert_int_equal(batch->entry_count, 2);
     assert_string_equal(batch->entries[0].page, "/a");
@@ -338,14 +338,14 @@ static void test_what_is_resent_is_complete(void **state)
     assert_memory_equal(batch->tokens[1].bytes, "request-1", 9);
     end(fixture, FAKE_DONE);
     turn(fixture);
-    /* so the tokens are there again as well */
+    /* so the tokens are back too */
     visit_with(fixture, "/a", "key", STORE_WINDOW_CLIENT);
     turn(fixture);
     end(fixture, FAKE_DONE);
     assert_duplicate(fixture, 4, 2);
 }
 
-/* another instance counted the repetition before this one could resend: still once */
+/* Another instance counted the repetition before this one could resend. It still counts once. */
 static void test_a_repetition_elsewhere_before_it_resent(void **state)
 {
     struct fixture *fixture = *state;
@@ -376,7 +376,7 @@ static void test_a_repetition_elsewhere_before_it_resent(void **state)
 
 /* --- epochs --- */
 
-/* the store may have swept what was not used for long: no loss is made of that */
+/* the store may have swept an epoch that was unused for long; that is not reported as a loss */
 static void test_an_epoch_that_was_unused_for_long_is_renewed(void **state)
 {
     struct fixture *fixture = *state;

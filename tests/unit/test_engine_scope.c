@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Whom the store refuses: one site, or all of them; and what the others notice of it. */
+/* The store refuses one site or all sites; and how that affects the other sites. */
 #include "engine_fixture.h"
 
-/* lasts until the visits of then are answered, and the breaker is open */
+/* long enough for the waiting visits to time out and the breaker to open */
 #define OPENING_MS (MAX_WAIT_MS + 2 * EXPIRE_MS)
 
 static void set_many_sites(struct fixture *fixture, uint64_t max_waiting)
@@ -58,7 +58,9 @@ static size_t count_site(struct fixture *fixture, const char *site)
 
 /* --- one site --- */
 
-/* guards: five visits of a site that is refused made those of all others be refused at once */
+/*
+ * guards: after five visits of a refused site, the visits of all other sites were refused at once
+ */
 static void test_others_notice_nothing_of_a_site_that_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -93,13 +95,13 @@ static void test_a_refused_site_is_tried_with_one_visit_at_a_time(void **state)
     end_all_for(fixture, FAKE_DONE, FIRST_RETRY_MS + MAX_WAIT_MS / 4);
     assert_counted(fixture, i, 1);
     visit_site(fixture, "broken", "/");
-    visit_site(fixture, "broken", "/"); /* the way is free for all of them */
+    visit_site(fixture, "broken", "/"); /* all visits may pass now */
     turn(fixture);
     end(fixture, FAKE_DONE);
     assert_counted(fixture, fixture->count - 1, 3);
 }
 
-/* all who wait for the end of the refusal are refused together, not each after a time of its own */
+/* all visits that wait for the end of the refusal time out together */
 static void test_visits_wait_for_the_rest_of_the_refusals_time(void **state)
 {
     struct fixture *fixture = *state;
@@ -114,7 +116,7 @@ static void test_visits_wait_for_the_rest_of_the_refusals_time(void **state)
     assert_uncounted(fixture, second, VISIT_REFUSED);
 }
 
-/* guards: each batch that was taken of another site made the next attempt a quick one */
+/* guards: each applied batch of another site reset the back-off of the refused site */
 static void test_a_refused_site_keeps_its_backoff_whatever_others_do(void **state)
 {
     struct fixture *fixture = *state;
@@ -133,7 +135,7 @@ static void test_a_refused_site_keeps_its_backoff_whatever_others_do(void **stat
     assert_int_equal(fake_database_total(fixture->database, "broken", "/"), 1);
 }
 
-/* what is not known of one site says nothing of others, while the store is there */
+/* while the store is there, lost answers of one site do not affect the others */
 static void test_a_site_that_is_not_answered_takes_no_other_with_it(void **state)
 {
     struct fixture *fixture = *state;
@@ -173,7 +175,7 @@ static void begin_refusal(struct fixture *fixture)
     fake_store_end_all(fixture->store, FAKE_REFUSED_ALL);
 }
 
-/* guards: each site tried it for itself, and a visit of each waited as long as it may */
+/* guards: each site tried the store for itself, and a visit of each waited until its timeout */
 static void test_a_store_that_refuses_all_is_tried_by_one_site_at_a_time(void **state)
 {
     struct fixture *fixture = *state;
@@ -237,9 +239,8 @@ static void refuse_part_for(struct fixture *fixture, const char *site, uint64_t 
 }
 
 /*
- * A slot of a cluster that nobody serves, or one of a proxy's servers that is full: the error is
- * one of all sites, and others are written. guards: whoever insisted on the refused site kept all
- * others out.
+ * A slot of a cluster has no server, or one server behind a proxy is full. The error says all
+ * sites, but other sites are written. Guards: visits of the refused site kept all others out.
  */
 static void test_an_error_of_all_sites_that_only_one_gets_is_its_own(void **state)
 {
@@ -249,7 +250,7 @@ static void test_an_error_of_all_sites_that_only_one_gets_is_its_own(void **stat
     visit_site(fixture, "broken", "/");
     turn(fixture);
     refuse_part_for(fixture, "broken", OPENING_MS);
-    assert_int_equal(try_visit(fixture, "broken", "/"), -EHOSTDOWN); /* it was tried in vain */
+    assert_int_equal(try_visit(fixture, "broken", "/"), -EHOSTDOWN); /* its attempt failed */
     visit_site(fixture, "sound", "/");
     refuse_part_for(fixture, "broken", MAX_WAIT_MS / 2);
     assert_counted(fixture, fixture->count - 1, 1);
@@ -266,7 +267,7 @@ static void test_an_error_of_all_sites_that_only_one_gets_is_its_own(void **stat
     assert_int_equal(fake_database_total(fixture->database, "broken", "/"), 0);
 }
 
-/* what was refused long ago, with all others, says nothing of whom the next refusal concerns */
+/* a refusal of all sites long ago does not decide the scope of the next refusal */
 static void test_a_site_that_was_not_tried_since_the_last_refusal_of_all(void **state)
 {
     struct fixture *fixture = *state;
@@ -300,7 +301,7 @@ static void test_what_is_only_read_ends_no_refusal(void **state)
     for (size_t count = fake_store_open_count(fixture->store); count > 0; count--) {
         fake_store_end(fixture->store, fake_store_call(fixture->store, 0), FAKE_REFUSED_ALL);
     }
-    while (!fixture->visits[doubtful].is_answered) { /* with a duplicate, sooner or later */
+    while (!fixture->visits[doubtful].is_answered) { /* sooner or later with a duplicate */
         struct fake_call *call = fake_store_call(fixture->store, 0);
 
         assert_in_range(fake_store_open_count(fixture->store), 0, 1);
@@ -320,8 +321,8 @@ static void test_what_is_only_read_ends_no_refusal(void **state)
 /* --- both --- */
 
 /*
- * Guards: a site that is refused for its own sake as well must not be the one that tries the store
- * for all, or the others wait for it.
+ * Guards: a site with a refusal of its own was the probe for a refusal of all sites, and the others
+ * waited for it.
  */
 static void test_a_refused_site_is_no_probe_for_the_others(void **state)
 {
@@ -335,7 +336,7 @@ static void test_a_refused_site_is_no_probe_for_the_others(void **state)
     turn(fixture);
     end_all_for(fixture, FAKE_REFUSED_ALL, OPENING_MS); /* of both */
     visit_site(fixture, "broken", "/");
-    sound = visit_site(fixture, "sound", "/"); /* which is admitted beside it */
+    sound = visit_site(fixture, "sound", "/"); /* both are admitted */
     assert_int_equal(try_visit(fixture, "broken", "/"), -EHOSTDOWN);
     assert_int_equal(try_visit(fixture, "sound", "/"), -EHOSTDOWN);
     assert_int_equal(try_visit(fixture, "third", "/"), -EHOSTDOWN);
@@ -391,7 +392,7 @@ static void test_a_torn_site_is_refused_at_once(void **state)
     assert_uncounted(fixture, first, VISIT_REFUSED);
     assert_uncounted(fixture, gathered, VISIT_REFUSED);
     assert_int_equal(engine_torn_count(fixture->engine), 1);
-    visit_site(fixture, "torn", "/"); /* finds out whether it was repaired */
+    visit_site(fixture, "torn", "/"); /* tests whether it was repaired */
     assert_int_equal(try_visit(fixture, "torn", "/"), -EHOSTDOWN);
     count_site(fixture, "sound");
     end_all_for(fixture, FAKE_TORN, MAX_WAIT_MS / 2);
@@ -417,7 +418,7 @@ static void test_a_torn_site_that_is_repaired_counts_again(void **state)
     fake_store_end_all(fixture->store, FAKE_TORN);
     engine_list_torn(fixture->engine, note_name, names);
     assert_string_equal(names, "one two ");
-    restart_store(fixture, FAKE_REQUEST_LOST); /* which repairs nothing */
+    restart_store(fixture, FAKE_REQUEST_LOST); /* a restart repairs nothing */
     assert_int_equal(engine_torn_count(fixture->engine), 2);
     i = visit_site(fixture, "one", "/");
     end_all_for(fixture, FAKE_DONE, LAST_RETRY_MS);
@@ -445,7 +446,7 @@ static void test_of_a_torn_site_a_doubtful_batch_stays_in_doubt(void **state)
     assert_uncounted(fixture, doubtful, VISIT_UNKNOWN);
     assert_uncounted(fixture, gathered, VISIT_REFUSED);
     wait_for_resend(fixture);
-    assert_sent(fixture, 1, "/", 1); /* as it was */
+    assert_sent(fixture, 1, "/", 1); /* unchanged */
     end(fixture, FAKE_DONE);
     assert_int_equal(engine_torn_count(fixture->engine), 0);
     assert_true(engine_is_idle(fixture->engine));
@@ -460,7 +461,7 @@ static void test_a_torn_site_is_refused_while_the_store_is_away(void **state)
     end(fixture, FAKE_TORN);
     fake_store_go_away(fixture->store, FAKE_REQUEST_LOST);
     assert_int_equal(try_visit(fixture, "torn", "/"), -EHOSTDOWN);
-    visit_site(fixture, "sound", "/"); /* waits for the store, as always */
+    visit_site(fixture, "sound", "/"); /* waits for the store as usual */
     fake_store_come_back(fixture->store);
     turn(fixture);
     end(fixture, FAKE_DONE);
@@ -468,7 +469,7 @@ static void test_a_torn_site_is_refused_while_the_store_is_away(void **state)
 
 /* --- places --- */
 
-/* lets `site` take as many places as it can get */
+/* fills all places that `site` can get */
 static size_t fill(struct fixture *fixture, const char *site)
 {
     size_t before = fixture->count;
@@ -489,7 +490,7 @@ static void test_a_site_leaves_places_for_the_others(void **state)
     assert_int_equal(fill(fixture, "second"), 87); /* of the 100 that are left */
     assert_int_equal(fill(fixture, "third"), 11);
     assert_int_equal(fill(fixture, "fourth"), 1);
-    assert_int_equal(fill(fixture, "fifth"), 1); /* as long as there is one */
+    assert_int_equal(fill(fixture, "fifth"), 1); /* while there is one */
     assert_int_equal(fill(fixture, "sixth"), 0);
     turn(fixture);
     fake_store_end_all(fixture->store, FAKE_DONE);
@@ -514,7 +515,7 @@ static void test_where_there_is_one_place_it_is_given(void **state)
     count_site(fixture, "two");
 }
 
-/* --- who is served --- */
+/* --- served sites --- */
 
 static void test_who_is_served(void **state)
 {
@@ -536,7 +537,7 @@ static void test_who_is_served(void **state)
     assert_false(engine_serves(engine, NULL));
     end_all_for(fixture, FAKE_REFUSED_ALL, OPENING_MS);
     assert_false(engine_serves(engine, NULL));
-    advance(fixture, 15000); /* nobody comes who would find out */
+    advance(fixture, 15000); /* no visit tests the store */
     assert_true(engine_serves(engine, NULL));
     fake_store_go_away(fixture->store, FAKE_REFUSED);
     assert_false(engine_serves(engine, NULL));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Visits that may arrive again: what they are answered, and what others are. */
+/* Visits that may arrive again: their answers, and those of other visits. */
 #include "engine_fixture.h"
 
 static size_t visit_key(struct fixture *fixture, const char *token)
@@ -34,7 +34,7 @@ static void test_a_repetition_is_told_the_pages_number(void **state)
     assert_int_equal(stats->latency_count, 3);
 }
 
-/* both attempts of a request at once: the second waits in the same batch, or the next */
+/* both attempts of a request arrive at once; the second joins the same batch or the next one */
 static void test_attempts_that_meet(void **state)
 {
     struct fixture *fixture = *state;
@@ -87,7 +87,7 @@ static void test_numbers_around_repetitions(void **state)
     assert_int_equal(engine_stats(fixture->engine)->duplicate_visits, 3);
 }
 
-/* the answer of a lost reply is that of the first time, also what it says of tokens */
+/* after a lost reply, the answer is that of the first attempt, also for its tokens */
 static void test_a_duplicate_repeats_its_repetitions(void **state)
 {
     struct fixture *fixture = *state;
@@ -135,7 +135,9 @@ static void test_a_repetition_of_a_visit_in_doubt(void **state)
     assert_int_equal(total(fixture), 3);
 }
 
-/* told that it may have been counted, it asks again: it is counted once, whatever became of it */
+/*
+ * A visit was answered as unknown and is repeated. It counts once, with or without the first batch.
+ */
 static void test_a_visit_that_left_in_doubt_comes_back(void **state)
 {
     static const enum fake_fate rows[] = {FAKE_REPLY_LOST, FAKE_REQUEST_LOST};
@@ -175,7 +177,7 @@ static void test_a_visit_that_left_before_the_refusal_comes_back(void **state)
     advance(fixture, MAX_WAIT_MS + EXPIRE_MS);
     assert_uncounted(fixture, gone, VISIT_UNKNOWN);
     end(fixture, FAKE_REFUSED);
-    assert_true(engine_is_idle(fixture->engine)); /* nobody waits for it any more */
+    assert_true(engine_is_idle(fixture->engine)); /* no visit waits for it any more */
     again = visit_key(fixture, "key");
     wait_for_resend(fixture);
     end(fixture, FAKE_DONE);
@@ -183,7 +185,7 @@ static void test_a_visit_that_left_before_the_refusal_comes_back(void **state)
     assert_int_equal(total(fixture), 1);
 }
 
-/* certainly not counted: it must be counted when it comes back */
+/* it was not counted, so it must count when it comes back */
 static void test_a_visit_that_was_refused_comes_back(void **state)
 {
     struct fixture *fixture = *state;
@@ -246,7 +248,7 @@ static void test_a_batch_has_a_bounded_number_of_tokens(void **state)
     }
 }
 
-/* a token is compared by when its batch was made */
+/* the time of its batch decides which bucket a token is compared with */
 static void test_the_time_of_tokens(void **state)
 {
     struct fixture *fixture = *state;

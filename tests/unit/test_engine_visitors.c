@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What the engine tells the store of visitors, and what it makes of a limit on pages. */
+/* Which visitors the engine sends to the store, and how it handles a limit on pages. */
 #include "engine_fixture.h"
 
 #define TODAY UINT64_C(20833)
 
-/* a visit by a visitor who is told apart, on a day */
+/* a visit by an identified visitor on a day */
 static size_t visit_by(struct fixture *fixture, const char *page, uint64_t visitor, uint64_t day)
 {
     struct visit *next = &fixture->visits[fixture->count].visit;
@@ -42,7 +42,7 @@ static void test_visitors_are_told_and_counted(void **state)
     assert_int_equal(fake_database_uniques(fixture->database, "default", "", TODAY), 2);
 }
 
-/* what counts returning visitors costs next to nothing */
+/* a returning visitor costs next to nothing */
 static void test_a_visitor_who_is_known_is_not_told_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -90,7 +90,7 @@ static void test_a_visitor_whose_batch_is_refused_is_told_again(void **state)
     assert_int_equal(fake_database_uniques(fixture->database, "default", "/a", TODAY), 1);
 }
 
-/* a resend brings the visitors back; those of batches that are not kept are sent again */
+/* a resend brings the visitors back; those of dropped batches are sent again */
 static void test_a_store_that_went_back_is_told_of_all_visitors(void **state)
 {
     struct fixture *fixture = *state;
@@ -112,7 +112,7 @@ static void test_a_store_that_went_back_is_told_of_all_visitors(void **state)
     turn(fixture);
     end(fixture, FAKE_DONE); /* resent */
     turn(fixture);
-    end(fixture, FAKE_DONE); /* and the new one */
+    end(fixture, FAKE_DONE); /* the new one */
     assert_int_equal(fake_database_uniques(fixture->database, "default", "/a", TODAY), 2);
     again = visit_by(fixture, "/a", 7, TODAY);
     turn(fixture);
@@ -161,7 +161,7 @@ static void test_a_page_too_many_is_said(void **state)
     assert_int_equal(engine_stats(fixture->engine)->waiting, 0);
 }
 
-/* guards against counting what was answered as refused: when it is resent, the page has room */
+/* guards: a resend counted a visit that was answered as refused, because the page had room then */
 static void test_what_was_refused_is_not_resent(void **state)
 {
     struct fixture *fixture = *state;
@@ -180,7 +180,7 @@ static void test_what_was_refused_is_not_resent(void **state)
     fake_database_destroy(empty);
     fake_database_set(fixture->database, "default", "/other", 1); /* there is no room now */
     visit_with_limit(fixture, "/other", 1);
-    for (int calls = 0; calls < 4; calls++) { /* a gap, two that are resent, the new one */
+    for (int calls = 0; calls < 4; calls++) { /* a gap, two resends, the new batch */
         turn(fixture);
         end(fixture, FAKE_DONE);
     }

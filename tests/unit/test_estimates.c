@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Estimates by themselves: what a visit in the journal is answered with. */
+/* Estimates by themselves: the number in the answer of a visit that is in the journal. */
 #include "count/estimates.h"
 
 #include "base/clock.h"
@@ -15,7 +15,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct change {
-    char what; /* t: the store says a total; +, -: a batch goes to the journal, or leaves it */
+    char what; /* t: the store reports a total; +, -: a batch goes to the journal, or leaves it */
     const char *site;
     const char *page;
     uint64_t number; /* the total, or the hits of the batch */
@@ -58,7 +58,9 @@ static void test_an_estimate_is_the_last_total_and_what_is_in_the_journal(void *
     estimates_finish(&estimates);
 }
 
-/* Guards: a forged journal may have records that exceed 2^64 visits of a page; it ends no process.
+/*
+ * Guards: records of a forged journal may exceed 2^64 visits of a page. They must not end the
+ * process.
  */
 static void test_records_may_say_more_than_can_be_counted(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is written is read back, in order, until it is done. */
+/* Records are read back in the order in which they were written, until they are done. */
 #include "journal_fixture.h"
 #include "store/stamp.h"
 #include "support/fake_clock.h"
@@ -15,7 +15,7 @@ static void test_what_is_written_is_read_back(void **state)
     const struct store_batch *content;
 
     open_journal(fixture);
-    assert_int_equal(count_files(fixture, false), 0); /* nothing until it is needed */
+    assert_int_equal(count_files(fixture, false), 0); /* no file until it is needed */
     assert_int_equal(append_and_wait(fixture, &note, 7), 0);
     close_journal(fixture);
     open_journal(fixture);
@@ -61,7 +61,7 @@ static void test_the_format_is_the_documented_one(void **state)
     buf_finish(&bytes);
 }
 
-/* a stamp has a length, which a store relies on */
+/* a store relies on the fixed length of a stamp */
 static void test_stamps_are_read_back_whole_or_not_at_all(void **state)
 {
     struct store_entry entry = {"/", 1, 1, false};
@@ -134,7 +134,7 @@ static void test_closing_waits_for_what_is_under_way(void **state)
 
     open_journal(fixture);
     append(fixture, &notes[0], 1);
-    loop_turn(fixture->loop, 1); /* at its end the first is handed to the disk thread */
+    loop_turn(fixture->loop, 1); /* at its end the disk thread gets the first one */
     append(fixture, &notes[1], 2);
     append(fixture, &notes[2], 3);
     close_journal(fixture);
@@ -142,7 +142,7 @@ static void test_closing_waits_for_what_is_under_way(void **state)
         assert_int_equal(notes[i].ended, 1);
         assert_int_equal(notes[i].error, 0);
     }
-    stop_loop(fixture); /* the job comes back to a journal that is closed */
+    stop_loop(fixture); /* the job ends after the journal is closed */
     start_loop(fixture);
     open_journal(fixture);
     assert_int_equal(count_left(fixture), 3);
@@ -191,7 +191,7 @@ static void test_what_was_left_and_is_done_goes(void **state)
     journal_entry_done(&left_at(fixture, 0)->entry);
     journal_entry_done(&left_at(fixture, 2)->entry);
     close_journal(fixture);
-    open_journal(fixture); /* nothing is marked: all of them are back */
+    open_journal(fixture); /* no record is marked, so all of them are back */
     assert_int_equal(count_left(fixture), 3);
     for (size_t i = 0; i < 3; i++) {
         journal_entry_done(&left_at(fixture, i)->entry);

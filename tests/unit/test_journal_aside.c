@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Records that the store takes no more, since their site was repaired: kept, and never replayed. */
+/*
+ * Records that the store rejects because their site was repaired. They are kept and never replayed.
+ */
 #include "journal_fixture.h"
 
 #include "journal/journal_inspect.h"
@@ -13,7 +15,7 @@ static void set_aside(struct fixture *fixture, size_t index)
     journal_entry_set_aside(&note->entry, &note->record);
 }
 
-/* opens what was left, sets records aside, and closes it */
+/* opens the journal that was left, sets records aside, and closes it */
 static void set_aside_and_close(struct fixture *fixture, size_t count)
 {
     open_journal(fixture);
@@ -65,7 +67,7 @@ static void test_only_what_is_set_aside_is_kept_back(void **state)
     assert_true(exists(fixture, FIRST));
     open_journal(fixture);
     status = journal_status(fixture->journal);
-    assert_int_equal(count_left(fixture), 3); /* all of a segment, as ever */
+    assert_int_equal(count_left(fixture), 3); /* all records of a segment, as always */
     assert_int_equal(status->aside_records, 2);
     assert_int_equal(status->aside_visits, 5);
     assert_int_equal(inspect(fixture).records, 2);
@@ -79,12 +81,12 @@ static void test_only_what_is_set_aside_is_kept_back(void **state)
     open_journal(fixture);
     status = journal_status(fixture->journal);
     assert_int_equal(count_left(fixture), 0);
-    assert_int_equal(status->size_bytes, 0); /* of max_size */
+    assert_int_equal(status->size_bytes, 0); /* counts against max_size */
     assert_int_equal(status->aside_visits, 5);
     assert_true(journal_is_empty(fixture->journal));
 }
 
-/* a crash between the two left the record in its segment as well */
+/* a crash while a record is set aside leaves it in its segment too */
 static void test_a_record_is_set_aside_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -141,7 +143,7 @@ static void test_what_cannot_be_set_aside_stays_in_the_journal(void **state)
     assert_int_equal(journal_status(fixture->journal)->records, 2);
     assert_true(exists(fixture, FIRST));
     journal_entry_done(&note.entry);
-    assert_int_equal(append_and_wait(fixture, &note, 8), 0); /* tried again */
+    assert_int_equal(append_and_wait(fixture, &note, 8), 0); /* the write is tried again */
     assert_int_equal(journal_status(fixture->journal)->aside_records, 1);
     assert_int_equal(rmdir(path), 0);
     journal_entry_done(&note.entry);

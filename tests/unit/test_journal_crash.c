@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What crashes leave of a journal, how it is opened again, and by whom. */
+/* What a crash leaves of a journal, and how the same or another process opens it again. */
 #include "journal_fixture.h"
 
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-static unsigned synced_files; /* by fsync(2) since it was set to 0; directories are not counted */
+static unsigned synced_files; /* calls of fsync(2) on files, not directories */
 
 int fsync(int fd)
 {
@@ -19,9 +19,9 @@ int fsync(int fd)
 }
 
 /*
- * Guards: what a process that was killed had written may not be on the disk yet. If it stayed so
- * while newer segments are written, a crash of the machine would tear a segment that is not the
- * last one, which is refused.
+ * Guards: a killed process may have written bytes that are not on the disk yet. They must be synced
+ * before newer segments are written. Otherwise a crash of the machine could tear a segment that is
+ * not the last one, and such a journal is refused.
  */
 static void test_what_was_left_is_synced_before_more_is_written(void **state)
 {
@@ -34,7 +34,10 @@ static void test_what_was_left_is_synced_before_more_is_written(void **state)
     assert_int_equal(synced_files, 1);
 }
 
-/* a disk that fails when a segment is made, and when it is removed, leaves a part of a header */
+/*
+ * a disk that fails while a segment is created, and again while it is removed, leaves a part of a
+ * header
+ */
 static void test_a_segment_without_a_header_is_removed_wherever_it_is(void **state)
 {
     static const struct {
@@ -60,7 +63,7 @@ static void test_a_segment_without_a_header_is_removed_wherever_it_is(void **sta
     }
 }
 
-/* a header that no crash leaves so is damage, as before */
+/* a header that no crash can leave is damage */
 static void test_another_header_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -104,7 +107,7 @@ static void test_a_second_process_is_refused(void **state)
     close(ready[1]);
 }
 
-/* in the child: appends for ever, and says the sequence of what is written */
+/* in the child: appends forever and reports the sequence of each written record */
 static int report_fd;
 
 static void on_reported(struct journal_entry *entry, int error)
@@ -135,7 +138,7 @@ static void append_for_ever(struct fixture *fixture, uint64_t first)
     loop_run(fixture->loop);
 }
 
-/* kills a child after it has said `count` sequences, which become true in `is_reported` */
+/* kills a child after it has reported `count` sequences; marks these in `is_reported` */
 static void kill_writer(struct fixture *fixture, uint64_t first, int count, bool *is_reported)
 {
     int reports[2];
@@ -167,7 +170,7 @@ static void test_what_was_reported_survives_kill_9(void **state)
 {
     enum { ROUNDS = 20 };
     struct fixture *fixture = *state;
-    /* by sequence; these begin with 1, as those of an epoch do */
+    /* by sequence, which begins with 1 as in an epoch */
     bool *is_reported = calloc(ROUNDS * 100000, sizeof(bool));
     bool *is_left = calloc(ROUNDS * 100000, sizeof(bool));
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The journal and its disk: how often that is asked, when it is full, and how it fails. */
+/* The journal and its disk: how often it writes, when it is full, and how it fails. */
 #include "journal_fixture.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-/* --- a disk that fails on command: in place of what the C library has --- */
+/* --- a disk that fails on command: replaces functions of the C library --- */
 
 static atomic_int syncs;           /* fsync and fdatasync */
 static atomic_int writes;          /* pwrite */
@@ -61,7 +61,7 @@ ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset)
     return errno != 0 ? -1 : syscall(SYS_pwrite64, fd, bytes, length, offset);
 }
 
-/* --- how often it is asked --- */
+/* --- how often it writes --- */
 
 static void test_appends_of_one_turn_share_one_sync(void **state)
 {
@@ -84,7 +84,7 @@ static void test_appends_of_one_turn_share_one_sync(void **state)
     free(notes);
 }
 
-/* appends again from inside its callback, while the disk is busy with nothing else */
+/* appends the next record inside the callback of the last one, while the disk is idle */
 struct chain {
     struct note note;
     uint64_t left;
@@ -163,7 +163,7 @@ static void test_when_full_the_disk_is_not_touched(void **state)
     free(notes);
 }
 
-/* what waits and what is on its way counts too: max_size is never passed */
+/* waiting records and those being written count too, so the journal never exceeds max_size */
 static void test_a_burst_does_not_pass_the_limit(void **state)
 {
     struct fixture *fixture = *state;
@@ -206,7 +206,7 @@ static void test_a_raised_limit_makes_room(void **state)
 
 /* --- failures --- */
 
-/* the good records are 1 and 2; the failed one in between is nowhere */
+/* the journal has the good records 1 and 2, but not the failed one in between */
 static void check_one_and_two(struct fixture *fixture)
 {
     close_journal(fixture);
@@ -284,9 +284,12 @@ static void test_nothing_is_written_behind_what_could_not_be_cut(void **state)
     log_capture_begin();
     ftruncate_error = EIO;
     fdatasync_error = EIO;
-    /* it is still there, and would be found after a crash: nobody may say that it is not counted */
+    /*
+     * It is still on the disk, and would be replayed after a crash. So it must not be reported as
+     * not counted.
+     */
     assert_int_equal(append_and_wait(fixture, &note, 99), -ENOTRECOVERABLE);
-    assert_int_equal(append_and_wait(fixture, &note, 99), -EIO); /* while this one never was */
+    assert_int_equal(append_and_wait(fixture, &note, 99), -EIO); /* this one never was */
     assert_non_null(strstr(journal_status(fixture->journal)->error, "cutting off a failed write"));
     ftruncate_error = 0;
     assert_int_equal(append_and_wait(fixture, &note, 2), 0);
@@ -305,7 +308,7 @@ static void test_a_segment_that_cannot_be_made_is_made_later(void **state)
     assert_int_equal(append_and_wait(fixture, &note, 99), -EIO);
     assert_int_equal(count_files(fixture, false), 0);
     fsync_error = EIO;
-    unlink_error = EIO; /* now it stays */
+    unlink_error = EIO; /* the segment stays */
     assert_int_equal(append_and_wait(fixture, &note, 99), -EIO);
     assert_int_equal(append_and_wait(fixture, &note, 99), -EIO);
     unlink_error = 0;
@@ -316,7 +319,7 @@ static void test_a_segment_that_cannot_be_made_is_made_later(void **state)
     check_one_and_two(fixture);
 }
 
-/* the kernel's own short write, at a limit of the file's size */
+/* a short write by the kernel at a limit of the file size */
 static void test_a_file_that_cannot_grow(void **state)
 {
     struct fixture *fixture = *state;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Our side of the ledger; against copies of a store that take turns: test_ledger_copies.c. */
+/*
+ * Our side of the ledger. test_ledger_copies.c tests it against copies of a store that take turns.
+ */
 #include "count/ledger.h"
 
 #include <setjmp.h>
@@ -31,7 +33,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* a sealed batch of one page with that many visits */
+/* a sealed batch of one page with `hits` visits */
 static struct sealed_batch *make_sealed_batch(uint64_t hits)
 {
     const struct store_entry entry = {"/", 1, hits, false};
@@ -39,7 +41,7 @@ static struct sealed_batch *make_sealed_batch(uint64_t hits)
     return sealed_batch_create(&(struct store_batch){.entries = &entry, .entry_count = 1});
 }
 
-/* a new sealed batch, which the store took */
+/* a new sealed batch that the store has acknowledged */
 static struct sealed_batch *acknowledge(struct ledger *ledger, uint64_t hits, uint64_t now_ms)
 {
     struct sealed_batch *sealed_batch = make_sealed_batch(hits);
@@ -68,7 +70,7 @@ static struct store_position position(uint64_t sequence)
     return (struct store_position){sequence, visits_to(sequence)};
 }
 
-/* resends to a store that is at `from` the sealed batches `first` to `last` */
+/* resends the sealed batches `first` to `last` to a store that is at `from` */
 static void resend(struct ledger *ledger, uint64_t from, uint64_t first, uint64_t last)
 {
     uint64_t follows = from;
@@ -87,7 +89,7 @@ static void resend(struct ledger *ledger, uint64_t from, uint64_t first, uint64_
     assert_null(ledger_next_resend(ledger));
 }
 
-/* what a new sealed batch would be sent as */
+/* checks the numbers of the next new sealed batch */
 static void assert_next(struct ledger *ledger, uint64_t sequence, uint64_t follows)
 {
     struct sealed_batch *sealed_batch = make_sealed_batch(7);
@@ -132,7 +134,7 @@ static void test_batches_follow_each_other(void **state)
     assert_int_equal(ledger->visits, 55);
 }
 
-/* a sealed batch that was not answered keeps its number, however often it is sent */
+/* a sealed batch without an answer keeps its number in every resend */
 static void test_a_number_is_used_once(void **state)
 {
     struct ledger *ledger = *state;
@@ -188,7 +190,7 @@ static void test_fixed_numbers_are_those_that_come(void **state)
     assert_next(ledger, 7, 6);
 }
 
-/* an earlier run had all before it answered: who begins with it follows these */
+/* An earlier run got answers to all batches before this one. So this one follows them. */
 static void test_a_sealed_batch_of_an_earlier_run(void **state)
 {
     struct ledger *ledger = *state;
@@ -202,7 +204,7 @@ static void test_a_sealed_batch_of_an_earlier_run(void **state)
     assert_int_equal(sealed_batch->content.sequence, 9);
     assert_int_equal(sealed_batch->content.visits, 105);
     assert_int_equal(sealed_batch->content.follows, 8);
-    /* the store lacks what only the earlier run had */
+    /* the store lacks batches that only the earlier run had */
     assert_true(ledger_store_is_at(ledger, (struct store_position){6, 70}, &gap));
     assert_int_equal(gap.resend_batches, 0);
     assert_int_equal(gap.lost_batches, 2);
@@ -215,7 +217,7 @@ static void test_a_sealed_batch_of_an_earlier_run(void **state)
     assert_next(ledger, 10, 9);
 }
 
-/* --- where the store is --- */
+/* --- the position of the store --- */
 
 static void test_a_store_that_is_where_it_was(void **state)
 {
@@ -233,7 +235,7 @@ static void test_a_store_that_is_where_it_was(void **state)
     }
 }
 
-/* it has a sealed batch whose answer we did not get: that one is sent again, under its number */
+/* It has a sealed batch whose answer we did not get. That batch is sent again under its number. */
 static void test_a_store_that_is_ahead(void **state)
 {
     struct ledger *ledger = *state;
@@ -247,7 +249,7 @@ static void test_a_store_that_is_ahead(void **state)
     assert_next(ledger, 5, 4);
 }
 
-/* `kept`: the first sequence that is still retained; the rest was forgotten */
+/* `kept`: the first sequence that is still retained */
 static void test_what_a_store_that_went_back_lacks(void **state)
 {
     static const struct {
@@ -290,7 +292,7 @@ static void test_what_a_store_that_went_back_lacks(void **state)
     }
 }
 
-/* also by the check that follows a refused batch: it is one loss */
+/* the check after a refused batch reports the same gap again: it is one loss */
 static void test_said_twice_is_one_gap(void **state)
 {
     struct ledger *ledger = *state;
@@ -312,16 +314,16 @@ static void test_it_moves_while_it_is_resent_to(void **state)
     assert_true(ledger_store_is_at(ledger, position(3), &gap));
     ledger_note_resent(ledger);
     ledger_note_resent(ledger);
-    /* another copy: it has more than the one that was resent */
+    /* another copy, which has more than the resent batches */
     assert_false(ledger_store_is_at(ledger, position(7), &gap));
     assert_int_equal(ledger_next_resend(ledger)->content.sequence, 8);
     ledger_note_resent(ledger);
-    /* and the first again */
+    /* the first copy again */
     assert_true(ledger_store_is_at(ledger, position(5), &gap));
     assert_int_equal(gap.resend_batches, 4);
     assert_int_equal(gap.lost_batches, 0);
     resend(ledger, 5, 6, 9);
-    /* resent, but it forgets again */
+    /* the store loses the resent batches again */
     assert_true(ledger_store_is_at(ledger, position(0), &gap));
     resend(ledger, 0, 1, 9);
     assert_false(ledger_store_is_at(ledger, position(9), &gap));

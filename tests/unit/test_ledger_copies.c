@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ledger against copies of a store that take turns, as after failovers and restored snapshots.
- * A copy is where its ledger is, and how often it applied each sealed_batch.
+ * A copy has the position of its ledger, and how often it applied each sealed batch.
  */
 #include "count/ledger.h"
 
@@ -22,7 +22,7 @@ struct copy {
     uint8_t applied[SEQUENCES_MAX]; /* by sequence */
 };
 
-/* a sealed batch of one page with that many visits */
+/* a sealed batch of one page with `hits` visits */
 static struct sealed_batch *make_sealed_batch(uint64_t hits)
 {
     const struct store_entry entry = {"/", 1, hits, false};
@@ -49,7 +49,7 @@ static bool copy_apply(struct copy *copy, const struct sealed_batch *sealed_batc
 struct world {
     struct ledger ledger;
     struct copy copies[2];
-    struct copy old; /* what one of them may go back to */
+    struct copy old; /* one of the copies may go back to it */
     struct copy *store;
     struct sealed_batch *open; /* a new sealed batch without an answer, or NULL */
     uint64_t seed;
@@ -74,7 +74,7 @@ static bool is_retained(const struct world *world, uint64_t sequence)
     return false;
 }
 
-/* the store says where it is: what is said to be missing must be what is missing */
+/* the store reports its position; the reported gap must be the real one */
 static void ask(struct world *world)
 {
     struct ledger *ledger = &world->ledger;
@@ -97,7 +97,7 @@ static void ask(struct world *world)
     world->lost += gap.lost_batches;
 }
 
-/* sends what comes next, whose answer may be lost */
+/* sends the next batch, whose answer may be lost */
 static void send_next(struct world *world, bool may_fail)
 {
     struct ledger *ledger = &world->ledger;
@@ -142,7 +142,7 @@ static void change_store(struct world *world)
         world->store = &world->copies[draw(world, 2)];
         break;
     }
-    if (draw(world, 2) == 0) { /* or nobody notices */
+    if (draw(world, 2) == 0) { /* or the failover goes unnoticed */
         ask(world);
     }
 }

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-/* a directory of each test's own, and a path in it */
+/* a directory for each test, and a path in it */
 struct place {
     char directory[32];
     struct address address;
@@ -34,7 +34,7 @@ static int set_up(void **state)
     return 0;
 }
 
-/** What a test leaves behind is an error of the listener: rmdir(2) would fail. */
+/** The listener must leave no file behind, otherwise rmdir(2) fails. */
 static int tear_down(void **state)
 {
     struct place *place = *state;
@@ -75,7 +75,7 @@ static void expect_refusal(const struct address *address, const char *expected)
     buf_finish(&errors);
 }
 
-/** A socket as another program makes it, without our lock; it listens if `backlog` is not -1. */
+/** A socket of another program, without our lock. It listens if `backlog` is not -1. */
 static int bind_foreign(const char *path, int backlog)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -200,7 +200,7 @@ static void test_a_socket_that_is_served_is_not_replaced(void **state)
     unlink(place->address.path);
 }
 
-/* guards against taking a server that is only busy for one that is gone */
+/* guards: a busy server was treated as one that is gone */
 static void test_a_full_queue_is_served(void **state)
 {
     const struct place *place = *state;

@@ -15,17 +15,17 @@
 
 #include <cmocka.h>
 
-/* longer than anything here takes: who waits that long waits in vain */
+/* longer than any step here takes: a wait of that length has failed */
 #define PATIENCE_MS 60000
 
 struct fixture {
     struct loop *loop;
     struct loop_timer patience;
     bool ran_out;
-    char trace[64]; /* a letter for each thing that happened */
+    char trace[64]; /* a letter for each event */
 };
 
-/* a timer or task that leaves its letter, and then does what the test wants */
+/* a timer or task that writes its letter and then calls a function of the test */
 struct actor {
     struct fixture *fixture;
     struct loop_timer timer;
@@ -275,7 +275,7 @@ static void test_a_task_may_cancel_another(void **state)
     loop_task_cancel(&b.task);
 }
 
-/* guards against libh2o's zero timeout, which never lets the loop turn when it links itself */
+/* guards: a zero timeout of libh2o that starts itself again keeps the loop from turning */
 static void then_schedule_again(struct actor *actor)
 {
     actor->fixture->trace[0] = '\0';
@@ -304,7 +304,7 @@ static void test_a_task_that_schedules_itself_starves_no_timer(void **state)
     assert_int_equal(timer.count, 1);
 }
 
-/* the eventfd of the next tests: the loop owns it */
+/* the eventfd of the next tests, which the loop owns */
 struct watch {
     struct fixture *fixture;
     struct st_h2o_socket_t *watched;
@@ -360,7 +360,7 @@ static void test_a_task_that_schedules_itself_starves_no_descriptor(void **state
     assert_int_equal(watch.count, 1);
 }
 
-/* what was scheduled while the loop did not run runs in the next one */
+/* a task that was scheduled between two runs of the loop runs in the next one */
 static void test_a_loop_can_run_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -435,7 +435,7 @@ static void on_nap(struct loop_timer *timer)
     loop_stop(container_of(timer, struct nap, timer)->fixture->loop);
 }
 
-/* processor time that 60 ms without anything to do take */
+/* processor time of 60 ms without work */
 static uint64_t nap_us(struct fixture *fixture, uint64_t awake_us)
 {
     struct nap nap = {.fixture = fixture};
@@ -448,7 +448,7 @@ static uint64_t nap_us(struct fixture *fixture, uint64_t awake_us)
     return processor_us() - before_us;
 }
 
-/* for as long as was said, and not longer: the next time it sleeps again */
+/* the loop stays awake for the given time only, and then sleeps again */
 static void test_a_loop_may_stay_awake(void **state)
 {
     struct fixture *fixture = *state;

@@ -20,13 +20,13 @@ struct fixture {
     struct loop_timer patience;
     struct loop_timer plain;
     struct loop_task pause;
-    int pauses;          /* that are still to come, one in each turn */
+    int pauses;          /* pauses still to come, one in each turn */
     uint64_t lost_ms[4]; /* before each pause, and after the last one */
     uint64_t expired_at_ms;
     char trace[8];
 };
 
-/* a process that stands still cannot tell why: stopped, or asleep in a call */
+/* a suspended process cannot tell the reason: it was stopped, or slept in a call */
 static void stand_still(void)
 {
     struct timespec pause = {0, PAUSE_MS * 1000000L};
@@ -114,7 +114,7 @@ static void test_the_clock_of_waits_stands_still_in_a_pause(void **state)
     assert_true(loop_lost_ms(fixture->loop) >= PAUSE_MS - 1);
 }
 
-/* guards against a loop that is always late, on which nobody would ever be answered */
+/* guards: on a loop that is always late, no visit would ever be answered */
 static void test_two_turns_in_a_row_are_not_both_pauses(void **state)
 {
     struct fixture *fixture = *state;

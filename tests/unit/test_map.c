@@ -42,9 +42,9 @@ static struct word *fill(struct map *map, int count)
 }
 
 /*
- * The values are CPython 3.11's hash() of bytes, an implementation of its own of SipHash-1-3; its
- * secret is 0 with PYTHONHASHSEED=0, and known with PYTHONHASHSEED=42. The last one is the first
- * vector of Rust's core::hash tests (secret 00 01 … 0f).
+ * The values come from hash() of bytes in CPython 3.11, which has its own SipHash-1-3. Its secret
+ * is 0 with PYTHONHASHSEED=0, and known with PYTHONHASHSEED=42. The last value is the first vector
+ * of Rust's core::hash tests (secret 00 01 … 0f).
  */
 static void test_hash_is_siphash_1_3(void **state)
 {
@@ -194,7 +194,7 @@ static void test_clear_forgets_all(void **state)
     free(words);
 }
 
-/* guards against a burst making every later clear as dear as the burst */
+/* guards: after a burst every later clear cost as much as after the burst */
 static void test_clear_frees_a_table_that_is_far_too_large(void **state)
 {
     struct map map;
@@ -211,7 +211,7 @@ static void test_clear_frees_a_table_that_is_far_too_large(void **state)
     free(words);
 }
 
-/* the nodes' hashes spread: no bucket of a full table is long */
+/* the hashes spread the nodes: no bucket of a full table is long */
 static void test_buckets_stay_short(void **state)
 {
     struct map map;

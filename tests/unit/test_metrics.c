@@ -38,7 +38,7 @@ static struct stats example_stats(void)
     return stats;
 }
 
-/** All metrics of an instance about which everything is known. The caller finishes the buffer. */
+/** All metrics of an instance whose values are all known. The caller finishes the buffer. */
 static struct buf write_example(void)
 {
     struct stats stats = example_stats();
@@ -132,7 +132,7 @@ static void test_values(void **state)
     buf_finish(&out);
 }
 
-/* every bucket of stats holds one visit, so each line counts more than the one before it */
+/* every bucket of the statistics has one visit, so each line counts more than the one before */
 static void test_histogram_is_cumulative(void **state)
 {
     struct buf out = write_example();
@@ -163,7 +163,7 @@ static void test_histogram_is_cumulative(void **state)
     buf_finish(&out);
 }
 
-/* each limit is that of a bucket of stats, whose latencies are rounded down to whole us */
+/* each limit is that of a bucket of the statistics, whose latencies are rounded down to whole us */
 static void test_histogram_limits_are_true(void **state)
 {
     struct buf out = write_example();
@@ -183,7 +183,7 @@ static void test_histogram_limits_are_true(void **state)
     buf_finish(&out);
 }
 
-/** Checks one line; `family` is the name of the last TYPE line, to which samples must belong. */
+/** Checks one line. `family` is the name of the last TYPE line; samples must belong to it. */
 static void check_line(const char *line, char family[NAME_MAX_LENGTH])
 {
     char name[NAME_MAX_LENGTH];

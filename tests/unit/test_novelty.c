@@ -67,7 +67,7 @@ static void answer(struct fixture *fixture, struct novelty_charge *charge, enum 
                    &(struct visit_answer){.status = status, .count = count});
 }
 
-/** Visits pages from `first` on that the store does not have, until one is refused. */
+/** Visits new pages from number `first` on until one is refused. */
 static unsigned make_pages(struct fixture *fixture, unsigned first, unsigned most)
 {
     struct novelty_charge charge;
@@ -91,7 +91,7 @@ static void test_new_pages_of_a_network(void **state)
     assert_in_range(fixture.wait_ms, 1, 2000);
     set_address(&fixture, "192.0.2.255"); /* the same /24 */
     assert_int_equal(make_pages(&fixture, 100, 100), 0);
-    assert_int_equal(take(&fixture, 0, &charge), NOVELTY_OK); /* a page that is known */
+    assert_int_equal(take(&fixture, 0, &charge), NOVELTY_OK); /* a known page */
     set_address(&fixture, "192.0.3.1");
     assert_int_equal(make_pages(&fixture, 100, 100), 30);
     assert_int_equal(fixture.novelty.stats.refused_pages, 3);
@@ -158,7 +158,9 @@ static void test_pages_that_exist_cost_nothing(void **state)
     finish(&fixture);
 }
 
-/** guards: many visits of a page at once, before the first answer, were charged one by one */
+/**
+ * guards: many visits of a new page that arrived before the first answer were charged one by one
+ */
 static void test_a_crowd_on_one_page(void **state)
 {
     struct novelty_charge charges[100];
@@ -231,7 +233,7 @@ static void test_idempotency_keys(void **state)
     assert_int_equal(take_visit(&fixture, 1, false, &visit, &charge_of_third), NOVELTY_OK);
     assert_int_equal(take_visit(&fixture, 1, false, &visit, &charge), NOVELTY_TOKEN);
     assert_in_range(fixture.wait_ms, 1, 1200000);
-    /* a repetition takes no room in the store, however often it comes */
+    /* a repetition takes no room in the store */
     answer(&fixture, &charge_of_third, VISIT_DUPLICATE, 1);
     for (int i = 0; i < 100; i++) {
         assert_int_equal(take_visit(&fixture, 1, false, &visit, &charge), NOVELTY_OK);
@@ -240,7 +242,7 @@ static void test_idempotency_keys(void **state)
     assert_int_equal(take_visit(&fixture, 1, false, &visit, &charge), NOVELTY_OK);
     visit.token_window = STORE_WINDOW_ATTEMPT; /* of a proxy */
     assert_int_equal(take_visit(&fixture, 1, false, &visit, &charge), NOVELTY_OK);
-    /* a visit that is refused for its key gives its new page back */
+    /* a visit that is refused because of its key gives the charge of its new page back */
     visit.token_window = STORE_WINDOW_CLIENT;
     for (unsigned i = 0; i < 100; i++) {
         assert_int_equal(take_visit(&fixture, 500 + i, false, &visit, &charge), NOVELTY_TOKEN);
@@ -249,7 +251,7 @@ static void test_idempotency_keys(void **state)
     finish(&fixture);
 }
 
-/* takes a token of a client at a site; the page is one that is known */
+/* takes a token of a client at a site, on a known page */
 static enum novelty_verdict take_token_at(struct fixture *fixture, const char *site,
                                           struct novelty_charge *ret_charge)
 {
@@ -267,7 +269,10 @@ static enum novelty_verdict take_token_at(struct fixture *fixture, const char *s
                         &fixture->wait_ms);
 }
 
-/* sends tokens from a network each until one is refused; returns how many were not */
+/*
+ * sends tokens, each from a network of its own, until one is refused; returns how many were
+ * accepted
+ */
 static int flood(struct fixture *fixture, const char *site, enum novelty_verdict expected)
 {
     struct novelty_charge charge;
@@ -287,7 +292,7 @@ static int flood(struct fixture *fixture, const char *site, enum novelty_verdict
     return taken;
 }
 
-/* one site does not use up what all sites share, however many networks its clients have */
+/* one site cannot use up the share of all sites, however many networks its clients have */
 static void test_a_share_of_idempotency_keys(void **state)
 {
     static const char several[] =
@@ -312,7 +317,7 @@ static void test_a_share_of_idempotency_keys(void **state)
     assert_int_equal(flood(&fixture, "x", NOVELTY_SITE_TOKEN), 10);
     finish(&fixture);
 
-    /* the only site has all of it, also for clients without a network */
+    /* a single site gets the whole budget, also for clients without a network */
     init(&fixture, "sites = [\"a\"]; limits: { idempotency_keys_total = \"20/1h\" };");
     fixture.client.source = CLIENT_UNKNOWN;
     for (int i = 0; i < 20; i++) {
@@ -343,7 +348,7 @@ static void test_visitors(void **state)
     }
     assert_int_equal(kept, 1000);
     assert_int_equal(fixture.novelty.stats.ignored_visitors, 500);
-    for (uint64_t i = 901; i <= 1000; i++) { /* who was here before is known */
+    for (uint64_t i = 901; i <= 1000; i++) { /* earlier visitors are known */
         struct visit visit = {.visitor = i * UINT64_C(0x9e3779b97f4a7c15)};
 
         assert_int_equal(take_visit(&fixture, 1, true, &visit, &charge), NOVELTY_OK);

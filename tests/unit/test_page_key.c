@@ -10,7 +10,9 @@
 
 #include <cmocka.h>
 
-/** A path as a client writes it; its memory ends where it does, so that sanitizers see more. */
+/**
+ * Makes the key of a path. The memory ends with the path, so that sanitizers find reads behind it.
+ */
 static enum page_key_status make_key(const char *path, size_t length, struct page_key *ret_key)
 {
     char *copy = malloc(length != 0 ? length : 1);
@@ -190,7 +192,7 @@ static void test_512_bytes_are_the_most(void **state)
     assert_int_equal(make_key(path, STORE_PAGE_MAX - 1, &key), PAGE_KEY_OK);
     assert_int_equal(make_key(path, STORE_PAGE_MAX, &key), PAGE_KEY_TOO_LONG);
 
-    /* what is folded does not count */
+    /* characters that are folded away do not count */
     memcpy(path + STORE_PAGE_MAX - 1, "//index.html/index.html/", 24);
     assert_int_equal(make_key(path, STORE_PAGE_MAX - 1 + 24, &key), PAGE_KEY_OK);
     assert_int_equal(key.length, STORE_PAGE_MAX);

@@ -121,7 +121,7 @@ static void test_what_no_page_can_match_is_refused(void **state)
     page_rule_clear(&rule);
 }
 
-/** Backtracking would need more steps than there is time. */
+/** With backtracking this would take almost forever. */
 static void test_no_page_makes_a_pattern_slow(void **state)
 {
     char page[PAGE_RULE_MAX];

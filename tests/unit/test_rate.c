@@ -21,7 +21,7 @@ static struct rate_key key_of(const char *address, const char *site, const char 
     return (struct rate_key){&parsed, site, page, strlen(page)};
 }
 
-/** Takes at `now_ms`, after the start of time, which is not 0. */
+/** Acquires at `now_ms` after the start of time, which is not 0. */
 static uint64_t take(struct rates *rates, const char *address, const char *page, uint64_t now_ms)
 {
     struct rate_key key = key_of(address, "site", page);
@@ -37,9 +37,9 @@ static void test_a_burst_and_then_one_at_a_time(void **state)
     assert_int_equal(take(rates, "192.0.2.1", "/", 0), 0);
     assert_int_equal(take(rates, "192.0.2.1", "/", 0), 0);
     assert_int_equal(take(rates, "192.0.2.1", "/", 0), 0);
-    /* guards: Retry-After was a second more than the limit's time */
+    /* guards: Retry-After was a second longer than the limit's period */
     assert_int_equal(take(rates, "192.0.2.1", "/", 0), MINUTE / 3);
-    assert_int_equal(take(rates, "192.0.2.1", "/", MINUTE / 3 - 1), 1); /* asking costs nothing */
+    assert_int_equal(take(rates, "192.0.2.1", "/", MINUTE / 3 - 1), 1); /* a refusal is free */
     assert_int_equal(take(rates, "192.0.2.1", "/", MINUTE / 3), 0);
     assert_true(take(rates, "192.0.2.1", "/", MINUTE / 3) > 0);
     /* full again */
@@ -72,7 +72,7 @@ static void test_clients_and_pages_are_apart(void **state)
     rates_destroy(rates);
 }
 
-/** A subscriber has the rest of the address to choose from. */
+/** A subscriber can choose the rest of the address. */
 static void test_ipv6_counts_by_network(void **state)
 {
     struct rates *rates = rates_create();
@@ -84,7 +84,7 @@ static void test_ipv6_counts_by_network(void **state)
     rates_destroy(rates);
 }
 
-/** A flood of clients never makes one pay for another, and takes no memory. */
+/** In a flood of clients none pays for another, and the flood takes no memory. */
 static void test_a_flood_of_clients(void **state)
 {
     struct rates *rates = rates_create();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The largest commands that there can be, as a server gets them: managed ones allow some 4,000
- * arguments. */
+/*
+ * The largest possible commands, as a server gets them. Managed servers allow some 4,000 arguments.
+ */
 #include "count/batch.h"
 #include "store/redis/redis_store.h"
 #include "store/stamp.h"
@@ -30,7 +31,7 @@ struct fixture {
     struct loop *loop;
     struct fake_redis redis;
     struct store *store;
-    size_t largest;  /* arguments of a command */
+    size_t largest;  /* most arguments of a command */
     size_t commands; /* EVAL, EVALSHA and ZMSCORE */
     int ends;        /* of calls */
     enum store_outcome outcome;
@@ -50,7 +51,7 @@ static const char *reply_to(const char *command)
     return strncmp(command, "EVALSHA", 7) == 0 ? "-ERR none\r\n" : "+OK\r\n";
 }
 
-/* answers what was asked, and what comes of it */
+/* answers the open commands, and those that follow from the answers */
 static void serve(struct fixture *fixture)
 {
     for (int i = 0; i < 400; i++) {
@@ -120,12 +121,12 @@ static int teardown(void **state)
 
 /* --- batches --- */
 
-/* what each visit of a batch is */
+/* kinds of visits in a batch */
 struct traffic {
-    bool has_pages;    /* a page each; else all of one */
-    bool has_visitors; /* a visitor each */
+    bool has_pages;    /* each visit has a page of its own; otherwise all share one */
+    bool has_visitors; /* each visit has a visitor of its own */
     int window;        /* of its token; -1: none */
-    bool is_spread;    /* stamps of a bucket each, which are of 4 ms */
+    bool is_spread;    /* each stamp has a bucket of its own, of 4 ms */
 };
 
 #define VISITS_MAX 20000
@@ -155,7 +156,7 @@ static void ignore_visit(void *data, struct visit *visit, size_t entry)
     (void)data, (void)visit, (void)entry;
 }
 
-/* as many visits as a batch takes; returns how many these are */
+/* adds as many visits as the batch has room for; returns their number */
 static size_t fill(struct batch *batch, const struct traffic *traffic, struct visit *visits,
                    char (*tokens)[STORE_TOKEN_MAX + 1])
 {
@@ -191,7 +192,7 @@ static void send_full_batch(struct fixture *fixture, const struct traffic *traff
     assert_non_null(visits);
     assert_non_null(tokens);
     count = fill(batch, traffic, visits, tokens);
-    assert_true(count >= 350); /* it is not made small for that */
+    assert_true(count >= 350); /* the batch still has room for many visits */
     content = batch_seal(batch)->content;
     content.site = "site.example";
     content.epoch = "0123456789abcdef0123456789abcdef";

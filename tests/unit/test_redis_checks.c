@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-/* takes a reply in RESP to the question with this first and last word */
+/* parses a RESP reply to the question with this first and last word */
 static void take(struct redis_facts *facts, const char *first, const char *last, const char *bytes)
 {
     redisReader *reader = redisReaderCreate();
@@ -140,7 +140,7 @@ static void test_eviction(void **state)
         if (i % 2 == 0 && maxmemory != NULL) {
             take_config(&facts, "maxmemory", maxmemory);
         }
-        if (i % 2 == 1) { /* the same by INFO, as where CONFIG is forbidden */
+        if (i % 2 == 1) { /* the same by INFO, as on servers that forbid CONFIG */
             snprintf(text, sizeof(text), "# Memory\r\n%s%s\r\n%s%s\r\n",
                      maxmemory != NULL ? "maxmemory:" : "x:", maxmemory != NULL ? maxmemory : "",
                      policy != NULL ? "maxmemory_policy:" : "x:", policy != NULL ? policy : "");

@@ -31,7 +31,7 @@ static void test_arguments_are_bytes(void **state)
     redis_command_add_text(&command, "\r\n");
     redis_command_add_u64(&command, UINT64_MAX);
     assert_bytes(&command, expected, sizeof(expected) - 1);
-    assert_bytes(&command, expected, sizeof(expected) - 1); /* asking changes nothing */
+    assert_bytes(&command, expected, sizeof(expected) - 1); /* reading the bytes changes nothing */
     redis_command_finish(&command);
 }
 

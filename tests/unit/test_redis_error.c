@@ -16,7 +16,7 @@ static void check(const char *error, enum store_scope scope)
     }
 }
 
-/* as Redis 7.0 and Valkey 8 say them, with what a script adds behind */
+/* errors of Redis 7.0 and Valkey 8, with the text that a script appends */
 static void test_errors_that_every_site_gets(void **state)
 {
     static const char *const errors[] = {
@@ -44,7 +44,7 @@ static void test_errors_that_every_site_gets(void **state)
     }
 }
 
-/* before version 7 what failed stands behind where it was called */
+/* before version 7, the error follows the place of the call */
 static void test_errors_inside_of_an_error_of_a_script(void **state)
 {
 #define IN_SCRIPT "ERR Error running script (call to f_5f1c0b): @user_script:43: "

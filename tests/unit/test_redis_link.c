@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* How a link comes up, stays up, and carries commands. What can go wrong: test_redis_link_faults.c;
- * what servers are like: test_redis_link_servers.c. */
+/*
+ * How a link comes up, stays up, and carries commands. test_redis_link_faults.c tests faults.
+ * test_redis_link_servers.c tests kinds of servers.
+ */
 #include "redis_link_fixture.h"
 
 /* --- greeting --- */
@@ -16,7 +18,7 @@ static void test_the_greeting_says_what_is_configured(void **state)
         {"", "", 0, {NULL}},
         {"", "secret", 0, {"AUTH secret", NULL}},
         {"counter", "secret", 0, {"AUTH counter secret", NULL}},
-        {"counter", "", 0, {"AUTH counter ", NULL}}, /* one that needs no password: nopass */
+        {"counter", "", 0, {"AUTH counter ", NULL}}, /* a user without password: nopass */
         {"", "", 3, {"SELECT 3", NULL}},
         {"counter", "a b\r\nc", 15, {"AUTH counter a b\r\nc", "SELECT 15", NULL}},
     };
@@ -46,7 +48,7 @@ static void test_the_greeting_says_what_is_configured(void **state)
         assert_int_equal(fixture->changes, 1);
         redis_link_destroy(fixture->link);
         fixture->link = NULL;
-        assert_int_equal(fixture->changes, 1); /* not told of its own end */
+        assert_int_equal(fixture->changes, 1); /* no notification of its own end */
         fixture->is_ready = false;
     }
 }
@@ -78,7 +80,7 @@ static void test_what_a_ready_link_knows(void **state)
     assert_int_equal(health.changed_at_ms, START_MS + 20);
 }
 
-/* CLIENT SETNAME and INFO are conveniences: whatever error they get */
+/* CLIENT SETNAME and INFO are optional: the link comes up whatever error they get */
 static void test_a_greeting_that_is_refused_in_part(void **state)
 {
     static const char *const errors[] = {
@@ -111,7 +113,7 @@ static void test_a_greeting_that_is_refused_in_part(void **state)
 /* SHA-1 of "return 1" */
 #define OWN_SHA "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"
 
-/* the first batch brings the script then: EVALSHA needs its digest all the same */
+/* then the first batch sends the script; EVALSHA needs its digest anyway */
 static void test_a_script_that_cannot_be_loaded(void **state)
 {
     static const char *const errors[] = {
@@ -378,10 +380,10 @@ static void reset_link(struct fixture *fixture)
 static void test_a_reset_from_inside_a_reply(void **state)
 {
     static const char *const replies[] = {
-        "-READONLY\r\n",       /* nothing behind it */
-        "-READONLY\r\n:2\r\n", /* the next reply is there already; it is not looked at */
-        "-READONLY\r\n:2\r\n:3\r\n:4\r\n", /* and more than were asked for */
-        "-READONLY\r\n$100\r\nxx",         /* and a part of one */
+        "-READONLY\r\n",                   /* the last bytes */
+        "-READONLY\r\n:2\r\n",             /* the next reply has arrived; it is ignored */
+        "-READONLY\r\n:2\r\n:3\r\n:4\r\n", /* more replies than commands */
+        "-READONLY\r\n$100\r\nxx",         /* and a part of a reply */
         "-READONLY\r\nrubbish\r\n",
     };
     struct fixture *fixture = *state;
@@ -437,7 +439,7 @@ static void test_an_idle_link_asks_for_the_role(void **state)
     assert_int_equal(fixture->changes, 1);
 }
 
-/* replicas are known through it */
+/* ROLE also reports the replicas */
 static void test_a_busy_link_asks_as_well(void **state)
 {
     struct fixture *fixture = *state;
@@ -514,7 +516,7 @@ static void test_a_name_is_looked_up_first(void **state)
     assert_state(fixture, "resolving");
     fake_resolver_answer("redis.test", (const char *const[]){"127.0.0.1", NULL});
     fake_resolver_wait();
-    /* the answer comes from another thread, at a time of its own */
+    /* another thread delivers the answer at any time */
     while (!fake_redis_accept(&fixture->redis)) {
         loop_turn(fixture->loop, 1);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A server that is away, refuses, says nonsense, stops in the middle or says nothing at all. */
+/* A server that is away, refuses, sends nonsense, stops in the middle or sends nothing. */
 #include "redis_link_fixture.h"
 
 #include <netdb.h>
@@ -13,7 +13,7 @@
 
 static void test_a_greeting_that_fails(void **state)
 {
-    /* the replies up to the one that is wrong, and what the link makes of it */
+    /* the replies up to the wrong one, and the reason that the link reports */
     static const struct {
         const char *password;
         uint64_t db;
@@ -63,14 +63,14 @@ static void test_a_greeting_that_fails(void **state)
         assert_down(fixture, rows[i].reason);
         assert_true(fake_redis_was_left(&fixture->redis));
         assert_int_equal(health_of(fixture).connects, 0);
-        accept_link(fixture); /* it comes back */
+        accept_link(fixture); /* the link connects again */
         redis_link_destroy(fixture->link);
         fixture->link = NULL;
         assert_int_equal(fixture->changes, 0);
     }
 }
 
-/* a master with as long a role as there is room for, and a version likewise */
+/* a master with the longest role that fits, and the longest version */
 static void test_a_greeting_that_is_too_long(void **state)
 {
     struct fixture *fixture = *state;
@@ -117,7 +117,7 @@ static void test_the_server_hangs_up_in_the_greeting(void **state)
     greet(fixture);
 }
 
-/* Redis says why to whatever came first, and hangs up */
+/* Redis answers the first command with the reason and hangs up */
 static void test_the_server_hangs_up_after_an_error_that_does_not_matter(void **state)
 {
     struct fixture *fixture = *state;
@@ -131,7 +131,7 @@ static void test_the_server_hangs_up_after_an_error_that_does_not_matter(void **
                          "max number of clients reached");
 }
 
-/* the errors of Redis repeat the arguments of a command that it does not know */
+/* errors of Redis repeat the arguments of an unknown command */
 static void test_no_secret_is_told(void **state)
 {
     struct fixture *fixture = *state;
@@ -150,7 +150,7 @@ static void test_no_secret_is_told(void **state)
     assert_null(strstr(health_of(fixture).last_error, "s3cret"));
 }
 
-/* --- what speaks another language --- */
+/* --- servers of another protocol --- */
 
 static void test_a_port_that_speaks_tls(void **state)
 {
@@ -163,7 +163,7 @@ static void test_a_port_that_speaks_tls(void **state)
     fake_redis_write(&fixture->redis, "\x15\x03\x01\x00\x02\x02\x46", 7);
     turn(fixture);
     assert_down(fixture, "the server speaks TLS on this port: see redis.tls");
-    /* Redis closes without a word, and with a reset, since it has not read all of it */
+    /* Redis sends nothing and resets the connection, because it has not read all bytes */
     accept_link(fixture);
     fake_redis_reset(&fixture->redis);
     turn(fixture);
@@ -200,7 +200,7 @@ static void test_the_greeting_is_cut_at_every_byte(void **state)
 static void test_a_reply_is_cut_at_every_byte(void **state)
 {
     static const char replies[] = "$5\r\nhello\r\n*2\r\n:1\r\n$-1\r\n+OK\r\n";
-    /* where the first, second and third end */
+    /* where the first, second and third reply end */
     static const size_t ends[] = {11, 24, 29};
     struct fixture *fixture = *state;
 
@@ -254,7 +254,7 @@ static void test_nonsense(void **state)
     }
 }
 
-/* half of a reply, that is then not one */
+/* the first half is valid, the second one is not */
 static void test_nonsense_in_two_pieces(void **state)
 {
     struct fixture *fixture = *state;
@@ -325,7 +325,7 @@ static void test_a_port_that_is_reset(void **state)
     assert_down(fixture, "read: ");
 }
 
-/* the server went away with a command half written */
+/* the server goes away while a command is half written */
 static void test_a_write_that_fails(void **state)
 {
     enum { LONG = 4000000 };
@@ -350,7 +350,7 @@ static void test_a_write_that_fails(void **state)
 
 /* --- silence --- */
 
-/* fills a port's queue of connections until it takes no more; returns how many of `ret_fds` */
+/* fills the connection queue of a port; returns how many of `ret_fds` are open */
 static size_t fill_queue(const struct fake_redis *redis, int *ret_fds, size_t size)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(redis->address.port)};
@@ -422,7 +422,7 @@ static void test_no_answer_to_the_greeting(void **state)
     }
 }
 
-/* the limit is that of the whole greeting: a byte now and then does not extend it */
+/* the timeout covers the whole greeting; further bytes do not extend it */
 static void test_a_greeting_that_drips(void **state)
 {
     struct fixture *fixture = *state;
@@ -444,7 +444,7 @@ static void test_no_answer_to_a_command(void **state)
     size_t i;
 
     make_ready(fixture);
-    advance(fixture, 1000); /* the heartbeat's timer runs, too */
+    advance(fixture, 1000); /* the heartbeat's timer runs too */
     i = send_command(fixture, "X");
     advance(fixture, COMMAND_TIMEOUT_MS - OVERDUE_MS);
     assert_open(fixture, i);
@@ -551,7 +551,7 @@ static void test_a_name_that_does_not_exist(void **state)
     assert_down(fixture, "resolve: Name or service not known");
 }
 
-/* how many attempts arrive in `ms`; each is turned away */
+/* counts the attempts that arrive in `ms`, and closes each of them */
 static unsigned count_attempts(struct fixture *fixture, uint64_t ms)
 {
     unsigned count = 0;
@@ -575,7 +575,7 @@ static void test_attempts_keep_a_distance(void **state)
     /* delays of 0.25 s on average in the first minute, of 2.5 s after it; draws vary */
     assert_in_range(count_attempts(fixture, 60000), 180, 330);
     assert_in_range(count_attempts(fixture, 60000), 10, 60);
-    greet(fixture); /* begins anew */
+    greet(fixture); /* the delays begin again */
     fake_redis_hang_up(&fixture->redis);
     turn(fixture);
     advance(fixture, BACKOFF_FIRST_MS + 10);
@@ -653,7 +653,7 @@ static void test_destroy_in_every_state(void **state)
             assert_lost(fixture, first + 1, "closed");
         }
         assert_int_equal(fixture->changes, has_calls ? 1 : 0);
-        advance(fixture, BACKOFF_MAX_MS + 10); /* nothing is left that would come back */
+        advance(fixture, BACKOFF_MAX_MS + 10); /* no timer is left that connects again */
         fake_resolver_forget();
         while (fake_redis_accept(&fixture->redis)) {
             assert_true(fake_redis_was_left(&fixture->redis));

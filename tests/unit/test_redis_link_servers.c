@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a link makes of servers of various kinds: without ROLE, with replicas, with several
- * addresses. */
+/* A link to various kinds of servers: without ROLE, with replicas, with several addresses. */
 #include "redis_link_fixture.h"
 
 /* --- role --- */
@@ -66,7 +65,7 @@ static void test_a_server_that_does_not_tell_its_role(void **state)
         assert_string_equal(health_of(fixture).role, "");
         assert_true(health_of(fixture).replicated_before_ms == UINT64_MAX);
         advance(fixture, HEARTBEAT_MS + 10);
-        expect_command(fixture, "PING"); /* whether it is there, nothing else */
+        expect_command(fixture, "PING"); /* only tests whether the server answers */
         send_reply(fixture, "-NOPERM no PING\r\n");
         assert_state(fixture, "ready");
         redis_link_destroy(fixture->link);
@@ -97,7 +96,7 @@ static void test_what_replicas_have(void **state)
     make_ready(fixture);
     assert_true(health_of(fixture).replicated_before_ms == UINT64_MAX);
     assert_int_equal(health_of(fixture).replica_count, 0);
-    send_role(fixture, REPLICA("1500")); /* it has what was there at the greeting: nothing */
+    send_role(fixture, REPLICA("1500")); /* it has all data of the greeting's time: none */
     assert_in_range(health_of(fixture).replicated_before_ms, START_MS, START_MS + 20);
     assert_int_equal(health_of(fixture).replica_count, 1);
     assert_string_equal(health_of(fixture).replicas[0].address, "10.0.0.3:6379");
@@ -105,10 +104,10 @@ static void test_what_replicas_have(void **state)
     advance(fixture, HEARTBEAT_MS + 10);
     asked_ms = loop_now_ms(fixture->loop);
     expect_command(fixture, "ROLE");
-    advance(fixture, 700); /* the answer takes some time: what counts is when it was asked */
+    advance(fixture, 700); /* the answer takes some time; the time of the question counts */
     send_reply(fixture, REPLICA("2000"));
     assert_in_range(health_of(fixture).replicated_before_ms, asked_ms - 15, asked_ms);
-    /* the connection is lost: offsets may have restarted, and what is proven stays proven */
+    /* The connection is lost. Offsets may have restarted, but proven times stay proven. */
     fake_redis_hang_up(&fixture->redis);
     turn(fixture);
     greet(fixture);
@@ -153,7 +152,7 @@ static void test_a_server_that_closes_idle_connections_is_kept_busy(void **state
     assert_state(fixture, "ready");
 }
 
-/* a server that is restarted now and then is no such one */
+/* a server that restarts now and then does not close idle connections */
 static void test_connections_that_end_at_various_times(void **state)
 {
     static const uint64_t idle_ms[] = {3000, 9000, 500, 3000, 500, 500, 14000};
@@ -172,7 +171,7 @@ static void test_a_known_timeout_is_met(void **state)
     struct fixture *fixture = *state;
 
     make_ready(fixture);
-    redis_link_keep_alive(fixture->link, 60000); /* the heartbeat is more often */
+    redis_link_keep_alive(fixture->link, 60000); /* the heartbeat's interval is shorter */
     advance(fixture, HEARTBEAT_MS - 10);
     expect_no_command(fixture);
     advance(fixture, 20);
@@ -182,7 +181,7 @@ static void test_a_known_timeout_is_met(void **state)
     advance(fixture, 1010);
     expect_command(fixture, "PING");
     send_reply(fixture, "+PONG\r\n");
-    send_command(fixture, "BUSY"); /* does as well */
+    send_command(fixture, "BUSY"); /* any command keeps it alive */
     turn(fixture);
     expect_command(fixture, "BUSY");
     send_reply(fixture, ":1\r\n");
@@ -208,7 +207,7 @@ static void test_other_credentials(void **state)
     send_reply(fixture, "+OK\r\n+OK\r\n" FAKE_REDIS_INFO FAKE_REDIS_SCRIPT FAKE_REDIS_MASTER);
     assert_state(fixture, "ready");
     expect_greeting(fixture);
-    /* on the connection that there is; one that is refused stays as it was */
+    /* on the present connection, which stays as it was if the server refuses them */
     redis_link_set_credentials(fixture->link, "user", "wrong");
     turn(fixture);
     expect_command(fixture, "AUTH user wrong");
@@ -219,7 +218,7 @@ static void test_other_credentials(void **state)
     expect_command(fixture, "AUTH user new");
     send_reply(fixture, "+OK\r\n");
     assert_state(fixture, "ready");
-    /* and with the next one */
+    /* and on the next connection */
     fake_redis_hang_up(&fixture->redis);
     turn(fixture);
     accept_link(fixture);
@@ -253,7 +252,7 @@ static void test_other_credentials(void **state)
 struct several {
     struct fake_redis servers[ADDRESSES];
     int attempts[ADDRESSES];
-    int last; /* of them, that was connected to */
+    int last; /* index of the server of the last attempt */
 };
 
 static void open_several(struct fixture *fixture, struct several *several)
@@ -281,7 +280,7 @@ static void close_several(struct fixture *fixture, struct several *several)
     }
 }
 
-/* returns the server that the next attempt goes to; look-ups are made by threads */
+/* returns the server of the next attempt; threads do the look-ups */
 static int next_attempt(struct fixture *fixture, struct several *several)
 {
     for (;;) {
@@ -339,14 +338,16 @@ static void test_the_next_address_after_each_failure(void **state)
     assert_int_equal(next_attempt(fixture, &several), 1);
     answer_several(fixture, &several, 1, WHOLE_GREETING);
     assert_state(fixture, "ready");
-    /* one that was good and is lost is looked up anew, from the first on */
+    /* a connection that was ready and is lost leads to a new look-up, from the first address on */
     fake_redis_hang_up(&several.servers[1]);
     turn(fixture);
     assert_int_equal(next_attempt(fixture, &several), 0);
     close_several(fixture, &several);
 }
 
-/* an address that refuses is followed by the next one at once, and that is what was tried */
+/*
+ * after an address that refuses, the link tries the next one at once, which counts as the attempt
+ */
 static void test_an_address_that_refuses_among_others(void **state)
 {
     struct fixture *fixture = *state;
@@ -354,7 +355,7 @@ static void test_an_address_that_refuses_among_others(void **state)
 
     open_several(fixture, &several);
     fake_redis_stop_listening(&several.servers[1]);
-    several.servers[1].listener = fixture->redis.listener; /* where nobody comes */
+    several.servers[1].listener = fixture->redis.listener; /* no client connects there */
     for (int i = 0; i < 4; i++) {
         assert_int_equal(next_attempt(fixture, &several), 0);
         answer_several(fixture, &several, 0, OF_A_REPLICA);
@@ -366,7 +367,7 @@ static void test_an_address_that_refuses_among_others(void **state)
     close_several(fixture, &several);
 }
 
-/* each address has its reason, and each reason is told once a minute, with the address */
+/* each address has its own reason, which is logged once a minute with the address */
 static void test_the_log_names_the_address(void **state)
 {
     struct fixture *fixture = *state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How much Redis reads at a time, so that visits do not wait for strangers' questions. */
+/* How much Redis reads at a time, so that visits do not wait for large reads of other clients. */
 #include "base/asset.h"
 #include "base/log.h"
 #include "store/redis/redis_reads.h"
@@ -32,7 +32,7 @@ ASSET_DECLARE(redis_read_lua);
 struct asked {
     struct fixture *fixture;
     int ends;
-    int position; /* among all answers */
+    int position; /* its position among all answers */
     enum store_outcome outcome;
     uint64_t numbers[PAGES_MAX];
     size_t count;
@@ -52,16 +52,16 @@ struct fixture {
     char replies[OPEN_MAX][4096]; /* of commands that were read and are not answered yet */
     size_t open;
     size_t most_open;
-    size_t parts;          /* all commands that read */
-    uint64_t most_numbers; /* of pages and days, of one script */
+    size_t parts;          /* all commands that are reads */
+    uint64_t most_numbers; /* most numbers (pages times days) of one script */
     uint64_t most_visitors;
     size_t most_totals;
-    size_t visits; /* commands that are no reads */
+    size_t visits; /* commands that are not reads */
 };
 
 /* --- the server --- */
 
-/* parses the arguments of EVAL behind the script, and writes the reply: each key counts 1 */
+/* parses the arguments of EVAL after the script, and writes the reply; each key counts 1 */
 static void read_script(struct fixture *fixture, const char *rest, char *reply, size_t size)
 {
     unsigned long keys = strtoul(rest, NULL, 10);
@@ -110,7 +110,7 @@ static void read_totals(struct fixture *fixture, char *reply)
     }
 }
 
-/* returns false if the command is no read; it was answered then */
+/* returns false if the command is not a read; it has been answered then */
 static bool note_read(struct fixture *fixture, const char *command, char *reply, size_t size)
 {
     if (strncmp(command, "EVAL ", 5) == 0 &&
@@ -142,7 +142,7 @@ static void answer_other(struct fixture *fixture, const char *command)
     }
 }
 
-/* reads what was sent, without answering reads */
+/* receives all commands without answering the reads */
 static void receive(struct fixture *fixture)
 {
     const char *command;
@@ -336,7 +336,7 @@ static int teardown(void **state)
 
 /* --- tests --- */
 
-/* each page and day is read once, in parts that are bounded, of which few are under way */
+/* Each page and day is read once, in bounded parts. Few parts are in flight at a time. */
 static void test_a_large_read_is_sent_in_bounded_parts(void **state)
 {
     static const struct {
@@ -402,7 +402,7 @@ static void test_reads_of_all_kinds_share_the_places(void **state)
     }
 }
 
-/* a small question does not wait for all parts of the large ones before it */
+/* a small read does not wait for all parts of earlier large ones */
 static void test_reads_take_turns(void **state)
 {
     struct fixture *fixture = *state;
@@ -425,7 +425,7 @@ static void test_reads_of_operators_go_first(void **state)
     }
     receive(fixture);
     operator_asked = ask(fixture, STORE_TOTALS, 1, 1, true);
-    for (int i = 0; i <= REDIS_READS_MAX; i++) { /* those under way, and its own */
+    for (int i = 0; i <= REDIS_READS_MAX; i++) { /* the parts in flight, and its own */
         answer_one(fixture);
         receive(fixture);
         receive(fixture);
@@ -442,7 +442,7 @@ static void on_salt(void *data, const struct store_salt *salt)
     (*(int *)data)++;
 }
 
-/* what is no read is sent at once, however many reads wait */
+/* other commands are sent at once, even if many reads wait */
 static void test_other_calls_do_not_queue(void **state)
 {
     struct fixture *fixture = *state;
@@ -463,7 +463,7 @@ static void test_other_calls_do_not_queue(void **state)
     assert_int_equal(salts, 1);
 }
 
-/* a failed read sends no further parts, and the next one has its place */
+/* a failed read sends no further parts, and the next read gets its place */
 static void test_a_failed_read_ends(void **state)
 {
     struct fixture *fixture = *state;
@@ -476,7 +476,7 @@ static void test_a_failed_read_ends(void **state)
         fixture->open--;
     }
     receive(fixture);
-    while (fixture->open != 0) { /* what was sent between two replies */
+    while (fixture->open != 0) { /* parts that were sent between two replies */
         answer_one(fixture);
         receive(fixture);
     }
@@ -505,7 +505,7 @@ static void test_a_lost_connection_ends_all_reads(void **state)
         assert_int_equal(fixture->asked[i].ends, 1);
         assert_int_equal(fixture->asked[i].outcome, STORE_REFUSED);
     }
-    ask(fixture, STORE_UNIQUES, 10, 366, false); /* refused as well, at the end of the turn */
+    ask(fixture, STORE_UNIQUES, 10, 366, false); /* also refused, at the end of the turn */
     assert_int_equal(fixture->answers, 60);
     loop_turn(fixture->loop, 4);
     assert_int_equal(fixture->answers, 61);

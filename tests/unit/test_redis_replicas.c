@@ -83,7 +83,7 @@ static void test_without_replicas_there_is_nothing_to_wait_for(void **state)
     assert_before(NOTHING);
 }
 
-/* what was answered before the mark was asked for is at its offset at most */
+/* the mark's offset is at least that of all answers before the question for the mark */
 static void test_a_mark_that_every_replica_has_is_proven(void **state)
 {
     struct fixture *fixture = *state;
@@ -91,14 +91,14 @@ static void test_a_mark_that_every_replica_has_is_proven(void **state)
     REPLY_AT(1000, 100, {A, 90}, {B, 80});
     assert_before(0);
     REPLY_AT(2000, 200, {A, 150}, {B, 99});
-    assert_before(0); /* B lacks a byte */
+    assert_before(0); /* B lacks one byte */
     REPLY_AT(3000, 300, {A, 250}, {B, 100});
     assert_before(1000);
     REPLY_AT(4000, 400, {A, 350}, {B, 299}); /* the mark is that of 3000 */
     assert_before(1000);
     REPLY_AT(5000, 500, {A, 500}, {B, 300});
     assert_before(3000);
-    REPLY_AT(6000, 500, {A, 500}, {B, 500}); /* nothing was written meanwhile */
+    REPLY_AT(6000, 500, {A, 500}, {B, 500}); /* no writes in between */
     assert_before(6000);
 }
 
@@ -117,7 +117,7 @@ static void test_a_replica_that_comes_is_waited_for(void **state)
     struct fixture *fixture = *state;
 
     REPLY_AT(1000, 100, {A, 100});
-    REPLY_AT(2000, 200, {A, 200}, {B, 0}); /* it has not said yet how far it is */
+    REPLY_AT(2000, 200, {A, 200}, {B, 0}); /* it has not reported its offset yet */
     assert_before(1000);
     REPLY_AT(3000, 300, {A, 300}, {B, 250});
     assert_before(2000);
@@ -160,7 +160,7 @@ static void test_one_that_comes_back_in_time(void **state)
         uint64_t now_ms = fixture->now_ms;
 
         REPLY_AT(now_ms + 1000, 200);
-        REPLY_AT(now_ms + GRACE_MS, 300); /* not quite: missing since the reply before */
+        REPLY_AT(now_ms + GRACE_MS, 300); /* not yet: missing since the last reply */
         assert_int_equal(fixture->replicas.count, 1);
         assert_true(fixture->replicas.known[0].gone_ms > 0);
         REPLY_AT(now_ms + GRACE_MS + 10, 400, {A, 90});
@@ -169,7 +169,7 @@ static void test_one_that_comes_back_in_time(void **state)
     }
 }
 
-/* what it had acknowledged before it went, it has */
+/* it has all that it acknowledged before it went away */
 static void test_one_that_is_gone_had_the_mark(void **state)
 {
     struct fixture *fixture = *state;
@@ -183,7 +183,7 @@ static void test_one_that_is_gone_had_the_mark(void **state)
     assert_before(1000);
 }
 
-/* Redis 7.0 does not count what it writes while it has neither replicas nor a backlog */
+/* Redis 7.0 does not advance its offset while it has neither replicas nor a backlog */
 static void test_an_offset_that_stands_still_proves_nothing(void **state)
 {
     struct fixture *fixture = *state;
@@ -199,7 +199,7 @@ static void test_an_offset_that_stands_still_proves_nothing(void **state)
     assert_before(1000);
 }
 
-/* offsets may have restarted: those of before prove nothing */
+/* offsets may have restarted: earlier ones prove nothing */
 static void test_a_reconnect_drops_the_mark(void **state)
 {
     struct fixture *fixture = *state;
@@ -212,7 +212,7 @@ static void test_a_reconnect_drops_the_mark(void **state)
     assert_before(2000);
     redis_replicas_reconnect(&fixture->replicas, "10.0.0.1:6379");
     REPLY_AT(4000, 10, {A, 5});
-    assert_before(2000); /* that stays proven */
+    assert_before(2000); /* this time stays proven */
     REPLY_AT(5000, 20, {A, 10});
     assert_before(4000);
 }
@@ -228,7 +228,7 @@ static void test_offsets_that_restart_on_a_connection(void **state)
     assert_before(2000);
 }
 
-/* the offset that it had on another server says nothing about this one's */
+/* its offset on another server cannot be compared with offsets of this server */
 static void test_one_that_is_gone_after_a_reconnect(void **state)
 {
     struct fixture *fixture = *state;
@@ -238,7 +238,7 @@ static void test_one_that_is_gone_after_a_reconnect(void **state)
     redis_replicas_reconnect(&fixture->replicas, "10.0.0.9:6379");
     REPLY_AT(2000, 50, {B, 50});
     REPLY_AT(3000, 60, {B, 60});
-    assert_before(1000); /* A is missing, and its 1000 was that of another history */
+    assert_before(1000); /* A is missing, and its offset 1000 belongs to another history */
     assert_int_equal(fixture->replicas.count, 2);
 }
 
@@ -256,7 +256,7 @@ static void test_a_replica_that_was_promoted(void **state)
     assert_int_equal(fixture->replicas.count, 1);
 }
 
-/* time in which nobody was asked is no time in which it was missing */
+/* a replica is not missing while there is no connection to ask */
 static void test_an_outage_is_not_counted(void **state)
 {
     struct fixture *fixture = *state;
@@ -268,7 +268,7 @@ static void test_an_outage_is_not_counted(void **state)
     REPLY_AT(1000 + 4 * GRACE_MS, 60);
     assert_int_equal(fixture->replicas.count, 1);
     assert_before(0);
-    /* connections of a moment each do not hold it for ever */
+    /* a series of short connections does not hold it back forever */
     for (uint64_t i = 0; i <= GRACE_MS / INTERVAL_MS; i++) {
         redis_replicas_reconnect(&fixture->replicas, "");
         REPLY_AT(fixture->now_ms + 2 * INTERVAL_MS, 100);
@@ -309,7 +309,7 @@ static void test_two_behind_one_address(void **state)
     assert_int_equal(fixture->replicas.count, 1);
 }
 
-/* --- more than are kept --- */
+/* --- more replicas than fit --- */
 
 static void reply_with_many(struct fixture *fixture, uint64_t now_ms, uint64_t offset,
                             unsigned from, unsigned count, uint64_t last_offset)
@@ -331,10 +331,10 @@ static void test_more_replicas_than_are_kept(void **state)
 
     reply_with_many(fixture, 1000, 100, 0, count, 99);
     assert_int_equal(fixture->replicas.count, REDIS_REPLICAS_MAX);
-    assert_before(0); /* the last one counts, too */
+    assert_before(0); /* the last one counts too */
     reply_with_many(fixture, 2000, 200, 0, count, 100);
     assert_before(1000);
-    /* those that are gone make room; the one that is gone for longest first */
+    /* replicas that are gone make room, first the one that is gone for longest */
     log_set_level(LOG_LEVEL_ERROR);
     reply_with_many(fixture, 3000, 300, 100, 5, 300);
     reply_with_many(fixture, 4000, 300, 100, 10, 300);
@@ -400,7 +400,7 @@ static void test_what_is_no_reply_to_role(void **state)
         assert_false(take_role(fixture, 1000, replies[i]));
         assert_before(NOTHING);
     }
-    /* replicas in other shapes are left out; one whose offset is not understood has nothing */
+    /* replicas in other forms are left out; a replica with an unreadable offset has nothing */
     assert_true(take_role(fixture, 2000,
                           "*3\r\n$6\r\nmaster\r\n:10\r\n*5\r\n:1\r\n*0\r\n*-1\r\n"
                           "*3\r\n*0\r\n*0\r\n*0\r\n"

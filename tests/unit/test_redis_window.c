@@ -193,7 +193,10 @@ static void test_nothing_happens_while_there_is_room(void **state)
     assert_string_equal(fixture->unlinked, "");
 }
 
-/* each refusal takes a step, until all tokens are gone; then they grow again, a step a minute */
+/*
+ * Each refusal shortens the window by a step, until all tokens are gone. Then it grows again, by a
+ * step a minute.
+ */
 static void test_each_refusal_is_a_step(void **state)
 {
     struct fixture *fixture = *state;
@@ -233,7 +236,10 @@ static void test_each_refusal_is_a_step(void **state)
     check_window(fixture, 3600);
 }
 
-/* before memory is full, buckets of other times go, and no visit is refused for its key */
+/*
+ * before memory is full, buckets of other times are dropped, and no visit is refused because of its
+ * key
+ */
 static void test_memory_that_is_nearly_full(void **state)
 {
     struct fixture *fixture = *state;
@@ -272,7 +278,7 @@ static void test_more_memory_is_used_at_once(void **state)
     check_window(fixture, 3600);
 }
 
-/* where INFO is forbidden, the refusals alone decide */
+/* if INFO is forbidden, only refusals decide */
 static void test_memory_that_is_not_told(void **state)
 {
     struct fixture *fixture = *state;
@@ -308,10 +314,10 @@ static void test_a_connection_that_is_lost(void **state)
     pass(fixture, 300);
     check_window(fixture, 60);
     apply(fixture);
-    loop_advance(fixture->loop, 5, 5); /* SMEMBERS is under way */
+    loop_advance(fixture->loop, 5, 5); /* SMEMBERS is in flight */
 }
 
-/* looking costs nothing while there is room */
+/* checks of the memory are rare while there is room */
 static void test_looks_are_rare(void **state)
 {
     struct fixture *fixture = *state;

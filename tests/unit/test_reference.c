@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is generated from src/config/options.def is as it would be generated now. Runs in the root
- * of the sources, or in $SOURCE_DIRECTORY; with --update it writes the files instead.
+ * Checks that the texts generated from src/config/options.def are up to date. Runs in the root of
+ * the sources, or in $SOURCE_DIRECTORY. With --update it writes the files instead.
  */
 #include "config/config.h"
 
@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-/** A file, and the lines between which the generated text stands; NULL: all of it is generated. */
+/** A file, and the lines before and after the generated text. NULL: the whole file is generated. */
 static const struct reference {
     const char *form;
     const char *path;
@@ -30,7 +30,7 @@ static const struct reference {
 
 #define REFERENCES (sizeof(references) / sizeof(references[0]))
 
-/** Reads the whole file; false when it cannot be opened. */
+/** Reads the whole file. Returns false if it cannot be opened. */
 static bool read_text(const char *path, struct buf *ret_text)
 {
     FILE *file = fopen(path, "r");
@@ -48,7 +48,10 @@ static bool read_text(const char *path, struct buf *ret_text)
     return true;
 }
 
-/** What the file should be: the present text with the generated part put in; false: no marks. */
+/**
+ * Makes the expected text: the present text with a new generated part. Returns false if the marks
+ * are missing.
+ */
 static bool make_text(const struct reference *reference, const char *present, struct buf *ret_text)
 {
     const char *begin;

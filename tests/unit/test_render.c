@@ -110,7 +110,7 @@ static void test_welcome_escapes_what_it_is_given(void **state)
     buf_finish(&out);
 }
 
-/* guards "no external requests": the policy forbids them, and nothing may want any */
+/* guards "no external requests": the policy forbids them, and no page tries one */
 static void test_pages_ask_for_nothing_elsewhere(void **state)
 {
     struct buf out = BUF_EMPTY;

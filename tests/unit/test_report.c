@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-/** Runs `fill` for a form and compares what comes out. */
+/** Runs `fill` for a form and compares the output. */
 static void assert_report(void (*fill)(struct report *report), enum report_form form,
                           const char *expected)
 {
@@ -92,7 +92,7 @@ static void fill_line(struct report *report)
     report_text(report, "trouble", NULL);
 }
 
-/** Nothing in a value can be taken for what separates them. */
+/** No value contains an unescaped separator. */
 static void test_line(void **state)
 {
     (void)state;
@@ -173,7 +173,7 @@ static void test_unknown(void **state)
                   "{\"null\":null,\"empty\":null,\"nan\":null,\"infinite\":null}\n");
 }
 
-/* what a terminal would obey must not reach it: ESC, DEL, and C1 as UTF-8 and as a single byte */
+/* control characters must not reach a terminal: ESC, DEL, and C1 as UTF-8 and as a single byte */
 static void fill_hostile(struct report *report)
 {
     report_text(report, "a", "\033[31mred\n");

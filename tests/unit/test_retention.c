@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Retention by itself; what is resent, and when, is in test_engine_retained.c. */
+/* Retention by itself. test_engine_retained.c tests which batches are resent, and when. */
 #include "parts_fixture.h"
 
 #include "count/retention.h"
@@ -93,7 +93,7 @@ static void test_old_batches_are_dropped_while_the_store_works(void **state)
     /* a: away, b: back, R: refuses all, r: refuses site 0, W: writes, c: site 0 has to check */
     static const struct {
         const char *steps;
-        uint64_t passed_ms; /* after the steps; the batches are as old */
+        uint64_t passed_ms; /* after the steps; also the age of the batches */
         uint64_t of_site_0; /* retained afterwards */
         uint64_t of_site_1;
     } cases[] = {
@@ -154,7 +154,7 @@ static void test_the_lanes_that_take_most_lose_batches(void **state)
 {
     static const struct {
         uint64_t max;   /* of a lane, in batches */
-        uint64_t total; /* of all, in batches; 0: none */
+        uint64_t total; /* of all lanes, in batches; 0: no limit */
         uint64_t retained[SITES];
     } cases[] = {
         {20, 0, {9, 4, 1}},  {20, 14, {9, 4, 1}}, {5, 0, {5, 4, 1}},
@@ -221,7 +221,7 @@ static void test_a_lack_of_room_is_logged_once_a_minute(void **state)
     assert_non_null(strstr(log, "2 visits that were counted"));
     assert_null(strstr(log, "site two: "));
     fake_clock_advance(60000);
-    assert_string_equal(log_of_forget(bench), ""); /* nothing was lost since */
+    assert_string_equal(log_of_forget(bench), ""); /* no further loss */
 }
 
 #define TEST_BENCH(name) cmocka_unit_test_setup_teardown(name, setup_bench, teardown_bench)

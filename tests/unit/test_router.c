@@ -166,7 +166,7 @@ static void test_visitors_have_their_routes(void **state)
     assert_false(counts("/count.js"));
 }
 
-/* guards the walls between the three kinds of listeners */
+/* guards the separation of the three kinds of listeners */
 static void test_nothing_of_the_admin_socket_is_public(void **state)
 {
     (void)state;

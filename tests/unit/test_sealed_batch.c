@@ -34,7 +34,7 @@ static void test_copies_all_but_the_number(void **state)
     const struct store_batch *copy = &sealed_batch->content;
 
     (void)state;
-    memset(page, 'y', 5); /* what was copied is the sealed batch's */
+    memset(page, 'y', 5); /* the sealed batch has copies */
     memset(token, 'y', 5);
     memset(entries, 0xa5, sizeof(entries));
     memset(tokens, 0xa5, sizeof(tokens));
@@ -64,7 +64,7 @@ static void test_copies_all_but_the_number(void **state)
     sealed_batch_destroy(sealed_batch);
 }
 
-/* the memory that is bounded by retain_max_bytes is all that a sealed batch has */
+/* the size that retain_max_bytes limits includes all memory of a sealed batch */
 static void test_says_its_size(void **state)
 {
     static struct store_entry entries[BATCH_PAGES_MAX];
@@ -104,7 +104,7 @@ static void test_destroy_takes_null(void **state)
     sealed_batch_destroy(NULL);
 }
 
-/* what was refused once is not counted when it is resent, whatever room there is then */
+/* a resend does not count visits that were refused before, even if there is room now */
 static void test_settled_it_counts_what_was_counted(void **state)
 {
     struct store_entry entries[] = {{"/a", 2, 3, true}, {"/new", 4, 1, false}, {"/b", 2, 5, false}};
@@ -134,7 +134,7 @@ static void test_settled_it_counts_what_was_counted(void **state)
     assert_memory_equal(copy->tokens[1].bytes, "3", 1);
     assert_int_equal(copy->visitor_count, 2);
     assert_int_equal(copy->visitors[1].hash, 10);
-    assert_int_equal(sealed_batch->hits, 9); /* its sum of visits stands in the ledger */
+    assert_int_equal(sealed_batch->hits, 9); /* the ledger has this number of visits */
     sealed_batch_destroy(sealed_batch);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A session by itself; what the engine makes of it is in test_engine*.c. */
+/* A session by itself. test_engine*.c test how the engine uses it. */
 #include "count/session.h"
 
 #include "support/fake_clock.h"
@@ -23,10 +23,10 @@ struct fixture {
     struct session session;
     bool is_finished;
     struct visit visits[VISITS_MAX];
-    uint64_t numbers[VISITS_MAX]; /* 0 while there is none */
+    uint64_t numbers[VISITS_MAX]; /* 0 until there is an answer */
     size_t count;
-    char events[256];       /* "c" counted, "a" applied, and of ends: A, H, C, G, F */
-    struct session_end end; /* the last one; without its reason */
+    char events[256];       /* "c" counted, "a" applied, and ends: A, H, C, G, F */
+    struct session_end end; /* the last end, without its reason */
 };
 
 static struct fixture *fixture_of(struct session *session)
@@ -113,7 +113,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* takes all visits out of a session, and frees it */
+/* removes all visits from a session, and frees it */
 static void finish(struct session *session)
 {
     struct list visits;
@@ -141,7 +141,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* a visit whose patience ends at `deadline_ms`; returns its index */
+/* adds a visit that times out at `deadline_ms`; returns its index */
 static size_t add_to(struct fixture *fixture, struct session *session, const char *page,
                      uint64_t deadline_ms)
 {
@@ -287,7 +287,7 @@ static void test_nothing_to_distrust(void **state)
     assert_true(session_has_work(&fixture->session));
 }
 
-/* the owner may free the session at any time; what is open then ends without it */
+/* the owner may free the session at any time; an open call then ends without it */
 static void test_finish_with_a_call_open(void **state)
 {
     enum kind { BATCH, RESENT, CHECK, RESEND, KINDS };
@@ -347,8 +347,8 @@ static void test_who_leaves_when(void **state)
 }
 
 /*
- * Guards against a doubtful batch that is opened again by a gap: the copy of the store that applied
- * it may come back, and then it counted visits that were told that they were certainly not.
+ * Guards: a gap reopened a batch in doubt. If the copy of the store that applied the batch came
+ * back, it had counted visits that were answered as not counted.
  */
 static void test_a_gap_does_not_open_a_doubtful_batch(void **state)
 {
@@ -411,7 +411,7 @@ static void test_renews_when_nothing_depends_on_it(void **state)
     ledger_forget(&fixture->session.ledger, UINT64_MAX, 0);
     add(fixture, "/");
     send_and_end(fixture, FAKE_REFUSED);
-    assert_renews(fixture, true); /* certainly nothing of this epoch is to come */
+    assert_renews(fixture, true); /* no batch of this epoch can be applied any more */
     session_send(&fixture->session);
     assert_int_equal(sent(fixture)->sequence, 1);
     fake_store_end_all(fixture->store, FAKE_DONE);
@@ -438,7 +438,7 @@ static void test_open_batches_move_to_another_session(void **state)
     session_add(&fixture->session, "/second", 7, &fixture->visits[fixture->count++]);
     add_to(fixture, &other, "/before", UINT64_MAX);
     session_move_open(&fixture->session, &other);
-    fake_store_end_all(fixture->store, FAKE_DONE); /* what was sent stayed */
+    fake_store_end_all(fixture->store, FAKE_DONE); /* the sent batch stayed */
     assert_string_equal(fixture->events, "caA");
     assert_false(session_has_work(&fixture->session));
     list_for_each(link, &other.batches) {
@@ -452,7 +452,7 @@ static void test_open_batches_move_to_another_session(void **state)
     finish(&other);
 }
 
-/* its number stands in the journal: a refusal does not open it again */
+/* its number is in the journal, so a refusal does not reopen it */
 static void test_a_batch_with_a_fixed_number(void **state)
 {
     struct fixture *fixture = *state;

@@ -8,7 +8,7 @@ static struct sites *make_sites(const char *file)
     struct config *config = load_right(&(struct given){.file = file});
     struct sites *sites = sites_create(config);
 
-    config_unload(config); /* nothing of it is needed any more */
+    config_unload(config); /* it is not needed any more */
     return sites;
 }
 
@@ -131,11 +131,11 @@ static void test_each_set_of_rules(void **state)
     (void)state;
     assert_non_null(admit(sites, "d"));
     sites_for_each(sites, count_rules, &count);
-    assert_int_equal(count, 3); /* a, c and those that are not listed */
+    assert_int_equal(count, 3); /* a, c and the rules of sites that are not listed */
     sites_destroy(sites);
 }
 
-/* guards a reload while the store is away: nobody could be asked again */
+/* guards a reload while the store is away: the store could not be asked again */
 static void test_a_reload_remembers_sites_that_are_not_listed(void **state)
 {
     struct sites *before = make_sites("sites = ( \"listed\", \"*\" ); limits: { sites = 3 };");
@@ -152,7 +152,7 @@ static void test_a_reload_remembers_sites_that_are_not_listed(void **state)
     assert_string_equal(find(after, "one")->name, "one");
     assert_string_equal(find(after, "two")->name, "two");
     assert_string_equal(find(after, "three")->name, "three");
-    assert_null(find(after, "listed")); /* it was never asked for */
+    assert_null(find(after, "listed")); /* no one has asked for it */
     assert_null(find(closed, "one"));
     sites_destroy(after);
     sites_destroy(closed);

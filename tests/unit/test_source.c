@@ -13,7 +13,7 @@
 
 /* source */
 
-/** Reads "test.conf" with `text` in it; the caller finishes the source. */
+/** Reads "test.conf" with the content `text`. The caller finishes the source. */
 static void read_source(const char *text, struct source *source)
 {
     struct buf errors = BUF_EMPTY;
@@ -24,7 +24,7 @@ static void read_source(const char *text, struct source *source)
     assert_int_equal(errors.length, 0);
 }
 
-/** Reads `text` in which something is wrong. */
+/** Reads a wrong `text` and compares the error. */
 static void read_wrong(const char *text, size_t length, const char *expected)
 {
     struct buf errors = BUF_EMPTY;
@@ -243,7 +243,7 @@ static void nearest_names(void **state)
 
 /* redis_url */
 
-/** Writes "host port socket username password db tls", a "-" for what is not given. */
+/** Writes "host port socket username password db tls", with "-" for missing parts. */
 static char *describe_url(const struct redis_url *url)
 {
     struct buf out = BUF_EMPTY;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Visits on their way through the journal: what an earlier run left, and what this one writes. */
+/* Visits that pass through the journal: records of an earlier run, and those of this run. */
 #include "engine_fixture.h"
 
 #include "journal/journal.h"
@@ -9,7 +9,7 @@
 
 #define EPOCH "0123456789abcdef0123456789abcdef"
 
-/* as the journal does it: through the bytes of a record */
+/* restores a record from its bytes, as the journal does */
 static void restore(struct fixture *fixture, uint64_t sequence, uint64_t hits)
 {
     const struct store_entry entry = {"/", 1, hits, false};
@@ -29,8 +29,8 @@ static void restore(struct fixture *fixture, uint64_t sequence, uint64_t hits)
 }
 
 /*
- * Guards: a record whose predecessors were done is sent under the number that it was written with.
- * Under any other one the store may take it for a batch that it has, and its visits are lost.
+ * Guards: a record whose predecessors are done keeps the number that it was written with. Under
+ * another number the store could treat it as a duplicate, and its visits would be lost.
  */
 static void test_a_record_keeps_its_number(void **state)
 {
@@ -44,14 +44,14 @@ static void test_a_record_keeps_its_number(void **state)
     assert_int_equal(sent(fixture)->batch.visits, 700);
 }
 
-/* where the store is behind, it says so, and the record follows what it has */
+/* a store that is behind reports its position, and the record follows it */
 static void test_a_record_follows_what_the_store_has(void **state)
 {
     struct fixture *fixture = *state;
 
     restore(fixture, 7, 3);
     turn(fixture);
-    end(fixture, FAKE_DONE); /* a gap: it knows nothing of the epoch */
+    end(fixture, FAKE_DONE); /* a gap: the store does not know the epoch */
     turn(fixture);
     assert_sent(fixture, 7, "/", 3);
     assert_int_equal(sent(fixture)->batch.follows, 0);
@@ -60,7 +60,7 @@ static void test_a_record_follows_what_the_store_has(void **state)
 
 /* --- with a journal on a disk --- */
 
-/* longer than what is waited for before visits go to the journal */
+/* longer than the time after which visits go to the journal */
 #define MOMENT_MS 300
 
 static void lose_store(struct fixture *fixture)
@@ -78,7 +78,7 @@ static struct journal_entry *on_record(void *data, struct journal_record *record
 {
     (void)data;
     (void)record;
-    fail(); /* the directory is new */
+    fail(); /* a new directory has no records */
     return NULL;
 }
 
@@ -103,7 +103,7 @@ static void begin(struct fixture *fixture, struct bench *bench)
     fixture->on_answer = stop_when_answered;
 }
 
-/* nothing is left in it */
+/* checks that the journal is empty, and closes it */
 static void finish(struct fixture *fixture, struct bench *bench)
 {
     assert_int_equal(journal_status(bench->journal)->records, 0);
@@ -114,9 +114,9 @@ static void finish(struct fixture *fixture, struct bench *bench)
 }
 
 /*
- * Guards: a visit of a new page, in a batch whose answer was lost, was told that it will be
- * counted, although the store had refused the page as one too many: the repetition is answered as
- * that was.
+ * Guards: a visit of a new page was answered as journaled after its batch's answer was lost. But
+ * the store had refused the page because of the limit. The repetition of the batch gets the same
+ * answer, so the visit would never count.
  */
 static void test_a_page_that_may_have_been_refused_is_not_promised(void **state)
 {
@@ -153,8 +153,8 @@ static void test_a_page_that_may_have_been_refused_is_not_promised(void **state)
 }
 
 /*
- * Guards: a visit that joins the backlog while a batch before it is tried at a store that refuses
- * was written only when that batch was done, and waited for as long.
+ * Guards: a visit joins the backlog while an earlier batch is tried at a store that refuses. It was
+ * written only when that batch was done, and waited until then.
  */
 static void test_a_visit_behind_a_batch_that_is_tried_is_written_at_once(void **state)
 {
@@ -165,7 +165,7 @@ static void test_a_visit_behind_a_batch_that_is_tried_is_written_at_once(void **
     begin(fixture, &bench);
     lose_store(fixture);
     i = visit(fixture, "/first");
-    loop_run(fixture->loop); /* until it is on the disk */
+    loop_run(fixture->loop); /* until the record is on the disk */
     assert_int_equal(fixture->visits[i].status, VISIT_JOURNALED);
     fake_store_come_back(fixture->store);
     turn(fixture);
@@ -173,7 +173,7 @@ static void test_a_visit_behind_a_batch_that_is_tried_is_written_at_once(void **
     end(fixture, FAKE_REFUSED);
     lose_store(fixture);
     i = visit(fixture, "/second");
-    fake_store_come_back(fixture->store); /* before the turn ends: the first one is tried again */
+    fake_store_come_back(fixture->store); /* before the turn ends: the first batch is tried again */
     loop_run(fixture->loop);
     assert_int_equal(fixture->visits[i].status, VISIT_JOURNALED);
     assert_int_equal(journal_status(bench.journal)->records, 2);
@@ -185,7 +185,9 @@ static void test_a_visit_behind_a_batch_that_is_tried_is_written_at_once(void **
     finish(fixture, &bench);
 }
 
-/* goes through an outage, and returns the epoch of what it left, the first of its epoch */
+/*
+ * journals a visit in an outage and replays it as the first batch of its epoch; returns the epoch
+ */
 static void count_in_outage(struct fixture *fixture, char ret_epoch[STORE_EPOCH_LENGTH + 1])
 {
     size_t i;
@@ -202,8 +204,8 @@ static void count_in_outage(struct fixture *fixture, char ret_epoch[STORE_EPOCH_
 }
 
 /*
- * Guards: what an outage left had the epoch of the outage before, however long ago that was: the
- * store had swept it, and that was told as a loss.
+ * Guards: the records of an outage had the epoch of the last outage, even of one long ago. The
+ * store had swept that epoch, which was reported as a loss.
  */
 static void test_an_outage_long_after_another_has_an_epoch_of_its_own(void **state)
 {
@@ -223,7 +225,7 @@ static void test_an_outage_long_after_another_has_an_epoch_of_its_own(void **sta
 
 /* --- a site that is refused --- */
 
-/* refuses what is sent of `site` as `fate` says, and applies the rest, for `ms` */
+/* ends batches of `site` with `fate` and applies all others, for `ms` */
 static void refuse_site(struct fixture *fixture, const char *site, enum fake_fate fate, uint64_t ms)
 {
     for (uint64_t passed = 0; passed < ms; passed += 5) {
@@ -245,8 +247,8 @@ static void wait_for_answer(struct fixture *fixture, size_t i)
 }
 
 /*
- * Guards: while one site was refused, the visits of all went to the journal; and each visit of it
- * had what was in the journal sent once more, however short ago that had been refused.
+ * Guards: while one site was refused, visits of all sites went to the journal. And each visit of
+ * the refused site resent the journaled batches, even right after a refusal.
  */
 static void test_only_the_refused_site_goes_to_the_journal(void **state)
 {
@@ -262,7 +264,7 @@ static void test_only_the_refused_site_goes_to_the_journal(void **state)
     wait_for_answer(fixture, i);
     assert_int_equal(fixture->visits[i].status, VISIT_JOURNALED);
     before = fixture->store->apply_count;
-    visit_site(fixture, "broken", "/"); /* finds out whether the site is taken again */
+    visit_site(fixture, "broken", "/"); /* tests whether the site is still refused */
     for (int round = 0; round < 10; round++) {
         i = visit_site(fixture, "broken", "/");
         wait_for_answer(fixture, i);
@@ -296,7 +298,7 @@ static void test_of_a_store_that_refuses_all_the_journal_is_tried_by_one(void **
         advance(fixture, 5);
     }
     wait_for_answer(fixture, 0);
-    visit_site(fixture, "two", "/"); /* finds out whether the store takes anything again */
+    visit_site(fixture, "two", "/"); /* tests whether the store still refuses */
     for (int round = 0; round < 30; round++) {
         i = visit_site(fixture, sites[round % 3], "/");
         wait_for_answer(fixture, i);
@@ -314,7 +316,7 @@ static void test_of_a_store_that_refuses_all_the_journal_is_tried_by_one(void **
     finish(fixture, &bench);
 }
 
-/* what a torn site took could not be counted for certain: it is refused, as without a journal */
+/* Journaled visits of a torn site might never count. So they are refused, as without a journal. */
 static void test_a_torn_site_does_not_go_to_the_journal(void **state)
 {
     struct fixture *fixture = *state;

@@ -4,7 +4,7 @@
 
 #include <dirent.h>
 
-/* a backup, and what became of it */
+/* a backup and its result */
 struct wanted {
     struct fixture *fixture;
     int calls;
@@ -13,7 +13,7 @@ struct wanted {
     struct store_copy *copy;
     char reason[256];
     size_t length; /* of the piece that was read */
-    char *to;      /* where it is copied to */
+    char *to;      /* where on_piece() puts it */
 };
 
 static void on_backup(void *data, const struct store_backup *backup)
@@ -69,7 +69,7 @@ static void save(struct wanted *wanted, const char *path)
     wanted->copy->destroy(wanted->copy);
 }
 
-/* how many files are beside the database */
+/* counts the files in the database's directory */
 static int count_files(struct fixture *fixture)
 {
     char path[128];
@@ -86,7 +86,7 @@ static int count_files(struct fixture *fixture)
     return count - 2;
 }
 
-/* opens the store anew, on the copy */
+/* opens the store again, on the copy */
 static void open_copy(struct fixture *fixture, struct wanted *wanted)
 {
     snprintf(fixture->path, sizeof(fixture->path), "%s/data/copy.db", fixture->directory);
@@ -95,7 +95,7 @@ static void open_copy(struct fixture *fixture, struct wanted *wanted)
     open_store(fixture);
 }
 
-/* enough for some hundred steps */
+/* a store that is large enough for some hundred steps of a backup */
 static struct fixture *open_large(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -107,7 +107,7 @@ static struct fixture *open_large(void **state)
     return fixture;
 }
 
-/* what is committed while it is made never makes it begin anew, and is not in it */
+/* a commit during a backup does not restart the backup, and is not in it */
 static void test_is_what_the_store_was(void **state)
 {
     struct fixture *fixture = open_large(state);

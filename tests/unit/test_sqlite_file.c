@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Files that a SQLite store has to leave alone, and what may happen to one that it has open.
- */
+/* Files that a SQLite store must not touch, and faults of the file that it has open. */
 #include "sqlite_fixture.h"
 
 #include "base/log.h"
@@ -10,7 +8,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
-/* ---- files that are not for us ---- */
+/* ---- files that are not ours ---- */
 
 static void test_leaves_a_file_alone_that_is_no_database(void **state)
 {
@@ -44,7 +42,7 @@ static void test_leaves_a_database_of_others_alone(void **state)
     assert_true(ask(fixture, "SELECT count(*) FROM sqlite_master") == 1);
     assert_true(ask(fixture, "SELECT count(*) FROM pragma_table_info('hits')") == 1);
     assert_true(ask(fixture, "PRAGMA user_version") == 0);
-    /* and takes it over when it is gone */
+    /* uses the file once the foreign table is gone */
     change(fixture, "DROP TABLE hits");
     wait_for_available(fixture, true);
 }
@@ -73,7 +71,7 @@ static void test_does_not_count_in_memory(void **state)
 
 /* ---- what may happen to an open file ---- */
 
-/* guards against counting into a file that nobody will ever see again */
+/* guards: the store counted into a file that had been deleted or replaced */
 static void test_notices_that_the_file_was_moved(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -135,7 +133,7 @@ static void test_waits_for_a_short_lock(void **state)
     sqlite3_close(release.db);
 }
 
-/* applies large batches until one is not; returns its answer, and its sequence */
+/* applies large batches until one fails; returns its answer and its sequence */
 static struct answer fill_up(struct fixture *fixture, uint64_t *ret_sequence)
 {
     static char names[PAGES_MAX][STORE_PAGE_MAX + 1];
@@ -157,7 +155,7 @@ static struct answer fill_up(struct fixture *fixture, uint64_t *ret_sequence)
     return answer;
 }
 
-/* a limit of the process stands for the disk that fails: the write of the log ends in EFBIG */
+/* a limit of the process simulates a full disk: the write to the log fails with EFBIG */
 static void limit_file_size(rlim_t bytes)
 {
     struct rlimit limit;
@@ -188,13 +186,13 @@ static void test_a_failed_commit_is_in_doubt(void **state)
     limit_file_size(RLIM_INFINITY);
     wait_for_available(fixture, true);
     assert_true(health_of(fixture).connects == 2);
-    /* the ledger says what became of it */
+    /* the ledger shows whether it was applied */
     assert_in_range(ledger_of(fixture, EPOCH_A), sequence - 1, sequence);
     assert_total(apply_page(fixture, EPOCH_A, sequence, "/", 1), 0, sequence);
     assert_true(total_of(fixture, "default", "/") == sequence);
 }
 
-/* a small disk of its own at the database's directory; false when we may not mount */
+/* mounts a small disk at the database's directory; returns false if mounting is forbidden */
 static bool mount_disk(struct fixture *fixture, unsigned long flags, const char *options)
 {
     char directory[96];
@@ -252,7 +250,7 @@ static void test_a_full_disk_refuses_until_there_is_room(void **state)
     assert_non_null(strstr(health_of(fixture).last_error, "database or disk is full"));
     assert_false(health_of(fixture).available);
     assert_false(fixture->available);
-    /* what was counted can still be read */
+    /* counted visits can still be read */
     assert_true(total_of(fixture, "default", "/") == sequence - 1);
     assert_true(ledger_of(fixture, EPOCH_A) == sequence - 1);
 
@@ -302,6 +300,6 @@ int main(void)
         DISK_TEST(test_a_read_only_file_is_refused),
     };
 
-    log_set_level(LOG_LEVEL_ERROR); /* the failures here are meant */
+    log_set_level(LOG_LEVEL_ERROR); /* these failures are expected */
     return cmocka_run_group_tests_name("sqlite_file", tests, NULL, NULL);
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads of a SQLite store go on beside the visits: the connection, the thread and the log. */
+/* Reads of a SQLite store run in parallel to visits: the connection, the thread and the log. */
 #include "sqlite_fixture.h"
 
 #define READS 200
 
-/* reads of the test; `answered` counts them and whatever else takes a position */
+/* reads of the test; `answered` counts them, and other answers that take a position */
 struct asked {
     struct fixture *fixture;
     int answered;
-    int wanted; /* the loop is left when so many are answered */
+    int wanted; /* the loop stops after this many answers */
 };
 
 struct read {
@@ -78,7 +78,7 @@ static void ask_top(struct asked *asked, struct read *read, size_t count, bool f
     store_top(asked->fixture->store, &read->ranking, on_pages, read);
 }
 
-/* a site with many pages, of which a top list takes some time */
+/* adds a site with so many pages that its top list takes some time */
 static void add_pages(struct fixture *fixture, int count)
 {
     char sql[512];
@@ -170,7 +170,7 @@ static void test_different_reads_have_answers_of_their_own(void **state)
     }
 }
 
-/* --- who waits for whom --- */
+/* --- order of reads and visits --- */
 
 struct visit {
     struct asked *asked;
@@ -204,7 +204,7 @@ static void test_visits_do_not_wait_for_reads(void **state)
     free(reads);
 }
 
-/* a read that was called after a visit was answered, while the same one runs for somebody else */
+/* a read that starts after a visit was answered, while an identical read runs for another client */
 struct looker {
     struct asked *asked;
     struct read own;
@@ -230,7 +230,7 @@ static void test_a_read_does_not_join_one_that_runs(void **state)
     for (uint64_t round = 1; round <= 20; round++) {
         struct store_batch batch = batch_of(EPOCH_A, round, 1000000 * round, &entry, 1);
 
-        ask_top(&asked, &looker.others, 10, false); /* begins at the end of this turn */
+        ask_top(&asked, &looker.others, 10, false); /* starts at the end of this turn */
         store_apply(fixture->store, &batch, on_visit_looked_at, &looker);
         wait_for(&asked, (int)(2 * round));
         assert_true(looker.own.first == 1000000 * round);
@@ -286,7 +286,7 @@ static uint64_t log_bytes(const struct fixture *fixture)
     return stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
 }
 
-/* asks again and again, so that two reads are open at any time */
+/* repeats its read, so that two reads are open at any time */
 struct asker {
     struct read read;
     size_t count;

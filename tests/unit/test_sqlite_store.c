@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the store contract's tests in test_store.c do not ask of SQLite: what is in the file, and
- * batches that it does not take.
+ * Tests for SQLite only, beyond the contract's tests in test_store.c: the content of the file, and
+ * batches that the store rejects.
  */
 #include "sqlite_fixture.h"
 #include "support/fake_clock.h"
@@ -10,7 +10,7 @@
 
 #define APPLICATION_ID "1986227828"
 
-/* ---- what is in the file ---- */
+/* ---- the content of the file ---- */
 
 static void test_the_file_is_marked_as_ours(void **state)
 {
@@ -34,7 +34,7 @@ static void test_keeps_days_and_hours(void **state)
     batch.hour = today * 24;
     batch.day = today;
     apply_batch(fixture, &batch);
-    apply_batch(fixture, &batch); /* a duplicate must not show in the series */
+    apply_batch(fixture, &batch); /* a duplicate does not change the series */
     batch = batch_of(EPOCH_A, 2, 5, entries, 2);
     batch.hour = today * 24 + 1;
     batch.day = today;
@@ -69,14 +69,14 @@ static void test_drops_what_is_too_old(void **state)
     change(fixture, "INSERT INTO hour VALUES (1200000, 1, 1)");
     fake_clock_stop(clock_monotonic_ms(), clock_wall_ms());
     open_store(fixture);
-    fake_clock_advance(3600000); /* no clock is believed before */
+    fake_clock_advance(3600000); /* before that the store does not trust its clock */
     for (uint64_t sequence = 1; sequence <= 4; sequence++) {
         struct store_entry entry = entry_of("/", 1);
         struct store_batch batch = batch_of(EPOCH_A, sequence, 1, &entry, 1);
 
         batch.hour = hour;
         apply_batch(fixture, &batch);
-        if (sequence == 1) { /* in portions, with the batch and by a timer */
+        if (sequence == 1) { /* the sweep works in portions, with the batch and by a timer */
             int64_t left = ask(fixture, "SELECT count(*) FROM hour WHERE hour < 5000");
 
             assert_true(left == 1500 || left == 500);
@@ -147,8 +147,8 @@ static void test_a_bad_batch_spoils_no_other(void **state)
 }
 
 /*
- * Guards: what the tables themselves refuse of one site ended the transaction of all who shared it,
- * closed the file, and did so again with each attempt.
+ * Guards: the tables themselves refused a batch of one site. That ended the transaction of all
+ * sites and closed the file, again with each attempt.
  */
 static void test_a_site_that_the_tables_refuse_spoils_no_other(void **state)
 {
@@ -261,7 +261,7 @@ static void test_repetitions_are_not_in_the_series(void **state)
                 1); /* no page without visits */
 }
 
-/* guards against tokens of visits that were not counted: these could never be counted then */
+/* guards: the store kept tokens of visits that were not counted, so these could never count */
 static void test_a_batch_that_is_refused_remembers_no_token(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -306,7 +306,10 @@ static void test_drops_tokens_that_are_too_old(void **state)
     assert_true(ask(fixture, "SELECT count(*) FROM seen WHERE site = 'new'") == 2);
 }
 
-/* as long after the store saw it, however old its batch is: another one may wait in a journal */
+/*
+ * a token is kept from when the store saw it, even in an old batch: a repetition may wait in a
+ * journal
+ */
 static void test_keeps_tokens_for_journals(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -322,7 +325,7 @@ static void test_keeps_tokens_for_journals(void **state)
     assert_false(apply_batch(fixture, &batch).duplicates[0]);
     close_store(fixture);
     open_store(fixture);
-    apply_page(fixture, EPOCH_B, 1, "/", 1); /* it sweeps, as the first one in a second does */
+    apply_page(fixture, EPOCH_B, 1, "/", 1); /* the first batch in a second sweeps */
     assert_in_range(ask(fixture, "SELECT until FROM seen") - now_s, 645, 647);
     batch.epoch = EPOCH_B;
     batch.sequence = 2;
@@ -330,7 +333,7 @@ static void test_keeps_tokens_for_journals(void **state)
     assert_true(apply_batch(fixture, &batch).duplicates[0]);
 }
 
-/* a file of the version before is brought up to date, with its tokens */
+/* a file of the version before is upgraded with its tokens */
 static void test_upgrades_a_file(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -359,7 +362,7 @@ static void test_upgrades_a_file(void **state)
 
 /* ---- calls made while the store ends ---- */
 
-/* sends its batch once more when it is refused, as it may */
+/* sends its batch again after a refusal, as the contract allows */
 struct resend {
     struct store *store;
     struct store_batch batch;
@@ -378,7 +381,7 @@ static void on_applied_resend(void *data, const struct store_applied *applied)
     }
 }
 
-/* guards against calls that are lost, or worse, answered as applied */
+/* guards: calls were lost or answered as applied */
 static void test_destroy_answers_calls_made_meanwhile(void **state)
 {
     struct fixture *fixture = bare_fixture(state);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* what the SQLite store deletes of itself, also under a wall clock that jumps */
+/* what the SQLite store deletes by itself, also if the wall clock jumps */
 #include "sqlite_fixture.h"
 #include "support/fake_clock.h"
 
@@ -14,7 +14,7 @@
 #define OLD_HOURS "SELECT count(*) FROM hour WHERE hour < 480000"
 #define DAYS_KEPT "SELECT count(*) FROM day WHERE day BETWEEN 20500 AND 20600"
 
-/* both clocks, apart from each other by what the test wants */
+/* the monotonic clock; the test sets the wall clock separately */
 static uint64_t monotonic_ms;
 
 static void set_clocks(uint64_t wall_ms)
@@ -28,13 +28,13 @@ static void pass(uint64_t ms)
     fake_clock_advance(ms);
 }
 
-/* a visit of now, by the clock that there is */
+/* a visit at the present wall clock */
 static void visit_now(struct fixture *fixture)
 {
     assert_int_equal(visit(fixture, "/", 1, HOUR).outcome, STORE_OK);
 }
 
-/* a store with the visits of five days, and of two days of old ones */
+/* a store with visits of five days and of two old days */
 static struct fixture *open_with_history(void **state)
 {
     struct fixture *fixture = bare_fixture(state);
@@ -58,14 +58,14 @@ static int teardown_clock(void **state)
     return teardown(state);
 }
 
-/* guards: one visit under a clock that was 500 days ahead deleted all */
+/* guards: one visit while the clock was 500 days ahead deleted the whole history */
 static void test_a_clock_that_is_ahead_for_a_visit_deletes_no_history(void **state)
 {
     struct fixture *fixture = open_with_history(state);
 
     pass(AN_HOUR);
     visit_now(fixture);
-    assert_true(ask(fixture, DAYS_KEPT) == 6); /* and the site's of today */
+    assert_true(ask(fixture, DAYS_KEPT) == 6); /* with the site's row of today */
     set_clocks(WALL_MS + AN_HOUR + FAR_MS);
     visit_now(fixture);
     visit_now(fixture);
@@ -77,7 +77,7 @@ static void test_a_clock_that_is_ahead_for_a_visit_deletes_no_history(void **sta
     assert_true(total_of(fixture, "default", "/") == 12);
 }
 
-/* for however long it is ahead, and also by less than history is kept for */
+/* also if it stays ahead for long, and by less than the lifetime of history */
 static void test_a_clock_that_stays_ahead_deletes_no_history(void **state)
 {
     struct fixture *fixture = open_with_history(state);
@@ -91,7 +91,7 @@ static void test_a_clock_that_stays_ahead_deletes_no_history(void **state)
     assert_true(ask(fixture, OLD_DAYS) == 2);
 }
 
-/* guards: a process that begins with it sees no jump */
+/* guards: a process that starts while the clock is ahead sees no jump */
 static void test_a_clock_that_is_ahead_at_the_start_deletes_no_history(void **state)
 {
     struct fixture *fixture = open_with_history(state);
@@ -127,7 +127,7 @@ static void test_old_history_goes_after_an_hour(void **state)
     assert_true(ask(fixture, DAYS_KEPT) == 6);
 }
 
-/* a site that nobody visited for long: days with visits show that the clock is right */
+/* after a long time without visits, days with visits prove the clock */
 static void test_old_history_goes_after_a_long_pause(void **state)
 {
     struct fixture *fixture = open_with_history(state);
@@ -145,7 +145,7 @@ static void test_old_history_goes_after_a_long_pause(void **state)
     assert_true(ask(fixture, "SELECT count(*) FROM day") == 6);
 }
 
-/* the time goes on as it should: nothing is kept for longer */
+/* with a normal clock no history is kept too long */
 static void test_history_goes_day_by_day(void **state)
 {
     struct fixture *fixture = open_with_history(state);
@@ -158,7 +158,7 @@ static void test_history_goes_day_by_day(void **state)
     assert_in_range(ask(fixture, "SELECT count(DISTINCT day) FROM day"), 400, 402);
 }
 
-/* privacy does not wait for a clock to be proven */
+/* visitors and salts are deleted even before the clock is proven */
 static void test_visitors_and_salts_go_by_the_clock(void **state)
 {
     struct fixture *fixture = open_with_history(state);
@@ -172,7 +172,7 @@ static void test_visitors_and_salts_go_by_the_clock(void **state)
     assert_true(ask(fixture, OLD_DAYS) == 2);
 }
 
-/* guards: a salt of a day in 500 days would have been kept for so long */
+/* guards: a salt of a day 500 days ahead would have been kept for 500 days */
 static void test_what_a_clock_left_in_the_future_goes(void **state)
 {
     struct fixture *fixture = open_with_history(state);
@@ -188,7 +188,7 @@ static void test_what_a_clock_left_in_the_future_goes(void **state)
     assert_true(ask(fixture, "SELECT count(*) FROM seen") == 0);
 }
 
-/* guards: the epochs of others were forgotten, and what they had retained counted again */
+/* guards: the epochs of other instances were forgotten, so their resends counted twice */
 static void test_a_clock_that_is_ahead_forgets_no_epoch(void **state)
 {
     struct fixture *fixture = open_with_history(state);
@@ -198,12 +198,12 @@ static void test_a_clock_that_is_ahead_forgets_no_epoch(void **state)
     apply_page(fixture, EPOCH_B, 1, "/", 1);
     assert_true(ledger_of(fixture, EPOCH_A) == 1);
     close_store(fixture);
-    open_store(fixture); /* under that clock from the start */
+    open_store(fixture); /* with that clock from the start */
     apply_page(fixture, "00000000000000000000000000000000", 1, "/", 1);
     assert_true(ledger_of(fixture, EPOCH_A) == 1);
 }
 
-/* guards: an entry that was used under a clock that was behind looked as old as that clock */
+/* guards: an entry that was used while the clock was behind looked as old as that clock */
 static void test_a_clock_that_was_behind_forgets_no_epoch(void **state)
 {
     struct fixture *fixture = open_with_history(state);
@@ -220,7 +220,7 @@ static void test_a_clock_that_was_behind_forgets_no_epoch(void **state)
     assert_true(ledger_of(fixture, EPOCH_A) == 1);
 }
 
-/* guards: a jump between two attempts of one request, and both were counted */
+/* guards: with a jump between two attempts of one request, both were counted */
 static void test_a_clock_that_is_ahead_forgets_no_token(void **state)
 {
     struct fixture *fixture = open_with_history(state);
@@ -258,7 +258,7 @@ static enum store_outcome edit_page(struct fixture *fixture, const struct store_
     return answer.outcome;
 }
 
-/* guards: an edit looked at each hour between the first one and the last one */
+/* guards: an edit read each hour between the first and the last one */
 static void test_an_edit_does_not_walk_through_gaps(void **state)
 {
     struct fixture *fixture = open_with_history(state);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Stalls by themselves: what is logged of sites that are refused, and what status says. */
+/* Stalls by themselves: the log and the status of refused sites. */
 #include "parts_fixture.h"
 
 #include "count/stall.h"
@@ -68,7 +68,7 @@ static int teardown_bench(void **state)
     return 0;
 }
 
-/* the live lane of a site is refused, as the breaker and the stall see it; returns the log */
+/* refuses the live lane of a site, for the breaker and the stall; returns the log */
 static const char *refuse_live(struct bench *bench, size_t site, enum store_scope scope,
                                bool is_torn)
 {
@@ -113,7 +113,7 @@ static void test_one_lane_after_the_other_is_warned_of(void **state)
         {1000, 0, ""},
         {0, 1, ""},
         {WARN_INTERVAL_MS - 1001, 0, ""},
-        {1, 1, "site one: takes no batches for 61s"}, /* its turn, whoever is refused */
+        {1, 1, "site one: takes no batches for 61s"}, /* its turn, whichever site is refused */
         {WARN_INTERVAL_MS, 0, "site two: takes no batches for 119s"},
         {WARN_INTERVAL_MS, 0, "site one: takes no batches for 181s"},
     };
@@ -144,7 +144,7 @@ static void test_only_the_end_of_what_was_warned_of_is_logged(void **state)
     refuse_live(bench, 0, STORE_SCOPE_SITE, false);
     log_capture_begin();
     stall_end(&bench->live[0].stall);
-    stall_end(&bench->live[0].stall); /* nothing is left to end */
+    stall_end(&bench->live[0].stall); /* the stall has ended already */
     assert_logged(log_capture_end(), "");
     refuse_live(bench, 0, STORE_SCOPE_SITE, false);
     fake_clock_advance(WARN_AFTER_MS);
@@ -198,12 +198,12 @@ static void test_which_stalls_are_known(void **state)
         }
         stall_forget(&bench->live[0].stall);
     }
-    /* one site that is refused now says nothing of the others, although all were refused before */
+    /* a refusal of one site does not affect the others, although all were refused before */
     refuse_live(bench, 0, STORE_SCOPE_SERVER, false);
     fake_clock_advance(FRESH_MS + 1);
     refuse_live(bench, 1, STORE_SCOPE_SITE, false);
     assert_false(stall_is_known(&bench->stalls, NULL));
-    /* a stall of a lane that takes no new visits says nothing of these */
+    /* a stall of an older lane does not affect new visits */
     breaker_note_applied(&bench->parts->sites[1].live, true);
     refuse_older(bench, 1);
     assert_false(stall_is_known(&bench->stalls, &bench->sites[1]));
@@ -265,7 +265,7 @@ static void test_an_idle_lane_is_forgotten_after_a_minute(void **state)
     fake_clock_advance(1);
     stall_forget_idle(&bench->stalls);
     assert_null(bench->live[0].stall.stall);
-    assert_non_null(bench->live[1].stall.stall); /* it has work, and will be tried */
+    assert_non_null(bench->live[1].stall.stall); /* the lane has a batch that will be tried */
     session_expire(&bench->live[1].session, UINT64_MAX, &out, &out);
 }
 

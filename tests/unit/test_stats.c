@@ -47,7 +47,7 @@ static void test_the_last_bucket_takes_the_rest(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         assert_int_equal(bucket_of(rows[i]), STATS_BUCKETS - 1);
     }
-    /* longer than any visit waits by default stays well below */
+    /* times longer than the default timeout are well below the last bucket */
     assert_true(bucket_of(60 * UINT64_C(1000000)) < STATS_BUCKETS - 1);
 }
 
@@ -97,7 +97,7 @@ static int compare(const void *a, const void *b)
     return (first > second) - (first < second);
 }
 
-/* the smallest sample that `percent` of all do not exceed */
+/* the smallest sample that `percent` of all samples do not exceed */
 static uint64_t exact(const uint64_t *sorted, double percent)
 {
     double wanted = SAMPLES * percent / 100;
@@ -170,7 +170,7 @@ static void test_one_visit_is_every_percentile(void **state)
 
 static void test_rate(void **state)
 {
-    /* visits at a time; then the rate at another time */
+    /* visits at one time; then the rate at another time */
     static const struct {
         const char *what;
         struct {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The contract of store.h, but for the parts that have a test_store_*.c of their own. Each test
- * runs against both stores; what only SQLite can do is in test_sqlite_store.c and
- * test_sqlite_file.c.
+ * The contract of store.h, without the parts that have a test_store_*.c of their own. Each test
+ * runs against both stores. test_sqlite_store.c and test_sqlite_file.c test SQLite alone.
  */
 #include "store_fixture.h"
 
@@ -147,7 +146,7 @@ static void test_large_totals_are_exact(void **state)
 
 #define MANY 200
 
-/* batches in their order, and reads in theirs */
+/* batches are answered in their order, and reads in theirs */
 static void test_calls_of_one_turn_are_answered_once_and_in_order(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -188,7 +187,9 @@ static void test_calls_of_one_turn_are_answered_once_and_in_order(void **state)
     free(answers);
 }
 
-/* a visitor who counts and then looks sees the own visit, also while others ask the same */
+/*
+ * a client that counts a visit and then reads sees the visit, also while others make the same read
+ */
 struct looker {
     struct fixture *fixture;
     struct store_query query;
@@ -197,7 +198,7 @@ struct looker {
     uint64_t counted;
     uint64_t seen;
     int noise;      /* reads of others without an answer */
-    int noise_left; /* the loop is left when there are no more */
+    int noise_left; /* the loop stops when all are answered */
 };
 
 static void on_noise(void *data, const struct store_read *read)
@@ -322,7 +323,7 @@ static void test_becomes_available_later(void **state)
 
     fixture->backend->take_away(fixture);
     create_store(fixture);
-    do { /* until it has tried */
+    do { /* until the store has tried to connect */
         struct answer answer = apply_page(fixture, EPOCH_A, 1, "/", 1);
 
         assert_int_equal(answer.outcome, STORE_REFUSED);
@@ -370,7 +371,7 @@ static void test_health_says_how_it_is(void **state)
     store_health(fixture->store, &health);
     assert_true(health.commands > before.commands);
     assert_true(health.round_trip_us > 0);
-    /* the look at the settings of Redis may still be under way */
+    /* the store may still be checking the settings of Redis */
     for (uint64_t sequence = 2; health.in_flight != 0 && sequence < 1000; sequence++) {
         apply_page(fixture, EPOCH_A, sequence, "/", 1);
         store_health(fixture->store, &health);
@@ -380,13 +381,13 @@ static void test_health_says_how_it_is(void **state)
 
 /* ---- kill -9 ---- */
 
-/* shared with the child, which cannot tell anything once it was killed */
+/* shared with the child, because a killed child cannot report anything */
 struct progress {
-    uint64_t sent;     /* sequence of the batch that was sent last */
-    uint64_t answered; /* and of the one answered last as applied */
+    uint64_t sent;     /* sequence of the last batch sent */
+    uint64_t answered; /* sequence of the last batch answered as applied */
 };
 
-/* in a child: a failed assertion ends it, rather than going on with the next test */
+/* in a child: a failed assertion ends the child instead of running the next test */
 static void be_child(void)
 {
     setenv("CMOCKA_TEST_ABORT", "1", 1);
@@ -450,7 +451,7 @@ static void test_survives_kill_9(void **state)
         stored = ledger_of(fixture, EPOCH_A);
         assert_in_range(stored, progress->answered, progress->sent);
         assert_true(total_of(fixture, "default", "/") == 3 * stored);
-        /* what was in flight is sent again under its number: it counts once */
+        /* a batch that was in flight is resent under its number: it counts once */
         assert_int_equal(apply_page(fixture, EPOCH_A, progress->sent, "/", 3).is_duplicate,
                          stored == progress->sent);
         assert_true(total_of(fixture, "default", "/") == 3 * progress->sent);
@@ -464,7 +465,7 @@ static void test_survives_kill_9(void **state)
 
 #define BATCHES 150
 
-/* adds one visit at a time and writes each number down */
+/* adds one visit at a time and writes each number to `fd` */
 static _Noreturn void run_instance(struct fixture *fixture, const char *epoch, int fd)
 {
     be_child();
@@ -541,6 +542,6 @@ int main(void)
         FOR_BOTH(test_instances_share_the_store),
     };
 
-    log_set_level(LOG_LEVEL_ERROR); /* a store says each time that it is ready */
+    log_set_level(LOG_LEVEL_ERROR); /* a store logs each time that it is ready */
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }

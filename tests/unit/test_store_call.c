@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of calls that may outlive their caller: whoever lets go last frees them, once. */
+/*
+ * Calls that may outlive their caller: the last of owner and store to release a call frees it,
+ * once.
+ */
 #include "store/store_call.h"
 
 #include "base/list.h"
@@ -71,7 +74,7 @@ static void test_the_last_of_several_calls_frees(void **state)
     store_call_begin(&asking->call);
     assert_ptr_equal(store_call_end(&asking->call), &owner);
     store_call_release(&asking->call);
-    store_call_begin(&asking->call); /* a callback continues for the store's other answers */
+    store_call_begin(&asking->call); /* a callback makes the next call */
     assert_null(store_call_end(&asking->call));
     assert_int_equal(freed, 0);
     assert_null(store_call_end(&asking->call));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the contract of store.h says of the ledger: which batch is applied, which one was before,
- * and which one shows a gap. Each test runs against both stores; a few look into Redis' entries.
+ * The ledger in the contract of store.h: which batch is applied, which one is a duplicate, and
+ * which one shows a gap. Each test runs against both stores. A few check Redis' entries.
  */
 #include "store_fixture.h"
 
@@ -15,7 +15,7 @@ static void test_a_batch_sent_again_is_not_applied_again(void **state)
 
     apply_entries(fixture, EPOCH_A, 1, entries, 2);
     apply_entries(fixture, EPOCH_A, 2, entries, 2);
-    apply_page(fixture, EPOCH_B, 1, "/a", 1000); /* what others do must not show in the answer */
+    apply_page(fixture, EPOCH_B, 1, "/a", 1000); /* writes of others must not change the answer */
     for (int i = 0; i < 3; i++) {
         answer = apply_entries(fixture, EPOCH_A, 2, entries, 2);
         assert_true(answer.is_duplicate);
@@ -27,7 +27,7 @@ static void test_a_batch_sent_again_is_not_applied_again(void **state)
     assert_true(ledger_of(fixture, EPOCH_A) == 2);
 }
 
-/* the engine never does this: but whoever does must not be told that it was not applied */
+/* the engine never does this, but the answer must not claim that the batch was not applied */
 static void test_a_batch_before_the_last_one_is_a_duplicate(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -58,12 +58,12 @@ static void test_a_gap_is_refused(void **state)
     assert_true(answer.reason[0] != '\0');
     assert_true(total_of(fixture, "default", "/") == 2);
     assert_true(ledger_of(fixture, EPOCH_A) == 2);
-    /* what was missing is resent */
+    /* the missing batches are resent */
     assert_total(apply_page(fixture, EPOCH_A, 3, "/", 1), 0, 3);
     assert_total(apply_page(fixture, EPOCH_A, 4, "/", 1), 0, 4);
 }
 
-/* what is missing may no longer be there: then the next batch follows what the store has */
+/* missing batches may have been dropped; then the next batch follows the store's last one */
 static void test_a_batch_may_follow_an_earlier_one(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -90,7 +90,7 @@ static void test_a_batch_may_follow_an_earlier_one(void **state)
     assert_false(answer.is_duplicate);
     assert_true(position_of(fixture, EPOCH_A).sequence == 7);
     assert_true(position_of(fixture, EPOCH_A).visits == 35);
-    /* whatever it says to follow, it is there now */
+    /* it is a duplicate, whatever batch it follows */
     for (batch.follows = 0; batch.follows < 7; batch.follows++) {
         answer = apply_batch(fixture, &batch);
         assert_true(answer.is_duplicate);
@@ -99,7 +99,7 @@ static void test_a_batch_may_follow_an_earlier_one(void **state)
     assert_true(total_of(fixture, "default", "/") == 10);
 }
 
-/* the same of an epoch of which the store has nothing */
+/* the same for an epoch that the store does not know */
 static void test_a_batch_may_follow_nothing(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -151,7 +151,7 @@ static void write_ledger(struct fixture *fixture, const char *entry)
     assert_string_equal(redis_server_ask(fixture->path, command), ":0\r\n");
 }
 
-/* taken for no entry it would make the engine count again what is there */
+/* treated as no entry, it would make the engine count its batches twice */
 static void test_redis_an_unreadable_entry_is_an_error(void **state)
 {
     static const char *const entries[] = {"",
@@ -182,7 +182,7 @@ static void test_redis_an_unreadable_entry_is_an_error(void **state)
     write_ledger(fixture, "1 2 17 1");
     assert_int_equal(position_of(fixture, EPOCH_A).sequence, 1);
     assert_int_equal(position_of(fixture, EPOCH_A).visits, 2);
-    write_ledger(fixture, "0 0 17"); /* of an epoch that is new */
+    write_ledger(fixture, "0 0 17"); /* as in a new epoch */
     assert_int_equal(position_of(fixture, EPOCH_A).sequence, 0);
 }
 

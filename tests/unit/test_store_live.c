@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watching sites: what a store tells of visits that it, or another process, has counted. On both
- * stores; the other process is a second store on the same database.
+ * Watching sites: a store reports visits that it or another process has counted. Each test runs
+ * against both stores. The other process is a second store on the same database.
  */
 #include "store_fixture.h"
 
@@ -11,11 +11,11 @@ struct told {
     struct fixture *fixture;
     size_t count;
     char sites[TOLD_MAX][STORE_SITE_MAX + 1];
-    char pages[TOLD_MAX][STORE_PAGE_MAX + 1]; /* "?" where it is to be read again */
+    char pages[TOLD_MAX][STORE_PAGE_MAX + 1]; /* "?": the site has to be read again */
     uint64_t totals[TOLD_MAX];
     const char *wanted; /* a page that ends the wait */
     uint64_t wanted_total;
-    bool unwatches; /* at once when something is told */
+    bool unwatches; /* inside the first callback */
 };
 
 static void on_visits(void *data, const char *site, const struct store_page *page)
@@ -51,7 +51,7 @@ static void wait_for(struct told *told, const char *page, uint64_t total)
     run_loop(told->fixture);
 }
 
-/* watches the default site, and waits until that has begun */
+/* watches the default site, and waits until the watch has begun */
 static void watch(struct fixture *fixture, struct told *told)
 {
     *told = (struct told){.fixture = fixture};
@@ -61,7 +61,7 @@ static void watch(struct fixture *fixture, struct told *told)
     told->count = 0;
 }
 
-/* counts a visit with a store of its own, as another process would; returns what came of it */
+/* counts a visit with a second store, as another process would; returns the outcome */
 static void visit_elsewhere(struct fixture *fixture, const char *page)
 {
     struct fixture other = *fixture;
@@ -132,14 +132,14 @@ static void test_a_site_is_watched_as_often_as_it_was_asked_for(void **state)
     store_unwatch(fixture->store, "default");
     told.count = 0;
     apply_page(fixture, EPOCH_A, 2, "/", 1);
-    store_watch(fixture->store, "default"); /* and once more, from the beginning */
+    store_watch(fixture->store, "default"); /* a new watch */
     wait_for(&told, "?", 0);
     told.count = 0;
     apply_page(fixture, EPOCH_A, 3, "/", 1);
     wait_for(&told, "/", 3);
 }
 
-/* guards against going on with what is not watched any more, or is freed */
+/* guards: the store went on with a watch that had ended or was freed */
 static void test_who_is_told_may_unwatch(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -173,7 +173,7 @@ static void test_edits_are_told(void **state)
     wait_for(&told, is_sqlite ? "?" : "/", is_sqlite ? 0 : 77);
 }
 
-/* what was published while nobody listened is not lost: it is read again */
+/* messages published during a gap are not lost: the site is read again */
 static void test_after_a_gap_it_is_read_again(void **state)
 {
     struct fixture *fixture = open_fixture(state);

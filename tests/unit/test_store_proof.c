@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keys of one site that do not get lost together: totals and ledger prove each other. Redis only:
- * SQLite changes all of its tables in one transaction.
+ * Keys of one site that get lost one by one: totals and ledger prove each other. These tests are
+ * for Redis only, because SQLite changes all its tables in one transaction.
  */
 #include "store_fixture.h"
 
@@ -14,7 +14,7 @@
 
 #define MARK "\"\\x01generation\""
 
-/* --- what others do to the keys --- */
+/* --- changes of the keys by others --- */
 
 static void order(struct fixture *fixture, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -40,7 +40,7 @@ static unsigned long long now_s(void)
     return (unsigned long long)(clock_wall_ms() / 1000);
 }
 
-/* a batch as a version before 0.2 applies it, `sequence` of its epoch */
+/* applies batch `sequence` of an epoch like a version before 0.2 */
 static void visit_by_old_version(struct fixture *fixture, uint64_t sequence, unsigned long long at)
 {
     order(fixture, "ZINCRBY vc:{default}:hits 1 /old");
@@ -64,7 +64,7 @@ static void assert_torn(struct fixture *fixture)
     assert_false(answer.gap);
     assert_non_null(strstr(answer.reason, "contradict each other"));
     assert_true(apply_batch(fixture, &batch).is_torn);             /* of a new epoch */
-    assert_true(apply_page(fixture, EPOCH_0, 1, "/", 10).is_torn); /* that it had */
+    assert_true(apply_page(fixture, EPOCH_0, 1, "/", 10).is_torn); /* one that it had applied */
     assert_true(apply_page(fixture, EPOCH_0, 9, "/", 1).is_torn);  /* a gap */
     entry.hits = 0;
     assert_true(apply_batch(fixture, &batch).is_torn); /* an empty one */
@@ -174,8 +174,8 @@ static void test_a_part_of_the_proof_lost_is_torn(void **state)
 }
 
 /*
- * Totals without a mark beside an empty ledger look like data of an older version. Who has counted
- * on the site knows better.
+ * Totals without a mark and an empty ledger look like data of an older version. Only an instance
+ * that has counted on the site can see the loss.
  */
 static void test_ledger_and_mark_lost_together_is_torn(void **state)
 {
@@ -194,7 +194,7 @@ static void test_ledger_and_mark_lost_together_is_torn(void **state)
     assert_true(apply_batch(fixture, &of_other).is_torn);
     assert_true(ask_ledger(fixture, EPOCH_0).is_torn);
     assert_int_equal(total_of(fixture, "default", "/"), 10);
-    of_other.expects_mark = false; /* of a process that knows nothing */
+    of_other.expects_mark = false; /* a process that has not counted on the site */
     assert_total(apply_batch(fixture, &of_other), 0, 11);
 }
 
@@ -215,7 +215,7 @@ static void test_a_total_changed_by_hand_is_torn(void **state)
     struct fixture *fixture = fixture_with_ten(state);
 
     order(fixture, "ZINCRBY vc:{default}:hits 5 /");
-    assert_counts(fixture, EPOCH_0, 2, 16); /* of a page the proof says nothing */
+    assert_counts(fixture, EPOCH_0, 2, 16); /* the proof does not cover single pages */
     order(fixture, "ZINCRBY vc:{default}:hits -1 \"\"");
     assert_torn(fixture);
 }
@@ -312,7 +312,7 @@ static void test_a_repair_adds_pages_up(void **state)
     assert_int_equal(last_repair.total, 10 + 3 * PAGES_MAX);
 }
 
-/* Numbers that this version never writes: somebody changed them by hand. */
+/* Numbers that this version never writes: they were changed by hand. */
 static void test_numbers_of_nonsense_are_repaired(void **state)
 {
     static const char *const spoils[] = {
@@ -377,7 +377,7 @@ static void test_a_store_from_before_a_repair_is_a_store_that_went_back(void **s
     answer = apply_page(fixture, EPOCH_2, 5, "/", 1);
     assert_true(answer.gap);
     assert_int_equal(answer.at.sequence, 0);
-    assert_counts(fixture, EPOCH_0, 2, 11); /* it does not know yet */
+    assert_counts(fixture, EPOCH_0, 2, 11); /* this instance does not know of the repair yet */
     assert_counts(fixture, EPOCH_2, 1, 12);
     assert_true(apply_page(fixture, EPOCH_0, 3, "/", 1).is_outdated);
     assert_true(apply_page(fixture, EPOCH_1, 1, "/", 1).is_outdated);
@@ -471,7 +471,7 @@ static void test_what_an_older_version_left_in_a_journal_counts(void **state)
     assert_true(apply_page(fixture, EPOCH_A, 2, "/", 1).is_torn);
 }
 
-/* the sweep of version 0.1, of an entry whose field is the proof */
+/* the sweep of version 0.1, of the entry whose field is the proof */
 static void test_the_sweep_of_an_older_version_leaves_the_proof(void **state)
 {
     struct fixture *fixture = fixture_with_ten(state);
@@ -487,7 +487,7 @@ static void test_the_sweep_of_an_older_version_leaves_the_proof(void **state)
     assert_counts(fixture, EPOCH_0_OTHER, 1, 11);
 }
 
-/* --- what is hidden --- */
+/* --- hidden entries --- */
 
 static void test_the_mark_takes_no_place_of_a_page(void **state)
 {
@@ -592,7 +592,7 @@ static void test_edits_keep_the_proof(void **state)
     assert_int_equal(last_edit.outcome, STORE_REFUSED);
 }
 
-/* A site that was repaired to less than its pages have. */
+/* A site that was repaired to a lower total than that of its pages. */
 static void test_edits_leave_no_total_below_zero(void **state)
 {
     struct fixture *fixture = fixture_with_ten(state);
@@ -643,7 +643,7 @@ static void test_edits_begin_a_proof(void **state)
 {
     struct fixture *fixture = open_fixture(state);
 
-    edit_page(fixture, STORE_DELETE, "/", 0); /* of a site that there is not: it stays so */
+    edit_page(fixture, STORE_DELETE, "/", 0); /* an unknown site is not created */
     assert_string_equal(redis_server_ask(fixture->path, "EXISTS vc:{default}:ledger"), ":0\r\n");
     edit_page(fixture, STORE_SET, "/", 10);
     assert_counts(fixture, EPOCH_0, 1, 11);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the stores do with many visitors and with a flood of made-up pages: how exact numbers of
- * visitors are, and that a limit on pages keeps the store from growing. On both stores.
+ * Many visitors, and a flood of invented pages: how exact the numbers of visitors are, and that a
+ * limit on pages keeps the store from growing. Each test runs against both stores.
  */
 #include "store_fixture.h"
 
@@ -11,7 +11,7 @@
 #define FLOOD 1000000
 #define LIMIT 1000
 
-/* what Redis says about the error of its sketch, and how far off one may be by chance */
+/* the documented standard error of Redis' sketch, and the deviations allowed by chance */
 #define REDIS_ERROR 0.0081
 #define DEVIATIONS  3
 
@@ -25,7 +25,7 @@ static uint64_t hash_of(uint64_t number)
     return z ^ (z >> 31);
 }
 
-/* brings visitors `first` to `first` + BATCH_VISITORS_MAX - 1; returns how many there are then */
+/* adds visitors `first` to `first` + BATCH_VISITORS_MAX - 1; returns the number of visitors then */
 static uint64_t bring_visitors(struct fixture *fixture, uint64_t sequence, uint64_t first)
 {
     static struct store_visitor visitors[BATCH_VISITORS_MAX];
@@ -68,13 +68,13 @@ static void test_visitors_are_counted_well(void **state)
         told = bring_visitors(fixture, sequence++, first);
     }
     check_error(fixture, 100000, told);
-    told = bring_visitors(fixture, sequence++, 50000); /* who came before */
+    told = bring_visitors(fixture, sequence++, 50000); /* known visitors */
     check_error(fixture, 100000, told);
 }
 
 /* --- a flood --- */
 
-/* what the store takes up: memory, or bytes of the file; the store is opened again */
+/* the size of the store: memory, or bytes of the file; opens the store again */
 static uint64_t size_of_store(struct fixture *fixture)
 {
     char command[512];
@@ -88,7 +88,7 @@ static uint64_t size_of_store(struct fixture *fixture)
         open_store(fixture);
         return (uint64_t)status.st_size;
     }
-    /* what its keys take up: the memory of the server has connections in it, too */
+    /* only the memory of its keys: the memory of the server includes connections */
     snprintf(
         command, sizeof(command),
         "redis-cli -s %s eval \"local sum = 0; for _, key in ipairs(redis.call('KEYS', '*')) do"
@@ -102,7 +102,7 @@ static uint64_t size_of_store(struct fixture *fixture)
     return strtoull(line, NULL, 10);
 }
 
-/* visits PAGES_MAX pages that nobody has visited; returns how many of them were counted */
+/* visits PAGES_MAX new pages; returns how many of the visits were counted */
 static size_t visit_new_pages(struct fixture *fixture, uint64_t sequence)
 {
     static char names[PAGES_MAX][32];
@@ -152,12 +152,12 @@ static void test_a_flood_of_new_pages_does_not_fill_the_store(void **state)
 
 /* --- tokens --- */
 
-/* what a batch has where much comes; buckets do not end where batches do */
+/* tokens of a batch under load; batches and buckets end at different places */
 #define TOKENS_AT_ONCE 37
 
 /*
- * Tokens of STAMP_LENGTH bytes, or as long as may be if they are of a client; how many of them have
- * their stamps in the same four milliseconds.
+ * adds tokens of STAMP_LENGTH bytes, or of the greatest length if they are a client's;
+ * `in_a_bucket` of them have stamps in the same four milliseconds
  */
 static void bring_tokens(struct fixture *fixture, enum store_window window, uint64_t first,
                          uint64_t in_a_bucket)
@@ -187,7 +187,7 @@ static double bytes_of_a_token(struct fixture *fixture, enum store_window window
     uint64_t count = 0;
     uint64_t before;
 
-    bring_tokens(fixture, window, first += 1000000000, in_a_bucket); /* what there is once */
+    bring_tokens(fixture, window, first += 1000000000, in_a_bucket); /* the fixed costs */
     first += 1000000000;
     before = size_of_store(fixture);
     for (; count < 100000; count += TOKENS_AT_ONCE) {
@@ -196,7 +196,7 @@ static double bytes_of_a_token(struct fixture *fixture, enum store_window window
     return (double)(size_of_store(fixture) - before) / (double)count;
 }
 
-/* what docs/redis.md says of it */
+/* the sizes in docs/redis.md */
 static void test_redis_room_for_tokens(void **state)
 {
     static const struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the contract of store.h says beyond batches: history, lists, edits, admission, salts. Each
+ * The contract of store.h beyond batches: history, lists, edits, admission of sites, salts. Each
  * test runs against both stores.
  */
 #include "store_fixture.h"
@@ -9,14 +9,14 @@
 
 /* ---- calls that wait ---- */
 
-/* the end of a call other than apply, read and ledger, copied */
+/* a copy of the answer of a call other than apply, read and ledger */
 struct end {
     struct fixture *fixture;
     enum store_outcome outcome;
     int calls;
     uint64_t numbers[STORE_STEPS_MAX];
     size_t count;
-    bool *told; /* scan: of the page "/NUMBER"; or NULL */
+    bool *told; /* scan: whether "/NUMBER" was reported; or NULL */
     char names[64][STORE_PAGE_MAX + 1];
     uint64_t totals[64];
     char next[STORE_PAGE_MAX + 1];
@@ -245,7 +245,7 @@ static void test_the_top_pages(void **state)
     assert_string_equal(end->names[1], "/c");
     free(end);
     end = read_top(fixture, "default", STORE_LIST_MAX);
-    assert_int_equal(end->count, 3); /* the site itself is not a page */
+    assert_int_equal(end->count, 3); /* the site itself does not count as a page */
     assert_string_equal(end->names[2], "/a");
     free(end);
     end = read_top(fixture, "nobody", 5);
@@ -324,7 +324,7 @@ static void test_sites_are_admitted_up_to_a_limit(void **state)
 
 /* ---- edits ---- */
 
-/* edits, and leaves what came of it in `ret_edited` */
+/* edits, and sets `ret_edited` to the result */
 static enum store_outcome edit_page(struct fixture *fixture, enum store_edit_kind kind,
                                     const char *page, uint64_t number, const char *to,
                                     struct store_edited *ret_edited)
@@ -373,8 +373,8 @@ static void test_set_and_add(void **state)
     assert_edited(fixture, STORE_SET, "/a", 0, NULL, 1000, 0);
     assert_true(total_of(fixture, "default", "") == 11);
     assert_true(visit(fixture, "/a", 1, HOUR).totals[0] == 1);
-    assert_true(read_number(fixture, "/a", STORE_DAYS, DAY, DAY) == 6); /* visits alone */
-    /* the other pages have 11: the site's own total is at most STORE_NUMBER_MAX as well */
+    assert_true(read_number(fixture, "/a", STORE_DAYS, DAY, DAY) == 6); /* only visits */
+    /* the other pages have 11, and the site's own total is also limited to STORE_NUMBER_MAX */
     assert_int_equal(edit_page(fixture, STORE_SET, "/a", STORE_NUMBER_MAX - 10, NULL, &edited),
                      STORE_REFUSED);
     assert_true(total_of(fixture, "default", "/a") == 1);
@@ -437,7 +437,9 @@ static void test_rename(void **state)
     assert_true(read_number(fixture, "/old", STORE_DAYS, DAY - 2, DAY) == 0);
     assert_true(read_number(fixture, "/new", STORE_UNIQUES, DAY, DAY) == 3);
     assert_true(read_number(fixture, "/old", STORE_UNIQUES, DAY, DAY) == 0);
-    /* onto a page that there is: both together, and a visitor of both is one */
+    /*
+     * to the name of an existing page: the totals add up, and a visitor of both pages counts once
+     */
     meet(fixture, "/old", DAY, (uint64_t[]){3, 4}, 2);
     assert_edited(fixture, STORE_RENAME, "/old", 0, "/new", 2, 10);
     assert_true(read_number(fixture, "/new", STORE_UNIQUES, DAY, DAY) == 4);
@@ -447,7 +449,7 @@ static void test_rename(void **state)
     free(end);
 }
 
-/* a history that is too long for one command of Redis, which changes it in several */
+/* a history that is too long for one command of Redis, so that the edit takes several */
 static void test_edits_of_a_long_history(void **state)
 {
     static const uint64_t days_ago[] = {0, 1, 100, 130, 160, 300, 364, 2000, 3600};

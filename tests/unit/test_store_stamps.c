@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the contract of store.h says of tokens that are stamps: a visit that arrives again is
- * counted once, whenever and through whichever instance it comes. Each test runs against both
- * stores; a few look into Redis.
+ * Stamps in the contract of store.h: a visit that arrives again counts once, at any time and
+ * through any instance. Each test runs against both stores. A few check Redis' keys.
  */
 #include "store_fixture.h"
 
 #include "base/log.h"
 #include "store/token_key.h"
 
-/* the stretch of Redis' buckets of stamps */
+/* the length of Redis' buckets of stamps */
 #define BUCKET_MS 4
 
-/* a few hours ahead: stores forget by their own clocks what is in the past */
+/* a time some hours ahead, because stores expire old stamps by their own clocks */
 static uint64_t now_s(void)
 {
     return (HOUR + 3) * 3600;
@@ -23,7 +22,7 @@ static struct stamp stamp_at(uint64_t ms, uint64_t id)
     return (struct stamp){1000 * now_s() + ms, id};
 }
 
-/* the next batch of EPOCH_A: the visits of "/", all of them with stamps */
+/* applies the next batch of EPOCH_A: visits of "/", all with stamps */
 static struct answer apply_stamps_at(struct fixture *fixture, uint64_t second,
                                      const struct stamp *stamps, size_t count)
 {
@@ -73,7 +72,7 @@ static void test_a_stamp_counts_once(void **state)
     assert_true(total_of(fixture, "default", "/") == 2);
 }
 
-/* ids are chosen by a generator, and may be any number */
+/* ids are random and may be any number */
 static void test_ids_are_any_number(void **state)
 {
     static const uint64_t ids[] = {0,         1,          10,         UINT64_MAX,    INT64_MAX,
@@ -87,7 +86,7 @@ static void test_ids_are_any_number(void **state)
     }
 }
 
-/* another time is another request, from the next bucket on */
+/* the same id in another bucket belongs to another request */
 static void test_times_tell_stamps_apart(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -101,7 +100,7 @@ static void test_times_tell_stamps_apart(void **state)
     }
 }
 
-/* instances' clocks differ from each other's, and from that of the proxy */
+/* clocks of instances differ from each other and from the proxy's clock */
 static void test_instances_clocks_do_not_matter(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -154,7 +153,9 @@ static void test_windows_do_not_mix(void **state)
     assert_total(answer, 0, 4);
 }
 
-/* as many as a batch may have, of as many buckets, and some of each between the others */
+/*
+ * as many stamps as fit into a batch, each in a bucket of its own, with repetitions among new ones
+ */
 static void test_many_stamps(void **state)
 {
     static struct stamp stamps[TOKENS_MAX];
@@ -174,7 +175,7 @@ static void test_many_stamps(void **state)
                 assert_int_equal(answer.duplicates[i], round == 1);
             }
         }
-        /* which ones were seen is told by their places */
+        /* the positions in the answer show which ones were repetitions */
         for (size_t i = 0; i < TOKENS_MAX; i += 3) {
             stamps[i].id += 1ULL << 40;
         }
@@ -186,7 +187,7 @@ static void test_many_stamps(void **state)
     }
 }
 
-/* who is refused may come again: where the site has no room for a page, and has some later */
+/* a refused visit may come again: the site has no room for its page now, but has some later */
 static void test_what_is_refused_is_not_remembered(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -228,7 +229,9 @@ static void test_keeps_stamps(void **state)
 
 /* ---- Redis ---- */
 
-/* of the bucket at the time 0; `rest` are further arguments, or "more" for the set beside it */
+/*
+ * asks for the bucket at the time 0; `rest` has further arguments, or "more" for its additional set
+ */
 static const char *ask_bucket(struct fixture *fixture, const char *command, const char *rest)
 {
     bool is_more = strcmp(rest, "more") == 0;
@@ -239,13 +242,13 @@ static const char *ask_bucket(struct fixture *fixture, const char *command, cons
     return redis_server_ask(fixture->path, text);
 }
 
-/* the id of which `kept` is what is kept of it on the page "/" */
+/* the id that the store keeps as `kept` on the page "/" */
 static uint64_t id_of(uint64_t kept)
 {
     return kept ^ token_key_page("/", 1);
 }
 
-/* what makes them cheap: 8 bytes for each, in a row */
+/* stamps are cheap: 8 bytes each, in one string */
 static void test_redis_keeps_ids_in_a_row(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -258,7 +261,7 @@ static void test_redis_keeps_ids_in_a_row(void **state)
     assert_string_equal(ask_bucket(fixture, "STRLEN", ""), ":16\r\n");
 }
 
-/* what looks like an id, and is an end of one and a beginning of the next */
+/* bytes that equal an id, but are the end of one id and the start of the next one */
 static void test_redis_knows_where_ids_begin(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -269,7 +272,7 @@ static void test_redis_knows_where_ids_begin(void **state)
     assert_total(apply_stamps_at(fixture, now_s(), stamps, 3), 0, 3);
     assert_false(repeats(fixture, stamp_at(0, id_of(UINT64_C(0x0401020304010203)))));
     assert_false(repeats(fixture, stamp_at(0, id_of(UINT64_C(0x0102030501020304)))));
-    /* the first place where it is found is none, the second is one */
+    /* the first match is not at the start of an id, the second one is */
     assert_false(repeats(fixture, stamp_at(0, id_of(UINT64_C(0x0304010203040102)))));
     assert_true(repeats(fixture, stamp_at(0, id_of(UINT64_C(0x0304010203040102)))));
     for (size_t i = 0; i < 3; i++) {
@@ -278,7 +281,7 @@ static void test_redis_knows_where_ids_begin(void **state)
     assert_true(total_of(fixture, "default", "/") == 6);
 }
 
-/* more than are looked through one by one go into a set */
+/* ids beyond the length of the string go into a set */
 static void test_redis_puts_more_into_a_set(void **state)
 {
     static struct stamp stamps[1000];
@@ -288,11 +291,11 @@ static void test_redis_puts_more_into_a_set(void **state)
         for (uint64_t i = 0; i < 1000; i++) {
             stamps[i] = stamp_at(i % BUCKET_MS, 1000 * batch + i);
         }
-        stamps[999].id = stamps[998].id - 2; /* a repetition: of 996, which has the same time */
+        stamps[999].id = stamps[998].id - 2; /* a repetition of 996, which has the same time */
         stamps[999].ms = stamps[996].ms;
         assert_total(apply_stamps_at(fixture, now_s(), stamps, 1000), 0, 999 * (batch + 1));
     }
-    /* the second batch came when there was room, the third did not */
+    /* there was room for the second batch, but not for the third */
     assert_string_equal(ask_bucket(fixture, "STRLEN", ""), ":15984\r\n");
     assert_string_equal(ask_bucket(fixture, "SCARD", "more"), ":1998\r\n");
     assert_in_range(atoi(ask_bucket(fixture, "TTL", "more") + 1), 58, 61);
@@ -303,13 +306,13 @@ static void test_redis_puts_more_into_a_set(void **state)
     }
     assert_false(repeats(fixture, stamp_at(0, 5000)));
     assert_string_equal(ask_bucket(fixture, "SCARD", "more"), ":1999\r\n");
-    /* who finds no row looks into no set */
+    /* without the string, the set is not searched */
     ask_bucket(fixture, "EXPIRE", " 30");
     assert_false(repeats(fixture, stamp_at(0, 5001)));
     assert_in_range(atoi(ask_bucket(fixture, "TTL", "") + 1), 58, 61);
 }
 
-/* three windows after the last one that came into it */
+/* three windows after its last stamp */
 static void test_redis_buckets_expire(void **state)
 {
     struct fixture *fixture = open_fixture(state);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the contract of store.h says of one token on several pages: each page has a visit of its
- * own. And of tokens that a version before 0.2 kept, without the page. Each test runs against both
- * stores; a few look into the one that they are for.
+ * One token on several pages in the contract of store.h: each page has a visit of its own. And
+ * tokens that a version before 0.2 kept without the page. Each test runs against both stores. A few
+ * check the data of one store.
  */
 #include "sqlite_fixture.h"
 
@@ -11,18 +11,20 @@
 #include "store/token_buckets.h"
 #include "store/token_key.h"
 
-/* the windows in which the store makes the page a part of the token */
+/* the windows whose tokens the store keeps together with the page */
 static const enum store_window windows[] = {STORE_WINDOW_ATTEMPT, STORE_WINDOW_CLIENT,
                                             STORE_WINDOW_STAMPED};
 #define WINDOWS (sizeof(windows) / sizeof(windows[0]))
 
-/* the first second of a bucket of each window, a few hours ahead: stores forget what is past */
+/*
+ * the first second of a bucket of each window, some hours ahead, because stores expire old tokens
+ */
 static uint64_t now_s(void)
 {
     return (HOUR + 3) * 3600;
 }
 
-/* STAMP_LENGTH bytes, of which the first ones are a time: a token of any window */
+/* a token of STAMP_LENGTH bytes that begins with a time, so that it fits any window */
 static const char *bytes_of(char letter)
 {
     static char bytes[STAMP_LENGTH];
@@ -51,7 +53,7 @@ static struct store_batch batch_with(struct fixture *fixture, const struct store
     return batch;
 }
 
-/* one visit of a page; whether it was a repetition */
+/* makes one visit of a page; returns whether it was a repetition */
 static bool repeats_on(struct fixture *fixture, const char *page, char letter,
                        enum store_window window, bool finds_old_tokens)
 {
@@ -117,7 +119,7 @@ static void test_each_page_counts_once_in_one_batch(void **state)
     }
 }
 
-/* where the page ends and the token begins is part of both */
+/* the border between page and token matters */
 static void test_page_and_token_do_not_run_together(void **state)
 {
     static const char *const pairs[][2] = {
@@ -137,7 +139,7 @@ static void test_page_and_token_do_not_run_together(void **state)
     }
 }
 
-/* the longest of both, and tokens of each length */
+/* the longest page and token, and tokens of each length */
 static void test_lengths(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -160,7 +162,7 @@ static void test_lengths(void **state)
     }
 }
 
-/* as many as a batch may have, each on two pages of five hundred */
+/* as many tokens as fit into a batch, each on two of five hundred pages */
 static void test_many_pages(void **state)
 {
     static char names[PAGES_MAX][16];
@@ -193,7 +195,7 @@ static void test_many_pages(void **state)
     }
 }
 
-/* a page that the site has no room for takes no token from another, and none of its own */
+/* a page without room in the site keeps no token, and does not affect the token on other pages */
 static void test_a_refused_page_remembers_nothing(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -231,7 +233,7 @@ static void test_keeps_the_page(void **state)
     }
 }
 
-/* http/visitor hashes the page into it, so the store keeps it as it is, as it always did */
+/* http/visitor has hashed the page into the token, so the store keeps the token unchanged */
 static void test_a_token_of_a_day_names_its_page_itself(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -247,7 +249,7 @@ static void test_a_token_of_a_day_names_its_page_itself(void **state)
 
 /* ---- tokens that a version before 0.2 kept ---- */
 
-/* puts a token where such a version would have put it */
+/* writes a token as such a version did */
 static void put_old(struct fixture *fixture, char letter, enum store_window window)
 {
     const unsigned char *bytes = (const unsigned char *)bytes_of(letter);
@@ -278,7 +280,7 @@ static void put_old(struct fixture *fixture, char letter, enum store_window wind
     assert_int_equal(*redis_server_ask(fixture->path, text), ':');
 }
 
-/* puts a token where version 0.2 would have put it */
+/* writes a token as version 0.2 did */
 static void put_long(struct fixture *fixture, const char *page, const char *bytes, size_t length,
                      enum store_window window)
 {
@@ -309,7 +311,7 @@ static void put_long(struct fixture *fixture, const char *page, const char *byte
     assert_int_equal(*redis_server_ask(fixture->path, text), ':');
 }
 
-/* one visit of a page with a token of any length; whether it was a repetition */
+/* makes one visit of a page with a token of any length; returns whether it was a repetition */
 static bool repeats_text(struct fixture *fixture, const char *page, const char *text,
                          enum store_window window, bool finds_old_tokens)
 {
@@ -321,7 +323,7 @@ static bool repeats_text(struct fixture *fixture, const char *page, const char *
     return apply_batch(fixture, &batch).duplicates[0];
 }
 
-/* version 0.2 counted them, on one page; so they are repetitions there, and nowhere else */
+/* version 0.2 counted them on one page, so they are repetitions there and nowhere else */
 static void test_finds_tokens_of_version_0_2(void **state)
 {
     static const enum store_window hashed[] = {STORE_WINDOW_ATTEMPT, STORE_WINDOW_CLIENT};
@@ -345,7 +347,7 @@ static void test_finds_tokens_of_version_0_2(void **state)
     }
 }
 
-/* a batch of many, of which some are known in either form, and some in neither */
+/* a batch of many tokens: some are known in one of the forms, others in none */
 static void test_finds_tokens_of_both_older_versions(void **state)
 {
     static char texts[400][16];
@@ -372,8 +374,7 @@ static void test_finds_tokens_of_both_older_versions(void **state)
     assert_total(answer, 0, 396);
 }
 
-/* version 0.2 counted one attempt, and had another one in its journal, in the form of now and then
- */
+/* version 0.2 counted one attempt, and had another one in its journal */
 static void test_finds_tokens_of_version_0_2_for_a_record(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -397,7 +398,7 @@ static void test_finds_tokens_of_version_0_2_for_a_record(void **state)
     }
 }
 
-/* counted once by the old version, of whichever page; it told nobody which one */
+/* the old version has counted the token once, on an unknown page */
 static void test_finds_old_tokens(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -449,7 +450,7 @@ static void test_finds_old_tokens_among_others(void **state)
     assert_total(answer, 1, 6);
 }
 
-/* as many as a batch may have */
+/* as many tokens as fit into a batch */
 static void test_finds_many_old_tokens(void **state)
 {
     static char bytes[TOKENS_MAX][STAMP_LENGTH];
@@ -478,7 +479,7 @@ static void test_finds_many_old_tokens(void **state)
     }
 }
 
-/* a visit of a page that is refused is neither counted nor a repetition */
+/* a visit of a refused page is neither counted nor a repetition */
 static void test_finds_old_tokens_of_counted_pages_only(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -507,8 +508,8 @@ static void test_finds_old_tokens_of_counted_pages_only(void **state)
 }
 
 /*
- * Such a version counted an attempt, and had another one in its journal; this one replays that,
- * under the number and the time of then, as often as it takes
+ * Such a version counted one attempt and had another one in its journal. This version replays the
+ * record under its old number and time, as often as needed.
  */
 static void test_finds_old_tokens_of_a_record(void **state)
 {
@@ -525,7 +526,7 @@ static void test_finds_old_tokens_of_a_record(void **state)
         tokens[i] = token_of(bytes[0], 0, windows[i]);
     }
     tokens[WINDOWS] = token_of(bytes[1], 1, STORE_WINDOW_ATTEMPT);
-    apply_page(fixture, EPOCH_A, 1, "/a", 3); /* what that version counted */
+    apply_page(fixture, EPOCH_A, 1, "/a", 3); /* the visits that the old version counted */
     batch = batch_of(EPOCH_B, 1, WINDOWS + 1, entries, 2);
     batch.second = now_s();
     batch.tokens = tokens;
@@ -540,7 +541,7 @@ static void test_finds_old_tokens_of_a_record(void **state)
         for (size_t i = 0; i <= WINDOWS; i++) {
             assert_int_equal(answer.duplicates[i], i != WINDOWS);
         }
-        batch.finds_old_tokens = false; /* an answer that was given stays */
+        batch.finds_old_tokens = false; /* a given answer stays the same */
     }
     assert_true(repeats(fixture, "/b", '2', STORE_WINDOW_ATTEMPT));
     assert_true(total_of(fixture, "default", "/a") == 3);
@@ -562,7 +563,7 @@ static void test_finds_old_tokens_of_their_window_only(void **state)
 
 /* ---- Redis ---- */
 
-/* who does not ask for it pays nothing for it */
+/* without the request for it, Redis does not search for old tokens */
 static void test_redis_finds_old_tokens_when_it_is_asked_to(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -575,7 +576,7 @@ static void test_redis_finds_old_tokens_when_it_is_asked_to(void **state)
     }
 }
 
-/* looked up only: what is put beside it would be found on every page */
+/* The old form is only read. If it were written as well, the token would be found on every page. */
 static void test_redis_keeps_no_old_form(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -599,7 +600,7 @@ static void test_redis_keeps_no_old_form(void **state)
     assert_string_equal(redis_server_ask(fixture->path, text), ":16\r\n");
 }
 
-/* in the set beside a row that is full, and in the row */
+/* in the full string and in the additional set */
 static void test_redis_finds_old_stamps_beside_a_row(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -624,7 +625,7 @@ static void test_redis_finds_old_stamps_beside_a_row(void **state)
     assert_false(repeats_on(fixture, "/b", '3', STORE_WINDOW_STAMPED, true));
 }
 
-/* in the bucket before, where the window reaches into it */
+/* in the bucket before, if the window reaches into it */
 static void test_redis_finds_old_tokens_in_the_bucket_before(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -647,7 +648,7 @@ static void test_redis_finds_old_tokens_in_the_bucket_before(void **state)
 
 /* ---- SQLite ---- */
 
-/* a file of the version before, which is opened as it is; the file itself says what is in it */
+/* a file of the version before is opened unchanged; the file itself shows that it has old tokens */
 static void test_sqlite_finds_old_tokens_by_itself(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -666,7 +667,7 @@ static void test_sqlite_finds_old_tokens_by_itself(void **state)
     assert_true(ask(fixture, "PRAGMA user_version") == 2);
 }
 
-/* a process of the version before, which has the file open as well, may put one there any time */
+/* a process of the version before may have the file open too, and add such a token at any time */
 static void test_sqlite_finds_old_tokens_that_come_late(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -678,7 +679,7 @@ static void test_sqlite_finds_old_tokens_that_come_late(void **state)
     }
 }
 
-/* its window ends as it did */
+/* the window of an old token ends as before */
 static void test_sqlite_finds_old_tokens_within_their_window(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -699,7 +700,7 @@ static void test_sqlite_finds_old_tokens_within_their_window(void **state)
     }
 }
 
-/* guards against a search of all tokens for each batch */
+/* guards: each batch searched all tokens */
 static void test_sqlite_knows_at_once_that_there_are_none(void **state)
 {
     struct fixture *fixture = open_fixture(state);

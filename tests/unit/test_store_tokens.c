@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the contract of store.h says of tokens: a visit that arrives again is counted once. Each
- * test runs against both stores; a few look into the one that they are for.
+ * Tokens in the contract of store.h: a visit that arrives again counts once. Each test runs against
+ * both stores. A few check the data of one store.
  */
 #include "sqlite_fixture.h"
 
 #include "base/log.h"
 #include "store/token_buckets.h"
 
-/* the stretches of Redis' buckets */
+/* the lengths of Redis' buckets */
 #define ATTEMPT_BUCKET_S TOKEN_BUCKET_ATTEMPT_S
 #define CLIENT_BUCKET_S  TOKEN_BUCKET_CLIENT_S
 
 /*
- * The first second of a bucket of both windows, a few hours ahead: stores forget by their own
- * clocks what is in the past.
+ * The first second of a bucket of both windows, some hours ahead, because stores expire old tokens
+ * by their own clocks.
  */
 static uint64_t bucket_start(void)
 {
@@ -27,7 +27,7 @@ static struct store_token token_of(const char *text, uint32_t entry, enum store_
         .bytes = text, .length = strlen(text), .entry = entry, .window = window};
 }
 
-/* the next batch of EPOCH_A; the visits of `entries` are from `second` */
+/* applies the next batch of EPOCH_A, with visits at `second` */
 static struct answer apply_tokens_at(struct fixture *fixture, uint64_t second,
                                      const struct store_entry *entries, size_t count,
                                      const struct store_token *tokens, size_t token_count)
@@ -46,7 +46,7 @@ static struct answer apply_tokens_at(struct fixture *fixture, uint64_t second,
     return answer;
 }
 
-/* one visit of "/" with a token; whether it was a repetition */
+/* makes one visit of "/" with a token; returns whether it was a repetition */
 static bool repeats_at(struct fixture *fixture, uint64_t second, const char *text,
                        enum store_window window)
 {
@@ -82,7 +82,7 @@ static void test_a_token_counts_once(void **state)
     assert_true(total_of(fixture, "default", "/") == 4);
 }
 
-/* the two kinds are chosen by different people: what is the same in both is so by chance */
+/* clients choose one kind and proxies the other: equal tokens of the two kinds are a coincidence */
 static void test_windows_do_not_mix(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -231,7 +231,7 @@ static void test_many_tokens(void **state)
 
 /* ---- the ledger ---- */
 
-/* who asks again must get the answer of that time, or two visitors get one number */
+/* a resend must get the first answer, otherwise two visitors get the same number */
 static void test_a_batch_sent_again_has_the_same_repetitions(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -259,7 +259,7 @@ static void test_a_batch_sent_again_has_the_same_repetitions(void **state)
     assert_true(total_of(fixture, "default", "/a") == 301);
 }
 
-/* a batch that was not applied must not make repetitions of its visits */
+/* a batch that was not applied must not turn its visits into repetitions */
 static void test_a_gap_remembers_no_token(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -274,7 +274,7 @@ static void test_a_gap_remembers_no_token(void **state)
     assert_false(repeats(fixture, "id", STORE_WINDOW_CLIENT));
 }
 
-/* the number in the ledger counts visits, whether or not they were repetitions */
+/* the ledger counts all visits, with repetitions */
 static void test_positions_count_repetitions(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -287,7 +287,9 @@ static void test_positions_count_repetitions(void **state)
 
 /* ---- windows ---- */
 
-/* how long after a visit its repetition comes, and whether that must be known */
+/*
+ * makes a visit at `first` and its repetition at `second`; checks whether the store recognises it
+ */
 static void check_distance(struct fixture *fixture, enum store_window window, uint64_t first,
                            uint64_t second, bool expected)
 {
@@ -321,7 +323,7 @@ static void test_windows_end(void **state)
     }
 }
 
-/* the last second of a bucket and the first of the next one are as near as any two */
+/* the last second of a bucket and the first one of the next bucket are neighbours too */
 static void test_neighbour_buckets(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -332,7 +334,7 @@ static void test_neighbour_buckets(void **state)
     }
 }
 
-/* instances' clocks differ: the repetition may seem to be the earlier one */
+/* clocks of instances differ: the repetition may seem to be earlier */
 static void test_a_clock_that_is_behind(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -347,7 +349,7 @@ static void test_a_clock_that_is_behind(void **state)
     }
 }
 
-/* a token that comes back after its window is a new one, with a window of its own */
+/* a token that comes back after its window is new and starts a new window */
 static void test_a_window_begins_anew(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -372,7 +374,7 @@ static void test_keeps_tokens(void **state)
 
 /* ---- Redis ---- */
 
-/* runs a command on a bucket, of attempts or of clients' tokens by its stretch */
+/* runs a command on a bucket; `stretch_s` selects attempts or clients' tokens */
 static const char *ask_bucket(struct fixture *fixture, const char *name, uint64_t stretch_s,
                               uint64_t second, const char *rest)
 {
@@ -395,7 +397,7 @@ static int ttl_of_bucket(struct fixture *fixture, uint64_t stretch_s)
     return atoi(ask_bucket(fixture, "TTL", stretch_s, bucket_start(), "") + 1);
 }
 
-/* the distances of a client's repetition from the start of a bucket, and back */
+/* a client's repetition at different distances after and before a visit */
 static void test_redis_windows_of_clients_reach_each_bucket(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -405,13 +407,16 @@ static void test_redis_windows_of_clients_reach_each_bucket(void **state)
             check_distance(fixture, STORE_WINDOW_CLIENT, start, start + distance, true);
             check_distance(fixture, STORE_WINDOW_CLIENT, start, start - distance, true);
         }
-        /* clocks may differ by as much */
+        /* the clocks may differ by this much */
         check_distance(fixture, STORE_WINDOW_CLIENT, start,
                        start + STORE_WINDOW_CLIENT_S + TOKEN_BUCKET_SKEW_S, true);
     }
 }
 
-/* attempts: three windows after the last one that may come into it; clients': see below */
+/*
+ * attempts: three windows after the last token that may enter the bucket; clients' tokens: see
+ * below
+ */
 static void test_redis_buckets_expire(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -426,8 +431,8 @@ static void test_redis_buckets_expire(void **state)
 }
 
 /*
- * A client can make up any number of tokens, so they are kept for one window, one bucket and
- * journal.keep_tokens at most, whenever they come into the bucket.
+ * A client can invent any number of tokens. So they are kept for at most one window, one bucket and
+ * journal.keep_tokens, whenever they enter the bucket.
  */
 static void test_redis_keeps_tokens_of_clients_for_a_window_and_a_bucket(void **state)
 {
@@ -451,7 +456,10 @@ static void test_redis_keeps_tokens_of_clients_for_a_window_and_a_bucket(void **
         assert_in_range(atoi(ask_bucket(fixture, "TTL", CLIENT_BUCKET_S, second, "") + 1),
                         end + 3600 + 600 - now_s - 60, end + 3600 + 600 - now_s + 2);
     }
-    /* from a journal: as long as another journal may have it; or for the rest of its window */
+    /*
+     * a token from a journal is kept as long as another journal may have it, or for the rest of its
+     * window
+     */
     assert_false(repeats_at(fixture, start, "late", STORE_WINDOW_CLIENT));
     assert_in_range(atoi(ask_bucket(fixture, "TTL", CLIENT_BUCKET_S, start, "") + 1), 595, 4200);
     assert_false(repeats_at(fixture, start - 7200, "later", STORE_WINDOW_CLIENT));
@@ -459,7 +467,7 @@ static void test_redis_keeps_tokens_of_clients_for_a_window_and_a_bucket(void **
                     600);
 }
 
-/* sixteen bytes, whatever a client or a proxy sends; as a hash of page and token */
+/* a token of any length is kept as a hash of page and token with sixteen bytes */
 static void test_tokens_are_kept_as_hashes(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -481,21 +489,21 @@ static void test_tokens_are_kept_as_hashes(void **state)
     }
 }
 
-/* what is sent late is remembered for as long as what is not */
+/* a late token is kept for as long as one that is on time */
 static void test_redis_buckets_live_on(void **state)
 {
     struct fixture *fixture = open_fixture(state);
 
     assert_false(repeats(fixture, "a", STORE_WINDOW_ATTEMPT));
     ask_bucket(fixture, "EXPIRE", ATTEMPT_BUCKET_S, bucket_start(), " 50");
-    assert_false(repeats(fixture, "b", STORE_WINDOW_ATTEMPT)); /* more than it has to have */
+    assert_false(repeats(fixture, "b", STORE_WINDOW_ATTEMPT)); /* longer than needed */
     assert_in_range(ttl_of_bucket(fixture, ATTEMPT_BUCKET_S), 45, 50);
     ask_bucket(fixture, "EXPIRE", ATTEMPT_BUCKET_S, bucket_start(), " 40");
     assert_false(repeats(fixture, "c", STORE_WINDOW_ATTEMPT));
     assert_in_range(ttl_of_bucket(fixture, ATTEMPT_BUCKET_S), 100, 105);
 }
 
-/* another attempt may wait in a journal */
+/* guards: another attempt may wait in a journal */
 static void test_redis_keeps_tokens_for_journals(void **state)
 {
     struct fixture *fixture = open_fixture(state);
@@ -507,7 +515,7 @@ static void test_redis_keeps_tokens_for_journals(void **state)
     assert_in_range(ttl_of_bucket(fixture, ATTEMPT_BUCKET_S), 700, 705);
 }
 
-/* an error reply means that nothing was applied: also of what stands before the error */
+/* an error reply means that no part was applied, also not the commands before the error */
 static void test_redis_applies_nothing_of_what_fails(void **state)
 {
     struct fixture *fixture = open_fixture(state);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a batch counts beside the visits of its pages: those of the site, no pages beyond the limit,
- * and visitors. Each test runs against both stores.
+ * What a batch changes besides the totals of its pages: the site's total and visitors; and the
+ * limit on pages. Each test runs against both stores.
  */
 #include "store_fixture.h"
 
@@ -50,11 +50,11 @@ static void test_new_pages_beyond_the_limit_are_refused(void **state)
     assert_total(answer, 3, STORE_NONE);
     assert_true(total_of(fixture, "default", "/c") == 0);
     assert_true(total_of(fixture, "default", "") == 3);
-    answer = apply_batch(fixture, &batch); /* a duplicate tells the same */
+    answer = apply_batch(fixture, &batch); /* a duplicate gets the same answer */
     assert_true(answer.is_duplicate);
     assert_total(answer, 1, 2);
     assert_total(answer, 3, STORE_NONE);
-    /* with room again, the page is counted: its token was not remembered */
+    /* with room again, the page is counted: its token was not kept */
     batch.pages_max = 3;
     batch.sequence = 2;
     batch.follows = 1;
@@ -65,7 +65,7 @@ static void test_new_pages_beyond_the_limit_are_refused(void **state)
     assert_total(answer, 1, 4);
     assert_total(answer, 2, 3);
     assert_total(answer, 3, STORE_NONE);
-    /* a limit that was lowered refuses no page that there is */
+    /* a lowered limit does not refuse existing pages */
     batch.pages_max = 1;
     batch.token_count = 0;
     batch.sequence = 3;
@@ -111,7 +111,10 @@ static void test_uniques_are_told_where_they_are_wanted(void **state)
     }
 }
 
-/* guards against a journal that is never replayed: its batches do not know what was wanted */
+/*
+ * guards: a journal was never replayed, because its batches do not record whether uniques are
+ * wanted
+ */
 static void test_uniques_that_are_no_longer_wanted(void **state)
 {
     struct fixture *fixture = open_fixture(state);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Here names are looked up in threads and bytes travel through ports, so time is real; the tests
- * wait for what happens, and only in vain until PATIENCE_MS are over.
+ * Threads look up names, and bytes pass through ports, so the time is real. The tests wait for
+ * events. A wait fails after PATIENCE_MS.
  */
 #include "store/redis/stream.h"
 
@@ -23,7 +23,7 @@
 
 #include <cmocka.h>
 
-/* longer than anything here takes, also under valgrind */
+/* longer than any step here takes, also under valgrind */
 #define PATIENCE_MS 60000
 
 #define RECEIVED_MAX 65536
@@ -35,7 +35,7 @@ struct fixture {
     struct fake_redis server;
     struct stream_target target;
     struct stream *stream;
-    enum event close_on; /* closes the stream inside of these callbacks */
+    enum event close_on; /* closes the stream inside these callbacks */
     unsigned resolved;   /* how often each callback ran */
     unsigned opened;
     unsigned failed;
@@ -45,8 +45,8 @@ struct fixture {
 };
 
 /*
- * A loop of which a look-up was cancelled is never freed; this is where it stays reachable for
- * those who look for leaks.
+ * A loop with a cancelled look-up is never freed. This array keeps it reachable, so that leak
+ * checkers do not report it.
  */
 static struct loop *volatile loops[64];
 static size_t loop_count;
@@ -138,7 +138,7 @@ static void open_address(struct fixture *fixture, const struct address *address)
     assert_int_equal(fixture->resolved + fixture->opened + fixture->failed, 0);
 }
 
-/* to the server's port, under a name or number of the machine */
+/* opens a stream to the server's port, by a name or an address of this machine */
 static void open_host(struct fixture *fixture, const char *host)
 {
     struct address address = {.port = fixture->server.address.port};
@@ -162,7 +162,7 @@ static void settle(struct fixture *fixture)
     loop_turn(fixture->loop, 8);
 }
 
-/* both ends are there, and bytes go both ways */
+/* both ends are connected, and bytes pass in both directions */
 static void assert_connected(struct fixture *fixture)
 {
     char bytes[8] = "";
@@ -215,7 +215,7 @@ static void test_an_ipv6_number_needs_no_look_up(void **state)
 {
     struct fixture *fixture = *state;
 
-    /* refused, or no IPv6 at all: in any case not asked of a resolver */
+    /* refused, or no IPv6 at all; there is no look-up in any case */
     open_host(fixture, "::1");
     assert_false(stream_is_resolving(fixture->stream));
     wait_for(fixture, fixture->failed == 1);
@@ -235,7 +235,7 @@ static void test_localhost_is_looked_up(void **state)
 
 static void test_the_next_address_is_tried(void **state)
 {
-    /* the server is at 127.0.0.1; 224.0.0.1 fails at once, the others are refused later */
+    /* the server is at 127.0.0.1; connections to 224.0.0.1 fail at once, to the others later */
     static const char *const rows[][10] = {
         {"127.0.0.1", "127.0.0.2", NULL},
         {"127.0.0.2", "127.0.0.1", NULL},
@@ -262,7 +262,7 @@ static void test_no_address_answers(void **state)
         {"127.0.0.2", NULL},
         {"127.0.0.2", "127.0.0.3", "127.0.0.4", NULL},
         {"224.0.0.1", "127.0.0.2", NULL},
-        /* eight are tried, and this is the ninth */
+        /* only eight addresses are tried, and this is the ninth */
         {"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6", "127.0.0.7", "127.0.0.8",
          "127.0.0.9", "127.0.0.1", NULL},
     };
@@ -305,7 +305,7 @@ static void test_a_connect_that_fails_at_once(void **state)
         if (*rows[i].path != '\0') {
             assert_string_equal(fixture->reason, rows[i].reason);
         } else {
-            assert_memory_equal(fixture->reason, "connect: ", 9); /* as the machine's routes are */
+            assert_memory_equal(fixture->reason, "connect: ", 9); /* the routes decide */
         }
         close_stream(fixture);
     }
@@ -336,8 +336,8 @@ static void test_a_name_that_cannot_be_looked_up(void **state)
 }
 
 /*
- * guards that a name server that does not answer holds up neither the loop nor another look-up,
- * also when it was asked many times and given up on
+ * Guards: a name server that does not answer must block neither the loop nor other look-ups, even
+ * after many look-ups that were cancelled.
  */
 static void test_look_ups_that_hang(void **state)
 {
@@ -367,7 +367,7 @@ static void test_look_ups_that_hang(void **state)
 
 /* --- bytes --- */
 
-/* the last bytes arrive although the connection is closed behind them, however long they are */
+/* the last bytes arrive although the server closes after them, also if they are many */
 static void test_bytes_before_the_end(void **state)
 {
     static const size_t lengths[] = {1, 4095, 4096, 4097, 8192, 12288, 16384, 65536};
@@ -405,7 +405,7 @@ static void test_a_reset_is_a_failure(void **state)
     assert_int_equal(fixture->failed, 1);
 }
 
-/* more than the socket takes at once, in pieces, while some of it is on its way */
+/* writes in pieces, with more bytes than the socket takes at once */
 static void test_writes_keep_their_order(void **state)
 {
     enum { PIECES = 2000, PIECE = 5000 };
@@ -440,7 +440,7 @@ static void test_writes_keep_their_order(void **state)
     free(bytes);
 }
 
-/* the server stopped reading and then left: one failure, whatever finds out first */
+/* the server stops reading and then leaves: one failure, whichever call notices first */
 static void test_the_server_leaves_in_the_middle_of_a_write(void **state)
 {
     enum { LONG = 16 * 1024 * 1024 };
@@ -475,7 +475,7 @@ static void test_close_in_every_state(void **state)
     settle(fixture);
     open_host(fixture, "127.0.0.1"); /* connecting */
     close_stream(fixture);
-    open_host(fixture, "127.0.0.2"); /* refused, but that is not known yet */
+    open_host(fixture, "127.0.0.2"); /* refused, but not reported yet */
     close_stream(fixture);
     open_address(fixture, &(struct address){.is_unix = true, .path = "/nonexistent"}); /* known */
     close_stream(fixture);
@@ -539,7 +539,7 @@ static void test_certificates_that_cannot_be_read(void **state)
     assert_non_null(reason);
 }
 
-/* a server that does not speak TLS: says so or hangs up, but is not trusted */
+/* A server without TLS sends an error or hangs up. In both cases it is not trusted. */
 static void test_a_server_without_tls(void **state)
 {
     static const char *const answers[] = {"-ERR Protocol error\r\n", "HTTP/1.1 400\r\n\r\n", ""};

@@ -24,7 +24,7 @@ static struct stream_peer peer_of(char letter)
     return peer;
 }
 
-/* the order in which these are tried, and notes that the first `tried` of them are */
+/* returns the order in which these addresses are tried; marks the first `tried` of them as tried */
 static const char *order(struct stream_target *target, const char *letters, size_t tried)
 {
     static char text[STREAM_PEERS_MAX + 1];
@@ -55,13 +55,13 @@ static void test_one_after_the_other(void **state)
     assert_string_equal(order(&target, "abc", 1), "abc");
     assert_string_equal(order(&target, "abc", 1), "bca");
     assert_string_equal(order(&target, "abc", 1), "cab");
-    assert_string_equal(order(&target, "abc", 2), "abc"); /* a refused at once, then b */
+    assert_string_equal(order(&target, "abc", 2), "abc"); /* a refused at once, so b was tried */
     assert_string_equal(order(&target, "abc", 1), "cab");
     stream_target_settle(&target);
     assert_string_equal(order(&target, "abc", 1), "abc");
 }
 
-/* name servers put the addresses in another order each time: all are tried all the same */
+/* name servers return the addresses in a different order each time; all are tried anyway */
 static void test_in_an_order_that_changes(void **state)
 {
     struct stream_target target = {0};
@@ -83,7 +83,7 @@ static void test_addresses_that_come_and_go(void **state)
     assert_string_equal(order(&target, "ab", 1), "ba");
     assert_string_equal(order(&target, "c", 1), "c");
     assert_string_equal(order(&target, "cd", 1), "dc");
-    for (char letter = 'e'; letter < 'z'; letter++) { /* more than are remembered */
+    for (char letter = 'e'; letter < 'z'; letter++) { /* more addresses than it remembers */
         char name[2] = {letter, '\0'};
 
         assert_string_equal(order(&target, name, 1), name);

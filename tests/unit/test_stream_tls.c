@@ -24,7 +24,7 @@
 
 #include <cmocka.h>
 
-/* longer than anything here takes, also under valgrind */
+/* longer than any step here takes, also under valgrind */
 #define PATIENCE_MS 60000
 
 #define NAME "redis.test"
@@ -99,7 +99,7 @@ static void listen_on_port(struct fixture *fixture)
     fixture->port = ntohs(address.sin_port);
 }
 
-/* answers one connection: what it says comes back */
+/* serves one connection as an echo server */
 static void *serve(void *data)
 {
     struct fixture *fixture = data;
@@ -200,7 +200,7 @@ static const struct stream_callbacks callbacks = {on_resolved, on_open, on_bytes
         }                                                     \
     } while (0)
 
-/* to the server as `host`; as 127.0.0.2 as well, where it does not listen */
+/* connects to the server as `host`; for 127.0.0.2, where it does not listen, to 127.0.0.1 */
 static void connect_as(struct fixture *fixture, const char *host, struct ssl_ctx_st *tls)
 {
     struct stream_target *target = &fixture->target;
@@ -215,15 +215,15 @@ static void connect_as(struct fixture *fixture, const char *host, struct ssl_ctx
 /* --- tests --- */
 
 /*
- * Guards the check of the name, which libh2o 2.2 makes with TLS 1.2 only, and of which it knows
- * nothing where the host is a number.
+ * Guards the check of the name. libh2o 2.2 does it with TLS 1.2 only, and never if the host is an
+ * address.
  */
 static void test_which_servers_are_trusted(void **state)
 {
     static const struct {
         const char *host;
         bool is_known;      /* its certificate is in the file of authorities */
-        int version;        /* the newest that the server speaks */
+        int version;        /* the newest version that the server supports */
         const char *reason; /* NULL: it is trusted */
     } rows[] = {
         {NAME, true, TLS1_3_VERSION, NULL},
@@ -279,7 +279,7 @@ static void test_close_during_the_handshake(void **state)
     fixture->target = (struct stream_target){
         .address = {.host = "127.0.0.1", .port = (uint16_t)fixture->port}, .tls = tls};
     fixture->stream = stream_open(fixture->loop, &fixture->target, &callbacks, fixture);
-    loop_turn(fixture->loop, 8); /* connected, by the kernel alone, and the first bytes are sent */
+    loop_turn(fixture->loop, 8); /* the kernel has connected, and the first bytes are sent */
     stream_close(fixture->stream);
     fixture->stream = NULL;
     start_server(fixture);

@@ -65,7 +65,7 @@ static void test_a_jump_begins_anew(void **state)
     }
 }
 
-/* one that was wrong when the process began agrees with the monotonic clock as well */
+/* a clock that was wrong at the start of the process agrees with the monotonic clock too */
 static void test_a_far_clock_is_not_proven_by_an_hour(void **state)
 {
     struct sweep_clock clock = begin(WALL - 500 * DAY_MS);
@@ -90,7 +90,7 @@ static void test_an_unknown_time_is_the_clocks(void **state)
 
     (void)state;
     assert_true(sweep_clock_now_ms(&clock) == WALL);
-    sweep_clock_init(&clock, WALL + DAY_MS, WALL, MONO); /* nor does a later one make it later */
+    sweep_clock_init(&clock, WALL + DAY_MS, WALL, MONO); /* a later start does not make it later */
     sweep_clock_look(&clock, WALL + 500 * DAY_MS, MONO + 1000);
     assert_true(sweep_clock_now_ms(&clock) == WALL + 1000);
 }

@@ -41,7 +41,7 @@ static struct visit visit_of_attempt(h2o_mem_pool_t *pool, const char *request_i
     return visit;
 }
 
-/** Whatever the visit's memory held before. */
+/** All fields are set, whatever the visit's memory held before. */
 static void test_without_a_token_all_of_it_is_set(void **state)
 {
     struct client client = {.is_behind_proxy = false};
@@ -72,7 +72,7 @@ static void test_request_ids_of_nginx_are_packed(void **state)
 static void test_other_text_stays_and_is_never_as_long(void **state)
 {
     static const char *const same[] = {
-        "000123456789ABCDEFFEDCBA98765432",  /* other digits than nginx's: other tokens */
+        "000123456789ABCDEFFEDCBA98765432",  /* upper-case digits, unlike nginx: another token */
         "000123456789abcdeffedcba9876543",   /* one less */
         "000123456789abcdeffedcba987654321", /* one more */
         "g00123456789abcdeffedcba98765432",  "000123456789abcdeffedcba9876543g", "x"};
@@ -111,7 +111,7 @@ static void test_request_ids_with_a_time_are_stamps(void **state)
     assert_true(stamp_of(&visit).id == 0);
 }
 
-/* each digit makes another stamp of it, and nothing else is a digit */
+/* each digit changes the stamp, and no other character is a digit */
 static void test_each_digit_of_a_stamp_matters(void **state)
 {
     static const char original[] = "1764265812.123-000123456789abcdeffedcba98765432";
@@ -158,7 +158,7 @@ static void test_what_is_no_time_makes_no_stamp(void **state)
     }
 }
 
-/* what a client chooses is never taken for a proxy's */
+/* a client's key is never treated as a proxy's token */
 static void test_keys_of_clients_are_no_stamps(void **state)
 {
     static const char key[] = "1764265812.123-000123456789abcdeffedcba98765432";

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Which buckets a lookup reaches, and how long they live: against a search second by second. */
+/*
+ * Which buckets a lookup reaches, and how long they live. Compared with a search second by second.
+ */
 #include "store/token_buckets.h"
 
 #include <setjmp.h>
@@ -20,7 +22,7 @@ static bool reaches(const struct token_buckets *buckets, uint64_t second)
            number <= buckets->number + buckets->after;
 }
 
-/* all seconds within the reach, and no bucket that is wholly outside of it */
+/* the buckets cover all seconds within reach, and none is wholly outside */
 static void check_reach(const struct token_buckets *buckets, uint64_t second, uint64_t before_s,
                         uint64_t after_s)
 {
@@ -58,7 +60,10 @@ static void test_a_bucket_of_clients_lives_for_a_window_after_its_end(void **sta
         assert_int_equal(second + token_buckets_client_life_s(second, second, 3600, 0), end + 3600);
         assert_int_equal(second + token_buckets_client_life_s(second, second, 60, 600),
                          end + 60 + 600);
-        /* later batches of the bucket set the same end, and one of a journal none before that */
+        /*
+         * later batches of the bucket set the same end; one from a journal never sets an earlier
+         * end
+         */
         assert_int_equal(second + 900 +
                              token_buckets_client_life_s(second, second + 900, 3600, 600),
                          end + 3600 + 600);

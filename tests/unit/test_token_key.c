@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The form in which tokens are kept: it never changes, or an upgrade counts repetitions. */
+/* The stored form of tokens. It must never change, otherwise an upgrade counts repetitions. */
 #include "store/token_key.h"
 
 #include <setjmp.h>
@@ -26,7 +26,7 @@ static void check(struct token_key key, const char *bytes, size_t length)
     assert_memory_equal(key.bytes, bytes, length);
 }
 
-/* by an implementation of SipHash-1-3 of its own, in Python, which has CPython's vectors */
+/* from an independent SipHash-1-3 in Python, which passes CPython's vectors */
 static void test_pages_are_hashed(void **state)
 {
     (void)state;
@@ -39,7 +39,7 @@ static void test_pages_are_hashed(void **state)
 
 static const enum store_window hashed[] = {STORE_WINDOW_ATTEMPT, STORE_WINDOW_CLIENT};
 
-/* also by that implementation; of the longest token as of the shortest */
+/* also from that implementation, for the shortest and the longest token */
 static void test_page_and_token_are_hashed(void **state)
 {
     char bytes[STORE_TOKEN_MAX];
@@ -105,7 +105,7 @@ static void test_the_page_comes_before_a_long_form(void **state)
     }
 }
 
-/* its time stays, since the bucket depends on it, and so does its length */
+/* its time stays, because the bucket depends on it; its length stays too */
 static void test_a_stamp_has_the_page_in_its_id(void **state)
 {
     static const uint64_t ids[] = {0, 1, UINT64_MAX, UINT64_C(0xb97b1baac2b7462d)};

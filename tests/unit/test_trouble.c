@@ -15,7 +15,7 @@
 #define START_MS 1000000
 #define WARNING  "warning store: the question: refused"
 
-/* a store that only says whether it is there */
+/* a store that only reports whether it is available */
 struct fixture {
     struct store store;
     struct loop *loop;
@@ -53,7 +53,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* refusals each `step_ms` for `duration_ms`; how many warnings that made */
+/* a refusal every `step_ms` for `duration_ms`; returns the number of warnings */
 static size_t refuse_for(uint64_t duration_ms, uint64_t step_ms)
 {
     size_t warnings = 0;

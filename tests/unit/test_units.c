@@ -12,7 +12,7 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-/* no parser touches its output when it fails */
+/* a parser that fails leaves its output unchanged */
 #define UNTOUCHED 4711
 
 struct number_row {

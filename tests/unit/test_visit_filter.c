@@ -20,7 +20,7 @@ static h2o_iovec_t text(const char *string)
     return h2o_iovec_init(string, strlen(string));
 }
 
-/** A visit of the first site by somebody with a browser at 192.0.2.1. */
+/** A visit of the first site by a browser at 192.0.2.1. */
 static void init(struct fixture *fixture, const char *file)
 {
     *fixture = (struct fixture){.config = load_right(&(struct given){.file = file})};
@@ -42,7 +42,7 @@ static void finish(struct fixture *fixture)
     config_unload(fixture->config);
 }
 
-/** The verdict's memory is not zero before: all of the verdict has to be set. */
+/** The verdict's memory is not zero before, so that a field that is not set shows. */
 static struct visit_filter_verdict judge(struct fixture *fixture)
 {
     struct visit_filter_verdict verdict;
@@ -73,7 +73,7 @@ static void expect_http_error(struct fixture *fixture, enum http_error http_erro
     assert_int_equal(verdict.result, VISIT_FILTER_REFUSE);
     assert_int_equal(verdict.http_error, http_error);
     if (http_error != HTTP_ERROR_RATE) {
-        assert_int_equal(verdict.retry_after_s, 0); /* it would be sent as Retry-After */
+        assert_int_equal(verdict.retry_after_s, 0); /* otherwise it would be sent as Retry-After */
     }
 }
 
@@ -138,7 +138,7 @@ static void test_networks(void **state)
     assert_int_equal(units_parse_ip("192.0.3.1", 9, &fixture.client.address), 0);
     expect_count(&fixture);
     assert_int_equal(units_parse_ip("192.0.2.1", 9, &fixture.client.address), 0);
-    fixture.client.source = CLIENT_UNKNOWN; /* then the address says nothing */
+    fixture.client.source = CLIENT_UNKNOWN; /* then the address is ignored */
     expect_count(&fixture);
     finish(&fixture);
 }
@@ -198,7 +198,7 @@ static void test_rates(void **state)
     finish(&fixture);
 }
 
-/** What is ignored, or refused for its origin, takes nothing out of the bucket. */
+/** A visit that is ignored, or refused for its origin, takes nothing from the bucket. */
 static void test_the_order(void **state)
 {
     struct fixture fixture;

@@ -14,7 +14,7 @@
 #define FIREFOX "Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.0"
 #define CHROME  "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/120.0.0.0 Safari/537.36"
 
-/* --- a store that has salts and nothing else --- */
+/* --- a store that has only salts --- */
 
 #define CALLS_MAX 16
 
@@ -139,7 +139,7 @@ static void init(struct instance *instance, const char *file)
 static void finish(struct instance *instance)
 {
     visitors_destroy(instance->visitors);
-    answer_salts(&instance->salts, STORE_UNKNOWN); /* as a store does that ends later */
+    answer_salts(&instance->salts, STORE_UNKNOWN); /* like a store that ends later */
     sites_destroy(instance->sites);
     h2o_mem_clear_pool(&instance->pool);
     loop_destroy(instance->loop);
@@ -182,14 +182,14 @@ static void test_visitors_are_told_apart(void **state)
     assert_null(instance.visit.token);
     assert_int_equal(identify(&instance), one);
     go_to(&instance, "a", "/other");
-    assert_int_equal(identify(&instance), one); /* one visitor of several pages */
+    assert_int_equal(identify(&instance), one); /* the same visitor on several pages */
     come_from(&instance, "192.0.2.2", FIREFOX);
     assert_int_not_equal(identify(&instance), one);
     come_from(&instance, "192.0.2.1", CHROME);
     assert_int_not_equal(identify(&instance), one);
     come_from(&instance, "192.0.2.1", FIREFOX);
     go_to(&instance, "b", "/");
-    assert_int_not_equal(identify(&instance), one); /* nobody is followed from site to site */
+    assert_int_not_equal(identify(&instance), one); /* sites have different hashes */
     come_from(&instance, "192.0.2.1", "");
     instance.client.headers.user_agent = (h2o_iovec_t){NULL, 0};
     assert_true(identify(&instance) != 0);
@@ -231,7 +231,7 @@ static void test_tokens_of_sites_that_count_visitors(void **state)
     init(&instance,
          "sites = ( { name = \"a\"; count = \"unique\" } ); visitors: { unique = false };");
     answer_salts(&instance.salts, STORE_OK);
-    assert_int_equal(identify(&instance), 0); /* no sketch of them is wanted */
+    assert_int_equal(identify(&instance), 0); /* the site wants no sketch of visitors */
     assert_int_equal(instance.visit.token_length, 16);
     assert_int_equal(instance.visit.token_window, STORE_WINDOW_DAY);
     strcpy(first, instance.visit.token);
@@ -248,7 +248,7 @@ static void test_tokens_of_sites_that_count_visitors(void **state)
     finish(&instance);
 }
 
-/** All instances see the same visitor, since they have the same salt. */
+/** All instances see the same visitor, because they have the same salt. */
 static void test_instances_agree(void **state)
 {
     struct instance one;
@@ -266,7 +266,7 @@ static void test_instances_agree(void **state)
     finish(&other);
 }
 
-/** At midnight a visitor becomes another one; the salt was asked for before, and no visit waits. */
+/** At midnight a visitor becomes another one. The salt was read before, so no visit waits. */
 static void test_the_change_of_the_day(void **state)
 {
     struct instance instance;
@@ -288,7 +288,7 @@ static void test_the_change_of_the_day(void **state)
     assert_int_equal(instance.visit.day, TODAY + 1);
     assert_true(instance.visit.visitor != 0);
     before = instance.visit.visitor;
-    for (int i = 0; i < 10; i++) { /* so do the next days */
+    for (int i = 0; i < 10; i++) { /* the same on the next days */
         loop_advance(instance.loop, DAY_MS, 30000);
         answer_salts(&instance.salts, STORE_OK);
         assert_int_not_equal(identify(&instance), before);
@@ -322,7 +322,7 @@ static void come_back(struct instance *instance)
     store_notify(&instance->salts.store, true);
 }
 
-/** No visitor waits for a timer, and readiness for no longer than the first answer takes. */
+/** No visitor waits for a timer. Readiness waits only for the first answer. */
 static void test_the_store_is_asked_as_soon_as_it_is_there(void **state)
 {
     struct instance instance;
@@ -330,12 +330,12 @@ static void test_the_store_is_asked_as_soon_as_it_is_there(void **state)
     (void)state;
     init_with(&instance, "sites = [\"a\"];", false);
     assert_int_equal(instance.salts.asked, 0);
-    assert_false(visitors_are_awaited(instance.visitors)); /* what is away is not waited for */
+    assert_false(visitors_are_awaited(instance.visitors)); /* the store is away */
     come_back(&instance);
     assert_int_equal(instance.salts.asked, 1);
     assert_true(visitors_are_awaited(instance.visitors));
     answer_salts(&instance.salts, STORE_REFUSED);
-    assert_false(visitors_are_awaited(instance.visitors)); /* whatever the answer is */
+    assert_false(visitors_are_awaited(instance.visitors)); /* any answer ends the wait */
     loop_advance(instance.loop, 200, 100);
     assert_int_equal(instance.salts.asked, 2);
     assert_false(visitors_are_awaited(instance.visitors));
@@ -346,7 +346,9 @@ static void test_the_store_is_asked_as_soon_as_it_is_there(void **state)
     finish(&instance);
 }
 
-/** A machine that slept over midnight, or a clock that was set: not for half a minute. */
+/**
+ * The machine slept over midnight, or the clock was set: the salt must not come half a minute late.
+ */
 static void test_a_day_that_comes_by_surprise(void **state)
 {
     struct instance instance;
@@ -403,7 +405,7 @@ static void test_the_store_is_asked_until_it_tells(void **state)
     answer_salts(&instance.salts, STORE_REFUSED);
     instance.salts.is_there = false;
     loop_advance(instance.loop, 3000, 100);
-    assert_int_equal(instance.salts.asked, 1); /* nobody is there to ask */
+    assert_int_equal(instance.salts.asked, 1); /* the store is away */
     instance.salts.is_there = true;
     loop_advance(instance.loop, 200, 100);
     assert_int_equal(instance.salts.asked, 2);
@@ -426,7 +428,7 @@ static void test_sites_that_need_no_salt(void **state)
     assert_int_equal(instance.salts.asked, 0);
     assert_int_equal(identify(&instance), 0);
     next = make_sites("sites = ( { name = \"a\"; count = \"unique\" } );");
-    visitors_configure(instance.visitors, next); /* by a reload one does */
+    visitors_configure(instance.visitors, next); /* a reload needs a salt */
     sites_destroy(instance.sites);
     instance.sites = next;
     go_to(&instance, "a", "/");

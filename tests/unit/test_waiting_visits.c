@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting visits by themselves; what the engine makes of them is in test_engine*.c. */
+/* Waiting visits by themselves. test_engine*.c test how the engine uses them. */
 #include "parts_fixture.h"
 
 #define LOOK_MS 50
@@ -26,7 +26,7 @@ static void test_one_site_leaves_places_to_the_others(void **state)
             cases[i].has_room) {
             fail_msg("case %zu", i);
         }
-        /* a site that is not known yet has none that waits */
+        /* a site that is not known yet has no waiting visits */
         assert_true(waiting_visits_have_room(&parts->waiting, NULL) ==
                     (cases[i].of_the_site + cases[i].of_the_others < MAX_WAITING));
     }
@@ -36,7 +36,7 @@ static void test_visits_are_counted_per_site_and_apart(void **state)
 {
     static const struct {
         size_t site;
-        char what; /* + begins, - ends, a sets apart, t takes back */
+        char what; /* +: begins, -: ends, a: sets apart, t: takes back */
         uint64_t count;
         uint64_t apart;
     } steps[] = {
@@ -78,7 +78,7 @@ static void test_only_sites_with_waiting_visits_are_looked_at(void **state)
     assert_int_equal(parts->sites[2].looks, 0);
     loop_advance(parts->loop, LOOK_MS, 5);
     assert_int_equal(parts->sites[0].looks, 2);
-    assert_int_equal(parts->sites[1].looks, 1); /* none of it may wait */
+    assert_int_equal(parts->sites[1].looks, 1); /* none of its visits may wait */
     wait_in(&parts->sites[1], 2);               /* comes back */
     loop_advance(parts->loop, LOOK_MS, 5);
     assert_int_equal(parts->sites[0].looks, 3);
@@ -115,7 +115,7 @@ static void on_answer(struct visit *visit, const struct visit_answer *answer)
 
     own->answer = *answer;
     own->times++;
-    /* it no longer counts as waiting when its owner hears of it */
+    /* in its callback a visit no longer counts as waiting */
     assert_int_equal(waiting_visits_count(&own->parts->waiting), 0);
 }
 

@@ -16,7 +16,7 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-/* 2024-03-31T01:00Z and 2024-10-27T01:00Z, when Berlin's clocks are changed */
+/* 2024-03-31T01:00Z and 2024-10-27T01:00Z, when Berlin's clocks change */
 #define SPRING 1711846800
 #define AUTUMN 1729990800
 
@@ -49,7 +49,7 @@ static void test_days_begin_at_local_midnight(void **state)
         {"America/New_York", 1719806400, 19905},
         {"Asia/Kathmandu", 1719771300 - 1, 19904}, /* 2024-06-30T18:15Z: 5:45 ahead */
         {"Asia/Kathmandu", 1719771300, 19905},
-        {"America/New_York", 100, 0}, /* before the first day there is none */
+        {"America/New_York", 100, 0}, /* there is no day before the first one */
     };
 
     (void)state;
@@ -62,7 +62,7 @@ static void test_days_begin_at_local_midnight(void **state)
     }
 }
 
-/** The offset of a quarter of an hour is kept; it must be the one that GLib would say again. */
+/** The offset is cached for a quarter of an hour. It must be the one that GLib would return. */
 static void test_kept_offsets_are_right(void **state)
 {
     struct zone *kept = zone_open("Australia/Lord_Howe"); /* changes by half an hour */
@@ -88,7 +88,7 @@ static void test_what_is_no_zone(void **state)
         "UTC\n",
         "a b",
         "0123456789012345678901234567890123456789012345678901234567890123456789",
-        /* GLib takes these for offsets and rules; "UTC-3" is three hours ahead there */
+        /* GLib reads these as offsets and rules; its "UTC-3" is three hours ahead */
         "UTC-3",
         "UTC+3",
         "GMT+2",
@@ -100,7 +100,7 @@ static void test_what_is_no_zone(void **state)
         "CET-1CEST,M3.5.0,M10.5.0/3",
         "<+03>-3",
         ":UTC",
-        /* files and directories of the database that are no zones */
+        /* files and directories of the database that are not zones */
         "Europe",
         "Etc/",
         "zone.tab",
@@ -109,7 +109,7 @@ static void test_what_is_no_zone(void **state)
         "localtime",
         "posix/Europe/Berlin",
         "right/Europe/Berlin",
-        /* names of zones, but not by these letters */
+        /* names of zones in other letter case */
         "utc",
         "europe/berlin",
         "Europe//Berlin",
@@ -130,7 +130,7 @@ static void test_what_is_no_zone(void **state)
 
 /* --- the whole database --- */
 
-/** Calls `check` for each zone of the database but the copies; returns how many there are. */
+/** Calls `check` for each zone of the database except copies. Returns their number. */
 static int for_each_zone(const char *below, void (*check)(const char *name))
 {
     char path[PATH_MAX];
@@ -158,7 +158,7 @@ static int for_each_zone(const char *below, void (*check)(const char *name))
     return count;
 }
 
-/* glibc reads the file, too */
+/* glibc reads the same file */
 static void check_offsets(const char *name)
 {
     struct zone *zone = zone_open(name);
@@ -203,7 +203,7 @@ static void test_utc_needs_no_database(void **state)
     unsetenv("TZDIR");
 }
 
-/* --- what was meant --- */
+/* --- suggestions --- */
 
 static void test_who_is_wrong_is_told_what_is_right(void **state)
 {

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "http/admin/admin_answer.h"
+#include "http/render/render.h"
 #include "http/request/app.h"
 #include "http/request/pending_query.h"
 #include "http/request/response.h"
@@ -49,10 +50,23 @@ static void on_list_answered(struct request *request, struct pending_query *pend
     }
 }
 
-static struct pending_list *create_list(struct request *request, const char *site)
+/** Not JSON as a whole in either form: the lines are for visitcountctl, which takes them apart. */
+static void on_export_answered(struct request *request, struct pending_query *pending)
+{
+    struct pending_list *list = container_of(pending, struct pending_list, pending);
+
+    if (pending->is_complete) {
+        response_send_buf(request, 200, render_content_type(RENDER_TEXT), &list->body);
+    } else {
+        admin_answer_respond_unavailable(request);
+    }
+}
+
+static struct pending_list *create_list(struct request *request, const char *site,
+                                        pending_query_callback on_answer)
 {
     struct pending_list *list =
-        pending_query_create(request, sizeof(*list), ADMIN_LIMIT_MS, on_list_answered);
+        pending_query_create(request, sizeof(*list), ADMIN_LIMIT_MS, on_answer);
 
     if (list != NULL) {
         pending_query_set_on_free(&list->pending, free_list);
@@ -92,7 +106,7 @@ void admin_handle_top(struct request *request)
         !admin_answer_parse_number(request, 1, STORE_LIST_MAX, &count)) {
         return;
     }
-    list = create_list(request, site);
+    list = create_list(request, site, on_list_answered);
     if (list != NULL) {
         list->ranking =
             (struct store_ranking){.site = list->site, .count = count, .for_operator = true};
@@ -138,7 +152,7 @@ static void on_export_sites(void *data, const struct store_sites *sites)
 
 static void export_sites(struct request *request)
 {
-    struct pending_list *list = create_list(request, "");
+    struct pending_list *list = create_list(request, "", on_export_answered);
 
     if (list != NULL) {
         list->form = REPORT_TEXT;
@@ -164,7 +178,7 @@ void admin_handle_export(struct request *request)
                             "no answer named such a place to go on from");
         return;
     }
-    list = create_list(request, site);
+    list = create_list(request, site, on_export_answered);
     if (list != NULL) {
         strcpy(list->after, after != NULL ? after : "");
         store_scan(request->app->store, list->site, list->after, on_scanned, list);

@@ -16,6 +16,14 @@
 #define JOB_READS 32
 
 /*
+ * Reads are answered for this time, then again after a rest. Large answers take long to write: all
+ * at once would make visits wait, and without a rest, clients that ask again at once would take
+ * most of the loop's time.
+ */
+#define ANSWERS_US      500
+#define ANSWERS_REST_MS 1
+
+/*
  * While a job is in flight, its thread owns `file`, `running` and `finished`. A read waits in one
  * of the queues. `questions` finds it there, so that identical ones join it.
  */
@@ -32,6 +40,8 @@ struct sqlite_reader {
     bool is_ending;
     struct list running;
     struct list finished;
+    struct list to_answer; /* finished reads; `answers` answers some of them at a time */
+    struct loop_timer answers;
     struct list of_operators;
     struct list of_visitors;
     struct map questions;
@@ -196,28 +206,45 @@ static void work(struct disk_job *job)
 
 /* --- in the loop --- */
 
-static void answer(struct sqlite_reader *reader, struct waiting_call *call)
+/* answers a follower of the read, or at last the read itself */
+static void answer_next(struct sqlite_reader *reader, struct list *calls)
 {
-    struct list *link;
+    struct waiting_call *call = call_of(calls->next);
+    struct list *link = list_pop_first(&call->followers);
 
-    while ((link = list_pop_first(&call->followers)) != NULL) {
+    reader->count--;
+    if (link != NULL) {
         struct waiting_call *follower = container_of(link, struct waiting_call, of_leader);
 
-        reader->count--;
         waiting_call_answer_as(follower, call);
         waiting_call_destroy(follower);
+        return;
     }
-    reader->count--;
+    list_remove(&call->sql.link);
     waiting_call_answer(call);
     waiting_call_destroy(call);
 }
 
 static void answer_all(struct sqlite_reader *reader, struct list *calls)
 {
-    struct list *link;
+    while (!list_is_empty(calls)) {
+        answer_next(reader, calls);
+    }
+}
 
-    while ((link = list_pop_first(calls)) != NULL) {
-        answer(reader, call_of(link));
+static void on_answers(struct loop_timer *timer)
+{
+    struct sqlite_reader *reader = container_of(timer, struct sqlite_reader, answers);
+    uint64_t end_us = clock_monotonic_us() + ANSWERS_US;
+
+    while (!list_is_empty(&reader->to_answer)) {
+        answer_next(reader, &reader->to_answer);
+        if (clock_monotonic_us() >= end_us) {
+            break;
+        }
+    }
+    if (!list_is_empty(&reader->to_answer)) {
+        loop_timer_start(reader->loop, timer, ANSWERS_REST_MS);
     }
 }
 
@@ -271,19 +298,22 @@ static void put_back(struct sqlite_reader *reader)
 static void on_work_done(struct disk_job *job)
 {
     struct sqlite_reader *reader = container_of(job, struct sqlite_reader, job);
-    struct list finished;
+    struct list *link;
 
-    list_init(&finished);
-    list_move_all(&finished, &reader->finished);
+    while ((link = list_pop_first(&reader->finished)) != NULL) {
+        list_append(&reader->to_answer, link);
+    }
     reader->in_flight = false;
     reader->transactions = sqlite_file_status(reader->file)->transactions;
     put_back(reader);
     if (reader->is_ending) {
-        answer_all(reader, &finished);
+        answer_all(reader, &reader->to_answer);
         return;
     }
     submit(reader); /* before the answers, so that the thread works meanwhile */
-    answer_all(reader, &finished);
+    if (!loop_timer_is_active(&reader->answers)) {
+        loop_timer_start(reader->loop, &reader->answers, 0);
+    }
     if (reader->is_held && !reader->in_flight) {
         reader->on_idle(reader->data);
     }
@@ -347,10 +377,12 @@ struct sqlite_reader *sqlite_reader_create(struct loop *loop,
     reader->job = (struct disk_job){.work = work, .done = on_work_done};
     list_init(&reader->running);
     list_init(&reader->finished);
+    list_init(&reader->to_answer);
     list_init(&reader->of_operators);
     list_init(&reader->of_visitors);
     map_init(&reader->questions);
     loop_task_init(&reader->submit, on_submit);
+    loop_timer_init(&reader->answers, on_answers);
     return reader;
 }
 
@@ -359,12 +391,14 @@ static void refuse_waiting(struct sqlite_reader *reader)
     struct list *queue;
 
     while (!list_is_empty(queue = next_queue(reader))) { /* again: an answer may lead to a read */
-        struct waiting_call *call = call_of(list_pop_first(queue));
+        struct waiting_call *call = call_of(queue->next);
 
         forget_question(reader, call);
         call->sql.outcome = STORE_REFUSED;
         call->sql.reason = "the store is closed";
-        answer(reader, call);
+        list_remove(&call->sql.link);
+        list_append(&reader->to_answer, &call->sql.link);
+        answer_all(reader, &reader->to_answer);
     }
 }
 
@@ -376,10 +410,13 @@ void sqlite_reader_destroy(struct sqlite_reader *reader)
     reader->is_ending = true;
     reader->is_held = true;
     loop_task_cancel(&reader->submit);
+    loop_timer_stop(&reader->answers);
     disk_destroy(reader->disk); /* waits for the job, and answers its reads */
+    answer_all(reader, &reader->to_answer);
     sqlite_file_close(reader->file);
     refuse_waiting(reader);
     loop_task_cancel(&reader->submit);
+    loop_timer_stop(&reader->answers);
     require(reader->count == 0);
     sqlite_file_destroy(reader->file);
     map_finish(&reader->questions);

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What the end-to-end tests run: the daemon, its stores, nginx, and visitors. For other suites as well:
+"""Processes of the end-to-end tests: the daemon, its stores, nginx, and visitors. Other suites use them too:
 
     sys.path.insert(0, "tests/e2e")
     from harness import Daemon, Redis, Visitors, wait_until
 
-Processes are started in a directory of the caller's, on ports and sockets of their own, and end with
-the test: by pid, and with the test's process if that is killed. Nothing sleeps: wait_until() is the one
-place that waits, for a condition, with a deadline that only a defect can reach.
+Processes run in the caller's directory, on their own ports and sockets. They end with the test: by pid, or with the test's process if that is
+killed. No test sleeps: only wait_until() waits. It waits for a condition, with a deadline that only a defect can reach.
 """
 
 from harness.basics import BUILD, DEADLINE, ROOT, free_port, free_ports, need_program, wait_until

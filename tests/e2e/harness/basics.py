@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where things are, and the one way to wait."""
+"""Paths, and wait_until()."""
 
 import os
 import pathlib
@@ -18,17 +18,16 @@ from ports import free_port, free_ports  # noqa: E402,F401
 #: The directory of the binaries under test: BUILD=build-sanitize pytest tests/e2e
 BUILD = ROOT / os.environ.get("BUILD", "build")
 
-#: Seconds after which something that was waited for is taken as not happening: far beyond what it
-#: takes on a busy machine under valgrind.
+#: Seconds after which a wait fails. This is much longer than any step takes on a busy machine under valgrind.
 DEADLINE = 60
 
 SBIN = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def wait_until(condition, what, deadline=DEADLINE):
-    """Returns the first true value of `condition()`; fails when there is none within `deadline` seconds.
+    """Returns the first true value of `condition()`. Fails if there is none within `deadline` seconds.
 
-    `what` is the condition in words, for the failure: a text, or a function that makes one by then.
+    `what` describes the condition in a failure. It is a text, or a function that returns one at that time.
     """
     end = time.monotonic() + deadline
     while True:
@@ -41,7 +40,7 @@ def wait_until(condition, what, deadline=DEADLINE):
 
 
 def need_program(name, package):
-    """The path of a program of the machine; the test is skipped, for this reason, where it is missing."""
+    """The path of a program of the machine. If it is missing, the test is skipped with this reason."""
     found = shutil.which(name, path=SBIN)
     if found is None:
         pytest.skip(f"{name} is missing (apt-get install {package})")

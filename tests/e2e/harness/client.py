@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""HTTP as the tests speak it: whole requests by fetch(), and bytes as they are by Connection.
+"""The HTTP client of the tests: fetch() sends whole requests, Connection sends any bytes.
 
-An address is ("127.0.0.1", 8080), or the path of a unix socket.
+An address is ("127.0.0.1", 8080) or the path of a unix socket.
 """
 
 import errno
@@ -33,7 +33,7 @@ class Answer:
 
     @property
     def error(self):
-        """The code of an error in JSON, of which the form is checked here."""
+        """The code of an error in JSON. Checks the form of the error too."""
         assert self.status >= 400, self
         assert self.headers["content-type"] == "application/json", self
         content = self.json()
@@ -43,11 +43,11 @@ class Answer:
 
 
 class Closed(Exception):
-    """The other side closed before a whole answer was there."""
+    """The other side closed before the answer was complete."""
 
 
 class Connection:
-    """One connection, to send bytes on and to take answers from."""
+    """One connection that sends bytes and reads answers."""
 
     def __init__(self, address, timeout=DEADLINE):
         if isinstance(address, tuple):
@@ -71,11 +71,11 @@ class Connection:
         try:
             self.socket.shutdown(socket.SHUT_WR)
         except OSError as error:
-            if error.errno != errno.ENOTCONN:  # the daemon was quicker to close
+            if error.errno != errno.ENOTCONN:  # the daemon has already closed
                 raise
 
     def answer(self, *, is_head=False):
-        """The next answer; Closed when there is none."""
+        """The next answer. Raises Closed if there is none."""
         while b"\r\n\r\n" not in self.received:
             self.receive()
         head, _, self.received = self.received.partition(b"\r\n\r\n")
@@ -114,7 +114,7 @@ class Connection:
         self.received += data
 
     def rest(self):
-        """All bytes until the other side closes; a reset counts as its end as well."""
+        """All bytes until the other side closes or resets the connection."""
         try:
             while True:
                 self.receive()
@@ -123,7 +123,7 @@ class Connection:
             return rest
 
     def is_closed_by_peer(self):
-        """Waits until the other side closes, and tells whether it sent nothing more."""
+        """Waits until the other side closes. Returns whether it sent no more bytes."""
         return self.rest() == b""
 
 
@@ -140,13 +140,13 @@ def fetch(address, target="/count", method="GET", headers=None, body=b"", timeou
 
 
 def talk(address, data, timeout=DEADLINE):
-    """Sends bytes and the end of input; returns all bytes that come back until the other side closes."""
+    """Sends bytes and the end of input. Returns all bytes that arrive until the other side closes."""
     with Connection(address, timeout) as connection:
         try:
             connection.send(data)
             connection.end_input()
         except (BrokenPipeError, ConnectionResetError):
-            pass  # it has heard enough
+            pass  # the daemon closed before it read all bytes
         return connection.rest()
 
 

@@ -18,7 +18,7 @@ from harness.basics import BUILD, DEADLINE, ROOT, free_port, need_program, wait_
 from harness.client import fetch
 from harness.process import Process, clean_environment
 
-#: What sanitizers, valgrind and the daemon itself write about a defect.
+#: Messages of sanitizers, valgrind and the daemon itself about a defect.
 DEFECT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|this is a bug|Assertion .* failed|ERROR SUMMARY: [1-9]|"
                     r"(?:definitely|indirectly|possibly) lost: [1-9]|"
                     r"==\d+== (?:Conditional jump|Use of uninitialised|Syscall param|Invalid (?:read|write|free)|Mismatched free|"
@@ -43,7 +43,7 @@ def check_for_defects(name, text):
 
 @dataclasses.dataclass
 class Result:
-    """What a program that ended by itself did."""
+    """The result of a program that ended by itself."""
 
     status: int
     output: str
@@ -61,7 +61,7 @@ def run_program(argv, environment=None, deadline=DEADLINE):
 
 
 def run_daemon(*arguments, environment=None):
-    """visitcountd with arguments that make it end by itself."""
+    """Runs visitcountd with arguments that make it end by itself."""
     return run_program([BUILD / "visitcountd", *arguments], environment)
 
 
@@ -93,9 +93,9 @@ def render_config(settings):
 
 
 class NotifySocket:
-    """Where the daemon tells its service manager, here us, how it is (sd_notify(3)).
+    """The socket for the daemon's messages to its service manager (sd_notify(3)).
 
-    A thread takes what comes, as systemd does: a sender waits while ten messages lie there.
+    A thread reads the messages, as systemd does: a sender blocks while ten messages wait.
     """
 
     def __init__(self, path):
@@ -121,8 +121,8 @@ class NotifySocket:
 class Daemon:
     """visitcountd with a config file of its own, on a port that the kernel chose; start() it.
 
-    `settings` are options by path. They are in DIRECTORY/NAME.conf, which write_config() renews from
-    `self.settings`. The same object can be started again after its end.
+    `settings` are options by path. write_config() writes `self.settings` to DIRECTORY/NAME.conf. The same object can be started again after its
+    end.
     """
 
     def __init__(self, directory, settings=None, *, name="default", environment=None, arguments=(), wrapper=(),
@@ -144,7 +144,7 @@ class Daemon:
         }
         self.process = None
         self.notify = None
-        self.address = None  # of the first visitors' listener
+        self.address = None  # address of the first listener for visitors
         self.log_start = 0
 
     def write_config(self, **changes):
@@ -154,7 +154,7 @@ class Daemon:
         self.config_path.write_text(render_config(self.settings))
 
     def start(self, *, is_ready=True):
-        """Starts it and, unless told otherwise, waits for READY=1 and for its addresses."""
+        """Starts it. If `is_ready` is set, waits for READY=1 and for its addresses."""
         assert self.process is None or not self.process.is_running()
         self.write_config()
         self.close_notify()
@@ -169,13 +169,13 @@ class Daemon:
         return self
 
     def start_in_vain(self):
-        """Starts it where it has to end by itself: there is something that only a person can mend."""
+        """Starts it with an error that only an operator can fix, so that it has to end by itself."""
         self.start(is_ready=False)
         assert self.process.wait() == 78, self.log()[-3000:]
-        self.process.was_killed = True  # that end was the test
+        self.process.was_killed = True  # this end is expected
 
     def wait_for_notification(self, line, count=1):
-        """Until the daemon has sent `line` this often since its start."""
+        """Waits until the daemon has sent `line` this often since its start."""
         wait_until(lambda: self.notify.lines.count(line) >= count or not self.process.is_running(),
                    lambda: f"{self.name} says {line}; it said {self.notify.lines}\n{self.log()[-3000:]}")
         if self.notify.lines.count(line) < count:
@@ -189,7 +189,7 @@ class Daemon:
             self.address = (host, int(port))
 
     def addresses(self, kind):
-        """Of the listeners of a kind: visitors, admin, metrics."""
+        """The addresses of the listeners of a kind: visitors, admin, metrics."""
         found = []
         for listener in self.status()["listeners"]:
             host, _, port = listener["address"].rpartition(":")
@@ -198,8 +198,7 @@ class Daemon:
         return found
 
     def keep_port(self):
-        """Restarts it on a port of the test's own, which further starts use as well. A port that the kernel chose could be
-        somebody else's by the next start."""
+        """Restarts it on a reserved port, which further starts use too. Another program could use a port that the kernel chose by the next start."""
         self.stop()
         self.settings["http.listen"] = [f"127.0.0.1:{free_port()}"]
         return self.start()
@@ -237,7 +236,7 @@ class Daemon:
         return self.log()[mark:]
 
     def wait_for_log(self, pattern, since=0):
-        """Until a line matches; returns the match."""
+        """Waits until a line matches. Returns the match."""
         return wait_until(lambda: re.search(pattern, self.log_since(since)),
                           lambda: f"{pattern!r} in the log of {self.name}:\n{self.log()[-3000:]}")
 
@@ -249,7 +248,7 @@ class Daemon:
         return self
 
     def wait_for_salt(self):
-        """Until it is ready; for a moment only, since a store may refuse the salt."""
+        """Waits until it has the salt, but at most a second, because a store may refuse the salt."""
         end = time.monotonic() + 1
         while not self.status()["visitors"]["told_apart"] and time.monotonic() < end:
             time.sleep(0.005)
@@ -260,7 +259,7 @@ class Daemon:
         self.process.signal(number)
 
     def stop(self, deadline=DEADLINE):
-        """SIGTERM; it has to end by itself with status 0."""
+        """Sends SIGTERM. The daemon has to end by itself with status 0."""
         self.signal(signal.SIGTERM)
         status = self.process.wait(deadline)
         assert status == 0, f"exit status {status}\n{self.log()[-3000:]}"
@@ -274,7 +273,7 @@ class Daemon:
             self.notify = None
 
     def finish(self):
-        """After the test: ends it if it runs, and fails when it crashed or a defect was reported."""
+        """Ends it after the test if it runs. Fails if it crashed or reported a defect."""
         if self.process is None:
             return
         was_running = self.process.is_running()

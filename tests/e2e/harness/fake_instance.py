@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A stand-in for an instance, whose answers visitcountctl gets."""
+"""A fake instance that answers visitcountctl."""
 
 import contextlib
 import socket
@@ -10,7 +10,7 @@ from harness.basics import DEADLINE
 
 @contextlib.contextmanager
 def answering(path, bodies):
-    """A stand-in for an instance on this admin socket: it answers as many requests, one with each body."""
+    """A fake instance on this admin socket. It answers one request with each body."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""What a visitor is told while the store is of no use."""
+"""Answers to visitors during faults of the store."""
 
 from harness.basics import wait_until
 
-#: For a store that works, however slow its disk is: one fsync may take a second where others write beside it. Who is to
-#: be refused soon calls daemon.set_patience(SHORT) when the fault is there, and has LONG again when it is over.
+#: Timeouts for a store that works, even with a slow disk: one fsync may take a second if others write too. A test that needs quick refusals calls
+#: daemon.set_patience(SHORT) during the fault, and restores LONG after it.
 LONG, SHORT = "30s", "300ms"
 PATIENT = {"count.max_wait": LONG, "redis.command_timeout": LONG, "redis.connect_timeout": LONG}
 
-#: For a store that never works: less patience than the defaults, so that the tests do not need it either. No visit that
-#: has to be counted within 300 ms.
+#: Timeouts for a store that never works: shorter than the defaults, so that the tests are quick. Not for visits that have to be counted, because 300
+#: ms may be too short.
 HASTY = {"count.max_wait": "300ms", "redis.command_timeout": "400ms", "redis.connect_timeout": "400ms", "drain.timeout": "500ms"}
 
 
 def check_refused(answer):
-    """The answer to a visit that was certainly not counted."""
+    """Checks the answer to a visit that was not counted."""
     assert (answer.status, answer.error) == (503, "store_unavailable")
     assert int(answer.headers["retry-after"]) >= 1
     assert answer.headers["cache-control"] == "no-store, max-age=0"
@@ -24,7 +24,7 @@ def check_refused(answer):
 
 
 def refusal(daemon, target="/count"):
-    """The answer to a visit whose patience did not end in the very moment in which the store was being asked."""
+    """Repeats the visit until it times out while no batch is in flight. Returns that refusal."""
     return wait_until(lambda: (lambda answer: answer.error != "outcome_unknown" and answer)(daemon.fetch(target)), "a refusal")
 
 
@@ -43,7 +43,7 @@ def check_is_away(daemon):
 
 
 def error_to_apply(error):
-    """Greets like a master, and answers each batch with `error`; `error` None is OK with total 7."""
+    """Answers the greeting like a master, and each batch with `error`. None means OK with the total 7."""
     def answer(words):
         if words[0] == "ROLE":
             return b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"

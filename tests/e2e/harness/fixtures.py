@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """In CI a skipped test is a failed one; and a failure shows the logs of what the test ran."""
+    """In CI a skipped test fails. A failure shows the logs of the test's processes."""
     outcome = yield
     report = outcome.get_result()
     if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
@@ -47,7 +47,7 @@ def pytest_runtest_makereport(item, call):
 
 
 class Bench:
-    """What a test has started; ended after it in reverse order."""
+    """The processes of a test. They end after it in reverse order."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -73,9 +73,9 @@ class Bench:
 
 @pytest.fixture
 def directory():
-    """An empty directory with a short path: those of unix sockets have 107 bytes."""
+    """An empty directory with a short path, because the path of a unix socket has at most 107 bytes."""
     path = pathlib.Path(tempfile.mkdtemp(prefix="vc-"))
-    path.chmod(0o755)  # nginx's workers are somebody else
+    path.chmod(0o755)  # nginx's workers run as another user
     yield path
     shutil.rmtree(path, ignore_errors=True)
 
@@ -89,7 +89,7 @@ def bench(request, directory):
 
 @pytest.fixture
 def new_daemon(bench):
-    """new_daemon(settings) is a Daemon that runs; with start=False it is only made."""
+    """new_daemon(settings) returns a running Daemon; with start=False it is not started."""
     def make(settings=None, *, start=True, **arguments):
         daemon = bench.add(Daemon(bench.directory, settings, **arguments))
         return daemon.start() if start else daemon
@@ -106,7 +106,7 @@ def new_redis(bench):
 
 @pytest.fixture
 def redis(new_redis):
-    """A Redis that keeps what it answered."""
+    """A Redis that never loses an answered command."""
     return new_redis(aof=True)
 
 
@@ -117,7 +117,7 @@ def redis_store(redis):
 
 @pytest.fixture(params=["sqlite", "redis"])
 def store(request, directory):
-    """Both stores, one after the other; the test is the same."""
+    """Runs the test on both stores, one after the other."""
     if request.param == "sqlite":
         return SqliteStore(directory / "visits.db")
     return RedisStore(request.getfixturevalue("redis"))
@@ -125,7 +125,7 @@ def store(request, directory):
 
 @pytest.fixture
 def daemon(new_daemon, store):
-    """A daemon on each of the stores, which it has opened."""
+    """A daemon on each store, once it has opened the store."""
     return new_daemon(store.settings).wait_for_store()
 
 
@@ -143,8 +143,8 @@ def new_nginx(bench):
 
 
 @pytest.fixture
-def visitors(bench):  # bench: they go before what they visit
-    """visitors(addresses, …) are Visitors on their way; they stop at the latest when the test ends."""
+def visitors(bench):  # bench: visitors end before the daemons
+    """visitors(addresses, …) returns running Visitors. They stop at the end of the test at the latest."""
     made = []
 
     def make(addresses, **arguments):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""nginx with etc/nginx/visitcountd.conf as it is; only its port and the list of instances are the test's."""
+"""nginx with etc/nginx/visitcountd.conf. The test changes only the port and the list of instances."""
 
 import os
 import pathlib
@@ -15,35 +15,35 @@ LISTEN = "listen 5002;"
 
 
 def name_of(address):
-    """Of an instance, in nginx's list."""
+    """The name of an instance in nginx's list."""
     return "%s:%d" % address if isinstance(address, tuple) else f"unix:{address}"
 
 
 class Nginx:
-    def __init__(self, directory, instance_addresses, *, workers=2):
-        """`instance_addresses`: ("127.0.0.1", port), or the path of its unix socket, of each instance, which does not have to
-        run yet."""
+    def __init__(self, directory, instance_addresses, *, workers=2, environment=None):
+        """`instance_addresses`: for each instance, ("127.0.0.1", port) or the path of its unix socket. The instances need not run yet."""
         self.directory = pathlib.Path(directory) / "nginx"
         (self.directory / "conf.d").mkdir(parents=True)
         self.address = ("127.0.0.1", free_port())
         self.workers = workers
+        self.environment = environment
         self.instance_addresses = instance_addresses
         self.process = None
         self.guard = None
 
     def write_config(self):
-        """As Debian lays it out: conf.d/*.conf is in the http context, the list is beside nginx.conf."""
+        """Writes the files in Debian's layout: conf.d/*.conf is in the http context, the list is next to nginx.conf."""
         site = SITE.read_text()
         assert site.count(LISTEN) == 1
         (self.directory / "conf.d" / "visitcountd.conf").write_text(
             site.replace(LISTEN, "listen %s:%d;" % self.address))
-        # what else the repository's list says of an instance, for ours
+        # the parameters of an instance in the repository's list
         example = (SITE.parent / "visitcountd-upstream.conf").read_text()
         parameters = re.search(r"^server \S+(.*);$", example, re.MULTILINE)[1]
         (self.directory / "visitcountd-upstream.conf").write_text(
             "".join(f"server {name_of(address)}{parameters};\n" for address in self.instance_addresses))
         places = "".join(f"{kind}_temp_path {kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        user = "user root;\n" if os.geteuid() == 0 else ""  # who is let into the directory
+        user = "user root;\n" if os.geteuid() == 0 else ""  # the user that may enter the directory
         (self.directory / "nginx.conf").write_text(
             f"{user}worker_processes {self.workers};\npid nginx.pid;\nerror_log stderr notice;\ndaemon off;\n"
             f"events {{ worker_connections 2048; }}\nhttp {{\n{places}include conf.d/*.conf;\n}}\n")
@@ -53,7 +53,7 @@ class Nginx:
         self.write_config()
         nginx = need_program("nginx", "nginx-light")
         self.process = Process("nginx", [nginx, "-e", "stderr", "-p", self.directory, "-c", self.directory / "nginx.conf"],
-                               self.directory)
+                               self.directory, environment=self.environment)
         self.guard = Guard(self.process.pid)
         wait_until(self.listens, lambda: f"nginx listens:\n{self.process.log()}")
         return self
@@ -64,12 +64,12 @@ class Nginx:
             return probe.connect_ex(self.address) == 0
 
     def reload(self):
-        """Takes over a changed list of instances."""
+        """Applies a changed list of instances."""
         self.write_config()
         self.process.signal(signal.SIGHUP)
 
     def end_workers(self):
-        """Those that a master left behind which was killed."""
+        """Ends the workers of a master that was killed."""
         if self.guard is not None:
             self.guard.end_session()
 

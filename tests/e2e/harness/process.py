@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A child process whose output is kept, and which never outlives the test."""
+"""A child process that writes its output to a file and never outlives the test."""
 
 import os
 import pathlib
@@ -10,7 +10,7 @@ import pytest
 
 from harness.basics import DEADLINE, wait_until
 
-#: What must not leak from the environment of whoever runs the tests into what they run.
+#: Variables that must not leak from the environment of the test run into the processes.
 FOREIGN = ("VISITCOUNTD_", "VISITCOUNTCTL_", "REDIS_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_", "CREDENTIALS_DIRECTORY", "JOURNAL_STREAM")
 
 
@@ -21,8 +21,8 @@ def clean_environment(extra=None):
 
 
 class Guard:
-    """Ends a session with SIGKILL when it is told to, or when the test run is gone, in whatever way. For a program with
-    children of its own, which setpriv does not reach."""
+    """Ends a session with SIGKILL on end_session(), or when the test run ends in any way. It is for programs with children of their own, which
+    setpriv does not reach."""
 
     def __init__(self, session):
         self.child = subprocess.Popen(["sh", "-c", 'read -r _; kill -s KILL -- "-$0"', str(session)],
@@ -33,7 +33,7 @@ class Guard:
 
 
 class Process:
-    """`argv` as a child in a session of its own; standard output and error go to DIRECTORY/NAME.log."""
+    """Runs `argv` as a child in a session of its own. Standard output and error go to DIRECTORY/NAME.log."""
 
     def __init__(self, name, argv, directory, *, environment=None, pass_fds=()):
         self.name = name
@@ -42,7 +42,7 @@ class Process:
         self.is_paused = False
         with open(self.log_path, "ab") as log:
             self.child = subprocess.Popen(
-                # setpriv: if the test run itself is killed, the child goes as well; same pid
+                # setpriv: if the test run is killed, the child ends too; the pid stays the same
                 ["setpriv", "--pdeathsig", "KILL", "--", *map(str, argv)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean_environment(environment),
                 pass_fds=pass_fds, start_new_session=True)
@@ -53,7 +53,7 @@ class Process:
 
     @property
     def root(self):
-        """The file system as the process sees it, when it has a view of its own."""
+        """The root directory of the process, which may differ from ours."""
         return pathlib.Path(f"/proc/{self.pid}/root")
 
     @property
@@ -71,14 +71,14 @@ class Process:
         self.child.send_signal(number)
 
     def wait(self, deadline=DEADLINE):
-        """Waits for its end by itself; returns its exit status."""
+        """Waits until it ends by itself. Returns its exit status."""
         try:
             return self.child.wait(deadline)
         except subprocess.TimeoutExpired:
             return pytest.fail(f"{self.name} (pid {self.pid}) did not end within {deadline} s:\n{self.log()[-3000:]}")
 
     def pause(self):
-        """SIGSTOP; returns when it stands still."""
+        """Sends SIGSTOP. Returns when the process has stopped."""
         self.signal(signal.SIGSTOP)
         self.is_paused = True
         wait_until(lambda: self.state() in "Tt", f"{self.name} is stopped")
@@ -96,13 +96,13 @@ class Process:
         return int(pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/schedstat").read_text().split()[0]) // 1000
 
     def kill(self):
-        """SIGKILL: no chance to tidy up."""
+        """Sends SIGKILL, so that the process cannot clean up."""
         self.was_killed = True
         self.signal(signal.SIGKILL)
         return self.wait()
 
     def end(self):
-        """For tidying up: ends it if it runs, the polite way first. Returns the exit status."""
+        """Ends it if it runs, first with SIGTERM. Returns the exit status."""
         if self.is_running():
             if self.is_paused:
                 self.resume()

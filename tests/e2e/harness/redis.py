@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Redis: the real one, and one that only answers what it is told to."""
+"""Redis: a real one, and a fake one whose answers the test decides."""
 
 import pathlib
 import signal
@@ -14,10 +14,10 @@ from harness.process import Process
 
 
 class Redis:
-    """redis-server on a unix socket, and on `port` unless that is 0. Its data is in the directory.
+    """redis-server on a unix socket, and on `port` unless that is 0. The directory has its data.
 
-    `config` are lines of redis.conf by name; a list repeats the line. With `aof`, what it answered is on
-    the disk (appendfsync always); otherwise nothing is kept unless it is told to save.
+    `config` has lines of redis.conf by name; a list repeats the line. With `aof`, each answered write is on the disk (appendfsync always). Without
+    it, Redis keeps nothing unless the config has save points.
     """
 
     def __init__(self, directory, *, name="redis", port=0, aof=False, password=None, config=None,
@@ -39,8 +39,8 @@ class Redis:
         self.process = None
 
     def mend(self):
-        """As packaging/stack and the pods do before each start: an append-only file that ends inside of a transaction is
-        cut before it. Redis would keep the half of it, and apply that at the start after the next one."""
+        """Cuts an append-only file that ends inside a transaction before that transaction, as packaging/stack and the pods do before each start.
+        Otherwise Redis would keep half of the transaction, and apply that at the start after the next one."""
         for manifest in self.directory.glob("appendonlydir/*.manifest"):
             done = subprocess.run([need_program("redis-check-aof", "redis-tools"), "--fix", manifest], input="y\n",
                                   capture_output=True, text=True, check=False)
@@ -66,13 +66,13 @@ class Redis:
             return False
 
     def client(self, **arguments):
-        """A connection for the test's own questions."""
+        """A connection for the test itself."""
         arguments.setdefault("password", self.password)
         arguments.setdefault("decode_responses", True)
         return client_library.Redis(unix_socket_path=str(self.socket), **arguments)
 
     def stop(self):
-        """SIGTERM: it saves what it is configured to save."""
+        """Sends SIGTERM. Redis saves its data if it is configured to."""
         self.process.signal(signal.SIGTERM)
         self.process.wait()
 
@@ -94,8 +94,8 @@ class Redis:
 
 
 class FakeRedis:
-    """Listens on a unix socket and gives `answer(words)` to each command: bytes, or None for silence, which lasts for the
-    rest of the connection, as answers come in the order of the questions."""
+    """Listens on a unix socket and answers each command with the bytes of `answer(words)`. None means no answer to this command and all later ones on
+    the connection, because answers have the order of the commands."""
 
     def __init__(self, path, answer):
         self.path = str(path)

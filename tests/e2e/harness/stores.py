@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The two stores, as the tests see them: what makes the daemon use one, and what is in it, read without the daemon."""
+"""The two stores for tests: the settings with which the daemon uses them, and their content, read without the daemon."""
 
 import sqlite3
 import time
@@ -24,7 +24,7 @@ class SqliteStore:
             connection.close()
 
     def total(self, site="default", page="/"):
-        """A page's total; with page "" the site's."""
+        """The total of a page. The page "" is the site."""
         connection = self.connect()
         try:
             row = connection.execute("SELECT total FROM hits WHERE site = ? AND page = ?", [site, page]).fetchone()
@@ -33,14 +33,14 @@ class SqliteStore:
             connection.close()
 
     def set_total(self, total, site="default", page="/"):
-        """Changes a page that was visited before."""
+        """Changes the total of an existing page."""
         with sqlite3.connect(self.path) as connection:
             changed = connection.execute("UPDATE hits SET total = ? WHERE site = ? AND page = ?", [total, site, page]).rowcount
         connection.close()
         assert changed == 1
 
     def series_totals(self):
-        """What the pages' numbers by day, and those by hour, add up to."""
+        """The sums of all pages' numbers by day and by hour."""
         connection = self.connect()
         try:
             return tuple(connection.execute(f"SELECT total(hits) FROM {table} JOIN hits ON page_id = id WHERE page <> ''").fetchone()[0]
@@ -64,7 +64,7 @@ class RedisStore:
         found = {}
         for key in client.scan_iter("vc:{*}:hits", _type="zset"):
             for page, total in client.zrange(key, 0, -1, withscores=True):
-                if page.startswith("/"):  # neither the site itself nor the mark of its generation
+                if page.startswith("/"):  # skips the site itself and the mark of its generation
                     found[key[len("vc:{"):-len("}:hits")], page] = int(total)
         return found
 
@@ -75,7 +75,7 @@ class RedisStore:
         self.client().zadd("vc:{%s}:hits" % site, {page: total})
 
     def series_totals(self, site="*"):
-        """What the pages' numbers by day, and those by hour, add up to; of all sites or one."""
+        """The sums of all pages' numbers by day and by hour, over all sites or one site."""
         client = self.client()
         return tuple(sum(int(hits) for key in client.scan_iter("vc:{%s}:%s:*" % (site, kind)) for page, hits in client.hgetall(key).items() if page)
                      for kind in ("day", "hour"))

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Many visitors at once, who write down what they were answered.
+"""Many visitors at once, who record their answers.
 
-One thread and one epoll, so that a test spends its time in what it tests. Each connection is kept, sends
-a request, takes the answer, and goes on; after a break it is made again. Whatever happens, each request
-that was sent ends in exactly one of these:
+They use one thread and one epoll, so that a test spends little time on them. Each connection is kept alive: it sends a request, reads the answer,
+and goes on. After a break it connects again. Each request that was sent ends in exactly one of these:
 
     numbers   answered with a number of its own
     repeated  answered that an earlier attempt of a proxy had been counted, with the page's number
@@ -49,13 +48,13 @@ class Visitor:
         self.request = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain\r\n\r\n".encode()
         self.socket = None
         self.received = b""
-        self.is_waiting = False  # for an answer
+        self.is_waiting = False  # waits for an answer
 
 
 class Visitors(threading.Thread):
-    """`total` visits on `connections` connections, or visits until stop(); start() it, then finish().
+    """Makes `total` visits on `connections` connections, or visits until stop(). Call start(), then finish().
 
-    The connections are shared out among `addresses` and among `targets`, which are counting routes.
+    The connections are distributed over `addresses` and over `targets`, which are counting routes.
     """
 
     def __init__(self, addresses, *, connections=32, total=None, targets=("/count",)):
@@ -80,11 +79,11 @@ class Visitors(threading.Thread):
     # --- for the test ---
 
     def stop(self):
-        """Sends no more; the answers that are due are still taken."""
+        """Sends no more requests, but still reads the answers that are due."""
         self.is_stopping = True
 
     def finish(self, deadline=120):
-        """Waits until every request that was sent has ended in one of the five ways."""
+        """Waits until every request that was sent has ended in one of the ways above."""
         self.join(deadline)
         if self.is_alive():
             pytest.fail(f"visitors are not done within {deadline} s: {self}")
@@ -94,7 +93,7 @@ class Visitors(threading.Thread):
         return self
 
     def wait_for_more(self, count):
-        """Until so many further visits were answered with their number."""
+        """Waits until `count` further visits were answered with a number."""
         goal = self.answered + count
         wait_until(lambda: self.answered >= goal or not self.is_alive(), lambda: f"{count} further answers; {self}")
         if self.answered < goal:
@@ -109,23 +108,23 @@ class Visitors(threading.Thread):
         return (f"{self.sent} sent, {self.answered} answered, {self.refused} refused, {self.unknown} unknown, "
                 f"{self.broken} broken, {len(self.others)} others {self.others[:3]}, {self.seconds:.1f} s")
 
-    __repr__ = __str__  # what a failed assertion shows
+    __repr__ = __str__  # a failed assertion shows this
 
     def check_distinct(self):
-        """No number was given twice."""
+        """Checks that no number was given twice."""
         for target, numbers in self.numbers.items():
             twice = [number for number, times in collections.Counter(numbers).items() if times > 1]
             assert not twice, f"{target}: given twice: {twice[:10]}; {self}"
 
     def check_exact(self, totals):
-        """Every visit was answered: exactly the numbers 1 … N, each once, and N is in the store (`totals` by target)."""
+        """Checks that every visit was answered, with exactly the numbers 1 … N, each once. N is the total in the store (`totals` by target)."""
         assert self.sent == self.answered, self
         for target, numbers in self.numbers.items():
             assert sorted(numbers) == list(range(1, len(numbers) + 1)), f"{target}: {self}"
             assert totals[target] == len(numbers), f"{target}: the store has {totals[target]}; {self}"
 
     def check_bounds(self, total, before=0):
-        """The invariant: answered as counted <= what the store gained <= sent, less what was certainly not counted."""
+        """Checks the invariant: answered as counted <= increase of the total <= sent - answered as not counted."""
         self.check_distinct()
         assert not self.others, self
         gained = total - before
@@ -142,7 +141,7 @@ class Visitors(threading.Thread):
                 self.connect(visitor)
             while not self.is_done():
                 self.turn()
-        except Exception as failure:  # shown by finish(), in the test's own thread
+        except Exception as failure:  # finish() raises it in the test's own thread
             self.failure = failure
             self.trace = traceback.format_exc()
         self.seconds = time.monotonic() - start
@@ -189,7 +188,7 @@ class Visitors(threading.Thread):
             visitor.socket = None
 
     def reconnect(self, visitor):
-        """Nobody there, or gone: a moment later again."""
+        """The daemon is not there or has closed: connects again a moment later."""
         if visitor.is_waiting:
             visitor.is_waiting = False
             self.broken += 1
@@ -203,7 +202,7 @@ class Visitors(threading.Thread):
         try:
             written = visitor.socket.send(visitor.request)
         except (BrokenPipeError, ConnectionResetError, ConnectionRefusedError):
-            self.reconnect(visitor)  # not a byte of it went out
+            self.reconnect(visitor)  # no byte of the request was sent
             return
         assert written == len(visitor.request)
         self.sent += 1
@@ -265,7 +264,7 @@ def error_code(body):
 
 
 def visit(addresses, total, **arguments):
-    """All visits at once, to the end."""
+    """Makes all visits and waits for their end."""
     visitors = Visitors(addresses, total=total, **arguments)
     visitors.start()
     return visitors.finish(DEADLINE * 4)

@@ -5,9 +5,9 @@
     daemon = new_daemon(settings, environment=wall_clock.environment)
     wall_clock.set_ahead(-3600)                                      # while it runs: counts at once
 
-Processes that share a WallClock share its time; for another time make a WallClock(directory, "name"). Daemon and Redis
-take `environment`. Only the wall clock is changed. Files and the kernel keep the real time. A deadline by the wall
-clock that is handed to the kernel (pthread_cond_timedwait) would be off by the difference.
+Processes that share a WallClock share its time. For another time create a WallClock(directory, "name"). Daemon and Redis take `environment`. Only
+the wall clock changes. Files and the kernel keep the real time. If a process passes a wall-clock deadline to the kernel (pthread_cond_timedwait),
+the deadline is wrong by the difference.
 """
 
 import os
@@ -31,19 +31,19 @@ class WallClock:
 
     @property
     def environment(self):
-        """Of each process that is to have this clock."""
+        """The environment of each process that uses this clock."""
         library = BUILD / "tests/clock/wall.so"
         if not library.exists():
             pytest.fail(f"{library} is missing: make wall")
-        # in a build with the sanitizers theirs would have to be the first library
+        # otherwise a build with sanitizers insists on its own library as the first one
         sanitizer = f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0".lstrip(":")
         return {"LD_PRELOAD": library, "TEST_WALL_CLOCK": self.path, "ASAN_OPTIONS": sanitizer}
 
     def set_ahead(self, seconds):
-        """Sets by how much it is ahead of the real time; negative: behind."""
+        """Sets by how many seconds it is ahead of the real time. A negative number means behind."""
         self.ahead_ms = int(seconds * 1000)
         with open(self.path, "r+b", buffering=0) as file:
-            file.write(struct.pack("=q", self.ahead_ms))  # one write of eight bytes: never half of it is seen
+            file.write(struct.pack("=q", self.ahead_ms))  # one write of eight bytes, so that no process reads half of it
 
     def time(self):
         """Seconds since 1970 by this clock."""

@@ -5,7 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* enough for what one event sets off: its callback, a task, and a task that this schedules */
+/* enough for one event: its callback, a task, and a task that this task schedules */
 #define TURNS_PER_STEP 4
 
 static bool is_stopped;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * fake_clock: stops the clocks of base/clock.h, so that a test decides what time it is, and turns
- * the loop by hand, so that nothing has to be waited for.
+ * fake_clock: stops the clocks of base/clock.h, so that a test decides the time. It also turns the
+ * loop by hand, so that a test never waits.
  *
- * It takes the place of clock_gettime(2) in the whole program, for CLOCK_MONOTONIC and
- * CLOCK_REALTIME only, and only from fake_clock_stop() to fake_clock_release().
+ * It replaces clock_gettime(2) in the whole program, but only for CLOCK_MONOTONIC and
+ * CLOCK_REALTIME, and only from fake_clock_stop() to fake_clock_release().
  */
 #ifndef VISITCOUNTD_TESTS_FAKE_CLOCK_H
 #define VISITCOUNTD_TESTS_FAKE_CLOCK_H
@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-/** Stops both clocks at these times; or, where they stand already, sets them. */
+/** Stops both clocks at these times. If they are stopped already, sets them. */
 void fake_clock_stop(uint64_t monotonic_ms, uint64_t wall_ms);
 
 /** Lets the clocks run again. */

@@ -156,7 +156,7 @@ struct fake_database *fake_database_copy(const struct fake_database *database)
     return copy;
 }
 
-/* in place of what `rows` were */
+/* replaces `rows` with copies of `from` */
 static void copy_rows(void **rows, size_t *count, const void *from, size_t from_count, size_t size)
 {
     *count = 0;
@@ -217,7 +217,8 @@ static const char *page_of(const struct store_batch *batch, const struct store_t
 }
 
 /*
- * Whether the page's token is in the bucket before, at or after the batch's time, or in the day's
+ * Whether the page's token is in the bucket of the batch's time, in the one before or after it, or
+ * in the bucket of the day.
  */
 static bool is_seen(const struct fake_database *database, const struct store_batch *batch,
                     const struct store_token *token)
@@ -317,6 +318,16 @@ static void meet(struct fake_database *database, const struct store_batch *batch
     strcpy(row->page, page);
     row->day = batch->day;
     row->hash = hash;
+}
+
+uint64_t fake_database_visits(const struct fake_database *database)
+{
+    uint64_t visits = 0;
+
+    for (size_t i = 0; i < database->total_count; i++) {
+        visits += database->totals[i].page[0] == '\0' ? database->totals[i].total : 0;
+    }
+    return visits;
 }
 
 uint64_t fake_database_uniques(const struct fake_database *database, const char *site,

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * fake_random: lets getrandom(2) give the same bytes in each run, so that a test with epochs and
- * backoff in it goes the same way each time.
+ * fake_random: makes getrandom(2) return the same bytes in each run, so that tests with epochs and
+ * back-off always do the same.
  *
- * It takes the place of getrandom(2) in the whole program, but only from fake_random_seed() to
- * fake_random_release(): before and after that the kernel is asked.
+ * It replaces getrandom(2) in the whole program, but only from fake_random_seed() to
+ * fake_random_release(). Before and after that it asks the kernel.
  */
 #ifndef VISITCOUNTD_TESTS_FAKE_RANDOM_H
 #define VISITCOUNTD_TESTS_FAKE_RANDOM_H
 
 #include <stdint.h>
 
-/** From here on what is drawn depends on `seed` alone. */
+/** From here on all random bytes depend only on `seed`. */
 void fake_random_seed(uint64_t seed);
 
 /** Asks the kernel again. */

@@ -145,7 +145,10 @@ size_t fake_redis_read(struct fake_redis *redis, char *ret_bytes, size_t size)
     return total;
 }
 
-/* a line "*12\r\n" or "$12\r\n" at `*at`, which moves behind it; -1 when it is not all there */
+/*
+ * Reads a line "*12\r\n" or "$12\r\n" at `*at` and moves `*at` behind it. Returns -1 if the line is
+ * not complete.
+ */
 static long take_number(const struct fake_redis *redis, size_t *at, char kind)
 {
     const char *end = memchr(redis->input + *at, '\n', redis->length - *at);

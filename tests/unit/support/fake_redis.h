@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * fake_redis: the other end of a connection, played by the test: it listens on a unix socket or on
- * a port of 127.0.0.1, reads commands and writes whatever bytes it is told to. It runs in the
- * test's own thread, between turns of the loop: nothing here waits.
+ * fake_redis: a server that the test plays. It listens on a unix socket or on a port of 127.0.0.1,
+ * reads commands and writes any bytes that the test chooses. It runs in the test's own thread,
+ * between turns of the loop, and never waits.
  */
 #ifndef VISITCOUNTD_TESTS_FAKE_REDIS_H
 #define VISITCOUNTD_TESTS_FAKE_REDIS_H
@@ -24,42 +24,42 @@ struct fake_redis {
     struct address address;
     int listener;          /* or -1 */
     int peer;              /* or -1 */
-    char *input;           /* what was read and is no whole command yet */
-    size_t length;         /* of it */
-    char *command;         /* the last one */
-    size_t argument_count; /* of it, its name included */
+    char *input;           /* the start of a command that is not complete yet */
+    size_t length;         /* of `input` */
+    char *command;         /* the last whole command */
+    size_t argument_count; /* of `command`, with its name */
 };
 
-/** Listens on a unix socket in a directory of its own; `address` is filled. */
+/** Listens on a unix socket in a directory of its own, and fills `address`. */
 void fake_redis_open(struct fake_redis *redis);
 
 /** Listens on a port of `host`, an IPv4 address; `port` 0: any. */
 void fake_redis_open_port(struct fake_redis *redis, const char *host, unsigned port);
 
-/** Ends everything and removes the directory. */
+/** Closes all sockets and removes the directory. */
 void fake_redis_close(struct fake_redis *redis);
 
 /** Refuses connections from here on, and accepts them again, at the same address. */
 void fake_redis_stop_listening(struct fake_redis *redis);
 void fake_redis_listen_again(struct fake_redis *redis);
 
-/** Takes a connection that waits to be accepted; whether there was one. */
+/** Accepts a waiting connection. Returns whether there was one. */
 bool fake_redis_accept(struct fake_redis *redis);
 
 /** Whether the client has closed the connection; drops what it wrote before. */
 bool fake_redis_was_left(struct fake_redis *redis);
 
-/** The next whole command, its arguments joined by spaces; NULL when there is none. */
+/** The next whole command, with its arguments joined by spaces; NULL if there is none. */
 const char *fake_redis_command(struct fake_redis *redis);
 
-/** Reads what has arrived, as it is, and returns how many bytes it was; at most `size`. */
+/** Reads up to `size` raw bytes that have arrived, and returns their number. */
 size_t fake_redis_read(struct fake_redis *redis, char *ret_bytes, size_t size);
 
-/** Writes bytes, all of them, which must fit into the socket's buffer. */
+/** Writes all bytes. They must fit into the socket's buffer. */
 void fake_redis_write(struct fake_redis *redis, const char *bytes, size_t length);
 void fake_redis_send(struct fake_redis *redis, const char *text);
 
-/** Closes the connection; or, with an RST, what a port can do. */
+/** Closes the connection. fake_redis_reset() closes it with an RST, which only a port can do. */
 void fake_redis_hang_up(struct fake_redis *redis);
 void fake_redis_reset(struct fake_redis *redis);
 

@@ -11,7 +11,7 @@
 
 #define ADDRESSES_MAX 16
 
-/* the one name that it was told of; libh2o asks from threads of its own */
+/* the one name that it knows; libh2o looks names up in threads of its own */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static char known[256];
@@ -32,7 +32,9 @@ static resolve *real_resolver(void)
     return function;
 }
 
-/* each by the real one, which allocates them so that freeaddrinfo(3) can free the chain */
+/*
+ * Resolves each address with the real getaddrinfo(3), so that freeaddrinfo(3) can free the chain.
+ */
 static int chain(const char *service, const struct addrinfo *hints, struct addrinfo **ret_found)
 {
     struct addrinfo **end = ret_found;

@@ -131,7 +131,7 @@ static void check_batch(const struct store_batch *batch)
     check(batch->second / 3600 == batch->hour);
     check(batch->entry_count >= 1 && batch->entry_count <= BATCH_PAGES_MAX);
     for (size_t i = 0; i < batch->entry_count; i++) {
-        /* none: resends a batch of which the entry was refused */
+        /* no hits: a resend of a batch whose entry was refused */
         check(batch->entries[i].hits != 0 || batch->pages_max == 0);
         check(batch->entries[i].page_length != 0);
         check(batch->entries[i].page_length <= STORE_PAGE_MAX);
@@ -147,7 +147,7 @@ static void check_batch(const struct store_batch *batch)
     check_visitors(batch);
 }
 
-/* what was passed by pointer must not have changed */
+/* data passed by pointer must not have changed */
 static void check_unchanged(const struct fake_call *call)
 {
     const struct store_batch *now = &call->theirs;
@@ -259,7 +259,7 @@ static void end_apply(struct fake_store *fake, struct fake_call *call, enum fake
         applied.reason = fate == FAKE_TORN ? "a key was lost" : "not now";
     }
     call->on_applied(call->data, &applied);
-    free(answer); /* gone after the callback */
+    free(answer); /* the answer lives only until the callback returns */
 }
 
 static void end_read(struct fake_store *fake, struct fake_call *call, enum fake_fate fate)
@@ -365,7 +365,7 @@ static void destroy(struct store *store)
     free(fake);
 }
 
-/* what an engine asks of a store */
+/* the operations that the engine uses */
 static const struct store_operations operations = {
     .apply = apply,
     .read = read_pages,

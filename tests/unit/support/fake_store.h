@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * fake_store: a store in memory that keeps the contract of store.h and fails only on command; for
- * tests of what stands above a store.
+ * fake_store: a store in memory for tests of the users of a store. It keeps the contract of store.h
+ * and fails only on command.
  *
- * It is an instance's way to a database, which several of them may share. Each call stays open
- * until the test decides its fate. It aborts, with a line that says why, when its user breaks the
- * contract: changes what it passed to an open call, sends a page twice in a batch, more tokens than
- * hits, a batch that is empty or too long, or a second one of an epoch before the first is
- * answered.
+ * It is the link of one instance to a database. Several instances may share a database. Each call
+ * stays open until the test decides its fate.
+ *
+ * It prints a reason and aborts if its user breaks the contract:
+ * - changes the arguments of an open call;
+ * - sends a page twice in a batch, or more tokens than hits;
+ * - sends a batch that is empty or too long;
+ * - sends a second batch of an epoch before the first is answered.
  */
 #ifndef VISITCOUNTD_TESTS_FAKE_STORE_H
 #define VISITCOUNTD_TESTS_FAKE_STORE_H
@@ -21,14 +24,14 @@
 
 struct fake_database;
 
-/** What becomes of a call. */
+/** How a call ends. */
 enum fake_fate {
-    FAKE_DONE,         /* executed, and answered as the ledger says: OK, duplicate, gap, outdated */
-    FAKE_REFUSED,      /* not executed, for the site's sake, and the caller is told so */
-    FAKE_REPLY_LOST,   /* executed, but the caller hears only that nobody knows */
-    FAKE_REQUEST_LOST, /* not executed, but the caller hears only that nobody knows */
-    FAKE_LATE,         /* nobody knows; executed later, by fake_store_execute_late() */
-    FAKE_REFUSED_ALL,  /* not executed, as for all sites now, and the caller is told so */
+    FAKE_DONE,         /* executed; the ledger decides the answer: OK, duplicate, gap, outdated */
+    FAKE_REFUSED,      /* not executed; the answer is a refusal of this site */
+    FAKE_REPLY_LOST,   /* executed; the answer is unknown */
+    FAKE_REQUEST_LOST, /* not executed; the answer is unknown */
+    FAKE_LATE,         /* the answer is unknown; fake_store_execute_late() executes it */
+    FAKE_REFUSED_ALL,  /* not executed; the answer is a refusal of all sites */
     FAKE_TORN          /* not executed: the keys of the site contradict each other */
 };
 
@@ -36,7 +39,7 @@ enum fake_fate {
 struct fake_call {
     struct list link;
     enum fake_kind { FAKE_APPLY, FAKE_READ, FAKE_LEDGER } kind;
-    struct store_batch batch; /* a copy; of a read or ledger call only what these have */
+    struct store_batch batch; /* a copy; a read or ledger call fills only a part */
     struct store_batch theirs;
     union {
         store_on_applied on_applied;
@@ -53,11 +56,11 @@ struct fake_store {
     struct list calls;             /* open, in the order in which they were made */
     struct list late;              /* of fate FAKE_LATE, not executed yet */
     uint64_t apply_count;          /* apply calls since the start */
-    uint64_t generation;           /* of all sites: epochs of earlier ones are outdated */
-    uint64_t replicated_before_ms; /* what its health says; no replica at first */
+    uint64_t generation;           /* of all sites; epochs of earlier generations are outdated */
+    uint64_t replicated_before_ms; /* reported by its health; no replica at first */
 };
 
-/** A new store, which store_destroy(&fake->store) frees. */
+/** Creates a store. store_destroy(&fake->store) frees it. */
 struct fake_store *fake_store_create(struct fake_database *database, bool available);
 
 /** How many calls are open, and how many wait to be executed late. */
@@ -79,10 +82,10 @@ void fake_store_end(struct fake_store *fake, struct fake_call *call, enum fake_f
 /** Ends all calls that are open now. */
 void fake_store_end_all(struct fake_store *fake, enum fake_fate fate);
 
-/** Executes the oldest call of fate FAKE_LATE; nobody hears of it. */
+/** Executes the oldest call of fate FAKE_LATE, without an answer. */
 void fake_store_execute_late(struct fake_store *fake);
 
-/** Changes `available` and tells the listener; then ends open calls when it went away. */
+/** Changes `available` and notifies the listener. fake_store_go_away() then ends the open calls. */
 void fake_store_go_away(struct fake_store *fake, enum fake_fate fate);
 void fake_store_come_back(struct fake_store *fake);
 
