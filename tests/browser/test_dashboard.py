@@ -136,11 +136,11 @@ def test_what_is_not_counted_appears(browser, full):
     browser.look(full, "/")
     wait_until(lambda: number(browser, "state") == "live", "the stream")
     assert number(browser, "uncounted") == ""
-    full.fetch("/v1/hit/default/about", headers={"User-Agent": "Googlebot/2.1"})
+    full.fetch("/v1/hit/default/about", headers={"Sec-Purpose": "prefetch"})
     full.fetch("/v1/hit/default/about")
     wait_until(lambda: number(browser, "uncounted") != "", "the table")
     rows = browser.run("return [...document.querySelectorAll('#uncounted tbody tr')].map(row => [...row.cells].map(cell => cell.textContent))")
-    assert rows == [["bot", "1"]]
+    assert rows == [["prefetch", "1"]]
     assert browser.complaints() == []
 
 
