@@ -98,11 +98,6 @@ $(FUZZERS): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_DRIVER) $(OBJE
 # the real store and link; below them a connection of the fuzzer's
 $(BUILD)/tests/fuzz/fuzz_reply: WRAPPED = stream_open stream_is_resolving stream_write stream_close
 
-$(JUDGE): $(BUILD)/tests/bots/judge.o $(BUILD)/src/http/visit/bots.o $(BUILD)/src/http/visit/word_list.o \
-          $(BUILD)/src/http/visit/device_names.o $(BASE)
-	@echo '  LINK $@'
-	@$(LINK) -o $@ $^
-
 # the real routes, server and engine; below them a store in memory, clocks that the fuzzer moves, and
 # memory that it fills
 FILLED = malloc realloc h2o_mem_alloc_pool h2o_mem_alloc_shared
@@ -119,6 +114,11 @@ $(BUILD)/tests/fuzz/fuzz_ctl: WRAPPED = connect recv
 # memory that the fuzzer fills, and a peer that it chooses
 $(BUILD)/tests/fuzz/fuzz_headers: $(SERVED)
 $(BUILD)/tests/fuzz/fuzz_headers: WRAPPED = $(FILLED) connection_peer
+
+$(JUDGE): $(BUILD)/tests/bots/judge.o $(BUILD)/src/http/visit/bots.o $(BUILD)/src/http/visit/word_list.o \
+          $(BUILD)/src/http/visit/device_names.o $(BASE)
+	@echo '  LINK $@'
+	@$(LINK) -o $@ $^
 
 # a clock that tests set, loaded into programs that are built with sanitizers or not
 $(WALL): tests/clock/wall.c Makefile
@@ -140,8 +140,7 @@ $(BUILD)/sim: $(SIM) $(SIMULATED)
 	@$(LINK) $(patsubst %,-Wl$(COMMA)--wrap=%,$(FILE_CALLS) $(EPOCH_CALLS)) -o $@ $^ -lpthread
 
 -include $(SIM:.o=.d) $(OBJECTS:.o=.d) $(DAEMON:.o=.d) $(CTL:.o=.d) $(SUPPORT:.o=.d) $(UNITS:=.d) \
-         $(FUZZERS:=.d) $(patsubst %.c,$(BUILD)/%.d,$(wildcard tests/fuzz/*.c)) $(VISITORS:.o=.d) \
-         $(JUDGE).d
+         $(FUZZERS:=.d) $(patsubst %.c,$(BUILD)/%.d,$(wildcard tests/fuzz/*.c)) $(VISITORS:.o=.d) $(JUDGE).d
 
 .PHONY: unit-tests fuzzers sim crowd wall judge
 unit-tests: $(UNITS)

@@ -124,6 +124,8 @@ def test_a_bucket_that_is_older_than_a_shorter_window(daemon, server):
             client.sadd(f"vc:{{{site}}}:seen:client:{now_s // 1800 - age}", "0123456789abcdef")
         client.sadd(f"vc:{{{site}}}:seen:3600:{now_s // 3600 - 2}", "01234567key")
     wait_until(lambda: client.smembers("vc:sites") == {"s", "other"}, "the sites are known to the store")
+    client.config_set("maxmemory", 100 * MIB)
+    client.setrange("other data", 20 * MIB, "x")  # so that the rest has room for a few connections
     used = client.info("memory")["used_memory"]
     client.config_set("maxmemory", used * 100 // 95)
     # redis_look notices it within a minute, the first refused visit at once

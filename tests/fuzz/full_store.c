@@ -15,6 +15,7 @@ struct made_up {
         store_on_series on_series;
         store_on_pages on_pages;
         store_on_sites on_sites;
+        store_on_counted on_counted;
         store_on_edited on_edited;
         store_on_repaired on_repaired;
         store_on_admitted on_admitted;
@@ -106,6 +107,14 @@ static void answer_sites(struct made_up *call, bool is_refused)
                                          .names = is_refused ? NULL : names,
                                          .count = is_refused ? 0 : 2,
                                          .reason = is_refused ? "not now" : NULL});
+}
+
+static void answer_count(struct made_up *call, bool is_refused)
+{
+    call->on_counted(call->data,
+                     &(struct store_counted){.outcome = is_refused ? STORE_REFUSED : STORE_OK,
+                                             .count = is_refused ? 0 : 4, /* of 5: nearly full */
+                                             .reason = is_refused ? "not now" : NULL});
 }
 
 static void answer_edit(struct made_up *call, bool is_refused)
@@ -221,6 +230,12 @@ static void sites(struct store *store, store_on_sites on_sites, void *data)
     add_call(answer_sites, data)->on_sites = on_sites;
 }
 
+static void count(struct store *store, const char *site, store_on_counted on_counted, void *data)
+{
+    (void)store, (void)site;
+    add_call(answer_count, data)->on_counted = on_counted;
+}
+
 static void ledger(struct store *store, const char *site, const char *epoch,
                    store_on_ledger on_ledger, void *data)
 {
@@ -320,6 +335,7 @@ struct fake_store *full_store_create(struct loop *loop, struct fake_database *da
     full.operations.top = top;
     full.operations.scan = scan;
     full.operations.sites = sites;
+    full.operations.count = count;
     full.operations.ledger = ledger;
     full.operations.edit = edit;
     full.operations.repair = repair;
