@@ -34,7 +34,7 @@ FORTIFY  := $(or $(call has,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3),-U_FORTIFY_SO
 STACK    := $(call has,-fstack-clash-protection) $(call has,-fcf-protection)
 HARDEN   = -fPIE -fstack-protector-strong $(STACK) $(INITIALIZE) $(if $(SANITIZE),,$(FORTIFY))
 COMPILE  = $(CC) $(STD) $(WARN) $(OPTIMIZE) $(LTO:%=% -ffat-lto-objects) $(HARDEN) $(SANITIZE) \
-           -Isrc -Itests/unit $(GLIB) -MMD -MP $(CFLAGS)
+           -Isrc -Itests/unit $(GLIB) $(DEFINES) -MMD -MP $(CFLAGS)
 LINK     = $(CC) -pie -Wl,-z,relro,-z,now $(SANITIZE) $(WHOLE) $(LDFLAGS)
 LIBS     = -lh2o-evloop -lhiredis -ljansson -lconfig -lsqlite3 -lsystemd -lssl -lcrypto -lglib-2.0 -lsodium -lpthread
 
@@ -83,7 +83,15 @@ $(BUILD)/src/store/redis/redis_rewrite.o: src/store/redis/lock.lua
 $(BUILD)/src/store/redis/redis_ledger.o: src/store/redis/proof.lua src/store/redis/ledger.lua
 $(BUILD)/src/store/redis/redis_repair.o: src/store/redis/proof.lua src/store/redis/repair.lua
 $(BUILD)/src/store/redis/redis_read.o: src/store/redis/read.lua
-$(BUILD)/src/web/web.o: $(wildcard src/web/*.html src/web/*.css src/web/*.js)
+$(BUILD)/src/web/web.o: $(wildcard src/web/*.html src/web/*.css src/web/*.js) $(BUILD)/src/web/count.js
+$(BUILD)/src/web/web.o: DEFINES = -DWEB_SQUEEZED='"$(BUILD)/src/web/"'
+
+# The snippet is served without comments and without spaces that mean nothing. Comments are whole lines
+# or ends of lines, and a comment that begins with "/*!" stays. No text in it has an operator between spaces.
+$(BUILD)/src/web/count.js: src/web/count.js Makefile
+	@mkdir -p $(@D)
+	@sed -E -e 's#(^| +)/\*[^!].*\*/$$##' -e 's/^ +//' -e '/^$$/d' -e 's/ ([=<>&|?:+!*-]+) /\1/g' \
+	    -e 's/([,;{}]) /\1/g' -e 's/ ([{}])/\1/g' $< > $@
 
 $(UNITS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(SUPPORT) $(OBJECTS)
 	@echo '  LINK $@'

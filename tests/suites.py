@@ -92,7 +92,15 @@ SUITES = [
     Suite("bench", 90, "build build gcc all && tests tests/bench", needs=("gcc",)),
     # the figures of the list of bots, with the npm packages that tests/bots/package-lock.json names
     Suite("bots", 15, "build build gcc judge && tests tests/bots", needs=("gcc",)),
-    Suite("browser", 60, "build build gcc all && tests tests/browser", needs=("gcc",)),
+    Suite("browser", 60, "build build gcc all && tests tests/browser --ignore=tests/browser/test_page_views.py", needs=("gcc",)),
+    # the snippet on pages with Turbo, Swup, React and Vue; the two browsers side by side
+    Suite("page-views", 150, """
+        build build gcc all
+        tests -k chromium tests/browser/test_page_views.py &
+        tests -s -k "not chromium" tests/browser/test_page_views.py || status=1
+        wait $! || status=1
+        exit ${status:-0}
+        """, needs=("gcc",)),
     Suite("stack", 25, "build build gcc all && tests tests/stack", needs=("gcc",)),
     # the whole stack under mixed traffic, while its clock passes two days; and the rules for growth
     Suite("soak", 40, "build build gcc all crowd wall && tests tests/soak", needs=("gcc",)),

@@ -3,6 +3,7 @@
 #include "config/option_type.h"
 
 #include "config/option.h"
+#include "config/origin.h"
 #include "config/page_rule.h"
 
 #include "base/zone.h"
@@ -172,36 +173,14 @@ static void expect_site(const struct option_row *row, int error, struct buf *out
     buf_puts(out, "1 to 64 of a-z, 0-9, '.', '_' and '-' as the name of a site");
 }
 
-/* --- an origin: "https://blog.example", as a browser writes it (RFC 6454, section 6.2) --- */
+/* --- an origin: "https://blog.example", see origin.h --- */
 
 static int parse_origin(const struct option_row *row, const char *text, void *ret_value)
 {
     static const struct option_row bounds = {.min = 1, .max = 255};
-    const char *host = strstr(text, "://");
-    size_t scheme = host != NULL ? (size_t)(host - text) : 0;
-    struct address address;
-    struct buf with_port = BUF_EMPTY;
-    int rc;
 
     (void)row;
-    if (!(scheme == 4 && strncmp(text, "http", 4) == 0) &&
-        !(scheme == 5 && strncmp(text, "https", 5) == 0)) {
-        return -EINVAL;
-    }
-    host += 3;
-    if (host[0] == '\0' || host[strspn(host, LOWER DIGITS "-._[]:")] != '\0') {
-        return -EINVAL;
-    }
-    /* a port follows the last colon, unless the colon is part of an IPv6 address */
-    buf_printf(&with_port, strchr(host, ']') == NULL && strchr(host, ':') != NULL ? "%s" : "%s:1",
-               host);
-    rc = strstr(host, "]:") != NULL ? address_parse(host, &address)
-                                    : address_parse(with_port.bytes, &address);
-    buf_finish(&with_port);
-    if (rc < 0 || address.is_unix || address.port == 0) {
-        return -EINVAL;
-    }
-    return parse_string(&bounds, text, ret_value);
+    return origin_is_valid(text) ? parse_string(&bounds, text, ret_value) : -EINVAL;
 }
 
 static void expect_origin(const struct option_row *row, int error, struct buf *out)
@@ -290,8 +269,17 @@ const struct option_type option_type_ZONE = {
 OPTION_TYPE(SITE, 0, QUOTED, parse_site, expect_site, equals_string, print_string, clear_string);
 OPTION_TYPE(ALIASES, sizeof(char *), QUOTED, parse_alias, expect_site, equals_string, print_string,
             clear_string);
-OPTION_TYPE(ORIGINS, sizeof(char *), QUOTED, parse_origin, expect_origin, equals_string,
-            print_string, clear_string);
+const struct option_type option_type_ORIGINS = {
+    .field_size = sizeof(OPTION_TYPE_ORIGINS),
+    .item_size = sizeof(char *),
+    .form = OPTION_FORM_QUOTED,
+    .parse = parse_origin,
+    .expect = expect_origin,
+    .help = origin_explain,
+    .equals = equals_string,
+    .print = print_string,
+    .clear = clear_string,
+};
 OPTION_TYPE(WORDS, sizeof(char *), QUOTED, parse_word, expect_word, equals_string, print_string,
             clear_string);
 const struct option_type option_type_PAGE_RULES = {

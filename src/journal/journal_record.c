@@ -273,7 +273,8 @@ static void read_tokens(struct payload *payload, struct store_batch *content, vo
         tokens[i].bytes = read_bytes(payload, tokens[i].length);
         if (window >= STORE_WINDOW_COUNT || tokens[i].entry >= content->entry_count ||
             tokens[i].length == 0 || tokens[i].length > STORE_TOKEN_MAX ||
-            (window == STORE_WINDOW_STAMPED && tokens[i].length != STAMP_LENGTH)) {
+            (window == STORE_WINDOW_STAMPED && tokens[i].length != STAMP_LENGTH) ||
+            (window == STORE_WINDOW_VIEW && tokens[i].length != STORE_VIEW_LENGTH)) {
             payload->is_bad = true;
         }
     }

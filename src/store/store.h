@@ -80,27 +80,33 @@ struct store_visitor {
 /** Longest token, in bytes. */
 #define STORE_TOKEN_MAX 128
 
+/** Length of the token of a page view: 64 bits that its maker has hashed. */
+#define STORE_VIEW_LENGTH 8
+
 /** How long the store keeps a token at least. Tokens of different windows never match. */
 enum store_window {
     STORE_WINDOW_ATTEMPT, /* 15 s: attempts of one request by a proxy */
     STORE_WINDOW_CLIENT,  /* 1 h: retries by a client that got no answer */
     STORE_WINDOW_DAY,     /* the batch's day: counts a visitor once a day */
-    STORE_WINDOW_STAMPED  /* 20 s: attempts by a proxy whose tokens are stamps, see stamp.h */
+    STORE_WINDOW_STAMPED, /* 20 s: attempts by a proxy whose tokens are stamps, see stamp.h */
+    STORE_WINDOW_VIEW     /* 2 min: the view of a page in a browser; see token_key.h */
 };
 
-#define STORE_WINDOW_COUNT 4
+#define STORE_WINDOW_COUNT 5
 
 /** The length of each window, in seconds. */
 #define STORE_WINDOW_ATTEMPT_S 15
 #define STORE_WINDOW_CLIENT_S  3600
 #define STORE_WINDOW_DAY_S     86400
 #define STORE_WINDOW_STAMPED_S 20 /* unique: SQLite identifies a window by its length */
+#define STORE_WINDOW_VIEW_S    120
 
 /** Returns the length of a window, in seconds. */
 static inline uint64_t store_window_s(enum store_window window)
 {
     static const uint64_t seconds[STORE_WINDOW_COUNT] = {
-        STORE_WINDOW_ATTEMPT_S, STORE_WINDOW_CLIENT_S, STORE_WINDOW_DAY_S, STORE_WINDOW_STAMPED_S};
+        STORE_WINDOW_ATTEMPT_S, STORE_WINDOW_CLIENT_S, STORE_WINDOW_DAY_S, STORE_WINDOW_STAMPED_S,
+        STORE_WINDOW_VIEW_S};
 
     require(window < STORE_WINDOW_COUNT);
     return seconds[window];
@@ -130,7 +136,7 @@ static inline uint64_t store_token_ttl_s(enum store_window window, uint64_t keep
  */
 struct store_token {
     const char *bytes;
-    size_t length;  /* 1 … STORE_TOKEN_MAX; STAMP_LENGTH in the window of stamps */
+    size_t length;  /* 1 … STORE_TOKEN_MAX; STAMP_LENGTH of stamps, STORE_VIEW_LENGTH of views */
     uint32_t entry; /* index of the entry that counts this visit */
     enum store_window window;
 };

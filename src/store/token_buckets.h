@@ -25,6 +25,15 @@
  */
 #define TOKEN_BUCKET_ATTEMPT_S (4 * STORE_WINDOW_ATTEMPT_S)
 
+/**
+ * The span of a bucket of page views. It is longer than a lookup reaches back, so there are at most
+ * two buckets to search, and a third one shortly before the end.
+ */
+#define TOKEN_BUCKET_VIEW_S 150
+
+/** By how much the clocks of instances may differ, for page views. */
+#define TOKEN_BUCKET_VIEW_SKEW_S 15
+
 /** By how much the clock of an instance may be ahead of that of the one before. */
 #define TOKEN_BUCKET_SKEW_S 900
 
@@ -67,6 +76,14 @@ static inline struct token_buckets token_buckets_of(enum store_window window, ui
                : token_buckets_around(second, TOKEN_BUCKET_CLIENT_S,
                                       STORE_WINDOW_CLIENT_S + TOKEN_BUCKET_SKEW_S,
                                       STORE_WINDOW_CLIENT_S);
+}
+
+/** Returns the buckets of page views. */
+static inline struct token_buckets token_buckets_of_views(uint64_t second)
+{
+    return token_buckets_around(second, TOKEN_BUCKET_VIEW_S,
+                                STORE_WINDOW_VIEW_S + TOKEN_BUCKET_VIEW_SKEW_S,
+                                TOKEN_BUCKET_VIEW_SKEW_S);
 }
 
 /** Returns the buckets that version 0.2 and those before it wrote. */

@@ -3,7 +3,7 @@
 
 ASSET(web_welcome, "src/web/welcome.html");
 ASSET(web_count, "src/web/count.html");
-ASSET(web_count_js, "src/web/count.js");
+ASSET(web_count_js, WEB_SQUEEZED "count.js");
 ASSET(web_error, "src/web/error.html");
 ASSET(web_dashboard, "src/web/dashboard.html");
 ASSET(web_dashboard_css, "src/web/dashboard.css");

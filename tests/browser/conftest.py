@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Headless Chromium as a visitor. The daemon comes from tests/e2e."""
+"""Chromium and Firefox, without a window, as visitors; the daemon comes from tests/e2e."""
 
+import fcntl
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -12,7 +14,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 pytest.register_assert_rewrite("harness")
 
-from harness import need_program  # noqa: E402  the path comes first
+from harness import need_program, wait_until  # noqa: E402  the path comes first
+from marionette import Firefox  # noqa: E402
 from harness.fixtures import *  # noqa: E402,F401,F403  fixtures and hooks of the end-to-end tests
 
 SWITCHES = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
@@ -21,6 +24,8 @@ SWITCHES = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--
 
 class Browser:
     """A Chromium with an empty profile, driven by chromedriver."""
+
+    name = "chromium"
 
     def __init__(self, profile):
         webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is missing (apt-get install python3-selenium)")
@@ -61,6 +66,32 @@ class Browser:
         self.driver.quit()
 
 
+class Reader:
+    """Somebody with a browser, Chromium or Firefox, who opens pages, follows links and goes back."""
+
+    def __init__(self, driver, name):
+        self.driver = driver
+        self.name = name
+
+    def open(self, site, path):
+        self.driver.get("http://%s:%d%s" % (*site.address, path))
+        return self
+
+    def back(self):
+        self.driver.back()
+
+    def run(self, script):
+        return self.driver.execute_script(script)
+
+    def run_async(self, script):
+        """The script calls done(value), then or later."""
+        return self.driver.execute_async_script("const done = arguments[arguments.length - 1];" + script)
+
+    def wait(self, script, what=None):
+        """Until the expression is true in the page; returns its value."""
+        return wait_until(lambda: self.run(f"return {script}"), lambda: f"{what or script}; the page: {self.run('return document.body.outerHTML')[:3000]}")
+
+
 #: The directory of the pictures, for manual review.
 SCREENSHOTS = BUILD / "tests" / "browser"  # noqa: F405
 
@@ -73,3 +104,32 @@ def browser():
     yield made
     made.finish()
     shutil.rmtree(profile, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", params=["chromium", "firefox"])
+def reader(request):
+    """Each test that uses it runs in both browsers."""
+    profile = tempfile.mkdtemp(prefix="vc-browser-")
+    driver = Browser(profile).driver if request.param == "chromium" else Firefox(profile)
+    yield Reader(driver, request.param)
+    driver.quit()
+    shutil.rmtree(profile, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def npm():
+    """The folder of the frameworks, which `npm ci` takes from the registry: the ones that package-lock.json names, and no others."""
+    source = pathlib.Path(__file__).parent
+    folder = BUILD / "tests" / "browser" / "npm"  # noqa: F405
+    wanted = (source / "package-lock.json").read_bytes()
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        installed = folder / "installed.json"
+        if not installed.exists() or installed.read_bytes() != wanted:
+            for name in ("package.json", "package-lock.json", ".npmrc"):
+                shutil.copy(source / name, folder / name)
+            done = subprocess.run([need_program("npm", "npm"), "ci"], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            installed.write_bytes(wanted)
+    return folder / "node_modules"

@@ -11,7 +11,7 @@ COMMANDS = ("sh", "console")
 CONFIGURATION = ("conf",)
 
 #: Blocks that are only read.
-READ = ("html", "markdown", "yaml", "python", "nginx", "json", "text", "c")
+READ = ("html", "js", "markdown", "yaml", "python", "nginx", "json", "text", "c")
 
 NOT_RUN = re.compile(r"<!-- not run: (\S.*?) -->")
 RUN_WITH = re.compile(r"<!-- run with: (\w+) -->")

@@ -160,8 +160,8 @@ def test_pages_are_named_as_visits_name_them(new_daemon, store):
     assert daemon.ctl("export", "www.blog").output == "blog\t/a\t5\n"
 
 
-@pytest.mark.parametrize("page, why", [("/a/../b", '".."'), ("/.", '"."'), ("/%2e%2e", '".."'), ("/%0a", "control"), ("/a\x7f", "control"), ("/%", "%25"),
-                                       ("/%zz", "%25"), ("/%ff", "UTF-8"), ("/" + "x" * 512, "512")])
+@pytest.mark.parametrize("page, why", [("/a/../b", '".."'), ("/.", '"."'), ("/%2e%2e", '".."'), ("/%0a", "control"), ("/a\x7f", "control"),
+                                       ("/" + "x" * 8192, "8192")])
 def test_pages_that_no_visit_has_are_refused(daemon, store, page, why):
     for command in (["set", page, "1"], ["add", page, "1"], ["get", page], ["delete", page], ["rename", page, "/x"], ["rename", "/x", page],
                     ["series", "default", page]):
@@ -227,8 +227,8 @@ def test_an_empty_list(daemon, store):
     (f"default\t/a/\t{LARGEST}\n", "line 2: the numbers of site default add up to more than"),
     ("No Site\t/b\t1\n", "line 2: the name of a site"), ("nobody\t/b\t1\n", "line 2: site nobody is not counted here"),
     ("default\t/../b\t1\n", 'line 2: the page has "." or ".."'), ("default\t/a\rb\t1\n", "line 2: the page contains a control character"),
-    ("default\t/b\0c\t1\n", "line 2: it contains a NUL byte"), ("default\t/%\t1\n", 'line 2: the page has a "%"'),
-    ("default\t/" + "x" * 9000 + "\t1\n", "line 2: it is longer than 8192 bytes"), ("default\t/" + "x" * 600 + "\t1\n", "line 2: the page is longer"),
+    ("default\t/b\0c\t1\n", "line 2: it contains a NUL byte"), ("default\t/%00\t1\n", "line 2: the page contains a control character"),
+    ("default\t/" + "x" * 9000 + "\t1\n", "line 2: it is longer than 8192 bytes"), 
 ])
 def test_nothing_is_imported_when_a_line_is_wrong(daemon, store, text, why):
     result = import_lines(daemon, "default\t/a\t3\n" + text + ("" if text.endswith("\n") else "\n") + "default\t/c\t1\n")

@@ -101,6 +101,25 @@ def test_a_row_that_is_full():
     assert answers[12] == "OK 1200 ~ " + " ".join(str(i + 1) for i in range(100))
 
 
+def apply_views(sequence, stamps, keys, flags):
+    """A call of apply.lua with page views; `keys` are the rows to search, and `flags` has a digit for each group."""
+    arguments = ", ".join(f"'{stamp}'" for stamp in stamps)
+    buckets = ", ".join(f"'{key}', '{key}:more'" for key in keys)
+    count = sum(len(stamp) for stamp in stamps) // 8
+    return f"""run('apply.lua', {{'hits', 'day', 'hour', 'ledger', {buckets}}},
+        {{'g0000000{'0' * 24}', '{sequence}', '{sequence - 1}', '{sequence * count}', '1700000000', '60 60 60 ', '0', 'channel', '2', '',
+          '20 {flags} 360 510 ', '0', '', '/', '{count}', '{count}', '{"2 " * count}', {arguments}}})
+    """
+
+
+def test_visits_with_page_views():
+    """They are looked up in the row of their time, which gets them, and in its neighbours."""
+    answers = run_lua(apply_views(1, ["a" * 8 + "b" * 8, "c" * 8], ["one", "zero", "two", "before"], "55")
+                      + apply_views(2, ["a" * 8 + "x" * 8, "c" * 8], ["next", "one", "other", "two"], "55")
+                      + apply_views(3, ["a" * 8 + "a" * 8, "c" * 8], ["far", "zero", "away", "before"], "45"))
+    assert answers == ["OK 3", "OK 4 ~ 1 3", "OK 6 ~ 2"]
+
+
 def test_edits_and_numbers():
     answers = run_lua("""
         local function edit(...) run('edit.lua', {'hits', 'ledger', 'day', 'hour', 'uv', 'uv2'}, {...}) end

@@ -88,7 +88,7 @@ def validator(schema):
 
 def target_of(operation, status):
     """The path of a request that gets this status."""
-    pages = {400: "%zz", 414: "x" * 513}
+    pages = {400: "%00", 414: "x" * 8192}
     sites = {404: "nowhere"}
     path = operation.path.replace("{site}", sites.get(status, "default")).replace("{page}", pages.get(status, "a"))
     if status == 400 and "{page}" not in operation.path and not operation.has_body:

@@ -142,3 +142,60 @@ def test_a_file_of_the_version_before(new_daemon, directory):
         assert hit(daemon, page, {"X-Request-Id": "order-17"})[0] == "counted", page
     assert store.totals() == {("default", "/a"): 3, ("default", "/b"): 2}
     assert hit(daemon, "/b", {"X-Request-Id": "7f3c"})[0] == "duplicate"
+
+
+# --- page views ---
+
+VIEW = "5f3c1a0b-e2d9-4c77-9d3e-0123456789ab"
+
+
+def test_a_view_counts_once(daemon, store):
+    """In the query or in a body of any type; by any method."""
+    assert ask(daemon, f"/v1/hit/default/a?view={VIEW}", {}, "POST") == ("counted", 1)
+    assert ask(daemon, f"/v1/hit/default/a?x=1&view={VIEW}", {}) == ("duplicate", 1)
+    for content_type in ("text/plain;charset=UTF-8", "application/x-www-form-urlencoded", "application/octet-stream"):
+        answer = daemon.fetch("/v1/hit/default/a", "POST", body=f"view={VIEW}".encode(), headers={"Content-Type": content_type})
+        assert answer.json()["status"] == "duplicate"
+    assert ask(daemon, f"/v1/hit/default/a?view={VIEW}x", {}) == ("counted", 2), "another view"
+    assert ask(daemon, f"/v1/hit/default/b?view={VIEW}", {}) == ("counted", 1), "another page"
+    assert daemon.fetch(f"/pixel/default/b.gif?view={VIEW}").headers["visitcount-status"] == "duplicate"
+    assert ask(daemon, f"/count.json?view={VIEW}", {}) == ("counted", 1)
+    assert daemon.fetch(f"/badge/default.svg?view={VIEW}").headers["visitcount-status"] == "duplicate"
+    assert store.totals() == {("default", "/a"): 2, ("default", "/b"): 1, ("default", "/"): 1}
+
+
+def test_a_view_replaces_the_token_of_a_proxy(daemon):
+    """A browser that asks again is another request for the proxy."""
+    stamp = STAMP.format(time.time(), 1)
+    assert ask(daemon, f"/v1/hit/default/a?view={VIEW}", {"X-Request-Id": stamp}) == ("counted", 1)
+    assert ask(daemon, f"/v1/hit/default/a?view={VIEW}", {"X-Request-Id": STAMP.format(time.time(), 2)}) == ("duplicate", 1)
+    assert ask(daemon, f"/v1/hit/default/a?view={VIEW}2", {"X-Request-Id": stamp}) == ("counted", 2)
+    assert ask(daemon, "/v1/hit/default/a", {"X-Request-Id": stamp}) == ("counted", 3)
+
+
+def test_a_key_goes_before_a_view(daemon):
+    assert ask(daemon, f"/v1/hit/default/a?view={VIEW}", {"Idempotency-Key": "one"}) == ("counted", 1)
+    assert ask(daemon, f"/v1/hit/default/a?view={VIEW}", {"Idempotency-Key": "two"}) == ("counted", 2)
+    assert ask(daemon, f"/v1/hit/default/a?view={VIEW}", {}) == ("counted", 3)
+
+
+@pytest.mark.parametrize("view", ["", "short", "x" * 15, "x" * 65, "x" * 15 + "/", "x" * 15 + "%20", "x" * 15 + "%C3%BC"])
+def test_a_view_that_is_refused(daemon, store, view):
+    for answer in (daemon.fetch(f"/v1/hit/default/a?view={view}"), daemon.fetch("/v1/hit/default/a", "POST", body=f"view={view}".encode())):
+        assert (answer.status, answer.error, answer.headers["visitcount-status"]) == (400, "bad_parameter", "refused; reason=bad-parameter")
+    assert store.totals() == {}
+
+
+def test_views_are_not_under_the_cap_of_keys(new_daemon, store):
+    daemon = new_daemon({"limits.idempotency_keys": "2/1h", "limits.idempotency_keys_total": "2/1h", **store.settings}).wait_for_store()
+    headers = {"X-Real-IP": "203.0.113.7"}
+    for number in range(1, 11):
+        assert ask(daemon, f"/v1/hit/default/a?view={VIEW}{number}", headers) == ("counted", number)
+    assert ask(daemon, f"/v1/hit/default/a?view={VIEW}1", headers) == ("duplicate", 10)
+
+
+def test_the_same_view_by_two_instances(new_daemon, store):
+    one = new_daemon(store.settings, name="one").wait_for_store()
+    other = new_daemon(store.settings, name="other").wait_for_store()
+    assert ask(one, f"/v1/hit/default/a?view={VIEW}", {}) == ("counted", 1)
+    assert ask(other, f"/v1/hit/default/a?view={VIEW}", {}) == ("duplicate", 1)

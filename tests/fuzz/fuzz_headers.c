@@ -238,7 +238,7 @@ static __attribute__((noinline)) void decide(struct judge *judge, struct input *
     client_read(&request, &ret_decision->client);
     visit_filter_judge(&judge->visit_filter, judge->app.config, &ret_decision->client, &page_ref,
                        &ret_decision->verdict);
-    ret_decision->has_token = token_read(&input->h2o.pool, &ret_decision->client, &visit);
+    ret_decision->has_token = token_read(&request, &ret_decision->client, &visit) == TOKEN_OK;
     if (ret_decision->has_token) {
         visit.second = clock_wall_ms() / 1000;
         visitors_identify(judge->app.visitors, &input->h2o.pool, &ret_decision->client, &page_ref,

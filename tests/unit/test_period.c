@@ -162,7 +162,7 @@ static void test_what_is_no_list_of_pages(void **state)
 {
     static const char *const texts[] = {"",       "[]",           "{}",        "\"/a\"",
                                         "[1]",    "[\"/a\"",      "null",      "[\"/a\",null]",
-                                        "[[]]",   "[\"../a\"]",   "[\"%ff\"]", "[\"/a\"] x",
+                                        "[[]]",   "[\"../a\"]",   "[\"%00\"]", "[\"/a\"] x",
                                         "['/a']", "[\"\\u0000\"]"};
     static struct page_list list;
     char many[PAGE_LIST_MAX * 4 + 16] = "[";

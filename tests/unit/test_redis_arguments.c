@@ -138,6 +138,10 @@ static void write_token(const struct traffic *traffic, size_t i, char text[STORE
         struct stamp stamp = {.ms = WALL_MS + (traffic->is_spread ? 4 * i : 0), .id = i};
 
         stamp_write(stamp, text);
+    } else if (traffic->window == STORE_WINDOW_VIEW) {
+        uint64_t id = i * UINT64_C(0x9e3779b97f4a7c15); /* in each part of a bucket */
+
+        memcpy(text, &id, STORE_VIEW_LENGTH);
     } else {
         snprintf(text, STORE_TOKEN_MAX, "token-%zu", i);
     }
@@ -171,8 +175,9 @@ static size_t fill(struct batch *batch, const struct traffic *traffic, struct vi
         visits[i].wants_uniques = true;
         if (traffic->window >= 0) {
             visits[i].token = tokens[i];
-            visits[i].token_length =
-                traffic->window == STORE_WINDOW_STAMPED ? STAMP_LENGTH : strlen(tokens[i]);
+            visits[i].token_length = traffic->window == STORE_WINDOW_STAMPED ? STAMP_LENGTH
+                                     : traffic->window == STORE_WINDOW_VIEW  ? STORE_VIEW_LENGTH
+                                                                             : strlen(tokens[i]);
             visits[i].token_window = (enum store_window)traffic->window;
         }
         batch_add(batch, page, strlen(page), &visits[i]);

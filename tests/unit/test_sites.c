@@ -83,6 +83,7 @@ static void test_origins(void **state)
     assert_false(site_rules_admit_origin(own, "https://a.exampl", 16));
     assert_false(site_rules_admit_origin(own, "http://a.example", 16));
     assert_false(site_rules_admit_origin(own, "", 0));
+    assert_false(site_rules_admit_origin(own, "null", 4));
     sites_destroy(sites);
 }
 

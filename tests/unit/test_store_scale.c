@@ -7,6 +7,7 @@
 
 #include "count/batch.h"
 #include "store/stamp.h"
+#include "store/token_buckets.h"
 
 #define FLOOD 1000000
 #define LIMIT 1000
@@ -157,7 +158,8 @@ static void test_a_flood_of_new_pages_does_not_fill_the_store(void **state)
 
 /*
  * adds tokens of STAMP_LENGTH bytes, or of the greatest length if they are a client's;
- * `in_a_bucket` of them have stamps in the same four milliseconds
+ * `in_a_bucket` of them have stamps in the same four milliseconds, or are page views of the same
+ * bucket
  */
 static void bring_tokens(struct fixture *fixture, enum store_window window, uint64_t first,
                          uint64_t in_a_bucket)
@@ -165,7 +167,9 @@ static void bring_tokens(struct fixture *fixture, enum store_window window, uint
     static char bytes[TOKENS_AT_ONCE][STORE_TOKEN_MAX];
     static struct store_token tokens[TOKENS_AT_ONCE];
     struct store_entry entry = entry_of("/", TOKENS_AT_ONCE);
-    size_t length = window == STORE_WINDOW_CLIENT ? STORE_TOKEN_MAX : STAMP_LENGTH;
+    size_t length = window == STORE_WINDOW_CLIENT ? STORE_TOKEN_MAX
+                    : window == STORE_WINDOW_VIEW ? STORE_VIEW_LENGTH
+                                                  : STAMP_LENGTH;
     struct store_batch batch =
         batch_of(EPOCH_A, ledger_of(fixture, EPOCH_A) + 1, TOKENS_AT_ONCE, &entry, 1);
 
@@ -173,7 +177,13 @@ static void bring_tokens(struct fixture *fixture, enum store_window window, uint
         uint64_t bucket = (first + i) / in_a_bucket;
 
         stamp_write((struct stamp){4 * bucket, hash_of(first + i)}, bytes[i]);
+        if (window == STORE_WINDOW_VIEW) {
+            memmove(bytes[i], bytes[i] + STAMP_ID_AT, STORE_VIEW_LENGTH);
+        }
         tokens[i] = (struct store_token){bytes[i], length, 0, window};
+    }
+    if (window == STORE_WINDOW_VIEW) {
+        batch.second = TOKEN_BUCKET_VIEW_S * (first / in_a_bucket);
     }
     batch.tokens = tokens;
     batch.token_count = TOKENS_AT_ONCE;
@@ -209,6 +219,10 @@ static void test_redis_room_for_tokens(void **state)
                  {"a stamp, of 1,000 a second", STORE_WINDOW_STAMPED, 4, 40},
                  {"a stamp, of less than 100 a second", STORE_WINDOW_STAMPED, 1, 120},
                  {"a stamp, of 1,000,000 a second", STORE_WINDOW_STAMPED, 4000, 80},
+                 {"a page view, of 1,000 a second", STORE_WINDOW_VIEW, 150000, 20},
+                 {"a page view, of 100 a second", STORE_WINDOW_VIEW, 15000, 20},
+                 {"a page view, of 10 a second", STORE_WINDOW_VIEW, 1500, 40},
+                 {"a page view, of 1 a second", STORE_WINDOW_VIEW, 150, 120},
                  {"another token of a proxy", STORE_WINDOW_ATTEMPT, 1, 80},
                  {"an Idempotency-Key of 128 characters", STORE_WINDOW_CLIENT, 1, 80}};
     struct fixture *fixture = open_fixture(state);

@@ -198,6 +198,108 @@ static void test_tokens_are_bytes(void **state)
     assert_false(answer.duplicates[1]);
 }
 
+/* ---- page views ---- */
+
+/* the token of the view `number`; its first byte chooses the part of a bucket in Redis */
+static struct store_token view_of(uint64_t number, char bytes[static STORE_VIEW_LENGTH])
+{
+    uint64_t id = htobe64(number);
+
+    memcpy(bytes, &id, sizeof(id));
+    return (struct store_token){
+        .bytes = bytes, .length = STORE_VIEW_LENGTH, .window = STORE_WINDOW_VIEW};
+}
+
+/* one visit of "/" with a view's token; whether it was a repetition */
+static bool views_at(struct fixture *fixture, uint64_t second, uint64_t number)
+{
+    char bytes[STORE_VIEW_LENGTH];
+    struct store_entry entry = entry_of("/", 1);
+    struct store_token token = view_of(number, bytes);
+    uint64_t before = total_of(fixture, "default", "/");
+    struct answer answer = apply_tokens_at(fixture, second, &entry, 1, &token, 1);
+
+    assert_total(answer, 0, before + (answer.duplicates[0] ? 0 : 1));
+    return answer.duplicates[0];
+}
+
+static void test_a_view_counts_once(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+
+    for (uint64_t start = bucket_start(); start < bucket_start() + 2 * TOKEN_BUCKET_VIEW_S;
+         start += 25) {
+        uint64_t number = start << 40 | start;
+
+        assert_false(views_at(fixture, start, number));
+        assert_true(views_at(fixture, start, number));
+        assert_true(views_at(fixture, start + STORE_WINDOW_VIEW_S, number));
+        assert_false(views_at(fixture, start, number + 1));
+        assert_false(views_at(fixture, start, number ^ UINT64_C(1) << 60)); /* of another part */
+        assert_true(views_at(fixture, start + 1, number ^ UINT64_C(1) << 60));
+        assert_false(views_at(fixture, start + 100 * TOKEN_BUCKET_VIEW_S, number));
+    }
+}
+
+/* a server's clock may be a little behind that of the one before */
+static void test_views_of_servers_whose_clocks_differ(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+
+    for (uint64_t into = 0; into < TOKEN_BUCKET_VIEW_S; into += 10) {
+        uint64_t second = bucket_start() + into;
+
+        assert_false(views_at(fixture, second, second));
+        assert_true(views_at(fixture, second - TOKEN_BUCKET_VIEW_SKEW_S, second));
+    }
+}
+
+static void test_views_of_pages_and_sites(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    char bytes[2][STORE_VIEW_LENGTH];
+    struct store_entry entries[] = {entry_of("/a", 3), entry_of("/b", 1)};
+    struct store_token tokens[] = {view_of(1, bytes[0]), view_of(2, bytes[1]), view_of(1, bytes[0]),
+                                   view_of(1, bytes[0])};
+    static const bool expected[] = {false, false, true, false};
+    static const bool again[] = {true, true, true, true};
+    struct answer answer;
+
+    tokens[3].entry = 1;
+    answer = apply_tokens_at(fixture, bucket_start(), entries, 2, tokens, 4);
+    assert_memory_equal(answer.duplicates, expected, sizeof(expected));
+    assert_total(answer, 0, 2);
+    assert_total(answer, 1, 1);
+    answer = apply_tokens_at(fixture, bucket_start() + 60, entries, 2, tokens, 4);
+    assert_memory_equal(answer.duplicates, again, sizeof(again));
+    assert_total(answer, 0, 2);
+}
+
+/* more of a part than a row has room for, in this bucket and the one before */
+static void test_many_views(void **state)
+{
+    struct fixture *fixture = open_fixture(state);
+    static char bytes[TOKENS_MAX][STORE_VIEW_LENGTH];
+    static struct store_token tokens[TOKENS_MAX];
+    struct store_entry entry = entry_of("/", TOKENS_MAX);
+    uint64_t rounds = 3000 / TOKENS_MAX + 1;
+    struct answer answer;
+
+    for (uint64_t pass = 0; pass < 3; pass++) {
+        for (uint64_t round = 0; round < rounds; round++) {
+            for (uint64_t i = 0; i < TOKENS_MAX; i++) {
+                tokens[i] = view_of(round * TOKENS_MAX + i + 1, bytes[i]);
+            }
+            answer = apply_tokens_at(fixture, bucket_start() + 110 * (pass / 2), &entry, 1, tokens,
+                                     TOKENS_MAX);
+            for (size_t i = 0; i < TOKENS_MAX; i++) {
+                assert_int_equal(answer.duplicates[i], pass != 0);
+            }
+        }
+    }
+    assert_true(total_of(fixture, "default", "/") == rounds * TOKENS_MAX);
+}
+
 /* ---- many ---- */
 
 static void test_many_tokens(void **state)
@@ -558,6 +660,10 @@ int main(void)
         FOR_BOTH(test_sites_have_tokens_of_their_own),
         FOR_BOTH(test_instances_share_tokens),
         FOR_BOTH(test_tokens_are_bytes),
+        FOR_BOTH(test_a_view_counts_once),
+        FOR_BOTH(test_views_of_servers_whose_clocks_differ),
+        FOR_BOTH(test_views_of_pages_and_sites),
+        FOR_BOTH(test_many_views),
         FOR_BOTH(test_many_tokens),
         FOR_BOTH(test_a_batch_sent_again_has_the_same_repetitions),
         FOR_BOTH(test_a_gap_remembers_no_token),

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/visit/token.h"
 
+#include "http/request/router.h"
 #include "store/stamp.h"
+#include "store/store.h"
 
 #include <limits.h>
 #include <setjmp.h>
@@ -12,12 +14,15 @@
 
 #include <cmocka.h>
 
+static h2o_req_t h2o;
+static struct request request;
+
 static int set_up(void **state)
 {
-    static h2o_mem_pool_t pool;
-
-    h2o_mem_init_pool(&pool);
-    *state = &pool;
+    memset(&h2o, 0, sizeof(h2o));
+    h2o_mem_init_pool(&h2o.pool);
+    request = (struct request){.h2o = &h2o, .method = METHOD_POST};
+    *state = &h2o.pool;
     return 0;
 }
 
@@ -37,7 +42,8 @@ static struct visit visit_of_attempt(h2o_mem_pool_t *pool, const char *request_i
     struct client client = {.headers.request_id = text(request_id), .is_behind_proxy = true};
     struct visit visit = {0};
 
-    assert_true(token_read(pool, &client, &visit));
+    (void)pool;
+    assert_int_equal(token_read(&request, &client, &visit), TOKEN_OK);
     return visit;
 }
 
@@ -48,10 +54,11 @@ static void test_without_a_token_all_of_it_is_set(void **state)
     struct visit visit;
 
     memset(&visit, 0xa5, sizeof(visit));
-    assert_true(token_read(*state, &client, &visit));
+    assert_int_equal(token_read(&request, &client, &visit), TOKEN_OK);
     assert_null(visit.token);
     assert_int_equal(visit.token_length, 0);
     assert_int_equal(visit.token_window, STORE_WINDOW_CLIENT);
+    (void)state;
 }
 
 static void assert_token(const struct visit *visit, const char *bytes, size_t length)
@@ -165,9 +172,10 @@ static void test_keys_of_clients_are_no_stamps(void **state)
     struct client client = {.headers.idempotency_key = text(key), .is_behind_proxy = true};
     struct visit visit;
 
-    assert_true(token_read(*state, &client, &visit));
+    assert_int_equal(token_read(&request, &client, &visit), TOKEN_OK);
     assert_token(&visit, key, strlen(key));
     assert_int_equal(visit.token_window, STORE_WINDOW_CLIENT);
+    (void)state;
 }
 
 static void test_a_client_is_not_believed_a_request_id(void **state)
@@ -175,8 +183,9 @@ static void test_a_client_is_not_believed_a_request_id(void **state)
     struct client client = {.headers.request_id = text("one")};
     struct visit visit;
 
-    assert_true(token_read(*state, &client, &visit));
+    assert_int_equal(token_read(&request, &client, &visit), TOKEN_OK);
     assert_null(visit.token);
+    (void)state;
 }
 
 static void test_keys_of_clients_come_first(void **state)
@@ -185,11 +194,77 @@ static void test_keys_of_clients_come_first(void **state)
                             .is_behind_proxy = true};
     struct visit visit;
 
-    assert_true(token_read(*state, &client, &visit));
+    assert_int_equal(token_read(&request, &client, &visit), TOKEN_OK);
     assert_token(&visit, "two", 3);
     assert_int_equal(visit.token_window, STORE_WINDOW_CLIENT);
     client.headers.idempotency_key = text("with blank");
-    assert_false(token_read(*state, &client, &visit));
+    assert_int_equal(token_read(&request, &client, &visit), TOKEN_BAD_KEY);
+    (void)state;
+}
+
+/* reads the token of a request of a proxy with this query and this body */
+static enum token_status read_view(const char *query, const char *body, struct visit *ret_visit)
+{
+    struct client client = {.headers.request_id = text("one"), .is_behind_proxy = true};
+
+    request.query = text(query);
+    h2o.entity = text(body);
+    return token_read(&request, &client, ret_visit);
+}
+
+static void test_a_page_view_has_a_token_of_its_own(void **state)
+{
+    static const char first[] = "view=0123456789abcdef";
+    struct visit visit;
+    struct visit other;
+
+    assert_int_equal(read_view(first, "", &visit), TOKEN_OK);
+    assert_int_equal(visit.token_window, STORE_WINDOW_VIEW);
+    assert_int_equal(visit.token_length, STORE_VIEW_LENGTH);
+    assert_int_equal(read_view("", first, &other), TOKEN_OK); /* in the body as well */
+    assert_token(&other, visit.token, STORE_VIEW_LENGTH);
+    assert_int_equal(read_view("x=1&view=0123456789%61bcdef&y", "", &other), TOKEN_OK);
+    assert_token(&other, visit.token, STORE_VIEW_LENGTH);
+    assert_int_equal(read_view("view=0123456789abcdeF", "", &other), TOKEN_OK);
+    assert_memory_not_equal(visit.token, other.token, STORE_VIEW_LENGTH);
+    assert_int_equal(read_view("", "", &other), TOKEN_OK);
+    assert_int_equal(other.token_window, STORE_WINDOW_ATTEMPT);
+    assert_int_equal(read_view("", "[\"/a\"]", &other), TOKEN_OK);
+    assert_int_equal(other.token_window, STORE_WINDOW_ATTEMPT);
+    (void)state;
+}
+
+static void test_views_that_are_refused(void **state)
+{
+    char longest[TOKEN_VIEW_MAX + sizeof("view=")] = "view=";
+    static const char *const wrong[] = {"view=",
+                                        "view",
+                                        "view=0123456789abcde",
+                                        "view=0123456789abcdef%20",
+                                        "view=0123456789abcdef+",
+                                        "view=0123456789abcdef%00",
+                                        "view=0123456789abcde\xc3\xbc"};
+    struct visit visit;
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(read_view(wrong[i], "", &visit), TOKEN_BAD_VIEW);
+    }
+    memset(longest + 5, 'x', TOKEN_VIEW_MAX);
+    assert_int_equal(read_view(longest, "", &visit), TOKEN_OK);
+    longest[5] = '/';
+    assert_int_equal(read_view(longest, "", &visit), TOKEN_BAD_VIEW);
+    (void)state;
+}
+
+static void test_a_key_of_a_client_comes_before_a_view(void **state)
+{
+    struct client client = {.headers.idempotency_key = text("two")};
+    struct visit visit;
+
+    request.query = text("view=0123456789abcdef");
+    assert_int_equal(token_read(&request, &client, &visit), TOKEN_OK);
+    assert_int_equal(visit.token_window, STORE_WINDOW_CLIENT);
+    (void)state;
 }
 
 int main(void)
@@ -197,6 +272,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_without_a_token_all_of_it_is_set, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_request_ids_of_nginx_are_packed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_page_view_has_a_token_of_its_own, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_views_that_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_key_of_a_client_comes_before_a_view, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_other_text_stays_and_is_never_as_long, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_request_ids_with_a_time_are_stamps, set_up, tear_down),

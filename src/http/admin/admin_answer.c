@@ -101,9 +101,7 @@ bool admin_answer_parse_page(struct request *request, const char *name, struct p
     page = page != NULL ? page : "/";
     status = page_key_from_path(page, strlen(page), ret_page);
     if (status != PAGE_KEY_OK) {
-        response_send_error(request, 400, "bad_page", "%s%s", page_key_status_text(status),
-                            status == PAGE_KEY_BAD_ENCODING ? "; a \"%\" itself is written %25"
-                                                            : "");
+        response_send_error(request, 400, "bad_page", "%s", page_key_status_text(status));
     }
     return status == PAGE_KEY_OK;
 }

@@ -217,6 +217,24 @@ static bool charge_visit(struct waiting *waiting, const struct client *client,
     return verdict == NOVELTY_OK;
 }
 
+/** Reads the token of the visit. Returns false if it has answered the request. */
+static bool read_token(struct request *request, const struct client *client, struct visit *visit)
+{
+    switch (token_read(request, client, visit)) {
+    case TOKEN_OK:
+        return !refuses_token(request, visit);
+    case TOKEN_BAD_KEY:
+        http_error_respond(request, HTTP_ERROR_BAD_IDEMPOTENCY_KEY,
+                           "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
+        return false;
+    case TOKEN_BAD_VIEW:
+        http_error_respond(request, HTTP_ERROR_BAD_PARAMETER,
+                           "view is %d to %d of A-Z a-z 0-9 . _ -", TOKEN_VIEW_MIN, TOKEN_VIEW_MAX);
+        return false;
+    }
+    return false;
+}
+
 static void count_visit(struct request *request, const struct client *client,
                         const struct page_ref *page_ref)
 {
@@ -227,12 +245,7 @@ static void count_visit(struct request *request, const struct client *client,
 
     waiting =
         h2o_mem_alloc_pool(&request->h2o->pool, sizeof(*waiting) + site_length + page->length + 2);
-    if (!token_read(&request->h2o->pool, client, &waiting->visit)) {
-        http_error_respond(request, HTTP_ERROR_BAD_IDEMPOTENCY_KEY,
-                           "Idempotency-Key is 1 to %d visible ASCII characters", STORE_TOKEN_MAX);
-        return;
-    }
-    if (refuses_token(request, &waiting->visit)) {
+    if (!read_token(request, client, &waiting->visit)) {
         return;
     }
     waiting->visit.second = second_of(request);
@@ -263,6 +276,23 @@ static void count_visit(struct request *request, const struct client *client,
     }
 }
 
+/** Refuses a visit from another origin. The page may read why: the answer has no number. */
+static void refuse_origin(struct request *request, const struct page_ref *page_ref)
+{
+    h2o_iovec_t origin = request_header_named(request, "origin");
+    bool is_hidden = h2o_memis(origin.base, origin.len, H2O_STRLIT("null"));
+
+    if (origin.len != 0) {
+        request->allow_origin = h2o_iovec_init(H2O_STRLIT("*"));
+    }
+    http_error_respond(request, HTTP_ERROR_ORIGIN,
+                       "site %s counts visits from its own pages only%s", page_ref->site,
+                       is_hidden
+                           ? "; the browser did not say of which origin this page is (Origin: "
+                             "null)"
+                           : "");
+}
+
 static void refuse_visit(struct request *request, const struct page_ref *page_ref,
                          const struct visit_filter_verdict *verdict)
 {
@@ -276,8 +306,7 @@ static void refuse_visit(struct request *request, const struct page_ref *page_re
         http_error_respond(request, HTTP_ERROR_PAGE, "site %s does not count this page",
                            page_ref->site);
     } else {
-        http_error_respond(request, verdict->http_error,
-                           "site %s counts visits from its own pages only", page_ref->site);
+        refuse_origin(request, page_ref);
     }
 }
 

@@ -7,14 +7,20 @@
  *
  *   - The path ends before the first "?" or "#".
  *   - Percent-encoding is decoded once ("%2541" is the page "%41"). A decoded "/" separates
- *     segments like any other ("a%2Fb" is "a/b"). An invalid encoding is refused.
- *   - The result must be UTF-8 (RFC 3629) without control characters (C0, DEL, C1). Nothing else
- *     changes: letters keep their case, and there is no Unicode normalisation.
+ *     segments like any other ("a%2Fb" is "a/b").
+ *   - A segment of the path that does not decode to UTF-8 (RFC 3629), or has a "%" without two
+ *     hexadecimal digits, is not decoded: "/100%" is "/100%", and "/caf%e9" is "/caf%E9". Its
+ * digits become upper case, and its bytes above 0x7f are encoded. So each spelling has one key.
+ *   - Control characters (C0, DEL, C1) are refused. Nothing else changes: letters keep their case,
+ *     and there is no Unicode normalisation.
  *   - Empty segments are dropped: "//a///b/" is "/a/b".
  *   - Segments "." and ".." are refused. Resolving them would count a page that the client did not
  *     name; keeping them would count one page under two keys.
  *   - "index.html" at the end is dropped: "/blog/index.html" is "/blog".
- *   - The key has 1 to STORE_PAGE_MAX bytes.
+ *   - A key has 1 to STORE_PAGE_MAX bytes. A longer one is cut, and ends with "~" and a hash of all
+ *     of it in 16 hexadecimal digits. A path of more than PAGE_KEY_PATH_MAX bytes is refused.
+ *
+ * The snippet (src/web/count.js) has the same rules. tests/page_keys.json has cases for both.
  */
 #ifndef VISITCOUNTD_HTTP_PAGE_KEY_H
 #define VISITCOUNTD_HTTP_PAGE_KEY_H
@@ -24,6 +30,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/** Longest path that names a page, in bytes. */
+#define PAGE_KEY_PATH_MAX 8192
+
 /** The key of a page. */
 struct page_key {
     size_t length;
@@ -32,11 +41,9 @@ struct page_key {
 
 enum page_key_status {
     PAGE_KEY_OK,
-    PAGE_KEY_BAD_ENCODING, /* "%" without two hexadecimal digits */
-    PAGE_KEY_BAD_UTF8,
     PAGE_KEY_CONTROL,     /* a control character */
     PAGE_KEY_DOT_SEGMENT, /* "." or ".." */
-    PAGE_KEY_TOO_LONG
+    PAGE_KEY_TOO_LONG     /* the path has more than PAGE_KEY_PATH_MAX bytes */
 };
 
 /**

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "config/origin.h"
 #include "http/visit/bots.h"
 #include "store/store.h"
 
@@ -310,7 +311,7 @@ void sites_for_each(const struct sites *sites,
 bool site_rules_admit_origin(const struct site_rules *rules, const char *origin, size_t length)
 {
     for (size_t i = 0; i < rules->origin_count; i++) {
-        if (strlen(rules->origins[i]) == length && memcmp(rules->origins[i], origin, length) == 0) {
+        if (origin_matches(rules->origins[i], origin, length)) {
             return true;
         }
     }

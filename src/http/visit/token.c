@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/visit/token.h"
 
+#include "base/map.h"
+#include "http/request/router.h"
 #include "store/stamp.h"
 #include "store/store.h"
 
@@ -148,16 +150,61 @@ static void take_attempt(struct visit *visit, h2o_mem_pool_t *pool, h2o_iovec_t 
     }
 }
 
-bool token_read(h2o_mem_pool_t *pool, const struct client *client, struct visit *visit)
+static bool is_view(h2o_iovec_t value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.base[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '.' || c == '_' || c == '-')) {
+            return false;
+        }
+    }
+    return value.len >= TOKEN_VIEW_MIN && value.len <= TOKEN_VIEW_MAX;
+}
+
+/* sets the token of a page view: 64 bits that stand for its text */
+static void set_view(struct visit *visit, h2o_mem_pool_t *pool, h2o_iovec_t value)
+{
+    /* public and constant: all instances and versions must make the same of a token */
+    static const uint64_t secret[2] = {UINT64_C(0x2f76312f76696577), UINT64_C(0x746f6b656e6b6579)};
+    uint64_t bits = htobe64(map_hash(secret, value.base, value.len));
+    char *bytes = h2o_mem_alloc_pool(pool, STORE_VIEW_LENGTH);
+
+    memcpy(bytes, &bits, STORE_VIEW_LENGTH);
+    set_token(visit, h2o_iovec_init(bytes, STORE_VIEW_LENGTH), STORE_WINDOW_VIEW);
+}
+
+/* finds `view` in the query, or in a body of the same form */
+static bool find_view(const struct request *request, h2o_iovec_t *ret_value)
+{
+    h2o_iovec_t body = request->h2o->entity;
+
+    return (request->query.len != 0 && request_parameter(request, "view", ret_value)) ||
+           (body.len != 0 && request->method == METHOD_POST &&
+            request_find_parameter(&request->h2o->pool, body, "view", ret_value));
+}
+
+enum token_status token_read(const struct request *request, const struct client *client,
+                             struct visit *visit)
 {
     const struct request_headers *headers = &client->headers;
+    h2o_mem_pool_t *pool = &request->h2o->pool;
+    h2o_iovec_t view;
 
     set_token(visit, h2o_iovec_init(NULL, 0), STORE_WINDOW_CLIENT);
     if (headers->idempotency_key.len != 0) {
-        return take_text(visit, pool, headers->idempotency_key, STORE_WINDOW_CLIENT);
+        return take_text(visit, pool, headers->idempotency_key, STORE_WINDOW_CLIENT)
+                   ? TOKEN_OK
+                   : TOKEN_BAD_KEY;
     }
-    if (client->is_behind_proxy) {
+    if (find_view(request, &view)) {
+        if (!is_view(view)) {
+            return TOKEN_BAD_VIEW;
+        }
+        set_view(visit, pool, view);
+    } else if (client->is_behind_proxy) {
         take_attempt(visit, pool, headers->request_id);
     }
-    return true;
+    return TOKEN_OK;
 }

@@ -19,7 +19,8 @@
 --    4  ledger_key: hash
 --   then the buckets of each group of tokens: sets, first those of this version and then those of version
 --   0.2. For each group of stamps there are two keys: the row, a string of concatenated ids of 8 bytes, and
---   the set of the stamps that arrived when the row was full;
+--   the set of the stamps that arrived when the row was full. For each group of page views there are two
+--   such keys for the bucket of the batch's time, and then two for each neighbour to search;
 --   if there are visitors, at least two HyperLogLogs: the site's and those of some pages.
 --
 -- ARGV:
@@ -37,8 +38,10 @@
 --       first one receives the tokens); flags: 1 if all tokens differ, plus 2 to search old forms too; the
 --       least remaining lifetime of this bucket in seconds; the lifetime to set if less remains; number of
 --       buckets of version 0.2 to search
---   11  stamp_groups: the least remaining lifetime of the buckets of stamps in seconds; then a digit for each
---       group, 1 if all its stamps differ; then "+" to search old forms too
+--   11  stamp_groups: of stamps and of page views: the least remaining lifetime in seconds of the rows of
+--       stamps; a digit for each group: 1 if all its ids differ, plus 2 for each row of page views to search;
+--       "+" to search old forms too; if there are page views, the least remaining lifetime of their rows and
+--       the lifetime to set
 --   12  visited_count: number of pages with visitors
 --   then the names of the pages, the site first, and as many hits;
 --   for each page with visitors: page number; 1 to return its number of visitors, else 0; how many
@@ -185,10 +188,11 @@ local first_visitors_key = FIRST_BUCKET
 if token_groups ~= '' or stamp_groups ~= '' then
     local groups = token_groups ~= '' and numbers_in(token_groups) or {}
     -- numbers_in() would cost as much as writing the stamps
-    local stamps_live, are_distinct, old = string.match(stamp_groups, '^(%d+) (%d+)(%+?)$')
-    stamps_live, are_distinct = tonumber(stamps_live), are_distinct or ''
+    local stamps_live, row_groups, old, views_live, views_full =
+        string.match(stamp_groups, '^(%d+) (%d+)(%+?) ?(%d*) ?(%d*)')
+    stamps_live, views_live, row_groups = tonumber(stamps_live), tonumber(views_live), row_groups or ''
     local stamp_arguments = old == '+' and 2 or 1 -- per group
-    local at = #ARGV + 1 - stamp_arguments * #are_distinct -- index of the next argument
+    local at = #ARGV + 1 - stamp_arguments * #row_groups -- index of the next argument
     for i = 1, #groups, 6 do
         at = at - groups[i] - (groups[i + 5] ~= 0 and 1 or 0)
     end
@@ -311,7 +315,12 @@ if token_groups ~= '' or stamp_groups ~= '' then
         return seen
     end
 
-    for group = 1, #are_distinct do
+    for group = 1, #row_groups do
+        local flags = string.byte(row_groups, group) - 48 -- "0"
+        local next_key, least, full = first_visitors_key + 2, stamps_live, stamps_live + 1
+        if flags >= 2 then
+            next_key, least, full = first_visitors_key + flags - flags % 2, views_live, views_full
+        end
         local row, more, stamps = KEYS[first_visitors_key], KEYS[first_visitors_key + 1], ARGV[at]
         local old_ids = stamp_arguments == 2 and ARGV[at + 1]
         local count = math.floor(#stamps / STAMP_LENGTH) -- Lua 5.4 would format the quotient as 4.0
@@ -320,8 +329,16 @@ if token_groups ~= '' or stamp_groups ~= '' then
         if old_ids and kept ~= '' then
             seen = find_in_row(kept, old_ids, stamps, seen)
         end
+        for other = first_visitors_key + 2, next_key - 2, 2 do
+            local others = redis.call('GET', KEYS[other]) or ''
+            seen = others ~= '' and find_in_row(others, stamps, stamps, seen or nil) or seen
+            if #others >= STAMPS_MAX then
+                local parts = split(stamps)
+                seen = find_in_set(KEYS[other + 1], parts, parts, 1, count, seen or nil)
+            end
+        end
         local lives = kept ~= '' and redis.call('TTL', row) or -2
-        local lifetime = lives < stamps_live and stamps_live + 1
+        local lifetime = lives < least and full
         if #kept >= STAMPS_MAX then
             local parts = split(stamps)
             seen, lives = find_in_set(more, parts, parts, 1, count, seen)
@@ -329,19 +346,19 @@ if token_groups ~= '' or stamp_groups ~= '' then
                 seen = find_in_set(more, split(old_ids), parts, 1, count, seen)
             end
             parts = take_out_repeated(parts, 1, count, seen or {})
-            add_to_set(more, lives < stamps_live and stamps_live + 1, parts, 1, #parts)
+            add_to_set(more, lives < least and full, parts, 1, #parts)
             if lifetime then -- without the row, later batches would not search the set
                 additions[#additions + 1] = {'EXPIRE', row, false, {lifetime}, 1, 1}
             end
         else
-            if seen or refused or string.sub(are_distinct, group, group) == '0' then
+            if seen or refused or flags % 2 == 0 then
                 stamps = table.concat(take_out_repeated(split(stamps), 1, count, seen or {}))
             end
             if stamps ~= '' then
                 additions[#additions + 1] = {'APPEND', row, lifetime, {stamps}, 1, 1}
             end
         end
-        at, taken, first_visitors_key = at + stamp_arguments, taken + count, first_visitors_key + 2
+        at, taken, first_visitors_key = at + stamp_arguments, taken + count, next_key
     end
 end
 

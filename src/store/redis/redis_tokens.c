@@ -19,6 +19,12 @@
  */
 #define STAMP_BUCKET_MS 4
 
+/*
+ * The parts of a bucket of page views, so that a lookup searches few of them. The first byte of an
+ * id chooses its part. At 1,700 views per second the row of a part is full.
+ */
+#define VIEW_SHARDS 256
+
 /* Redis rounds the remaining lifetime, and the next batch may be sent in the next second */
 #define LIFE_ROUNDED_S 2
 
@@ -67,32 +73,55 @@ static void add_window(struct redis_tokens *tokens, enum store_window window, si
     }
 }
 
-/* returns the group of a stamp, new for the first of a bucket; searches from the latest group */
-static uint32_t group_of_stamp(struct redis_tokens *tokens, size_t first_group,
-                               const struct store_token *token)
+/* whether tokens of a window are ids of 8 bytes that Redis keeps in rows */
+static bool is_packed(enum store_window window)
 {
-    uint64_t bucket = stamp_read(token->bytes).ms / STAMP_BUCKET_MS;
+    return window == STORE_WINDOW_STAMPED || window == STORE_WINDOW_VIEW;
+}
 
+/* returns the id that Redis keeps for a stamp or for a page view */
+static uint64_t packed_id(const struct redis_tokens *tokens, const struct store_token *token)
+{
+    uint64_t page = tokens->pages[token->entry];
+
+    return token->window == STORE_WINDOW_STAMPED ? token_key_stamp_id(token->bytes, page)
+                                                 : token_key_view_id(token->bytes, page);
+}
+
+/* returns the group of a stamp or a view, new for the first one; searches from the latest group */
+static uint32_t group_of_packed(struct redis_tokens *tokens, size_t first_group,
+                                const struct store_token *token)
+{
+    struct redis_token_group group = {.window = token->window};
+
+    if (token->window == STORE_WINDOW_STAMPED) {
+        group.buckets.number = stamp_read(token->bytes).ms / STAMP_BUCKET_MS;
+    } else {
+        group.buckets = token_buckets_of_views(tokens->batch->second);
+        group.shard = packed_id(tokens, token) >> 56;
+    }
     for (size_t i = tokens->group_count; i-- != first_group;) {
-        if (tokens->groups[i].buckets.number == bucket) {
+        const struct redis_token_group *other = &tokens->groups[i];
+
+        if (other->buckets.number == group.buckets.number && other->shard == group.shard &&
+            other->window == group.window) {
             return (uint32_t)i;
         }
     }
-    add_group(tokens, &(struct redis_token_group){.window = STORE_WINDOW_STAMPED,
-                                                  .buckets = {.number = bucket}});
+    add_group(tokens, &group);
     return (uint32_t)tokens->group_count - 1;
 }
 
-/* appends the stamps by group: counts the groups first, then places each stamp */
-static void add_stamps(struct redis_tokens *tokens, size_t position)
+/* appends stamps and page views by group: counts the groups first, then places each token */
+static void add_packed(struct redis_tokens *tokens, size_t position)
 {
     const struct store_batch *batch = tokens->batch;
     size_t first_group = tokens->group_count;
     uint32_t *group_of = alloc_zero(batch->token_count, sizeof(*group_of));
 
     for (size_t i = 0; i < batch->token_count; i++) {
-        if (batch->tokens[i].window == STORE_WINDOW_STAMPED) {
-            group_of[i] = group_of_stamp(tokens, first_group, &batch->tokens[i]);
+        if (is_packed(batch->tokens[i].window)) {
+            group_of[i] = group_of_packed(tokens, first_group, &batch->tokens[i]);
             tokens->groups[group_of[i]].count++;
         }
     }
@@ -102,7 +131,7 @@ static void add_stamps(struct redis_tokens *tokens, size_t position)
         tokens->groups[i].count = 0;
     }
     for (size_t i = 0; i < batch->token_count; i++) {
-        if (batch->tokens[i].window == STORE_WINDOW_STAMPED) {
+        if (is_packed(batch->tokens[i].window)) {
             struct redis_token_group *group = &tokens->groups[group_of[i]];
 
             tokens->order[group->first + group->count++] = (uint32_t)i;
@@ -139,7 +168,7 @@ void redis_tokens_init(struct redis_tokens *tokens, const struct store_batch *ba
     add_window(tokens, STORE_WINDOW_ATTEMPT, &position);
     add_window(tokens, STORE_WINDOW_CLIENT, &position);
     add_window(tokens, STORE_WINDOW_DAY, &position);
-    add_stamps(tokens, position);
+    add_packed(tokens, position);
 }
 
 void redis_tokens_finish(struct redis_tokens *tokens)
@@ -148,20 +177,17 @@ void redis_tokens_finish(struct redis_tokens *tokens)
     free(tokens->groups);
 }
 
-static bool is_stamped(const struct redis_token_group *group)
-{
-    return group->window == STORE_WINDOW_STAMPED;
-}
-
 static size_t count_of(const struct token_buckets *buckets)
 {
     return 1 + buckets->before + buckets->after;
 }
 
-/* number of buckets that may contain the tokens; a group of stamps has a string and a set */
+/* number of keys that may contain the tokens; a row has a string and a set */
 static size_t bucket_count(const struct redis_token_group *group)
 {
-    return is_stamped(group) ? 2 : count_of(&group->buckets);
+    size_t count = count_of(&group->buckets);
+
+    return is_packed(group->window) ? 2 * count : count;
 }
 
 /* whether to look the tokens of a group up in the buckets of version 0.2 as well */
@@ -205,6 +231,30 @@ static void add_key(struct redis_command *command, const char *site, const char 
     redis_request_add_key(command, site, name);
 }
 
+/* adds the keys of a row: the string, and the set of the ids that arrived when it was full */
+static void add_row_keys(struct redis_command *command, const char *site,
+                         const struct redis_token_group *group)
+{
+    const struct token_buckets *buckets = &group->buckets;
+    uint64_t first = buckets->number * VIEW_SHARDS + group->shard;
+
+    if (group->window == STORE_WINDOW_STAMPED) {
+        add_key(command, site, "stamps:", buckets->number);
+        add_key(command, site, "stamps:more:", buckets->number);
+        return;
+    }
+    add_key(command, site, "views:", first);
+    add_key(command, site, "views:more:", first);
+    if (buckets->before != 0) {
+        add_key(command, site, "views:", first - VIEW_SHARDS);
+        add_key(command, site, "views:more:", first - VIEW_SHARDS);
+    }
+    if (buckets->after != 0) {
+        add_key(command, site, "views:", first + VIEW_SHARDS);
+        add_key(command, site, "views:more:", first + VIEW_SHARDS);
+    }
+}
+
 /* adds the keys of sets: first that of the batch's time */
 static void add_set_keys(struct redis_command *command, const char *site, const char *kind,
                          const struct token_buckets *buckets)
@@ -239,9 +289,8 @@ void redis_tokens_add_keys(const struct redis_tokens *tokens, struct redis_comma
     for (size_t i = 0; i < tokens->group_count; i++) {
         const struct redis_token_group *group = &tokens->groups[i];
 
-        if (is_stamped(group)) {
-            add_key(command, site, "stamps:", group->buckets.number);
-            add_key(command, site, "stamps:more:", group->buckets.number);
+        if (is_packed(group->window)) {
+            add_row_keys(command, site, group);
             continue;
         }
         add_set_keys(command, site, kinds[group->window], &group->buckets);
@@ -338,11 +387,23 @@ static void put_group(const struct redis_tokens *tokens, const struct redis_toke
     redis_store_list_put(store, old_bucket_count(tokens, group));
 }
 
+/* puts the lifetimes of the rows of page views */
+static void put_view_lifetimes(struct redis_store *store)
+{
+    uint64_t view_s = store_token_ttl_s(STORE_WINDOW_VIEW, store->keep_tokens_s);
+
+    buf_putc(&store->list, ' ');
+    redis_store_list_put(store, view_s);
+    redis_store_list_put(store, view_s + TOKEN_BUCKET_VIEW_S);
+}
+
 void redis_tokens_add_groups(const struct redis_tokens *tokens, struct redis_store *store)
 {
+    bool has_views = false;
+
     redis_store_list_begin(store);
     for (size_t i = 0; i < tokens->group_count; i++) {
-        if (!is_stamped(&tokens->groups[i])) {
+        if (!is_packed(tokens->groups[i].window)) {
             put_group(tokens, &tokens->groups[i], store);
         }
     }
@@ -351,27 +412,33 @@ void redis_tokens_add_groups(const struct redis_tokens *tokens, struct redis_sto
     for (size_t i = 0; i < tokens->group_count; i++) {
         const struct redis_token_group *group = &tokens->groups[i];
 
-        if (is_stamped(group)) {
+        if (is_packed(group->window)) {
+            size_t rows = group->window == STORE_WINDOW_VIEW ? count_of(&group->buckets) : 0;
+
             if (store->list.length == 0) {
-                redis_store_list_put(store, store_token_ttl_s(group->window, store->keep_tokens_s));
+                redis_store_list_put(store,
+                                     store_token_ttl_s(STORE_WINDOW_STAMPED, store->keep_tokens_s));
             }
-            buf_putc(&store->list, are_distinct(tokens, group) ? '1' : '0');
+            has_views = has_views || rows != 0;
+            buf_putc(&store->list, (char)('0' + 2 * rows + (are_distinct(tokens, group) ? 1 : 0)));
         }
     }
     if (tokens->batch->finds_old_tokens && store->list.length != 0) {
         buf_putc(&store->list, '+');
     }
+    if (has_views) {
+        put_view_lifetimes(store);
+    }
     redis_store_list_add(store);
 }
 
-/* adds the concatenated ids of a group of stamps as one argument */
-static void add_stamp_ids(const struct redis_tokens *tokens, const struct redis_token_group *group,
-                          struct redis_store *store)
+/* adds the concatenated ids of a group of stamps or page views as one argument */
+static void add_packed_ids(const struct redis_tokens *tokens, const struct redis_token_group *group,
+                           struct redis_store *store)
 {
     redis_store_list_begin(store);
     for (size_t i = 0; i < group->count; i++) {
-        const struct store_token *token = token_at(tokens, group->first + i);
-        uint64_t id = htobe64(token_key_stamp_id(token->bytes, tokens->pages[token->entry]));
+        uint64_t id = htobe64(packed_id(tokens, token_at(tokens, group->first + i)));
 
         buf_append(&store->list, &id, sizeof(id));
     }
@@ -430,10 +497,12 @@ void redis_tokens_add(const struct redis_tokens *tokens, struct redis_store *sto
     for (size_t i = 0; i < tokens->group_count; i++) {
         const struct redis_token_group *group = &tokens->groups[i];
 
-        if (is_stamped(group)) {
-            add_stamp_ids(tokens, group, store);
-            if (batch->finds_old_tokens) {
+        if (is_packed(group->window)) {
+            add_packed_ids(tokens, group, store);
+            if (batch->finds_old_tokens && group->window == STORE_WINDOW_STAMPED) {
                 add_old_stamp_ids(tokens, group, store);
+            } else if (batch->finds_old_tokens) {
+                add_packed_ids(tokens, group, store); /* no older version knows page views */
             }
             continue;
         }

@@ -26,6 +26,7 @@ struct redis_token_group {
     size_t first; /* index of the first one in `order` */
     size_t count;
     struct token_buckets buckets; /* of stamps: only the number */
+    uint64_t shard;               /* of page views: the part of the bucket; else 0 */
 };
 
 /**

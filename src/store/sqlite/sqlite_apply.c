@@ -140,7 +140,7 @@ int sqlite_file_find_old(struct sqlite_file *file, const struct store_batch *bat
     int found;
 
     require(token->length <= STORE_TOKEN_MAX);
-    if (!token_key_has_page(token->window)) {
+    if (!token_key_has_page(token->window) || token->window == STORE_WINDOW_VIEW) {
         return 0; /* its form did not change */
     }
     found = find_form(file, batch, window, token->bytes, token->length);
