@@ -84,7 +84,8 @@ void spill_recall(struct batch *batch)
 struct answer_context {
     const struct spill_record *spill_record;
     const struct estimate_before *pages;
-    struct list unknown; /* visits that the store may have refused */
+    bool is_outdated;    /* the record will be set aside: the site was repaired */
+    struct list unknown; /* visits that may not be counted in the end */
 };
 
 static void answer_journaled(void *data, struct visit *visit, size_t entry)
@@ -93,8 +94,8 @@ static void answer_journaled(void *data, struct visit *visit, size_t entry)
     struct visit_answer answer = {.status = VISIT_JOURNALED, .uniques = STORE_NONE};
 
     /* the page was not known when the visit came: the store may have refused it as a new page */
-    if (context->spill_record->was_limited &&
-        context->pages[entry].since_us >= visit->accepted_at_us) {
+    if (context->is_outdated || (context->spill_record->was_limited &&
+                                 context->pages[entry].since_us >= visit->accepted_at_us)) {
         list_append(&context->unknown, &visit->link);
         return;
     }
@@ -112,7 +113,11 @@ static void finish_written(struct spill_record *spill_record)
     struct batch *batch = spill_record->batch;
     struct estimate_before *pages =
         alloc_zero(batch->sealed_batch->content.entry_count, sizeof(*pages));
-    struct answer_context context = {.spill_record = spill_record, .pages = pages};
+    struct answer_context context = {
+        .spill_record = spill_record,
+        .pages = pages,
+        .is_outdated = lane->session.ledger.generation < lane->site->generation.latest,
+    };
 
     list_init(&context.unknown);
     spill_record->is_written = true;
@@ -122,8 +127,10 @@ static void finish_written(struct spill_record *spill_record)
     free(pages);
     waiting_visits_answer_uncounted(
         &lane->site->visits, &context.unknown, VISIT_UNKNOWN,
-        "the store did not confirm the visit in time; its page may be one "
-        "more than the site may have");
+        context.is_outdated ? "the site was repaired while the store had not confirmed the visit; "
+                              "it may have been counted"
+                            : "the store did not confirm the visit in time; its page may be one "
+                              "more than the site may have");
 }
 
 static void take_out(void *data, struct visit *visit, size_t entry)

@@ -131,6 +131,19 @@ def test_for_those_who_listen(browser, full):
     assert browser.run("return [...document.querySelectorAll('[aria-labelledby]')].every(e => document.getElementById(e.getAttribute('aria-labelledby')))")
 
 
+def test_what_is_not_counted_appears(browser, full):
+    """The table is not there before the first ignored visit; then it comes with the next visit that counts."""
+    browser.look(full, "/")
+    wait_until(lambda: number(browser, "state") == "live", "the stream")
+    assert number(browser, "uncounted") == ""
+    full.fetch("/v1/hit/default/about", headers={"Sec-Purpose": "prefetch"})
+    full.fetch("/v1/hit/default/about")
+    wait_until(lambda: number(browser, "uncounted") != "", "the table")
+    rows = browser.run("return [...document.querySelectorAll('#uncounted tbody tr')].map(row => [...row.cells].map(cell => cell.textContent))")
+    assert rows == [["prefetch", "1"]]
+    assert browser.complaints() == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everything_can_be_read(browser, full, scheme):
     browser.look(full, "/", scheme=scheme)

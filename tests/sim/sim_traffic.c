@@ -201,7 +201,7 @@ static void try_at(struct sim_traffic *traffic, size_t request, struct sim_insta
     snprintf(site, sizeof(site), "site%zu", asked->site);
     snprintf(page, sizeof(page), "/%zu", asked->page);
     if (engine_visit(instance->engine, site, page, strlen(page), &attempt->visit) != 0) {
-        if (traffic->options.is_calm && asked->site != 0) {
+        if (traffic->options.is_calm && !traffic->is_over && asked->site != 0) {
             oracle_accuse("site %zu is turned away, and only site 0 is ill", asked->site);
         }
         instance->turned_away++;

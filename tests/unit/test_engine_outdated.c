@@ -278,6 +278,40 @@ static void test_records_of_before_the_repair_are_set_aside(void **state)
     finish(fixture, &bench);
 }
 
+/*
+ * Guards: a batch was open when another lane learned of a repair. Its answer was lost, it went to
+ * the journal under its old epoch, and its visit was answered as journaled. The record was set
+ * aside, so the visit never counted.
+ */
+static void test_a_record_that_will_be_set_aside_promises_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct bench bench;
+    size_t last;
+
+    begin(fixture, &bench);
+    count_one(fixture, "/", 1);
+    last = visit(fixture, "/");
+    turn(fixture);
+    fixture->store->generation = 1;
+    engine_note_repair(fixture->engine, "default", 1);
+    fake_store_go_away(fixture->store, FAKE_REQUEST_LOST);
+    advance(fixture, MAX_WAIT_MS + EXPIRE_MS);
+    fixture->on_answer = stop_when_answered;
+    while (!fixture->visits[last].is_answered) {
+        loop_run(fixture->loop);
+    }
+    fixture->on_answer = NULL;
+    assert_uncounted(fixture, last, VISIT_UNKNOWN);
+    fake_store_come_back(fixture->store);
+    turn(fixture);
+    fake_store_end_all(fixture->store, FAKE_DONE);
+    turn(fixture);
+    fake_store_end_all(fixture->store, FAKE_DONE);
+    assert_int_equal(total(fixture), 1);
+    finish(fixture, &bench);
+}
+
 static void test_records_of_an_earlier_run_are_set_aside(void **state)
 {
     struct fixture *fixture = *state;
@@ -388,6 +422,7 @@ int main(void)
         TEST(test_a_check_finds_out),
         TEST(test_a_repair_by_this_instance_is_known_at_once),
         TEST(test_records_of_before_the_repair_are_set_aside),
+        TEST(test_a_record_that_will_be_set_aside_promises_nothing),
         TEST(test_records_of_an_earlier_run_are_set_aside),
         TEST_AWAY(test_records_of_a_process_that_never_saw_the_store_go_on),
         TEST_AWAY(test_a_blind_process_sets_aside_what_is_in_doubt),

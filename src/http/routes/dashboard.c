@@ -271,7 +271,7 @@ static void make_top(struct buf parts[PARTS], const struct dashboard *dashboard)
     buf_puts(&parts[PART_PAGES], "</tbody></table></div></section>");
 }
 
-/** What was ignored or refused; on the dashboard of a site. */
+/** What was ignored or refused, on the dashboard of a site; nothing if all visits were counted. */
 static void make_uncounted(struct buf parts[PARTS], const struct request *request,
                            const struct dashboard *dashboard)
 {
@@ -279,23 +279,21 @@ static void make_uncounted(struct buf parts[PARTS], const struct request *reques
         visit_tallies_find(request->app->visit_tallies, dashboard->page_ref.site);
     struct buf *out = &parts[PART_UNCOUNTED];
 
-    if (!dashboard->page_ref.is_site) {
+    if (!dashboard->page_ref.is_site || tally == NULL) {
         return;
     }
     buf_puts(out, "<section class=\"card\" aria-labelledby=\"uncounted-title\">"
                   "<h2 id=\"uncounted-title\">Not counted</h2>\n<p>What this instance ignored or "
                   "refused since it started, by reason.</p>\n<table>\n<thead><tr><th "
                   "scope=\"col\">Reason</th><th scope=\"col\" class=\"number\">Requests</th></tr>"
-                  "</thead>\n<tbody id=\"uncounted\">");
-    for (enum visit_outcome outcome = OUTCOME_NONE; tally != NULL && outcome < OUTCOMES;
-         outcome++) {
+                  "</thead>\n<tbody>");
+    for (enum visit_outcome outcome = OUTCOME_NONE; outcome < OUTCOMES; outcome++) {
         if (tally->visits[outcome] != 0) {
             buf_printf(out, "<tr><td>%s</td><td class=\"number\">", visit_outcome_reason(outcome));
             number_put(out, tally->visits[outcome], &grouped);
             buf_puts(out, "</td></tr>\n");
         }
     }
-    buf_puts(out, tally != NULL ? "" : "<tr><td class=\"empty\" colspan=\"2\">None yet.</td></tr>");
     buf_puts(out, "</tbody></table></section>\n");
 }
 
