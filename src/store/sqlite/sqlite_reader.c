@@ -232,9 +232,8 @@ static void answer_all(struct sqlite_reader *reader, struct list *calls)
     }
 }
 
-static void on_answers(struct loop_timer *timer)
+static void answer_some(struct sqlite_reader *reader)
 {
-    struct sqlite_reader *reader = container_of(timer, struct sqlite_reader, answers);
     uint64_t end_us = clock_monotonic_us() + ANSWERS_US;
 
     while (!list_is_empty(&reader->to_answer)) {
@@ -244,8 +243,13 @@ static void on_answers(struct loop_timer *timer)
         }
     }
     if (!list_is_empty(&reader->to_answer)) {
-        loop_timer_start(reader->loop, timer, ANSWERS_REST_MS);
+        loop_timer_start(reader->loop, &reader->answers, ANSWERS_REST_MS);
     }
+}
+
+static void on_answers(struct loop_timer *timer)
+{
+    answer_some(container_of(timer, struct sqlite_reader, answers));
 }
 
 /* returns the queue from which the next read comes; it may be empty */
@@ -311,11 +315,11 @@ static void on_work_done(struct disk_job *job)
         return;
     }
     submit(reader); /* before the answers, so that the thread works meanwhile */
-    if (!loop_timer_is_active(&reader->answers)) {
-        loop_timer_start(reader->loop, &reader->answers, 0);
-    }
     if (reader->is_held && !reader->in_flight) {
         reader->on_idle(reader->data);
+    }
+    if (!loop_timer_is_active(&reader->answers)) {
+        answer_some(reader);
     }
 }
 
