@@ -226,7 +226,7 @@ struct sealed_batch *batch_seal(struct batch *batch)
     return batch->sealed_batch;
 }
 
-struct sealed_batch *batch_take_sealed_batch(struct batch *batch)
+struct sealed_batch *batch_detach_sealed_batch(struct batch *batch)
 {
     struct sealed_batch *sealed_batch = batch->sealed_batch;
 

@@ -87,12 +87,12 @@ bool batch_is_empty(const struct batch *batch);
 
 /**
  * Seals the batch and counts one more attempt. Returns its content with one entry per page. The
- * batch owns the content until batch_take_sealed_batch().
+ * batch owns the content until batch_detach_sealed_batch().
  */
 struct sealed_batch *batch_seal(struct batch *batch);
 
 /** Passes the content of a sealed batch to the caller, who then owns it. */
-struct sealed_batch *batch_take_sealed_batch(struct batch *batch);
+struct sealed_batch *batch_detach_sealed_batch(struct batch *batch);
 
 /**
  * Reopens a batch that the store certainly did not apply. Keeps only visits that still wait. Visits

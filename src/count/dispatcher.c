@@ -11,7 +11,7 @@ static struct dispatcher_lane *lane_in_queue(struct list *link)
 /* --- queues --- */
 
 /* moves a lane to the ready ones from any queue */
-static void take_up(struct dispatcher_lane *lane)
+static void enqueue(struct dispatcher_lane *lane)
 {
     struct dispatcher *dispatcher = lane->dispatcher;
 
@@ -23,7 +23,7 @@ static void take_up(struct dispatcher_lane *lane)
 void dispatcher_make_ready(struct dispatcher_lane *lane)
 {
     if (list_is_empty(&lane->queue)) {
-        take_up(lane);
+        enqueue(lane);
     }
 }
 
@@ -77,7 +77,7 @@ void dispatcher_rest(struct dispatcher_lane *lane)
 static void wake_resting(struct dispatcher *dispatcher)
 {
     while (!list_is_empty(&dispatcher->resting)) {
-        take_up(lane_in_queue(dispatcher->resting.next));
+        enqueue(lane_in_queue(dispatcher->resting.next));
     }
 }
 
@@ -108,7 +108,7 @@ static void choose_probe(struct dispatcher *dispatcher)
 
         if (session_has_work(lane->session) && !session_is_busy(lane->session)) {
             dispatcher->probe = lane;
-            take_up(lane);
+            enqueue(lane);
         }
     }
 }

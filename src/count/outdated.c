@@ -14,7 +14,7 @@ struct doubt {
     struct list visits;
 };
 
-static void take_out(void *data, struct visit *visit, size_t entry)
+static void collect_visit(void *data, struct visit *visit, size_t entry)
 {
     (void)entry;
     list_append(data, &visit->link);
@@ -33,7 +33,7 @@ static void give_up(struct lane *lane, struct batch *batch, struct doubt *doubt)
     } else {
         doubt->dropped += batch->sealed_batch->hits;
     }
-    batch_release(batch, take_out, &doubt->visits);
+    batch_release(batch, collect_visit, &doubt->visits);
     if (batch->spill_record != NULL) {
         spill_set_aside(lane, batch);
     }

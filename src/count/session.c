@@ -66,7 +66,7 @@ void session_finish_batch(struct session *session, struct batch *batch,
                           const struct store_applied *applied)
 {
     sealed_batch_settle(batch->sealed_batch, applied->totals);
-    ledger_acknowledge(&session->ledger, batch_take_sealed_batch(batch), clock_monotonic_ms());
+    ledger_acknowledge(&session->ledger, batch_detach_sealed_batch(batch), clock_monotonic_ms());
     batch_destroy(batch);
 }
 

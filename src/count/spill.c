@@ -60,7 +60,7 @@ void spill_set_aside(struct lane *lane, struct batch *batch)
         free(spill_record);
     } else {
         spill_record->batch = NULL;
-        spill_record->outdated = batch_take_sealed_batch(batch);
+        spill_record->outdated = batch_detach_sealed_batch(batch);
         memcpy(spill_record->epoch, lane->session.ledger.epoch, sizeof(spill_record->epoch));
     }
 }
@@ -133,7 +133,7 @@ static void finish_written(struct spill_record *spill_record)
                               "more than the site may have");
 }
 
-static void take_out(void *data, struct visit *visit, size_t entry)
+static void collect_visit(void *data, struct visit *visit, size_t entry)
 {
     (void)entry;
     list_append(data, &visit->link);
@@ -147,7 +147,7 @@ static void finish_unwritten(struct spill_record *spill_record, int error)
     struct list visits;
 
     list_init(&visits);
-    batch_release(batch, take_out, &visits);
+    batch_release(batch, collect_visit, &visits);
     batch->spill_record = NULL;
     free(spill_record);
     if (lane == &lane->site->live) {

@@ -11,7 +11,7 @@ import pytest
 from harness import ROOT, need_program
 
 #: Modules that timers run during visits: checks of the server's role, registration of the site, expiry of retained batches, how full a site is.
-BY_TIMERS = {"stall", "retention", "breaker", "lane", "redis_greeting", "redis_replicas", "redis_link_log", "redis_look", "redis_checks",
+BY_TIMERS = {"stall", "retention", "breaker", "lane", "redis_handshake", "redis_replicas", "redis_link_log", "redis_look", "redis_checks",
              "redis_rewrite", "site_registration", "redis_edit", "trouble", "fullness", "redis_list"}
 
 TEXT = (ROOT / "ARCHITECTURE.md").read_text()

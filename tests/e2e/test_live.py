@@ -104,7 +104,7 @@ def test_last_event_id(daemon):
     assert Stream(daemon.address, "/v1/live/default/a", "Last-Event-ID: 2\r\n").wait_for(3).events == [(3, {"page": "/a", "count": 3})]
     same = Stream(daemon.address, "/v1/live/default/a", "Last-Event-ID: 3\r\n")
     Stream(daemon.address, "/v1/live/default/a").wait_for(3)
-    wait_until(lambda: "retry" in same.read().text(), "the greeting")
+    wait_until(lambda: "retry" in same.read().text(), "the handshake")
     daemon.fetch("/v1/hit/default/a")
     assert same.wait_for(4).events == [(4, {"page": "/a", "count": 4})]
     Stream(daemon.address, "/v1/live/default/a", "Last-Event-ID: nonsense\r\n").wait_for(4)

@@ -15,7 +15,7 @@ WRONG = "wr0ng-pa55word"
 
 #: The access list of the daemon: the commands of Redis that it uses, and their uses.
 NEEDED = {
-    "evalsha": "each batch", "eval": "each batch after SCRIPT FLUSH", "script|load": "the greeting", "role": "the greeting, a failover, replicas",
+    "evalsha": "each batch", "eval": "each batch after SCRIPT FLUSH", "script|load": "the handshake", "role": "the handshake, a failover, replicas",
     "zmscore": "apply.lua, reading", "hmget": "apply.lua, numbers of days", "zadd": "apply.lua, set, add", "hget": "series, edits", "hset": "apply.lua", "zincrby": "apply.lua", "zscore": "apply.lua",
     "hincrby": "apply.lua", "expire": "apply.lua", "ttl": "apply.lua", "time": "apply.lua", "hrandfield": "apply.lua", "hdel": "apply.lua",
     "wait": "redis.wait_replicas",
@@ -383,7 +383,7 @@ def test_neither_script_command(new_daemon, directory):
     fake.finish()
 
 
-def test_a_server_that_hangs_up_in_the_greeting(new_daemon, directory):
+def test_a_server_that_hangs_up_in_the_handshake(new_daemon, directory):
     """The log names the command."""
     def answer(words):
         if words[0] == "AUTH":

@@ -180,7 +180,7 @@ def test_a_server_that_accepts_and_is_silent(new_daemon, directory):
     """Each state of the link has a timeout, here redis.connect_timeout."""
     fake = FakeRedis(directory / "silent.sock", lambda words: None)
     daemon = new_daemon({"store.backend": "redis", "redis.socket": fake.path, **HASTY})
-    daemon.wait_for_log(r"redis unix:.*silent.sock: greeting: no answer within 400ms; retrying")
+    daemon.wait_for_log(r"redis unix:.*silent.sock: handshake: no answer within 400ms; retrying")
     wait_until(lambda: daemon.fetch("/count").status == 503, "503")
     check_is_away(daemon)
     fake.finish()

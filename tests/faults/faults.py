@@ -24,7 +24,7 @@ class LinkFaults(Faults):
         yield fault.seconds
         proxy.clear()
 
-    def cut_in_greeting(self, fault):
+    def cut_in_handshake(self, fault):
         arguments = dict(fault.arguments)
         proxy = self.storm.proxy(fault.index)
         proxy.set(arguments.pop("direction"), "future", **arguments)

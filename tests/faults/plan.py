@@ -52,7 +52,7 @@ def link_fault(draw):
         ("latency", 0.8, {"direction": direction, "delay": draw.uniform(0.005, 0.3), "jitter": draw.uniform(0, 0.1)}),
         ("cut", 0.3, {"direction": draw.choice(["up", "down"]), "scope": "present", "cut_after": draw_position(draw), "cut_how": how}),
         ("cut", 0.3, {"direction": draw.choice(["up", "down"]), "scope": "present", "cut_after": draw_position(draw), "cut_how": how}),
-        ("cut in greeting", 0.3, {"direction": draw.choice(["up", "down"]), "cut_after": draw.randrange(6000), "cut_how": how}),
+        ("cut in handshake", 0.3, {"direction": draw.choice(["up", "down"]), "cut_after": draw.randrange(6000), "cut_how": how}),
         ("slices", 0.5, {"direction": direction, "slice": draw.randrange(1, 40)}),
         ("end", 0.0, {"how": how}),
         ("black hole", 0.9, {"direction": "both", "scope": scope, "hole": True}),

@@ -88,7 +88,7 @@ def test_cut_at_every_byte(daemon, store, proxy, direction):
     assert batches["gaps"] == 0
 
 
-def test_cut_in_the_greeting(daemon, store, proxy):
+def test_cut_in_the_handshake(daemon, store, proxy):
     """The link is cut again and again before it is ready. The visit waits."""
     draw = random.Random(5)
     group = Group(daemon)

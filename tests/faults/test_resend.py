@@ -179,9 +179,9 @@ def test_links_that_break_while_it_heals(new_daemon, store, new_proxy, redis):
     for _ in range(12):
         visits += 1
         assert daemon.count() == visits
-    greeting = proxy.passed("down") - 150
+    handshake = proxy.passed("down") - 150
     healed = 0
-    for position in range(greeting, greeting + 400, 9):
+    for position in range(handshake, handshake + 400, 9):
         proxy.set("down", "future", cut_after=position)
         store.client().flushall()
         proxy.cut()

@@ -306,9 +306,9 @@ static struct loop *prepare(void)
 
 static struct end apply(struct loop *loop, const char *bytes, size_t length, size_t piece)
 {
-    static const char greeting[] = "+OK\r\n$20\r\nredis_version:7.0.15\r\n"
-                                   "$40\r\n0123456789012345678901234567890123456789\r\n"
-                                   "*1\r\n$6\r\nmaster\r\n";
+    static const char handshake[] = "+OK\r\n$20\r\nredis_version:7.0.15\r\n"
+                                    "$40\r\n0123456789012345678901234567890123456789\r\n"
+                                    "*1\r\n$6\r\nmaster\r\n";
     const struct redis_store_options options = {
         .link = {.address = {.host = "127.0.0.1", .port = 6379},
                  .username = "",
@@ -323,7 +323,7 @@ static struct end apply(struct loop *loop, const char *bytes, size_t length, siz
     struct end end = {0};
 
     stream.callbacks->on_open(stream.data);
-    receive(greeting, sizeof(greeting) - 1, SIZE_MAX);
+    receive(handshake, sizeof(handshake) - 1, SIZE_MAX);
     store_health(store, &health);
     check_that(health.available);
     store_apply(store, &batch, on_applied, &end);

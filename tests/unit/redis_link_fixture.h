@@ -170,39 +170,39 @@ static inline void send_reply(struct fixture *fixture, const char *reply)
     turn(fixture);
 }
 
-/* the number of commands in the greeting of a link without password and database */
-#define GREETING 4
+/* the number of commands in the handshake of a link without password and database */
+#define HANDSHAKE 4
 
-static const char *const greeting_commands[GREETING] = {
+static const char *const handshake_commands[HANDSHAKE] = {
     "CLIENT SETNAME visitcountd-test",
     "INFO server",
     "SCRIPT LOAD return 1",
     "ROLE",
 };
-static const char *const greeting_replies[GREETING] = {
+static const char *const handshake_replies[HANDSHAKE] = {
     "+OK\r\n",
     FAKE_REDIS_INFO,
     FAKE_REDIS_SCRIPT,
     FAKE_REDIS_MASTER,
 };
 
-static inline void expect_greeting(struct fixture *fixture)
+static inline void expect_handshake(struct fixture *fixture)
 {
-    for (size_t i = 0; i < GREETING; i++) {
-        expect_command(fixture, greeting_commands[i]);
+    for (size_t i = 0; i < HANDSHAKE; i++) {
+        expect_command(fixture, handshake_commands[i]);
     }
     expect_no_command(fixture);
 }
 
-/* accepts the connection and answers the greeting; then the link is ready */
-static inline void greet(struct fixture *fixture)
+/* accepts the connection and answers the handshake; then the link is ready */
+static inline void shake_hands(struct fixture *fixture)
 {
     accept_link(fixture);
-    assert_state(fixture, "greeting");
-    expect_greeting(fixture);
-    for (size_t i = 0; i < GREETING; i++) {
+    assert_state(fixture, "handshake");
+    expect_handshake(fixture);
+    for (size_t i = 0; i < HANDSHAKE; i++) {
         assert_false(redis_link_is_ready(fixture->link));
-        send_reply(fixture, greeting_replies[i]);
+        send_reply(fixture, handshake_replies[i]);
     }
     assert_state(fixture, "ready");
     assert_true(fixture->is_ready);
@@ -211,7 +211,7 @@ static inline void greet(struct fixture *fixture)
 static inline void make_ready(struct fixture *fixture)
 {
     create_link(fixture);
-    greet(fixture);
+    shake_hands(fixture);
 }
 
 static inline void on_reply(struct redis_call *call, const struct redisReply *reply,

@@ -205,7 +205,7 @@ static void test_tokens_are_copied(void **state)
     batch_seal(fixture->batch);
     memset(token, 'y', sizeof(token));
     answer_duplicates(fixture, (uint64_t[]){1}, ".");
-    sealed_batch = batch_take_sealed_batch(fixture->batch);
+    sealed_batch = batch_detach_sealed_batch(fixture->batch);
     batch_destroy(fixture->batch);
     fixture->batch = NULL;
     sent = sealed_batch->content.tokens;

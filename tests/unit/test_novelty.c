@@ -390,16 +390,16 @@ static void test_sites(void **state)
     (void)state;
     init(&fixture, "");
     for (unsigned i = 0; i < 100; i++) { /* sites that exist, and one that waits */
-        assert_int_equal(
-            novelty_take_site(&fixture.novelty, fixture.config, "there", &fixture.client, &charge),
-            0);
+        assert_int_equal(novelty_charge_site(&fixture.novelty, fixture.config, "there",
+                                             &fixture.client, &charge),
+                         0);
         novelty_settle_site(&fixture.novelty, &charge, i % 2 == 0, false);
     }
     for (; made < 100; made++) {
         char site[16];
 
         snprintf(site, sizeof(site), "s%u", made);
-        if (novelty_take_site(&fixture.novelty, fixture.config, site, &fixture.client, &charge) !=
+        if (novelty_charge_site(&fixture.novelty, fixture.config, site, &fixture.client, &charge) !=
             0) {
             break;
         }

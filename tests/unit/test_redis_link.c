@@ -5,9 +5,9 @@
  */
 #include "redis_link_fixture.h"
 
-/* --- greeting --- */
+/* --- handshake --- */
 
-static void test_the_greeting_says_what_is_configured(void **state)
+static void test_the_handshake_says_what_is_configured(void **state)
 {
     static const struct {
         const char *username;
@@ -36,13 +36,13 @@ static void test_the_greeting_says_what_is_configured(void **state)
         for (; rows[i].first[count] != NULL; count++) {
             expect_command(fixture, rows[i].first[count]);
         }
-        expect_greeting(fixture);
+        expect_handshake(fixture);
         while (count-- != 0) {
             send_reply(fixture, "+OK\r\n");
         }
-        for (size_t j = 0; j < GREETING; j++) {
+        for (size_t j = 0; j < HANDSHAKE; j++) {
             assert_false(fixture->is_ready);
-            send_reply(fixture, greeting_replies[j]);
+            send_reply(fixture, handshake_replies[j]);
         }
         assert_true(fixture->is_ready);
         assert_int_equal(fixture->changes, 1);
@@ -66,7 +66,7 @@ static void test_what_a_ready_link_knows(void **state)
     assert_false(health.available);
     assert_int_equal(health.connects, 0);
     advance(fixture, 20);
-    greet(fixture);
+    shake_hands(fixture);
     health = health_of(fixture);
     assert_true(health.available);
     assert_true(redis_link_is_ready(fixture->link));
@@ -75,13 +75,13 @@ static void test_what_a_ready_link_knows(void **state)
     assert_string_equal(health.role, "master");
     assert_string_equal(health.last_error, "");
     assert_int_equal(health.connects, 1);
-    assert_int_equal(health.commands, GREETING);
+    assert_int_equal(health.commands, HANDSHAKE);
     assert_int_equal(health.in_flight, 0);
     assert_int_equal(health.changed_at_ms, START_MS + 20);
 }
 
 /* CLIENT SETNAME and INFO are optional: the link comes up whatever error they get */
-static void test_a_greeting_that_is_refused_in_part(void **state)
+static void test_a_handshake_that_is_refused_in_part(void **state)
 {
     static const char *const errors[] = {
         "-NOPERM no permission\r\n",
@@ -97,7 +97,7 @@ static void test_a_greeting_that_is_refused_in_part(void **state)
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
         create_link(fixture);
         accept_link(fixture);
-        expect_greeting(fixture);
+        expect_handshake(fixture);
         send_reply(fixture, errors[i]);
         send_reply(fixture, errors[i]);
         send_reply(fixture, FAKE_REDIS_SCRIPT FAKE_REDIS_MASTER);
@@ -145,8 +145,8 @@ static void test_replies_in_single_bytes(void **state)
 
     create_link(fixture);
     accept_link(fixture);
-    for (size_t i = 0; i < GREETING; i++) {
-        for (const char *at = greeting_replies[i]; *at != '\0'; at++) {
+    for (size_t i = 0; i < HANDSHAKE; i++) {
+        for (const char *at = handshake_replies[i]; *at != '\0'; at++) {
             assert_false(fixture->is_ready);
             fake_redis_write(&fixture->redis, at, 1);
             loop_turn(fixture->loop, 1);
@@ -163,7 +163,7 @@ static void test_replies_in_single_bytes(void **state)
     assert_reply(fixture, first + 1, "42");
 }
 
-static void test_the_whole_greeting_and_more_in_one_piece(void **state)
+static void test_the_whole_handshake_and_more_in_one_piece(void **state)
 {
     struct fixture *fixture = *state;
 
@@ -196,7 +196,7 @@ static void test_replies_go_to_their_commands_in_order(void **state)
         assert_reply(fixture, i, texts[i]);
     }
     assert_int_equal(health_of(fixture).in_flight, 0);
-    assert_int_equal(health_of(fixture).commands, GREETING + 5);
+    assert_int_equal(health_of(fixture).commands, HANDSHAKE + 5);
 }
 
 static void test_arguments_are_bytes(void **state)
@@ -300,7 +300,7 @@ static void test_commands_need_a_ready_link(void **state)
     assert_int_equal(try_send(fixture, "EARLY"), -ENOTCONN);
     accept_link(fixture);
     assert_int_equal(try_send(fixture, "EARLY"), -ENOTCONN);
-    expect_greeting(fixture);
+    expect_handshake(fixture);
     fake_redis_hang_up(&fixture->redis);
     turn(fixture);
     assert_int_equal(try_send(fixture, "LATE"), -ENOTCONN);
@@ -401,7 +401,7 @@ static void test_a_reset_from_inside_a_reply(void **state)
         assert_lost(fixture, first + 2, "READONLY says the server");
         assert_down(fixture, "READONLY says the server");
         assert_true(fake_redis_was_left(&fixture->redis));
-        greet(fixture);
+        shake_hands(fixture);
     }
     assert_int_equal(health_of(fixture).connects, 1 + sizeof(replies) / sizeof(replies[0]));
 }
@@ -418,7 +418,7 @@ static void test_a_reset_from_outside(void **state)
     assert_down(fixture, "because");
     redis_link_reset(fixture->link, "once more"); /* harmless */
     assert_down(fixture, "because");
-    greet(fixture);
+    shake_hands(fixture);
 }
 
 /* --- heartbeat --- */
@@ -496,7 +496,7 @@ static void test_a_master_that_was_demoted_is_left(void **state)
     assert_down(fixture, "replica");
     assert_lost(fixture, i, "replica");
     assert_string_equal(health_of(fixture).role, "slave");
-    greet(fixture);
+    shake_hands(fixture);
     assert_string_equal(health_of(fixture).role, "master");
 }
 
@@ -521,7 +521,7 @@ static void test_a_name_is_looked_up_first(void **state)
         loop_turn(fixture->loop, 1);
     }
     turn(fixture);
-    expect_greeting(fixture);
+    expect_handshake(fixture);
     send_reply(fixture, "+OK\r\n" FAKE_REDIS_INFO FAKE_REDIS_SCRIPT FAKE_REDIS_MASTER);
     while (!fixture->is_ready) {
         loop_turn(fixture->loop, 1);
@@ -532,12 +532,12 @@ static void test_a_name_is_looked_up_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_the_greeting_says_what_is_configured),
+        TEST(test_the_handshake_says_what_is_configured),
         TEST(test_what_a_ready_link_knows),
-        TEST(test_a_greeting_that_is_refused_in_part),
+        TEST(test_a_handshake_that_is_refused_in_part),
         TEST(test_a_script_that_cannot_be_loaded),
         TEST(test_replies_in_single_bytes),
-        TEST(test_the_whole_greeting_and_more_in_one_piece),
+        TEST(test_the_whole_handshake_and_more_in_one_piece),
         TEST(test_replies_go_to_their_commands_in_order),
         TEST(test_arguments_are_bytes),
         TEST(test_more_than_fits_into_the_socket),

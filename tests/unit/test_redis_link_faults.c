@@ -9,9 +9,9 @@
 
 #define OVERDUE_MS 20
 
-/* --- greeting --- */
+/* --- handshake --- */
 
-static void test_a_greeting_that_fails(void **state)
+static void test_a_handshake_that_fails(void **state)
 {
     /* the replies up to the wrong one, and the reason that the link reports */
     static const struct {
@@ -71,7 +71,7 @@ static void test_a_greeting_that_fails(void **state)
 }
 
 /* a master with the longest role that fits, and the longest version */
-static void test_a_greeting_that_is_too_long(void **state)
+static void test_a_handshake_that_is_too_long(void **state)
 {
     struct fixture *fixture = *state;
     char reply[4096];
@@ -95,26 +95,26 @@ static void test_a_greeting_that_is_too_long(void **state)
     assert_down(fixture, "SCRIPT LOAD: LOADING xxx");
 }
 
-static void test_the_server_hangs_up_in_the_greeting(void **state)
+static void test_the_server_hangs_up_in_the_handshake(void **state)
 {
-    static const char *const names[GREETING] = {"CLIENT SETNAME", "INFO", "SCRIPT LOAD", "ROLE"};
+    static const char *const names[HANDSHAKE] = {"CLIENT SETNAME", "INFO", "SCRIPT LOAD", "ROLE"};
     char reason[64];
     struct fixture *fixture = *state;
 
     create_link(fixture);
-    for (size_t answered = 0; answered < GREETING; answered++) {
+    for (size_t answered = 0; answered < HANDSHAKE; answered++) {
         accept_link(fixture);
         for (size_t i = 0; i < answered; i++) {
-            send_reply(fixture, greeting_replies[i]);
+            send_reply(fixture, handshake_replies[i]);
         }
-        assert_state(fixture, "greeting");
+        assert_state(fixture, "handshake");
         fake_redis_hang_up(&fixture->redis);
         turn(fixture);
         snprintf(reason, sizeof(reason), "%s: the server closed the connection", names[answered]);
         assert_down(fixture, reason);
     }
     assert_int_equal(fixture->changes, 0);
-    greet(fixture);
+    shake_hands(fixture);
 }
 
 /* Redis answers the first command with the reason and hangs up */
@@ -179,22 +179,22 @@ static void test_a_port_that_speaks_tls(void **state)
 
 /* --- replies --- */
 
-static const char whole_greeting[] = "+OK\r\n" FAKE_REDIS_INFO FAKE_REDIS_SCRIPT FAKE_REDIS_MASTER;
+static const char whole_handshake[] = "+OK\r\n" FAKE_REDIS_INFO FAKE_REDIS_SCRIPT FAKE_REDIS_MASTER;
 
-static void test_the_greeting_is_cut_at_every_byte(void **state)
+static void test_the_handshake_is_cut_at_every_byte(void **state)
 {
     struct fixture *fixture = *state;
 
     create_link(fixture);
-    for (size_t length = 0; length < sizeof(whole_greeting) - 1; length++) {
+    for (size_t length = 0; length < sizeof(whole_handshake) - 1; length++) {
         accept_link(fixture);
-        fake_redis_write(&fixture->redis, whole_greeting, length);
+        fake_redis_write(&fixture->redis, whole_handshake, length);
         fake_redis_hang_up(&fixture->redis);
         turn(fixture);
         assert_state(fixture, "down");
         assert_int_equal(fixture->changes, 0);
     }
-    greet(fixture);
+    shake_hands(fixture);
 }
 
 static void test_a_reply_is_cut_at_every_byte(void **state)
@@ -220,7 +220,7 @@ static void test_a_reply_is_cut_at_every_byte(void **state)
             assert_int_equal(fixture->calls[i].has_reply, length >= ends[i]);
         }
         assert_state(fixture, "down");
-        greet(fixture);
+        shake_hands(fixture);
     }
 }
 
@@ -250,7 +250,7 @@ static void test_nonsense(void **state)
         assert_lost(fixture, call, "");
         assert_down(fixture, "");
         assert_true(fake_redis_was_left(&fixture->redis));
-        greet(fixture);
+        shake_hands(fixture);
     }
 }
 
@@ -277,13 +277,13 @@ static void test_replies_that_nobody_asked_for(void **state)
     make_ready(fixture);
     send_reply(fixture, ":1\r\n");
     assert_down(fixture, "nothing asked for");
-    greet(fixture);
+    shake_hands(fixture);
     i = send_command(fixture, "X");
     send_reply(fixture, ":1\r\n:2\r\n");
     assert_reply(fixture, i, "1");
     assert_down(fixture, "nothing asked for");
     accept_link(fixture);
-    fake_redis_write(&fixture->redis, whole_greeting, sizeof(whole_greeting) - 1);
+    fake_redis_write(&fixture->redis, whole_handshake, sizeof(whole_handshake) - 1);
     send_reply(fixture, ":1\r\n");
     assert_down(fixture, "nothing asked for");
 }
@@ -305,7 +305,7 @@ static void test_commands_end_when_the_server_hangs_up(void **state)
     }
     assert_int_equal(fixture->changes, 2);
     assert_false(health_of(fixture).available);
-    greet(fixture);
+    shake_hands(fixture);
     assert_int_equal(health_of(fixture).connects, 2);
 }
 
@@ -344,7 +344,7 @@ static void test_a_write_that_fails(void **state)
     turn(fixture);
     assert_lost(fixture, i, "");
     assert_lost(fixture, i + 1, "");
-    greet(fixture);
+    shake_hands(fixture);
     free(argument);
 }
 
@@ -404,38 +404,38 @@ static void test_no_answer_to_a_look_up(void **state)
     }
 }
 
-static void test_no_answer_to_the_greeting(void **state)
+static void test_no_answer_to_the_handshake(void **state)
 {
     struct fixture *fixture = *state;
 
     create_link(fixture);
-    for (size_t answered = 0; answered < GREETING; answered++) {
+    for (size_t answered = 0; answered < HANDSHAKE; answered++) {
         accept_link(fixture);
         for (size_t i = 0; i < answered; i++) {
-            send_reply(fixture, greeting_replies[i]);
+            send_reply(fixture, handshake_replies[i]);
         }
         advance(fixture, CONNECT_TIMEOUT_MS - OVERDUE_MS);
-        assert_state(fixture, "greeting");
+        assert_state(fixture, "handshake");
         advance(fixture, OVERDUE_MS + 5);
-        assert_contains(health_of(fixture).last_error, "greeting: no answer within 1s");
+        assert_contains(health_of(fixture).last_error, "handshake: no answer within 1s");
         assert_true(fake_redis_was_left(&fixture->redis));
     }
 }
 
-/* the timeout covers the whole greeting; further bytes do not extend it */
-static void test_a_greeting_that_drips(void **state)
+/* the timeout covers the whole handshake; further bytes do not extend it */
+static void test_a_handshake_that_drips(void **state)
 {
     struct fixture *fixture = *state;
     size_t sent = 0;
 
     create_link(fixture);
     accept_link(fixture);
-    while (strcmp(health_of(fixture).state, "greeting") == 0) {
+    while (strcmp(health_of(fixture).state, "handshake") == 0) {
         assert_true(sent < CONNECT_TIMEOUT_MS / 100 + 2);
-        fake_redis_write(&fixture->redis, &whole_greeting[sent++], 1);
+        fake_redis_write(&fixture->redis, &whole_handshake[sent++], 1);
         advance(fixture, 100);
     }
-    assert_contains(health_of(fixture).last_error, "greeting: no answer within 1s");
+    assert_contains(health_of(fixture).last_error, "handshake: no answer within 1s");
 }
 
 static void test_no_answer_to_a_command(void **state)
@@ -451,7 +451,7 @@ static void test_no_answer_to_a_command(void **state)
     advance(fixture, OVERDUE_MS + 5);
     assert_lost(fixture, i, "command: no answer within 2s");
     assert_contains(health_of(fixture).last_error, "command: no answer within 2s");
-    greet(fixture);
+    shake_hands(fixture);
 }
 
 static void test_each_command_has_its_time(void **state)
@@ -521,7 +521,7 @@ static void test_nobody_listens(void **state)
     advance(fixture, 30000);
     assert_down(fixture, "connect: No such file or directory");
     fake_redis_listen_again(&fixture->redis);
-    greet(fixture);
+    shake_hands(fixture);
     assert_int_equal(fixture->changes, 1);
 }
 
@@ -575,7 +575,7 @@ static void test_attempts_keep_a_distance(void **state)
     /* delays of 0.25 s on average in the first minute, of 2.5 s after it; draws vary */
     assert_in_range(count_attempts(fixture, 60000), 180, 330);
     assert_in_range(count_attempts(fixture, 60000), 10, 60);
-    greet(fixture); /* the delays begin again */
+    shake_hands(fixture); /* the delays begin again */
     fake_redis_hang_up(&fixture->redis);
     turn(fixture);
     advance(fixture, BACKOFF_FIRST_MS + 10);
@@ -602,7 +602,7 @@ static void test_the_same_failure_is_logged_once_a_minute(void **state)
     fake_redis_stop_listening(&fixture->redis);
     advance(fixture, BACKOFF_MAX_MS + 10);
     fake_redis_listen_again(&fixture->redis);
-    greet(fixture);
+    shake_hands(fixture);
     log = log_capture_end();
     assert_int_equal(count_in_text(log, "warning"), 1); /* another reason */
     assert_int_equal(count_in_text(log, "No such file"), 1);
@@ -619,7 +619,7 @@ static void test_the_same_failure_is_logged_once_a_minute(void **state)
 
 static void test_destroy_in_every_state(void **state)
 {
-    static const char *const states[] = {"down", "resolving", "connecting", "greeting", "ready"};
+    static const char *const states[] = {"down", "resolving", "connecting", "handshake", "ready"};
     struct fixture *fixture = *state;
 
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
@@ -638,10 +638,10 @@ static void test_destroy_in_every_state(void **state)
         fixture->link = redis_link_create(fixture->loop, &fixture->options);
         if (strcmp(states[i], "down") == 0) {
             turn(fixture);
-        } else if (strcmp(states[i], "greeting") == 0) {
+        } else if (strcmp(states[i], "handshake") == 0) {
             accept_link(fixture);
         } else if (has_calls) {
-            greet(fixture);
+            shake_hands(fixture);
             send_command(fixture, "ONE");
             send_command(fixture, "TWO");
         }
@@ -665,13 +665,13 @@ static void test_destroy_in_every_state(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_a_greeting_that_fails),
-        TEST(test_a_greeting_that_is_too_long),
-        TEST(test_the_server_hangs_up_in_the_greeting),
+        TEST(test_a_handshake_that_fails),
+        TEST(test_a_handshake_that_is_too_long),
+        TEST(test_the_server_hangs_up_in_the_handshake),
         TEST(test_the_server_hangs_up_after_an_error_that_does_not_matter),
         TEST(test_no_secret_is_told),
         TEST(test_a_port_that_speaks_tls),
-        TEST(test_the_greeting_is_cut_at_every_byte),
+        TEST(test_the_handshake_is_cut_at_every_byte),
         TEST(test_a_reply_is_cut_at_every_byte),
         TEST(test_nonsense),
         TEST(test_nonsense_in_two_pieces),
@@ -681,8 +681,8 @@ int main(void)
         TEST(test_a_write_that_fails),
         TEST(test_no_answer_to_connecting),
         TEST(test_no_answer_to_a_look_up),
-        TEST(test_no_answer_to_the_greeting),
-        TEST(test_a_greeting_that_drips),
+        TEST(test_no_answer_to_the_handshake),
+        TEST(test_a_handshake_that_drips),
         TEST(test_no_answer_to_a_command),
         TEST(test_each_command_has_its_time),
         TEST(test_a_reply_that_drips),

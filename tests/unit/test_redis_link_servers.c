@@ -14,13 +14,13 @@ static void send_info(struct fixture *fixture, const char *text)
     send_reply(fixture, reply);
 }
 
-static void greet_without_role(struct fixture *fixture, const char *error)
+static void shake_hands_without_role(struct fixture *fixture, const char *error)
 {
     accept_link(fixture);
-    expect_greeting(fixture);
+    expect_handshake(fixture);
     send_reply(fixture, "+OK\r\n" FAKE_REDIS_INFO FAKE_REDIS_SCRIPT);
     send_reply(fixture, error);
-    assert_state(fixture, "greeting");
+    assert_state(fixture, "handshake");
     expect_command(fixture, "INFO replication");
     expect_no_command(fixture);
 }
@@ -33,7 +33,7 @@ static void test_the_role_without_the_command(void **state)
 
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
         create_link(fixture);
-        greet_without_role(fixture, errors[i]);
+        shake_hands_without_role(fixture, errors[i]);
         send_info(fixture, "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n");
         assert_state(fixture, "ready");
         assert_string_equal(health_of(fixture).role, "master");
@@ -42,7 +42,7 @@ static void test_the_role_without_the_command(void **state)
         expect_no_command(fixture);
         send_info(fixture, "# Replication\r\nrole:slave\r\n");
         assert_down(fixture, "replica");
-        greet_without_role(fixture, errors[i]);
+        shake_hands_without_role(fixture, errors[i]);
         send_info(fixture, "# Replication\r\nrole:slave\r\nmaster_host:10.0.0.1\r\n");
         assert_down(fixture, "replica");
         redis_link_destroy(fixture->link);
@@ -59,7 +59,7 @@ static void test_a_server_that_does_not_tell_its_role(void **state)
 
     for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
         create_link(fixture);
-        greet_without_role(fixture, NO_ROLE);
+        shake_hands_without_role(fixture, NO_ROLE);
         send_reply(fixture, replies[i]);
         assert_state(fixture, "ready");
         assert_string_equal(health_of(fixture).role, "");
@@ -96,7 +96,7 @@ static void test_what_replicas_have(void **state)
     make_ready(fixture);
     assert_true(health_of(fixture).replicated_before_ms == UINT64_MAX);
     assert_int_equal(health_of(fixture).replica_count, 0);
-    send_role(fixture, REPLICA("1500")); /* it has all data of the greeting's time: none */
+    send_role(fixture, REPLICA("1500")); /* it has all data of the handshake's time: none */
     assert_in_range(health_of(fixture).replicated_before_ms, START_MS, START_MS + 20);
     assert_int_equal(health_of(fixture).replica_count, 1);
     assert_string_equal(health_of(fixture).replicas[0].address, "10.0.0.3:6379");
@@ -110,7 +110,7 @@ static void test_what_replicas_have(void **state)
     /* The connection is lost. Offsets may have restarted, but proven times stay proven. */
     fake_redis_hang_up(&fixture->redis);
     turn(fixture);
-    greet(fixture);
+    shake_hands(fixture);
     assert_in_range(health_of(fixture).replicated_before_ms, asked_ms - 15, asked_ms);
 }
 
@@ -123,7 +123,7 @@ static void close_idle(struct fixture *fixture, uint64_t ms)
     fake_redis_hang_up(&fixture->redis);
     turn(fixture);
     assert_down(fixture, "closed by server");
-    greet(fixture);
+    shake_hands(fixture);
 }
 
 static void test_a_server_that_closes_idle_connections_is_kept_busy(void **state)
@@ -206,7 +206,7 @@ static void test_other_credentials(void **state)
     expect_command(fixture, "AUTH old");
     send_reply(fixture, "+OK\r\n+OK\r\n" FAKE_REDIS_INFO FAKE_REDIS_SCRIPT FAKE_REDIS_MASTER);
     assert_state(fixture, "ready");
-    expect_greeting(fixture);
+    expect_handshake(fixture);
     /* on the present connection, which stays as it was if the server refuses them */
     redis_link_set_credentials(fixture->link, "user", "wrong");
     turn(fixture);
@@ -238,7 +238,7 @@ static void test_other_credentials(void **state)
     redis_link_set_credentials(fixture->link, "", "");
     send_reply(fixture, "+OK\r\n+OK\r\n" FAKE_REDIS_INFO FAKE_REDIS_SCRIPT FAKE_REDIS_MASTER);
     assert_state(fixture, "ready");
-    expect_greeting(fixture);
+    expect_handshake(fixture);
     redis_link_set_credentials(fixture->link, "", "");
     turn(fixture);
     expect_no_command(fixture);
@@ -289,7 +289,7 @@ static int next_attempt(struct fixture *fixture, struct several *several)
         for (int i = 0; i < ADDRESSES; i++) {
             if (fake_redis_accept(&several->servers[i])) {
                 several->attempts[i]++;
-                while (strcmp(health_of(fixture).state, "greeting") != 0) {
+                while (strcmp(health_of(fixture).state, "handshake") != 0) {
                     loop_turn(fixture->loop, 1);
                 }
                 return i;
@@ -305,8 +305,8 @@ static void answer_several(struct fixture *fixture, struct several *several, int
     turn(fixture);
 }
 
-#define WHOLE_GREETING "+OK\r\n" FAKE_REDIS_INFO FAKE_REDIS_SCRIPT FAKE_REDIS_MASTER
-#define OF_A_REPLICA   "+OK\r\n" FAKE_REDIS_INFO FAKE_REDIS_SCRIPT "*1\r\n$5\r\nslave\r\n"
+#define WHOLE_HANDSHAKE "+OK\r\n" FAKE_REDIS_INFO FAKE_REDIS_SCRIPT FAKE_REDIS_MASTER
+#define OF_A_REPLICA    "+OK\r\n" FAKE_REDIS_INFO FAKE_REDIS_SCRIPT "*1\r\n$5\r\nslave\r\n"
 
 static void test_the_next_address_after_each_failure(void **state)
 {
@@ -336,7 +336,7 @@ static void test_the_next_address_after_each_failure(void **state)
     assert_int_equal(next_attempt(fixture, &several), 0);
     answer_several(fixture, &several, 0, OF_A_REPLICA);
     assert_int_equal(next_attempt(fixture, &several), 1);
-    answer_several(fixture, &several, 1, WHOLE_GREETING);
+    answer_several(fixture, &several, 1, WHOLE_HANDSHAKE);
     assert_state(fixture, "ready");
     /* a connection that was ready and is lost leads to a new look-up, from the first address on */
     fake_redis_hang_up(&several.servers[1]);
@@ -384,7 +384,7 @@ static void test_the_log_names_the_address(void **state)
         answer_several(fixture, &several, server, server == 1 ? "rubbish\r\n" : OF_A_REPLICA);
     }
     assert_int_equal(next_attempt(fixture, &several), 0);
-    answer_several(fixture, &several, 0, WHOLE_GREETING);
+    answer_several(fixture, &several, 0, WHOLE_HANDSHAKE);
     log = log_capture_end();
     assert_int_equal(count_in_text(log, "takes no writes (127.0.0.2:"), 1);
     assert_int_equal(count_in_text(log, "rotocol error"), 1);

@@ -341,8 +341,8 @@ static void register_site(struct request *request, const struct client *client,
                           const struct page_ref *page_ref)
 {
     struct novelty_site_charge charge;
-    uint64_t wait_ms = novelty_take_site(request->app->novelty, request->app->config,
-                                         page_ref->site, client, &charge);
+    uint64_t wait_ms = novelty_charge_site(request->app->novelty, request->app->config,
+                                           page_ref->site, client, &charge);
 
     if (wait_ms == 0) {
         site_registration_start(request, page_ref, &charge, on_site);

@@ -392,7 +392,7 @@ static void on_client_gone(struct live_client *super)
  * Sends the first message: the delay before a reconnect. It varies by client, so that they do not
  * all reconnect at once.
  */
-static void greet(struct listener_client *client)
+static void send_opening(struct listener_client *client)
 {
     struct live_message *message;
     struct buf body = BUF_EMPTY;
@@ -430,7 +430,7 @@ static void join(struct live *live, struct request *request, const struct page_r
         loop_timer_start(live->loop, &live->comment_step, COMMENT_STEP_MS);
     }
     live_client_start(&client->super, request);
-    greet(client);
+    send_opening(client);
 }
 
 void live_handle(struct request *request)

@@ -30,8 +30,8 @@ static uint64_t hash_page(struct novelty *novelty, const struct novelty_visit *g
     return novelty->latest_hash;
 }
 
-static uint64_t take_page(struct novelty *novelty, const struct config *config,
-                          const struct novelty_visit *given, struct novelty_charge *charge)
+static uint64_t spend_page(struct novelty *novelty, const struct config *config,
+                           const struct novelty_visit *given, struct novelty_charge *charge)
 {
     charge->page = (struct budget_charge){
         .kind = BUDGET_PAGES,
@@ -41,8 +41,8 @@ static uint64_t take_page(struct novelty *novelty, const struct config *config,
     return budget_take(novelty->budgets, &charge->page, clock_monotonic_ms());
 }
 
-static uint64_t take_token(struct novelty *novelty, const struct config *config,
-                           const struct novelty_visit *given, struct novelty_charge *charge)
+static uint64_t spend_token(struct novelty *novelty, const struct config *config,
+                            const struct novelty_visit *given, struct novelty_charge *charge)
 {
     charge->token = (struct budget_charge){
         .kind = BUDGET_TOKENS,
@@ -64,9 +64,9 @@ static struct rate rate_of_site(const struct config *config)
 }
 
 /* charges a token of a client to its site and to all sites; each is bounded without networks too */
-static enum novelty_verdict take_share(struct novelty *novelty, const struct config *config,
-                                       const struct novelty_visit *given,
-                                       struct novelty_charge *charge, uint64_t *ret_wait_ms)
+static enum novelty_verdict spend_share(struct novelty *novelty, const struct config *config,
+                                        const struct novelty_visit *given,
+                                        struct novelty_charge *charge, uint64_t *ret_wait_ms)
 {
     const struct rate *all = &config->limits_idempotency_keys_total;
 
@@ -98,11 +98,11 @@ static enum novelty_verdict charge_token(struct novelty *novelty, const struct c
     enum novelty_verdict verdict;
 
     if (networks_are_known(given->client) &&
-        (*ret_wait_ms = take_token(novelty, config, given, charge)) != 0) {
+        (*ret_wait_ms = spend_token(novelty, config, given, charge)) != 0) {
         novelty->stats.refused_tokens++;
         return NOVELTY_TOKEN;
     }
-    verdict = take_share(novelty, config, given, charge, ret_wait_ms);
+    verdict = spend_share(novelty, config, given, charge, ret_wait_ms);
     if (verdict != NOVELTY_OK) {
         novelty->stats.refused_shares++;
     }
@@ -120,7 +120,7 @@ static uint64_t charge_page(struct novelty *novelty, const struct config *config
     if (!charge->is_page_new) {
         return 0;
     }
-    wait_ms = take_page(novelty, config, given, charge);
+    wait_ms = spend_page(novelty, config, given, charge);
     if (wait_ms == 0) {
         seen_add(&novelty->pages, charge->page_hash);
     } else {
@@ -141,9 +141,9 @@ static uint64_t hash_visitor(const struct visit *visit, uint64_t page_hash)
                : 0;
 }
 
-static uint64_t take_visitor(struct novelty *novelty, const struct config *config,
-                             const struct novelty_visit *given, const struct visit *visit,
-                             uint64_t page_hash)
+static uint64_t spend_visitor(struct novelty *novelty, const struct config *config,
+                              const struct novelty_visit *given, const struct visit *visit,
+                              uint64_t page_hash)
 {
     uint64_t hash = hash_visitor(visit, page_hash);
     uint64_t wait_ms;
@@ -192,7 +192,7 @@ enum novelty_verdict novelty_take(struct novelty *novelty, const struct config *
     if (verdict != NOVELTY_OK || !is_known) {
         return verdict;
     }
-    *ret_wait_ms = take_visitor(novelty, config, given, visit, ret_charge->page_hash);
+    *ret_wait_ms = spend_visitor(novelty, config, given, visit, ret_charge->page_hash);
     if (*ret_wait_ms != 0) {
         visit->visitor = 0;
         if (given->counts_unique) {
@@ -248,8 +248,8 @@ void novelty_give_back(struct novelty *novelty, struct novelty_charge *charge)
     give_back_token(novelty, charge);
 }
 
-uint64_t novelty_take_site(struct novelty *novelty, const struct config *config, const char *site,
-                           const struct client *client, struct novelty_site_charge *ret_charge)
+uint64_t novelty_charge_site(struct novelty *novelty, const struct config *config, const char *site,
+                             const struct client *client, struct novelty_site_charge *ret_charge)
 {
     uint64_t wait_ms;
 

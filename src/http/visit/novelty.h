@@ -113,8 +113,8 @@ struct novelty_site_charge {
  * Charges a site (NUL-terminated) that is not known. Returns 0, or the time in ms until the network
  * may cause one more.
  */
-uint64_t novelty_take_site(struct novelty *novelty, const struct config *config, const char *site,
-                           const struct client *client, struct novelty_site_charge *ret_charge);
+uint64_t novelty_charge_site(struct novelty *novelty, const struct config *config, const char *site,
+                             const struct client *client, struct novelty_site_charge *ret_charge);
 
 /**
  * Settles the charge of a site. `is_admitted`: it is known now. `is_new`: the visit added it to the

@@ -116,8 +116,8 @@ static void set_token(struct visit *visit, h2o_iovec_t token, enum store_window 
  * kept; text of 16 bytes gets one more byte, so that it cannot equal such a token. Returns false if
  * the text is not a valid token.
  */
-static bool take_text(struct visit *visit, h2o_mem_pool_t *pool, h2o_iovec_t value,
-                      enum store_window window)
+static bool set_text(struct visit *visit, h2o_mem_pool_t *pool, h2o_iovec_t value,
+                     enum store_window window)
 {
     uint64_t halves[2];
 
@@ -136,7 +136,7 @@ static bool take_text(struct visit *visit, h2o_mem_pool_t *pool, h2o_iovec_t val
     return true;
 }
 
-static void take_attempt(struct visit *visit, h2o_mem_pool_t *pool, h2o_iovec_t value)
+static void set_attempt(struct visit *visit, h2o_mem_pool_t *pool, h2o_iovec_t value)
 {
     struct stamp stamp;
 
@@ -146,7 +146,7 @@ static void take_attempt(struct visit *visit, h2o_mem_pool_t *pool, h2o_iovec_t 
         stamp_write(stamp, bytes);
         set_token(visit, h2o_iovec_init(bytes, STAMP_LENGTH), STORE_WINDOW_STAMPED);
     } else {
-        (void)take_text(visit, pool, value, STORE_WINDOW_ATTEMPT);
+        (void)set_text(visit, pool, value, STORE_WINDOW_ATTEMPT);
     }
 }
 
@@ -194,9 +194,8 @@ enum token_status token_read(const struct request *request, const struct client 
 
     set_token(visit, h2o_iovec_init(NULL, 0), STORE_WINDOW_CLIENT);
     if (headers->idempotency_key.len != 0) {
-        return take_text(visit, pool, headers->idempotency_key, STORE_WINDOW_CLIENT)
-                   ? TOKEN_OK
-                   : TOKEN_BAD_KEY;
+        return set_text(visit, pool, headers->idempotency_key, STORE_WINDOW_CLIENT) ? TOKEN_OK
+                                                                                    : TOKEN_BAD_KEY;
     }
     if (find_view(request, &view)) {
         if (!is_view(view)) {
@@ -204,7 +203,7 @@ enum token_status token_read(const struct request *request, const struct client 
         }
         set_view(visit, pool, view);
     } else if (client->is_behind_proxy) {
-        take_attempt(visit, pool, headers->request_id);
+        set_attempt(visit, pool, headers->request_id);
     }
     return TOKEN_OK;
 }

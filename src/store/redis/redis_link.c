@@ -17,7 +17,7 @@
 /* most commands in flight; more than the sites that one turn can flush */
 #define CALLS_MAX 16384
 
-static const char *const state_names[] = {"down", "resolving", "connecting", "greeting", "ready"};
+static const char *const state_names[] = {"down", "resolving", "connecting", "handshake", "ready"};
 
 static const struct stream_callbacks stream_callbacks;
 
@@ -104,7 +104,7 @@ void redis_link_go_down(struct redis_link *link, const char *reason)
         redisReaderFree(link->reader);
         link->reader = NULL;
     }
-    if (redis_greeting_is_denied(kept) && link->options.on_denied != NULL) {
+    if (redis_handshake_is_denied(kept) && link->options.on_denied != NULL) {
         link->options.on_denied(link->options.data);
     }
 }
@@ -302,8 +302,8 @@ static void on_open(void *data)
 {
     struct redis_link *link = data;
 
-    set_state(link, LINK_GREETING);
-    redis_link_greet(link);
+    set_state(link, LINK_HANDSHAKE);
+    redis_link_begin_handshake(link);
 }
 
 static void on_failed(void *data, const char *reason)
@@ -311,8 +311,8 @@ static void on_failed(void *data, const char *reason)
     struct redis_link *link = data;
     bool is_told = strncmp(reason, "TLS", 3) == 0; /* a TLS failure is not the command's fault */
 
-    if (link->state == LINK_GREETING && !list_is_empty(&link->calls) && !is_told) {
-        redis_link_fail_greeting(link, reason);
+    if (link->state == LINK_HANDSHAKE && !list_is_empty(&link->calls) && !is_told) {
+        redis_link_fail_handshake(link, reason);
         return;
     }
     if (link->state == LINK_READY && list_is_empty(&link->calls) &&
@@ -368,7 +368,7 @@ struct redis_link *redis_link_create(struct loop *loop, const struct redis_link_
     link->health.backend = "redis";
     address_format(&options->address, link->health.address);
     redis_replicas_init(&link->replicas, link->health.address, options->replica_grace_ms);
-    redis_greeting_init(&link->greeting, &link->options, &link->health, &link->replicas);
+    redis_handshake_init(&link->handshake, &link->options, &link->health, &link->replicas);
     link->health.changed_at_ms = loop_now_ms(loop);
     link->down_since_ms = link->health.changed_at_ms;
     connect_now(link);
@@ -408,7 +408,7 @@ bool redis_link_is_ready(const struct redis_link *link)
 
 const char *redis_link_script_sha(const struct redis_link *link)
 {
-    return link->greeting.sha;
+    return link->handshake.sha;
 }
 
 void redis_link_health(const struct redis_link *link, struct store_health *ret_health)

@@ -2,10 +2,10 @@
 /**
  * redis_link: a connection to a Redis or Valkey server that reconnects by itself.
  *
- *     DOWN -> RESOLVING -> CONNECTING -> GREETING -> READY
+ *     DOWN -> RESOLVING -> CONNECTING -> HANDSHAKE -> READY
  *
- * GREETING authenticates, selects the database, verifies that the server is a master, and loads the
- * script; see redis_greeting.h. Every failure leads to DOWN. From there the link retries with
+ * HANDSHAKE authenticates, selects the database, verifies that the server is a master, and loads
+ * the script; see redis_handshake.h. Every failure leads to DOWN. From there the link retries with
  * back-off, at the next address of the name. A READY link reads the server's role every 15 seconds.
  * This heartbeat detects a dead peer or a demoted master before a visit has to wait for it. It also
  * reads the replication offsets.

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * redis_link_inside: private declarations of redis_link.c (states, commands, events),
- * redis_link_own.c (greeting and heartbeat) and redis_link_log.c (log messages).
+ * redis_link_own.c (handshake and heartbeat) and redis_link_log.c (log messages).
  */
 #ifndef VISITCOUNTD_STORE_REDIS_LINK_INSIDE_H
 #define VISITCOUNTD_STORE_REDIS_LINK_INSIDE_H
 
 #include "base/backoff.h"
 #include "base/buf.h"
-#include "store/redis/redis_greeting.h"
+#include "store/redis/redis_handshake.h"
 #include "store/redis/redis_command.h"
 #include "store/redis/redis_link_options.h"
 #include "store/redis/redis_replicas.h"
@@ -20,7 +20,7 @@
 /* remembered failure reasons, to log each only once per minute: each address may have its own */
 #define REDIS_LINK_REASONS_MAX 16
 
-enum link_state { LINK_DOWN, LINK_RESOLVING, LINK_CONNECTING, LINK_GREETING, LINK_READY };
+enum link_state { LINK_DOWN, LINK_RESOLVING, LINK_CONNECTING, LINK_HANDSHAKE, LINK_READY };
 
 struct redisReader;
 
@@ -46,12 +46,12 @@ struct redis_link {
     struct redisReader *reader;
     struct list calls; /* in the order of their replies */
     size_t call_count;
-    /* DOWN: next attempt; up to GREETING: connect timeout; READY: timeout of the oldest command */
+    /* DOWN: next attempt; up to HANDSHAKE: connect timeout; READY: timeout of the oldest command */
     struct loop_timer timer;
     struct backoff backoff;
 
-    struct redis_greeting greeting;
-    struct redis_own_call own[REDIS_STEPS]; /* of greeting and heartbeat */
+    struct redis_handshake handshake;
+    struct redis_own_call own[REDIS_STEPS]; /* of handshake and heartbeat */
     bool was_answered;                      /* the server replied on this connection */
     bool is_changing_credentials;           /* AUTH of a ready link is in flight */
 
@@ -80,13 +80,13 @@ void redis_link_submit(struct redis_link *link, struct redis_call *call,
 /* the only transition to DOWN, from any state */
 void redis_link_go_down(struct redis_link *link, const char *reason);
 
-/* the greeting succeeded: the link becomes READY */
+/* the handshake succeeded: the link becomes READY */
 void redis_link_become_ready(struct redis_link *link);
 
-/* redis_link_own.c: sends the greeting; runs the heartbeat; handles a lost connection in either */
-void redis_link_greet(struct redis_link *link);
+/* redis_link_own.c: sends the handshake; runs the heartbeat; handles a lost connection in either */
+void redis_link_begin_handshake(struct redis_link *link);
 void redis_link_on_heartbeat(struct loop_timer *timer);
-void redis_link_fail_greeting(struct redis_link *link, const char *reason);
+void redis_link_fail_handshake(struct redis_link *link, const char *reason);
 void redis_link_note_idle_close(struct redis_link *link);
 
 /* redis_link_log.c */

@@ -80,7 +80,7 @@ void redis_link_log_ready(const struct redis_link *link)
     const char *role = link->health.role;
 
     if (link->options.db != 0) {
-        snprintf(db, sizeof(db), ", db %s", link->greeting.db);
+        snprintf(db, sizeof(db), ", db %s", link->handshake.db);
     }
     log_info("redis %s: ready after %llu ms: %s, version %s%s%s", link->health.address,
              (unsigned long long)(loop_now_ms(link->loop) - link->down_since_ms),

@@ -17,14 +17,14 @@
 #define IDLE_LEAST_MS  900
 #define IDLE_SPREAD_MS 1200
 
-/* --- greeting and heartbeat --- */
+/* --- handshake and heartbeat --- */
 
 static bool submit_own(struct redis_link *link, enum redis_step step);
 
-static void go_on_greeting(struct redis_link *link, enum redis_step answered)
+static void continue_handshake(struct redis_link *link, enum redis_step answered)
 {
     if (answered == REDIS_REPLICATION ||
-        (answered == REDIS_ROLE && link->greeting.role_source == REDIS_BY_ROLE)) {
+        (answered == REDIS_ROLE && link->handshake.role_source == REDIS_BY_ROLE)) {
         redis_link_become_ready(link);
     } else if (answered == REDIS_ROLE) {
         submit_own(link, REDIS_REPLICATION);
@@ -54,13 +54,13 @@ static void on_own_reply(struct redis_call *call, const redisReply *reply, const
     if (reply == NULL) {
         return;
     }
-    wrong = redis_greeting_check(&link->greeting, own->step, own->asked_at_ms, reply);
+    wrong = redis_handshake_check(&link->handshake, own->step, own->asked_at_ms, reply);
     if (link->is_changing_credentials && own->step == REDIS_AUTH) {
         end_change_of_credentials(link, wrong);
     } else if (wrong != NULL) {
         redis_link_go_down(link, wrong);
-    } else if (link->state == LINK_GREETING) {
-        go_on_greeting(link, own->step);
+    } else if (link->state == LINK_HANDSHAKE) {
+        continue_handshake(link, own->step);
     } else {
         loop_timer_start(link->loop, &link->heartbeat, link->heartbeat_ms);
     }
@@ -71,7 +71,7 @@ static bool submit_own(struct redis_link *link, enum redis_step step)
 {
     struct redis_own_call *own = &link->own[step];
     struct redis_command command = REDIS_COMMAND_EMPTY;
-    bool is_said = redis_greeting_build(&link->greeting, step, &command);
+    bool is_said = redis_handshake_build(&link->handshake, step, &command);
 
     if (is_said) {
         own->link = link;
@@ -94,11 +94,11 @@ static enum redis_step heartbeat_step(const struct redis_link *link)
 {
     uint64_t passed_ms = loop_now_ms(link->loop) - link->role_asked_at_ms;
 
-    if (link->options.on_message != NULL || link->greeting.role_source == REDIS_BY_NOBODY ||
+    if (link->options.on_message != NULL || link->handshake.role_source == REDIS_BY_NOBODY ||
         passed_ms + link->heartbeat_ms / 2 < REDIS_LINK_HEARTBEAT_MS) {
         return REDIS_PING;
     }
-    return link->greeting.role_source == REDIS_BY_ROLE ? REDIS_ROLE : REDIS_REPLICATION;
+    return link->handshake.role_source == REDIS_BY_ROLE ? REDIS_ROLE : REDIS_REPLICATION;
 }
 
 /* the reply restarts the timer */
@@ -149,19 +149,19 @@ void redis_link_note_idle_close(struct redis_link *link)
     redis_link_keep_alive(link, shorter_ms);
 }
 
-/* --- the greeting as a whole --- */
+/* --- the handshake as a whole --- */
 
-void redis_link_greet(struct redis_link *link)
+void redis_link_begin_handshake(struct redis_link *link)
 {
     redis_replicas_reconnect(&link->replicas, link->target.peer);
-    redis_greeting_begin(&link->greeting);
+    redis_handshake_begin(&link->handshake);
     for (enum redis_step step = REDIS_AUTH; step <= REDIS_ROLE; step++) {
         submit_own(link, step);
     }
 }
 
-/* fails the greeting; the message names the unanswered command and the likely cause */
-void redis_link_fail_greeting(struct redis_link *link, const char *reason)
+/* fails the handshake; the message names the unanswered command and the likely cause */
+void redis_link_fail_handshake(struct redis_link *link, const char *reason)
 {
     const struct redis_own_call *own =
         container_of(link->calls.next, struct redis_own_call, call.link);
@@ -170,11 +170,11 @@ void redis_link_fail_greeting(struct redis_link *link, const char *reason)
     /* a server that was ready before is restarting; it has not switched to TLS */
     bool may_be_tls = !link->was_answered && link->target.tls == NULL &&
                       !link->options.address.is_unix && link->health.connects == 0;
-    char text[sizeof(link->health.last_error) + sizeof(link->greeting.ignored) + 128];
+    char text[sizeof(link->health.last_error) + sizeof(link->handshake.ignored) + 128];
 
-    snprintf(text, sizeof(text), "%s: %s%s%s%s", redis_greeting_name(own->step),
+    snprintf(text, sizeof(text), "%s: %s%s%s%s", redis_handshake_name(own->step),
              is_closed ? "the server closed the connection" : reason,
-             *link->greeting.ignored != '\0' ? " after it said " : "", link->greeting.ignored,
+             *link->handshake.ignored != '\0' ? " after it said " : "", link->handshake.ignored,
              may_be_tls ? ", as one that expects TLS does: see redis.tls" : "");
     redis_link_go_down(link, text);
 }

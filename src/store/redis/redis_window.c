@@ -255,7 +255,7 @@ static void start_deletion(struct redis_window *window)
 
 /* --- memory --- */
 
-static void take_facts(struct redis_window *window, const struct redis_facts *facts)
+static void read_facts(struct redis_window *window, const struct redis_facts *facts)
 {
     uint64_t used;
 
@@ -275,7 +275,7 @@ static void on_memory(struct redis_call *call, const redisReply *reply, const ch
     window->is_open = false;
     if (reply != NULL) {
         redis_facts_parse(&facts, &question, reply);
-        take_facts(window, &facts);
+        read_facts(window, &facts);
         judge(window);
     }
     if (window->is_due) {
@@ -306,7 +306,7 @@ static void on_timer(struct loop_timer *timer)
 
 void redis_window_judge(struct redis_window *window, const struct redis_facts *facts)
 {
-    take_facts(window, facts);
+    read_facts(window, facts);
     judge(window);
     if (window->percent >= NEAR_PERCENT) {
         loop_timer_start(window->loop, &window->timer, LOOK_MS);

@@ -43,7 +43,7 @@ def check_is_away(daemon):
 
 
 def error_to_apply(error):
-    """Answers the greeting like a master, and each batch with `error`. None means OK with the total 7."""
+    """Answers the handshake like a master, and each batch with `error`. None means OK with the total 7."""
     def answer(words):
         if words[0] == "ROLE":
             return b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"

@@ -14,7 +14,7 @@
 
 #define FAKE_REDIS_SHA "0123456789abcdef0123456789abcdef01234567"
 
-/** A server's answers to the greeting of redis_link, each a whole reply. */
+/** A server's answers to the handshake of redis_link, each a whole reply. */
 #define FAKE_REDIS_INFO   "$37\r\n# Server\r\nredis_version:7.0.15\r\nx:y\r\n\r\n"
 #define FAKE_REDIS_SCRIPT "$40\r\n" FAKE_REDIS_SHA "\r\n"
 #define FAKE_REDIS_MASTER "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/redis/redis_greeting.h"
+#include "store/redis/redis_handshake.h"
 
 #include <hiredis/hiredis.h>
 #include <openssl/evp.h>
@@ -39,20 +39,21 @@ static bool is_error(const redisReply *reply)
  * Puts an error into words. Leaves out the arguments that Redis repeats in "unknown command": they
  * may contain a password or a script.
  */
-static const char *tell_error(struct redis_greeting *greeting, enum redis_step step,
+static const char *tell_error(struct redis_handshake *handshake, enum redis_step step,
                               const redisReply *reply)
 {
     const char *arguments = strstr(reply->str, ", with args beginning with:");
     int length = arguments != NULL ? (int)(arguments - reply->str) : (int)reply->len;
 
-    snprintf(greeting->error, sizeof(greeting->error), "%s: %.*s", names[step], length, reply->str);
-    return greeting->error;
+    snprintf(handshake->error, sizeof(handshake->error), "%s: %.*s", names[step], length,
+             reply->str);
+    return handshake->error;
 }
 
-static const char *error_of(struct redis_greeting *greeting, enum redis_step step,
+static const char *error_of(struct redis_handshake *handshake, enum redis_step step,
                             const redisReply *reply)
 {
-    return is_error(reply) ? tell_error(greeting, step, reply) : NULL;
+    return is_error(reply) ? tell_error(handshake, step, reply) : NULL;
 }
 
 /* whether the server cannot serve now, or rejects the whole connection */
@@ -81,16 +82,16 @@ static bool is_refusal(const redisReply *reply)
  * authenticated. Then it closes the connection at the script, because it accepts no argument over
  * 16 KiB from such a client.
  */
-static void ignore_error(struct redis_greeting *greeting, enum redis_step step,
+static void ignore_error(struct redis_handshake *handshake, enum redis_step step,
                          const redisReply *reply)
 {
-    if (is_error(reply) && strstr(greeting->ignored, "NOAUTH") == NULL) {
-        snprintf(greeting->ignored, sizeof(greeting->ignored), "%s",
-                 tell_error(greeting, step, reply));
+    if (is_error(reply) && strstr(handshake->ignored, "NOAUTH") == NULL) {
+        snprintf(handshake->ignored, sizeof(handshake->ignored), "%s",
+                 tell_error(handshake, step, reply));
     }
 }
 
-bool redis_greeting_is_denied(const char *error)
+bool redis_handshake_is_denied(const char *error)
 {
     return strstr(error, "WRONGPASS") != NULL || strstr(error, "NOAUTH") != NULL ||
            begins_with(error, "AUTH: ERR invalid password");
@@ -112,79 +113,79 @@ static bool read_line(const redisReply *reply, const char *name, char *ret_value
 /* --- the steps --- */
 
 /* a user without a password needs none (nopass): Redis accepts any password */
-static bool build_auth(const struct redis_greeting *greeting, struct redis_command *command)
+static bool build_auth(const struct redis_handshake *handshake, struct redis_command *command)
 {
-    if (*greeting->options->password == '\0' && *greeting->options->username == '\0') {
+    if (*handshake->options->password == '\0' && *handshake->options->username == '\0') {
         return false;
     }
     redis_command_begin(command, "AUTH");
-    if (*greeting->options->username != '\0') {
-        redis_command_add_text(command, greeting->options->username);
+    if (*handshake->options->username != '\0') {
+        redis_command_add_text(command, handshake->options->username);
     }
-    redis_command_add_text(command, greeting->options->password);
+    redis_command_add_text(command, handshake->options->password);
     return true;
 }
 
-static const char *check_auth(struct redis_greeting *greeting, const redisReply *reply)
+static const char *check_auth(struct redis_handshake *handshake, const redisReply *reply)
 {
-    return error_of(greeting, REDIS_AUTH, reply);
+    return error_of(handshake, REDIS_AUTH, reply);
 }
 
-static bool build_select(const struct redis_greeting *greeting, struct redis_command *command)
+static bool build_select(const struct redis_handshake *handshake, struct redis_command *command)
 {
     redis_command_begin(command, "SELECT");
-    redis_command_add_text(command, greeting->db);
-    return greeting->options->db != 0;
+    redis_command_add_text(command, handshake->db);
+    return handshake->options->db != 0;
 }
 
-static const char *check_select(struct redis_greeting *greeting, const redisReply *reply)
+static const char *check_select(struct redis_handshake *handshake, const redisReply *reply)
 {
-    return error_of(greeting, REDIS_SELECT, reply);
+    return error_of(handshake, REDIS_SELECT, reply);
 }
 
-static bool build_name(const struct redis_greeting *greeting, struct redis_command *command)
+static bool build_name(const struct redis_handshake *handshake, struct redis_command *command)
 {
     redis_command_begin(command, "CLIENT");
     redis_command_add_text(command, "SETNAME");
-    redis_command_add_text(command, greeting->options->client_name);
+    redis_command_add_text(command, handshake->options->client_name);
     return true;
 }
 
-static const char *check_name(struct redis_greeting *greeting, const redisReply *reply)
+static const char *check_name(struct redis_handshake *handshake, const redisReply *reply)
 {
-    ignore_error(greeting, REDIS_NAME, reply);
+    ignore_error(handshake, REDIS_NAME, reply);
     return NULL;
 }
 
-static bool build_info(const struct redis_greeting *greeting, struct redis_command *command)
+static bool build_info(const struct redis_handshake *handshake, struct redis_command *command)
 {
-    (void)greeting;
+    (void)handshake;
     redis_command_begin(command, "INFO");
     redis_command_add_text(command, "server");
     return true;
 }
 
-static const char *check_info(struct redis_greeting *greeting, const redisReply *reply)
+static const char *check_info(struct redis_handshake *handshake, const redisReply *reply)
 {
     char mode[16];
 
-    read_line(reply, "redis_version:", greeting->health->version,
-              sizeof(greeting->health->version));
+    read_line(reply, "redis_version:", handshake->health->version,
+              sizeof(handshake->health->version));
     if (read_line(reply, "redis_mode:", mode, sizeof(mode)) && strcmp(mode, "sentinel") == 0) {
         return sentinel;
     }
-    ignore_error(greeting, REDIS_INFO, reply);
+    ignore_error(handshake, REDIS_INFO, reply);
     return NULL;
 }
 
-static bool build_script(const struct redis_greeting *greeting, struct redis_command *command)
+static bool build_script(const struct redis_handshake *handshake, struct redis_command *command)
 {
-    if (greeting->options->script == NULL) {
+    if (handshake->options->script == NULL) {
         return false;
     }
     redis_command_begin(command, "SCRIPT");
     redis_command_add_text(command, "LOAD");
-    redis_command_add_text(command, greeting->options->script);
+    redis_command_add_text(command, handshake->options->script);
     return true;
 }
 
@@ -206,107 +207,108 @@ static void digest_script(const char *script, char ret_sha[REDIS_SHA_LENGTH + 1]
     }
 }
 
-static const char *check_script(struct redis_greeting *greeting, const redisReply *reply)
+static const char *check_script(struct redis_handshake *handshake, const redisReply *reply)
 {
     if (reply->type == REDIS_REPLY_STRING && reply->len == REDIS_SHA_LENGTH) {
-        memcpy(greeting->sha, reply->str, REDIS_SHA_LENGTH + 1);
+        memcpy(handshake->sha, reply->str, REDIS_SHA_LENGTH + 1);
         return NULL;
     }
     if (is_refusal(reply)) {
-        return tell_error(greeting, REDIS_SCRIPT, reply);
+        return tell_error(handshake, REDIS_SCRIPT, reply);
     }
     if (!is_error(reply)) {
         return "SCRIPT LOAD: no digest in reply";
     }
-    ignore_error(greeting, REDIS_SCRIPT, reply);
-    digest_script(greeting->options->script, greeting->sha);
+    ignore_error(handshake, REDIS_SCRIPT, reply);
+    digest_script(handshake->options->script, handshake->sha);
     return NULL;
 }
 
-static bool build_role(const struct redis_greeting *greeting, struct redis_command *command)
+static bool build_role(const struct redis_handshake *handshake, struct redis_command *command)
 {
-    (void)greeting;
+    (void)handshake;
     redis_command_begin(command, "ROLE");
     return true;
 }
 
-static const char *parse_role(struct redis_greeting *greeting, const char *role)
+static const char *parse_role(struct redis_handshake *handshake, const char *role)
 {
-    snprintf(greeting->health->role, sizeof(greeting->health->role), "%s", role);
+    snprintf(handshake->health->role, sizeof(handshake->health->role), "%s", role);
     if (strcmp(role, "sentinel") == 0) {
         return sentinel;
     }
     return strcmp(role, "master") != 0 ? "the server is a replica: it takes no writes" : NULL;
 }
 
-static const char *check_role(struct redis_greeting *greeting, const redisReply *reply)
+static const char *check_role(struct redis_handshake *handshake, const redisReply *reply)
 {
     if (is_error(reply)) {
-        tell_error(greeting, REDIS_ROLE, reply);
+        tell_error(handshake, REDIS_ROLE, reply);
         if (!is_refusal(reply)) {
-            greeting->role_source = REDIS_BY_INFO;
+            handshake->role_source = REDIS_BY_INFO;
         }
-        return is_refusal(reply) ? greeting->error : NULL;
+        return is_refusal(reply) ? handshake->error : NULL;
     }
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0 ||
         reply->element[0]->type != REDIS_REPLY_STRING) {
         return "ROLE: unexpected reply";
     }
     /* a subscriber has no batches that wait for replicas, and its heartbeat reads no offsets */
-    if (greeting->options->on_message != NULL ||
-        !redis_replicas_parse_role(greeting->replicas, greeting->asked_at_ms, reply)) {
-        redis_replicas_clear(greeting->replicas);
+    if (handshake->options->on_message != NULL ||
+        !redis_replicas_parse_role(handshake->replicas, handshake->asked_at_ms, reply)) {
+        redis_replicas_clear(handshake->replicas);
     }
-    return parse_role(greeting, reply->element[0]->str);
+    return parse_role(handshake, reply->element[0]->str);
 }
 
-static bool build_replication(const struct redis_greeting *greeting, struct redis_command *command)
+static bool build_replication(const struct redis_handshake *handshake,
+                              struct redis_command *command)
 {
-    (void)greeting;
+    (void)handshake;
     redis_command_begin(command, "INFO");
     redis_command_add_text(command, "replication");
     return true;
 }
 
-static const char *check_replication(struct redis_greeting *greeting, const redisReply *reply)
+static const char *check_replication(struct redis_handshake *handshake, const redisReply *reply)
 {
-    char role[sizeof(greeting->health->role)];
+    char role[sizeof(handshake->health->role)];
 
     if (is_refusal(reply)) {
-        return tell_error(greeting, REDIS_REPLICATION, reply);
+        return tell_error(handshake, REDIS_REPLICATION, reply);
     }
     if (!read_line(reply, "\nrole:", role, sizeof(role))) {
-        greeting->role_source = REDIS_BY_NOBODY;
-        greeting->health->role[0] = '\0';
-        redis_replicas_clear(greeting->replicas);
+        handshake->role_source = REDIS_BY_NOBODY;
+        handshake->health->role[0] = '\0';
+        redis_replicas_clear(handshake->replicas);
         return NULL;
     }
-    if (greeting->options->on_message != NULL ||
-        !redis_replicas_parse_info(greeting->replicas, greeting->asked_at_ms, reply->str)) {
-        redis_replicas_clear(greeting->replicas);
+    if (handshake->options->on_message != NULL ||
+        !redis_replicas_parse_info(handshake->replicas, handshake->asked_at_ms, reply->str)) {
+        redis_replicas_clear(handshake->replicas);
     }
-    return parse_role(greeting, role);
+    return parse_role(handshake, role);
 }
 
-static bool build_ping(const struct redis_greeting *greeting, struct redis_command *command)
+static bool build_ping(const struct redis_handshake *handshake, struct redis_command *command)
 {
-    (void)greeting;
+    (void)handshake;
     redis_command_begin(command, "PING");
     return true;
 }
 
 /* any reply proves that the server is alive */
-static const char *check_ping(struct redis_greeting *greeting, const redisReply *reply)
+static const char *check_ping(struct redis_handshake *handshake, const redisReply *reply)
 {
-    bool matters = greeting->options->on_message != NULL || is_refusal(reply);
+    bool matters = handshake->options->on_message != NULL || is_refusal(reply);
 
-    return matters ? error_of(greeting, REDIS_PING, reply) : NULL;
+    return matters ? error_of(handshake, REDIS_PING, reply) : NULL;
 }
 
 /* `build` writes the command, if any; `check` returns the error in its reply, or NULL */
 static const struct {
-    bool (*build)(const struct redis_greeting *greeting, struct redis_command *command);
-    const char *(*check)(struct redis_greeting *greeting, const redisReply *reply);
+    bool (*build)(const struct redis_handshake *handshake, struct redis_command *command);
+    const char *(*check)(struct redis_handshake *handshake, const redisReply *reply);
 } steps[REDIS_STEPS] = {
     [REDIS_AUTH] = {build_auth, check_auth},
     [REDIS_SELECT] = {build_select, check_select},
@@ -318,37 +320,38 @@ static const struct {
     [REDIS_PING] = {build_ping, check_ping},
 };
 
-/* --- the greeting as a whole --- */
+/* --- the handshake as a whole --- */
 
-void redis_greeting_init(struct redis_greeting *greeting, const struct redis_link_options *options,
-                         struct store_health *health, struct redis_replicas *replicas)
+void redis_handshake_init(struct redis_handshake *handshake,
+                          const struct redis_link_options *options, struct store_health *health,
+                          struct redis_replicas *replicas)
 {
-    greeting->options = options;
-    greeting->health = health;
-    greeting->replicas = replicas;
-    snprintf(greeting->db, sizeof(greeting->db), "%llu", (unsigned long long)options->db);
+    handshake->options = options;
+    handshake->health = health;
+    handshake->replicas = replicas;
+    snprintf(handshake->db, sizeof(handshake->db), "%llu", (unsigned long long)options->db);
 }
 
-void redis_greeting_begin(struct redis_greeting *greeting)
+void redis_handshake_begin(struct redis_handshake *handshake)
 {
-    greeting->role_source = REDIS_BY_ROLE;
-    greeting->ignored[0] = '\0';
+    handshake->role_source = REDIS_BY_ROLE;
+    handshake->ignored[0] = '\0';
 }
 
-const char *redis_greeting_name(enum redis_step step)
+const char *redis_handshake_name(enum redis_step step)
 {
     return names[step];
 }
 
-bool redis_greeting_build(const struct redis_greeting *greeting, enum redis_step step,
-                          struct redis_command *command)
+bool redis_handshake_build(const struct redis_handshake *handshake, enum redis_step step,
+                           struct redis_command *command)
 {
-    return steps[step].build(greeting, command);
+    return steps[step].build(handshake, command);
 }
 
-const char *redis_greeting_check(struct redis_greeting *greeting, enum redis_step step,
-                                 uint64_t asked_at_ms, const redisReply *reply)
+const char *redis_handshake_check(struct redis_handshake *handshake, enum redis_step step,
+                                  uint64_t asked_at_ms, const redisReply *reply)
 {
-    greeting->asked_at_ms = asked_at_ms;
-    return steps[step].check(greeting, reply);
+    handshake->asked_at_ms = asked_at_ms;
+    return steps[step].check(handshake, reply);
 }
