@@ -120,7 +120,7 @@ def test_help():
 
 @pytest.mark.parametrize("arguments, message", [(["get", "BAD SITE", "/x"], "the name of a site"), (["get", "default", "/a/../b"], '".."'),
                                                 (["get", "default", "/\n"], "control"), (["log-level", "loud"], "error, warning, info or debug"),
-                                                (["get", "default", "/" + "x" * 600], "512")])
+                                                (["get", "default", "/" + "x" * 9000], "8192")])
 def test_what_the_daemon_refuses(daemon, arguments, message):
     result = daemon.ctl(*arguments)
     assert (result.status, result.output) == (REFUSED, "")

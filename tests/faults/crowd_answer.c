@@ -22,7 +22,7 @@ static bool has_code(const char *body, const char *code)
 static const char *find_refusal(const char *outcome, const char *body)
 {
     static const char *const codes[] = {"store_unavailable", "overloaded", "shutting_down",
-                                        "journal_full"};
+                                        "journal_full", "too_many_idempotency_keys"};
 
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         if (strncmp(outcome, " refused;", 9) == 0 && has_code(body, codes[i])) {
@@ -62,7 +62,7 @@ static bool note_answer(struct visitor *visitor, const char *answer, const char 
                      strstr(body, "\"status\":\"duplicate\"") != NULL, status == 202);
         return true;
     }
-    if (status == 503 && refusal != NULL) {
+    if ((status == 503 || status == 429) && refusal != NULL) {
         book_refused(visitor, refusal);
     } else if (is_unknown(status, outcome, body)) {
         book_doubtful(visitor);

@@ -3,7 +3,7 @@
 
 import time
 
-from plan import RETAIN_S
+from plan import RETAIN_S, SITES
 from servers import keep_state, restore_state
 
 
@@ -130,6 +130,13 @@ class RedisFaults(StoreFaults):
 class RefusalFaults(StoreFaults):
     """The server answers each write with an error."""
 
+    def forget_keys(self):
+        """A full Redis forgets all keys of clients. The deletion may still be under way."""
+        for _ in range(2):
+            for site in SITES:
+                self.storm.crowd.forget_keys(site)
+            yield 0.5
+
     def other(self, fault):
         storm, name = self.storm, fault.kind.replace(" ", "_")
         server, is_long = storm.redis, fault.arguments["is_long"]
@@ -145,6 +152,8 @@ class RefusalFaults(StoreFaults):
             yield from self.promote(fault)
         if not is_long or fault.kind != "readonly":  # the old master is a replica now
             getattr(storm.servers, f"accept_{name}")(server)
+        if fault.kind == "out of memory":
+            yield from self.forget_keys()
         if is_held_back and not is_long:
             storm.servers.join()
             yield from self.wait_until_all_looked()

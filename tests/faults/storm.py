@@ -32,7 +32,7 @@ from servers import Servers
 
 #: Short timeouts, so that a fault of a second is a long one.
 HASTY = {"count.max_wait": "500ms", "redis.command_timeout": "400ms", "redis.connect_timeout": "300ms",
-         "ledger.retain": f"{RETAIN_S}s", "ledger.retain_max": "512MiB"}
+         "ledger.retain": f"{RETAIN_S}s", "ledger.retain_max": "512MiB", "limits.idempotency_keys_total": ""}
 
 #: The most faults at a time.
 AT_ONCE = 5

@@ -82,9 +82,10 @@ def test_cut_at_every_byte(daemon, store, proxy, direction):
     assert store.total() == group.total
     assert len(proxy.connects) - connects >= length, "a cut that did not happen shows nothing"
     batches = daemon.status()["batches"]
-    assert batches["resent"] >= length - 1
+    least = length - 3  # a cut may strike a command of the link itself
+    assert batches["resent"] >= least
     # if the answer was cut, the batch was applied; if the command was cut, only at its very end
-    assert batches["duplicates"] >= (length - 1 if direction == "down" else 0)
+    assert batches["duplicates"] >= (least if direction == "down" else 0)
     assert batches["gaps"] == 0
 
 
