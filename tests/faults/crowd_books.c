@@ -109,6 +109,15 @@ static void end_doubtful(struct visitor *visitor)
     end_visit(visitor);
 }
 
+/* each attempt without an answer until now may have counted, and its repetition as well */
+static void forget_side(const struct visitor *visitor, struct side *side)
+{
+    if (visitor->group->shared != 0) {
+        shared_pages[visitor->group->shared].doubtful += side->unsettled - side->forgotten;
+    }
+    side->forgotten = side->unsettled;
+}
+
 void book_doubtful(struct visitor *visitor)
 {
     visitor->group->doubtful++;
@@ -118,7 +127,9 @@ void book_doubtful(struct visitor *visitor)
         struct side *side = &visitor->sides[book_side(visitor)];
 
         side->unsettled++;
-        side->forgotten += visitor->is_forgotten;
+        if (visitor->is_forgotten) {
+            forget_side(visitor, side);
+        }
     }
 }
 
@@ -197,7 +208,7 @@ void book_wait(const struct visitor *visitor, const char *answer)
 void book_forget_keys(struct visitor *visitor)
 {
     for (unsigned side = 0; side < SIDES_MAX; side++) {
-        visitor->sides[side].forgotten = visitor->sides[side].unsettled;
+        forget_side(visitor, &visitor->sides[side]);
     }
     visitor->is_forgotten = visitor->is_open;
     visitor->is_unordered |=
