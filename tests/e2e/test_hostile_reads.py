@@ -226,23 +226,22 @@ def memory_kib(daemon, field="VmHWM"):
 
 @pytest.mark.plain_build
 def test_clients_that_take_no_answer_hold_little_memory(new_daemon, directory):
-    """Clients request top lists of long names, half a megabyte each, and do not read them."""
+    """Clients request top lists of long names and do not read them. The kernel takes the first answer, of 2.9 MB, and not the second one."""
     store = SqliteStore(directory / "visits.db")
     daemon = new_daemon({"dashboard.public": True, "limits.pages": 10000000, **store.settings}).wait_for_store()
     database = sqlite3.connect(directory / "visits.db")
     database.executemany("INSERT INTO hits (site, page, total) VALUES ('default', ?, ?)",
-                         (("/" + "\x7f" * 480 + "%06d" % i, i) for i in range(2000)))
+                         (("/" + "\x01" * 480 + "%06d" % i, i) for i in range(2000)))
     database.commit()
     database.close()
     clients = []
-    for _ in range(120):
+    for _ in range(40):
         client = socket.socket()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(daemon.address)
-        client.sendall(b"GET /v1/top/default?n=1000 HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.sendall(b"GET /v1/top/default?n=1000 HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
         clients.append(client)
-    starts = [client.recv(12) for client in clients]
-    assert {start[-3:] for start in starts} == {b"200", b"503"}, "some are served, and there is a bound"
+    wait_until(lambda: daemon.fetch("/v1/top/default?n=1000").status == 503, "there is a bound")
     assert visit(daemon).status == 200
     assert memory_kib(daemon) < MEMORY_MAX_KIB, memory_kib(daemon)
     for client in clients:
