@@ -84,7 +84,7 @@ void spill_recall(struct batch *batch)
 struct answer_context {
     const struct spill_record *spill_record;
     const struct estimate_before *pages;
-    bool is_outdated;    /* the record will be set aside: the site was repaired */
+    bool is_outdated; /* the record will be set aside: its batch was sent, then the site repaired */
     struct list unknown; /* visits that may not be counted in the end */
 };
 
@@ -116,7 +116,8 @@ static void finish_written(struct spill_record *spill_record)
     struct answer_context context = {
         .spill_record = spill_record,
         .pages = pages,
-        .is_outdated = lane->session.ledger.generation < lane->site->generation.latest,
+        .is_outdated = lane == &lane->site->live &&
+                       lane->session.ledger.generation < lane->site->generation.latest,
     };
 
     list_init(&context.unknown);
