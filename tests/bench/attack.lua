@@ -4,7 +4,7 @@
 --   wrk -s attack.lua URL -- honest PAUSE_MS        visits of one page, from an address of its own
 --   wrk -s attack.lua URL -- KIND SEED ADDRESSES    an attack, from so many addresses
 --
--- KIND: reads, pages, keys, visitors, heads or passwords. SEED makes what is made up differ from other runs.
+-- KIND: reads, pages, keys, visitors, heads or passwords. Runs with other SEEDs make up other names.
 
 local number, seed, addresses = 0, "", 1
 

@@ -204,10 +204,10 @@ def run_stores(settings, problems):
 
 def describe():
     return (
-        "An honest client visits one page while somebody attacks the daemon, which runs with its default limits on a core of "
-        "its own, with its store. Its times and rate are compared with those of the same client right before, without an "
-        "attacker. The attacker says that it comes from one address, or from 65,536 addresses; it asks as fast as it is "
-        "answered. Beside an attacker with a whole core the honest client has 16 connections that each pause for 8 ms after "
+        "An honest client visits one page during an attack. The daemon runs with its default limits, on one core together with "
+        "its store. The client's times and rate are compared with its own times and rate right before the attack. The attacker "
+        "names one address, or 65,536 addresses. It sends the next request at once after each answer. "
+        "Beside an attacker with a whole core the honest client has 16 connections that each pause for 8 ms after "
         "an answer; else it has one, without a pause.\n\n"
         f"Wanted is a p99 of at most {P99_MAX['one connection']:g} times that without an attacker of one connection, and of at "
         f"most {P99_MAX['one address, 64 connections']:g} times beside 64 connections of one address. Beside a whole core "

@@ -21,7 +21,7 @@
  * Standard output: ten times a second the groups and a line "at COUNTED SENT"; at the end the
  * results, which chaos compares with the store:
  *     page GROUP SITE PAGE COUNTED DOUBTFUL
- *     group NAME COUNTED REFUSED DOUBTFUL JOURNALED REPEATED DISORDERED
+ *     group NAME COUNTED REFUSED DOUBTFUL JOURNALED REPEATED DISORDERED KEY_REFUSALS
  *     all SENT TWICE HUNG LONGEST_REFUSAL_MS LONGEST_WAIT_MS
  *     refusal CODE TEXT        the longest refusal so far has ended, with this last reason
  *     wait TEXT                the longest wait for an answer so far

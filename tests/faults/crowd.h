@@ -27,6 +27,7 @@ struct group {
     bool is_twin;   /* a key or stamp goes to two pages, one after the other */
     int shared;     /* number of the shared page, or 0: each connection has its own */
     uint64_t counted, refused, doubtful, journaled, repeated, disordered;
+    uint64_t key_refusals; /* of `refused`, those because of the key: Redis is full */
 };
 
 /** The books of a page of one connection. */

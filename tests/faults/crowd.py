@@ -10,7 +10,7 @@ from harness.process import clean_environment
 PROGRAM = BUILD / "tests" / "faults" / "crowd"
 
 #: The numbers of each group.
-NUMBERS = ("counted", "refused", "doubtful", "journaled", "repeated", "disordered")
+NUMBERS = ("counted", "refused", "doubtful", "journaled", "repeated", "disordered", "key_refusals")
 
 
 class Crowd:

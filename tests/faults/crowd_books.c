@@ -136,6 +136,7 @@ void book_doubtful(struct visitor *visitor)
 void book_refused(struct visitor *visitor, const char *code)
 {
     visitor->group->refused++;
+    visitor->group->key_refusals += strcmp(code, "too_many_idempotency_keys") == 0;
     visitor->refused_with = code;
     if (visitor->refused_since_ms == 0) {
         visitor->refused_since_ms = visitor->sent_at_ms;
@@ -222,10 +223,11 @@ void book_print_groups(void)
     for (int i = 0; i < group_count; i++) {
         const struct group *group = &groups[i];
 
-        printf("group %s %llu %llu %llu %llu %llu %llu\n", group->name,
+        printf("group %s %llu %llu %llu %llu %llu %llu %llu\n", group->name,
                (unsigned long long)group->counted, (unsigned long long)group->refused,
                (unsigned long long)group->doubtful, (unsigned long long)group->journaled,
-               (unsigned long long)group->repeated, (unsigned long long)group->disordered);
+               (unsigned long long)group->repeated, (unsigned long long)group->disordered,
+               (unsigned long long)group->key_refusals);
     }
 }
 

@@ -380,6 +380,7 @@ class Storm:
             ("refused", crowd.sum("refused")),
             ("of these, of the site with keys of a wrong type", crowd.sum("refused", REFUSED)),
             ("of these, of the site that was torn", crowd.sum("refused", TORN)),
+            ("of these, for their keys while Redis was full", crowd.sum("key_refusals")),
             ("set aside in journals when it was repaired", sum(books.aside.values())),
             ("looks at the other sites meanwhile", self.judged),
             ("longest refusal", f"{crowd.longest_refusal_ms} ms"),

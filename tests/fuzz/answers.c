@@ -233,3 +233,17 @@ bool answers_are_same(const struct buf *one, const struct buf *other)
     }
     return left == left_end && right == right_end;
 }
+
+void answers_run_twice(void (*run)(const char *text, size_t length, uint8_t filling,
+                                   struct buf *ret_received),
+                       const uint8_t *bytes, size_t length)
+{
+    struct buf first = BUF_EMPTY;
+    struct buf second = BUF_EMPTY;
+
+    run((const char *)bytes, length, 0x00, &first);
+    run((const char *)bytes, length, 0xa5, &second);
+    check_that(answers_are_same(&first, &second));
+    buf_finish(&first);
+    buf_finish(&second);
+}

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /** What a connection received. */
 struct answers {
@@ -26,5 +27,13 @@ struct answers answers_read(const struct buf *received);
  * process itself takes (metrics that begin with process_).
  */
 bool answers_are_same(const struct buf *one, const struct buf *other);
+
+/**
+ * Runs an input twice, over memory that is filled with different bytes. Aborts if the answers are
+ * not the same: then they depend on memory that was never set. `run` appends what was received.
+ */
+void answers_run_twice(void (*run)(const char *text, size_t length, uint8_t filling,
+                                   struct buf *ret_received),
+                       const uint8_t *bytes, size_t length);
 
 #endif

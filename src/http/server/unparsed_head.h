@@ -8,10 +8,9 @@
 #include <stddef.h>
 
 /**
- * Returns the mistake in a head, of which `length` bytes have arrived, as far as it can be told:
- * more than 100 headers, a first header that begins with a space, a space in front of a colon, a CR
- * without LF, a control character, or only that it is malformed. The text is static and has no
- * character that JSON escapes.
+ * Returns the mistake in the first `length` bytes of a head: more than 100 headers, a first header
+ * that begins with a space, a space in front of a colon, a CR without LF, a control character, or
+ * only that it is malformed. The text is static and has no character that JSON escapes.
  */
 const char *unparsed_head_explain(const char *bytes, size_t length);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * redis_scripts: the names of the keys and arguments of each script, in order. Whoever sends a
- * script names each one, and stops if it is not at its place. A test compares the lists with the
- * headers of the scripts and with their `local` lines (tests/e2e/test_script_arguments.py).
+ * redis_scripts: the names of the keys and arguments of each script, in order. The sender of a
+ * script names each one; the process ends if one is not at its place. A test compares the lists
+ * with the headers of the scripts and with their `local` lines
+ * (tests/e2e/test_script_arguments.py).
  *
  * The lists have the fixed keys and arguments only. Others may follow; the script's header
  * describes them.

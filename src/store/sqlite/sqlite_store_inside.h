@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * sqlite_store_inside: the store on SQLite, shared by its files. sqlite_store.c has its work and
- * its state, sqlite_operations.c its calls, and sqlite_live.c what watchers are told.
+ * its state, sqlite_operations.c its calls, and sqlite_live.c its notices to watchers.
  */
 #ifndef VISITCOUNTD_STORE_SQLITE_STORE_INSIDE_H
 #define VISITCOUNTD_STORE_SQLITE_STORE_INSIDE_H
